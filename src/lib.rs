@@ -1,0 +1,7 @@
+//! slimroot.
+
+pub mod digest;
+pub mod error;
+pub mod path;
+pub mod plan;
+pub mod root;

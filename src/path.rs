@@ -1,0 +1,194 @@
+//! Paths inside a root. They are bytes, absolute and clean, and never mix with paths of the disk: only
+//! [`crate::root::DirTree`] turns one into something the host's kernel sees.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::fmt;
+
+/// An absolute, clean path inside a root: no `.`, `..`, empty part or NUL; `/` alone is the root itself.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct RootPath(Vec<u8>);
+
+impl RootPath {
+    /// The root directory itself.
+    pub fn root() -> Self {
+        Self(b"/".to_vec())
+    }
+
+    /// Makes a path from text, dropping `.` and empty parts; `None` if it is relative or holds `..` or NUL.
+    ///
+    /// `..` is refused because only the file system knows what it means behind a symlink: such text is
+    /// [followed](crate::root::Root::follow).
+    pub fn new(text: impl AsRef<[u8]>) -> Option<Self> {
+        let text = text.as_ref();
+        if text.first() != Some(&b'/') || text.contains(&0) {
+            return None;
+        }
+        let mut path = Self::root();
+        for part in text.split(|b| *b == b'/') {
+            match part {
+                b"" | b"." => {}
+                b".." => return None,
+                name => path.push(name),
+            }
+        }
+        Some(path)
+    }
+
+    /// The path of `name`, one part, in this directory.
+    pub fn join(&self, name: &[u8]) -> Self {
+        debug_assert!(!name.is_empty() && !name.contains(&b'/'));
+        let mut joined = Self(Vec::with_capacity(self.0.len() + 1 + name.len()));
+        joined.0.extend_from_slice(&self.0);
+        joined.push(name);
+        joined
+    }
+
+    fn push(&mut self, name: &[u8]) {
+        if self.0.len() > 1 {
+            self.0.push(b'/');
+        }
+        self.0.extend_from_slice(name);
+    }
+
+    /// The directory this path lies in; `None` for the root.
+    pub fn parent(&self) -> Option<Self> {
+        if self.is_root() {
+            return None;
+        }
+        let cut = self.0.iter().rposition(|b| *b == b'/').unwrap_or(0);
+        Some(Self(self.0[..cut.max(1)].to_vec()))
+    }
+
+    /// The last part; empty for the root.
+    pub fn name(&self) -> &[u8] {
+        let cut = self.0.iter().rposition(|b| *b == b'/').unwrap_or(0);
+        &self.0[cut + 1..]
+    }
+
+    /// Every directory above this path, the root first.
+    pub fn ancestors(&self) -> Vec<Self> {
+        let mut above: Vec<Self> = std::iter::successors(self.parent(), Self::parent).collect();
+        above.reverse();
+        above
+    }
+
+    /// Whether this is the root directory.
+    pub fn is_root(&self) -> bool {
+        self.0 == b"/"
+    }
+
+    /// Whether this path is `dir` or lies below it.
+    pub fn is_within(&self, dir: &Self) -> bool {
+        dir.is_root() || (self.0.starts_with(&dir.0) && matches!(self.0.get(dir.0.len()), None | Some(b'/')))
+    }
+
+    /// The bytes of the path, with the leading slash.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bytes without the leading slash, as tar wants them; empty for the root.
+    pub fn relative(&self) -> &[u8] {
+        &self.0[1..]
+    }
+}
+
+/// Parts are compared, not strings, so that everything below `/a` stands before `/a.b`.
+impl Ord for RootPath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let rank = |b: &u8| if *b == b'/' { 0 } else { *b };
+        self.0.iter().map(rank).cmp(other.0.iter().map(rank))
+    }
+}
+
+impl PartialOrd for RootPath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for RootPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&show(&self.0))
+    }
+}
+
+impl fmt::Debug for RootPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&show(&self.0))
+    }
+}
+
+impl serde::Serialize for RootPath {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&show(&self.0))
+    }
+}
+
+/// Text for eyes and JSON from bytes out of a root, safe for a terminal and lossless: control characters,
+/// bytes that are not UTF-8 and the backslash itself become `\xNN` and `\\`.
+pub fn show(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && !text.chars().any(|c| c.is_control() || c == '\\')
+    {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::new();
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\\' => out.push_str("\\\\"),
+                c if c.is_control() => {
+                    let mut buffer = [0; 4];
+                    for byte in c.encode_utf8(&mut buffer).bytes() {
+                        out.push_str(&format!("\\x{byte:02x}"));
+                    }
+                }
+                c => out.push(c),
+            }
+        }
+        for byte in chunk.invalid() {
+            out.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_becomes_clean_or_is_refused() {
+        let clean = |text: &str| RootPath::new(text).map(|p| p.to_string());
+        assert_eq!(clean("//usr/./lib/"), Some("/usr/lib".into()));
+        assert_eq!(clean("/"), Some("/".into()));
+        assert_eq!(clean("usr"), None);
+        assert_eq!(clean("/usr/../lib"), None);
+        assert_eq!(clean("/a\0b"), None);
+    }
+
+    #[test]
+    fn a_directory_stands_next_to_its_content() {
+        let mut paths: Vec<_> = ["/a.b", "/a/b", "/a", "/", "/a-b"].iter().filter_map(RootPath::new).collect();
+        paths.sort();
+        let sorted: Vec<_> = paths.iter().map(ToString::to_string).collect();
+        assert_eq!(sorted, ["/", "/a", "/a/b", "/a-b", "/a.b"]);
+    }
+
+    #[test]
+    fn within_counts_whole_parts() {
+        let path = |t| RootPath::new(t).expect("a clean path");
+        assert!(path("/usr/lib").is_within(&path("/usr")));
+        assert!(path("/usr").is_within(&path("/usr")));
+        assert!(!path("/usrlib").is_within(&path("/usr")));
+    }
+
+    #[test]
+    fn shown_text_is_safe_and_lossless() {
+        assert_eq!(show(b"/usr/lib"), "/usr/lib");
+        assert_eq!(show(b"a\x1b[31m\xff\\"), "a\\x1b[31m\\xff\\\\");
+        assert_eq!(show("a\u{9b}".as_bytes()), "a\\xc2\\x9b");
+    }
+}

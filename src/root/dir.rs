@@ -1,0 +1,278 @@
+//! A tree that is a directory of the disk. Only this file turns a [`RootPath`] into something the kernel sees.
+//!
+//! Each directory is opened once, by openat2 with RESOLVE_IN_ROOT where the kernel has it and part by part with
+//! O_NOFOLLOW elsewhere; everything in it is then reached by one name from that handle. So nothing outside of the
+//! root is ever touched, even if somebody swaps a directory for a link meanwhile (elf-resolution §8).
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::io::Errno;
+
+use super::tree::{FileKind, Meta, Source, Tree};
+use crate::error::Error;
+use crate::path::RootPath;
+
+/// Directory handles kept open. Searches ask the same few directories again and again; 64 stays far below the
+/// usual limit of 1024 descriptors.
+const KEPT_DIRS: usize = 64;
+
+/// How often an open is tried again when a rename raced with it (openat2 says EAGAIN).
+const RACE_RETRIES: usize = 16;
+
+const OPEN_DIR: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const OPEN_FILE: OFlags =
+    OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+
+/// A directory of the disk, seen as the `/` of a tree.
+pub struct DirTree {
+    path: PathBuf,
+    handle: OwnedFd,
+    /// Files of whoever owns the top directory count as root's: a root unpacked by an ordinary user is the same
+    /// input as one unpacked by root.
+    unpacked_by: (u32, u32),
+    openat2: AtomicBool,
+    dirs: Mutex<HashMap<RootPath, Arc<OwnedFd>>>,
+}
+
+impl DirTree {
+    /// Opens a directory as a root.
+    ///
+    /// # Errors
+    /// `root-missing` if it is not there or no directory, `unreadable` if it may not be opened.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let handle = rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|errno| {
+            let error = match errno {
+                Errno::NOENT | Errno::NOTDIR => {
+                    Error::new("root-missing", format!("the root {} is not a directory", path.display()))
+                        .help("give --root the directory that holds the builder's /usr and /etc")
+                }
+                _ => Error::unreadable(&path.display(), errno),
+            };
+            error.because(errno)
+        })?;
+        let stat = rustix::fs::fstat(&handle).map_err(|errno| Error::unreadable(&path.display(), errno))?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            unpacked_by: (stat.st_uid, stat.st_gid),
+            handle,
+            openat2: AtomicBool::new(true),
+            dirs: Mutex::new(HashMap::new()),
+        })
+    }
+
+    /// Opens a root without openat2, as on kernels and under filters that lack it.
+    ///
+    /// # Errors
+    /// As [`DirTree::open`].
+    pub fn open_by_hand(path: &Path) -> Result<Self, Error> {
+        let tree = Self::open(path)?;
+        tree.openat2.store(false, Ordering::Relaxed);
+        Ok(tree)
+    }
+
+    fn dir(&self, path: &RootPath) -> Result<Arc<OwnedFd>, Errno> {
+        let mut dirs = self.dirs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = dirs.get(path) {
+            return Ok(Arc::clone(known));
+        }
+        let opened = Arc::new(self.open_dir(path)?);
+        if dirs.len() >= KEPT_DIRS {
+            dirs.clear();
+        }
+        dirs.insert(path.clone(), Arc::clone(&opened));
+        Ok(opened)
+    }
+
+    fn open_dir(&self, path: &RootPath) -> Result<OwnedFd, Errno> {
+        let relative = if path.is_root() { &b"."[..] } else { path.relative() };
+        if self.openat2.load(Ordering::Relaxed) {
+            let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+            for _ in 0..RACE_RETRIES {
+                let name = OsStr::from_bytes(relative);
+                match rustix::fs::openat2(&self.handle, name, OPEN_DIR, Mode::empty(), inside) {
+                    Err(Errno::AGAIN) => {}
+                    // EPERM is what container filters that do not know the call answer.
+                    Err(Errno::NOSYS | Errno::PERM) => {
+                        self.openat2.store(false, Ordering::Relaxed);
+                        break;
+                    }
+                    other => return other,
+                }
+            }
+        }
+        let mut dir = rustix::fs::openat(&self.handle, ".", OPEN_DIR, Mode::empty())?;
+        for part in path.relative().split(|b| *b == b'/').filter(|part| !part.is_empty()) {
+            dir = rustix::fs::openat(&dir, OsStr::from_bytes(part), OPEN_DIR, Mode::empty())?;
+        }
+        Ok(dir)
+    }
+
+    /// The handle of the directory that holds `path`, and the name in it.
+    fn place<'a>(&self, path: &'a RootPath) -> Result<(Arc<OwnedFd>, &'a OsStr), Errno> {
+        match path.parent() {
+            Some(parent) => Ok((self.dir(&parent)?, OsStr::from_bytes(path.name()))),
+            None => Ok((self.dir(path)?, OsStr::new("."))),
+        }
+    }
+
+    fn open_at(&self, path: &RootPath, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let (dir, name) = self.place(path)?;
+        rustix::fs::openat(&*dir, name, flags, Mode::empty())
+    }
+
+    fn meta_of(&self, stat: &Stat) -> Meta {
+        let kind = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => FileKind::File,
+            FileType::Directory => FileKind::Dir,
+            FileType::Symlink => FileKind::Link,
+            _ => FileKind::Other,
+        };
+        let nanoseconds = |seconds: i64, nanos: u64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+        Meta {
+            kind,
+            mode: stat.st_mode & 0o7777,
+            uid: if stat.st_uid == self.unpacked_by.0 { 0 } else { stat.st_uid },
+            gid: if stat.st_gid == self.unpacked_by.1 { 0 } else { stat.st_gid },
+            size: if kind == FileKind::File { stat.st_size.cast_unsigned() } else { 0 },
+            links: u64::try_from(stat.st_nlink).unwrap_or(u64::MAX),
+            identity: (stat.st_dev, stat.st_ino),
+            stamp: (nanoseconds(stat.st_mtime, stat.st_mtime_nsec), nanoseconds(stat.st_ctime, stat.st_ctime_nsec)),
+        }
+    }
+
+    /// Bytes of all regular files, hard links once, without crossing into other file systems; `None` if `stop`
+    /// said so first.
+    pub fn measure(&self, stop: &dyn Fn() -> bool) -> Option<u64> {
+        let mut seen = std::collections::HashSet::new();
+        let mut bytes = 0;
+        let walk = walkdir::WalkDir::new(&self.path).follow_links(false).same_file_system(true);
+        for entry in walk.into_iter().filter_map(Result::ok) {
+            if stop() {
+                return None;
+            }
+            if !entry.file_type().is_file() {
+                continue;
+            }
+            use std::os::unix::fs::MetadataExt;
+            let Ok(meta) = entry.metadata() else { continue };
+            if meta.nlink() == 1 || seen.insert((meta.dev(), meta.ino())) {
+                bytes += meta.len();
+            }
+        }
+        Some(bytes)
+    }
+}
+
+impl Tree for DirTree {
+    fn meta(&self, path: &RootPath) -> Result<Option<Meta>, Error> {
+        let stat = self.place(path).and_then(|(dir, name)| rustix::fs::statat(&*dir, name, AtFlags::SYMLINK_NOFOLLOW));
+        match stat {
+            // Overlay file systems mark a deleted file with the character device 0:0.
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0 => {
+                Ok(None)
+            }
+            Ok(stat) => Ok(Some(self.meta_of(&stat))),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG) => Ok(None),
+            Err(errno) => Err(Error::unreadable(path, errno)),
+        }
+    }
+
+    fn link_text(&self, path: &RootPath) -> Result<Vec<u8>, Error> {
+        self.place(path)
+            .and_then(|(dir, name)| rustix::fs::readlinkat(&*dir, name, Vec::new()))
+            .map(std::ffi::CString::into_bytes)
+            .map_err(|errno| Error::unreadable(path, errno))
+    }
+
+    fn list(&self, path: &RootPath) -> Result<Vec<Vec<u8>>, Error> {
+        let read = || -> Result<Vec<Vec<u8>>, Errno> {
+            let handle = self.open_at(path, OPEN_FILE | OFlags::DIRECTORY)?;
+            let mut names = Vec::new();
+            for entry in rustix::fs::Dir::new(handle)? {
+                let name = entry?.file_name().to_bytes().to_vec();
+                if name != b"." && name != b".." {
+                    names.push(name);
+                }
+            }
+            names.sort();
+            Ok(names)
+        };
+        read().map_err(|errno| Error::unreadable(path, errno))
+    }
+
+    fn open(&self, path: &RootPath) -> Result<Box<dyn Source>, Error> {
+        let handle = self.open_at(path, OPEN_FILE).map_err(|errno| Error::unreadable(path, errno))?;
+        let stat = rustix::fs::fstat(&handle).map_err(|errno| Error::unreadable(path, errno))?;
+        let meta = self.meta_of(&stat);
+        if meta.kind != FileKind::File {
+            return Err(Error::unreadable(path, io::Error::other("not a regular file")));
+        }
+        Ok(Box::new(OpenFile { handle, meta }))
+    }
+
+    fn xattrs(&self, path: &RootPath) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+        let handle = match self.open_at(path, OPEN_FILE) {
+            Ok(handle) => handle,
+            Err(errno) => return Err(Error::unreadable(path, errno)),
+        };
+        read_xattrs(handle.as_fd()).map_err(|errno| Error::unreadable(path, errno))
+    }
+}
+
+/// Reads all extended attributes of an open file, sorted by name.
+fn read_xattrs(handle: BorrowedFd<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Errno> {
+    let mut found = Vec::new();
+    // A first call with no room asks for the size: nearly all files have none.
+    let size = match rustix::fs::flistxattr(handle, &mut [0_u8; 0][..]) {
+        Ok(0) | Err(Errno::NOTSUP) => return Ok(found),
+        other => other?,
+    };
+    let mut names = vec![0; size];
+    let size = rustix::fs::flistxattr(handle, &mut names[..])?;
+    for name in names[..size].split(|b| *b == 0).filter(|name| !name.is_empty()) {
+        let size = rustix::fs::fgetxattr(handle, OsStr::from_bytes(name), &mut [0_u8; 0][..])?;
+        let mut value = vec![0; size];
+        let size = rustix::fs::fgetxattr(handle, OsStr::from_bytes(name), &mut value[..])?;
+        value.truncate(size);
+        found.push((name.to_vec(), value));
+    }
+    found.sort();
+    Ok(found)
+}
+
+struct OpenFile {
+    handle: OwnedFd,
+    meta: Meta,
+}
+
+impl Source for OpenFile {
+    fn meta(&self) -> Meta {
+        self.meta
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match rustix::io::pread(&self.handle, &mut buffer[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.handle.as_fd())
+    }
+}

@@ -1,0 +1,113 @@
+//! The root: the builder's file system that everything is looked up in, and never outside of.
+//!
+//! A [`Tree`] answers questions about real paths; [`Root`] adds what all trees share: following links with every
+//! hop kept ([`Root::follow`]), and patterns ([`Root::matching`]).
+
+mod dir;
+mod follow;
+mod glob;
+mod mem;
+mod tree;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use dir::DirTree;
+pub use follow::{End, Followed, Hop};
+pub use glob::RootGlob;
+pub use mem::{MemSource, MemTree};
+pub use tree::{FileKind, Meta, Source, Tree};
+
+use crate::error::Error;
+use crate::path::RootPath;
+
+/// A tree with a memory: one run sees each name answered once, and so always the same way.
+pub struct Root {
+    tree: Arc<dyn Tree>,
+    metas: RefCell<HashMap<RootPath, Option<Meta>>>,
+    links: RefCell<HashMap<RootPath, Vec<u8>>>,
+}
+
+impl Root {
+    /// Opens a directory of the disk.
+    ///
+    /// # Errors
+    /// `root-missing` or `unreadable`.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Ok(Self::new(Arc::new(DirTree::open(path.as_ref())?)))
+    }
+
+    /// Takes any tree as a root.
+    pub fn new(tree: Arc<dyn Tree>) -> Self {
+        Self { tree, metas: RefCell::default(), links: RefCell::default() }
+    }
+
+    /// The tree itself, for threads that only read real paths.
+    pub fn tree(&self) -> &Arc<dyn Tree> {
+        &self.tree
+    }
+
+    /// What is at a real path; see [`Tree::meta`].
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub fn meta(&self, path: &RootPath) -> Result<Option<Meta>, Error> {
+        if let Some(known) = self.metas.borrow().get(path) {
+            return Ok(*known);
+        }
+        let meta = self.tree.meta(path)?;
+        self.metas.borrow_mut().insert(path.clone(), meta);
+        Ok(meta)
+    }
+
+    fn link_text(&self, path: &RootPath) -> Result<Vec<u8>, Error> {
+        if let Some(known) = self.links.borrow().get(path) {
+            return Ok(known.clone());
+        }
+        let text = self.tree.link_text(path)?;
+        self.links.borrow_mut().insert(path.clone(), text.clone());
+        Ok(text)
+    }
+
+    /// The names in the directory at a real path, sorted.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub fn list(&self, path: &RootPath) -> Result<Vec<Vec<u8>>, Error> {
+        self.tree.list(path)
+    }
+
+    /// Opens the regular file at a real path.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub fn open_file(&self, path: &RootPath) -> Result<Box<dyn Source>, Error> {
+        self.tree.open(path)
+    }
+
+    /// The content of the regular file at a real path, at most `limit` bytes of it.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub fn read(&self, path: &RootPath, limit: usize) -> Result<Vec<u8>, Error> {
+        let source = self.tree.open(path)?;
+        let size = usize::try_from(source.meta().size).unwrap_or(usize::MAX).min(limit);
+        let mut bytes = vec![0; size];
+        let read = source.read_at(0, &mut bytes).map_err(|error| Error::unreadable(path, error))?;
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+
+    /// Follows `path` and reads the regular file there; `None` if there is none.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub fn read_followed(&self, path: &[u8], limit: usize) -> Result<Option<(RootPath, Vec<u8>)>, Error> {
+        match self.follow(path)?.file() {
+            Some((real, _)) => Ok(Some((real.clone(), self.read(real, limit)?))),
+            None => Ok(None),
+        }
+    }
+}
