@@ -1,1 +1,3 @@
+//! The slimroot command.
+
 fn main() {}

@@ -1,0 +1,188 @@
+//! What a loader was built with, read out of the loader: its family, release, default directories and `$LIB`.
+
+use crate::elf::{Class, ElfObject};
+
+/// Which C library a loader belongs to; each has laws of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    /// GNU.
+    Glibc,
+    /// musl.
+    Musl,
+    /// Neither by content: answered by the glibc order, every edge a guess.
+    Unknown,
+}
+
+/// What a loader was built with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Which C library.
+    pub family: Family,
+    /// `(2, N)` of glibc; `None` if the loader does not say, as before 2.33.
+    pub release: Option<(u32, u32)>,
+    /// Whether it searches `glibc-hwcaps` (from 2.33).
+    pub has_hwcaps: bool,
+    /// Default directories, each with its closing slash.
+    pub default_dirs: Vec<Vec<u8>>,
+    /// Whether the default directories are a guess by machine.
+    pub dirs_guessed: bool,
+    /// `$LIB`.
+    pub lib: Vec<u8>,
+    /// musl: the default system path, a colon list.
+    pub system_path: Vec<u8>,
+    /// musl: where the file with the system path lies under its prefix, such as `/etc/ld-musl-x86_64.path`.
+    pub path_file: Vec<u8>,
+}
+
+/// Reads the facts out of the bytes of a loader.
+pub(super) fn read_facts(bytes: &[u8], elf: &ElfObject) -> Facts {
+    let contains = |needle: &[u8]| find(bytes, needle).is_some();
+    let soname = elf.soname.as_deref().unwrap_or_default();
+    let is_glibc_name =
+        soname.starts_with(b"ld-linux") || soname == b"ld.so.1" || soname.starts_with(b"ld64.so.") || soname.is_empty();
+    let family = if contains(b"/etc/ld-musl-") {
+        Family::Musl
+    } else if contains(b"/etc/ld.so.cache") && is_glibc_name {
+        Family::Glibc
+    } else {
+        Family::Unknown
+    };
+    let read = read_only_data(bytes, elf).find_map(|data| system_dirs(data, elf));
+    let dirs_guessed = read.is_none() && family != Family::Musl;
+    let default_dirs = read.unwrap_or_else(|| upstream_dirs(elf));
+    let lib = default_dirs.first().map(|dir| dir[1..dir.len() - 1].to_vec()).unwrap_or_default();
+    Facts {
+        family,
+        release: release(bytes),
+        has_hwcaps: contains(b"glibc-hwcaps"),
+        default_dirs,
+        dirs_guessed,
+        lib,
+        system_path: strings(bytes).find(|text| is_musl_path(text)).unwrap_or(b"/lib:/usr/local/lib:/usr/lib").to_vec(),
+        path_file: strings(bytes)
+            .find(|text| text.starts_with(b"/etc/ld-musl-") && text.ends_with(b".path"))
+            .unwrap_or_default()
+            .to_vec(),
+    }
+}
+
+fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    let first = *needle.first()?;
+    let mut from = 0;
+    while let Some(at) = bytes[from..].iter().position(|b| *b == first) {
+        if bytes[from + at..].starts_with(needle) {
+            return Some(from + at);
+        }
+        from += at + 1;
+    }
+    None
+}
+
+fn strings(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split(|b| *b == 0).filter(|text| !text.is_empty())
+}
+
+/// "stable release version 2.N" of glibc's banner.
+fn release(bytes: &[u8]) -> Option<(u32, u32)> {
+    let banner = b"release version ";
+    let rest = &bytes[find(bytes, banner)? + banner.len()..];
+    let text = std::str::from_utf8(&rest[..rest.len().min(16)]).ok()?;
+    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+/// musl's default path is the one colon list of absolute directories that names library directories.
+fn is_musl_path(text: &[u8]) -> bool {
+    text.contains(&b':')
+        && text.split(|b| *b == b':').all(|dir| dir.starts_with(b"/") && dir.is_ascii())
+        && text.split(|b| *b == b':').any(|dir| dir.ends_with(b"/lib") || dir.ends_with(b"/lib64"))
+}
+
+fn read_only_data<'a>(bytes: &'a [u8], elf: &ElfObject) -> impl Iterator<Item = &'a [u8]> {
+    const PF_W: u32 = 2;
+    elf.segments.iter().filter(|segment| segment.flags & PF_W == 0).filter_map(|segment| {
+        let from = usize::try_from(segment.offset).ok()?;
+        bytes.get(from..from.checked_add(usize::try_from(segment.size).ok()?)?)
+    })
+}
+
+/// The run of at least two strings that begin and end with a slash, in a segment that also holds their lengths as
+/// consecutive pointer-sized numbers (`system_dirs` and `system_dirs_len` of elf/dl-load.c).
+fn system_dirs(data: &[u8], elf: &ElfObject) -> Option<Vec<Vec<u8>>> {
+    let mut runs: Vec<Vec<Vec<u8>>> = Vec::new();
+    let mut run: Vec<Vec<u8>> = Vec::new();
+    for text in strings(data) {
+        if text.len() > 1 && text.starts_with(b"/") && text.ends_with(b"/") {
+            run.push(text.to_vec());
+        } else if !run.is_empty() {
+            runs.push(std::mem::take(&mut run));
+        }
+    }
+    runs.push(run);
+    runs.retain(|run| run.len() > 1);
+    let has_lengths = |dirs: &[Vec<u8>]| {
+        let numbers: Vec<u8> = dirs.iter().flat_map(|dir| number(dir.len() as u64, elf)).collect();
+        find(data, &numbers).is_some()
+    };
+    for run in &runs {
+        for length in (2..=run.len()).rev() {
+            if let Some(dirs) = run.windows(length).find(|dirs| has_lengths(dirs)) {
+                return Some(dirs.to_vec());
+            }
+        }
+    }
+    runs.dedup();
+    match runs.as_slice() {
+        [only] => Some(only.clone()),
+        _ => None,
+    }
+}
+
+fn number(value: u64, elf: &ElfObject) -> Vec<u8> {
+    let size = if elf.target.class == Class::Elf64 { 8 } else { 4 };
+    let mut bytes = value.to_le_bytes()[..size].to_vec();
+    if !elf.target.little_endian {
+        bytes.reverse();
+    }
+    bytes
+}
+
+/// glibc's own defaults, for a loader that does not show them.
+fn upstream_dirs(elf: &ElfObject) -> Vec<Vec<u8>> {
+    use goblin_machines::{EM_RISCV, IS_LIB64};
+    let word = if elf.target.class == Class::Elf64 && elf.target.machine == EM_RISCV {
+        "lib64/lp64d"
+    } else if elf.target.class == Class::Elf64 && IS_LIB64.contains(&elf.target.machine) {
+        "lib64"
+    } else {
+        "lib"
+    };
+    vec![format!("/{word}/").into_bytes(), format!("/usr/{word}/").into_bytes()]
+}
+
+/// Machine numbers of the ELF gABI, here so that goblin stays in its own room.
+mod goblin_machines {
+    pub(super) const EM_RISCV: u16 = 243;
+    /// x86-64, AArch64, s390x, powerpc64.
+    pub(super) const IS_LIB64: [u16; 4] = [62, 183, 22, 21];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_release_is_read_from_the_banner() {
+        let banner = b"\0ld.so (Debian GLIBC 2.36-9+deb12u14) stable release version 2.36.\n\0";
+        assert_eq!(release(banner), Some((2, 36)));
+        assert_eq!(release(b"nothing"), None);
+    }
+
+    #[test]
+    fn musl_paths_are_told_from_program_paths() {
+        assert!(is_musl_path(b"/lib:/usr/local/lib:/usr/lib"));
+        assert!(!is_musl_path(b"/usr/local/bin:/bin:/usr/bin"));
+        assert!(!is_musl_path(b"/lib"));
+    }
+}

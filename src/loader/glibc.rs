@@ -1,0 +1,518 @@
+//! glibc: names, search order and candidates (elf/dl-load.c, elf/dl-deps.c, elf/rtld.c; elf-resolution §3).
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::cache::Cache;
+use super::candidate::{Verdict, judge_head, judge_object};
+use super::facts::Facts;
+use super::lists::{Element, elements};
+use super::objects::Objects;
+use super::process::{Known, Rules};
+use super::search::{Found, FoundBy, Outcome, Search, Via};
+use super::tokens::{self, Tokens};
+use super::{CACHE_PATH, Conditions, Loaded, Process, Reads, Role, Variant};
+use crate::elf::{Class, ElfObject, Target, machine_name};
+use crate::error::Error;
+use crate::path::show;
+use crate::root::{End, FileKind};
+
+/// Largest cache that is read.
+const MAX_CACHE: usize = 64 << 20;
+/// Names of the kernel's own object (the port's `vdso` linker scripts).
+const VDSO: &[&[u8]] = &[b"linux-vdso.so.1", b"linux-gate.so.1", b"linux-vdso64.so.1", b"linux-vdso32.so.1"];
+
+pub(super) struct Glibc<'a> {
+    objects: &'a Objects<'a>,
+    conditions: &'a Conditions,
+    facts: Rc<Facts>,
+    target: Target,
+    secure: bool,
+    /// Read when first asked: many programs with run paths never do.
+    cache: Option<Option<Cache>>,
+    cache_answered: bool,
+    /// Subdirectories of each searched directory that exist and go ahead of it.
+    subdirs: HashMap<Vec<u8>, Rc<Vec<Subdir>>>,
+    library_path: Option<Vec<Element>>,
+    variants: Vec<Variant>,
+}
+
+struct Subdir {
+    /// Such as `glibc-hwcaps/x86-64-v3/`.
+    path: Vec<u8>,
+    /// The CPU level it needs; `None` for one that every CPU of the machine searches.
+    level: Option<&'static str>,
+}
+
+/// A file that was looked at.
+enum Tried {
+    Taken(Box<Found>),
+    Passed(Outcome),
+}
+
+/// What a source gave.
+#[derive(PartialEq, Eq)]
+enum Listed {
+    Done,
+    GoOn,
+}
+
+impl<'a> Glibc<'a> {
+    pub(super) fn new(
+        objects: &'a Objects<'_>,
+        conditions: &'a Conditions,
+        facts: Rc<Facts>,
+        process: &Process,
+    ) -> Self {
+        Self {
+            objects,
+            conditions,
+            facts,
+            target: process.loaded[0].elf.target,
+            secure: process.secure,
+            cache: None,
+            cache_answered: false,
+            subdirs: HashMap::new(),
+            library_path: None,
+            variants: Vec::new(),
+        }
+    }
+
+    /// CPU levels of the machine, the best first, as directories under `glibc-hwcaps`.
+    fn levels(&self) -> &'static [&'static str] {
+        match machine_name(self.target.machine).as_str() {
+            "x86_64" if self.target.class == Class::Elf64 => &["x86-64-v4", "x86-64-v3", "x86-64-v2"],
+            "ppc64" if self.target.little_endian => &["power10", "power9"],
+            "s390" if self.target.class == Class::Elf64 => &["z17", "z16", "z15", "z14", "z13"],
+            _ => &[],
+        }
+    }
+
+    fn is_active(&self, level: &str) -> bool {
+        let rank = |wanted: &str| self.levels().iter().position(|known| *known == wanted);
+        match (&self.conditions.cpu, rank(level)) {
+            (Some(cpu), Some(level)) => rank(cpu).is_some_and(|cpu| level >= cpu),
+            _ => false,
+        }
+    }
+
+    /// AT_PLATFORM of the plain machine.
+    fn platform(&self) -> Vec<u8> {
+        match machine_name(self.target.machine).as_str() {
+            "i386" => b"i686".to_vec(),
+            name => name.as_bytes().to_vec(),
+        }
+    }
+
+    /// `$ORIGIN` of the entry is the directory of its real file, because the loader asks /proc/self/exe; of a
+    /// library that of its path as composed.
+    fn origin(&self, object: &Loaded) -> Vec<u8> {
+        let path = match object.role {
+            Role::Entry => object.real.as_bytes(),
+            _ => &object.path,
+        };
+        let mut absolute = Vec::new();
+        if !path.starts_with(b"/") {
+            absolute.extend_from_slice(self.conditions.cwd.as_bytes());
+            if !absolute.ends_with(b"/") {
+                absolute.push(b'/');
+            }
+        }
+        absolute.extend_from_slice(path);
+        let slash = absolute.iter().rposition(|b| *b == b'/').unwrap_or(0);
+        absolute.truncate(slash.max(1));
+        absolute
+    }
+
+    fn expand_list(&self, text: &[u8], separators: &[u8], object: &Loaded) -> Vec<Element> {
+        let origin = self.origin(object);
+        let platform = self.platform();
+        let tokens = Tokens { origin: Some(&origin), lib: &self.facts.lib, platform: &platform };
+        elements(text, separators, &tokens, self.secure.then_some(&self.facts.default_dirs))
+    }
+
+    /// The subdirectories of `dir` that are there and searched before it.
+    fn subdirs(&mut self, dir: &[u8]) -> Result<Rc<Vec<Subdir>>, Error> {
+        if let Some(known) = self.subdirs.get(dir) {
+            return Ok(Rc::clone(known));
+        }
+        let mut wanted: Vec<(String, Option<&'static str>)> = Vec::new();
+        if self.facts.has_hwcaps {
+            wanted.extend(self.levels().iter().map(|level| (format!("glibc-hwcaps/{level}/"), Some(*level))));
+        }
+        // Up to 2.36 `tls`, AT_PLATFORM and the capability words, nested, the fullest first.
+        if self.facts.release.is_none_or(|release| release <= (2, 36)) {
+            let platform = String::from_utf8_lossy(&self.platform()).into_owned();
+            for legacy in [
+                format!("tls/{platform}/{platform}/"),
+                format!("tls/{platform}/"),
+                "tls/".to_owned(),
+                format!("{platform}/{platform}/"),
+                format!("{platform}/"),
+            ] {
+                wanted.push((legacy, None));
+            }
+        }
+        let mut found = Vec::new();
+        for (path, level) in wanted {
+            let path = path.into_bytes();
+            let followed = self.objects.root().follow_from(&self.conditions.cwd, &[dir, &path].concat())?;
+            if followed.dir().is_some() {
+                found.push(Subdir { path, level });
+            }
+        }
+        let found = Rc::new(found);
+        self.subdirs.insert(dir.to_vec(), Rc::clone(&found));
+        Ok(found)
+    }
+
+    /// Opens a file as `open_verify` does.
+    fn try_file(&self, path: &[u8], by: FoundBy) -> Result<Tried, Error> {
+        let followed = self.objects.root().follow_from(&self.conditions.cwd, path)?;
+        let (real, meta) = match followed.end {
+            End::Found(real, meta) => (real, meta),
+            End::Missing(_) | End::NotDirectory(_) => return Ok(Tried::Passed(Outcome::NoFile)),
+            End::Loop => return Ok(Tried::Passed(Outcome::EndsList("too many levels of symbolic links".into()))),
+            End::TooLong => return Ok(Tried::Passed(Outcome::EndsList("file name too long".into()))),
+        };
+        match meta.kind {
+            FileKind::File => {}
+            FileKind::Dir => {
+                return Ok(Tried::Passed(Outcome::Fatal(
+                    "not-regular: cannot read file data: it is a directory".into(),
+                )));
+            }
+            _ => return Ok(Tried::Passed(Outcome::Fatal("not-regular: it is a device, socket or pipe".into()))),
+        }
+        let read = self.objects.read(&real)?;
+        Ok(match judge_head(&read.head, &self.target) {
+            Verdict::Take => Tried::Taken(Box::new(Found { path: path.to_vec(), real, meta, by, via: None })),
+            Verdict::Next(why) => Tried::Passed(Outcome::Skipped(why)),
+            Verdict::Fatal(class, why) => Tried::Passed(Outcome::Fatal(format!("{class}: {why}").into())),
+        })
+    }
+
+    /// Searches the directories of one list (`open_path`).
+    fn try_list(
+        &mut self,
+        search: &mut Search,
+        dirs: &[Element],
+        name: &[u8],
+        by: FoundBy,
+        whose: Option<&[u8]>,
+    ) -> Result<Listed, Error> {
+        for element in dirs {
+            let via = || Some(Via { element: element.written.clone(), whose: whose.map(<[u8]>::to_vec) });
+            for subdir in self.subdirs(&element.dir)?.iter() {
+                let path = [&element.dir, &subdir.path[..], name].concat();
+                if let Some(level) = subdir.level.filter(|level| !self.is_active(level)) {
+                    self.note_variant(search, name, level, path, by)?;
+                    continue;
+                }
+                if let Tried::Taken(found) = self.try_file(&path, by)? {
+                    search.step(by, &path, Outcome::Taken);
+                    search.found = Some(Found { via: via(), ..*found });
+                    return Ok(Listed::Done);
+                }
+            }
+            let path = [&element.dir, name].concat();
+            match self.try_file(&path, by)? {
+                Tried::Taken(found) => {
+                    search.step(by, &path, Outcome::Taken);
+                    search.found = Some(Found { via: via(), ..*found });
+                    return Ok(Listed::Done);
+                }
+                Tried::Passed(Outcome::Fatal(why)) => {
+                    search.step(by, &path, Outcome::Fatal(why.clone()));
+                    search.fatal = Some((path, why.into_owned()));
+                    return Ok(Listed::Done);
+                }
+                Tried::Passed(outcome @ Outcome::EndsList(_)) => {
+                    // Only where the directory itself is there: else the loader has marked it as nonexistent.
+                    let is_dir = self.objects.root().follow_from(&self.conditions.cwd, &element.dir)?.dir().is_some();
+                    search.step(by, &path, if is_dir { outcome } else { Outcome::NoFile });
+                    if is_dir {
+                        return Ok(Listed::GoOn);
+                    }
+                }
+                Tried::Passed(outcome) => search.step(by, &path, outcome),
+            }
+        }
+        Ok(Listed::GoOn)
+    }
+
+    /// A file that only a better CPU would take is not the answer, but it changes the answer there.
+    fn note_variant(
+        &mut self,
+        search: &mut Search,
+        name: &[u8],
+        level: &str,
+        path: Vec<u8>,
+        by: FoundBy,
+    ) -> Result<(), Error> {
+        if let Tried::Taken(_) = self.try_file(&path, by)? {
+            search.step(by, &path, Outcome::Skipped(format!("only a CPU of level {level} or better takes it").into()));
+            let variant = Variant { name: name.to_vec(), level: level.to_owned(), path };
+            if !self.variants.contains(&variant) {
+                self.variants.push(variant);
+            }
+        }
+        Ok(())
+    }
+
+    /// DT_RPATH of the loader chain, nearest first, then of the entry if the chain did not reach it.
+    fn try_rpaths(
+        &mut self,
+        search: &mut Search,
+        loaded: &[Loaded],
+        requester: usize,
+        name: &[u8],
+    ) -> Result<Listed, Error> {
+        let mut chain: Vec<usize> = std::iter::successors(Some(requester), |at| loaded[*at].loader).collect();
+        if !chain.contains(&0) {
+            chain.push(0);
+        }
+        let mut any = false;
+        for at in chain {
+            let object = &loaded[at];
+            // Where an object has both, DT_RPATH does not count.
+            let Some(text) = object.elf.rpath.as_deref().filter(|_| object.elf.runpath.is_none()) else { continue };
+            any = true;
+            let dirs = self.expand_list(text, b":", object);
+            if self.try_list(search, &dirs, name, FoundBy::Rpath, Some(&object.path))? == Listed::Done {
+                return Ok(Listed::Done);
+            }
+        }
+        if !any {
+            search.skip_source(FoundBy::Rpath, "neither the requester nor its loaders have a DT_RPATH");
+        }
+        Ok(Listed::GoOn)
+    }
+
+    fn try_library_path(&mut self, search: &mut Search, loaded: &[Loaded], name: &[u8]) -> Result<Listed, Error> {
+        let Some(text) = self.conditions.library_path.as_deref().filter(|text| !text.is_empty()) else {
+            search.skip_source(FoundBy::LdLibraryPath, "not set");
+            return Ok(Listed::GoOn);
+        };
+        if self.secure {
+            search.skip_source(
+                FoundBy::LdLibraryPath,
+                "ignored: the entry runs with raised privileges (set-uid, set-gid or capabilities)",
+            );
+            return Ok(Listed::GoOn);
+        }
+        let dirs = match self.library_path.take() {
+            Some(dirs) => dirs,
+            None => self.expand_list(text, b":;", &loaded[0]),
+        };
+        let listed = self.try_list(search, &dirs, name, FoundBy::LdLibraryPath, None);
+        self.library_path = Some(dirs);
+        listed
+    }
+
+    fn try_runpath(&mut self, search: &mut Search, object: &Loaded, name: &[u8]) -> Result<Listed, Error> {
+        let Some(text) = object.elf.runpath.as_deref() else {
+            search.skip_source(FoundBy::Runpath, "the requester has no DT_RUNPATH");
+            return Ok(Listed::GoOn);
+        };
+        let dirs = self.expand_list(text, b":", object);
+        self.try_list(search, &dirs, name, FoundBy::Runpath, Some(&object.path))
+    }
+
+    fn try_cache(&mut self, search: &mut Search, object: &Loaded, name: &[u8]) -> Result<Listed, Error> {
+        if self.cache.is_none() {
+            let read = self.objects.root().read_followed(CACHE_PATH, MAX_CACHE)?;
+            self.cache = Some(read.and_then(|(_, bytes)| Cache::parse(&bytes, self.target.little_endian)));
+        }
+        let Some(Some(cache)) = &self.cache else {
+            search.skip_source(FoundBy::Cache, "there is no usable /etc/ld.so.cache");
+            return Ok(Listed::GoOn);
+        };
+        let flags = cache_flags(&self.target);
+        let lines: Vec<_> = cache.lookup(name).iter().filter(|line| line.flags == flags).cloned().collect();
+        let size = cache.entries.len();
+        let mut answer = None;
+        for line in lines {
+            let Some(value) = line.value else { continue };
+            match line.level.as_deref().map(String::from_utf8_lossy) {
+                Some(level) if !self.facts.has_hwcaps || !self.levels().contains(&level.as_ref()) => {}
+                Some(level) if self.is_active(&level) => {
+                    answer = Some(value);
+                    break;
+                }
+                Some(level) => self.note_variant(search, name, &level, value, FoundBy::Cache)?,
+                None if line.hwcap == 0 => {
+                    answer = Some(value);
+                    break;
+                }
+                None => {}
+            }
+        }
+        let Some(value) = answer else {
+            search.skip_source(FoundBy::Cache, format!("{size} names in /etc/ld.so.cache, not this one"));
+            return Ok(Listed::GoOn);
+        };
+        let is_default = |dir: &Vec<u8>| value.starts_with(dir);
+        if object.elf.is_nodeflib() && self.facts.default_dirs.iter().any(is_default) {
+            let why = "the cache names a file under a default directory, and the requester has DF_1_NODEFLIB";
+            search.step(FoundBy::Cache, &value, Outcome::Skipped(why.into()));
+            return Ok(Listed::GoOn);
+        }
+        match self.try_file(&value, FoundBy::Cache)? {
+            Tried::Taken(found) => {
+                search.step(FoundBy::Cache, &value, Outcome::Taken);
+                search.found = Some(Found { via: Some(Via { element: CACHE_PATH.to_vec(), whose: None }), ..*found });
+                self.cache_answered = true;
+                Ok(Listed::Done)
+            }
+            Tried::Passed(Outcome::Fatal(why)) => {
+                search.step(FoundBy::Cache, &value, Outcome::Fatal(why.clone()));
+                search.fatal = Some((value, why.into_owned()));
+                Ok(Listed::Done)
+            }
+            Tried::Passed(outcome) => {
+                search.step(FoundBy::Cache, &value, outcome);
+                Ok(Listed::GoOn)
+            }
+        }
+    }
+
+    fn try_defaults(&mut self, search: &mut Search, object: &Loaded, name: &[u8]) -> Result<Listed, Error> {
+        if object.elf.is_nodeflib() {
+            search.skip_source(FoundBy::Default, "the requester has DF_1_NODEFLIB");
+            return Ok(Listed::GoOn);
+        }
+        let element = |dir: &Vec<u8>| Element { written: dir.clone(), dir: dir.clone() };
+        let dirs: Vec<Element> = self.facts.default_dirs.iter().map(element).collect();
+        self.try_list(search, &dirs, name, FoundBy::Default, None)
+    }
+
+    /// A name with a slash is a path: opened as it is, after its tokens were expanded.
+    fn try_path(&self, search: &mut Search, object: &Loaded, name: &[u8]) -> Result<(), Error> {
+        let origin = self.origin(object);
+        let platform = self.platform();
+        if self.secure && tokens::has_token(name) {
+            let why = "a token in a needed name is refused when running with raised privileges";
+            search.step(FoundBy::Direct, name, Outcome::Fatal(why.into()));
+            search.fatal = Some((name.to_vec(), why.to_owned()));
+            return Ok(());
+        }
+        let tokens = Tokens { origin: Some(&origin), lib: &self.facts.lib, platform: &platform };
+        let Some(path) = tokens::expand(name, &tokens).filter(|path| !path.is_empty()) else { return Ok(()) };
+        match self.try_file(&path, FoundBy::Direct)? {
+            Tried::Taken(found) => {
+                search.step(FoundBy::Direct, &path, Outcome::Taken);
+                search.found = Some(*found);
+            }
+            Tried::Passed(Outcome::Fatal(why)) => {
+                search.step(FoundBy::Direct, &path, Outcome::Fatal(why.clone()));
+                search.fatal = Some((path, why.into_owned()));
+            }
+            Tried::Passed(outcome) => search.step(FoundBy::Direct, &path, outcome),
+        }
+        Ok(())
+    }
+}
+
+impl Rules for Glibc<'_> {
+    fn known(&self, loaded: &mut [Loaded], name: &[u8]) -> Option<Known> {
+        if VDSO.contains(&name) {
+            return Some(Known::Vdso);
+        }
+        let answers = |object: &Loaded| {
+            object.names.iter().any(|known| known == name) || object.elf.soname.as_deref() == Some(name)
+        };
+        loaded.iter().position(answers).map(Known::Object)
+    }
+
+    fn search(&mut self, loaded: &[Loaded], requester: usize, name: &[u8]) -> Result<Search, Error> {
+        let mut search = Search::default();
+        let object = &loaded[requester];
+        if name.contains(&b'/') {
+            self.try_path(&mut search, object, name)?;
+            return Ok(search);
+        }
+        if object.elf.runpath.is_some() {
+            let why = format!("DT_RPATHs do not count: {} has a DT_RUNPATH", show(&object.path));
+            search.skip_source(FoundBy::Rpath, why);
+        } else {
+            self.try_rpaths(&mut search, loaded, requester, name)?;
+        }
+        if !search.is_over() {
+            self.try_library_path(&mut search, loaded, name)?;
+        }
+        if !search.is_over() {
+            self.try_runpath(&mut search, object, name)?;
+        }
+        if !search.is_over() {
+            self.try_cache(&mut search, object, name)?;
+        }
+        if !search.is_over() {
+            self.try_defaults(&mut search, object, name)?;
+        }
+        Ok(search)
+    }
+
+    fn names(&self, requested: &[u8], path: &[u8]) -> Vec<Vec<u8>> {
+        vec![path.to_vec(), requested.to_vec()]
+    }
+
+    fn same_file(&self, known: &mut Loaded, requested: &[u8], _: &[u8]) {
+        known.names.push(requested.to_vec());
+    }
+
+    fn refuse(&self, elf: &ElfObject) -> Option<(&'static str, &'static str)> {
+        judge_object(elf)
+    }
+
+    fn preloads(&self, list: Option<&[u8]>) -> Vec<Vec<u8>> {
+        let names = list.unwrap_or_default().split(|b| matches!(b, b' ' | b':'));
+        // With raised privileges a path is ignored, and a bare name only counts if it is set-uid itself.
+        names.filter(|name| !name.is_empty() && !(self.secure && name.contains(&b'/'))).map(<[u8]>::to_vec).collect()
+    }
+
+    fn has_filters(&self) -> bool {
+        true
+    }
+
+    fn finish(self: Box<Self>, process: &mut Process) {
+        process.variants = self.variants;
+        if self.cache_answered {
+            process.reads.push((Reads::Cache, CACHE_PATH.to_vec()));
+        }
+    }
+}
+
+/// The names in `/etc/ld.so.preload`: `#` to the end of the line is a comment; blanks and colons separate.
+pub(super) fn preload_list(text: &[u8]) -> Vec<Vec<u8>> {
+    text.split(|b| *b == b'\n')
+        .flat_map(|line| {
+            line.split(|b| *b == b'#').next().unwrap_or_default().split(|b| matches!(b, b' ' | b'\t' | b':'))
+        })
+        .filter(|name| !name.is_empty())
+        .map(<[u8]>::to_vec)
+        .collect()
+}
+
+/// The flags of this ABI's cache entries (sysdeps/generic/ldconfig.h and each port's `dl-cache.h`).
+fn cache_flags(target: &Target) -> i32 {
+    const ELF_LIBC6: i32 = 3;
+    const ARM_HARD: u32 = 0x400;
+    let is_64 = target.class == Class::Elf64;
+    ELF_LIBC6
+        | match (machine_name(target.machine).as_str(), is_64) {
+            ("x86_64", true) => 0x300,
+            ("x86_64", false) => 0x800,
+            ("s390", true) => 0x400,
+            ("ppc64", true) => 0x500,
+            ("sparc64", true) => 0x100,
+            ("arm", _) if target.flags & ARM_HARD != 0 => 0x900,
+            ("arm", _) => 0xb00,
+            ("aarch64", true) => 0xa00,
+            ("riscv", true) if target.flags & 6 == 4 => 0x1000,
+            ("riscv", true) => 0xf00,
+            ("loongarch", _) if target.flags & 7 == 3 => 0x1200,
+            ("loongarch", _) => 0x1100,
+            _ => 0,
+        }
+}

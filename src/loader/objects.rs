@@ -1,0 +1,87 @@
+//! The files that searches came to, each read once however many entries ask for it. Which name means which file is
+//! never remembered here: that belongs to one process.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::facts::{Facts, read_facts};
+use crate::elf::{self, Bytes, ElfObject, Malformed};
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::root::{Root, Source};
+
+/// Bytes that identify an ELF file.
+const HEAD: usize = 64;
+/// Largest loader that is read whole for its facts; real ones have a quarter of a megabyte.
+const MAX_LOADER: usize = 16 << 20;
+
+/// A file as ELF.
+#[derive(Debug)]
+pub struct Read {
+    /// The first bytes.
+    pub head: Vec<u8>,
+    /// What it says, or why it says nothing.
+    pub elf: Result<Arc<ElfObject>, Malformed>,
+}
+
+/// ELF files of a root, read once.
+pub struct Objects<'r> {
+    root: &'r Root,
+    read: RefCell<HashMap<RootPath, Rc<Read>>>,
+    facts: RefCell<HashMap<RootPath, Rc<Facts>>>,
+}
+
+struct SourceBytes<'a>(&'a dyn Source);
+
+impl Bytes for SourceBytes<'_> {
+    fn size(&self) -> u64 {
+        self.0.meta().size
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read_at(offset, buffer)
+    }
+}
+
+impl<'r> Objects<'r> {
+    /// An empty memory for this root.
+    pub fn new(root: &'r Root) -> Self {
+        Self { root, read: RefCell::default(), facts: RefCell::default() }
+    }
+
+    /// The root that files are read from.
+    pub fn root(&self) -> &'r Root {
+        self.root
+    }
+
+    /// The file at a real path, as ELF.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub fn read(&self, real: &RootPath) -> Result<Rc<Read>, Error> {
+        if let Some(known) = self.read.borrow().get(real) {
+            return Ok(Rc::clone(known));
+        }
+        let source = self.root.open_file(real)?;
+        let mut head = vec![0; HEAD];
+        let length = source.read_at(0, &mut head).map_err(|error| Error::unreadable(real, error))?;
+        head.truncate(length);
+        let elf = elf::parse(&SourceBytes(&*source)).map(Arc::new);
+        let read = Rc::new(Read { head, elf });
+        self.read.borrow_mut().insert(real.clone(), Rc::clone(&read));
+        Ok(read)
+    }
+
+    /// What the loader at a real path was built with.
+    pub(super) fn facts(&self, real: &RootPath, elf: &ElfObject) -> Result<Rc<Facts>, Error> {
+        if let Some(known) = self.facts.borrow().get(real) {
+            return Ok(Rc::clone(known));
+        }
+        let bytes = self.root.read(real, MAX_LOADER)?;
+        let facts = Rc::new(read_facts(&bytes, elf));
+        self.facts.borrow_mut().insert(real.clone(), Rc::clone(&facts));
+        Ok(facts)
+    }
+}

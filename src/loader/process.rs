@@ -1,0 +1,405 @@
+//! One process, from its entry to the last library: the part that glibc and musl share. Which names are already
+//! answered, where a name is searched and what a file is worth are the [`Rules`] of each.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::facts::{Facts, Family};
+use super::glibc::Glibc;
+use super::musl::Musl;
+use super::objects::Objects;
+use super::search::{FoundBy, Search};
+use super::{Answer, Conditions, Fault, Loaded, Missing, Need, PRELOAD_PATH, Process, Reads, Role};
+use crate::elf::{ElfObject, Want, WantKind};
+use crate::error::Error;
+use crate::path::{RootPath, show};
+use crate::root::{Meta, Root};
+
+/// Most objects of one process.
+const MAX_OBJECTS: usize = 4096;
+/// Largest preload list that is read.
+const MAX_LIST: usize = 1 << 20;
+
+/// An answer out of what is loaded.
+pub(super) enum Known {
+    Object(usize),
+    Vdso,
+}
+
+/// What differs between loaders.
+pub(super) trait Rules {
+    /// Whether an object that is loaded, or the kernel's, answers this name; may give the object a further name.
+    fn known(&self, loaded: &mut [Loaded], name: &[u8]) -> Option<Known>;
+
+    /// Searches for a name on behalf of an object.
+    fn search(&mut self, loaded: &[Loaded], requester: usize, name: &[u8]) -> Result<Search, Error>;
+
+    /// Names that a freshly loaded object answers to.
+    fn names(&self, requested: &[u8], path: &[u8]) -> Vec<Vec<u8>>;
+
+    /// Called when a search met the file of an object that is loaded.
+    fn same_file(&self, known: &mut Loaded, requested: &[u8], path: &[u8]);
+
+    /// Why the process dies of this file although the search took it: class and sentence.
+    fn refuse(&self, elf: &ElfObject) -> Option<(&'static str, &'static str)>;
+
+    /// Names to preload, with the variable or file that says so.
+    fn preloads(&self, list: Option<&[u8]>) -> Vec<Vec<u8>>;
+
+    /// Whether DT_FILTER and DT_AUXILIARY are loaded.
+    fn has_filters(&self) -> bool;
+
+    /// Adds what was learnt on the way: variants, files read.
+    fn finish(self: Box<Self>, process: &mut Process);
+}
+
+/// Says what the loader of `entry` would load. `entry` is the path as it will be called.
+///
+/// With a `host`, the entry is opened in that process as by dlopen: what the host has loaded answers first.
+///
+/// # Errors
+/// `unreadable`, and `bad-elf` or `not-elf` if the entry itself is no ELF object. Everything else is in the result.
+pub fn load(
+    objects: &Objects<'_>,
+    entry: &[u8],
+    conditions: &Conditions,
+    host: Option<&Process>,
+) -> Result<Process, Error> {
+    let root = objects.root();
+    let followed = root.follow_from(&conditions.cwd, entry)?;
+    let Some((real, meta)) = followed.file() else {
+        return Err(Error::new("entry-missing", format!("{} is no file in the root", show(entry))));
+    };
+    let elf = entry_elf(objects, entry, real)?;
+    let loaded = Loaded {
+        path: entry.to_vec(),
+        real: real.clone(),
+        elf: Arc::clone(&elf),
+        role: Role::Entry,
+        loader: None,
+        needs: Vec::new(),
+        identity: meta.identity,
+        names: Vec::new(),
+    };
+    if let Some(host) = host {
+        let plugin = Loaded { role: Role::Plugin, names: vec![entry.to_vec()], ..loaded };
+        let mut run = Run::in_host(objects, conditions, host);
+        if let Some(run) = &mut run {
+            run.process.loaded.push(plugin);
+            run.queue()?;
+        }
+        return Ok(run.map_or_else(|| host.clone(), Run::finish));
+    }
+    let mut process = Process {
+        interpreter: elf.interp.clone(),
+        facts: None,
+        loaded: vec![loaded],
+        inherited: 0,
+        missing: Vec::new(),
+        faults: Vec::new(),
+        warnings: Vec::new(),
+        variants: Vec::new(),
+        reads: Vec::new(),
+        secure: is_secure(root, real, meta)?,
+    };
+    if !start(objects, &mut process, conditions)? {
+        return Ok(process);
+    }
+    let Some(facts) = process.facts.clone() else { return Ok(process) };
+    let mut run = Run { objects, rules: rules(objects, conditions, &facts, &process), process };
+    run.preload(conditions)?;
+    run.queue()?;
+    Ok(run.finish())
+}
+
+/// Says what opening `name` adds to a process, when the object `requester` of it calls dlopen; `None` if the name
+/// leads nowhere. The new object's chain of loaders starts with itself.
+///
+/// # Errors
+/// `unreadable`.
+pub fn open(
+    objects: &Objects<'_>,
+    host: &Process,
+    requester: usize,
+    name: &[u8],
+    conditions: &Conditions,
+) -> Result<Option<Process>, Error> {
+    let Some(mut run) = Run::in_host(objects, conditions, host) else { return Ok(None) };
+    let want = Want { kind: WantKind::Needed, name: name.to_vec() };
+    match run.answer(requester, &want)? {
+        Answer::Object { index, .. } => {
+            if index >= run.process.inherited {
+                run.process.loaded[index].loader = None;
+                run.process.loaded[index].role = Role::Plugin;
+            }
+            run.queue()?;
+            Ok(Some(run.finish()))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn entry_elf(objects: &Objects<'_>, entry: &[u8], real: &RootPath) -> Result<Arc<ElfObject>, Error> {
+    match &objects.read(real)?.elf {
+        Ok(elf) => Ok(Arc::clone(elf)),
+        Err(defect) if defect.class == "not-elf" || defect.class == "too-short" => {
+            Err(Error::new("not-elf", format!("{} is neither an ELF program nor a script with a #! line", show(entry)))
+                .help("add a `#!` line, or name the interpreter: slimroot build -- INTERPRETER FILE"))
+        }
+        Err(defect) => Err(Error::new("bad-elf", format!("{} is damaged ({}): {defect}", show(entry), defect.class))
+            .help("build or install it again in the builder stage")),
+    }
+}
+
+/// Set-uid or set-gid bits or file capabilities make the kernel set AT_SECURE (ld.so(8), "Secure-execution mode").
+fn is_secure(root: &Root, real: &RootPath, meta: &Meta) -> Result<bool, Error> {
+    const SET_ID: u32 = 0o6000;
+    if meta.mode & SET_ID != 0 {
+        return Ok(true);
+    }
+    Ok(root.tree().xattrs(real)?.iter().any(|(name, _)| name == b"security.capability"))
+}
+
+/// Finds the interpreter; false if there is nothing further to load.
+fn start(objects: &Objects<'_>, process: &mut Process, conditions: &Conditions) -> Result<bool, Error> {
+    let elf = Arc::clone(&process.loaded[0].elf);
+    let interpreter = match &elf.interp {
+        Some(interp) => interp.clone(),
+        None if elf.is_static_program() || elf.wants.is_empty() => return Ok(false),
+        None => match plugin_loader(objects, &elf, conditions)? {
+            Some(interp) => interp,
+            None => {
+                let says = "it is a library or plug-in, and the root holds no loader for its machine".to_owned();
+                let path = process.loaded[0].path.clone();
+                process.faults.push(Fault { class: "unknown-loader", path, says });
+                return Ok(false);
+            }
+        },
+    };
+    let followed = objects.root().follow_from(&conditions.cwd, &interpreter)?;
+    let Some((real, meta)) = followed.file() else {
+        let says = format!(
+            "its interpreter {} is not in the root: the kernel will say \"no such file\" of the program itself",
+            show(&interpreter)
+        );
+        process.faults.push(Fault { class: "interpreter-missing", path: process.loaded[0].path.clone(), says });
+        return Ok(false);
+    };
+    let read = objects.read(real)?;
+    let bad = |says: String| Fault { class: "interpreter-bad", path: interpreter.clone(), says };
+    let loader = match &read.elf {
+        Ok(loader) if loader.target.machine != elf.target.machine || loader.target.class != elf.target.class => {
+            process
+                .faults
+                .push(bad(format!("the interpreter is built for {}, the program for {}", loader.target, elf.target)));
+            return Ok(false);
+        }
+        Ok(loader) => Arc::clone(loader),
+        Err(defect) => {
+            process.faults.push(bad(format!("the interpreter is no usable ELF object: {defect}")));
+            return Ok(false);
+        }
+    };
+    process.facts = Some(objects.facts(real, &loader)?);
+    process.loaded.push(Loaded {
+        path: interpreter.clone(),
+        real: real.clone(),
+        elf: loader,
+        role: Role::Interpreter,
+        loader: None,
+        needs: Vec::new(),
+        identity: meta.identity,
+        names: vec![interpreter],
+    });
+    Ok(true)
+}
+
+/// The loader of a plug-in: the one named by the user, else the only one in the root for its machine.
+fn plugin_loader(objects: &Objects<'_>, elf: &ElfObject, conditions: &Conditions) -> Result<Option<Vec<u8>>, Error> {
+    if let Some(named) = &conditions.interpreter {
+        return Ok(Some(named.clone()));
+    }
+    let root = objects.root();
+    let mut seen = Vec::new();
+    for dir in ["/lib64", "/lib", "/usr/lib64", "/usr/lib"] {
+        let Some(real) = root.follow(dir.as_bytes())?.dir().cloned() else { continue };
+        for name in root.list(&real)? {
+            let is_loader = [&b"ld-"[..], b"ld.so", b"ld64.so"].iter().any(|start| name.starts_with(start));
+            if !is_loader || !name.windows(3).any(|part| part == b".so") {
+                continue;
+            }
+            let path = [dir.as_bytes(), b"/", &name].concat();
+            let Some(file) = root.follow(&path)?.file().map(|(real, _)| real.clone()) else { continue };
+            let fits = |found: &ElfObject| {
+                found.target.machine == elf.target.machine && found.target.class == elf.target.class
+            };
+            if objects.read(&file)?.elf.as_ref().is_ok_and(|found| fits(found)) && !seen.iter().any(|(_, f)| *f == file)
+            {
+                seen.push((path, file));
+            }
+        }
+    }
+    Ok(if seen.len() == 1 { seen.pop().map(|(path, _)| path) } else { None })
+}
+
+fn rules<'a>(
+    objects: &'a Objects<'_>,
+    conditions: &'a Conditions,
+    facts: &Rc<Facts>,
+    process: &Process,
+) -> Box<dyn Rules + 'a> {
+    match facts.family {
+        Family::Musl => Box::new(Musl::new(objects, conditions, Rc::clone(facts), process)),
+        Family::Glibc | Family::Unknown => Box::new(Glibc::new(objects, conditions, Rc::clone(facts), process)),
+    }
+}
+
+struct Run<'a, 'r> {
+    objects: &'a Objects<'r>,
+    rules: Box<dyn Rules + 'a>,
+    process: Process,
+}
+
+impl<'a, 'r> Run<'a, 'r> {
+    /// Goes on with a process that runs; `None` if it has no loader.
+    fn in_host(objects: &'a Objects<'r>, conditions: &'a Conditions, host: &Process) -> Option<Self> {
+        let facts = host.facts.clone()?;
+        let process = Process {
+            inherited: host.loaded.len(),
+            missing: Vec::new(),
+            faults: Vec::new(),
+            warnings: Vec::new(),
+            variants: Vec::new(),
+            reads: Vec::new(),
+            ..host.clone()
+        };
+        let rules = rules(objects, conditions, &facts, &process);
+        Some(Self { objects, rules, process })
+    }
+
+    /// Preloads go ahead of the entry's own needs, each asked for by the entry; one that fails is only complained of.
+    fn preload(&mut self, conditions: &Conditions) -> Result<(), Error> {
+        let mut names = match &conditions.preload {
+            Some(_) => self.rules.preloads(conditions.preload.as_deref()),
+            None => Vec::new(),
+        };
+        let is_glibc = self.process.facts.as_ref().is_some_and(|facts| facts.family != Family::Musl);
+        if is_glibc && let Some((_, text)) = self.objects.root().read_followed(PRELOAD_PATH, MAX_LIST)? {
+            self.process.reads.push((Reads::PreloadList, PRELOAD_PATH.to_vec()));
+            names.extend(super::glibc::preload_list(&text));
+        }
+        for name in names {
+            let missing = self.process.missing.len();
+            let faults = self.process.faults.len();
+            let want = Want { kind: WantKind::Needed, name };
+            let first_new = self.process.loaded.len();
+            let answer = self.answer(0, &want)?;
+            if let Some(loaded) = self.process.loaded.get_mut(first_new) {
+                loaded.role = Role::Preload;
+            }
+            if self.process.missing.len() > missing {
+                self.process.missing.truncate(missing);
+                self.process.faults.truncate(faults);
+                let says = "it cannot be preloaded: the loader complains and goes on without it".to_owned();
+                self.process.warnings.push(Fault { class: "preload-failed", path: want.name, says });
+            } else if let Answer::Object { index, via, .. } = answer {
+                let answer = Answer::Object { index, by: FoundBy::Preload, via };
+                self.process.loaded[0].needs.push(Need { name: want.name, kind: want.kind, answer });
+            }
+        }
+        Ok(())
+    }
+
+    /// Breadth first: each object in load order, each want in file order.
+    fn queue(&mut self) -> Result<(), Error> {
+        let mut at = self.process.inherited;
+        while at < self.process.loaded.len() {
+            if self.process.loaded.len() > MAX_OBJECTS {
+                let says = format!("more than {MAX_OBJECTS} objects in one process");
+                let path = self.process.subject().path.clone();
+                self.process.faults.push(Fault { class: "limit", path, says });
+                return Ok(());
+            }
+            let elf = Arc::clone(&self.process.loaded[at].elf);
+            for want in &elf.wants {
+                if want.kind != WantKind::Needed && !self.rules.has_filters() {
+                    continue;
+                }
+                let answer = self.answer(at, want)?;
+                self.process.loaded[at].needs.push(Need { name: want.name.clone(), kind: want.kind, answer });
+            }
+            at += 1;
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, requester: usize, want: &Want) -> Result<Answer, Error> {
+        let process = &mut self.process;
+        match self.rules.known(&mut process.loaded, &want.name) {
+            Some(Known::Vdso) => return Ok(Answer::Vdso),
+            Some(Known::Object(index)) => {
+                let is_loader = process.loaded[index].role == Role::Interpreter;
+                let by = if is_loader { FoundBy::Interpreter } else { FoundBy::Loaded };
+                return Ok(Answer::Object { index, by, via: None });
+            }
+            None => {}
+        }
+        let mut search = self.rules.search(&process.loaded, requester, &want.name)?;
+        let Some(found) = search.found.take() else { return Ok(self.missed(requester, want, search)) };
+        let is_same = |known: &Loaded| {
+            known.role != Role::Entry && known.role != Role::Interpreter && known.identity == found.meta.identity
+        };
+        if let Some(index) = process.loaded.iter().position(is_same) {
+            self.rules.same_file(&mut process.loaded[index], &want.name, &found.path);
+            return Ok(Answer::Object { index, by: found.by, via: found.via });
+        }
+        let read = self.objects.read(&found.real)?;
+        let refused = match &read.elf {
+            Ok(elf) => self.rules.refuse(elf).map(|(class, says)| (class, says.to_owned())),
+            Err(defect) => Some((defect.class, defect.to_string())),
+        };
+        if let Some((class, says)) = refused {
+            process.faults.push(Fault { class, path: found.path.clone(), says: says.clone() });
+            search.fatal = Some((found.path, says));
+            return Ok(self.missed(requester, want, search));
+        }
+        let Ok(elf) = &read.elf else { return Ok(self.missed(requester, want, search)) };
+        process.loaded.push(Loaded {
+            names: self.rules.names(&want.name, &found.path),
+            path: found.path,
+            real: found.real,
+            elf: Arc::clone(elf),
+            role: Role::Library,
+            loader: Some(requester),
+            needs: Vec::new(),
+            identity: found.meta.identity,
+        });
+        Ok(Answer::Object { index: process.loaded.len() - 1, by: found.by, via: found.via })
+    }
+
+    fn missed(&mut self, requester: usize, want: &Want, search: Search) -> Answer {
+        if want.kind == WantKind::Auxiliary && search.fatal.is_none() {
+            return Answer::Absent;
+        }
+        if let Some((path, says)) = &search.fatal
+            && !self.process.faults.iter().any(|fault| fault.path == *path)
+        {
+            let class = class_of(says);
+            self.process.faults.push(Fault { class, path: path.clone(), says: says.clone() });
+        }
+        self.process.missing.push(Missing { name: want.name.clone(), needed_by: requester, search });
+        Answer::Missing(self.process.missing.len() - 1)
+    }
+
+    fn finish(self) -> Process {
+        let mut process = self.process;
+        self.rules.finish(&mut process);
+        process
+    }
+}
+
+/// The class of a fatal candidate, which the search keeps as `class: sentence`.
+fn class_of(says: &str) -> &'static str {
+    const CLASSES: &[&str] = &["too-short", "not-elf", "wrong-byte-order", "bad-ident", "bad-type", "not-regular"];
+    CLASSES.iter().find(|class| says.starts_with(**class)).copied().unwrap_or("bad-elf")
+}

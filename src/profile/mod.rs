@@ -1,0 +1,158 @@
+//! Profiles: what a root must give besides what ELF files name, as data. One TOML file a facility in `profiles/`,
+//! compiled in; a file of the user's is read the same way. A profile says where things lie in the different
+//! distributions and why they are wanted; nothing in it is a program.
+
+mod builtin;
+mod schema;
+
+use crate::error::Error;
+use crate::root::RootGlob;
+
+pub use builtin::BUILTIN;
+
+/// How much a rule that matches nothing is missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Need {
+    /// Its absence is an error.
+    Required,
+    /// Its absence is a warning.
+    Expected,
+    /// Its absence is nothing.
+    Optional,
+}
+
+/// Files taken out of the root.
+#[derive(Clone, Debug)]
+pub struct Take {
+    /// Why they are wanted.
+    pub why: String,
+    /// Every one of these that matches is taken.
+    pub paths: Vec<RootGlob>,
+    /// Of these only the first that matches: the places of different distributions.
+    pub first: Vec<RootGlob>,
+    /// What is left out of the matches.
+    pub exclude: Vec<RootGlob>,
+    /// Whether ELF files among the matches get their own closure.
+    pub elf: bool,
+    /// Whether only symbolic links count: what is a directory here is not taken whole.
+    pub links_only: bool,
+    /// How much an empty result is missed.
+    pub need: Need,
+}
+
+/// A file that is made rather than copied.
+#[derive(Clone, Debug)]
+pub struct Make {
+    /// Where it goes.
+    pub path: crate::path::RootPath,
+    /// Why it is wanted.
+    pub why: String,
+    /// Its permission bits.
+    pub mode: u32,
+    /// What it holds.
+    pub content: MakeContent,
+}
+
+/// What a made file holds.
+#[derive(Clone, Debug)]
+pub enum MakeContent {
+    /// This text.
+    Text(String),
+    /// The root's own lines of this file, and these if no line has their name: for `/etc/passwd` and `/etc/group`,
+    /// whose lines start with a name and a colon.
+    Accounts(Vec<String>),
+}
+
+/// A directory that the image has in any case.
+#[derive(Clone, Debug)]
+pub struct MakeDir {
+    /// Where it is.
+    pub path: crate::path::RootPath,
+    /// Why it is wanted.
+    pub why: String,
+    /// Its permission bits.
+    pub mode: u32,
+    /// Owner and group.
+    pub owner: (u32, u32),
+}
+
+/// A profile, validated whole.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// Its name.
+    pub name: String,
+    /// What it is for, in one line.
+    pub summary: String,
+    /// Applied without being asked for.
+    pub default: bool,
+    /// Files out of the root.
+    pub take: Vec<Take>,
+    /// Files made.
+    pub make: Vec<Make>,
+    /// Directories made.
+    pub dir: Vec<MakeDir>,
+    /// Environment of the image, where the user gives no other value.
+    pub env: std::collections::BTreeMap<String, String>,
+    /// The text it was read from.
+    pub text: String,
+}
+
+impl Profile {
+    /// Reads a profile from its text; `origin` names it in messages.
+    ///
+    /// # Errors
+    /// `bad-profile`, with the line and, for an unknown key, the nearest known one.
+    pub fn parse(text: &str, origin: &str) -> Result<Self, Error> {
+        schema::parse(text, origin)
+    }
+
+    /// A compiled-in profile by its name.
+    ///
+    /// # Errors
+    /// `unknown-profile` with the nearest name.
+    pub fn builtin(name: &str) -> Result<Self, Error> {
+        let Some((_, text)) = BUILTIN.iter().find(|(known, _)| *known == name) else {
+            let names = BUILTIN.iter().map(|(known, _)| *known);
+            let nearest = nearest(name, names).map_or(String::new(), |near| format!("; did you mean {near}?"));
+            return Err(Error::new("unknown-profile", format!("there is no profile {name}{nearest}"))
+                .help("slimroot profiles list prints the names; a file is given by a path with a slash or .toml"));
+        };
+        Self::parse(text, &format!("profiles/{name}.toml"))
+    }
+
+    /// The compiled-in profiles, by name.
+    ///
+    /// # Errors
+    /// `bad-profile` if one of them is wrong, which the tests exclude.
+    pub fn builtins() -> Result<Vec<Self>, Error> {
+        BUILTIN.iter().map(|(name, _)| Self::builtin(name)).collect()
+    }
+}
+
+/// The known word nearest to one that was written, if it is near enough to be a slip.
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    const NEAR: f64 = 0.6;
+    known
+        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
+        .filter(|(near, _)| *near > NEAR)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// What TOML says of a text, as a sentence with the line and, for an unknown key, the nearest known one.
+pub fn toml_complaint(text: &str, error: &toml::de::Error) -> String {
+    let span = error.span().unwrap_or(0..0);
+    let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
+    let message = error.message().lines().next().unwrap_or_default();
+    let written = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+    match written {
+        Some(written) => {
+            let expected = message.split_once("expected").map_or("", |(_, expected)| expected);
+            let known = expected.split('`').skip(1).step_by(2);
+            let near = nearest(written, known).map_or(String::new(), |near| format!("; did you mean {near}?"));
+            format!("line {line}: unknown key {written}{near}")
+        }
+        None => format!("line {line}: {message}"),
+    }
+}

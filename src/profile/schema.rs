@@ -1,0 +1,168 @@
+//! The TOML of a profile as it is written, and its one way to a valid [`Profile`].
+
+use serde::Deserialize;
+
+use super::{Make, MakeContent, MakeDir, Need, Profile, Take, toml_complaint};
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::root::RootGlob;
+
+/// The version of this schema.
+const FORMAT: u32 = 1;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawProfile {
+    format: u32,
+    name: String,
+    summary: String,
+    #[serde(default)]
+    default: bool,
+    #[serde(default)]
+    take: Vec<RawTake>,
+    #[serde(default)]
+    make: Vec<RawMake>,
+    #[serde(default)]
+    dir: Vec<RawDir>,
+    #[serde(default)]
+    env: std::collections::BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTake {
+    why: String,
+    #[serde(default)]
+    paths: Vec<String>,
+    #[serde(default)]
+    first: Vec<String>,
+    #[serde(default)]
+    exclude: Vec<String>,
+    #[serde(default)]
+    elf: bool,
+    #[serde(default, rename = "links-only")]
+    links_only: bool,
+    #[serde(default = "optional")]
+    need: Need,
+}
+
+fn optional() -> Need {
+    Need::Optional
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawMake {
+    path: String,
+    why: String,
+    #[serde(default = "file_mode")]
+    mode: String,
+    text: Option<String>,
+    accounts: Option<Vec<String>>,
+}
+
+fn file_mode() -> String {
+    "0644".to_owned()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDir {
+    path: String,
+    why: String,
+    mode: String,
+    #[serde(default)]
+    owner: String,
+}
+
+pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
+    let bad = |why: String| {
+        Error::new("bad-profile", format!("{origin}: {why}"))
+            .help("slimroot profiles show base prints a complete profile; profiles/README.md has the vocabulary")
+    };
+    let raw: RawProfile = toml::from_str(text).map_err(|error| bad(toml_complaint(text, &error)))?;
+    if raw.format != FORMAT {
+        return Err(bad(format!("format = {} is not known, this slimroot reads {FORMAT}", raw.format)));
+    }
+    let globs = |patterns: &[String]| -> Result<Vec<RootGlob>, Error> {
+        patterns.iter().map(|pattern| RootGlob::new(pattern).map_err(|error| bad(error.says))).collect()
+    };
+    let path = |text: &str| RootPath::new(text).ok_or_else(|| bad(format!("{text} is no absolute path without `..`")));
+    let mode = |text: &str| {
+        let digits = text.strip_prefix('0').filter(|digits| digits.len() <= 4);
+        let value = digits.and_then(|digits| u32::from_str_radix(digits, 8).ok());
+        value.ok_or_else(|| bad(format!("mode {text} is not octal like 0644")))
+    };
+    let mut profile = Profile {
+        name: raw.name,
+        summary: raw.summary,
+        default: raw.default,
+        take: Vec::new(),
+        make: Vec::new(),
+        dir: Vec::new(),
+        env: raw.env,
+        text: text.to_owned(),
+    };
+    for take in raw.take {
+        if take.paths.is_empty() == take.first.is_empty() {
+            return Err(bad(format!("a take needs either paths or first (why = {:?})", take.why)));
+        }
+        profile.take.push(Take {
+            paths: globs(&take.paths)?,
+            first: globs(&take.first)?,
+            exclude: globs(&take.exclude)?,
+            why: take.why,
+            elf: take.elf,
+            links_only: take.links_only,
+            need: take.need,
+        });
+    }
+    for make in raw.make {
+        let content = match (make.text, make.accounts) {
+            (Some(text), None) => MakeContent::Text(text),
+            (None, Some(lines)) => MakeContent::Accounts(lines),
+            _ => return Err(bad(format!("make of {} needs either text or accounts", make.path))),
+        };
+        profile.make.push(Make { path: path(&make.path)?, why: make.why, mode: mode(&make.mode)?, content });
+    }
+    for dir in raw.dir {
+        let owner = match dir.owner.split_once(':') {
+            None if dir.owner.is_empty() => Some((0, 0)),
+            Some((uid, gid)) => uid.parse().ok().zip(gid.parse().ok()),
+            None => None,
+        };
+        let owner = owner.ok_or_else(|| bad(format!("owner {} is not UID:GID", dir.owner)))?;
+        profile.dir.push(MakeDir { path: path(&dir.path)?, why: dir.why, mode: mode(&dir.mode)?, owner });
+    }
+    Ok(profile)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaint(text: &str) -> String {
+        let text = format!("format = 1\nname = \"t\"\nsummary = \"t\"\n{text}");
+        parse(&text, "t.toml").err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn mistakes_name_the_line_and_the_nearest_key() {
+        assert_eq!(complaint("[[tak]]\n"), "t.toml: line 4: unknown key tak; did you mean take?");
+        assert_eq!(
+            complaint("[[take]]\nwhy = \"x\"\npath = [\"/a\"]\n"),
+            "t.toml: line 6: unknown key path; did you mean paths?"
+        );
+        assert!(complaint("[[take]]\nwhy = \"x\"\n").contains("either paths or first"));
+        assert!(complaint("[[dir]]\npath = \"/t\"\nwhy = \"x\"\nmode = \"1777\"\n").contains("not octal"));
+        assert!(complaint("[[take]]\nwhy = \"x\"\npaths = [\"etc/*\"]\n").contains("not an absolute path"));
+    }
+
+    #[test]
+    fn every_builtin_profile_is_valid_and_named_as_its_file() {
+        for (name, text) in super::super::BUILTIN {
+            let profile = parse(text, name).expect("a valid profile");
+            assert_eq!(profile.name, *name);
+        }
+    }
+}
