@@ -172,6 +172,9 @@ pub const ERROR_CODES: &[ErrorCode] = codes! {
     "link-loop" CannotRead
     "More than 40 symbolic links lie on the way to a file, which is where Linux gives up: usually two links that name \
      each other."
+    "whiteout-name" CannotRead
+    "A file's name starts with .wh., which in a layer means that the rest of the name is deleted. No engine unpacks such a \
+     file as itself. Leave it out with --exclude, or rename it in the builder stage."
     "changed-while-packing" Changed
     "A file was not the same when it was copied as when it was planned. Something still writes to the root: wait until \
      the builder has finished and run again."

@@ -1,3 +1,7 @@
-//! The slimroot command.
+//! The slimroot command: parse, run, render, exit.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    slimroot::cli::main()
+}

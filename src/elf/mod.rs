@@ -138,6 +138,11 @@ impl ElfObject {
         self.flags_1 & u64::from(goblin::elf::dynamic::DF_1_NODEFLIB) != 0
     }
 
+    /// ET_REL: an object file for the linker, which no loader opens.
+    pub fn is_relocatable(&self) -> bool {
+        self.kind == goblin::elf::header::ET_REL
+    }
+
     /// ET_EXEC: a program at a fixed address.
     pub fn is_exec(&self) -> bool {
         self.kind == goblin::elf::header::ET_EXEC

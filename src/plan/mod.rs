@@ -1,10 +1,46 @@
 //! The plan: every entry of the image, sorted, with its metadata settled and the reason it is in. What the plan says
 //! is written as it says; nothing is decided after it.
 
-use std::collections::BTreeMap;
+mod build;
+mod tree;
+mod user;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use tree::PlannedTree;
+
 use crate::path::RootPath;
+
+/// What the user says about how the image runs, as far as the closure does not depend on it.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Fixed arguments of the entry.
+    pub args: Vec<String>,
+    /// Working directory; `None` is `/`.
+    pub workdir: Option<RootPath>,
+    /// `NAME|UID[:GROUP|GID]`.
+    pub user: Option<String>,
+    /// Ports such as `80/tcp`.
+    pub ports: BTreeSet<String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Seconds since 1970 of every time in the image.
+    pub epoch: u64,
+}
+
+/// What was kept or dropped by rule, to be told to the user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// Files that keep a set-uid or set-gid bit.
+    pub set_id: Vec<RootPath>,
+    /// Files that keep capabilities.
+    pub capabilities: Vec<RootPath>,
+    /// Extended attributes that were dropped, with the number of files.
+    pub dropped_xattrs: BTreeMap<String, usize>,
+    /// Devices, sockets and pipes that were asked for and are not packed.
+    pub not_packed: Vec<RootPath>,
+}
 
 /// An entry of the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +108,7 @@ pub struct RunSettings {
     /// `UID:GID`; empty means root.
     pub user: String,
     /// Ports such as `80/tcp`.
-    pub ports: std::collections::BTreeSet<String>,
+    pub ports: BTreeSet<String>,
     /// Labels, which become annotations of the manifest too.
     pub labels: BTreeMap<String, String>,
     /// The architecture by its Go name, as the image specification wants it (`amd64`, `arm64`, …).
@@ -90,6 +126,8 @@ pub struct Plan {
     pub run: RunSettings,
     /// Seconds since 1970 of every time in the image (SOURCE_DATE_EPOCH, or 0).
     pub epoch: u64,
+    /// What was kept or dropped by rule.
+    pub notes: Notes,
 }
 
 impl Plan {

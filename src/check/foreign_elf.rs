@@ -1,0 +1,23 @@
+//! ELF files of other machines among the files asked for.
+
+use super::{Check, Evidence};
+use crate::error::Error;
+use crate::finding::{Finding, Level};
+
+pub(super) const CHECK: Check = Check {
+    code: "foreign-elf",
+    text: "Files that a pattern brought in are built for another machine than the entry, such as prebuilt add-ons for all \
+           platforms in one package. They are packed, but what they need is not looked for. --exclude leaves them out.",
+    find,
+};
+
+fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
+    let foreign = evidence.closure.foreign.iter();
+    Ok(foreign
+        .map(|path| {
+            let says = format!("{path} is built for another machine than the entry: it is packed, not resolved");
+            Finding::new(CHECK.code, Level::Note, path.to_string(), says)
+                .help(format!("--exclude '{path}' leaves it out"))
+        })
+        .collect())
+}

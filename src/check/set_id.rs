@@ -1,0 +1,28 @@
+//! Programs with set-uid or set-gid bits in the image.
+
+use super::{Check, Evidence};
+use crate::closure::NodeKind;
+use crate::error::Error;
+use crate::finding::{Finding, Level};
+
+pub(super) const CHECK: Check = Check {
+    code: "set-id",
+    text: "A file in the image has a set-uid or set-gid bit, which it keeps because the program may need it. Whoever can run \
+           it in the container gets the rights of its owner. If the program works without, run chmod a-s on it in the builder \
+           stage.",
+    find,
+};
+
+const SET_ID: u32 = 0o6000;
+
+fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
+    let is_set_id = |node: &NodeKind| matches!(node, NodeKind::File(meta) if meta.mode & SET_ID != 0);
+    let found = evidence.closure.nodes.iter().filter(|(_, node)| is_set_id(node));
+    Ok(found
+        .map(|(path, _)| {
+            let says = format!("{path} keeps its set-uid or set-gid bit");
+            Finding::new(CHECK.code, Level::Note, path.to_string(), says)
+                .help(format!("chmod a-s {path} in the builder stage, if it works without"))
+        })
+        .collect())
+}

@@ -1,0 +1,26 @@
+//! An exception that matches nothing.
+
+use super::{Check, Evidence, Ranking};
+use crate::error::Error;
+use crate::finding::{Finding, Level};
+
+pub(super) const CHECK: Check = Check {
+    code: "stale-allow",
+    text: "--allow names a code or subject that no finding has. The cause may be mended, or the name misspelt; an exception \
+           that covers nothing today may hide something tomorrow. Remove it.",
+    find,
+};
+
+/// Which exceptions are stale is only known once the others have run: see [`finding`].
+fn find(_: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
+    Ok(Vec::new())
+}
+
+pub(super) fn finding(ranking: &Ranking) -> Finding {
+    let subject = match &ranking.subject {
+        Some(subject) => format!("{}={subject}", ranking.code),
+        None => ranking.code.clone(),
+    };
+    let says = format!("--allow {subject} matches no finding");
+    Finding::new(CHECK.code, Level::Warning, subject, says).help("remove it")
+}

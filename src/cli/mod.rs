@@ -1,0 +1,195 @@
+//! The command line: what clap parses, which command runs, how it ends. Commands decide and return values; only
+//! [`render`] prints.
+
+mod exit;
+mod render;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands;
+use crate::error::Error;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    findings at error level (a missing library, …): nothing was written
+  2    the command line, a profile or slimroot.toml is wrong
+  3    could not complete (entry not there, unreadable file, full disk, …)
+  101  a fault of slimroot itself
+  130  interrupted";
+
+/// Packs what a program needs at run time, and nothing else, into a container image with no base.
+#[derive(Debug, Parser)]
+#[command(name = "slimroot", version, after_help = EXIT_CODES, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Packs an entry with everything it needs.
+    Build(Box<commands::build::Options>),
+    /// Lists what a program's loader would load, and how each file is found.
+    Deps(commands::deps::Options),
+    /// Says why a path is in the image of an entry.
+    Why(commands::why::Options),
+    /// Finds what would go wrong with an entry.
+    Check(commands::check::Options),
+    /// Lists the profiles, or shows one.
+    Profiles(commands::profiles::Options),
+    /// Explains the code of a message.
+    Explain {
+        /// The code in the brackets of a message; without it all are listed.
+        code: Option<String>,
+    },
+    /// Prints the completions of a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Prints the manual page.
+    Man,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON document.
+    Json,
+}
+
+/// Which root, and in which circumstances its programs will run.
+#[derive(Debug, Clone, Args)]
+pub struct RootOptions {
+    /// The builder's file system; every path of the entry is inside it.
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub root: PathBuf,
+    /// Environment of the image: PATH, LD_LIBRARY_PATH and LD_PRELOAD also guide the search. Repeatable.
+    #[arg(long = "env", short = 'e', value_name = "K=V")]
+    pub env: Vec<String>,
+    /// Working directory of the image.
+    #[arg(long = "workdir", short = 'w', visible_alias = "cwd", value_name = "DIR")]
+    pub workdir: Option<String>,
+    /// Best CPU level to count on, such as x86-64-v3; without it files for every level are packed.
+    #[arg(long, value_name = "LEVEL")]
+    pub cpu: Option<String>,
+    /// Loader for plug-ins and libraries that name none.
+    #[arg(long, value_name = "PATH")]
+    pub interpreter: Option<String>,
+}
+
+/// Levels of findings.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RankOptions {
+    /// Lets a finding pass, or one subject of it, such as missing-library=libfoo.so.1. Repeatable.
+    #[arg(long, value_name = "CODE[=SUBJECT]")]
+    pub allow: Vec<String>,
+    /// Makes a finding a warning. Repeatable.
+    #[arg(long, value_name = "CODE[=SUBJECT]")]
+    pub warn: Vec<String>,
+    /// Makes a finding an error. Repeatable.
+    #[arg(long, value_name = "CODE[=SUBJECT]")]
+    pub deny: Vec<String>,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout and are no error; clap knows.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::DONE });
+        }
+    };
+    match run(cli.command) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            render::error(&error);
+            ExitCode::from(exit::code(error.kind()))
+        }
+    }
+}
+
+fn run(command: Command) -> Result<u8, Error> {
+    let verdict = |ok: bool| if ok { exit::DONE } else { exit::FINDINGS };
+    match command {
+        Command::Build(options) => {
+            let progress = render::Progress::start(&options);
+            let interrupted = watch_signals();
+            let stop = || interrupted.load(Ordering::Relaxed);
+            let result = commands::build::run(&options, &|done, all| progress.show(done, all), &stop);
+            progress.finish();
+            let packed = result?;
+            render::packed(&packed, &options)?;
+            Ok(verdict(packed.is_whole()))
+        }
+        Command::Deps(options) => {
+            let deps = commands::deps::run(&options)?;
+            render::deps(&deps, options.format)?;
+            Ok(verdict(deps.is_whole()))
+        }
+        Command::Why(options) => {
+            let why = commands::why::run(&options)?;
+            render::why(&why, options.format)?;
+            Ok(verdict(why.is_packed()))
+        }
+        Command::Check(options) => {
+            let checked = commands::check::run(&options)?;
+            render::checked(&checked, options.format)?;
+            Ok(verdict(checked.is_whole()))
+        }
+        Command::Profiles(options) => {
+            render::text(&commands::profiles::run(&options)?)?;
+            Ok(exit::DONE)
+        }
+        Command::Explain { code } => {
+            render::text(&commands::explain::run(code.as_deref())?)?;
+            Ok(exit::DONE)
+        }
+        Command::Completions { shell } => {
+            let mut out = Vec::new();
+            clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "slimroot", &mut out);
+            render::bytes(&out)?;
+            Ok(exit::DONE)
+        }
+        Command::Man => {
+            let mut out = Vec::new();
+            let page = clap_mangen::Man::new(<Cli as clap::CommandFactory>::command());
+            page.render(&mut out).map_err(|error| Error::unwritable(&"the manual page", error))?;
+            render::bytes(&out)?;
+            Ok(exit::DONE)
+        }
+    }
+}
+
+/// A flag that Ctrl-C and a polite kill set; a second signal ends the process at once.
+fn watch_signals() -> Arc<AtomicBool> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
+        // Without a handler the signal simply ends the process, which leaves a file aside but no half output.
+        let _ =
+            signal_hook::flag::register_conditional_shutdown(signal, i32::from(exit::INTERRUPTED), Arc::clone(&flag));
+        let _ = signal_hook::flag::register(signal, Arc::clone(&flag));
+    }
+    flag
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

@@ -1,0 +1,169 @@
+//! Results for people.
+
+use std::fmt::Write;
+
+use crate::commands::build::Packed;
+use crate::commands::check::Checked;
+use crate::commands::why::Why;
+use crate::error::Error;
+use crate::finding::{Finding, Level};
+
+/// Findings listed one by one for each code at note level; further ones are counted.
+const MAX_NOTES: usize = 5;
+
+pub(super) fn error(error: &Error) -> String {
+    let mut out = format!("error[{}]: {error}\n", error.code);
+    if let Some(help) = &error.help {
+        let _ = writeln!(out, "  help       {help}");
+    }
+    out
+}
+
+pub(super) fn findings(findings: &[Finding]) -> String {
+    let mut out = String::new();
+    let mut shown = std::collections::BTreeMap::<&str, usize>::new();
+    for finding in findings {
+        let count = shown.entry(finding.code).or_default();
+        *count += 1;
+        if finding.level != Level::Note || *count <= MAX_NOTES {
+            out.push_str(&self::finding(finding));
+        }
+    }
+    for (code, count) in shown {
+        let is_note = |finding: &&Finding| finding.code == code && finding.level == Level::Note;
+        if count > MAX_NOTES && findings.iter().any(|finding| is_note(&finding)) {
+            let _ = writeln!(out, "note[{code}]: {} more like these; --format json has all", count - MAX_NOTES);
+        }
+    }
+    out
+}
+
+fn finding(finding: &Finding) -> String {
+    let level = match finding.level {
+        Level::Error => "error",
+        Level::Warning => "warning",
+        Level::Note => "note",
+    };
+    let mut out = format!("{level}[{}]: {}\n", finding.code, finding.says);
+    let mut row = |word: &str, text: &str| {
+        let _ = writeln!(out, "  {word:<10} {text}");
+    };
+    if let Some(wanted_by) = &finding.wanted_by {
+        row("wanted by", wanted_by);
+    }
+    for (number, reason) in finding.because.iter().enumerate() {
+        row(if number == 0 { "because" } else { "" }, reason);
+    }
+    for (number, step) in finding.searched.iter().enumerate() {
+        let place = if step.candidate.is_empty() { String::new() } else { format!("{}  ", step.candidate) };
+        row(
+            if number == 0 { "searched" } else { "" },
+            &format!("{:>2} {:<16} {place}{}", number + 1, step.source, step.outcome),
+        );
+    }
+    for (number, help) in finding.help.iter().enumerate() {
+        row(if number == 0 { "help" } else { "" }, help);
+    }
+    out
+}
+
+pub(super) fn packed(packed: &Packed) -> String {
+    let mut out = String::new();
+    let mut row = |word: &str, text: &str| {
+        let _ = writeln!(out, "{word:<10} {text}");
+    };
+    let did = match (packed.is_whole(), packed.dry_run) {
+        (false, _) => "not packed",
+        (true, true) => "would pack",
+        (true, false) => "packed",
+    };
+    row(did, &packed.entry.join(" "));
+    let links = plural(packed.links, "link");
+    let directories = if packed.directories == 1 { "directory" } else { "directories" };
+    let files = plural(packed.files, "file");
+    row("holds", &format!("{files}, {links}, {} {directories}: {}", packed.directories, size(packed.bytes)));
+    if let Some(root) = packed.root_bytes.filter(|root| *root > 0) {
+        let left = root.saturating_sub(packed.bytes);
+        let tenths = (u128::from(left) * 1000 / u128::from(root)) as u64;
+        row("left out", &format!("{} of {}, {}.{} %", size(left), size(root), tenths / 10, tenths % 10));
+    }
+    row("runs as", &format!("{} on linux/{}", packed.user, packed.architecture));
+    for (number, group) in packed.groups.iter().enumerate() {
+        let word = if number == 0 { "because" } else { "" };
+        row(word, &format!("{:>10}  {:>6}  {}", size(group.bytes), group.files, group.reason));
+    }
+    for written in &packed.outputs {
+        row("wrote", &written.destination);
+        if let Some(layer) = &written.layer {
+            let codec = layer.codec.name();
+            row(
+                "",
+                &format!("layer    {}  {} {codec}, {} as tar", layer.digest, size(layer.size), size(layer.tar_size)),
+            );
+        }
+        if let Some(manifest) = &written.manifest {
+            row("", &format!("manifest {manifest}"));
+        }
+    }
+    let notes = packed.notes.iter().chain(packed.outputs.iter().flat_map(|written| &written.notes));
+    for note in notes {
+        row("note", note);
+    }
+    out
+}
+
+pub(super) fn checked(checked: &Checked) -> String {
+    let mut out = findings(&checked.findings);
+    let count = |level: Level| checked.findings.iter().filter(|finding| finding.level == level).count();
+    let _ = writeln!(
+        out,
+        "{}: {}, {}, {}, {}",
+        checked.entry,
+        plural(checked.objects, "object"),
+        plural(count(Level::Error), "error"),
+        plural(count(Level::Warning), "warning"),
+        plural(count(Level::Note), "note")
+    );
+    out
+}
+
+pub(super) fn why(why: &Why) -> String {
+    if why.chains.is_empty() {
+        return format!("{} is not in the image: nothing asks for it\n", why.path);
+    }
+    let mut out = String::new();
+    for chain in &why.chains {
+        let _ = writeln!(out, "{}", chain.path);
+        for step in &chain.reasons {
+            let _ = writeln!(out, "  {}\n      {}", step.path, step.because);
+        }
+    }
+    out
+}
+
+fn plural(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Bytes in decimal units, as disks and registries count.
+pub(super) fn size(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
+    for (unit, name) in UNITS {
+        if bytes >= unit {
+            let tenths = bytes / (unit / 10);
+            return format!("{}.{} {name}", tenths / 10, tenths % 10);
+        }
+    }
+    format!("{bytes} B")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_are_decimal() {
+        let shown: Vec<_> = [0, 999, 1_000, 12_345_678, 5_000_000_000].into_iter().map(size).collect();
+        assert_eq!(shown, ["0 B", "999 B", "1.0 kB", "12.3 MB", "5.0 GB"]);
+    }
+}

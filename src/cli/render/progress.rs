@@ -1,0 +1,34 @@
+//! A bar on stderr while an image is written; nothing where stderr is no terminal.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::commands::build::Options;
+
+pub(in crate::cli) struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    pub(in crate::cli) fn start(options: &Options) -> Self {
+        let bar = if options.dry_run {
+            ProgressBar::hidden()
+        } else {
+            ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+        };
+        if let Ok(style) = ProgressStyle::with_template("packing {bar:30} {bytes} of {total_bytes} {bytes_per_sec}") {
+            bar.set_style(style);
+        }
+        Self { bar }
+    }
+
+    pub(in crate::cli) fn show(&self, done: u64, all: u64) {
+        if self.bar.length() != Some(all) {
+            self.bar.set_length(all);
+        }
+        self.bar.set_position(done);
+    }
+
+    pub(in crate::cli) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

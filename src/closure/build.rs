@@ -1,0 +1,243 @@
+//! From a request to a closure: entries and their processes first, then what they may open, then what the user and
+//! the profiles declare.
+
+use std::collections::BTreeSet;
+
+use super::script::{HEAD, MAX_CHAIN, env_command, parse_shebang};
+use super::{Closure, EntryPoint, Reason, Request, Started};
+use crate::elf::Priority;
+use crate::error::Error;
+use crate::loader::{self, Answer, Conditions, FoundBy, Objects, Process, Role};
+use crate::path::{RootPath, show};
+use crate::root::{End, FileKind, Root};
+
+impl Closure {
+    /// Finds everything that the request needs.
+    ///
+    /// Missing libraries and the like are not errors here: they are kept in [`Closure::processes`], and
+    /// [`crate::check`] makes findings of them.
+    ///
+    /// # Errors
+    /// `entry-missing`, `entry-is-directory`, `entry-not-regular`, `not-elf`, `bad-elf`, `bad-shebang`,
+    /// `interpreter-missing` (of a script), `unreadable`.
+    pub fn build(root: &Root, objects: &Objects<'_>, request: &Request) -> Result<Self, Error> {
+        let mut build = Build { root, objects, request, conditions: request.conditions(), closure: Self::default() };
+        build.entry(&request.entry, Reason::Entry)?;
+        for bin in &request.bins {
+            build.entry(bin, Reason::Bin)?;
+        }
+        for pattern in &request.include {
+            build.include(pattern)?;
+        }
+        for profile in &request.profiles {
+            build.profile(profile)?;
+        }
+        Ok(build.closure)
+    }
+}
+
+pub(super) struct Build<'a> {
+    pub(super) root: &'a Root,
+    pub(super) objects: &'a Objects<'a>,
+    pub(super) request: &'a Request,
+    pub(super) conditions: Conditions,
+    pub(super) closure: Closure,
+}
+
+impl Build<'_> {
+    fn entry(&mut self, asked: &str, reason: Reason) -> Result<(), Error> {
+        let path = self.find_program(asked.as_bytes())?;
+        self.program(None, &path, reason, &mut Vec::new())?;
+        let followed = self.root.follow(path.as_bytes())?;
+        let real = followed.file().map_or_else(|| path.clone(), |(real, _)| real.clone());
+        self.closure.entries.push(EntryPoint { asked: asked.to_owned(), path, real });
+        Ok(())
+    }
+
+    /// The path by which a program is called: a bare name is looked up in PATH as execvp does, without falling back
+    /// to anything outside of the root.
+    fn find_program(&self, asked: &[u8]) -> Result<RootPath, Error> {
+        let missing = |says: String| Error::new("entry-missing", says);
+        if asked.contains(&b'/') {
+            let spelled = if asked.starts_with(b"/") {
+                asked.to_vec()
+            } else {
+                [self.conditions.cwd.as_bytes(), b"/", asked].concat()
+            };
+            let followed = self.root.follow(&spelled)?;
+            return match (&followed.end, followed.found()) {
+                (_, Some((real, meta))) => match meta.kind {
+                    // `..` has a meaning only along the way: the image is told the real path then.
+                    FileKind::File => Ok(RootPath::new(&spelled).unwrap_or_else(|| real.clone())),
+                    FileKind::Dir => Err(Error::new("entry-is-directory", format!("{} is a directory", show(asked)))
+                        .help(format!("name a program in it; to add its files use --include '{}/**'", show(&spelled)))),
+                    _ => Err(Error::new("entry-not-regular", format!("{} is no regular file", show(asked)))),
+                },
+                (End::Loop, _) => {
+                    Err(Error::new("link-loop", format!("{} leads through more than 40 links", show(asked)))
+                        .help("two links probably name each other: readlink them one by one"))
+                }
+                (End::Missing(at), _) if at.as_bytes() != spelled => {
+                    Err(missing(format!("{} is not in the root: {at} does not exist", show(asked))))
+                }
+                _ => Err(missing(format!("{} is not in the root", show(asked)))
+                    .help("paths are looked up inside --root; a bare name is searched in PATH there")),
+            };
+        }
+        for dir in self.request.path().split(':').filter(|dir| !dir.is_empty()) {
+            let candidate = [dir.as_bytes(), b"/", asked].concat();
+            if self.root.follow_from(&self.conditions.cwd, &candidate)?.file().is_some() {
+                let absolute = if dir.starts_with('/') {
+                    candidate
+                } else {
+                    [self.conditions.cwd.as_bytes(), b"/", &candidate].concat()
+                };
+                if let Some(path) = RootPath::new(absolute) {
+                    return Ok(path);
+                }
+            }
+        }
+        Err(missing(format!("{} is in no directory of PATH in the root ({})", show(asked), self.request.path()))
+            .help("give a path such as /app/server, or --env PATH=…, or install it in the builder stage"))
+    }
+
+    /// Adds a program: a script with its interpreters, or an ELF file with its process.
+    fn program(
+        &mut self,
+        from: Option<&RootPath>,
+        path: &RootPath,
+        reason: Reason,
+        chain: &mut Vec<RootPath>,
+    ) -> Result<(), Error> {
+        let cwd = self.conditions.cwd.clone();
+        let Some(real) = self.closure.take(self.root, from, &cwd, path.as_bytes(), reason)? else {
+            return Err(Error::new("entry-missing", format!("{path} is no file in the root")));
+        };
+        let head = self.root.read(&real, HEAD)?;
+        let Some(shebang) = parse_shebang(path.as_bytes(), &head)? else {
+            return self.start(path.as_bytes(), &real);
+        };
+        if chain.len() == MAX_CHAIN || chain.contains(&real) {
+            return Err(Error::new(
+                "bad-shebang",
+                format!("{path} is one of more than {MAX_CHAIN} scripts that interpret each other"),
+            )
+            .help("the kernel gives up with \"too many levels of symbolic links\""));
+        }
+        chain.push(real.clone());
+        let followed = self.root.follow_from(&cwd, &shebang.interpreter)?;
+        if followed.file().is_none() {
+            let name = show(&shebang.interpreter);
+            return Err(Error::new(
+                "interpreter-missing",
+                format!("{path} is a script for {name}, which is not in the root"),
+            )
+            .help("install that interpreter in the builder stage, or change the #! line"));
+        }
+        let interpreter = match RootPath::new(&shebang.interpreter) {
+            Some(path) => path,
+            None => followed.file().map_or_else(RootPath::root, |(real, _)| real.clone()),
+        };
+        self.program(Some(&real), &interpreter, Reason::Shebang, chain)?;
+        if let Some(command) = env_command(&shebang) {
+            let found = self.find_program(&command).map_err(|error| match error.code {
+                "entry-missing" => Error::new(
+                    "interpreter-missing",
+                    format!("{path} is a script for {}, which is in no directory of PATH in the root", show(&command)),
+                )
+                .help("install it in the builder stage, or give its directory by --env PATH=…"),
+                _ => error,
+            })?;
+            self.program(Some(&real), &found, Reason::EnvCommand, chain)?;
+        }
+        Ok(())
+    }
+
+    /// Resolves the process of an ELF program and adds what it loads, for each CPU that loads something else too.
+    fn start(&mut self, path: &[u8], real: &RootPath) -> Result<(), Error> {
+        if self.closure.processes.iter().any(|started| started.process.loaded[0].path == path) {
+            return Ok(());
+        }
+        let process = loader::load(self.objects, path, &self.conditions, None)?;
+        self.add_process(&process, real)?;
+        let levels: BTreeSet<String> = process.variants.iter().map(|variant| variant.level.clone()).collect();
+        self.closure.processes.push(Started { process, required: true });
+        if self.request.cpu.is_none() {
+            for level in levels {
+                let conditions = Conditions { cpu: Some(level.clone()), ..self.conditions.clone() };
+                let process = loader::load(self.objects, path, &conditions, None)?;
+                self.add_variant(&process, &level)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the objects of a process beyond those it inherits, and what the loader reads for them.
+    pub(super) fn add_process(&mut self, process: &Process, subject: &RootPath) -> Result<(), Error> {
+        let cwd = self.conditions.cwd.clone();
+        for object in &process.loaded[process.inherited..] {
+            if object.role == Role::Interpreter {
+                self.closure.take(self.root, Some(subject), &cwd, &object.path, Reason::Interpreter)?;
+            }
+        }
+        for object in &process.loaded[process.inherited..] {
+            for need in &object.needs {
+                let Answer::Object { index, by, via } = &need.answer else { continue };
+                let target = &process.loaded[*index];
+                let reason = match by {
+                    FoundBy::Preload => Reason::Preload,
+                    by => Reason::Needed { name: need.name.clone(), by: *by, via: via.clone() },
+                };
+                self.closure.take(self.root, Some(&object.real), &cwd, &target.path, reason)?;
+            }
+        }
+        let reader = process.loaded.iter().find(|object| object.role == Role::Interpreter);
+        let reader = reader.map_or_else(|| subject.clone(), |object| object.real.clone());
+        for (what, path) in &process.reads {
+            // The cache is written anew by the plan, with the lines that the image has files for.
+            if *what != loader::Reads::Cache {
+                self.closure.take(self.root, Some(&reader), &cwd, path, Reason::LoaderReads)?;
+            }
+        }
+        self.add_dlopened(process)
+    }
+
+    fn add_variant(&mut self, process: &Process, level: &str) -> Result<(), Error> {
+        let cwd = self.conditions.cwd.clone();
+        for object in process.loaded.iter().filter(|object| object.role == Role::Library) {
+            let from = object.loader.map(|at| process.loaded[at].real.clone());
+            let reason = Reason::Variant { level: level.to_owned() };
+            if !self.closure.nodes.contains_key(&object.real) {
+                self.closure.take(self.root, from.as_ref(), &cwd, &object.path, reason)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what `.note.dlopen` notes name: of each the first soname that is found, opened in this process.
+    fn add_dlopened(&mut self, process: &Process) -> Result<(), Error> {
+        let cwd = self.conditions.cwd.clone();
+        for (index, object) in process.loaded.iter().enumerate().skip(process.inherited) {
+            for note in object.elf.dlopen.iter().filter(|note| note.priority >= Priority::Recommended) {
+                for name in &note.sonames {
+                    let opened = loader::open(self.objects, process, index, name.as_bytes(), &self.conditions)?;
+                    let Some(opened) = opened else { continue };
+                    if let Some(plugin) = opened.loaded.get(opened.inherited) {
+                        let reason = Reason::Dlopen {
+                            name: name.clone(),
+                            feature: note.feature.clone(),
+                            priority: note.priority,
+                        };
+                        let (from, real) = (object.real.clone(), plugin.real.clone());
+                        self.closure.take(self.root, Some(&from), &cwd, &plugin.path, reason)?;
+                        self.add_process(&opened, &real)?;
+                        let required = note.priority == Priority::Required;
+                        self.closure.processes.push(Started { process: opened, required });
+                    }
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}

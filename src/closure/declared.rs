@@ -1,0 +1,197 @@
+//! What the user and the profiles declare: patterns, files made, directories.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::build::Build;
+use super::{NodeKind, Reason, Started, Unmatched};
+use crate::error::Error;
+use crate::loader;
+use crate::path::RootPath;
+use crate::profile::{Make, MakeContent, Need, Profile, Take};
+use crate::root::{End, FileKind, RootGlob};
+
+/// Largest account file that is read.
+const MAX_ACCOUNTS: usize = 4 << 20;
+
+impl Build<'_> {
+    /// `--include`: what matches, directories with all they hold, links with what they lead to.
+    pub(super) fn include(&mut self, pattern: &RootGlob) -> Result<(), Error> {
+        let reason = Reason::Included { pattern: pattern.as_str().to_owned() };
+        let found = self.root.matching(pattern)?;
+        if found.is_empty() {
+            let what = pattern.as_str().to_owned();
+            self.closure.unmatched.push(Unmatched { who: "--include".to_owned(), what, need: Need::Expected });
+        }
+        for path in found {
+            self.whole(&path, &reason, &[], true)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn profile(&mut self, profile: &Profile) -> Result<(), Error> {
+        for take in &profile.take {
+            self.take_rule(profile, take)?;
+        }
+        for make in &profile.make {
+            let bytes = self.made(make)?;
+            let kind = NodeKind::MadeFile { mode: make.mode, bytes };
+            let reason = Reason::Profile { profile: profile.name.clone(), why: make.why.clone() };
+            self.make(&make.path, kind, reason, matches!(make.content, MakeContent::Accounts(_)))?;
+        }
+        for dir in &profile.dir {
+            let kind = NodeKind::MadeDir { mode: dir.mode, owner: dir.owner };
+            let reason = Reason::Profile { profile: profile.name.clone(), why: dir.why.clone() };
+            self.make(&dir.path, kind, reason, false)?;
+        }
+        for (name, value) in &profile.env {
+            self.closure.env.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        Ok(())
+    }
+
+    fn take_rule(&mut self, profile: &Profile, take: &Take) -> Result<(), Error> {
+        let reason = Reason::Profile { profile: profile.name.clone(), why: take.why.clone() };
+        let mut any = false;
+        for (pattern, is_alternate) in
+            take.first.iter().map(|pattern| (pattern, true)).chain(take.paths.iter().map(|pattern| (pattern, false)))
+        {
+            let found = self.root.matching(pattern)?;
+            any |= !found.is_empty();
+            for path in &found {
+                if take.links_only {
+                    self.link_only(path, &reason)?;
+                } else {
+                    self.whole(path, &reason, &take.exclude, take.elf)?;
+                }
+            }
+            if is_alternate && !found.is_empty() {
+                break;
+            }
+        }
+        if !any && take.need != Need::Optional {
+            let who = format!("profile {}", profile.name);
+            self.closure.unmatched.push(Unmatched { who, what: take.why.clone(), need: take.need });
+        }
+        Ok(())
+    }
+
+    /// A link of the root as it is, with the directory it leads to but nothing that lies there.
+    fn link_only(&mut self, path: &RootPath, reason: &Reason) -> Result<(), Error> {
+        let followed = self.root.follow(path.as_bytes())?;
+        if !followed.hops.is_empty() && followed.dir().is_some() {
+            self.closure.take(self.root, None, &RootPath::root(), path.as_bytes(), reason.clone())?;
+        }
+        Ok(())
+    }
+
+    /// Adds a path as spelled: a file, a link with its target, a directory with all that it holds.
+    fn whole(&mut self, start: &RootPath, reason: &Reason, exclude: &[RootGlob], elf: bool) -> Result<(), Error> {
+        let is_out = |path: &RootPath, more: &[RootGlob]| exclude.iter().chain(more).any(|glob| glob.covers(path));
+        let mut open = vec![start.clone()];
+        // Links between directories may form rings: each real directory is entered once.
+        let mut entered = BTreeSet::new();
+        while let Some(path) = open.pop() {
+            if is_out(&path, &self.request.exclude) {
+                continue;
+            }
+            let followed = self.root.follow(path.as_bytes())?;
+            let taken = self.closure.take(self.root, None, &RootPath::root(), path.as_bytes(), reason.clone())?;
+            let Some(real) = taken else {
+                if matches!(followed.end, End::Missing(_) | End::NotDirectory(_) | End::Loop) {
+                    self.closure.dangling.insert(path);
+                }
+                continue;
+            };
+            match self.root.meta(&real)?.map(|meta| meta.kind) {
+                Some(FileKind::Dir) => {
+                    let is_link = real.name() != path.name() || real.parent() != path.parent();
+                    let is_spared = is_link && path != *start && is_too_wide(&real, &path);
+                    if !is_spared && entered.insert(real.clone()) {
+                        open.extend(self.root.list(&real)?.iter().map(|name| path.join(name)));
+                    }
+                }
+                Some(FileKind::File) if elf => self.elf_file(&real)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// An ELF file that a pattern brought in: a program is a process of its own, a library is opened in the entry's.
+    pub(super) fn elf_file(&mut self, real: &RootPath) -> Result<(), Error> {
+        const MAGIC: &[u8] = b"\x7fELF";
+        if self.root.read(real, MAGIC.len())? != MAGIC {
+            return Ok(());
+        }
+        let read = self.objects.read(real)?;
+        let Ok(elf) = &read.elf else { return Ok(()) };
+        if elf.is_static_program() || elf.is_relocatable() {
+            return Ok(());
+        }
+        let host = self
+            .closure
+            .processes
+            .iter()
+            .find(|started| started.required && started.process.facts.is_some())
+            .map(|started| started.process.clone());
+        if host.as_ref().is_some_and(|host| host.loaded[0].elf.target.machine != elf.target.machine) {
+            self.closure.foreign.insert(real.clone());
+            return Ok(());
+        }
+        let host = host.filter(|_| elf.interp.is_none());
+        let process = loader::load(self.objects, real.as_bytes(), &self.conditions, host.as_ref())?;
+        self.add_process(&process, real)?;
+        self.closure.processes.push(Started { process, required: false });
+        Ok(())
+    }
+
+    /// Adds a made file or directory where its parent really lies in the image.
+    fn make(&mut self, path: &RootPath, kind: NodeKind, reason: Reason, merges: bool) -> Result<(), Error> {
+        let place = match path.parent() {
+            Some(parent) if !parent.is_root() => {
+                // `/var/run` may be a link: what is made below it lies where the link leads.
+                match self.closure.take(self.root, None, &RootPath::root(), parent.as_bytes(), reason.clone())? {
+                    Some(real) => real.join(path.name()),
+                    None => path.clone(),
+                }
+            }
+            _ => path.clone(),
+        };
+        let is_included = |edge: &super::Edge| matches!(edge.reason, Reason::Included { .. });
+        if matches!(kind, NodeKind::MadeFile { .. }) && (merges || !self.closure.reasons(&place).any(is_included)) {
+            // What is made goes before what the root has: it was made because the builder's own would be wrong. Only
+            // the user's word is above that.
+            self.closure.nodes.insert(place.clone(), kind.clone());
+        }
+        self.closure.add(None, place, kind, reason);
+        Ok(())
+    }
+
+    fn made(&self, make: &Make) -> Result<Arc<[u8]>, Error> {
+        let lines = match &make.content {
+            MakeContent::Text(text) => return Ok(text.as_bytes().into()),
+            MakeContent::Accounts(lines) => lines,
+        };
+        let own = self.root.read_followed(make.path.as_bytes(), MAX_ACCOUNTS)?;
+        let mut bytes = own.map(|(_, bytes)| bytes).unwrap_or_default();
+        if !bytes.is_empty() && !bytes.ends_with(b"\n") {
+            bytes.push(b'\n');
+        }
+        for line in lines {
+            let name = line.split_inclusive(':').next().unwrap_or(line);
+            if !bytes.split(|b| *b == b'\n').any(|own| own.starts_with(name.as_bytes())) {
+                bytes.extend_from_slice(line.as_bytes());
+                bytes.push(b'\n');
+            }
+        }
+        Ok(bytes.into())
+    }
+}
+
+/// Whether the content of a directory that a link leads to is better left out: it comes anyway under its own name, or
+/// it is so high up that the link is a way to reach things, not a part of what was asked for.
+fn is_too_wide(real: &RootPath, link: &RootPath) -> bool {
+    let is_top_level = real.parent().is_none_or(|parent| parent.is_root());
+    is_top_level || link.is_within(real) || link.parent().is_some_and(|dir| real.is_within(&dir))
+}

@@ -1,0 +1,233 @@
+//! The closure: everything that is in the image, each path with the reasons for it.
+//!
+//! The only way in is [`Closure::take`] and its kin, and each takes a reason. The one loop is in [`build`]: entries to
+//! processes, processes to files, then what the user and the profiles add.
+
+mod build;
+mod declared;
+mod query;
+mod reason;
+mod script;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+pub use query::Link;
+pub use reason::Reason;
+
+use crate::error::Error;
+use crate::loader::{Conditions, Process};
+use crate::path::RootPath;
+use crate::profile::Profile;
+use crate::root::{FileKind, Meta, Root, RootGlob};
+
+/// Where programs are looked up if the user says nothing: the PATH of the image.
+pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What the user asks for.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// What the image starts: a path in the root, or a bare name looked up in PATH.
+    pub entry: String,
+    /// Programs that the entry starts.
+    pub bins: Vec<String>,
+    /// Environment of the image: PATH, LD_LIBRARY_PATH and LD_PRELOAD count here.
+    pub env: BTreeMap<String, String>,
+    /// Working directory of the image; `None` is `/`.
+    pub workdir: Option<RootPath>,
+    /// Patterns of files to add.
+    pub include: Vec<RootGlob>,
+    /// Patterns of what is not added by patterns or profiles.
+    pub exclude: Vec<RootGlob>,
+    /// Profiles to apply.
+    pub profiles: Vec<Profile>,
+    /// The best CPU level to count on; `None` packs for every CPU.
+    pub cpu: Option<String>,
+    /// The loader for plug-ins without one.
+    pub interpreter: Option<Vec<u8>>,
+}
+
+impl Request {
+    /// The circumstances in which loaders of the image look for libraries.
+    pub fn conditions(&self) -> Conditions {
+        let bytes = |name: &str| self.env.get(name).map(|value| value.clone().into_bytes());
+        Conditions {
+            library_path: bytes("LD_LIBRARY_PATH"),
+            preload: bytes("LD_PRELOAD"),
+            cwd: self.workdir.clone().unwrap_or_else(RootPath::root),
+            cpu: self.cpu.clone(),
+            interpreter: self.interpreter.clone(),
+        }
+    }
+
+    /// PATH of the image.
+    pub fn path(&self) -> &str {
+        self.env.get("PATH").map_or(DEFAULT_PATH, String::as_str)
+    }
+}
+
+/// Something in the image.
+#[derive(Clone, Debug)]
+pub enum NodeKind {
+    /// A file of the root.
+    File(Meta),
+    /// A directory of the root.
+    Dir(Meta),
+    /// A link of the root, with its text.
+    Link(Meta, Vec<u8>),
+    /// A file that is made.
+    MadeFile {
+        /// Permission bits.
+        mode: u32,
+        /// Content.
+        bytes: Arc<[u8]>,
+    },
+    /// A directory that is made.
+    MadeDir {
+        /// Permission bits.
+        mode: u32,
+        /// Owner and group.
+        owner: (u32, u32),
+    },
+}
+
+impl NodeKind {
+    /// Bytes of content.
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::File(meta) => meta.size,
+            Self::MadeFile { bytes, .. } => bytes.len() as u64,
+            _ => 0,
+        }
+    }
+}
+
+/// One reason for one path.
+#[derive(Clone, Debug)]
+pub struct Edge {
+    /// Who asks; `None` if it is the user or a profile.
+    pub from: Option<RootPath>,
+    /// What is asked for.
+    pub to: RootPath,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// A process that was resolved, and how much it matters that it is whole.
+#[derive(Clone, Debug)]
+pub struct Started {
+    /// What runs.
+    pub process: Process,
+    /// Whether a library it misses fails the build: true for entries and what they run by `#!`, false for files that
+    /// a pattern brought in, which may never be loaded.
+    pub required: bool,
+}
+
+/// What the image starts, found.
+#[derive(Clone, Debug)]
+pub struct EntryPoint {
+    /// As asked for.
+    pub asked: String,
+    /// The path in the image by which it is called.
+    pub path: RootPath,
+    /// The real file.
+    pub real: RootPath,
+}
+
+/// A rule of a profile that found nothing.
+#[derive(Clone, Debug)]
+pub struct Unmatched {
+    /// The profile or `--include`.
+    pub who: String,
+    /// What it wanted, in its own words.
+    pub what: String,
+    /// Whether this is an error, a warning, or nothing.
+    pub need: crate::profile::Need,
+}
+
+/// Everything that is in the image and why.
+#[derive(Default)]
+pub struct Closure {
+    /// What the image starts, first the entry, then each `--bin`.
+    pub entries: Vec<EntryPoint>,
+    /// Paths, all real: no link lies above any of them.
+    pub nodes: BTreeMap<RootPath, NodeKind>,
+    /// Reasons in the order in which they were found.
+    pub edges: Vec<Edge>,
+    /// The processes behind them.
+    pub processes: Vec<Started>,
+    /// Rules and patterns that found nothing.
+    pub unmatched: Vec<Unmatched>,
+    /// Environment that profiles give where the user gives none.
+    pub env: BTreeMap<String, String>,
+    /// Included ELF files of other machines than the entry's: packed, but not resolved.
+    pub foreign: BTreeSet<RootPath>,
+    /// Links among the files asked for that lead nowhere.
+    pub dangling: BTreeSet<RootPath>,
+    /// Devices, sockets and pipes among the files asked for, which are not packed.
+    pub not_packed: BTreeSet<RootPath>,
+    /// Secrets and other facts found while adding: kept for the checks.
+    reached: BTreeMap<RootPath, Vec<usize>>,
+}
+
+impl Closure {
+    /// Adds the file or directory that a path leads to, with every link on the way; gives its real path.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    fn take(
+        &mut self,
+        root: &Root,
+        from: Option<&RootPath>,
+        cwd: &RootPath,
+        path: &[u8],
+        reason: Reason,
+    ) -> Result<Option<RootPath>, Error> {
+        let followed = root.follow_from(cwd, path)?;
+        let mut from = from.cloned();
+        let mut reason = reason;
+        for dir in &followed.passed {
+            if let Some(meta) = root.meta(dir)?.filter(|meta| meta.kind == FileKind::Dir) {
+                let passed = Reason::PassedThrough { path: path.to_vec() };
+                self.add(from.clone(), dir.clone(), NodeKind::Dir(meta), passed);
+            }
+        }
+        for hop in &followed.hops {
+            if let Some(meta) = root.meta(&hop.link)? {
+                self.add(from, hop.link.clone(), NodeKind::Link(meta, hop.text.clone()), reason);
+                from = Some(hop.link.clone());
+                reason = Reason::LinkTarget;
+            }
+        }
+        let Some((real, meta)) = followed.found() else { return Ok(None) };
+        let kind = match meta.kind {
+            FileKind::File => NodeKind::File(*meta),
+            FileKind::Dir => NodeKind::Dir(*meta),
+            FileKind::Link | FileKind::Other => {
+                self.not_packed.insert(real.clone());
+                return Ok(None);
+            }
+        };
+        self.add(from, real.clone(), kind, reason);
+        Ok(Some(real.clone()))
+    }
+
+    /// Adds one path with its reason. What the root has goes before what is made, the first reason is the one shown.
+    fn add(&mut self, from: Option<RootPath>, to: RootPath, kind: NodeKind, reason: Reason) {
+        self.nodes.entry(to.clone()).or_insert(kind);
+        let known = self.reached.entry(to.clone()).or_default();
+        let is_known = |at: &usize| {
+            self.edges[*at].from == from
+                && std::mem::discriminant(&self.edges[*at].reason) == std::mem::discriminant(&reason)
+        };
+        if !known.iter().any(is_known) {
+            known.push(self.edges.len());
+            self.edges.push(Edge { from, to, reason });
+        }
+    }
+
+    /// The reasons for a path, in the order in which they were found.
+    pub fn reasons(&self, path: &RootPath) -> impl Iterator<Item = &Edge> {
+        self.reached.get(path).into_iter().flatten().map(|at| &self.edges[*at])
+    }
+}

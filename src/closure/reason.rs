@@ -1,0 +1,110 @@
+//! Why a path is in the image.
+
+use crate::elf::Priority;
+use crate::loader::{FoundBy, Via};
+use crate::path::{RootPath, show};
+
+/// Why a path is in the image.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Reason {
+    /// What the image starts.
+    Entry,
+    /// A program that the user says the entry starts.
+    Bin,
+    /// The program's ELF interpreter.
+    Interpreter,
+    /// DT_NEEDED, DT_FILTER or DT_AUXILIARY.
+    Needed {
+        /// The name as written.
+        name: Vec<u8>,
+        /// How it was found.
+        by: FoundBy,
+        /// Which directory element led to it.
+        via: Option<Via>,
+    },
+    /// Preloaded by the variable or the file.
+    Preload,
+    /// `.note.dlopen` says that the object may open it.
+    Dlopen {
+        /// The soname of the note that was found.
+        name: String,
+        /// What it serves.
+        feature: Option<String>,
+        /// How much it is missed.
+        priority: Priority,
+    },
+    /// A better CPU loads it instead of the plain file.
+    Variant {
+        /// The CPU level.
+        level: String,
+    },
+    /// A file that the loader itself reads.
+    LoaderReads,
+    /// The `#!` line of a script names it.
+    Shebang,
+    /// `env` of a `#!` line looks it up.
+    EnvCommand,
+    /// A symbolic link leads on to it.
+    LinkTarget,
+    /// A path that is used goes through this directory and out again by `..`.
+    PassedThrough {
+        /// The path as used.
+        path: Vec<u8>,
+    },
+    /// `--include`.
+    Included {
+        /// The pattern.
+        pattern: String,
+    },
+    /// A profile takes or makes it.
+    Profile {
+        /// The profile.
+        profile: String,
+        /// Its own words.
+        why: String,
+    },
+}
+
+impl Reason {
+    /// The group under which the summary counts it.
+    pub fn group(&self) -> String {
+        match self {
+            Self::Entry | Self::Bin => "entry".to_owned(),
+            Self::Included { pattern } => format!("include {pattern}"),
+            Self::Profile { profile, .. } => format!("profile {profile}"),
+            Self::Shebang | Self::EnvCommand => "script interpreter".to_owned(),
+            Self::Dlopen { .. } => "dlopen note".to_owned(),
+            Self::Variant { .. } => "CPU variant".to_owned(),
+            _ => "shared libraries and loader".to_owned(),
+        }
+    }
+
+    /// One clause that fits after "because"; `from` is whoever asks for it.
+    pub fn says(&self, from: Option<&RootPath>) -> String {
+        let from = from.map_or_else(|| "the command line".to_owned(), ToString::to_string);
+        match self {
+            Self::Entry => "it is the entry".to_owned(),
+            Self::Bin => "named by --bin".to_owned(),
+            Self::Interpreter => format!("{from} names it as its ELF interpreter"),
+            Self::Needed { name, by, via } => {
+                let via = via.as_ref().map_or(String::new(), |via| format!(": {via}"));
+                format!("{from} needs {} (found by {}{via})", show(name), by.as_str())
+            }
+            Self::Preload => format!("preloaded into {from}"),
+            Self::Dlopen { name, feature, priority } => {
+                let feature = feature.as_ref().map_or(String::new(), |feature| format!(" for {feature}"));
+                let priority = format!("{priority:?}").to_lowercase();
+                format!("{from} may open {name}{feature} (its .note.dlopen, {priority})")
+            }
+            Self::Variant { level } => format!("{from} loads it on a CPU of level {level}"),
+            Self::LoaderReads => format!("{from} reads it to find libraries"),
+            Self::Shebang => format!("the #! line of {from} names it"),
+            Self::EnvCommand => format!("the #! line of {from} has env look it up in PATH"),
+            Self::LinkTarget => format!("{from} is a link to it"),
+            Self::PassedThrough { path } => format!("{from} uses the path {}", show(path)),
+            Self::Included { pattern } => format!("it matches --include {pattern}"),
+            Self::Profile { profile, why } => format!("profile {profile}: {why}"),
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! `slimroot build`: from an entry to an image.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::config::Config;
+use crate::check::{Evidence, check};
+use crate::cli::{Format, RankOptions, RootOptions};
+use crate::closure::{Closure, Request};
+use crate::error::Error;
+use crate::finding::{Finding, Level};
+use crate::layer::{Codec, PassOptions};
+use crate::loader::Objects;
+use crate::output::{Destination, WriteOptions, Written, write};
+use crate::path::show;
+use crate::plan::{ItemKind, Plan, Settings};
+use crate::profile::Profile;
+use crate::root::{DirTree, Root, RootGlob};
+
+/// How long the report waits for the size of the root once the image is written.
+const MEASURE_PATIENCE: Duration = Duration::from_secs(3);
+
+/// What goes in besides what the entry itself names.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ImageOptions {
+    /// Another program that the entry starts. Repeatable.
+    #[arg(long = "bin", value_name = "PATH")]
+    pub(crate) bin: Vec<String>,
+    /// A profile: a name of `slimroot profiles`, or a file. Repeatable.
+    #[arg(long = "profile", short = 'p', value_name = "PROFILE")]
+    pub(crate) profile: Vec<String>,
+    /// Files to add: a quoted pattern inside the root; directories come with all they hold. Repeatable.
+    #[arg(long = "include", short = 'i', value_name = "GLOB")]
+    pub(crate) include: Vec<String>,
+    /// What patterns and profiles shall not add. Repeatable.
+    #[arg(long = "exclude", short = 'x', value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+    /// Leaves a profile out that is always applied. Repeatable.
+    #[arg(long = "no-profile", value_name = "NAME")]
+    pub(crate) no_profile: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    pub(crate) root: RootOptions,
+    #[command(flatten)]
+    pub(crate) image: ImageOptions,
+    #[command(flatten)]
+    pub(crate) rank: RankOptions,
+    /// Where the image goes: dir:PATH (or PATH), tar:FILE, oci:DIR[:TAG], oci-archive:FILE[:TAG],
+    /// docker-archive:FILE[:REF]; FILE - is stdout. Repeatable: files are read once.
+    #[arg(long = "output", short = 'o', value_name = "DEST")]
+    pub(crate) output: Vec<String>,
+    /// User of the image: NAME or UID, with :GROUP or :GID. Without it that of the service unit that starts the entry,
+    /// else 65532:65532.
+    #[arg(long, short = 'u', value_name = "NAME|UID[:GID]")]
+    pub(crate) user: Option<String>,
+    /// Port of the image, such as 8080 or 53/udp. Repeatable.
+    #[arg(long, value_name = "PORT")]
+    pub(crate) expose: Vec<String>,
+    /// Label of the image. Repeatable.
+    #[arg(long, short = 'l', value_name = "K=V")]
+    pub(crate) label: Vec<String>,
+    /// A file with the same settings; options go before it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Compression of layers: gzip[:1-12], zstd[:1-19] or none.
+    #[arg(long, value_name = "CODEC[:LEVEL]")]
+    pub(crate) compression: Option<String>,
+    /// Compression threads; never changes a byte of the output.
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// Replaces an existing output, in one step at the end.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Decides and reports, but writes nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How the report is printed.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+    /// The program or script that the image starts, and its fixed arguments.
+    #[arg(last = true, value_name = "ENTRY")]
+    pub(crate) entry: Vec<String>,
+}
+
+/// What was packed.
+#[derive(Debug, Serialize)]
+pub(crate) struct Packed {
+    pub(crate) schema: &'static str,
+    pub(crate) entry: Vec<String>,
+    pub(crate) user: String,
+    pub(crate) architecture: String,
+    pub(crate) files: usize,
+    pub(crate) links: usize,
+    pub(crate) directories: usize,
+    pub(crate) bytes: u64,
+    /// Bytes of all files of the root, if that could be measured.
+    pub(crate) root_bytes: Option<u64>,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) outputs: Vec<Written>,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) notes: Vec<String>,
+    pub(crate) dry_run: bool,
+}
+
+/// What came in for one kind of reason.
+#[derive(Debug, Serialize)]
+pub(crate) struct Group {
+    pub(crate) reason: String,
+    pub(crate) files: usize,
+    pub(crate) bytes: u64,
+}
+
+impl Packed {
+    pub(crate) fn is_whole(&self) -> bool {
+        self.findings.iter().all(|finding| finding.level < Level::Error)
+    }
+}
+
+/// The request of an entry with what the options declare.
+pub(crate) fn request_of(root: &RootOptions, image: &ImageOptions, entry: &str) -> Result<Request, Error> {
+    let globs = |texts: &[String]| texts.iter().map(|text| RootGlob::new(text)).collect::<Result<Vec<_>, _>>();
+    Ok(Request {
+        bins: image.bin.clone(),
+        include: globs(&image.include)?,
+        exclude: globs(&image.exclude)?,
+        profiles: profiles(image)?,
+        ..super::request(root, entry)?
+    })
+}
+
+fn profiles(image: &ImageOptions) -> Result<Vec<Profile>, Error> {
+    for name in &image.no_profile {
+        Profile::builtin(name)?;
+    }
+    let is_default = |profile: &Profile| profile.default && !image.no_profile.contains(&profile.name);
+    let mut found: Vec<Profile> = Profile::builtins()?.into_iter().filter(is_default).collect();
+    for name in &image.profile {
+        let profile = if name.contains('/') || name.ends_with(".toml") {
+            let text = std::fs::read_to_string(name).map_err(|error| {
+                Error::new("unknown-profile", format!("cannot read the profile {name}")).because(error)
+            })?;
+            Profile::parse(&text, name)?
+        } else {
+            Profile::builtin(name)?
+        };
+        found.retain(|known| known.name != profile.name);
+        found.push(profile);
+    }
+    Ok(found)
+}
+
+/// Seconds of every time in the image (reproducible-builds.org, SOURCE_DATE_EPOCH).
+fn epoch() -> Result<u64, Error> {
+    match std::env::var("SOURCE_DATE_EPOCH") {
+        Err(_) => Ok(0),
+        Ok(text) => text.trim().parse().map_err(|_| {
+            Error::new("bad-argument", format!("SOURCE_DATE_EPOCH is {text}, not a number of seconds since 1970"))
+        }),
+    }
+}
+
+fn codec(text: &str) -> Result<Codec, Error> {
+    let (name, level) = text.split_once(':').map_or((text, None), |(name, level)| (name, Some(level)));
+    let bad = || {
+        Error::new("bad-argument", format!("--compression {text} is not known"))
+            .help("gzip, gzip:1 to gzip:12, zstd, zstd:1 to zstd:19, or none")
+    };
+    let level = level.map(|level| level.parse::<u8>().map_err(|_| bad())).transpose()?;
+    match (name, level) {
+        ("gzip", None) => Ok(Codec::GZIP),
+        ("gzip", Some(level @ 1..=12)) => Ok(Codec::Gzip(level)),
+        ("zstd", None) => Ok(Codec::ZSTD),
+        ("zstd", Some(level @ 1..=19)) => Ok(Codec::Zstd(level)),
+        ("none", None) => Ok(Codec::None),
+        _ => Err(bad()),
+    }
+}
+
+fn port(text: &str) -> Result<String, Error> {
+    let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    match number.parse::<u16>() {
+        Ok(1..) if matches!(protocol, "tcp" | "udp" | "sctp") => Ok(format!("{number}/{protocol}")),
+        _ => Err(Error::new("bad-argument", format!("--expose {text} is not a port such as 8080 or 53/udp"))),
+    }
+}
+
+pub(crate) fn run(options: &Options, progress: &dyn Fn(u64, u64), stop: &dyn Fn() -> bool) -> Result<Packed, Error> {
+    let merged = match &options.config {
+        Some(path) => Config::read(path)?.under(options),
+        None => options.clone_settings(),
+    };
+    let Some(entry) = merged.entry.first() else {
+        return Err(Error::new("bad-argument", "no entry: nothing says what the image starts")
+            .help("slimroot build -o dir:out -- /usr/bin/curl"));
+    };
+    let destinations = destinations(&merged)?;
+    let rankings = super::rankings(&merged.rank)?;
+    let settings = Settings {
+        args: merged.entry[1..].to_vec(),
+        workdir: merged.root.workdir.as_deref().map(super::workdir).transpose()?,
+        user: merged.user.clone(),
+        ports: merged.expose.iter().map(|text| port(text)).collect::<Result<_, _>>()?,
+        labels: super::pairs("--label", &merged.label)?,
+        epoch: epoch()?,
+    };
+    let codec = merged.compression.as_deref().map(codec).transpose()?;
+    let request = request_of(&merged.root, &merged.image, entry)?;
+    let root = Root::open(&merged.root.root)?;
+    let measuring = measure(&merged.root.root)?;
+    let objects = Objects::new(&root);
+    let closure = Closure::build(&root, &objects, &request)?;
+    let findings = check(&Evidence { root: &root, closure: &closure }, &rankings)?;
+    let is_whole = findings.iter().all(|finding| finding.level < Level::Error);
+    let plan = Plan::build(&root, &request, &closure, &settings)?;
+    let outputs = if is_whole && !options.dry_run {
+        let threads = merged.threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from));
+        let pass = PassOptions { threads: threads.unwrap_or(1), progress, stop };
+        let options = WriteOptions { codec, force: options.force, pass };
+        write(&**root.tree(), &plan, &destinations, &options)?
+    } else {
+        Vec::new()
+    };
+    Ok(report(&merged, &closure, &plan, findings, outputs, measuring.finish(options.dry_run)))
+}
+
+fn destinations(options: &Options) -> Result<Vec<Destination>, Error> {
+    let found = options.output.iter().map(|text| Destination::parse(text)).collect::<Result<Vec<_>, _>>()?;
+    if found.is_empty() && !options.dry_run {
+        return Err(Error::new("bad-argument", "no destination: nothing says where the image goes")
+            .help("-o dir:rootfs for COPY --from, -o oci-archive:app.tar for an image; --dry-run only reports"));
+    }
+    if found.iter().filter(|destination| destination.is_stdout()).count() > 1 {
+        return Err(Error::new("bad-argument", "two destinations write to stdout"));
+    }
+    Ok(found)
+}
+
+/// The size of the root, summed up on a thread of its own while the image is written.
+struct Measuring {
+    sum: std::sync::mpsc::Receiver<Option<u64>>,
+    enough: Arc<AtomicBool>,
+}
+
+fn measure(root: &std::path::Path) -> Result<Measuring, Error> {
+    let tree = DirTree::open(root)?;
+    let enough = Arc::new(AtomicBool::new(false));
+    let (send, sum) = std::sync::mpsc::channel();
+    let is_enough = Arc::clone(&enough);
+    std::thread::spawn(move || send.send(tree.measure(&|| is_enough.load(Ordering::Relaxed))));
+    Ok(Measuring { sum, enough })
+}
+
+impl Measuring {
+    fn finish(self, is_dry: bool) -> Option<u64> {
+        let started = Instant::now();
+        let patience = if is_dry { MEASURE_PATIENCE / 2 } else { MEASURE_PATIENCE };
+        let sum = self.sum.recv_timeout(patience.saturating_sub(started.elapsed())).ok().flatten();
+        self.enough.store(true, Ordering::Relaxed);
+        sum
+    }
+}
+
+fn report(
+    options: &Options,
+    closure: &Closure,
+    plan: &Plan,
+    findings: Vec<Finding>,
+    outputs: Vec<Written>,
+    root_bytes: Option<u64>,
+) -> Packed {
+    let count = |wanted: fn(&ItemKind) -> bool| plan.items.values().filter(|item| wanted(&item.kind)).count();
+    let mut groups: std::collections::BTreeMap<String, (usize, u64)> = std::collections::BTreeMap::new();
+    for (path, item) in &plan.items {
+        let ItemKind::File(content) = &item.kind else { continue };
+        let reason = closure.reasons(path).next().map(|edge| edge.reason.group());
+        let sum = groups.entry(reason.unwrap_or_else(|| "made by slimroot".to_owned())).or_default();
+        *sum = (sum.0 + 1, sum.1 + content.size());
+    }
+    let mut groups: Vec<Group> =
+        groups.into_iter().map(|(reason, (files, bytes))| Group { reason, files, bytes }).collect();
+    groups.sort_by(|a, b| b.bytes.cmp(&a.bytes).then(a.reason.cmp(&b.reason)));
+    let mut notes: Vec<String> = Vec::new();
+    for (name, count) in &plan.notes.dropped_xattrs {
+        notes.push(format!("the attribute {name} of {count} files is not kept: only capabilities are"));
+    }
+    for path in &plan.notes.capabilities {
+        notes.push(format!("{} keeps its file capabilities", show(path.as_bytes())));
+    }
+    Packed {
+        schema: "slimroot.build.v1",
+        entry: plan.run.entrypoint.clone(),
+        user: plan.run.user.clone(),
+        architecture: plan.run.architecture.clone(),
+        files: count(|kind| matches!(kind, ItemKind::File(_) | ItemKind::HardLink(_))),
+        links: count(|kind| matches!(kind, ItemKind::Link(_))),
+        directories: count(|kind| matches!(kind, ItemKind::Dir)),
+        bytes: plan.bytes(),
+        root_bytes,
+        groups,
+        outputs,
+        findings,
+        notes,
+        dry_run: options.dry_run,
+    }
+}

@@ -1,0 +1,59 @@
+//! Commands: arguments in, library calls, a value out. Nothing is printed here.
+
+pub(crate) mod build;
+pub(crate) mod check;
+pub(crate) mod config;
+pub(crate) mod deps;
+pub(crate) mod explain;
+pub(crate) mod profiles;
+pub(crate) mod why;
+
+use std::collections::BTreeMap;
+
+use crate::check::Ranking;
+use crate::cli::{RankOptions, RootOptions};
+use crate::closure::Request;
+use crate::error::Error;
+use crate::finding::Level;
+use crate::path::RootPath;
+
+/// Splits `K=V`.
+fn pair(option: &str, text: &str) -> Result<(String, String), Error> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(Error::new("bad-argument", format!("{option} {text} is not of the form NAME=VALUE"))),
+    }
+}
+
+fn pairs(option: &str, texts: &[String]) -> Result<BTreeMap<String, String>, Error> {
+    texts.iter().map(|text| pair(option, text)).collect()
+}
+
+fn workdir(text: &str) -> Result<RootPath, Error> {
+    RootPath::new(text)
+        .ok_or_else(|| Error::new("bad-argument", format!("--workdir {text} is not an absolute path without `..`")))
+}
+
+/// A request for one entry without anything declared.
+fn request(options: &RootOptions, entry: &str) -> Result<Request, Error> {
+    Ok(Request {
+        entry: entry.to_owned(),
+        env: pairs("--env", &options.env)?,
+        workdir: options.workdir.as_deref().map(workdir).transpose()?,
+        cpu: options.cpu.clone(),
+        interpreter: options.interpreter.as_ref().map(|path| path.clone().into_bytes()),
+        ..Request::default()
+    })
+}
+
+fn rankings(options: &RankOptions) -> Result<Vec<Ranking>, Error> {
+    let mut found = Vec::new();
+    for (texts, level) in
+        [(&options.deny, Some(Level::Error)), (&options.warn, Some(Level::Warning)), (&options.allow, None)]
+    {
+        for text in texts {
+            found.push(Ranking::parse(text, level)?);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,67 @@
+//! The layer: a plan as a deterministic tar stream, compressed and digested in one pass.
+//!
+//! Block borders depend on the offset in the stream alone, so thread counts and timing change no byte.
+
+mod blob;
+mod pass;
+mod tar;
+
+use crate::digest::Digest;
+
+pub use blob::Blob;
+pub use pass::{PassOptions, Tap, pack};
+pub(crate) use pass::{changed, interrupted, open_planned};
+pub use tar::ArchiveWriter;
+
+/// How a layer is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codec {
+    /// gzip at this level (1 to 12), one member per MiB.
+    Gzip(u8),
+    /// zstd at this level (1 to 19).
+    Zstd(u8),
+    /// Not at all.
+    None,
+}
+
+impl Codec {
+    /// gzip at the level where libdeflate's size stops to fall.
+    pub const GZIP: Self = Self::Gzip(6);
+    /// zstd at its own default.
+    pub const ZSTD: Self = Self::Zstd(3);
+
+    /// The media type of a layer compressed so (OCI image specification, layer.md).
+    pub fn media_type(self) -> oci_spec::image::MediaType {
+        use oci_spec::image::MediaType;
+        match self {
+            Self::Gzip(_) => MediaType::ImageLayerGzip,
+            Self::Zstd(_) => MediaType::ImageLayerZstd,
+            Self::None => MediaType::ImageLayer,
+        }
+    }
+
+    /// The word of `--compression`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gzip(_) => "gzip",
+            Self::Zstd(_) => "zstd",
+            Self::None => "none",
+        }
+    }
+}
+
+/// A layer that was written whole: only [`pack`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Layer {
+    /// Digest of the bytes as stored.
+    pub digest: Digest,
+    /// Digest of the tar stream.
+    pub diff_id: Digest,
+    /// Bytes as stored.
+    pub size: u64,
+    /// Bytes of the tar stream.
+    pub tar_size: u64,
+    /// How it is compressed.
+    #[serde(skip)]
+    pub codec: Codec,
+}

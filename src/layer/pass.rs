@@ -1,0 +1,233 @@
+//! The one pass over a plan: each file is opened once, read once, and given to everybody who wants it.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+use super::blob::{self, BLOCK_SIZE, Blob, Block};
+use super::tar::{END, head_of, padding};
+use super::{Codec, Layer};
+use crate::digest::HashingWriter;
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::plan::{Content, Item, ItemKind, Plan};
+use crate::root::{Source, Tree};
+
+/// Bytes read at a time.
+const READ: usize = 256 << 10;
+
+/// Somebody who wants the entries themselves rather than the tar stream, in the order of the plan.
+pub trait Tap {
+    /// A new entry begins.
+    ///
+    /// # Errors
+    /// Whatever writing gives.
+    fn begin(&mut self, path: &RootPath, item: &Item) -> Result<(), Error>;
+
+    /// The next bytes of the file that began last.
+    ///
+    /// # Errors
+    /// Whatever writing gives.
+    fn data(&mut self, bytes: &[u8]) -> Result<(), Error>;
+
+    /// The file that began last is complete.
+    ///
+    /// # Errors
+    /// Whatever writing gives.
+    fn end(&mut self) -> Result<(), Error>;
+}
+
+/// How a pass runs; none of it changes a byte of the output.
+pub struct PassOptions<'a> {
+    /// Compression threads; at least 1.
+    pub threads: usize,
+    /// Told now and then how many bytes of content are done, and how many there are.
+    pub progress: &'a dyn Fn(u64, u64),
+    /// Asked now and then whether to give up.
+    pub stop: &'a dyn Fn() -> bool,
+}
+
+/// Reads the plan's files once and writes the tar stream to each blob, in that blob's codec, and the entries to each
+/// tap. The layers are in the order of the blobs.
+///
+/// # Errors
+/// `changed-while-packing`, `unreadable`, `output-unwritable`, `disk-full`, `interrupted`.
+pub fn pack(
+    tree: &dyn Tree,
+    plan: &Plan,
+    blobs: Vec<(String, Blob)>,
+    taps: &mut [&mut dyn Tap],
+    options: &PassOptions<'_>,
+) -> Result<Vec<Layer>, Error> {
+    let codecs: Vec<Codec> = blobs.iter().map(|(_, blob)| blob.codec).collect();
+    std::thread::scope(|scope| {
+        let workers = options.threads.max(1);
+        let mut encoders = Vec::new();
+        let mut names = Vec::new();
+        for (name, blob) in blobs {
+            encoders.push(blob::start(scope, blob, workers));
+            names.push(name);
+        }
+        let wants_tar = !encoders.is_empty();
+        let (hash, hashed) = sync_channel::<Block>(2 * workers);
+        let diff_id = scope.spawn(move || {
+            let mut hasher = HashingWriter::new(io::sink());
+            for block in hashed {
+                // A sink takes everything.
+                let _ = io::Write::write_all(&mut hasher, &block);
+            }
+            let (_, digest, size) = hasher.finish();
+            (digest, size)
+        });
+        let mut senders: Vec<SyncSender<Block>> = vec![hash];
+        let (to_encoders, handles): (Vec<_>, Vec<_>) =
+            encoders.into_iter().map(|encoder| (encoder.blocks, encoder.done)).unzip();
+        senders.extend(to_encoders);
+        let mut stream = Stream { block: Vec::new(), senders, wants_tar };
+        let read = stream.plan(tree, plan, taps, options);
+        drop(stream);
+        let mut layers = Vec::new();
+        let mut failed = None;
+        let ended_early = || Error::new("internal", "a thread of the writer panicked");
+        let (diff_id, tar_size) = diff_id.join().map_err(|_| ended_early())?;
+        for ((handle, name), codec) in handles.into_iter().zip(&names).zip(codecs) {
+            match handle.join().map_err(|_| ended_early())? {
+                Ok((digest, size)) => layers.push(Layer { digest, diff_id, size, tar_size, codec }),
+                Err(error) => failed = Some(Error::unwritable(name, error)),
+            }
+        }
+        // A writer that failed is the cause of a reader that could not go on.
+        match failed {
+            Some(error) => Err(error),
+            None => read.map(|()| layers),
+        }
+    })
+}
+
+/// Opens a file of the plan and makes sure that it is still what was planned.
+///
+/// # Errors
+/// `changed-while-packing`, `unreadable`.
+pub(crate) fn open_planned(
+    tree: &dyn Tree,
+    path: &RootPath,
+    size: u64,
+    stamp: (i128, i128),
+) -> Result<Box<dyn Source>, Error> {
+    let source = tree.open(path)?;
+    let meta = source.meta();
+    if meta.size != size || meta.stamp != stamp {
+        return Err(changed(path));
+    }
+    Ok(source)
+}
+
+/// The error for a file that is not what was planned.
+pub(crate) fn changed(path: &RootPath) -> Error {
+    Error::new("changed-while-packing", format!("{path} changed while it was being packed"))
+        .help("wait until nothing writes to the root any more, and run again")
+}
+
+/// The error for a run that the user ended.
+pub(crate) fn interrupted() -> Error {
+    Error::new("interrupted", "interrupted; what was written so far is removed")
+}
+
+/// The tar stream, cut into blocks.
+struct Stream {
+    block: Vec<u8>,
+    senders: Vec<SyncSender<Block>>,
+    wants_tar: bool,
+}
+
+impl Stream {
+    fn plan(
+        &mut self,
+        tree: &dyn Tree,
+        plan: &Plan,
+        taps: &mut [&mut dyn Tap],
+        options: &PassOptions<'_>,
+    ) -> Result<(), Error> {
+        let all = plan.bytes();
+        let mut done = 0;
+        let mut buffer = vec![0; READ];
+        for (path, item) in &plan.items {
+            if (options.stop)() {
+                return Err(interrupted());
+            }
+            self.write(&head_of(path, item, plan.epoch))?;
+            taps.iter_mut().try_for_each(|tap| tap.begin(path, item))?;
+            if let ItemKind::File(content) = &item.kind {
+                let mut give = |bytes: &[u8]| {
+                    done += bytes.len() as u64;
+                    (options.progress)(done, all);
+                    if (options.stop)() {
+                        return Err(interrupted());
+                    }
+                    self.write(bytes)?;
+                    taps.iter_mut().try_for_each(|tap| tap.data(bytes))
+                };
+                match content {
+                    Content::Made(bytes) => give(bytes)?,
+                    Content::FromRoot { path, size, stamp } => {
+                        let source = open_planned(tree, path, *size, *stamp)?;
+                        read_all(&*source, path, *size, &mut buffer, &mut give)?;
+                    }
+                }
+                self.write(padding(content.size()))?;
+                taps.iter_mut().try_for_each(|tap| tap.end())?;
+            }
+        }
+        self.write(&END)?;
+        self.send()
+    }
+
+    fn write(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+        if !self.wants_tar {
+            return Ok(());
+        }
+        while !bytes.is_empty() {
+            if self.block.capacity() == 0 {
+                self.block.reserve_exact(BLOCK_SIZE);
+            }
+            let room = (BLOCK_SIZE - self.block.len()).min(bytes.len());
+            self.block.extend_from_slice(&bytes[..room]);
+            bytes = &bytes[room..];
+            if self.block.len() == BLOCK_SIZE {
+                self.send()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self) -> Result<(), Error> {
+        if self.block.is_empty() {
+            return Ok(());
+        }
+        let block = Arc::new(std::mem::take(&mut self.block));
+        let is_sent = self.senders.iter().all(|sender| sender.send(Arc::clone(&block)).is_ok());
+        // The writer that hung up tells why when it is joined.
+        if is_sent { Ok(()) } else { Err(Error::new("internal", "a writer ended early")) }
+    }
+}
+
+/// Gives exactly `size` bytes of a file; one that ends early or goes on has changed.
+fn read_all(
+    source: &dyn Source,
+    path: &RootPath,
+    size: u64,
+    buffer: &mut [u8],
+    give: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut at = 0;
+    while at < size {
+        let wanted = usize::try_from(size - at).unwrap_or(usize::MAX).min(buffer.len());
+        let read = source.read_at(at, &mut buffer[..wanted]).map_err(|error| Error::unreadable(path, error))?;
+        if read < wanted {
+            return Err(changed(path));
+        }
+        give(&buffer[..read])?;
+        at += read as u64;
+    }
+    Ok(())
+}

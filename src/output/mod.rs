@@ -1,0 +1,267 @@
+//! Outputs: where an image goes. One file a transport; everything is written aside and moved into place at the very
+//! end, so that a run that fails, or is killed, leaves what was there before.
+
+mod aside;
+mod docker_archive;
+mod layout;
+mod oci_archive;
+mod oci_dir;
+mod tar_file;
+mod tree;
+mod tree_copy;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::image::Image;
+use crate::layer::{Blob, Codec, Layer, PassOptions, Tap, pack};
+use crate::plan::Plan;
+use crate::profile::nearest;
+use crate::root::Tree;
+
+pub(crate) use aside::Aside;
+
+/// A transport: its word, and how to start writing to it.
+pub(crate) struct Transport {
+    /// The word before the colon.
+    word: &'static str,
+    /// Whether something may follow the path after a colon.
+    has_reference: bool,
+    /// Starts an output.
+    start: fn(&Destination, &WriteOptions<'_>) -> Result<Box<dyn Output>, Error>,
+}
+
+/// Every transport.
+const TRANSPORTS: &[Transport] =
+    &[tree::TRANSPORT, tar_file::TRANSPORT, oci_dir::TRANSPORT, oci_archive::TRANSPORT, docker_archive::TRANSPORT];
+
+/// Something being written.
+pub(crate) trait Output {
+    /// The codec of the layer it wants; `None` if it wants no layer.
+    fn codec(&self) -> Option<Codec>;
+
+    /// Where a layer for it may be written aside.
+    fn staging(&self) -> PathBuf;
+
+    /// What it wants to see of the entries while they are read.
+    fn tap(&mut self, _plan: &Plan) -> Option<&mut dyn Tap> {
+        None
+    }
+
+    /// Writes the entries by itself, without a pass that others share; false if it cannot.
+    ///
+    /// # Errors
+    /// As [`write`].
+    fn alone(&mut self, _tree: &dyn Tree, _plan: &Plan, _options: &PassOptions<'_>) -> Result<bool, Error> {
+        Ok(false)
+    }
+
+    /// Everything is there: completes the output and moves it into place.
+    ///
+    /// # Errors
+    /// `output-unwritable`, `disk-full`.
+    fn finish(self: Box<Self>, plan: &Plan, finished: Option<&Finished>) -> Result<Put, Error>;
+}
+
+/// A layer that was written aside, with its image.
+pub(crate) struct Finished {
+    pub(crate) image: Image,
+    pub(crate) blob: PathBuf,
+}
+
+/// What an output put into place.
+#[derive(Default)]
+pub(crate) struct Put {
+    bytes: u64,
+    has_image: bool,
+    notes: Vec<String>,
+}
+
+/// Where an image goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    text: String,
+    word: &'static str,
+    path: PathBuf,
+    reference: Option<String>,
+}
+
+impl Destination {
+    /// Reads `TRANSPORT:PATH[:REFERENCE]`; a plain path means `dir:`.
+    ///
+    /// # Errors
+    /// `unknown-transport` with the nearest word, `bad-argument` for an empty path.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let known = |word: &str| TRANSPORTS.iter().find(|transport| transport.word == word);
+        let (transport, rest) = match text.split_once(':') {
+            // What has a slash before its colon is a path.
+            None => (&TRANSPORTS[0], text),
+            Some((before, _)) if before.contains('/') => (&TRANSPORTS[0], text),
+            Some((word, rest)) => match known(word) {
+                Some(transport) => (transport, rest),
+                None => {
+                    let near = nearest(word, TRANSPORTS.iter().map(|transport| transport.word));
+                    let near = near.map_or(String::new(), |near| format!("; did you mean {near}:?"));
+                    return Err(Error::new("unknown-transport", format!("{word}: is no transport slimroot writes{near}"))
+                        .help("known are dir:PATH, tar:FILE, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF]; \
+                               for a path with a colon write dir:PATH"));
+                }
+            },
+        };
+        let (path, reference) = match rest.split_once(':') {
+            Some((path, reference)) if transport.has_reference && !reference.is_empty() => {
+                (path, Some(reference.to_owned()))
+            }
+            Some((path, _)) if transport.has_reference => (path, None),
+            _ => (rest, None),
+        };
+        if path.is_empty() {
+            return Err(Error::new("bad-argument", format!("the destination {text} names no path"))
+                .help("write for example oci:image:latest, or dir:rootfs"));
+        }
+        if path == "-" && matches!(transport.word, "dir" | "oci") {
+            return Err(Error::new(
+                "bad-argument",
+                format!("{}: writes a directory, which stdout is not", transport.word),
+            )
+            .help("tar:-, oci-archive:- and docker-archive:- write to stdout"));
+        }
+        Ok(Self { text: text.to_owned(), word: transport.word, path: PathBuf::from(path), reference })
+    }
+
+    /// Whether it is stdout, which then takes nothing else.
+    pub fn is_stdout(&self) -> bool {
+        self.path == Path::new("-")
+    }
+
+    /// As the user wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+/// How images are written.
+pub struct WriteOptions<'a> {
+    /// How layers are compressed; `None` is gzip, and none at all for what is loaded at once.
+    pub codec: Option<Codec>,
+    /// Whether an existing output is replaced.
+    pub force: bool,
+    /// How the pass runs.
+    pub pass: PassOptions<'a>,
+}
+
+/// What was written.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Written {
+    /// The destination as the user wrote it.
+    pub destination: String,
+    /// Bytes of the output.
+    pub bytes: u64,
+    /// The layer, if the output has one.
+    pub layer: Option<Layer>,
+    /// Digest of the manifest, if the output has one.
+    pub manifest: Option<Digest>,
+    /// Digest of the configuration, docker's image ID, if the output has one.
+    pub config: Option<Digest>,
+    /// What could not be done as planned.
+    pub notes: Vec<String>,
+}
+
+/// Writes a plan to every destination in one pass: each file is read and hashed once.
+///
+/// # Errors
+/// `output-exists`, `output-unwritable`, `disk-full`, `changed-while-packing`, `unreadable`, `interrupted`. Nothing is
+/// left behind then, and what was there before is as it was.
+pub fn write(
+    tree: &dyn Tree,
+    plan: &Plan,
+    destinations: &[Destination],
+    options: &WriteOptions<'_>,
+) -> Result<Vec<Written>, Error> {
+    let mut outputs = Vec::new();
+    for destination in destinations {
+        let transport = TRANSPORTS.iter().find(|transport| transport.word == destination.word);
+        let transport = transport.ok_or_else(|| Error::new("internal", "a destination without transport"))?;
+        outputs.push((transport.start)(destination, options)?);
+    }
+    if let [only] = outputs.as_mut_slice()
+        && only.alone(tree, plan, &options.pass)?
+    {
+        return put_all(outputs, destinations, plan, &[]);
+    }
+    let mut staged: Vec<(Codec, Aside)> = Vec::new();
+    let mut blobs = Vec::new();
+    for output in &outputs {
+        if let Some(codec) = output.codec()
+            && !staged.iter().any(|(known, _)| *known == codec)
+        {
+            let aside = Aside::file(&output.staging(), &format!("layer-{}", codec.name()))?;
+            let file = File::create_new(aside.path()).map_err(|error| Error::unwritable(&aside, error))?;
+            blobs.push((output.staging().display().to_string(), Blob { codec, file }));
+            staged.push((codec, aside));
+        }
+    }
+    let mut taps: Vec<&mut dyn Tap> = outputs.iter_mut().filter_map(|output| output.tap(plan)).collect();
+    let layers = pack(tree, plan, blobs, &mut taps, &options.pass)?;
+    let finished: Vec<Finished> = layers
+        .iter()
+        .zip(&staged)
+        .map(|(layer, (_, aside))| Finished { image: Image::build(plan, layer), blob: aside.path().to_path_buf() })
+        .collect();
+    put_all(outputs, destinations, plan, &finished)
+}
+
+fn put_all(
+    outputs: Vec<Box<dyn Output>>,
+    destinations: &[Destination],
+    plan: &Plan,
+    finished: &[Finished],
+) -> Result<Vec<Written>, Error> {
+    let mut written = Vec::new();
+    for (output, destination) in outputs.into_iter().zip(destinations) {
+        let codec = output.codec();
+        let finished = finished.iter().find(|finished| Some(finished.image.layer.codec) == codec);
+        let put = output.finish(plan, finished)?;
+        let image = finished.map(|finished| &finished.image).filter(|_| put.has_image);
+        written.push(Written {
+            destination: destination.text.clone(),
+            bytes: put.bytes,
+            layer: finished.map(|finished| finished.image.layer.clone()),
+            manifest: image.map(|image| image.descriptor.digest),
+            config: image.map(|image| image.config_digest),
+            notes: put.notes,
+        });
+    }
+    Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<(&'static str, String, Option<String>), &'static str> {
+        Destination::parse(text)
+            .map(|found| (found.word, found.path.display().to_string(), found.reference))
+            .map_err(|error| error.code)
+    }
+
+    #[test]
+    fn destinations_use_the_words_of_skopeo() {
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(parsed("out"), Ok(("dir", "out".into(), None)));
+        assert_eq!(parsed("./a:b"), Ok(("dir", "./a:b".into(), None)));
+        assert_eq!(parsed("dir:a:b"), Ok(("dir", "a:b".into(), None)));
+        assert_eq!(parsed("tar:-"), Ok(("tar", "-".into(), None)));
+        assert_eq!(parsed("oci:img"), Ok(("oci", "img".into(), None)));
+        assert_eq!(parsed("oci:img:v1"), Ok(("oci", "img".into(), some("v1"))));
+        assert_eq!(
+            parsed("oci-archive:a.tar:localhost/x:1"),
+            Ok(("oci-archive", "a.tar".into(), some("localhost/x:1")))
+        );
+        assert_eq!(parsed("docker:x"), Err("unknown-transport"));
+        assert_eq!(parsed("oci:"), Err("bad-argument"));
+        assert_eq!(parsed("oci:-"), Err("bad-argument"));
+    }
+}

@@ -1,0 +1,55 @@
+//! `oci-archive:FILE[:TAG]`: an OCI layout in one tar, which docker loads too.
+
+use std::path::PathBuf;
+
+use super::layout::{Name, write_archive};
+use super::tar_file::FileOutput;
+use super::{Destination, Finished, Output, Put, Transport, WriteOptions};
+use crate::error::Error;
+use crate::layer::Codec;
+use crate::plan::Plan;
+
+pub(super) const TRANSPORT: Transport = Transport { word: "oci-archive", has_reference: true, start };
+
+/// An archive with an image in it.
+pub(super) struct Archive {
+    file: FileOutput,
+    codec: Codec,
+    reference: Option<String>,
+    /// Whether the reference is a name even if it looks like a bare tag.
+    is_always_name: bool,
+}
+
+fn start(destination: &Destination, options: &WriteOptions<'_>) -> Result<Box<dyn Output>, Error> {
+    Ok(Box::new(Archive::start(destination, options, options.codec.unwrap_or(Codec::GZIP), false)?))
+}
+
+impl Archive {
+    pub(super) fn start(
+        destination: &Destination,
+        options: &WriteOptions<'_>,
+        codec: Codec,
+        is_always_name: bool,
+    ) -> Result<Self, Error> {
+        let file = FileOutput::start(destination, options)?;
+        Ok(Self { file, codec, reference: destination.reference.clone(), is_always_name })
+    }
+}
+
+impl Output for Archive {
+    fn codec(&self) -> Option<Codec> {
+        Some(self.codec)
+    }
+
+    fn staging(&self) -> PathBuf {
+        self.file.staging()
+    }
+
+    fn finish(self: Box<Self>, plan: &Plan, finished: Option<&Finished>) -> Result<Put, Error> {
+        let Some(finished) = finished else { return Ok(Put::default()) };
+        let name = Name::new(self.reference.as_deref());
+        let full = name.full(self.is_always_name);
+        let bytes = self.file.put(|out| write_archive(out, finished, name.ref_name(), full, plan.epoch))?;
+        Ok(Put { bytes, has_image: true, notes: Vec::new() })
+    }
+}

@@ -1,0 +1,289 @@
+//! From a closure to a plan: parents added, metadata settled, hard links found, the loader's cache written.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::{Content, Item, ItemKind, Notes, Plan, RunSettings, Settings, tree::PlannedTree, user};
+use crate::closure::{Closure, NodeKind, Request, Started};
+use crate::elf::machine_name;
+use crate::error::Error;
+use crate::loader::{self, CACHE_PATH, Cache, Objects, Process, Reads};
+use crate::path::{RootPath, show};
+use crate::root::{FileKind, Meta, Root};
+
+/// Largest cache that is read.
+const MAX_CACHE: usize = 64 << 20;
+/// The one attribute that programs need to work: file capabilities. All others describe the builder's disk (labels of
+/// its security module, overlay bookkeeping), or are for the user's own tools.
+const KEPT_XATTR: &[u8] = b"security.capability";
+/// A name that starts so marks a deleted file (OCI image specification, layer.md, "Whiteouts").
+const WHITEOUT: &[u8] = b".wh.";
+/// Mode of a directory that the image needs and the root does not have.
+const MADE_DIR: u32 = 0o755;
+
+impl Plan {
+    /// Plans the image of a closure.
+    ///
+    /// # Errors
+    /// `bad-argument` for a user that is not known, `mixed-architectures`, `unreadable`, and `internal` if a program
+    /// would not resolve in the image as it does in the root.
+    pub fn build(root: &Root, request: &Request, closure: &Closure, settings: &Settings) -> Result<Self, Error> {
+        let mut plan = Self { epoch: settings.epoch, ..Self::default() };
+        plan.add_nodes(root, closure)?;
+        plan.add_workdir(root, settings)?;
+        if reads_cache(closure) {
+            plan.add_cache(root, closure)?;
+        }
+        plan.run = run_settings(root, request, closure, settings, &plan)?;
+        plan.note_kept(closure);
+        plan.prove(root, request, closure)?;
+        Ok(plan)
+    }
+
+    fn add_nodes(&mut self, root: &Root, closure: &Closure) -> Result<(), Error> {
+        let mut first_names: HashMap<(u64, u64), RootPath> = HashMap::new();
+        for (path, node) in &closure.nodes {
+            self.add_parents(root, path)?;
+            if path.is_root() {
+                continue;
+            }
+            if path.name().starts_with(WHITEOUT) {
+                let says = format!("{path} has a name that means \"deleted\" in a layer: engines would not unpack it");
+                return Err(Error::new("whiteout-name", says).help(format!("--exclude '{path}' leaves it out")));
+            }
+            let item = match node {
+                NodeKind::Dir(meta) => self.settled(root, path, meta, ItemKind::Dir)?,
+                NodeKind::Link(meta, text) => Item::new(ItemKind::Link(text.clone()), 0o777, (meta.uid, meta.gid)),
+                NodeKind::MadeDir { mode, owner } => Item::new(ItemKind::Dir, *mode, *owner),
+                NodeKind::MadeFile { mode, bytes } => {
+                    Item::new(ItemKind::File(Content::Made(Arc::clone(bytes))), *mode, (0, 0))
+                }
+                NodeKind::File(meta) => {
+                    let first = first_names.entry(meta.identity).or_insert_with(|| path.clone());
+                    let kind = if meta.links > 1 && first != path {
+                        ItemKind::HardLink(first.clone())
+                    } else {
+                        ItemKind::File(Content::FromRoot { path: path.clone(), size: meta.size, stamp: meta.stamp })
+                    };
+                    self.settled(root, path, meta, kind)?
+                }
+            };
+            self.items.insert(path.clone(), item);
+        }
+        Ok(())
+    }
+
+    /// An entry of the root with its own mode and owner, and the attributes that are kept.
+    fn settled(&mut self, root: &Root, path: &RootPath, meta: &Meta, kind: ItemKind) -> Result<Item, Error> {
+        let mut item = Item::new(kind, meta.mode, (meta.uid, meta.gid));
+        if meta.kind == FileKind::File {
+            for (name, value) in root.tree().xattrs(path)? {
+                if name == KEPT_XATTR {
+                    item.xattrs.push((name, value));
+                } else {
+                    *self.notes.dropped_xattrs.entry(show(&name).into_owned()).or_default() += 1;
+                }
+            }
+        }
+        Ok(item)
+    }
+
+    fn add_parents(&mut self, root: &Root, path: &RootPath) -> Result<(), Error> {
+        for above in path.ancestors() {
+            if above.is_root() || self.items.contains_key(&above) {
+                continue;
+            }
+            let item = match root.meta(&above)?.filter(|meta| meta.kind == FileKind::Dir) {
+                Some(meta) => self.settled(root, &above, &meta, ItemKind::Dir)?,
+                None => Item::new(ItemKind::Dir, MADE_DIR, (0, 0)),
+            };
+            self.items.insert(above, item);
+        }
+        Ok(())
+    }
+
+    /// The working directory is written with the image, so that no runtime makes it with an owner of its own.
+    fn add_workdir(&mut self, root: &Root, settings: &Settings) -> Result<(), Error> {
+        let Some(workdir) = settings.workdir.as_ref().filter(|path| !path.is_root()) else { return Ok(()) };
+        let mut place = RootPath::root();
+        for part in workdir.relative().split(|b| *b == b'/') {
+            place = match PlannedTree::new(self, root.tree()).followed(&place.join(part))? {
+                Some(real) => real,
+                None => {
+                    let made = place.join(part);
+                    self.add_parents(root, &made)?;
+                    let meta = root.meta(&made)?.filter(|meta| meta.kind == FileKind::Dir);
+                    let item = meta.map_or_else(
+                        || Item::new(ItemKind::Dir, MADE_DIR, (0, 0)),
+                        |meta| Item::new(ItemKind::Dir, meta.mode, (meta.uid, meta.gid)),
+                    );
+                    self.items.insert(made.clone(), item);
+                    made
+                }
+            };
+        }
+        Ok(())
+    }
+
+    /// The cache that the image needs: the builder's lines whose files are in the image, in their order.
+    fn add_cache(&mut self, root: &Root, closure: &Closure) -> Result<(), Error> {
+        let Some((real, bytes)) = root.read_followed(CACHE_PATH, MAX_CACHE)? else { return Ok(()) };
+        let Some(little) = target(closure).map(|target| target.little_endian) else { return Ok(()) };
+        let Some(cache) = Cache::parse(&bytes, little) else { return Ok(()) };
+        let mut kept = Vec::new();
+        for entry in &cache.entries {
+            let Some(value) = &entry.value else { continue };
+            let followed = root.follow(value)?;
+            let is_packed = followed.file().is_some_and(|(real, _)| self.items.contains_key(real))
+                && followed.hops.iter().all(|hop| self.items.contains_key(&hop.link));
+            if is_packed && entry.key.is_some() {
+                kept.push(entry);
+            }
+        }
+        let made = Content::Made(Cache::write(&kept, little).into());
+        for hop in root.follow(CACHE_PATH)?.hops {
+            self.add_parents(root, &hop.link)?;
+            self.items.insert(hop.link, Item::new(ItemKind::Link(hop.text), 0o777, (0, 0)));
+        }
+        self.add_parents(root, &real)?;
+        self.items.insert(real, Item::new(ItemKind::File(made), 0o644, (0, 0)));
+        Ok(())
+    }
+
+    fn note_kept(&mut self, closure: &Closure) {
+        const SET_ID: u32 = 0o6000;
+        for (path, item) in &self.items {
+            if matches!(item.kind, ItemKind::File(_)) {
+                if item.mode & SET_ID != 0 {
+                    self.notes.set_id.push(path.clone());
+                }
+                if !item.xattrs.is_empty() {
+                    self.notes.capabilities.push(path.clone());
+                }
+            }
+        }
+        self.notes.not_packed = closure.not_packed.iter().cloned().collect();
+    }
+
+    /// Resolves every process again, in the planned tree. Another answer than in the root is a fault of slimroot, and
+    /// such an image is not written.
+    fn prove(&self, root: &Root, request: &Request, closure: &Closure) -> Result<(), Error> {
+        let planned = Root::new(Arc::new(PlannedTree::new(self, root.tree())));
+        let objects = Objects::new(&planned);
+        let conditions = request.conditions();
+        for Started { process, .. } in closure.processes.iter().filter(|started| started.process.inherited == 0) {
+            let entry = &process.loaded[0].path;
+            let again = loader::load(&objects, entry, &conditions, None)?;
+            if answers(&again) != answers(process) {
+                let differs = answers(process)
+                    .into_iter()
+                    .find(|(name, path)| answers(&again).get(name) != Some(path))
+                    .map_or_else(String::new, |(name, _)| format!(": {}", show(&name)));
+                let says =
+                    format!("{} would not load the same files in the image as in the root{differs}", show(entry));
+                return Err(Error::new("internal", says).help("please report this with the output of slimroot deps"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Every name asked for in a process with the file that answered.
+fn answers(process: &Process) -> BTreeMap<Vec<u8>, Option<RootPath>> {
+    let mut found = BTreeMap::new();
+    for object in &process.loaded {
+        for need in &object.needs {
+            let answer = match &need.answer {
+                loader::Answer::Object { index, .. } => Some(process.loaded[*index].real.clone()),
+                _ => None,
+            };
+            found.insert([object.path.as_slice(), b" needs ", &need.name].concat(), answer);
+        }
+    }
+    found
+}
+
+fn reads_cache(closure: &Closure) -> bool {
+    let reads = |started: &Started| started.process.reads.iter().any(|(what, _)| *what == Reads::Cache);
+    closure.processes.iter().any(reads)
+}
+
+fn target(closure: &Closure) -> Option<crate::elf::Target> {
+    closure.processes.iter().find(|started| started.required).map(|started| started.process.loaded[0].elf.target)
+}
+
+fn run_settings(
+    root: &Root,
+    request: &Request,
+    closure: &Closure,
+    settings: &Settings,
+    plan: &Plan,
+) -> Result<RunSettings, Error> {
+    let mut targets = closure.processes.iter().filter(|started| started.required);
+    let first = targets.next();
+    if let Some(first) = first
+        && let Some(other) = targets
+            .find(|started| started.process.loaded[0].elf.target.machine != first.process.loaded[0].elf.target.machine)
+    {
+        let (a, b) = (&first.process.loaded[0], &other.process.loaded[0]);
+        let says = format!(
+            "{} is built for {}, but {} for {}",
+            show(&a.path),
+            machine_name(a.elf.target.machine),
+            show(&b.path),
+            machine_name(b.elf.target.machine)
+        );
+        return Err(Error::new("mixed-architectures", says).help("pack them into one image each"));
+    }
+    let (architecture, variant) = first.map_or(("unknown", ""), |first| platform(&first.process.loaded[0].elf.target));
+    let mut env: BTreeMap<String, String> = closure.env.clone();
+    env.insert("PATH".to_owned(), crate::closure::DEFAULT_PATH.to_owned());
+    env.extend(request.env.clone());
+    let entry = closure.entries.first().map(|entry| show(entry.path.as_bytes()).into_owned());
+    Ok(RunSettings {
+        entrypoint: entry.into_iter().chain(settings.args.iter().cloned()).collect(),
+        env,
+        workdir: settings.workdir.as_ref().map(|path| show(path.as_bytes()).into_owned()).unwrap_or_default(),
+        user: user::choose(root, closure, settings, plan)?,
+        ports: settings.ports.clone(),
+        labels: settings.labels.clone(),
+        architecture: architecture.to_owned(),
+        variant: variant.to_owned(),
+    })
+}
+
+/// Architecture and variant in the words of Go, as the image specification wants them (config.md, "architecture").
+fn platform(target: &crate::elf::Target) -> (&'static str, &'static str) {
+    const ARM_HARD: u32 = 0x400;
+    let is_64 = target.class == crate::elf::Class::Elf64;
+    match (machine_name(target.machine).as_str(), is_64, target.little_endian) {
+        ("x86_64", ..) => ("amd64", ""),
+        ("i386", ..) => ("386", ""),
+        ("aarch64", ..) => ("arm64", ""),
+        ("arm", ..) if target.flags & ARM_HARD != 0 => ("arm", "v7"),
+        ("arm", ..) => ("arm", "v5"),
+        ("riscv", true, _) => ("riscv64", ""),
+        ("ppc64", _, true) => ("ppc64le", ""),
+        ("ppc64", _, false) => ("ppc64", ""),
+        ("s390", true, _) => ("s390x", ""),
+        ("mips", true, true) => ("mips64le", ""),
+        ("mips", true, false) => ("mips64", ""),
+        ("mips", false, true) => ("mipsle", ""),
+        ("mips", false, false) => ("mips", ""),
+        ("loongarch", true, _) => ("loong64", ""),
+        _ => ("unknown", ""),
+    }
+}
+
+impl Item {
+    fn new(kind: ItemKind, mode: u32, (uid, gid): (u32, u32)) -> Self {
+        Self { kind, mode, uid, gid, xattrs: Vec::new() }
+    }
+}
+
+impl Notes {
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        self == &Self::default()
+    }
+}

@@ -1,0 +1,144 @@
+//! Who the image runs as. Always numbers: a name in the configuration fails wherever /etc/passwd lacks it.
+
+use super::{Content, ItemKind, Plan, Settings};
+use crate::closure::Closure;
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::root::Root;
+
+/// The account for programs that need no rights: the number that distroless made customary.
+const NONROOT: &str = "65532:65532";
+/// Where service units lie, the administrator's own first (systemd.unit(5)).
+const UNIT_DIRS: [&str; 3] = ["/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
+const MAX_UNIT: usize = 1 << 20;
+
+/// `UID:GID` of the image: what the user says; else what the service unit of the root that starts the entry says, root
+/// where that names nobody; else nonroot.
+pub(super) fn choose(root: &Root, closure: &Closure, settings: &Settings, plan: &Plan) -> Result<String, Error> {
+    let accounts = Accounts::of(plan);
+    if let Some(user) = &settings.user {
+        return accounts.resolve(user);
+    }
+    let Some(entry) = closure.entries.first() else { return Ok(NONROOT.to_owned()) };
+    for dir in UNIT_DIRS {
+        let Some(real) = root.follow(dir.as_bytes())?.dir().cloned() else { continue };
+        for name in root.list(&real)?.iter().filter(|name| name.ends_with(b".service")) {
+            let path = real.join(name);
+            let Some((_, text)) = root.read_followed(path.as_bytes(), MAX_UNIT)? else { continue };
+            let unit = Unit::parse(&String::from_utf8_lossy(&text));
+            for program in unit.programs {
+                let is_entry = root.follow(program.as_bytes())?.file().is_some_and(|(real, _)| *real == entry.real);
+                if is_entry {
+                    return match unit.user {
+                        Some(user) => accounts.resolve(&user),
+                        None => Ok("0:0".to_owned()),
+                    };
+                }
+            }
+        }
+    }
+    Ok(NONROOT.to_owned())
+}
+
+#[derive(Default)]
+struct Unit {
+    programs: Vec<String>,
+    user: Option<String>,
+}
+
+impl Unit {
+    /// `ExecStart=` and `User=` of a service unit (systemd.service(5)); characters before the path are flags.
+    fn parse(text: &str) -> Self {
+        let mut unit = Self::default();
+        for line in text.lines() {
+            let Some((key, value)) = line.trim().split_once('=') else { continue };
+            match key.trim_end() {
+                "ExecStart" => {
+                    let program = value.trim_start().trim_start_matches(['@', '-', ':', '+', '!']);
+                    unit.programs.extend(program.split_whitespace().next().map(str::to_owned));
+                }
+                "User" => unit.user = Some(value.trim().to_owned()).filter(|user| !user.is_empty()),
+                _ => {}
+            }
+        }
+        unit
+    }
+}
+
+/// The accounts of the image.
+struct Accounts {
+    passwd: String,
+    group: String,
+}
+
+impl Accounts {
+    fn of(plan: &Plan) -> Self {
+        let made = |path: &str| {
+            let item = RootPath::new(path).and_then(|path| plan.items.get(&path));
+            match item.map(|item| &item.kind) {
+                Some(ItemKind::File(Content::Made(bytes))) => String::from_utf8_lossy(bytes).into_owned(),
+                _ => String::new(),
+            }
+        };
+        Self { passwd: made("/etc/passwd"), group: made("/etc/group") }
+    }
+
+    fn line<'a>(table: &'a str, field: usize, value: &str) -> Option<Vec<&'a str>> {
+        let split = |line: &'a str| line.split(':').collect::<Vec<_>>();
+        table.lines().map(split).find(|fields| fields.get(field) == Some(&value))
+    }
+
+    /// Makes numbers of `NAME|UID[:GROUP|GID]`.
+    fn resolve(&self, user: &str) -> Result<String, Error> {
+        let (name, group) = match user.split_once(':') {
+            Some((name, group)) => (name, Some(group)),
+            None => (user, None),
+        };
+        let unknown = |what: &str, word: &str, file: &str| {
+            Error::new("bad-argument", format!("there is no {what} {word} in {file} of the image"))
+                .help("give numbers, such as --user 65532:65532, or add the account in the builder stage")
+        };
+        let is_number = |text: &str| text.parse::<u32>().is_ok();
+        let own = if is_number(name) { Self::line(&self.passwd, 2, name) } else { Self::line(&self.passwd, 0, name) };
+        let uid = match &own {
+            _ if is_number(name) => name.to_owned(),
+            Some(fields) => fields.get(2).copied().unwrap_or_default().to_owned(),
+            None => return Err(unknown("user", name, "/etc/passwd")),
+        };
+        let gid = match group {
+            Some(group) if is_number(group) => group.to_owned(),
+            Some(group) => Self::line(&self.group, 0, group)
+                .and_then(|fields| fields.get(2).map(|gid| (*gid).to_owned()))
+                .ok_or_else(|| unknown("group", group, "/etc/group"))?,
+            None => own.and_then(|fields| fields.get(3).map(|gid| (*gid).to_owned())).unwrap_or_else(|| "0".to_owned()),
+        };
+        Ok(format!("{uid}:{gid}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_numbers() {
+        let accounts = Accounts {
+            passwd: "root:x:0:0:root:/root:/bin/sh\nwww:x:33:34::/:/bin/false\n".to_owned(),
+            group: "root:x:0:\nadm:x:4:\n".to_owned(),
+        };
+        let resolved = |user: &str| accounts.resolve(user).map_err(|error| error.code);
+        assert_eq!(resolved("www"), Ok("33:34".to_owned()));
+        assert_eq!(resolved("33"), Ok("33:34".to_owned()));
+        assert_eq!(resolved("www:adm"), Ok("33:4".to_owned()));
+        assert_eq!(resolved("1000"), Ok("1000:0".to_owned()));
+        assert_eq!(resolved("1000:1000"), Ok("1000:1000".to_owned()));
+        assert_eq!(resolved("nobody"), Err("bad-argument"));
+        assert_eq!(resolved("www:none"), Err("bad-argument"));
+    }
+
+    #[test]
+    fn units_name_program_and_user() {
+        let unit = Unit::parse("[Service]\nExecStart=-/usr/sbin/x -D $OPTS\nUser = daemon\n");
+        assert_eq!((unit.programs, unit.user), (vec!["/usr/sbin/x".to_owned()], Some("daemon".to_owned())));
+    }
+}
