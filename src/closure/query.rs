@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Closure, Edge};
+use super::{Closure, Edge, Reason};
 use crate::path::RootPath;
 
 /// One step of a chain of reasons.
@@ -12,9 +12,16 @@ impl Closure {
     /// The shortest chain of reasons from the user's words to a path, the path's own reason last; empty if the path is
     /// not in the image.
     pub fn why(&self, path: &RootPath) -> Vec<Link<'_>> {
+        // What the entry itself needs says more than a profile that takes the same path.
+        let is_profile = |edge: &Edge| matches!(edge.reason, Reason::Profile { .. });
+        let chain = self.chain(path, &|edge| !is_profile(edge));
+        if chain.is_empty() { self.chain(path, &|_| true) } else { chain }
+    }
+
+    fn chain(&self, path: &RootPath, counts: &dyn Fn(&Edge) -> bool) -> Vec<Link<'_>> {
         // Reasons point from what asks to what is asked for: walk them backwards, nearest first.
         let mut queue: Vec<(usize, Option<usize>)> =
-            self.edges.iter().enumerate().filter(|(_, edge)| edge.to == *path).map(|(at, _)| (at, None)).collect();
+            self.asking(path, counts).map(|at| (at, None)).collect();
         let mut seen: BTreeSet<&RootPath> = BTreeSet::new();
         let mut next = 0;
         while let Some((at, _)) = queue.get(next).copied() {
@@ -29,13 +36,18 @@ impl Closure {
                     return chain;
                 }
                 Some(from) if seen.insert(from) => {
-                    let asks = self.edges.iter().enumerate().filter(|(_, edge)| edge.to == *from);
-                    queue.extend(asks.map(|(asking, _)| (asking, Some(next))));
+                    queue.extend(self.asking(from, counts).map(|asking| (asking, Some(next))));
                 }
                 Some(_) => {}
             }
             next += 1;
         }
         Vec::new()
+    }
+
+    /// The edges that ask for a path.
+    fn asking<'a>(&'a self, path: &RootPath, counts: &'a dyn Fn(&Edge) -> bool) -> impl Iterator<Item = usize> + 'a {
+        let known = self.reached.get(path).map(Vec::as_slice).unwrap_or_default();
+        known.iter().copied().filter(|at| counts(&self.edges[*at]))
     }
 }

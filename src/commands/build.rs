@@ -23,7 +23,7 @@ use crate::profile::Profile;
 use crate::root::{DirTree, Root, RootGlob};
 
 /// How long the report waits for the size of the root once the image is written.
-const MEASURE_PATIENCE: Duration = Duration::from_secs(3);
+const MEASURE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What goes in besides what the entry itself names.
 #[derive(Debug, Clone, Default, Args)]
