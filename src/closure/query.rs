@@ -20,8 +20,7 @@ impl Closure {
 
     fn chain(&self, path: &RootPath, counts: &dyn Fn(&Edge) -> bool) -> Vec<Link<'_>> {
         // Reasons point from what asks to what is asked for: walk them backwards, nearest first.
-        let mut queue: Vec<(usize, Option<usize>)> =
-            self.asking(path, counts).map(|at| (at, None)).collect();
+        let mut queue: Vec<(usize, Option<usize>)> = self.asking(path, counts).map(|at| (at, None)).collect();
         let mut seen: BTreeSet<&RootPath> = BTreeSet::new();
         let mut next = 0;
         while let Some((at, _)) = queue.get(next).copied() {

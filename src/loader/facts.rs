@@ -1,5 +1,7 @@
 //! What a loader was built with, read out of the loader: its family, release, default directories and `$LIB`.
 
+use memchr::memmem;
+
 use crate::elf::{Class, ElfObject};
 
 /// Which C library a loader belongs to; each has laws of its own.
@@ -37,7 +39,7 @@ pub struct Facts {
 
 /// Reads the facts out of the bytes of a loader.
 pub(super) fn read_facts(bytes: &[u8], elf: &ElfObject) -> Facts {
-    let contains = |needle: &[u8]| find(bytes, needle).is_some();
+    let contains = |needle: &[u8]| memmem::find(bytes, needle).is_some();
     let soname = elf.soname.as_deref().unwrap_or_default();
     let is_glibc_name =
         soname.starts_with(b"ld-linux") || soname == b"ld.so.1" || soname.starts_with(b"ld64.so.") || soname.is_empty();
@@ -67,18 +69,6 @@ pub(super) fn read_facts(bytes: &[u8], elf: &ElfObject) -> Facts {
     }
 }
 
-fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
-    let first = *needle.first()?;
-    let mut from = 0;
-    while let Some(at) = bytes[from..].iter().position(|b| *b == first) {
-        if bytes[from + at..].starts_with(needle) {
-            return Some(from + at);
-        }
-        from += at + 1;
-    }
-    None
-}
-
 fn strings(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split(|b| *b == 0).filter(|text| !text.is_empty())
 }
@@ -86,7 +76,7 @@ fn strings(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// "stable release version 2.N" of glibc's banner.
 fn release(bytes: &[u8]) -> Option<(u32, u32)> {
     let banner = b"release version ";
-    let rest = &bytes[find(bytes, banner)? + banner.len()..];
+    let rest = &bytes[memmem::find(bytes, banner)? + banner.len()..];
     let text = std::str::from_utf8(&rest[..rest.len().min(16)]).ok()?;
     let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(str::parse);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
@@ -123,7 +113,7 @@ fn system_dirs(data: &[u8], elf: &ElfObject) -> Option<Vec<Vec<u8>>> {
     runs.retain(|run| run.len() > 1);
     let has_lengths = |dirs: &[Vec<u8>]| {
         let numbers: Vec<u8> = dirs.iter().flat_map(|dir| number(dir.len() as u64, elf)).collect();
-        find(data, &numbers).is_some()
+        memmem::find(data, &numbers).is_some()
     };
     for run in &runs {
         for length in (2..=run.len()).rev() {

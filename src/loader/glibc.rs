@@ -35,6 +35,10 @@ pub(super) struct Glibc<'a> {
     subdirs: HashMap<Vec<u8>, Rc<Vec<Subdir>>>,
     library_path: Option<Vec<Element>>,
     variants: Vec<Variant>,
+    /// Names that the first `indexed` objects answer to, each with the first object that does: a program of 200
+    /// libraries asks some thousand times.
+    answered: HashMap<Vec<u8>, usize>,
+    indexed: usize,
 }
 
 struct Subdir {
@@ -75,6 +79,8 @@ impl<'a> Glibc<'a> {
             subdirs: HashMap::new(),
             library_path: None,
             variants: Vec::new(),
+            answered: HashMap::new(),
+            indexed: 0,
         }
     }
 
@@ -415,14 +421,17 @@ impl<'a> Glibc<'a> {
 }
 
 impl Rules for Glibc<'_> {
-    fn known(&self, loaded: &mut [Loaded], name: &[u8]) -> Option<Known> {
+    fn known(&mut self, loaded: &[Loaded], name: &[u8]) -> Option<Known> {
         if VDSO.contains(&name) {
             return Some(Known::Vdso);
         }
-        let answers = |object: &Loaded| {
-            object.names.iter().any(|known| known == name) || object.elf.soname.as_deref() == Some(name)
-        };
-        loaded.iter().position(answers).map(Known::Object)
+        for (index, object) in loaded.iter().enumerate().skip(self.indexed) {
+            for known in object.names.iter().chain(&object.elf.soname) {
+                self.answered.entry(known.clone()).or_insert(index);
+            }
+        }
+        self.indexed = loaded.len();
+        self.answered.get(name).copied().map(Known::Object)
     }
 
     fn search(&mut self, loaded: &[Loaded], requester: usize, name: &[u8]) -> Result<Search, Error> {
@@ -457,8 +466,9 @@ impl Rules for Glibc<'_> {
         vec![path.to_vec(), requested.to_vec()]
     }
 
-    fn same_file(&self, known: &mut Loaded, requested: &[u8], _: &[u8]) {
-        known.names.push(requested.to_vec());
+    fn same_file(&mut self, index: usize, _: &mut Loaded, requested: &[u8]) {
+        // It would have been answered had any object this name.
+        self.answered.insert(requested.to_vec(), index);
     }
 
     fn refuse(&self, elf: &ElfObject) -> Option<(&'static str, &'static str)> {

@@ -190,7 +190,7 @@ impl<'a> Musl<'a> {
 }
 
 impl Rules for Musl<'_> {
-    fn known(&self, loaded: &mut [Loaded], name: &[u8]) -> Option<Known> {
+    fn known(&mut self, loaded: &[Loaded], name: &[u8]) -> Option<Known> {
         let is_reserved =
             name.strip_prefix(b"lib").is_some_and(|rest| RESERVED.iter().any(|word| rest.starts_with(word)));
         if is_reserved || name == self.interpreter {
@@ -233,7 +233,7 @@ impl Rules for Musl<'_> {
         if requested.contains(&b'/') { Vec::new() } else { vec![file_name(path).to_vec()] }
     }
 
-    fn same_file(&self, known: &mut Loaded, requested: &[u8], _: &[u8]) {
+    fn same_file(&mut self, _: usize, known: &mut Loaded, requested: &[u8]) {
         if known.names.is_empty() && !requested.contains(&b'/') {
             known.names.push(file_name(&known.path).to_vec());
         }

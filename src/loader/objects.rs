@@ -14,6 +14,8 @@ use crate::root::{Root, Source};
 
 /// Bytes that identify an ELF file.
 const HEAD: usize = 64;
+/// Bytes of the first read.
+const FIRST: usize = 4096;
 /// Largest loader that is read whole for its facts; real ones have a quarter of a megabyte.
 const MAX_LOADER: usize = 16 << 20;
 
@@ -33,15 +35,26 @@ pub struct Objects<'r> {
     facts: RefCell<HashMap<RootPath, Rc<Facts>>>,
 }
 
-struct SourceBytes<'a>(&'a dyn Source);
+/// A file whose first page was read already: headers and notes of nearly every object lie in it.
+struct SourceBytes<'a> {
+    source: &'a dyn Source,
+    first: &'a [u8],
+}
 
 impl Bytes for SourceBytes<'_> {
     fn size(&self) -> u64 {
-        self.0.meta().size
+        self.source.meta().size
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.0.read_at(offset, buffer)
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
+        match from.checked_add(buffer.len()).and_then(|end| self.first.get(from..end)) {
+            Some(known) => {
+                buffer.copy_from_slice(known);
+                Ok(known.len())
+            }
+            None => self.source.read_at(offset, buffer),
+        }
     }
 }
 
@@ -65,10 +78,12 @@ impl<'r> Objects<'r> {
             return Ok(Rc::clone(known));
         }
         let source = self.root.open_file(real)?;
-        let mut head = vec![0; HEAD];
-        let length = source.read_at(0, &mut head).map_err(|error| Error::unreadable(real, error))?;
-        head.truncate(length);
-        let elf = elf::parse(&SourceBytes(&*source)).map(Arc::new);
+        let mut first = [0; FIRST];
+        let wanted = usize::try_from(source.meta().size).unwrap_or(FIRST).min(FIRST);
+        let length = source.read_at(0, &mut first[..wanted]).map_err(|error| Error::unreadable(real, error))?;
+        let first = &first[..length];
+        let elf = elf::parse(&SourceBytes { source: &*source, first }).map(Arc::new);
+        let head = first[..length.min(HEAD)].to_vec();
         let read = Rc::new(Read { head, elf });
         self.read.borrow_mut().insert(real.clone(), Rc::clone(&read));
         Ok(read)

@@ -28,8 +28,8 @@ pub(super) enum Known {
 
 /// What differs between loaders.
 pub(super) trait Rules {
-    /// Whether an object that is loaded, or the kernel's, answers this name; may give the object a further name.
-    fn known(&self, loaded: &mut [Loaded], name: &[u8]) -> Option<Known>;
+    /// Whether an object that is loaded, or the kernel's, answers this name.
+    fn known(&mut self, loaded: &[Loaded], name: &[u8]) -> Option<Known>;
 
     /// Searches for a name on behalf of an object.
     fn search(&mut self, loaded: &[Loaded], requester: usize, name: &[u8]) -> Result<Search, Error>;
@@ -38,7 +38,7 @@ pub(super) trait Rules {
     fn names(&self, requested: &[u8], path: &[u8]) -> Vec<Vec<u8>>;
 
     /// Called when a search met the file of an object that is loaded.
-    fn same_file(&self, known: &mut Loaded, requested: &[u8], path: &[u8]);
+    fn same_file(&mut self, index: usize, known: &mut Loaded, requested: &[u8]);
 
     /// Why the process dies of this file although the search took it: class and sentence.
     fn refuse(&self, elf: &ElfObject) -> Option<(&'static str, &'static str)>;
@@ -335,7 +335,7 @@ impl<'a, 'r> Run<'a, 'r> {
 
     fn answer(&mut self, requester: usize, want: &Want) -> Result<Answer, Error> {
         let process = &mut self.process;
-        match self.rules.known(&mut process.loaded, &want.name) {
+        match self.rules.known(&process.loaded, &want.name) {
             Some(Known::Vdso) => return Ok(Answer::Vdso),
             Some(Known::Object(index)) => {
                 let is_loader = process.loaded[index].role == Role::Interpreter;
@@ -350,7 +350,7 @@ impl<'a, 'r> Run<'a, 'r> {
             known.role != Role::Entry && known.role != Role::Interpreter && known.identity == found.meta.identity
         };
         if let Some(index) = process.loaded.iter().position(is_same) {
-            self.rules.same_file(&mut process.loaded[index], &want.name, &found.path);
+            self.rules.same_file(index, &mut process.loaded[index], &want.name);
             return Ok(Answer::Object { index, by: found.by, via: found.via });
         }
         let read = self.objects.read(&found.real)?;
