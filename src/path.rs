@@ -97,8 +97,12 @@ impl RootPath {
 /// Parts are compared, not strings, so that everything below `/a` stands before `/a.b`.
 impl Ord for RootPath {
     fn cmp(&self, other: &Self) -> Ordering {
-        let rank = |b: &u8| if *b == b'/' { 0 } else { *b };
-        self.0.iter().map(rank).cmp(other.0.iter().map(rank))
+        let differs = self.0.iter().zip(&other.0).position(|(a, b)| a != b);
+        let rank = |b: u8| if b == b'/' { 0 } else { b };
+        match differs {
+            Some(at) => rank(self.0[at]).cmp(&rank(other.0[at])),
+            None => self.0.len().cmp(&other.0.len()),
+        }
     }
 }
 

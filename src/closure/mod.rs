@@ -220,7 +220,8 @@ impl Closure {
             self.edges[*at].from == from
                 && std::mem::discriminant(&self.edges[*at].reason) == std::mem::discriminant(&reason)
         };
-        if !known.iter().any(is_known) {
+        // The latest first: a requester's reasons come one after the other.
+        if !known.iter().rev().any(is_known) {
             known.push(self.edges.len());
             self.edges.push(Edge { from, to, reason });
         }

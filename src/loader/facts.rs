@@ -53,6 +53,9 @@ pub(super) fn read_facts(bytes: &[u8], elf: &ElfObject) -> Facts {
     let read = read_only_data(bytes, elf).find_map(|data| system_dirs(data, elf));
     let dirs_guessed = read.is_none() && family != Family::Musl;
     let default_dirs = read.unwrap_or_else(|| upstream_dirs(elf));
+    let musl = |is_it: &dyn Fn(&[u8]) -> bool| {
+        if family == Family::Musl { strings(bytes).find(|text| is_it(text)) } else { None }
+    };
     let lib = default_dirs.first().map(|dir| dir[1..dir.len() - 1].to_vec()).unwrap_or_default();
     Facts {
         family,
@@ -61,9 +64,8 @@ pub(super) fn read_facts(bytes: &[u8], elf: &ElfObject) -> Facts {
         default_dirs,
         dirs_guessed,
         lib,
-        system_path: strings(bytes).find(|text| is_musl_path(text)).unwrap_or(b"/lib:/usr/local/lib:/usr/lib").to_vec(),
-        path_file: strings(bytes)
-            .find(|text| text.starts_with(b"/etc/ld-musl-") && text.ends_with(b".path"))
+        system_path: musl(&is_musl_path).unwrap_or(b"/lib:/usr/local/lib:/usr/lib").to_vec(),
+        path_file: musl(&|text| text.starts_with(b"/etc/ld-musl-") && text.ends_with(b".path"))
             .unwrap_or_default()
             .to_vec(),
     }
