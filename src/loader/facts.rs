@@ -65,9 +65,9 @@ pub(super) fn read_facts(bytes: &[u8], elf: &ElfObject) -> Facts {
         dirs_guessed,
         lib,
         system_path: musl(&is_musl_path).unwrap_or(b"/lib:/usr/local/lib:/usr/lib").to_vec(),
-        path_file: musl(&|text| text.starts_with(b"/etc/ld-musl-") && text.ends_with(b".path"))
-            .unwrap_or_default()
-            .to_vec(),
+        path_file: musl(&|text| text.ends_with(b".path") && memmem::find(text, b"/etc/ld-musl-").is_some())
+            .and_then(|text| memmem::find(text, b"/etc/ld-musl-").map(|at| text[at..].to_vec()))
+            .unwrap_or_default(),
     }
 }
 

@@ -235,7 +235,8 @@ impl<'a> Glibc<'a> {
                 }
                 Tried::Passed(outcome @ Outcome::EndsList(_)) => {
                     // Only where the directory itself is there: else the loader has marked it as nonexistent.
-                    let is_dir = self.objects.root().follow_from(&self.conditions.cwd, &element.dir)?.dir().is_some();
+                    let dir = if element.dir.is_empty() { b"." } else { element.dir.as_slice() };
+                    let is_dir = self.objects.root().follow_from(&self.conditions.cwd, dir)?.dir().is_some();
                     search.step(by, &path, if is_dir { outcome } else { Outcome::NoFile });
                     if is_dir {
                         return Ok(Listed::GoOn);

@@ -8,7 +8,7 @@ use super::tokens::{self, Tokens};
 pub(super) struct Element {
     /// As written.
     pub(super) written: Vec<u8>,
-    /// With tokens expanded and one closing slash, as names are appended to it.
+    /// With tokens expanded and one closing slash, as names are appended to it; empty for the working directory.
     pub(super) dir: Vec<u8>,
 }
 
@@ -26,21 +26,20 @@ pub(super) fn elements(
         return found;
     }
     for written in text.split(|b| separators.contains(b)) {
-        // An empty element is the working directory.
-        let spelled: &[u8] = if written.is_empty() { b"./" } else { written };
-        let Some(mut dir) = tokens::expand(spelled, tokens) else { continue };
+        let Some(mut dir) = tokens::expand(written, tokens) else { continue };
         while dir.len() > 1 && dir.ends_with(b"/") {
             dir.pop();
         }
-        if dir.is_empty() {
+        // An empty element is the working directory: the bare name is opened. One that only tokens made empty is not.
+        if dir.is_empty() && !written.is_empty() {
             continue;
         }
-        if !dir.ends_with(b"/") {
+        if !dir.is_empty() && !dir.ends_with(b"/") {
             dir.push(b'/');
         }
         if let Some(defaults) = secure
-            && tokens::has_token(spelled)
-            && !(tokens::is_leading_origin(spelled) && defaults.iter().any(|default| dir.starts_with(default)))
+            && tokens::has_token(written)
+            && !(tokens::is_leading_origin(written) && defaults.iter().any(|default| dir.starts_with(default)))
         {
             continue;
         }
@@ -63,7 +62,7 @@ mod tests {
             found.iter().map(|element| String::from_utf8_lossy(&element.dir).into_owned()).collect()
         };
         assert_eq!(dirs(""), [""; 0]);
-        assert_eq!(dirs(":"), ["./"]);
+        assert_eq!(dirs(":"), [""]);
         assert_eq!(dirs("/a//;/b:/a"), ["/a/", "/b/"]);
         assert_eq!(dirs("$ORIGIN/../l:/"), ["/o/../l/", "/"]);
         assert_eq!(dirs("rel"), ["rel/"]);

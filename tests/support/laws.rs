@@ -1,0 +1,229 @@
+//! Worlds of loader laws: built with gcc in a scratch root, and run in a chroot of it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde::Deserialize;
+
+/// Prints every object of the process, as the loader names it.
+const PROGRAM: &str = r#"
+#define _GNU_SOURCE
+#include <link.h>
+#include <stdio.h>
+static int show(struct dl_phdr_info *i, size_t s, void *d) { puts(i->dlpi_name); return 0; }
+int main(void) { return dl_iterate_phdr(show, 0); }
+"#;
+
+/// Enters a root for good: proc for $ORIGIN, then directory, user and program. Python, because a chroot has no shell.
+const ENTER: &str = r#"
+import os, sys
+root, cwd, uid, prog, *env = sys.argv[1:]
+os.chroot(root); os.chdir(cwd)
+if uid != "0": os.setgroups([]); os.setgid(int(uid)); os.setuid(int(uid))
+os.execve(prog, [prog], dict(e.split("=", 1) for e in env))
+"#;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Law {
+    pub law: String,
+    prog: Object,
+    #[serde(default = "prog_at")]
+    prog_at: String,
+    #[serde(default)]
+    libs: Vec<Object>,
+    #[serde(default)]
+    symlinks: BTreeMap<String, String>,
+    #[serde(default)]
+    hardlinks: BTreeMap<String, String>,
+    #[serde(default)]
+    dirs: Vec<String>,
+    #[serde(default)]
+    texts: BTreeMap<String, String>,
+    #[serde(default)]
+    ldconfig: bool,
+    #[serde(default)]
+    patch: Vec<Patch>,
+    #[serde(default)]
+    cut: BTreeMap<String, usize>,
+    #[serde(default)]
+    after: BTreeMap<String, String>,
+    #[serde(default)]
+    remove: Vec<String>,
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    #[serde(default = "top")]
+    pub cwd: String,
+    #[serde(default = "plain_mode")]
+    pub mode: u32,
+    pub judge: Option<String>,
+}
+
+fn prog_at() -> String {
+    "/bin/prog".to_owned()
+}
+
+fn top() -> String {
+    "/".to_owned()
+}
+
+fn plain_mode() -> u32 {
+    0o755
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Object {
+    #[serde(default)]
+    out: String,
+    soname: Option<String>,
+    #[serde(default)]
+    needs: Vec<String>,
+    #[serde(default)]
+    args: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Patch {
+    file: String,
+    at: usize,
+    bytes: Vec<u8>,
+}
+
+/// A C library: its compiler, and the files of this machine that every root of it holds.
+pub struct Family {
+    pub name: &'static str,
+    pub compiler: &'static str,
+    pub base: &'static [(&'static str, &'static str)],
+}
+
+pub const GLIBC: Family = Family {
+    name: "glibc",
+    compiler: "gcc",
+    base: &[
+        ("/lib64/ld-linux-x86-64.so.2", "/lib64/ld-linux-x86-64.so.2"),
+        ("/lib/x86_64-linux-gnu/libc.so.6", "/lib/x86_64-linux-gnu/libc.so.6"),
+    ],
+};
+
+pub const MUSL: Family = Family {
+    name: "musl",
+    compiler: "musl-gcc",
+    base: &[("/usr/lib/x86_64-linux-musl/libc.so", "/lib/ld-musl-x86_64.so.1")],
+};
+
+/// A world that was built.
+pub struct World {
+    dir: tempfile::TempDir,
+}
+
+impl World {
+    pub fn root(&self) -> PathBuf {
+        self.dir.path().join("root")
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        let place = self.root().join(path.trim_start_matches('/'));
+        fs::create_dir_all(place.parent().expect("a parent")).expect("made");
+        place
+    }
+
+    pub fn build(law: &Law, family: &Family) -> Self {
+        let world = Self { dir: tempfile::tempdir().expect("a directory") };
+        for (from, to) in family.base {
+            fs::copy(from, world.at(to)).expect("the C library of this machine");
+        }
+        for dir in ["proc", "tmp", "etc", law.cwd.trim_start_matches('/')] {
+            fs::create_dir_all(world.root().join(dir)).expect("made");
+        }
+        for dir in &law.dirs {
+            fs::create_dir_all(world.at(dir)).expect("made");
+        }
+        for lib in &law.libs {
+            let soname = lib.soname.as_ref().map(|soname| format!("-Wl,-soname,{soname}"));
+            let args = ["-shared", "-fPIC", "-nostartfiles"].into_iter().map(str::to_owned).chain(soname);
+            world.compile(family, lib, args.collect(), &lib.out);
+        }
+        world.compile(family, &law.prog, Vec::new(), &law.prog_at);
+        fs::set_permissions(world.at(&law.prog_at), fs::Permissions::from_mode(law.mode)).expect("a mode");
+        for (link, text) in &law.symlinks {
+            symlink(text, world.at(link)).expect("linked");
+        }
+        for (path, text) in &law.texts {
+            fs::write(world.at(path), text).expect("written");
+        }
+        for (name, first) in &law.hardlinks {
+            fs::hard_link(world.at(first), world.at(name)).expect("linked");
+        }
+        if law.ldconfig {
+            let root = world.root();
+            let made = Command::new("/sbin/ldconfig").arg("-r").arg(&root).output().expect("ldconfig runs");
+            assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        }
+        for patch in &law.patch {
+            let mut bytes = fs::read(world.at(&patch.file)).expect("read");
+            bytes[patch.at..patch.at + patch.bytes.len()].copy_from_slice(&patch.bytes);
+            fs::write(world.at(&patch.file), bytes).expect("written");
+        }
+        for (path, length) in &law.cut {
+            let bytes = fs::read(world.at(path)).expect("read");
+            fs::write(world.at(path), &bytes[..*length]).expect("written");
+        }
+        for (path, text) in &law.after {
+            fs::write(world.at(path), text).expect("written");
+        }
+        for path in &law.remove {
+            fs::remove_file(world.at(path)).expect("removed");
+        }
+        world
+    }
+
+    /// Compiles an object whose DT_NEEDED are exactly the names given: each comes from a stub with that soname.
+    fn compile(&self, family: &Family, object: &Object, args: Vec<String>, out: &str) {
+        let scratch = tempfile::tempdir_in(self.dir.path()).expect("a directory");
+        let source = scratch.path().join("source.c");
+        let is_library = args.iter().any(|arg| arg == "-shared");
+        fs::write(&source, if is_library { "int here(void) { return 1; }" } else { PROGRAM }).expect("written");
+        let gcc = |args: &[String], out: &Path| {
+            let made = Command::new(family.compiler)
+                .args(["-Wl,--no-as-needed", "-Wl,--unresolved-symbols=ignore-all", "-o"])
+                .arg(out)
+                .args(args)
+                .output()
+                .expect("the compiler runs");
+            assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        };
+        let mut all = vec![source.display().to_string()];
+        all.extend(args);
+        all.extend(object.args.iter().cloned());
+        let stub_source = scratch.path().join("stub.c");
+        fs::write(&stub_source, "").expect("written");
+        for (number, name) in object.needs.iter().enumerate() {
+            let stub = scratch.path().join(format!("stub{number}.so"));
+            let args = ["-shared", "-nostdlib"].map(str::to_owned).into_iter();
+            let args = args.chain([format!("-Wl,-soname,{name}"), stub_source.display().to_string()]);
+            gcc(&args.collect::<Vec<_>>(), &stub);
+            all.push(stub.display().to_string());
+        }
+        if is_library {
+            all.push("-nostdlib".to_owned());
+        }
+        gcc(&all, &self.at(out));
+    }
+
+    /// Runs the program in a chroot of the world; a set-uid program as somebody else, so that the bit counts.
+    pub fn run(&self, law: &Law, more_env: &[&str]) -> Output {
+        let uid = if law.mode & 0o6000 == 0 { "0" } else { "1000" };
+        let root = self.root();
+        fs::set_permissions(self.dir.path(), fs::Permissions::from_mode(0o755)).expect("a mode");
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", "mount -t proc proc \"$0/proc\" && exec python3 -c \"$@\""]);
+        command.arg(&root).args([ENTER]).arg(&root).args([law.cwd.as_str(), uid, "/bin/prog"]);
+        command.args(law.env.iter().map(|(name, value)| format!("{name}={value}"))).args(more_env);
+        command.output().expect("unshare runs")
+    }
+}
