@@ -1,0 +1,74 @@
+//! Real programs in real builder roots: a part of the acceptance corpus, whose own checks are the judge. The corpus lies
+//! beside the checkout, or where `SLIMROOT_CORPUS` says.
+#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
+
+#[path = "support/need.rs"]
+mod need;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Packed to a directory, and the directory is run.
+const AS_DIRECTORY: &[&str] = &[
+    "arm64-sqlite3",
+    "dig",
+    "dlopen-note",
+    "git-commit",
+    "gpgv",
+    "jq",
+    "ld-library-path",
+    "ldso-conf",
+    "lighttpd",
+    "node-exporter",
+    "redis",
+    "ripgrep",
+    "runpath-origin",
+    "rust-http",
+    "unbound",
+    "xz",
+];
+/// Packed to an archive, and the image is run by its own configuration.
+const AS_IMAGE: &[&str] = &["jq", "redis", "runpath-origin", "ld-library-path"];
+
+fn corpus(args: &[&str]) -> (bool, String) {
+    let place = std::env::var("SLIMROOT_CORPUS").map(PathBuf::from);
+    let place = place.unwrap_or_else(|_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"));
+    let script = place.join("corpus.py");
+    let output = Command::new("python3")
+        .arg(&script)
+        .args(args)
+        .env("SLIMROOT", env!("CARGO_BIN_EXE_slimroot"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .expect("python3 runs");
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+fn is_there() -> bool {
+    let needs = ["python3", "podman", "runc", "mmdebstrap", "skopeo", "umoci", "qemu-aarch64-static", "openssl"];
+    if !need::all(&needs) {
+        return false;
+    }
+    let (is_there, said) = corpus(&["list"]);
+    let all = std::env::var("SLIMROOT_TEST_REQUIRE").is_ok_and(|value| value == "all");
+    assert!(is_there || !all, "the corpus is not there: {said}");
+    if !is_there {
+        eprintln!("skipped: the corpus is not there");
+    }
+    is_there
+}
+
+#[test]
+fn programs_of_the_corpus_work_without_any_option() {
+    if !is_there() {
+        return;
+    }
+    for (tool, cases) in [("slimroot", AS_DIRECTORY), ("slimroot-oci", AS_IMAGE)] {
+        let (is_ready, said) = corpus(&[&["prepare"], cases].concat());
+        assert!(is_ready, "{said}");
+        let (all_pass, said) = corpus(&[&["run", "--tool", tool], cases].concat());
+        println!("{said}");
+        assert!(all_pass && said.contains(&format!("{0}/{0}", cases.len())), "{said}");
+    }
+}
