@@ -147,6 +147,7 @@ fn diverges(law: &Law, family: &Family) -> Option<String> {
     (truth != ours).then(|| format!("the loader  {truth:?}\n  slimroot    {ours:?}"))
 }
 
+#[expect(clippy::print_stdout, reason = "how many laws there are is worth a line")]
 fn judge_all(family: &Family, at_least: usize) {
     if !need::all(&[family.compiler, "unshare", "python3"]) {
         return;

@@ -78,7 +78,8 @@ impl Build<'_> {
                         .help("two links probably name each other: readlink them one by one"))
                 }
                 (End::Missing(at), _) if at.as_bytes() != spelled => {
-                    Err(missing(format!("{} is not in the root: {at} does not exist", show(asked))))
+                    Err(missing(format!("{} is not in the root: {at} does not exist", show(asked)))
+                        .help("a link on the way leads nowhere; its target may have been left in another stage"))
                 }
                 _ => Err(missing(format!("{} is not in the root", show(asked)))
                     .help("paths are looked up inside --root; a bare name is searched in PATH there")),

@@ -130,12 +130,12 @@ pub struct ElfObject {
 impl ElfObject {
     /// DF_1_PIE: a program, although its type is that of a library.
     pub fn is_pie(&self) -> bool {
-        self.flags_1 & u64::from(goblin::elf::dynamic::DF_1_PIE) != 0
+        self.flags_1 & goblin::elf::dynamic::DF_1_PIE != 0
     }
 
     /// DF_1_NODEFLIB: neither the default directories nor the cache's files below them answer its needs.
     pub fn is_nodeflib(&self) -> bool {
-        self.flags_1 & u64::from(goblin::elf::dynamic::DF_1_NODEFLIB) != 0
+        self.flags_1 & goblin::elf::dynamic::DF_1_NODEFLIB != 0
     }
 
     /// ET_REL: an object file for the linker, which no loader opens.

@@ -24,7 +24,7 @@ struct Entry<'a> {
     mode: u32,
     ids: (u64, u64),
     mtime: u64,
-    xattrs: &'a [(Vec<u8>, Vec<u8>)],
+    xattrs: &'a [crate::root::Xattr],
 }
 
 /// The header blocks of an entry of the image; its content follows, padded to 512 bytes.

@@ -479,7 +479,7 @@ impl Rules for Glibc<'_> {
     fn preloads(&self, list: Option<&[u8]>) -> Vec<Vec<u8>> {
         let names = list.unwrap_or_default().split(|b| matches!(b, b' ' | b':'));
         // With raised privileges a path is ignored, and a bare name only counts if it is set-uid itself.
-        names.filter(|name| !name.is_empty() && !(self.secure && name.contains(&b'/'))).map(<[u8]>::to_vec).collect()
+        names.filter(|name| !(name.is_empty() || self.secure && name.contains(&b'/'))).map(<[u8]>::to_vec).collect()
     }
 
     fn has_filters(&self) -> bool {

@@ -171,11 +171,8 @@ impl<'a> Musl<'a> {
         for at in std::iter::successors(Some(requester), |at| loaded[*at].loader) {
             let object = &loaded[at];
             match self.run_path(object) {
-                Some((by, list)) => {
-                    if !self.try_list(search, &list, name, by, Some(&object.path))? {
-                        return Ok(());
-                    }
-                }
+                Some((by, list)) if !self.try_list(search, &list, name, by, Some(&object.path))? => return Ok(()),
+                Some(_) => {}
                 None if object.elf.runpath.is_some() || object.elf.rpath.is_some() => {
                     let why = format!("the run path of {} holds a token that musl does not know", show(&object.path));
                     search.skip_source(FoundBy::Runpath, why);

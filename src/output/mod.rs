@@ -23,6 +23,9 @@ use crate::root::Tree;
 
 pub(crate) use aside::Aside;
 
+/// Starts an output at a destination.
+type Start = fn(&Destination, &WriteOptions<'_>) -> Result<Box<dyn Output>, Error>;
+
 /// A transport: its word, and how to start writing to it.
 pub(crate) struct Transport {
     /// The word before the colon.
@@ -30,7 +33,7 @@ pub(crate) struct Transport {
     /// Whether something may follow the path after a colon.
     has_reference: bool,
     /// Starts an output.
-    start: fn(&Destination, &WriteOptions<'_>) -> Result<Box<dyn Output>, Error>,
+    start: Start,
 }
 
 /// Every transport.

@@ -54,7 +54,7 @@ pub struct Item {
     /// Group in the image.
     pub gid: u32,
     /// Extended attributes that are kept, sorted by name.
-    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub xattrs: Vec<crate::root::Xattr>,
 }
 
 /// The kind of an entry and what it holds.

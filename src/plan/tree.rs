@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Content, Item, ItemKind, Plan};
 use crate::error::Error;
 use crate::path::RootPath;
-use crate::root::{FileKind, MemSource, Meta, Root, Source, Tree};
+use crate::root::{FileKind, MemSource, Meta, Root, Source, Tree, Xattr};
 
 /// A plan as a tree; bytes of the root's files come from the root.
 pub struct PlannedTree {
@@ -80,7 +80,7 @@ impl Tree for PlannedTree {
         }
     }
 
-    fn xattrs(&self, path: &RootPath) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+    fn xattrs(&self, path: &RootPath) -> Result<Vec<Xattr>, Error> {
         Ok(self.item(path)?.0.xattrs.clone())
     }
 }

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
-use super::tree::{FileKind, Meta, Source, Tree};
+use super::tree::{FileKind, Meta, Source, Tree, Xattr};
 use crate::error::Error;
 use crate::path::RootPath;
 
@@ -129,6 +129,7 @@ impl DirTree {
         rustix::fs::openat(&*dir, name, flags, Mode::empty())
     }
 
+    #[allow(clippy::useless_conversion, reason = "st_nlink is narrower on some machines")]
     fn meta_of(&self, stat: &Stat) -> Meta {
         let kind = match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => FileKind::File,
@@ -143,7 +144,7 @@ impl DirTree {
             uid: if stat.st_uid == self.unpacked_by.0 { 0 } else { stat.st_uid },
             gid: if stat.st_gid == self.unpacked_by.1 { 0 } else { stat.st_gid },
             size: if kind == FileKind::File { stat.st_size.cast_unsigned() } else { 0 },
-            links: u64::try_from(stat.st_nlink).unwrap_or(u64::MAX),
+            links: stat.st_nlink.into(),
             identity: (stat.st_dev, stat.st_ino),
             stamp: (nanoseconds(stat.st_mtime, stat.st_mtime_nsec), nanoseconds(stat.st_ctime, stat.st_ctime_nsec)),
         }
@@ -219,7 +220,7 @@ impl Tree for DirTree {
         Ok(Box::new(OpenFile { handle, meta }))
     }
 
-    fn xattrs(&self, path: &RootPath) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+    fn xattrs(&self, path: &RootPath) -> Result<Vec<Xattr>, Error> {
         let handle = match self.open_at(path, OPEN_FILE) {
             Ok(handle) => handle,
             Err(errno) => return Err(Error::unreadable(path, errno)),
@@ -229,7 +230,7 @@ impl Tree for DirTree {
 }
 
 /// Reads all extended attributes of an open file, sorted by name.
-fn read_xattrs(handle: BorrowedFd<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Errno> {
+fn read_xattrs(handle: BorrowedFd<'_>) -> Result<Vec<Xattr>, Errno> {
     let mut found = Vec::new();
     // A first call with no room asks for the size: nearly all files have none.
     let size = match rustix::fs::flistxattr(handle, &mut [0_u8; 0][..]) {

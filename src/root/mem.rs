@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use super::tree::{FileKind, Meta, Source, Tree};
+use super::tree::{FileKind, Meta, Source, Tree, Xattr};
 use crate::error::Error;
 use crate::path::RootPath;
 
@@ -92,7 +92,7 @@ impl Tree for MemTree {
         Ok(Box::new(MemSource { meta: entry.meta, bytes: Arc::clone(&entry.bytes) }))
     }
 
-    fn xattrs(&self, _: &RootPath) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+    fn xattrs(&self, _: &RootPath) -> Result<Vec<Xattr>, Error> {
         Ok(Vec::new())
     }
 }

@@ -18,7 +18,7 @@ pub use dir::DirTree;
 pub use follow::{End, Followed, Hop};
 pub use glob::RootGlob;
 pub use mem::{MemSource, MemTree};
-pub use tree::{FileKind, Meta, Source, Tree};
+pub use tree::{FileKind, Meta, Source, Tree, Xattr};
 
 use crate::error::Error;
 use crate::path::RootPath;

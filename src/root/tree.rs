@@ -41,6 +41,9 @@ pub struct Meta {
     pub stamp: (i128, i128),
 }
 
+/// Name and value of an extended attribute.
+pub type Xattr = (Vec<u8>, Vec<u8>);
+
 /// An open regular file, read by ranges so that no untrusted file has to be held or mapped whole.
 pub trait Source: Send + Sync {
     /// What `fstat` says of the open file, not of the name.
@@ -91,7 +94,7 @@ pub trait Tree: Send + Sync {
     ///
     /// # Errors
     /// `unreadable` if they may not be read.
-    fn xattrs(&self, path: &RootPath) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error>;
+    fn xattrs(&self, path: &RootPath) -> Result<Vec<Xattr>, Error>;
 }
 
 impl fmt::Debug for dyn Tree {

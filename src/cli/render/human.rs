@@ -13,9 +13,8 @@ const MAX_NOTES: usize = 5;
 
 pub(super) fn error(error: &Error) -> String {
     let mut out = format!("error[{}]: {error}\n", error.code);
-    if let Some(help) = &error.help {
-        let _ = writeln!(out, "  help       {help}");
-    }
+    let page = format!("slimroot explain {}", error.code);
+    let _ = writeln!(out, "  help       {}", error.help.as_deref().unwrap_or(&page));
     out
 }
 

@@ -1,0 +1,286 @@
+//! The command line as a user meets it: what is said of bad input, with its code and exit code, and what the settings
+//! do. Roots are small and made here; that what is packed runs is judged in `engines.rs` and `corpus.rs`.
+
+#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
+
+#[path = "support/need.rs"]
+mod need;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// A root with the C library of this machine and /bin/true under a few names.
+struct World {
+    dir: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let world = Self { dir: tempfile::tempdir().expect("a directory") };
+        for file in ["/bin/true", "/lib64/ld-linux-x86-64.so.2", "/lib/x86_64-linux-gnu/libc.so.6"] {
+            let place = world.place(file);
+            fs::create_dir_all(place.parent().expect("a parent")).expect("made");
+            fs::copy(file, place).expect("a file of this machine");
+        }
+        world
+    }
+
+    fn place(&self, path: &str) -> PathBuf {
+        self.dir.path().join("root").join(path.trim_start_matches('/'))
+    }
+
+    fn file(&self, path: &str, content: impl AsRef<[u8]>) -> &Self {
+        let place = self.place(path);
+        fs::create_dir_all(place.parent().expect("a parent")).expect("made");
+        fs::write(&place, content).expect("written");
+        fs::set_permissions(place, fs::Permissions::from_mode(0o755)).expect("a mode");
+        self
+    }
+
+    fn out(&self) -> PathBuf {
+        self.dir.path().join("out")
+    }
+
+    fn slimroot(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_slimroot"));
+        command.arg(args[0]).arg("--root").arg(self.place("/")).args(&args[1..]);
+        command.current_dir(self.dir.path()).env_remove("SOURCE_DATE_EPOCH").output().expect("slimroot runs")
+    }
+
+    /// What a build says when it fails: exit code, and the error's code.
+    fn fails(&self, args: &[&str]) -> (Option<i32>, String) {
+        let before = names(self.dir.path());
+        let output = self.slimroot(args);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(names(self.dir.path()), before, "something was left behind: {said}");
+        let code = said.split('[').nth(1).and_then(|rest| rest.split(']').next()).unwrap_or_default().to_owned();
+        assert!(said.contains("help") || output.status.code() == Some(0), "no hint: {said}");
+        (output.status.code(), code)
+    }
+
+    fn builds(&self, args: &[&str]) -> Value {
+        let output = self.slimroot(&[&["build", "--format", "json"], args].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(dir)
+        .expect("listed")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn each_bad_entry_has_its_own_code() {
+    let world = World::new();
+    let whole = fs::read("/bin/true").expect("read");
+    let mut foreign = whole.clone();
+    foreign[18..20].copy_from_slice(&[183, 0]);
+    world
+        .file("/app/text", "no program, no script")
+        .file("/app/empty", "")
+        .file("/app/cut", &whole[..100])
+        .file("/app/foreign", foreign)
+        .file("/app/nothing", "#!\n")
+        .file("/app/dos", "#!/bin/true\r\n")
+        .file("/app/python", "#!/usr/bin/env python3\n")
+        .file("/app/absent", "#!/usr/bin/python3\n")
+        .file("/app/self", "#!/app/self\n");
+    symlink("ring", world.place("/app/ring2")).expect("linked");
+    symlink("ring2", world.place("/app/ring")).expect("linked");
+    symlink("gone", world.place("/app/dangling")).expect("linked");
+    for (entry, exit, code) in [
+        ("/app/none", 3, "entry-missing"),
+        ("none", 3, "entry-missing"),
+        ("/app/dangling", 3, "entry-missing"),
+        ("/app", 3, "entry-is-directory"),
+        ("/app/text", 3, "not-elf"),
+        ("/app/empty", 3, "not-elf"),
+        ("/app/cut", 3, "bad-elf"),
+        ("/app/ring", 3, "link-loop"),
+        ("/app/nothing", 3, "bad-shebang"),
+        ("/app/dos", 3, "bad-shebang"),
+        ("/app/self", 3, "bad-shebang"),
+        ("/app/python", 3, "interpreter-missing"),
+        ("/app/absent", 3, "interpreter-missing"),
+        ("/app/foreign", 1, "interpreter-missing"),
+    ] {
+        assert_eq!(world.fails(&["build", "-o", "out", "--", entry]), (Some(exit), code.to_owned()), "{entry}");
+    }
+    let rm = fs::remove_file(world.place("/lib64/ld-linux-x86-64.so.2"));
+    rm.expect("removed");
+    assert_eq!(world.fails(&["build", "-o", "out", "--", "true"]), (Some(1), "interpreter-missing".to_owned()));
+}
+
+#[test]
+fn each_bad_word_has_its_own_code() {
+    let world = World::new();
+    world.file("/../bad.toml", "[[take]]\nwhy = \"x\"\n").file("/../other.toml", "entri = [\"true\"]\n");
+    fs::create_dir(world.dir.path().join("full")).expect("made");
+    fs::write(world.dir.path().join("full/mine"), "mine").expect("written");
+    for (args, exit, code) in [
+        (&["-o", "ociarchive:x"][..], 2, "unknown-transport"),
+        (&["-o", "full"], 3, "output-exists"),
+        (&["-o", "oci:full"], 3, "output-exists"),
+        (&["-o", "tar:full/mine"], 3, "output-exists"),
+        (&["-o", "no/such/place"], 3, "output-unwritable"),
+        (&["-o", "tar:full/mine/x"], 3, "output-unwritable"),
+        (&[], 2, "bad-argument"),
+        (&["-o", "out", "--include", "app/*"], 2, "bad-glob"),
+        (&["-o", "out", "--exclude", "/["], 2, "bad-glob"),
+        (&["-o", "out", "--env", "NAME"], 2, "bad-argument"),
+        (&["-o", "out", "--user", "nobody-here"], 2, "bad-argument"),
+        (&["-o", "out", "--expose", "http"], 2, "bad-argument"),
+        (&["-o", "out", "--workdir", "srv"], 2, "bad-argument"),
+        (&["-o", "out", "--compression", "lz4"], 2, "bad-argument"),
+        (&["-o", "out", "-p", "nope"], 2, "unknown-profile"),
+        (&["-o", "out", "-p", "./bad.toml"], 2, "bad-profile"),
+        (&["-o", "out", "--config", "other.toml"], 2, "bad-config"),
+        (&["-o", "out", "--allow", "mising-library"], 2, "unknown-code"),
+    ] {
+        let all = [&["build"], args, &["--", "true"]].concat();
+        assert_eq!(world.fails(&all), (Some(exit), code.to_owned()), "{args:?}");
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_slimroot"));
+    let output = command.args(["deps", "--root", "/no/such/root", "true"]).output().expect("runs");
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("error[root-missing]"));
+}
+
+#[test]
+fn what_may_not_be_read_is_not_called_missing() {
+    if !need::all(&["setpriv"]) {
+        return;
+    }
+    let world = World::new();
+    let libc = world.place("/lib/x86_64-linux-gnu/libc.so.6");
+    fs::set_permissions(&libc, fs::Permissions::from_mode(0o000)).expect("a mode");
+    fs::set_permissions(world.dir.path(), fs::Permissions::from_mode(0o755)).expect("a mode");
+    let binary = world.dir.path().join("slimroot");
+    fs::copy(env!("CARGO_BIN_EXE_slimroot"), &binary).expect("copied");
+    let output = Command::new("setpriv")
+        .args(["--reuid", "1000", "--regid", "1000", "--clear-groups"])
+        .arg(&binary)
+        .args(["check", "--root"])
+        .arg(world.place("/"))
+        .arg("true")
+        .output()
+        .expect("setpriv runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("error[unreadable]") && said.contains("libc.so.6"), "{said}");
+}
+
+#[test]
+fn settings_of_a_file_are_those_of_the_options_and_options_win() {
+    let world = World::new();
+    world.file("/srv/a.txt", "a").file("/srv/b.txt", "b");
+    let toml = "entry = [\"true\", \"--version\"]\ninclude = [\"/srv/*.txt\"]\nexclude = [\"/srv/b.txt\"]\n\
+                env = { A = \"1\", B = \"2\" }\nworkdir = \"/srv\"\nuser = \"7:8\"\nexpose = [\"80\"]\n\
+                labels = { l = \"m\" }\noutputs = [\"oci:out:v1\"]\n";
+    fs::write(world.dir.path().join("slimroot.toml"), toml).expect("written");
+    let told = world.builds(&["--config", "slimroot.toml", "--env", "B=3", "--user", "9"]);
+    assert_eq!(told["entry"], serde_json::json!(["/usr/bin/true".replace("/usr", ""), "--version"]));
+    let layout = world.out();
+    let index = oci_spec::image::ImageIndex::from_file(layout.join("index.json")).expect("an index");
+    let blob = |digest: &str| layout.join("blobs/sha256").join(digest.trim_start_matches("sha256:"));
+    let manifest = blob(index.manifests()[0].digest().as_ref());
+    let manifest = oci_spec::image::ImageManifest::from_file(manifest).expect("a manifest");
+    let config =
+        oci_spec::image::ImageConfiguration::from_file(blob(manifest.config().digest().as_ref())).expect("a config");
+    let run = config.config().clone().expect("run settings");
+    let env = run.env().clone().unwrap_or_default();
+    assert!(env.contains(&"A=1".to_owned()) && env.contains(&"B=3".to_owned()), "{env:?}");
+    assert_eq!(run.user().as_deref(), Some("9:0"));
+    assert_eq!(run.working_dir().as_deref(), Some("/srv"));
+    assert_eq!(run.exposed_ports().clone(), Some(vec!["80/tcp".to_owned()]));
+    assert_eq!(run.labels().clone().and_then(|labels| labels.get("l").cloned()).as_deref(), Some("m"));
+    let listing =
+        world.slimroot(&["why", "--include", "/srv/*.txt", "--exclude", "/srv/b.txt", "/srv/b.txt", "--", "true"]);
+    assert_eq!(listing.status.code(), Some(1));
+}
+
+#[test]
+fn links_hard_links_and_odd_files_are_packed_by_rule() {
+    let world = World::new();
+    world.file("/app/data", "x").file("/other/deep/file", "y").file("/bin/tool", "z");
+    fs::hard_link(world.place("/app/data"), world.place("/app/twin")).expect("linked");
+    symlink("/other/deep", world.place("/app/to-dir")).expect("linked");
+    symlink("gone", world.place("/app/dangling")).expect("linked");
+    symlink("..", world.place("/app/up")).expect("linked");
+    rustix::fs::mkfifoat(rustix::fs::CWD, world.place("/app/pipe"), rustix::fs::Mode::from_raw_mode(0o644))
+        .expect("a pipe");
+    fs::set_permissions(world.place("/bin/tool"), fs::Permissions::from_mode(0o4755)).expect("a mode");
+    let told = world.builds(&["-o", "out", "--include", "/app/**", "--include", "/bin/tool", "--", "true"]);
+    let codes: Vec<_> = told["findings"].as_array().into_iter().flatten().map(|each| each["code"].clone()).collect();
+    assert_eq!(codes, ["dangling-link", "not-packed", "set-id"]);
+    let out = world.out();
+    let inode = |name: &str| std::os::unix::fs::MetadataExt::ino(&fs::symlink_metadata(out.join(name)).expect("there"));
+    assert_eq!(inode("app/data"), inode("app/twin"));
+    assert_eq!(fs::read_link(out.join("app/to-dir")).expect("a link"), Path::new("/other/deep"));
+    assert_eq!(fs::read(out.join("other/deep/file")).expect("packed"), b"y");
+    assert_eq!(fs::read_link(out.join("app/dangling")).expect("a link"), Path::new("gone"));
+    assert!(!out.join("app/pipe").exists());
+    assert!(!out.join("bin/true.bak").exists());
+}
+
+#[test]
+fn a_name_that_means_deleted_is_refused() {
+    let world = World::new();
+    world.file("/app/.wh.x", "x");
+    assert_eq!(
+        world.fails(&["build", "-o", "out", "--include", "/app/**", "--", "true"]),
+        (Some(3), "whiteout-name".to_owned())
+    );
+}
+
+#[test]
+fn an_image_on_stdout_is_alone_there() {
+    let world = World::new();
+    let output = world.slimroot(&["build", "-o", "tar:-", "--", "true"]);
+    assert!(output.status.success());
+    let mut archive = tar::Archive::new(output.stdout.as_slice());
+    let names: Vec<_> =
+        archive.entries().expect("entries").map(|entry| entry.expect("an entry").path_bytes().into_owned()).collect();
+    assert!(names.contains(&b"bin/true".to_vec()));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("packed"));
+}
+
+#[test]
+fn a_dry_run_decides_and_writes_nothing() {
+    let world = World::new();
+    let told = world.builds(&["--dry-run", "-o", "out", "--", "true"]);
+    assert_eq!((told["dry_run"].clone(), world.out().exists()), (Value::Bool(true), false));
+    assert!(told["files"].as_u64().unwrap_or_default() >= 3);
+}
+
+#[test]
+fn every_code_has_its_page_and_the_nearest_is_named() {
+    let world = World::new();
+    let run = |args: &[&str]| Command::new(env!("CARGO_BIN_EXE_slimroot")).args(args).output().expect("runs");
+    let listed = String::from_utf8(run(&["explain"]).stdout).expect("text");
+    let codes: Vec<&str> = listed.lines().filter_map(|line| line.strip_prefix("  ")).collect();
+    assert!(codes.len() > 30, "{listed}");
+    for code in codes {
+        let page = run(&["explain", code]);
+        assert!(page.status.success() && page.stdout.len() > 80, "{code}");
+    }
+    let unknown = run(&["explain", "missing-libary"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("did you mean missing-library?"));
+    for args in
+        [&["man"][..], &["completions", "bash"], &["profiles", "list"], &["profiles", "show", "base"], &["--help"]]
+    {
+        assert!(run(args).status.success(), "{args:?}");
+    }
+    assert_eq!(run(&["build", "--no-such-option"]).status.code(), Some(2));
+    drop(world);
+}
