@@ -1,4 +1,41 @@
-//! slimroot.
+//! slimroot packs what a program needs at run time, and nothing else, into a container image with no base.
+//!
+//! Data go one way: a [`root`] is read, its [`elf`] objects resolved as a [`loader`] would, everything gathered with its
+//! reasons in a [`closure`], looked over by the [`check`]s, settled in a [`plan`], and written as [`layer`], [`image`] and
+//! [`output`]. Each room knows only what lies under it. The command line has no private door: this is what it does.
+//!
+//! ```
+//! use slimroot::check::{Evidence, check};
+//! use slimroot::closure::{Closure, Request};
+//! use slimroot::finding::Level;
+//! use slimroot::layer::PassOptions;
+//! use slimroot::loader::Objects;
+//! use slimroot::output::{Destination, WriteOptions, write};
+//! use slimroot::plan::{Plan, Settings};
+//! use slimroot::profile::Profile;
+//! use slimroot::root::Root;
+//!
+//! # fn main() -> Result<(), slimroot::error::Error> {
+//! # let out = tempfile::tempdir().expect("a directory");
+//! # let archive = out.path().join("true.tar");
+//! let root = Root::open("/")?;
+//! let request =
+//!     Request { entry: "true".to_owned(), profiles: vec![Profile::builtin("base")?], ..Request::default() };
+//! let objects = Objects::new(&root);
+//! let closure = Closure::build(&root, &objects, &request)?;
+//! let findings = check(&Evidence { root: &root, closure: &closure }, &[])?;
+//! assert!(findings.iter().all(|finding| finding.level < Level::Error));
+//! let plan = Plan::build(&root, &request, &closure, &Settings::default())?;
+//! let destination = Destination::parse(&format!("oci-archive:{}:v1", archive.display()))?;
+//! let pass = PassOptions { threads: 2, progress: &|_, _| (), stop: &|| false };
+//! let options = WriteOptions { codec: None, force: false, pass };
+//! let written = write(&**root.tree(), &plan, &[destination], &options)?;
+//! println!("{} bytes, manifest {:?}", written[0].bytes, written[0].manifest);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Nothing of the root is ever run, and nothing outside of it is ever read.
 
 pub mod check;
 #[cfg(feature = "cli")]

@@ -1,5 +1,5 @@
 //! The command line: what clap parses, which command runs, how it ends. Commands decide and return values; only
-//! [`render`] prints.
+//! `render` prints.
 
 mod exit;
 mod render;

@@ -1,6 +1,6 @@
 //! The closure: everything that is in the image, each path with the reasons for it.
 //!
-//! The only way in is [`Closure::take`] and its kin, and each takes a reason. The one loop is in [`build`]: entries to
+//! The only way in is `Closure::take` and its kin, and each takes a reason. The one loop is in `build`: entries to
 //! processes, processes to files, then what the user and the profiles add.
 
 mod build;
