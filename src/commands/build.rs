@@ -25,6 +25,9 @@ use crate::root::{DirTree, Root, RootGlob};
 /// How long the report waits for the size of the root once the image is written.
 const MEASURE_PATIENCE: Duration = Duration::from_secs(1);
 
+/// Compression threads without the user's word: more only take memory, since one thread reads and hashes.
+const MAX_THREADS: usize = 8;
+
 /// What goes in besides what the entry itself names.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ImageOptions {
@@ -221,8 +224,8 @@ pub(crate) fn run(options: &Options, progress: &dyn Fn(u64, u64), stop: &dyn Fn(
     let is_whole = findings.iter().all(|finding| finding.level < Level::Error);
     let plan = Plan::build(&root, &request, &closure, &settings)?;
     let outputs = if is_whole && !options.dry_run {
-        let threads = merged.threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from));
-        let pass = PassOptions { threads: threads.unwrap_or(1), progress, stop };
+        let available = || std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
+        let pass = PassOptions { threads: merged.threads.unwrap_or_else(available), progress, stop };
         let options = WriteOptions { codec, force: options.force, pass };
         write(&**root.tree(), &plan, &destinations, &options)?
     } else {

@@ -14,6 +14,13 @@ pub(super) type Block = Arc<Vec<u8>>;
 /// Bytes of a block. Larger ones shrink gzip's output by a tenth of a percent, smaller ones cost more.
 pub(super) const BLOCK_SIZE: usize = 1 << 20;
 
+/// Blocks that wait before a thread which is fast anyway. What waits for compression is bounded by the results that
+/// are waited for: two a worker.
+pub(super) const QUEUE: usize = 2;
+/// Bytes that a zstd worker compresses at a time. zstd's own choice is 8 MiB, which is kept several times a worker; with
+/// 2 MiB the output is as small within a thousandth.
+const ZSTD_JOB: u32 = 2 << 20;
+
 /// Where compressed bytes go.
 pub struct Blob {
     /// How to compress.
@@ -33,7 +40,7 @@ pub(super) struct Encoder<'scope> {
 
 /// Starts the threads that make a blob.
 pub(super) fn start<'scope>(scope: &'scope Scope<'scope, '_>, blob: Blob, workers: usize) -> Encoder<'scope> {
-    let (blocks, received) = sync_channel::<Block>(2 * workers);
+    let (blocks, received) = sync_channel::<Block>(QUEUE);
     let done = match blob.codec {
         Codec::Gzip(level) => gzip(scope, blob.file, level, workers, received),
         Codec::Zstd(level) => scope.spawn(move || zstd(blob.file, level, workers, &received)),
@@ -62,7 +69,7 @@ fn gzip<'scope>(
     workers: usize,
     received: Receiver<Block>,
 ) -> ScopedJoinHandle<'scope, Written> {
-    let (jobs, taken) = sync_channel::<Job>(workers);
+    let (jobs, taken) = sync_channel::<Job>(1);
     let taken = Arc::new(Mutex::new(taken));
     for _ in 0..workers {
         let taken = Arc::clone(&taken);
@@ -110,6 +117,7 @@ fn gzip_member(compressor: &mut libdeflater::Compressor, block: &[u8]) -> io::Re
 fn zstd(file: File, level: u8, workers: usize, received: &Receiver<Block>) -> Written {
     let mut encoder = zstd::stream::write::Encoder::new(HashingWriter::new(file), i32::from(level))?;
     encoder.multithread(u32::try_from(workers.max(1)).unwrap_or(1))?;
+    encoder.set_parameter(zstd::zstd_safe::CParameter::JobSize(ZSTD_JOB))?;
     encoder.include_checksum(true)?;
     encoder.include_contentsize(false)?;
     received.iter().try_for_each(|block| encoder.write_all(&block))?;

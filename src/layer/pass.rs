@@ -69,7 +69,7 @@ pub fn pack(
             names.push(name);
         }
         let wants_tar = !encoders.is_empty();
-        let (hash, hashed) = sync_channel::<Block>(2 * workers);
+        let (hash, hashed) = sync_channel::<Block>(blob::QUEUE);
         let diff_id = scope.spawn(move || {
             let mut hasher = HashingWriter::new(io::sink());
             for block in hashed {
