@@ -33,7 +33,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("clap", &["commands", "cli"]),
     ("indicatif", &["cli"]),
     ("signal_hook", &["cli"]),
-    ("memchr", &["loader"]),
+    ("memchr", &["closure", "loader"]),
     ("strsim", &["profile"]),
 ];
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::script::{HEAD, MAX_CHAIN, env_command, parse_shebang};
+use super::strings::{OPENERS, library_names};
 use super::{Closure, EntryPoint, Reason, Request, Started};
 use crate::elf::Priority;
 use crate::error::Error;
@@ -30,8 +31,9 @@ impl Closure {
             build.include(pattern)?;
         }
         for profile in &request.profiles {
-            build.profile(profile)?;
+            build.profile(profile, true)?;
         }
+        build.automatic()?;
         Ok(build.closure)
     }
 }
@@ -161,6 +163,7 @@ impl Build<'_> {
         }
         let process = loader::load(self.objects, path, &self.conditions, None)?;
         self.add_process(&process, real)?;
+        self.add_named_libraries(&process, real)?;
         let levels: BTreeSet<String> = process.variants.iter().map(|variant| variant.level.clone()).collect();
         self.closure.processes.push(Started { process, required: true });
         if self.request.cpu.is_none() {
@@ -201,6 +204,27 @@ impl Build<'_> {
             }
         }
         self.add_dlopened(process)
+    }
+
+    /// Adds the libraries whose names stand in the program itself, if it imports what opens them. That they are opened
+    /// is likely, not sure: what does not resolve is nothing.
+    fn add_named_libraries(&mut self, process: &Process, program: &RootPath) -> Result<(), Error> {
+        let imports = self.objects.imports(program)?;
+        if !imports.iter().any(|name| OPENERS.contains(&name.as_slice())) {
+            return Ok(());
+        }
+        let cwd = self.conditions.cwd.clone();
+        for name in library_names(self.root, program)? {
+            let opened = loader::open(self.objects, process, 0, &name, &self.conditions)?;
+            let Some(opened) = opened else { continue };
+            if let Some(plugin) = opened.loaded.get(opened.inherited) {
+                let (path, real) = (plugin.path.clone(), plugin.real.clone());
+                self.closure.take(self.root, Some(program), &cwd, &path, Reason::Opens { name })?;
+                self.add_process(&opened, &real)?;
+                self.closure.processes.push(Started { process: opened, required: false });
+            }
+        }
+        Ok(())
     }
 
     fn add_variant(&mut self, process: &Process, level: &str) -> Result<(), Error> {

@@ -29,10 +29,12 @@ impl Build<'_> {
         Ok(())
     }
 
-    pub(super) fn profile(&mut self, profile: &Profile) -> Result<(), Error> {
+    /// Applies a profile. What one that was not asked for does not find is told where it is told that it was applied.
+    pub(super) fn profile(&mut self, profile: &Profile, is_asked: bool) -> Result<(), Error> {
         for take in &profile.take {
-            self.take_rule(profile, take)?;
+            self.take_rule(profile, take, is_asked)?;
         }
+        self.open_rule(profile)?;
         for make in &profile.make {
             let bytes = self.made(make)?;
             let kind = NodeKind::MadeFile { mode: make.mode, bytes };
@@ -50,7 +52,7 @@ impl Build<'_> {
         Ok(())
     }
 
-    fn take_rule(&mut self, profile: &Profile, take: &Take) -> Result<(), Error> {
+    fn take_rule(&mut self, profile: &Profile, take: &Take, is_asked: bool) -> Result<(), Error> {
         let reason = Reason::Profile { profile: profile.name.clone(), why: take.why.clone() };
         let mut any = false;
         for (pattern, is_alternate) in
@@ -69,7 +71,7 @@ impl Build<'_> {
                 break;
             }
         }
-        if !any && take.need != Need::Optional {
+        if !any && is_asked && take.need != Need::Optional {
             let who = format!("profile {}", profile.name);
             self.closure.unmatched.push(Unmatched { who, what: take.why.clone(), need: take.need });
         }

@@ -4,14 +4,17 @@
 //! processes, processes to files, then what the user and the profiles add.
 
 mod build;
+mod clues;
 mod declared;
 mod query;
 mod reason;
 mod script;
+mod strings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use clues::Fired;
 pub use query::Link;
 pub use reason::Reason;
 
@@ -41,6 +44,8 @@ pub struct Request {
     pub exclude: Vec<RootGlob>,
     /// Profiles to apply.
     pub profiles: Vec<Profile>,
+    /// Profiles that are applied if their signs are there.
+    pub automatic: Vec<Profile>,
     /// The best CPU level to count on; `None` packs for every CPU.
     pub cpu: Option<String>,
     /// The loader for plug-ins without one.
@@ -160,6 +165,8 @@ pub struct Closure {
     pub unmatched: Vec<Unmatched>,
     /// Environment that profiles give where the user gives none.
     pub env: BTreeMap<String, String>,
+    /// Profiles that were applied by themselves.
+    pub fired: Vec<Fired>,
     /// Included ELF files of other machines than the entry's: packed, but not resolved.
     pub foreign: BTreeSet<RootPath>,
     /// Links among the files asked for that lead nowhere.

@@ -34,6 +34,11 @@ pub enum Reason {
         /// How much it is missed.
         priority: Priority,
     },
+    /// The program holds its name and imports what opens libraries by name.
+    Opens {
+        /// The name as it stands in the program.
+        name: Vec<u8>,
+    },
     /// A better CPU loads it instead of the plain file.
     Variant {
         /// The CPU level.
@@ -74,7 +79,7 @@ impl Reason {
             Self::Included { pattern } => format!("include {pattern}"),
             Self::Profile { profile, .. } => format!("profile {profile}"),
             Self::Shebang | Self::EnvCommand => "script interpreter".to_owned(),
-            Self::Dlopen { .. } => "dlopen note".to_owned(),
+            Self::Dlopen { .. } | Self::Opens { .. } => "libraries opened by name".to_owned(),
             Self::Variant { .. } => "CPU variant".to_owned(),
             _ => "shared libraries and loader".to_owned(),
         }
@@ -97,6 +102,7 @@ impl Reason {
                 let priority = format!("{priority:?}").to_lowercase();
                 format!("{from} may open {name}{feature} (its .note.dlopen, {priority})")
             }
+            Self::Opens { name } => format!("{from} imports dlopen and holds the name {}", show(name)),
             Self::Variant { level } => format!("{from} loads it on a CPU of level {level}"),
             Self::LoaderReads => format!("{from} reads it to find libraries"),
             Self::Shebang => format!("the #! line of {from} names it"),

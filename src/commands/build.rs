@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::config::Config;
 use crate::check::{Evidence, check};
 use crate::cli::{Format, RankOptions, RootOptions};
-use crate::closure::{Closure, Request};
+use crate::closure::{Closure, Fired, Request};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::layer::{Codec, PassOptions};
@@ -46,6 +46,9 @@ pub(crate) struct ImageOptions {
     /// Leaves a profile out that is always applied. Repeatable.
     #[arg(long = "no-profile", value_name = "NAME")]
     pub(crate) no_profile: Vec<String>,
+    /// Applies no profile by itself; base and those named stay.
+    #[arg(long)]
+    pub(crate) no_auto: bool,
 }
 
 #[derive(Debug, Args)]
@@ -109,6 +112,8 @@ pub(crate) struct Packed {
     pub(crate) groups: Vec<Group>,
     pub(crate) outputs: Vec<Written>,
     pub(crate) findings: Vec<Finding>,
+    /// Profiles that were applied by themselves, with the sign of each.
+    pub(crate) automatic: Vec<Fired>,
     pub(crate) notes: Vec<String>,
     pub(crate) dry_run: bool,
 }
@@ -134,6 +139,7 @@ pub(crate) fn request_of(root: &RootOptions, image: &ImageOptions, entry: &str) 
         bins: image.bin.clone(),
         include: globs(&image.include)?,
         exclude: globs(&image.exclude)?,
+        automatic: automatic(image)?,
         profiles: profiles(image)?,
         ..super::request(root, entry)?
     })
@@ -158,6 +164,15 @@ fn profiles(image: &ImageOptions) -> Result<Vec<Profile>, Error> {
         found.push(profile);
     }
     Ok(found)
+}
+
+/// Profiles that are applied when the closure shows the need.
+fn automatic(image: &ImageOptions) -> Result<Vec<Profile>, Error> {
+    let is_asked = |profile: &Profile| {
+        let is_named = |names: &[String]| names.contains(&profile.name);
+        !profile.when.is_empty() && !image.no_auto && !is_named(&image.no_profile) && !is_named(&image.profile)
+    };
+    Ok(Profile::builtins()?.into_iter().filter(is_asked).collect())
 }
 
 /// Seconds of every time in the image (reproducible-builds.org, SOURCE_DATE_EPOCH).
@@ -310,6 +325,7 @@ fn report(
         groups,
         outputs,
         findings,
+        automatic: closure.fired.clone(),
         notes,
         dry_run: options.dry_run,
     }

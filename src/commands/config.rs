@@ -19,6 +19,7 @@ pub(crate) struct Config {
     bins: Vec<String>,
     profiles: Vec<String>,
     no_profiles: Vec<String>,
+    no_auto: bool,
     include: Vec<String>,
     exclude: Vec<String>,
     env: BTreeMap<String, String>,
@@ -74,6 +75,7 @@ impl Config {
                 include: joined(self.include, &options.image.include),
                 exclude: joined(self.exclude, &options.image.exclude),
                 no_profile: joined(self.no_profiles, &options.image.no_profile),
+                no_auto: options.image.no_auto || self.no_auto,
             },
             rank: RankOptions {
                 allow: joined(self.allow, &options.rank.allow),

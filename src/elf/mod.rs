@@ -6,11 +6,13 @@
 
 mod note;
 mod parse;
+mod symbols;
 
 use std::io;
 
 pub use note::{DlopenNote, Priority};
 pub use parse::parse;
+pub use symbols::{SymbolTables, parse_imports};
 
 /// Something that can be read by ranges.
 pub trait Bytes {
@@ -121,6 +123,8 @@ pub struct ElfObject {
     pub audit: Vec<Vec<u8>>,
     /// DT_FLAGS_1.
     pub flags_1: u64,
+    /// Where the dynamic symbols lie; `None` for an object without.
+    pub symbols: Option<SymbolTables>,
     /// What `.note.dlopen` notes say the object may open later.
     pub dlopen: Vec<DlopenNote>,
     /// Defects that the loader passes over but the user may want to hear of.

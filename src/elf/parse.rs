@@ -9,7 +9,7 @@ use goblin::elf::{Elf, Header};
 use scroll::Pread;
 
 use super::note::parse_notes;
-use super::{Bytes, Class, ElfObject, Malformed, Segment, Target, Want, WantKind};
+use super::{Bytes, Class, ElfObject, Malformed, Segment, SymbolTables, Target, Want, WantKind};
 
 /// Objects that go ahead of this one in symbol order (Oracle Linker and Libraries Guide, "Filters"); goblin has no
 /// names for the two tags.
@@ -72,6 +72,7 @@ pub fn parse(bytes: &(impl Bytes + ?Sized)) -> Result<ElfObject, Malformed> {
         runpath: None,
         audit: Vec::new(),
         flags_1: 0,
+        symbols: None,
         dlopen: Vec::new(),
         oddities: Vec::new(),
     };
@@ -193,6 +194,16 @@ impl<B: Bytes + ?Sized> File<'_, B> {
     fn tags(&self, object: &mut ElfObject, tags: &[Dyn], at: u64) -> Result<(), Malformed> {
         let last = |wanted: u64| tags.iter().rfind(|tag| tag.d_tag == wanted).map(|tag| tag.d_val);
         object.flags_1 = last(dynamic::DT_FLAGS_1).unwrap_or(0);
+        let mapped = |wanted: u64| last(wanted).and_then(|address| offset_of(&object.segments, address));
+        if let (Some(symbols), Some(strings)) = (mapped(dynamic::DT_SYMTAB), mapped(dynamic::DT_STRTAB)) {
+            let size = last(dynamic::DT_STRSZ).unwrap_or(strings.1).min(strings.1);
+            object.symbols = Some(SymbolTables {
+                symbols,
+                strings: (strings.0, size),
+                gnu_hash: mapped(dynamic::DT_GNU_HASH).map(|(offset, _)| offset),
+                hash: mapped(dynamic::DT_HASH).map(|(offset, _)| offset),
+            });
+        }
         let is_string = |tag: &&Dyn| {
             matches!(
                 tag.d_tag,

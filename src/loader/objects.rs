@@ -89,6 +89,17 @@ impl<'r> Objects<'r> {
         Ok(read)
     }
 
+    /// The names that the ELF file at a real path imports; none if it is not one or its tables are damaged.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub fn imports(&self, real: &RootPath) -> Result<Vec<Vec<u8>>, Error> {
+        let read = self.read(real)?;
+        let Ok(elf) = &read.elf else { return Ok(Vec::new()) };
+        let source = self.root.open_file(real)?;
+        Ok(elf::parse_imports(&SourceBytes { source: &*source, first: &[] }, elf).unwrap_or_default())
+    }
+
     /// What the loader at a real path was built with.
     pub(super) fn facts(&self, real: &RootPath, elf: &ElfObject) -> Result<Rc<Facts>, Error> {
         if let Some(known) = self.facts.borrow().get(real) {

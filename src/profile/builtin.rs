@@ -4,7 +4,12 @@
 pub const BUILTIN: &[(&str, &str)] = &[
     ("base", include_str!("../../profiles/base.toml")),
     ("ca-certificates", include_str!("../../profiles/ca-certificates.toml")),
+    ("gconv", include_str!("../../profiles/gconv.toml")),
     ("locale", include_str!("../../profiles/locale.toml")),
+    ("magic", include_str!("../../profiles/magic.toml")),
     ("nss", include_str!("../../profiles/nss.toml")),
+    ("openssl", include_str!("../../profiles/openssl.toml")),
+    ("terminfo", include_str!("../../profiles/terminfo.toml")),
     ("tzdata", include_str!("../../profiles/tzdata.toml")),
+    ("unwind", include_str!("../../profiles/unwind.toml")),
 ];

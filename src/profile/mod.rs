@@ -41,6 +41,31 @@ pub struct Take {
     pub need: Need,
 }
 
+/// A sign in the closure that a profile is needed. What is set must all be so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Clue {
+    /// An object of the process has this SONAME; a `*` at the end stands for any rest.
+    pub soname: Option<String>,
+    /// One of these is imported.
+    pub imports: Vec<String>,
+    /// One of these stands in the bytes of the entry.
+    pub strings: Vec<String>,
+    /// The environment of the image has this variable.
+    pub env: Option<String>,
+    /// Whose imports count: those of every object, or of the entry alone. What any library may import costs too much to
+    /// be packed for each.
+    pub anywhere: bool,
+}
+
+/// A library that is opened by name, in the process of whoever showed the clue.
+#[derive(Clone, Debug)]
+pub struct Open {
+    /// The names, the best first.
+    pub sonames: Vec<String>,
+    /// Why.
+    pub why: String,
+}
+
 /// A file that is made rather than copied.
 #[derive(Clone, Debug)]
 pub struct Make {
@@ -86,8 +111,12 @@ pub struct Profile {
     pub summary: String,
     /// Applied without being asked for.
     pub default: bool,
+    /// Signs by which it is applied without being asked for; one is enough.
+    pub when: Vec<Clue>,
     /// Files out of the root.
     pub take: Vec<Take>,
+    /// Libraries opened.
+    pub open: Vec<Open>,
     /// Files made.
     pub make: Vec<Make>,
     /// Directories made.

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Make, MakeContent, MakeDir, Need, Profile, Take, toml_complaint};
+use super::{Clue, Make, MakeContent, MakeDir, Need, Open, Profile, Take, toml_complaint};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::RootGlob;
@@ -19,13 +19,37 @@ struct RawProfile {
     #[serde(default)]
     default: bool,
     #[serde(default)]
+    when: Vec<RawClue>,
+    #[serde(default)]
     take: Vec<RawTake>,
+    #[serde(default)]
+    open: Vec<RawOpen>,
     #[serde(default)]
     make: Vec<RawMake>,
     #[serde(default)]
     dir: Vec<RawDir>,
     #[serde(default)]
     env: std::collections::BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawClue {
+    soname: Option<String>,
+    #[serde(default)]
+    imports: Vec<String>,
+    #[serde(default)]
+    strings: Vec<String>,
+    env: Option<String>,
+    #[serde(default)]
+    anywhere: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawOpen {
+    why: String,
+    sonames: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -97,12 +121,22 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
         name: raw.name,
         summary: raw.summary,
         default: raw.default,
+        when: Vec::new(),
         take: Vec::new(),
+        open: raw.open.into_iter().map(|open| Open { sonames: open.sonames, why: open.why }).collect(),
         make: Vec::new(),
         dir: Vec::new(),
         env: raw.env,
         text: text.to_owned(),
     };
+    for clue in raw.when {
+        let RawClue { soname, imports, strings, env, anywhere } = clue;
+        let clue = Clue { soname, imports, strings, env, anywhere };
+        if clue == (Clue { anywhere, ..Clue::default() }) {
+            return Err(bad("a when needs soname, imports, strings or env".to_owned()));
+        }
+        profile.when.push(clue);
+    }
     for take in raw.take {
         if take.paths.is_empty() == take.first.is_empty() {
             return Err(bad(format!("a take needs either paths or first (why = {:?})", take.why)));

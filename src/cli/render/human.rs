@@ -91,6 +91,14 @@ pub(super) fn packed(packed: &Packed) -> String {
         let word = if number == 0 { "because" } else { "" };
         row(word, &format!("{:>10}  {:>6}  {}", size(group.bytes), group.files, group.reason));
     }
+    for fired in &packed.automatic {
+        let added = match fired.files {
+            0 => "nothing of it is in the root".to_owned(),
+            files => format!("{}, {}", plural(files, "file"), size(fired.bytes)),
+        };
+        let off = format!("--no-profile {} leaves it out", fired.profile);
+        row("auto", &format!("{}: {} ({added}; {off})", fired.profile, fired.because));
+    }
     for written in &packed.outputs {
         row("wrote", &written.destination);
         if let Some(layer) = &written.layer {

@@ -1,0 +1,178 @@
+//! Profiles that know when they are needed: signs of the need in what was resolved so far.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::build::Build;
+use super::{Reason, Started};
+use crate::error::Error;
+use crate::loader;
+use crate::path::{RootPath, show};
+use crate::profile::{Clue, Profile};
+
+/// Bytes of a program that are searched for strings at a time, and by how much the pieces overlap.
+const PIECE: usize = 1 << 20;
+const OVERLAP: usize = 256;
+
+/// A profile that was applied by itself.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Fired {
+    /// Its name.
+    pub profile: String,
+    /// The sign: which object, and what of it.
+    pub because: String,
+    /// Files that came in by it.
+    pub files: usize,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// What the processes of the entries show.
+struct Signs {
+    /// SONAMEs with the object that has each.
+    sonames: BTreeMap<Vec<u8>, RootPath>,
+    /// Imported names with the first object that imports each.
+    anywhere: BTreeMap<Vec<u8>, RootPath>,
+    /// The same of the entries alone.
+    entry: BTreeMap<Vec<u8>, RootPath>,
+    /// The programs of the entries.
+    programs: BTreeSet<RootPath>,
+}
+
+impl Build<'_> {
+    /// Applies the profiles whose signs are there.
+    pub(super) fn automatic(&mut self) -> Result<(), Error> {
+        let request = self.request;
+        if request.automatic.is_empty() {
+            return Ok(());
+        }
+        let signs = self.signs()?;
+        for profile in &request.automatic {
+            let mut shown = None;
+            for clue in &profile.when {
+                if let Some(sign) = self.sign(clue, &signs)? {
+                    shown = Some(sign);
+                    break;
+                }
+            }
+            if let Some(because) = shown {
+                self.fire(profile, because)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fire(&mut self, profile: &Profile, because: String) -> Result<(), Error> {
+        let before: BTreeSet<RootPath> = self.closure.nodes.keys().cloned().collect();
+        self.profile(profile, false)?;
+        let new = || self.closure.nodes.iter().filter(|(path, _)| !before.contains(path));
+        let is_file =
+            |node: &super::NodeKind| matches!(node, super::NodeKind::File(_) | super::NodeKind::MadeFile { .. });
+        let files = new().filter(|(_, node)| is_file(node)).count();
+        let bytes = new().map(|(_, node)| node.size()).sum();
+        self.closure.fired.push(Fired { profile: profile.name.clone(), because, files, bytes });
+        Ok(())
+    }
+
+    fn signs(&self) -> Result<Signs, Error> {
+        let mut signs = Signs {
+            sonames: BTreeMap::new(),
+            anywhere: BTreeMap::new(),
+            entry: BTreeMap::new(),
+            programs: BTreeSet::new(),
+        };
+        let mut seen = BTreeSet::new();
+        for started in self.closure.processes.iter().filter(|started| started.required) {
+            for (index, object) in started.process.loaded.iter().enumerate().skip(started.process.inherited) {
+                let is_program = index == 0;
+                if is_program {
+                    signs.programs.insert(object.real.clone());
+                }
+                if !seen.insert(object.real.clone()) {
+                    continue;
+                }
+                if let Some(soname) = &object.elf.soname {
+                    signs.sonames.entry(soname.clone()).or_insert_with(|| object.real.clone());
+                }
+                for name in self.objects.imports(&object.real)? {
+                    if is_program {
+                        signs.entry.entry(name.clone()).or_insert_with(|| object.real.clone());
+                    }
+                    signs.anywhere.entry(name).or_insert_with(|| object.real.clone());
+                }
+            }
+        }
+        Ok(signs)
+    }
+
+    /// What shows a clue, in words; `None` if nothing does.
+    fn sign(&self, clue: &Clue, signs: &Signs) -> Result<Option<String>, Error> {
+        let mut said = Vec::new();
+        if let Some(wanted) = &clue.soname {
+            let fits = |soname: &Vec<u8>| match wanted.strip_suffix('*') {
+                Some(start) => soname.starts_with(start.as_bytes()),
+                None => soname == wanted.as_bytes(),
+            };
+            let Some((soname, _)) = signs.sonames.iter().find(|(soname, _)| fits(soname)) else { return Ok(None) };
+            said.push(format!("{} is loaded", show(soname)));
+        }
+        if !clue.imports.is_empty() {
+            let table = if clue.anywhere { &signs.anywhere } else { &signs.entry };
+            let found = clue.imports.iter().find_map(|name| Some((name, table.get(name.as_bytes())?)));
+            let Some((name, object)) = found else { return Ok(None) };
+            said.push(format!("{object} imports {name}"));
+        }
+        if !clue.strings.is_empty() {
+            let Some((program, text)) = self.string_in(&clue.strings, &signs.programs)? else { return Ok(None) };
+            said.push(format!("{program} holds the text {text}"));
+        }
+        if let Some(name) = &clue.env {
+            let Some(value) = self.request.env.get(name) else { return Ok(None) };
+            said.push(format!("{name} is {value}"));
+        }
+        Ok(Some(said.join(" and ")))
+    }
+
+    fn string_in(&self, texts: &[String], programs: &BTreeSet<RootPath>) -> Result<Option<(RootPath, String)>, Error> {
+        for program in programs {
+            let source = self.root.open_file(program)?;
+            let mut buffer = vec![0; PIECE + OVERLAP];
+            let mut at = 0;
+            loop {
+                let read = source.read_at(at, &mut buffer).map_err(|error| Error::unreadable(program, error))?;
+                let found = texts.iter().find(|text| memchr::memmem::find(&buffer[..read], text.as_bytes()).is_some());
+                if let Some(text) = found {
+                    return Ok(Some((program.clone(), text.clone())));
+                }
+                if read < buffer.len() {
+                    break;
+                }
+                at += PIECE as u64;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Opens the libraries of a profile in the process of the entry.
+    pub(super) fn open_rule(&mut self, profile: &Profile) -> Result<(), Error> {
+        let hosts: Vec<Started> =
+            self.closure.processes.iter().filter(|s| s.required && s.process.inherited == 0).cloned().collect();
+        let cwd = self.conditions.cwd.clone();
+        for rule in &profile.open {
+            for host in &hosts {
+                for name in &rule.sonames {
+                    let opened = loader::open(self.objects, &host.process, 0, name.as_bytes(), &self.conditions)?;
+                    let Some(opened) = opened else { continue };
+                    if let Some(plugin) = opened.loaded.get(opened.inherited) {
+                        let reason = Reason::Profile { profile: profile.name.clone(), why: rule.why.clone() };
+                        let (path, real) = (plugin.path.clone(), plugin.real.clone());
+                        self.closure.take(self.root, None, &cwd, &path, reason)?;
+                        self.add_process(&opened, &real)?;
+                        self.closure.processes.push(Started { process: opened, required: false });
+                    }
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,92 @@
+//! Libraries that a program opens by a name written out in it: whole strings of the file that look like one
+//! (elf-resolution §6).
+
+use std::collections::BTreeSet;
+
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::root::Root;
+
+/// What a program imports that opens libraries by name.
+pub(super) const OPENERS: [&[u8]; 5] = [b"dlopen", b"dlmopen", b"__libc_dlopen_mode", b"g_module_open", b"lt_dlopen"];
+/// Longest name of a library that is taken for one.
+const MAX_NAME: usize = 255;
+/// Bytes read at a time.
+const PIECE: usize = 1 << 20;
+
+/// The names of libraries that stand in a file as whole strings, sorted.
+///
+/// # Errors
+/// `unreadable`.
+pub(super) fn library_names(root: &Root, file: &RootPath) -> Result<Vec<Vec<u8>>, Error> {
+    let source = root.open_file(file)?;
+    let mut found = BTreeSet::new();
+    let mut buffer = vec![0; PIECE];
+    // The string that the last piece ended in the middle of; one that is too long is dropped.
+    let mut open: Option<Vec<u8>> = Some(Vec::new());
+    let mut at = 0;
+    loop {
+        let read = source.read_at(at, &mut buffer).map_err(|error| Error::unreadable(file, error))?;
+        for byte in &buffer[..read] {
+            match (&mut open, *byte) {
+                (Some(text), 0) => {
+                    if is_library(text) {
+                        found.insert(std::mem::take(text));
+                    }
+                    text.clear();
+                }
+                (None, 0) => open = Some(Vec::new()),
+                (Some(text), byte) if byte.is_ascii_graphic() && text.len() < MAX_NAME => text.push(byte),
+                (Some(_), _) => open = None,
+                (None, _) => {}
+            }
+        }
+        if read < buffer.len() {
+            break;
+        }
+        at += read as u64;
+    }
+    // `libx.so` beside `libx.so.1` is what a linker wants, not a loader.
+    let is_versioned = |name: &Vec<u8>| {
+        let start = [name.as_slice(), b"."].concat();
+        found.iter().any(|other| other.starts_with(&start))
+    };
+    Ok(found.iter().filter(|name| !is_versioned(name)).cloned().collect())
+}
+
+/// `libNAME.so`, `libNAME.so.N…`, or an absolute path to such or any other `.so`.
+fn is_library(text: &[u8]) -> bool {
+    if text.contains(&b'%') {
+        return false;
+    }
+    let name = text.rsplit(|b| *b == b'/').next().unwrap_or_default();
+    let is_path = text.starts_with(b"/");
+    if !is_path && (text.contains(&b'/') || !name.starts_with(b"lib")) {
+        return false;
+    }
+    let Some(at) = name.windows(3).position(|part| part == b".so") else { return false };
+    let version = &name[at + 3..];
+    at > 0 && (version.is_empty() || version[0] == b'.' && version[1..].first().is_some_and(u8::is_ascii_digit))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::root::MemTree;
+
+    #[test]
+    fn whole_strings_are_found_across_pieces() {
+        let mut bytes = vec![b'x'; PIECE - 5];
+        bytes.push(0);
+        bytes.extend_from_slice(
+            b"libpiece.so.2\0libone.so\0libone.so.1\0lib%s.so\0rel/libr.so\0/opt/p/plug.so\0no.so\0liblast.so",
+        );
+        let mut tree = MemTree::default();
+        tree.file("/prog", 0o755, bytes);
+        let root = Root::new(Arc::new(tree));
+        let found = library_names(&root, &RootPath::new("/prog").expect("a path")).expect("read");
+        assert_eq!(found, [&b"/opt/p/plug.so"[..], b"libone.so.1", b"libpiece.so.2"]);
+    }
+}
