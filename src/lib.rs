@@ -51,6 +51,7 @@ pub mod image;
 pub mod layer;
 pub mod loader;
 pub mod output;
+pub mod package;
 pub mod path;
 pub mod plan;
 pub mod profile;

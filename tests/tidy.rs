@@ -9,7 +9,7 @@ const LAYERS: &[&[&str]] = &[
     &["path", "digest"],
     &["error"],
     &["root", "elf"],
-    &["profile", "loader"],
+    &["profile", "loader", "package"],
     &["closure"],
     &["finding", "plan"],
     &["layer"],
@@ -33,7 +33,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("clap", &["commands", "cli"]),
     ("indicatif", &["cli"]),
     ("signal_hook", &["cli"]),
-    ("memchr", &["closure", "loader"]),
+    ("memchr", &["closure", "loader", "package"]),
     ("strsim", &["profile"]),
 ];
 

@@ -27,6 +27,7 @@ impl Closure {
         for bin in &request.bins {
             build.entry(bin, Reason::Bin)?;
         }
+        build.companions()?;
         for pattern in &request.include {
             build.include(pattern)?;
         }

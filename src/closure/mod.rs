@@ -5,6 +5,7 @@
 
 mod build;
 mod clues;
+mod companions;
 mod declared;
 mod query;
 mod reason;
@@ -44,6 +45,8 @@ pub struct Request {
     pub exclude: Vec<RootGlob>,
     /// Profiles to apply.
     pub profiles: Vec<Profile>,
+    /// Whether what else the packages of the entries brought comes too.
+    pub companions: bool,
     /// Profiles that are applied if their signs are there.
     pub automatic: Vec<Profile>,
     /// The best CPU level to count on; `None` packs for every CPU.

@@ -18,6 +18,15 @@ impl Closure {
         if chain.is_empty() { self.chain(path, &|_| true) } else { chain }
     }
 
+    /// The group under which a summary counts a path: that of the reason which led to the links on its way.
+    pub fn group(&self, path: &RootPath) -> Option<String> {
+        let mut edge = self.reasons(path).next()?;
+        while let (Reason::LinkTarget, Some(from)) = (&edge.reason, &edge.from) {
+            edge = self.reasons(from).next()?;
+        }
+        Some(edge.reason.group())
+    }
+
     fn chain(&self, path: &RootPath, counts: &dyn Fn(&Edge) -> bool) -> Vec<Link<'_>> {
         // Reasons point from what asks to what is asked for: walk them backwards, nearest first.
         let mut queue: Vec<(usize, Option<usize>)> = self.asking(path, counts).map(|at| (at, None)).collect();

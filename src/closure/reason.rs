@@ -62,6 +62,11 @@ pub enum Reason {
         /// The pattern.
         pattern: String,
     },
+    /// It came with the package of the entry.
+    Companion {
+        /// The package.
+        package: String,
+    },
     /// A profile takes or makes it.
     Profile {
         /// The profile.
@@ -81,6 +86,7 @@ impl Reason {
             Self::Shebang | Self::EnvCommand => "script interpreter".to_owned(),
             Self::Dlopen { .. } | Self::Opens { .. } => "libraries opened by name".to_owned(),
             Self::Variant { .. } => "CPU variant".to_owned(),
+            Self::Companion { package } => format!("package {package}"),
             _ => "shared libraries and loader".to_owned(),
         }
     }
@@ -110,6 +116,7 @@ impl Reason {
             Self::LinkTarget => format!("{from} is a link to it"),
             Self::PassedThrough { path } => format!("{from} uses the path {}", show(path)),
             Self::Included { pattern } => format!("it matches --include {pattern}"),
+            Self::Companion { package } => format!("package {package} brought it with {from}"),
             Self::Profile { profile, why } => format!("profile {profile}: {why}"),
         }
     }

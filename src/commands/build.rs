@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::config::Config;
@@ -28,6 +28,17 @@ const MEASURE_PATIENCE: Duration = Duration::from_secs(1);
 /// Compression threads without the user's word: more only take memory, since one thread reads and hashes.
 const MAX_THREADS: usize = 8;
 
+/// Whose packages bring their files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Companions {
+    /// Those of the entries.
+    #[default]
+    Entry,
+    /// Nobody's.
+    None,
+}
+
 /// What goes in besides what the entry itself names.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ImageOptions {
@@ -46,6 +57,9 @@ pub(crate) struct ImageOptions {
     /// Leaves a profile out that is always applied. Repeatable.
     #[arg(long = "no-profile", value_name = "NAME")]
     pub(crate) no_profile: Vec<String>,
+    /// What else the package of the entry brought (helpers, plug-ins, data, configuration) comes too: entry or none.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) companions: Companions,
     /// Applies no profile by itself; base and those named stay.
     #[arg(long)]
     pub(crate) no_auto: bool,
@@ -137,6 +151,7 @@ pub(crate) fn request_of(root: &RootOptions, image: &ImageOptions, entry: &str) 
     let globs = |texts: &[String]| texts.iter().map(|text| RootGlob::new(text)).collect::<Result<Vec<_>, _>>();
     Ok(Request {
         bins: image.bin.clone(),
+        companions: image.companions == Companions::Entry,
         include: globs(&image.include)?,
         exclude: globs(&image.exclude)?,
         automatic: automatic(image)?,
@@ -298,8 +313,7 @@ fn report(
     let mut groups: std::collections::BTreeMap<String, (usize, u64)> = std::collections::BTreeMap::new();
     for (path, item) in &plan.items {
         let ItemKind::File(content) = &item.kind else { continue };
-        let reason = closure.reasons(path).next().map(|edge| edge.reason.group());
-        let sum = groups.entry(reason.unwrap_or_else(|| "made by slimroot".to_owned())).or_default();
+        let sum = groups.entry(closure.group(path).unwrap_or_else(|| "made by slimroot".to_owned())).or_default();
         *sum = (sum.0 + 1, sum.1 + content.size());
     }
     let mut groups: Vec<Group> =
