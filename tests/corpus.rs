@@ -11,24 +11,40 @@ use std::process::Command;
 /// Packed to a directory, and the directory is run.
 const AS_DIRECTORY: &[&str] = &[
     "arm64-sqlite3",
+    "c-locale",
+    "c-nss",
+    "curl",
+    "date-tz",
     "dig",
+    "dlopen-literal",
     "dlopen-note",
+    "file-magic",
+    "gawk-tz",
     "git-commit",
+    "go-static",
     "gpgv",
+    "graphviz",
+    "iconv-sjis",
+    "imagemagick",
     "jq",
     "ld-library-path",
     "ldso-conf",
     "lighttpd",
+    "nginx",
     "node-exporter",
+    "openssl-req",
+    "postgres",
     "redis",
     "ripgrep",
+    "rsvg",
     "runpath-origin",
     "rust-http",
+    "tput",
     "unbound",
     "xz",
 ];
 /// Packed to an archive, and the image is run by its own configuration.
-const AS_IMAGE: &[&str] = &["jq", "redis", "runpath-origin", "ld-library-path"];
+const AS_IMAGE: &[&str] = &["curl", "gawk-tz", "jq", "ld-library-path", "nginx", "postgres", "redis", "runpath-origin"];
 
 fn corpus(args: &[&str]) -> (bool, String) {
     let place = std::env::var("SLIMROOT_CORPUS").map(PathBuf::from);

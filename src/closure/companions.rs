@@ -1,8 +1,10 @@
 //! Companions: what else the package of an entry brought, because it runs with it. Helper programs, plug-ins, data,
 //! configuration and the directories it writes to; not documentation, and not the other commands of the package.
 
+use std::collections::BTreeSet;
+
 use super::build::Build;
-use super::{NodeKind, Reason};
+use super::{Companions, NodeKind, Reason};
 use crate::error::Error;
 use crate::package;
 use crate::path::RootPath;
@@ -53,28 +55,47 @@ const NOT_RUN: &[&str] = &[
 const COMMANDS: &[&str] =
     &["/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/games", "/usr/local/bin", "/usr/local/sbin"];
 /// What only linkers read.
-const NOT_RUN_ENDS: &[&[u8]] = &[b".a", b".la", b".pc", b".h"];
+const NOT_RUN_ENDS: &[&[u8]] = &[b".a", b".pc", b".h"];
 
 impl Build<'_> {
-    /// Adds the companions of every entry.
+    /// Adds the companions of every entry, and of every library if they are asked for.
     pub(super) fn companions(&mut self) -> Result<(), Error> {
-        if !self.request.companions {
+        if self.request.companions == Companions::None {
             return Ok(());
         }
         let Some(database) = package::open(self.root)? else { return Ok(()) };
-        let mut seen = Vec::new();
-        for entry in self.closure.entries.clone() {
-            let Some(owner) = database.owner(&entry.real)? else { continue };
-            let mut packages = database.halves(&owner);
-            packages.push(owner);
-            for package in packages {
-                if seen.contains(&package) {
+        let mut asking: Vec<RootPath> = self.closure.entries.iter().map(|entry| entry.real.clone()).collect();
+        if self.request.companions == Companions::All {
+            let loaded = self.closure.processes.iter().flat_map(|started| &started.process.loaded);
+            asking.extend(loaded.map(|object| object.real.clone()));
+        }
+        let owners = database.owners(&asking)?;
+        let mut seen = BTreeSet::new();
+        for object in &asking {
+            let Some(owner) = owners.get(object) else { continue };
+            for package in database.halves(owner).into_iter().chain([owner.clone()]) {
+                if !seen.insert(package.clone()) {
                     continue;
                 }
-                for path in database.contents(&package)? {
-                    self.companion(&entry.real, &package, &path)?;
+                let contents = database.contents(&package)?;
+                for path in &contents {
+                    self.companion(object, &package, path)?;
                 }
-                seen.push(package);
+                self.private_dirs(object, &package, &contents)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Directories of a package's own, such as that of its plug-ins: what was made in them when it was installed (an
+    /// index, a cache) belongs to it too, though no list of files has it.
+    fn private_dirs(&mut self, object: &RootPath, package: &str, contents: &[RootPath]) -> Result<(), Error> {
+        let is_private =
+            |path: &&RootPath| path.parent().is_some_and(|parent| is_library_dir(&parent)) && !is_library_dir(path);
+        for dir in contents.iter().filter(is_private) {
+            let Some(real) = self.root.follow(dir.as_bytes())?.dir().cloned() else { continue };
+            for path in self.root.below(&real)? {
+                self.companion(object, package, &path)?;
             }
         }
         Ok(())
@@ -82,8 +103,12 @@ impl Build<'_> {
 
     fn companion(&mut self, entry: &RootPath, package: &str, path: &RootPath) -> Result<(), Error> {
         let lies_in = |dirs: &[&str]| dirs.iter().filter_map(RootPath::new).any(|dir| path.is_within(&dir));
+        // A library beside others is there for whoever needs it; what a profile knows is left to the profile.
+        let is_public = path.parent().is_some_and(|parent| is_library_dir(&parent));
         let is_out = lies_in(NOT_RUN)
             || lies_in(COMMANDS)
+            || is_public
+            || self.is_known_to_a_profile(path)
             || NOT_RUN_ENDS.iter().any(|end| path.name().ends_with(end))
             || self.request.exclude.iter().any(|glob| glob.covers(path));
         if is_out {
@@ -115,6 +140,22 @@ impl Build<'_> {
             }
         }
     }
+}
+
+impl Build<'_> {
+    fn is_known_to_a_profile(&self, path: &RootPath) -> bool {
+        let takes = self.request.known.iter().flat_map(|profile| &profile.take);
+        takes.flat_map(|take| take.first.iter().chain(&take.paths)).any(|glob| glob.covers(path))
+    }
+}
+
+/// Whether libraries of all kinds lie side by side in a directory: /usr/lib, or a directory of one machine in it.
+fn is_library_dir(dir: &RootPath) -> bool {
+    let text = dir.as_bytes().strip_prefix(b"/usr").unwrap_or(dir.as_bytes());
+    let mut parts = text.split(|b| *b == b'/').filter(|part| !part.is_empty());
+    let is_lib = parts.next().is_some_and(|part| part == b"lib" || part == b"lib64" || part == b"lib32");
+    // A multiarch directory has a name such as x86_64-linux-gnu.
+    is_lib && parts.next().is_none_or(|part| memchr::memmem::find(part, b"-linux-").is_some()) && parts.next().is_none()
 }
 
 fn var() -> RootPath {

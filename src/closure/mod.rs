@@ -28,6 +28,18 @@ use crate::root::{FileKind, Meta, Root, RootGlob};
 /// Where programs are looked up if the user says nothing: the PATH of the image.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Whose packages bring what else came with them: helpers, plug-ins, data, configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Companions {
+    /// Nobody's.
+    #[default]
+    None,
+    /// Those of the entries.
+    Entry,
+    /// Those of the entries, and of every library that they load.
+    All,
+}
+
 /// What the user asks for.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
@@ -45,8 +57,10 @@ pub struct Request {
     pub exclude: Vec<RootGlob>,
     /// Profiles to apply.
     pub profiles: Vec<Profile>,
-    /// Whether what else the packages of the entries brought comes too.
-    pub companions: bool,
+    /// Whose packages bring their files.
+    pub companions: Companions,
+    /// Profiles whose files companions leave alone, applied or not.
+    pub known: Vec<Profile>,
     /// Profiles that are applied if their signs are there.
     pub automatic: Vec<Profile>,
     /// The best CPU level to count on; `None` packs for every CPU.

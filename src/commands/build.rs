@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::config::Config;
 use crate::check::{Evidence, check};
 use crate::cli::{Format, RankOptions, RootOptions};
-use crate::closure::{Closure, Fired, Request};
+use crate::closure::{Closure, Companions, Fired, Request};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::layer::{Codec, PassOptions};
@@ -31,9 +31,11 @@ const MAX_THREADS: usize = 8;
 /// Whose packages bring their files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Companions {
-    /// Those of the entries.
+pub(crate) enum CompanionOption {
+    /// Those of the entries, and of every library that they load.
     #[default]
+    All,
+    /// Those of the entries.
     Entry,
     /// Nobody's.
     None,
@@ -57,9 +59,9 @@ pub(crate) struct ImageOptions {
     /// Leaves a profile out that is always applied. Repeatable.
     #[arg(long = "no-profile", value_name = "NAME")]
     pub(crate) no_profile: Vec<String>,
-    /// What else the package of the entry brought (helpers, plug-ins, data, configuration) comes too: entry or none.
+    /// What else the package of the entry brought (helpers, plug-ins, data, configuration) comes too, and of the packages of its libraries.
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) companions: Companions,
+    pub(crate) companions: CompanionOption,
     /// Applies no profile by itself; base and those named stay.
     #[arg(long)]
     pub(crate) no_auto: bool,
@@ -151,7 +153,12 @@ pub(crate) fn request_of(root: &RootOptions, image: &ImageOptions, entry: &str) 
     let globs = |texts: &[String]| texts.iter().map(|text| RootGlob::new(text)).collect::<Result<Vec<_>, _>>();
     Ok(Request {
         bins: image.bin.clone(),
-        companions: image.companions == Companions::Entry,
+        companions: match image.companions {
+            CompanionOption::All => Companions::All,
+            CompanionOption::Entry => Companions::Entry,
+            CompanionOption::None => Companions::None,
+        },
+        known: Profile::builtins()?,
         include: globs(&image.include)?,
         exclude: globs(&image.exclude)?,
         automatic: automatic(image)?,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::build::{Companions, ImageOptions, Options};
+use super::build::{CompanionOption, ImageOptions, Options};
 use crate::cli::{RankOptions, RootOptions};
 use crate::error::Error;
 use crate::profile::toml_complaint;
@@ -20,7 +20,7 @@ pub(crate) struct Config {
     profiles: Vec<String>,
     no_profiles: Vec<String>,
     no_auto: bool,
-    companions: Companions,
+    companions: CompanionOption,
     include: Vec<String>,
     exclude: Vec<String>,
     env: BTreeMap<String, String>,
@@ -77,8 +77,8 @@ impl Config {
                 exclude: joined(self.exclude, &options.image.exclude),
                 no_profile: joined(self.no_profiles, &options.image.no_profile),
                 companions: match options.image.companions {
-                    Companions::Entry => self.companions,
-                    Companions::None => Companions::None,
+                    CompanionOption::All => self.companions,
+                    named => named,
                 },
                 no_auto: options.image.no_auto || self.no_auto,
             },

@@ -1,6 +1,6 @@
 //! dpkg, of Debian and its kin: `/var/lib/dpkg/status` and `info/PACKAGE.list` (dpkg-query(1), deb-control(5)).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::Packages;
 use crate::error::Error;
@@ -51,22 +51,25 @@ impl<'r> Dpkg<'r> {
 }
 
 impl Packages for Dpkg<'_> {
-    fn owner(&self, path: &RootPath) -> Result<Option<String>, Error> {
+    fn owners(&self, paths: &[RootPath]) -> Result<BTreeMap<RootPath, String>, Error> {
         // Lists keep the old name of what lies in a merged directory.
-        let spellings: Vec<Vec<u8>> = [Some(path.as_bytes()), path.as_bytes().strip_prefix(b"/usr")]
-            .into_iter()
-            .flatten()
-            .map(|text| [b"\n", text, b"\n"].concat())
-            .collect();
+        let spellings = |path: &RootPath| {
+            let old = path.as_bytes().strip_prefix(b"/usr").map(<[u8]>::to_vec);
+            [Some(path.as_bytes().to_vec()), old].into_iter().flatten().collect::<Vec<_>>()
+        };
+        let wanted: HashMap<Vec<u8>, &RootPath> =
+            paths.iter().flat_map(|path| spellings(path).into_iter().map(move |text| (text, path))).collect();
+        let mut found = BTreeMap::new();
         for name in self.root.list(&self.info)? {
             let Some(package) = name.strip_suffix(b".list") else { continue };
             let list = self.root.read(&self.info.join(&name), MAX_FILE)?;
-            if spellings.iter().any(|text| memchr::memmem::find(&list, text).is_some()) {
+            for path in list.split(|b| *b == b'\n').filter_map(|line| wanted.get(line)) {
                 let package = String::from_utf8_lossy(package).into_owned();
-                return Ok(package.split(':').next().map(str::to_owned));
+                let package = package.split(':').next().unwrap_or_default().to_owned();
+                found.insert((*path).clone(), package);
             }
         }
-        Ok(None)
+        Ok(found)
     }
 
     fn contents(&self, package: &str) -> Result<Vec<RootPath>, Error> {
@@ -132,7 +135,7 @@ mod tests {
         let root = Root::new(Arc::new(tree));
         let database = Dpkg::open(&root).expect("readable").expect("a database");
         let path = |text| RootPath::new(text).expect("a path");
-        let owner = |text| database.owner(&path(text)).expect("readable");
+        let owner = |text| database.owners(&[path(text)]).expect("readable").remove(&path(text));
         assert_eq!(owner("/usr/bin/web").as_deref(), Some("web"));
         assert_eq!(owner("/usr/lib/libc.so.6").as_deref(), Some("libc6"));
         assert_eq!(owner("/usr/bin/we"), None);

@@ -2,17 +2,19 @@
 
 mod dpkg;
 
+use std::collections::BTreeMap;
+
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::Root;
 
 /// What a database tells of installed packages.
 pub trait Packages {
-    /// The package that a file came with; `path` is real.
+    /// The packages that files came with; the paths are real. Files that no package owns are not in the answer.
     ///
     /// # Errors
     /// `unreadable`.
-    fn owner(&self, path: &RootPath) -> Result<Option<String>, Error>;
+    fn owners(&self, paths: &[RootPath]) -> Result<BTreeMap<RootPath, String>, Error>;
 
     /// The paths that a package came with, files and directories, as it spells them.
     ///

@@ -5,6 +5,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("base", include_str!("../../profiles/base.toml")),
     ("ca-certificates", include_str!("../../profiles/ca-certificates.toml")),
     ("ca-directory", include_str!("../../profiles/ca-directory.toml")),
+    ("fontconfig", include_str!("../../profiles/fontconfig.toml")),
     ("gconv", include_str!("../../profiles/gconv.toml")),
     ("locale", include_str!("../../profiles/locale.toml")),
     ("magic", include_str!("../../profiles/magic.toml")),
