@@ -48,6 +48,7 @@ pub mod elf;
 pub mod error;
 pub mod finding;
 pub mod image;
+pub mod language;
 pub mod layer;
 pub mod loader;
 pub mod output;

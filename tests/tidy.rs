@@ -9,7 +9,7 @@ const LAYERS: &[&[&str]] = &[
     &["path", "digest"],
     &["error"],
     &["root", "elf"],
-    &["profile", "loader", "package"],
+    &["profile", "loader", "package", "language"],
     &["closure"],
     &["finding", "plan"],
     &["layer"],

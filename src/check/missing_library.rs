@@ -1,5 +1,7 @@
 //! A library that is needed and found nowhere.
 
+use std::collections::BTreeMap;
+
 use super::{Check, Evidence, because};
 use crate::error::Error;
 use crate::finding::{Finding, Level, Searched};
@@ -38,27 +40,55 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         return Ok(found);
     }
     let names = LibraryNames::read(evidence.root)?;
+    let mut more = BTreeMap::<String, usize>::new();
     for (started, missing) in wanted() {
         let requester = &started.process.loaded[missing.needed_by];
         let name = show(&missing.name).into_owned();
         let wanted_by = show(&requester.path).into_owned();
-        let is_known = |known: &&mut Finding| known.subject == name && known.wanted_by.as_ref() == Some(&wanted_by);
-        let level = if started.required { Level::Error } else { Level::Warning };
+        let packed = packed_as(evidence, &missing.name);
+        let level = match (started.required, &packed) {
+            (true, _) => Level::Error,
+            (false, None) => Level::Warning,
+            // Whoever opens the plug-in has opened that one before: a name that is loaded is not searched.
+            (false, Some(_)) => Level::Note,
+        };
+        // Plug-ins of one kind want the same things: one of them speaks for all.
+        let is_known = |known: &&mut Finding| {
+            known.subject == name
+                && (level < Level::Error && known.level < Level::Error || known.wanted_by.as_ref() == Some(&wanted_by))
+        };
         if let Some(known) = found.iter_mut().find(is_known) {
             known.level = known.level.max(level);
+            if known.wanted_by.as_ref() != Some(&wanted_by) {
+                *more.entry(name).or_default() += 1;
+            }
             continue;
         }
-        let mut finding = Finding::new(CHECK.code, level, name.clone(), says(&started.process, missing));
+        let mut finding = Finding::new(CHECK.code, level, name.clone(), says(missing));
         finding.wanted_by = Some(wanted_by);
-        finding.because = because(evidence.closure, &requester.real);
-        finding.searched = searched(missing);
-        finding.help = hints(&names, &started.process, missing);
+        if let (Level::Note, Some(place)) = (level, packed) {
+            finding.says = format!("{name} answers only once {place} is loaded: no search would find it");
+        } else {
+            finding.because = because(evidence.closure, &requester.real);
+            finding.searched = searched(missing);
+            finding.help = hints(&names, &started.process, missing);
+        }
         found.push(finding);
+    }
+    for finding in &mut found {
+        if let (Some(count), Some(wanted_by)) = (more.get(&finding.subject), &mut finding.wanted_by) {
+            wanted_by.push_str(&format!(" and {count} more"));
+        }
     }
     Ok(found)
 }
 
-fn says(_: &Process, missing: &Missing) -> String {
+/// A file of the image with this name.
+fn packed_as<'a>(evidence: &'a Evidence<'_>, name: &[u8]) -> Option<&'a RootPath> {
+    evidence.closure.nodes.keys().find(|path| path.name() == name)
+}
+
+fn says(missing: &Missing) -> String {
     let name = show(&missing.name);
     match missing.reason() {
         "bad-file" => format!("{name} is there, but the loader cannot use the file it comes to"),

@@ -119,7 +119,8 @@ impl Build<'_> {
         };
         let head = self.root.read(&real, HEAD)?;
         let Some(shebang) = parse_shebang(path.as_bytes(), &head)? else {
-            return self.start(path.as_bytes(), &real);
+            self.start(path.as_bytes(), &real)?;
+            return self.homes(path);
         };
         if chain.len() == MAX_CHAIN || chain.contains(&real) {
             return Err(Error::new(

@@ -47,6 +47,9 @@ impl Build<'_> {
         }
         let signs = self.signs()?;
         for profile in &request.automatic {
+            if self.closure.fired.iter().any(|fired| fired.profile == profile.name) {
+                continue;
+            }
             let mut shown = None;
             for clue in &profile.when {
                 if let Some(sign) = self.sign(clue, &signs)? {
@@ -56,6 +59,13 @@ impl Build<'_> {
             }
             if let Some(because) = shown {
                 self.fire(profile, because)?;
+                for name in &profile.extends {
+                    let extended = request.automatic.iter().find(|other| other.name == *name);
+                    let is_new = !self.closure.fired.iter().any(|fired| fired.profile == *name);
+                    if let Some(extended) = extended.filter(|_| is_new) {
+                        self.fire(extended, format!("the profile {} brings it", profile.name))?;
+                    }
+                }
             }
         }
         Ok(())
@@ -123,7 +133,7 @@ impl Build<'_> {
         }
         if !clue.strings.is_empty() {
             let Some((program, text)) = self.string_in(&clue.strings, &signs.programs)? else { return Ok(None) };
-            said.push(format!("{program} holds the text {text}"));
+            said.push(format!("{program} holds the text {}", text.trim_end_matches('\0')));
         }
         if let Some(name) = &clue.env {
             let Some(value) = self.request.env.get(name) else { return Ok(None) };

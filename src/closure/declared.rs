@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::build::Build;
 use super::{NodeKind, Reason, Started, Unmatched};
 use crate::error::Error;
+use crate::language;
 use crate::loader;
 use crate::path::RootPath;
 use crate::profile::{Make, MakeContent, Need, Profile, Take};
@@ -116,6 +117,16 @@ impl Build<'_> {
                 Some(FileKind::File) if elf => self.elf_file(&real)?,
                 _ => {}
             }
+        }
+        Ok(())
+    }
+
+    /// Directories that belong to a program because of where it is called.
+    pub(super) fn homes(&mut self, program: &RootPath) -> Result<(), Error> {
+        for home in language::homes(self.root, program)? {
+            let without: Vec<RootGlob> =
+                home.without.iter().map(|name| RootGlob::below(&home.dir, name)).collect::<Result<_, _>>()?;
+            self.whole(&home.dir, &Reason::Home { why: home.why.clone() }, &without, true)?;
         }
         Ok(())
     }

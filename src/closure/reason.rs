@@ -62,6 +62,11 @@ pub enum Reason {
         /// The pattern.
         pattern: String,
     },
+    /// It belongs to how the program is called.
+    Home {
+        /// In words.
+        why: String,
+    },
     /// It came with the package of the entry.
     Companion {
         /// The package.
@@ -86,6 +91,7 @@ impl Reason {
             Self::Shebang | Self::EnvCommand => "script interpreter".to_owned(),
             Self::Dlopen { .. } | Self::Opens { .. } => "libraries opened by name".to_owned(),
             Self::Variant { .. } => "CPU variant".to_owned(),
+            Self::Home { .. } => "virtual environment".to_owned(),
             Self::Companion { package } => format!("package {package}"),
             _ => "shared libraries and loader".to_owned(),
         }
@@ -116,6 +122,7 @@ impl Reason {
             Self::LinkTarget => format!("{from} is a link to it"),
             Self::PassedThrough { path } => format!("{from} uses the path {}", show(path)),
             Self::Included { pattern } => format!("it matches --include {pattern}"),
+            Self::Home { why } => why.clone(),
             Self::Companion { package } => format!("package {package} brought it with {from}"),
             Self::Profile { profile, why } => format!("profile {profile}: {why}"),
         }

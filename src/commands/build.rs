@@ -192,7 +192,7 @@ fn profiles(image: &ImageOptions) -> Result<Vec<Profile>, Error> {
 fn automatic(image: &ImageOptions) -> Result<Vec<Profile>, Error> {
     let is_asked = |profile: &Profile| {
         let is_named = |names: &[String]| names.contains(&profile.name);
-        !profile.when.is_empty() && !image.no_auto && !is_named(&image.no_profile) && !is_named(&image.profile)
+        !profile.default && !image.no_auto && !is_named(&image.no_profile) && !is_named(&image.profile)
     };
     Ok(Profile::builtins()?.into_iter().filter(is_asked).collect())
 }

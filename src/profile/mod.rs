@@ -111,6 +111,8 @@ pub struct Profile {
     pub summary: String,
     /// Applied without being asked for.
     pub default: bool,
+    /// Profiles that come with it.
+    pub extends: Vec<String>,
     /// Signs by which it is applied without being asked for; one is enough.
     pub when: Vec<Clue>,
     /// Files out of the root.

@@ -19,6 +19,8 @@ struct RawProfile {
     #[serde(default)]
     default: bool,
     #[serde(default)]
+    extends: Vec<String>,
+    #[serde(default)]
     when: Vec<RawClue>,
     #[serde(default)]
     take: Vec<RawTake>,
@@ -121,6 +123,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
         name: raw.name,
         summary: raw.summary,
         default: raw.default,
+        extends: raw.extends,
         when: Vec::new(),
         take: Vec::new(),
         open: raw.open.into_iter().map(|open| Open { sonames: open.sonames, why: open.why }).collect(),

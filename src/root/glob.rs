@@ -53,6 +53,14 @@ impl RootGlob {
         Ok(Self { text: text.to_owned(), whole, parts })
     }
 
+    /// The pattern of one name anywhere below a directory, whose own name is taken letter for letter.
+    ///
+    /// # Errors
+    /// `bad-glob` if the name is no glob.
+    pub fn below(dir: &RootPath, name: &str) -> Result<Self, Error> {
+        Self::new(&format!("{}/**/{name}", Pattern::escape(&String::from_utf8_lossy(dir.as_bytes()))))
+    }
+
     /// The pattern as written.
     pub fn as_str(&self) -> &str {
         &self.text
@@ -194,6 +202,15 @@ mod tests {
         assert!(covers("/app/*", "/app/lib/a.py"));
         assert!(covers("/app/**/*.py", "/app/main.py"));
         assert!(!covers("/app/*.py", "/app/lib/a.py"));
+    }
+
+    #[test]
+    fn names_below_a_directory_are_covered_whatever_it_is_called() {
+        let dir = RootPath::new("/app/[slug]").expect("a path");
+        let glob = RootGlob::below(&dir, "cache").expect("a pattern");
+        let covers = |path: &str| glob.covers(&RootPath::new(path).expect("a path"));
+        assert!(covers("/app/[slug]/a/cache/x"));
+        assert!(!covers("/app/s/a/cache/x"));
     }
 
     #[test]

@@ -93,7 +93,7 @@ pub(super) fn packed(packed: &Packed) -> String {
     }
     for fired in &packed.automatic {
         let added = match fired.files {
-            0 => "nothing of it is in the root".to_owned(),
+            0 => "nothing that is not in already".to_owned(),
             files => format!("{}, {}", plural(files, "file"), size(fired.bytes)),
         };
         let off = format!("--no-profile {} leaves it out", fired.profile);
