@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Check, Evidence, because};
+use crate::closure::Reason;
 use crate::error::Error;
 use crate::finding::{Finding, Level, Searched};
 use crate::loader::{Missing, Process, Step};
@@ -18,7 +19,7 @@ pub(super) const CHECK: Check = Check {
            LD_LIBRARY_PATH (--env), run ldconfig in the builder stage after editing /etc/ld.so.conf, or link with a \
            run path. If not, install the package that holds it in the builder stage.\n\n\
            For files that a pattern brought in (plug-ins, extension modules) this is a warning, because they may never be \
-           loaded. --allow missing-library=NAME lets one name pass.",
+           loaded, and for what came with a package or profile a note. --allow missing-library=NAME lets one name pass.",
     find,
 };
 
@@ -39,7 +40,8 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     if wanted().next().is_none() {
         return Ok(found);
     }
-    let names = LibraryNames::read(evidence.root)?;
+    // The whole root is listed for hints only if there is something to hint at.
+    let mut names: Option<LibraryNames> = None;
     let mut more = BTreeMap::<String, usize>::new();
     for (started, missing) in wanted() {
         let requester = &started.process.loaded[missing.needed_by];
@@ -48,9 +50,11 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         let packed = packed_as(evidence, &missing.name);
         let level = match (started.required, &packed) {
             (true, _) => Level::Error,
-            (false, None) => Level::Warning,
             // Whoever opens the plug-in has opened that one before: a name that is loaded is not searched.
             (false, Some(_)) => Level::Note,
+            // What the user asked for should work; what a package brought may lack what it only recommends.
+            (false, None) if is_asked_for(evidence, &requester.real) => Level::Warning,
+            (false, None) => Level::Note,
         };
         // Plug-ins of one kind want the same things: one of them speaks for all.
         let is_known = |known: &&mut Finding| {
@@ -68,10 +72,17 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         finding.wanted_by = Some(wanted_by);
         if let (Level::Note, Some(place)) = (level, packed) {
             finding.says = format!("{name} answers only once {place} is loaded: no search would find it");
+        } else if level == Level::Note {
+            finding.says =
+                format!("{name} is not in the root: a plug-in that came with a package or profile cannot be loaded");
         } else {
             finding.because = because(evidence.closure, &requester.real);
             finding.searched = searched(missing);
-            finding.help = hints(&names, &started.process, missing);
+            let names = match &mut names {
+                Some(known) => known,
+                unread => unread.insert(LibraryNames::read(evidence.root)?),
+            };
+            finding.help = hints(names, &started.process, missing);
         }
         found.push(finding);
     }
@@ -81,6 +92,11 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         }
     }
     Ok(found)
+}
+
+/// Whether a pattern of the user's brought a file in.
+fn is_asked_for(evidence: &Evidence<'_>, path: &RootPath) -> bool {
+    evidence.closure.reasons(path).any(|edge| matches!(edge.reason, Reason::Included { .. }))
 }
 
 /// A file of the image with this name.

@@ -24,12 +24,12 @@ ms() { # median wall time of a command in ms, warm, over $2 runs
 }
 seconds() { # wall time of a shell command in ms, once
     local from to
-    from=$(date +%s%N); sh -c "$1" >/dev/null; to=$(date +%s%N)
+    from=$(date +%s%N); sh -c "$1" >/dev/null 2>&1; to=$(date +%s%N)
     echo $(((to - from) / 1000000))
 }
 ratio() { python3 -c "print(round($1 / $2, 2))"; }
 
-"$slimroot" build --root "$root" -o "$work/tree" -- ffmpeg >"$work/report"
+"$slimroot" build --root "$root" -o "$work/tree" -- ffmpeg >"$work/report" 2>/dev/null
 grep holds "$work/report"
 echo "binary: $(stat -c %s "$slimroot") bytes, $(uname -m), $(nproc) cores"
 
@@ -68,6 +68,7 @@ import os, sys
 child = os.fork()
 if child == 0:
     os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
+    os.dup2(1, 2)
     os.execv(sys.argv[1], sys.argv[1:])
 print(os.wait4(child, 0)[2].ru_maxrss)
 PY
