@@ -111,13 +111,25 @@ fn each_bad_entry_has_its_own_code() {
         ("/app/self", 3, "bad-shebang"),
         ("/app/python", 3, "interpreter-missing"),
         ("/app/absent", 3, "interpreter-missing"),
-        ("/app/foreign", 1, "interpreter-missing"),
+        ("/app/foreign", 1, "wrong-machine"),
     ] {
         assert_eq!(world.fails(&["build", "-o", "out", "--", entry]), (Some(exit), code.to_owned()), "{entry}");
     }
     let rm = fs::remove_file(world.place("/lib64/ld-linux-x86-64.so.2"));
     rm.expect("removed");
     assert_eq!(world.fails(&["build", "-o", "out", "--", "true"]), (Some(1), "interpreter-missing".to_owned()));
+}
+
+#[test]
+fn entries_for_different_machines_are_not_mixed() {
+    let world = World::new();
+    let mut foreign = fs::read("/bin/true").expect("read")[..64].to_vec();
+    // ET_EXEC for AArch64, without program headers: a static program.
+    foreign[16..20].copy_from_slice(&[2, 0, 183, 0]);
+    foreign[56..58].copy_from_slice(&[0, 0]);
+    world.file("/app/foreign", foreign);
+    let args = ["build", "-o", "out", "--bin", "/app/foreign", "--", "true"];
+    assert_eq!(world.fails(&args), (Some(3), "mixed-architectures".to_owned()));
 }
 
 #[test]

@@ -9,8 +9,7 @@ use crate::root::{FileKind, Root};
 pub(super) const CHECK: Check = Check {
     code: "interpreter-missing",
     text: "The program names a loader (its ELF interpreter, such as /lib64/ld-linux-x86-64.so.2) or a #! interpreter that is \
-           not in the root, or that is built for another machine. The kernel then says \"no such file or directory\" of the \
-           program itself, although it is there.\n\n\
+           not in the root. The kernel then says \"no such file or directory\" of the program itself, although it is there.\n\n\
            Usual causes: a program built for glibc in a musl root (Alpine) or the reverse; the /lib64 link lost; a program \
            copied from another stage without its loader. Build the program in this root, or pack the root that it was \
            built in.",
@@ -21,7 +20,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let mut found = Vec::new();
     for started in &evidence.closure.processes {
         for fault in &started.process.faults {
-            if !matches!(fault.class, "interpreter-missing" | "interpreter-bad" | "unknown-loader") {
+            if !matches!(fault.class, "interpreter-missing" | "unknown-loader") {
                 continue;
             }
             let level = if started.required { Level::Error } else { Level::Warning };

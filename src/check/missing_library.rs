@@ -37,9 +37,6 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             .iter()
             .flat_map(|started| started.process.missing.iter().map(move |missing| (started, missing)))
     };
-    if wanted().next().is_none() {
-        return Ok(found);
-    }
     // The whole root is listed for hints only if there is something to hint at.
     let mut names: Option<LibraryNames> = None;
     let mut more = BTreeMap::<String, usize>::new();

@@ -11,6 +11,7 @@ mod nothing_matched;
 mod preload_failed;
 mod set_id;
 mod stale_allow;
+mod wrong_machine;
 
 pub use missing_library::{LibraryNames, hints, searched};
 
@@ -50,6 +51,7 @@ pub const CHECKS: &[Check] = &[
     preload_failed::CHECK,
     set_id::CHECK,
     stale_allow::CHECK,
+    wrong_machine::CHECK,
 ];
 
 /// The user's word on the level of a code, or of one subject of it.

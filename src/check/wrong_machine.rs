@@ -1,0 +1,31 @@
+//! A program for one machine with a loader for another.
+
+use super::{Check, Evidence, because};
+use crate::error::Error;
+use crate::finding::{Finding, Level};
+use crate::path::show;
+
+pub(super) const CHECK: Check = Check {
+    code: "wrong-machine",
+    text: "The program's loader is there, but it is built for another machine or word size than the program, or it is no usable \
+           ELF object. The kernel refuses to start such a program, even where an emulator would run both.\n\n\
+           Usual cause: a program copied out of an image for another architecture. Take both from one root, for example with \
+           --platform in the builder.",
+    find,
+};
+
+fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
+    let mut found = Vec::new();
+    for started in &evidence.closure.processes {
+        for fault in started.process.faults.iter().filter(|fault| fault.class == "interpreter-bad") {
+            let level = if started.required { Level::Error } else { Level::Warning };
+            let subject = &started.process.subject();
+            let says = format!("{} cannot be started: {}", show(&subject.path), fault.says);
+            let mut finding = Finding::new(CHECK.code, level, show(&subject.path), says);
+            finding.because = because(evidence.closure, &subject.real);
+            finding.help.push("take the program and its loader from one root of one architecture".to_owned());
+            found.push(finding);
+        }
+    }
+    Ok(found)
+}
