@@ -208,8 +208,9 @@ impl Closure {
         reason: Reason,
     ) -> Result<Option<RootPath>, Error> {
         let followed = root.follow_from(cwd, path)?;
-        let mut from = from.cloned();
-        let mut reason = reason;
+        // Whoever asks for the path needs each link on its way, not the links each other: one such as /lib lies on the
+        // way to many files.
+        let from = from.cloned();
         for dir in &followed.passed {
             if let Some(meta) = root.meta(dir)?.filter(|meta| meta.kind == FileKind::Dir) {
                 let passed = Reason::PassedThrough { path: path.to_vec() };
@@ -218,9 +219,8 @@ impl Closure {
         }
         for hop in &followed.hops {
             if let Some(meta) = root.meta(&hop.link)? {
-                self.add(from, hop.link.clone(), NodeKind::Link(meta, hop.text.clone()), reason);
-                from = Some(hop.link.clone());
-                reason = Reason::LinkTarget;
+                let on_the_way = Reason::Hop { path: path.to_vec(), to: Box::new(reason.clone()) };
+                self.add(from.clone(), hop.link.clone(), NodeKind::Link(meta, hop.text.clone()), on_the_way);
             }
         }
         let Some((real, meta)) = followed.found() else { return Ok(None) };

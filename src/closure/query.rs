@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Closure, Edge, Reason};
+use super::{Closure, Edge};
 use crate::path::RootPath;
 
 /// One step of a chain of reasons.
@@ -13,18 +13,13 @@ impl Closure {
     /// not in the image.
     pub fn why(&self, path: &RootPath) -> Vec<Link<'_>> {
         // What the entry itself needs says more than a profile that takes the same path.
-        let is_profile = |edge: &Edge| matches!(edge.reason, Reason::Profile { .. });
-        let chain = self.chain(path, &|edge| !is_profile(edge));
+        let chain = self.chain(path, &|edge| !edge.reason.is_profile());
         if chain.is_empty() { self.chain(path, &|_| true) } else { chain }
     }
 
-    /// The group under which a summary counts a path: that of the reason which led to the links on its way.
+    /// The group under which a summary counts a path: that of its first reason.
     pub fn group(&self, path: &RootPath) -> Option<String> {
-        let mut edge = self.reasons(path).next()?;
-        while let (Reason::LinkTarget, Some(from)) = (&edge.reason, &edge.from) {
-            edge = self.reasons(from).next()?;
-        }
-        Some(edge.reason.group())
+        self.reasons(path).next().map(|edge| edge.reason.group())
     }
 
     fn chain(&self, path: &RootPath, counts: &dyn Fn(&Edge) -> bool) -> Vec<Link<'_>> {

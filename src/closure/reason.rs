@@ -50,8 +50,13 @@ pub enum Reason {
     Shebang,
     /// `env` of a `#!` line looks it up.
     EnvCommand,
-    /// A symbolic link leads on to it.
-    LinkTarget,
+    /// A symbolic link on the way to what is asked for.
+    Hop {
+        /// The path as it is used.
+        path: Vec<u8>,
+        /// Why the path is used.
+        to: Box<Reason>,
+    },
     /// A path that is used goes through this directory and out again by `..`.
     PassedThrough {
         /// The path as used.
@@ -86,6 +91,7 @@ impl Reason {
     pub fn group(&self) -> String {
         match self {
             Self::Entry | Self::Bin => "entry".to_owned(),
+            Self::Hop { to, .. } => to.group(),
             Self::Included { pattern } => format!("include {pattern}"),
             Self::Profile { profile, .. } => format!("profile {profile}"),
             Self::Shebang | Self::EnvCommand => "script interpreter".to_owned(),
@@ -97,8 +103,20 @@ impl Reason {
         }
     }
 
+    /// Whether a profile is behind it.
+    pub fn is_profile(&self) -> bool {
+        match self {
+            Self::Profile { .. } => true,
+            Self::Hop { to, .. } => to.is_profile(),
+            _ => false,
+        }
+    }
+
     /// One clause that fits after "because"; `from` is whoever asks for it.
     pub fn says(&self, from: Option<&RootPath>) -> String {
+        if let (Self::Hop { path, to }, None) = (self, from) {
+            return format!("a link on the way to {}: {}", show(path), to.says(None));
+        }
         let from = from.map_or_else(|| "the command line".to_owned(), ToString::to_string);
         match self {
             Self::Entry => "it is the entry".to_owned(),
@@ -119,7 +137,7 @@ impl Reason {
             Self::LoaderReads => format!("{from} reads it to find libraries"),
             Self::Shebang => format!("the #! line of {from} names it"),
             Self::EnvCommand => format!("the #! line of {from} has env look it up in PATH"),
-            Self::LinkTarget => format!("{from} is a link to it"),
+            Self::Hop { path, .. } => format!("a link on the way to {}, which {from} uses", show(path)),
             Self::PassedThrough { path } => format!("{from} uses the path {}", show(path)),
             Self::Included { pattern } => format!("it matches --include {pattern}"),
             Self::Home { why } => why.clone(),

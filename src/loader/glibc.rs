@@ -7,12 +7,13 @@ use super::cache::Cache;
 use super::candidate::{Verdict, judge_head, judge_object};
 use super::facts::Facts;
 use super::lists::{Element, elements};
+use super::machine::{cache_flags, levels, platform};
 use super::objects::Objects;
 use super::process::{Known, Rules};
 use super::search::{Found, FoundBy, Outcome, Search, Via};
 use super::tokens::{self, Tokens};
 use super::{CACHE_PATH, Conditions, Loaded, Process, Reads, Role, Variant};
-use crate::elf::{Class, ElfObject, Target, machine_name};
+use crate::elf::{ElfObject, Target};
 use crate::error::Error;
 use crate::path::show;
 use crate::root::{End, FileKind};
@@ -84,29 +85,11 @@ impl<'a> Glibc<'a> {
         }
     }
 
-    /// CPU levels of the machine, the best first, as directories under `glibc-hwcaps`.
-    fn levels(&self) -> &'static [&'static str] {
-        match machine_name(self.target.machine).as_str() {
-            "x86_64" if self.target.class == Class::Elf64 => &["x86-64-v4", "x86-64-v3", "x86-64-v2"],
-            "ppc64" if self.target.little_endian => &["power10", "power9"],
-            "s390" if self.target.class == Class::Elf64 => &["z17", "z16", "z15", "z14", "z13"],
-            _ => &[],
-        }
-    }
-
     fn is_active(&self, level: &str) -> bool {
-        let rank = |wanted: &str| self.levels().iter().position(|known| *known == wanted);
+        let rank = |wanted: &str| levels(&self.target).iter().position(|known| *known == wanted);
         match (&self.conditions.cpu, rank(level)) {
             (Some(cpu), Some(level)) => rank(cpu).is_some_and(|cpu| level >= cpu),
             _ => false,
-        }
-    }
-
-    /// AT_PLATFORM of the plain machine.
-    fn platform(&self) -> Vec<u8> {
-        match machine_name(self.target.machine).as_str() {
-            "i386" => b"i686".to_vec(),
-            name => name.as_bytes().to_vec(),
         }
     }
 
@@ -132,7 +115,7 @@ impl<'a> Glibc<'a> {
 
     fn expand_list(&self, text: &[u8], separators: &[u8], object: &Loaded) -> Vec<Element> {
         let origin = self.origin(object);
-        let platform = self.platform();
+        let platform = platform(&self.target);
         let tokens = Tokens { origin: Some(&origin), lib: &self.facts.lib, platform: &platform };
         elements(text, separators, &tokens, self.secure.then_some(&self.facts.default_dirs))
     }
@@ -144,11 +127,11 @@ impl<'a> Glibc<'a> {
         }
         let mut wanted: Vec<(String, Option<&'static str>)> = Vec::new();
         if self.facts.has_hwcaps {
-            wanted.extend(self.levels().iter().map(|level| (format!("glibc-hwcaps/{level}/"), Some(*level))));
+            wanted.extend(levels(&self.target).iter().map(|level| (format!("glibc-hwcaps/{level}/"), Some(*level))));
         }
         // Up to 2.36 `tls`, AT_PLATFORM and the capability words, nested, the fullest first.
         if self.facts.release.is_none_or(|release| release <= (2, 36)) {
-            let platform = String::from_utf8_lossy(&self.platform()).into_owned();
+            let platform = String::from_utf8_lossy(&platform(&self.target)).into_owned();
             for legacy in [
                 format!("tls/{platform}/{platform}/"),
                 format!("tls/{platform}/"),
@@ -342,7 +325,7 @@ impl<'a> Glibc<'a> {
         for line in lines {
             let Some(value) = line.value else { continue };
             match line.level.as_deref().map(String::from_utf8_lossy) {
-                Some(level) if !self.facts.has_hwcaps || !self.levels().contains(&level.as_ref()) => {}
+                Some(level) if !self.facts.has_hwcaps || !levels(&self.target).contains(&level.as_ref()) => {}
                 Some(level) if self.is_active(&level) => {
                     answer = Some(value);
                     break;
@@ -397,7 +380,7 @@ impl<'a> Glibc<'a> {
     /// A name with a slash is a path: opened as it is, after its tokens were expanded.
     fn try_path(&self, search: &mut Search, object: &Loaded, name: &[u8]) -> Result<(), Error> {
         let origin = self.origin(object);
-        let platform = self.platform();
+        let platform = platform(&self.target);
         if self.secure && tokens::has_token(name) {
             let why = "a token in a needed name is refused when running with raised privileges";
             search.step(FoundBy::Direct, name, Outcome::Fatal(why.into()));
@@ -503,27 +486,4 @@ pub(super) fn preload_list(text: &[u8]) -> Vec<Vec<u8>> {
         .filter(|name| !name.is_empty())
         .map(<[u8]>::to_vec)
         .collect()
-}
-
-/// The flags of this ABI's cache entries (sysdeps/generic/ldconfig.h and each port's `dl-cache.h`).
-fn cache_flags(target: &Target) -> i32 {
-    const ELF_LIBC6: i32 = 3;
-    const ARM_HARD: u32 = 0x400;
-    let is_64 = target.class == Class::Elf64;
-    ELF_LIBC6
-        | match (machine_name(target.machine).as_str(), is_64) {
-            ("x86_64", true) => 0x300,
-            ("x86_64", false) => 0x800,
-            ("s390", true) => 0x400,
-            ("ppc64", true) => 0x500,
-            ("sparc64", true) => 0x100,
-            ("arm", _) if target.flags & ARM_HARD != 0 => 0x900,
-            ("arm", _) => 0xb00,
-            ("aarch64", true) => 0xa00,
-            ("riscv", true) if target.flags & 6 == 4 => 0x1000,
-            ("riscv", true) => 0xf00,
-            ("loongarch", _) if target.flags & 7 == 3 => 0x1200,
-            ("loongarch", _) => 0x1100,
-            _ => 0,
-        }
 }

@@ -9,6 +9,7 @@ mod candidate;
 mod facts;
 mod glibc;
 mod lists;
+mod machine;
 mod musl;
 mod objects;
 mod process;
