@@ -121,6 +121,20 @@ fn each_bad_entry_has_its_own_code() {
 }
 
 #[test]
+fn a_chain_of_reasons_names_who_asks() {
+    let world = World::new();
+    symlink("lib", world.place("/lib-by-link")).expect("linked");
+    let told = world.slimroot(&["why", "--format", "json", "/lib/x86_64-linux-gnu/libc.so.6", "--", "true"]);
+    let told: Value = serde_json::from_slice(&told.stdout).expect("JSON");
+    let chains = told["chains"].as_array().cloned().unwrap_or_default();
+    let steps: Vec<_> =
+        chains[0]["reasons"].as_array().into_iter().flatten().map(|step| step["because"].clone()).collect();
+    assert_eq!(steps, ["it is the entry", "/bin/true needs libc.so.6 (found by default: /lib/x86_64-linux-gnu/)"]);
+    let told = world.slimroot(&["why", "/lib-by-link", "--", "true"]);
+    assert_eq!(told.status.code(), Some(1));
+}
+
+#[test]
 fn entries_for_different_machines_are_not_mixed() {
     let world = World::new();
     let mut foreign = fs::read("/bin/true").expect("read")[..64].to_vec();

@@ -65,6 +65,7 @@ pub(crate) fn run(options: &Options) -> Result<Why, Error> {
     let mut asked: Vec<RootPath> = followed.hops.iter().map(|hop| hop.link.clone()).collect();
     asked.extend(followed.found().map(|(real, _)| real.clone()).or_else(|| RootPath::new(&options.path)));
     let mut chains = Vec::new();
+    let mut packed = true;
     for path in asked {
         let mut links = closure.why(&path);
         // A directory is in because of what lies in it.
@@ -74,6 +75,8 @@ pub(crate) fn run(options: &Options) -> Result<Why, Error> {
             links = closure.why(inside);
         }
         if links.is_empty() {
+            // A link on the way that is not there leads nowhere in the image, whatever it leads to here.
+            packed = false;
             continue;
         }
         let step = |edge: &crate::closure::Edge| Step {
@@ -82,5 +85,5 @@ pub(crate) fn run(options: &Options) -> Result<Why, Error> {
         };
         chains.push(Chain { path: path.to_string(), reasons: links.into_iter().map(step).collect() });
     }
-    Ok(Why { schema: "slimroot.why.v1", path: options.path.clone(), packed: !chains.is_empty(), chains })
+    Ok(Why { schema: "slimroot.why.v1", path: options.path.clone(), packed: packed && !chains.is_empty(), chains })
 }

@@ -135,10 +135,10 @@ pub(super) fn checked(checked: &Checked) -> String {
 }
 
 pub(super) fn why(why: &Why) -> String {
-    if why.chains.is_empty() {
-        return format!("{} is not in the image: nothing asks for it\n", why.path);
-    }
     let mut out = String::new();
+    if !why.packed {
+        let _ = writeln!(out, "{} is not in the image: nothing asks for it", why.path);
+    }
     for chain in &why.chains {
         let _ = writeln!(out, "{}", chain.path);
         for step in &chain.reasons {
