@@ -281,6 +281,25 @@ fn an_image_on_stdout_is_alone_there() {
 }
 
 #[test]
+fn source_date_epoch_is_every_time_of_an_image() {
+    let world = World::new();
+    let build = |epoch: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_slimroot"));
+        command.args(["build", "-o", "tar:-", "--root"]).arg(world.place("/")).args(["--", "true"]);
+        command.env("SOURCE_DATE_EPOCH", epoch).output().expect("slimroot runs")
+    };
+    let output = build("1700000000");
+    let mut archive = tar::Archive::new(output.stdout.as_slice());
+    let times: Vec<u64> = archive
+        .entries()
+        .expect("entries")
+        .map(|entry| entry.expect("an entry").header().mtime().expect("a time"))
+        .collect();
+    assert!(times.len() > 3 && times.iter().all(|time| *time == 1_700_000_000), "{times:?}");
+    assert_eq!(build("yesterday").status.code(), Some(2));
+}
+
+#[test]
 fn a_dry_run_decides_and_writes_nothing() {
     let world = World::new();
     let told = world.builds(&["--dry-run", "-o", "out", "--", "true"]);
