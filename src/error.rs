@@ -158,14 +158,25 @@ pub const ERROR_CODES: &[ErrorCode] = codes! {
     "The file starts like an ELF object but is damaged: cut short, or with tables that point outside of it. The \
      kernel or the loader would refuse it too. Build or install it again in the builder stage."
     "bad-shebang" Malformed
-    "The `#!` line of a script cannot be started: no interpreter after `#!`, a carriage return at its end (a file with \
-     DOS line ends: run dos2unix on it), an interpreter name too long for the kernel, or more than five scripts in a chain."
+    "The `#!` line of a script cannot be started: no interpreter after `#!`, an interpreter name too long for the kernel, or \
+     more than five scripts in a chain."
+    "shebang-cr" Malformed
+    "The `#!` line of a script ends in a carriage return, as files written on Windows or checked out by a git with autocrlf do. \
+     The kernel takes it for a part of the interpreter's name and says \"no such file or directory\". Run dos2unix or \
+     sed -i 's/\\r$//' on the file, and keep it so with `* text=auto eol=lf` in .gitattributes."
     "interpreter-missing" Malformed
     "The program names an ELF interpreter (its loader) or a `#!` interpreter that is not in the root. The kernel then \
      says \"no such file or directory\" of the program itself. Install the C library that the program was built \
      for, or take a program built for the C library of this root."
     "mixed-architectures" Malformed
     "The entries are built for different machines. An image has one architecture: pack them into one image each."
+    "image-missing" CannotRead
+    "The image named is not there: no OCI layout or archive at that path, or none with that tag in it. Images are read \
+     from oci:DIR[:TAG], oci-archive:FILE[:TAG] and docker-archive:FILE[:REF], as skopeo, podman save and docker save \
+     write them."
+    "bad-image" Malformed
+    "The image cannot be trusted: a digest or diff ID is not what its bytes have, a document is not what the OCI \
+     specification wants, or a layer holds an entry that leads out of it. Save or pull it again."
     "unreadable" CannotRead
     "slimroot may not read a file or directory that the image needs. It is not reported as missing, since the container \
      may run as somebody who can read it. Run slimroot as the owner of the root."

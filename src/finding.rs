@@ -35,6 +35,9 @@ pub struct Finding {
     /// What helps.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub help: Vec<String>,
+    /// Why the user gave it another level.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ranked: Option<String>,
 }
 
 /// A place that was looked at, or not.
@@ -60,6 +63,7 @@ impl Finding {
             because: Vec::new(),
             searched: Vec::new(),
             help: Vec::new(),
+            ranked: None,
         }
     }
 

@@ -5,13 +5,13 @@
 //! [`output`]. Each room knows only what lies under it. The command line has no private door: this is what it does.
 //!
 //! ```
-//! use slimroot::check::{Evidence, check};
+//! use slimroot::check::{Evidence, find};
 //! use slimroot::closure::{Closure, Request};
 //! use slimroot::finding::Level;
 //! use slimroot::layer::PassOptions;
 //! use slimroot::loader::Objects;
 //! use slimroot::output::{Destination, WriteOptions, write};
-//! use slimroot::plan::{Plan, Settings};
+//! use slimroot::plan::{Plan, PlannedTree, Settings};
 //! use slimroot::profile::Profile;
 //! use slimroot::root::Root;
 //!
@@ -23,9 +23,10 @@
 //!     Request { entry: "true".to_owned(), profiles: vec![Profile::builtin("base")?], ..Request::default() };
 //! let objects = Objects::new(&root);
 //! let closure = Closure::build(&root, &objects, &request)?;
-//! let findings = check(&Evidence { root: &root, closure: &closure }, &[])?;
-//! assert!(findings.iter().all(|finding| finding.level < Level::Error));
 //! let plan = Plan::build(&root, &request, &closure, &Settings::default())?;
+//! let planned = Root::new(std::sync::Arc::new(PlannedTree::new(&plan, root.tree())));
+//! let findings = find(&Evidence::new(&objects, &closure, &planned, &plan.run, false))?;
+//! assert!(findings.iter().all(|finding| finding.level < Level::Error));
 //! let destination = Destination::parse(&format!("oci-archive:{}:v1", archive.display()))?;
 //! let pass = PassOptions { threads: 2, progress: &|_, _| (), stop: &|| false };
 //! let options = WriteOptions { codec: None, force: false, pass };
@@ -57,3 +58,4 @@ pub mod path;
 pub mod plan;
 pub mod profile;
 pub mod root;
+pub mod verify;

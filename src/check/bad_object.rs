@@ -22,6 +22,10 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             if matches!(fault.class, "interpreter-missing" | "interpreter-bad" | "unknown-loader") {
                 continue;
             }
+            // A linker script has a code of its own.
+            if evidence.lost()?.iter().any(|lost| lost.code == "linker-script" && names(lost, &fault.path)) {
+                continue;
+            }
             let level = if started.required { Level::Error } else { Level::Warning };
             let path = show(&fault.path);
             let says = format!("the loader dies of {path} ({}): {}", fault.class, fault.says);
@@ -32,4 +36,8 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         }
     }
     Ok(found)
+}
+
+fn names(lost: &Finding, path: &[u8]) -> bool {
+    lost.searched.iter().any(|step| step.candidate == show(path))
 }

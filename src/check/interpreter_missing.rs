@@ -28,7 +28,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             let mut finding =
                 Finding::new(CHECK.code, level, subject, format!("{}: {}", show(&fault.path), fault.says));
             finding.because = because(evidence.closure, &started.process.subject().real);
-            finding.help = help(evidence.root, started.process.interpreter.as_deref())?;
+            finding.help = help(evidence.root(), started.process.interpreter.as_deref())?;
             found.push(finding);
         }
     }

@@ -1,4 +1,4 @@
-//! A library that is needed and found nowhere.
+//! A library that is needed and found nowhere; its kin with a known cause have codes of their own.
 
 use std::collections::BTreeMap;
 
@@ -6,29 +6,44 @@ use super::{Check, Evidence, because};
 use crate::closure::Reason;
 use crate::error::Error;
 use crate::finding::{Finding, Level, Searched};
-use crate::loader::{Missing, Process, Step};
+use crate::loader::{Cause, Diagnosis, LibraryNames, Missing, Step, diagnose};
 use crate::path::{RootPath, show};
-use crate::root::{FileKind, Root};
 
 pub(super) const CHECK: Check = Check {
     code: "missing-library",
     text: "A program or library needs a shared library that its loader would not find in the root. The program dies at \
            its start with \"error while loading shared libraries\" (glibc) or \"Error loading shared library\" (musl).\n\n\
            The finding lists every place the loader looks at, in its order, and those it does not look at, with the \
-           reason. If the root holds the library elsewhere, the help names the place: add its directory to \
-           LD_LIBRARY_PATH (--env), run ldconfig in the builder stage after editing /etc/ld.so.conf, or link with a \
-           run path. If not, install the package that holds it in the builder stage.\n\n\
+           reason. If the root holds the library elsewhere, the help names the place. If not, install the package that \
+           holds it in the builder stage. Where the cause is known better the code is another one: library-not-cached, \
+           library-other-machine, library-other-version, library-for-better-cpu, runpath-not-inherited, \
+           soname-link-absent, linker-script.\n\n\
            For files that a pattern brought in (plug-ins, extension modules) this is a warning, because they may never be \
            loaded, and for what came with a package or profile a note. --allow missing-library=NAME lets one name pass.",
-    find,
+    find: |evidence| Ok(of_code(evidence.lost()?, CHECK.code)),
 };
 
-/// Names looked at when the root is searched for a lost library; a root of a million files is searched only so far.
-const MAX_NAMES: usize = 1_000_000;
-/// Places named in a hint.
-const MAX_PLACES: usize = 3;
+/// The code of each cause.
+fn code(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::Absent | Cause::Elsewhere | Cause::Unusable => CHECK.code,
+        Cause::OtherMachine => super::library_other_machine::CHECK.code,
+        Cause::NotCached => super::library_not_cached::CHECK.code,
+        Cause::OtherVersion => super::library_other_version::CHECK.code,
+        Cause::NotInherited => super::runpath_not_inherited::CHECK.code,
+        Cause::LinkAbsent => super::soname_link_absent::CHECK.code,
+        Cause::LinkerScript => super::linker_script::CHECK.code,
+        Cause::BetterCpu => super::library_for_better_cpu::CHECK.code,
+    }
+}
 
-fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
+/// Those of one code.
+pub(super) fn of_code(all: &[Finding], code: &str) -> Vec<Finding> {
+    all.iter().filter(|finding| finding.code == code).cloned().collect()
+}
+
+/// Every missing library, each with the code of its cause.
+pub(super) fn lost(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let mut found: Vec<Finding> = Vec::new();
     let wanted = || {
         evidence
@@ -65,7 +80,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             }
             continue;
         }
-        let mut finding = Finding::new(CHECK.code, level, name.clone(), says(missing));
+        let mut finding = Finding::new(CHECK.code, level, name.clone(), says(missing, &Cause::Absent));
         finding.wanted_by = Some(wanted_by);
         if let (Level::Note, Some(place)) = (level, packed) {
             finding.says = format!("{name} answers only once {place} is loaded: no search would find it");
@@ -77,9 +92,12 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             finding.searched = searched(missing);
             let names = match &mut names {
                 Some(known) => known,
-                unread => unread.insert(LibraryNames::read(evidence.root)?),
+                unread => unread.insert(LibraryNames::read(evidence.root())?),
             };
-            finding.help = hints(names, &started.process, missing);
+            let Diagnosis { cause, help } = diagnose(names, evidence.objects, &started.process, missing)?;
+            finding.code = code(&cause);
+            finding.says = says(missing, &cause);
+            finding.help = help;
         }
         found.push(finding);
     }
@@ -101,14 +119,19 @@ fn packed_as<'a>(evidence: &'a Evidence<'_>, name: &[u8]) -> Option<&'a RootPath
     evidence.closure.nodes.keys().find(|path| path.name() == name)
 }
 
-fn says(missing: &Missing) -> String {
+fn says(missing: &Missing, cause: &Cause) -> String {
     let name = show(&missing.name);
-    match missing.reason() {
-        "bad-file" => format!("{name} is there, but the loader cannot use the file it comes to"),
-        "wrong-class" => format!("{name} is only there for another word size"),
-        "wrong-machine" => format!("{name} is only there for another machine"),
-        "cpu-level" => format!("{name} is only there for better CPUs"),
-        _ => format!("{name} is not where the loader looks for it"),
+    match cause {
+        Cause::Absent => format!("{name} is not in the root"),
+        Cause::Elsewhere => format!("{name} lies where the loader does not look for it"),
+        Cause::OtherMachine => format!("{name} is only there for another machine or word size"),
+        Cause::NotCached => format!("{name} is there, but not in the loader's cache"),
+        Cause::OtherVersion => format!("{name} is not in the root, another version of it is"),
+        Cause::NotInherited => format!("{name} lies in a directory that DT_RUNPATH does not pass on"),
+        Cause::LinkAbsent => format!("{name} is there under another file name only"),
+        Cause::LinkerScript => format!("{name} is a linker script, not a library"),
+        Cause::Unusable => format!("{name} is there, but the loader cannot use the file it comes to"),
+        Cause::BetterCpu => format!("{name} is only there for better CPUs"),
     }
 }
 
@@ -120,90 +143,4 @@ pub fn searched(missing: &Missing) -> Vec<Searched> {
         outcome: step.outcome.to_string(),
     };
     missing.search.steps.iter().map(shown).collect()
-}
-
-/// Where shared libraries lie in a root, by file name.
-pub struct LibraryNames(Vec<RootPath>);
-
-impl LibraryNames {
-    /// Lists every name of the root that looks like a library's; directories of the kernel are passed over.
-    ///
-    /// # Errors
-    /// `unreadable` if an entry may not be looked at.
-    pub fn read(root: &Root) -> Result<Self, Error> {
-        let mut found = Vec::new();
-        let mut open = vec![RootPath::root()];
-        let mut seen = 0;
-        while let Some(dir) = open.pop() {
-            // What may not be listed holds no hint; it is no reason to stop.
-            for name in root.list(&dir).unwrap_or_default() {
-                seen += 1;
-                let path = dir.join(&name);
-                let is_kernels = dir.is_root() && matches!(name.as_slice(), b"proc" | b"sys" | b"dev");
-                match root.tree().meta(&path)?.map(|meta| meta.kind) {
-                    Some(FileKind::Dir) if !is_kernels && seen < MAX_NAMES => open.push(path),
-                    Some(FileKind::File | FileKind::Link) if name.windows(3).any(|part| part == b".so") => {
-                        found.push(path);
-                    }
-                    _ => {}
-                }
-            }
-        }
-        found.sort();
-        Ok(Self(found))
-    }
-
-    fn named(&self, name: &[u8]) -> Vec<&RootPath> {
-        self.0.iter().filter(|path| path.name() == name).take(MAX_PLACES).collect()
-    }
-
-    /// Other versions of the same library: `libssl.so.1.1` for `libssl.so.3`.
-    fn relatives(&self, name: &[u8]) -> Vec<&RootPath> {
-        let Some(stem) = name.windows(3).position(|part| part == b".so") else { return Vec::new() };
-        let stem = &name[..stem + 3];
-        let is_relative = |path: &&RootPath| path.name().starts_with(stem) && path.name() != name;
-        self.0.iter().filter(is_relative).take(MAX_PLACES).collect()
-    }
-}
-
-/// What would help, from what the root holds.
-pub fn hints(names: &LibraryNames, process: &Process, missing: &Missing) -> Vec<String> {
-    let mut help = Vec::new();
-    let base = missing.name.rsplit(|b| *b == b'/').next().unwrap_or_default();
-    let name = show(base);
-    let places = names.named(base);
-    for place in &places {
-        let was_tried = missing.search.steps.iter().any(|step| step.candidate == place.as_bytes());
-        if was_tried {
-            help.push(format!("the root holds {place}, which the loader passes over: see the trail"));
-            continue;
-        }
-        let dir = place.parent().unwrap_or_else(RootPath::root);
-        let covering = process.loaded.iter().find(|object| {
-            let runpath = object.elf.runpath.as_deref().unwrap_or_default();
-            runpath.split(|b| *b == b':').any(|element| RootPath::new(element).as_ref() == Some(&dir))
-        });
-        if let Some(object) = covering {
-            help.push(format!(
-                "the root holds {place}: {} has that directory in its DT_RUNPATH, which serves its own needs only and is not \
-                 inherited",
-                show(&object.path)
-            ));
-        }
-        help.push(format!(
-            "the root holds {place}: try --env LD_LIBRARY_PATH={dir}, or run ldconfig {dir} in the builder stage"
-        ));
-    }
-    if places.is_empty() {
-        for relative in names.relatives(base) {
-            help.push(format!(
-                "the root holds another version: {relative}; the program was built against another release"
-            ));
-        }
-        help.push(format!(
-            "install the package that holds {name} in the builder stage (apt-file search {name}, apk search so:{name}, dnf \
-             provides '*/{name}')"
-        ));
-    }
-    help
 }

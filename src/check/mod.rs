@@ -2,31 +2,179 @@
 //! it and finds it; a new check is a new file and a line in [`CHECKS`].
 
 mod bad_object;
+mod ca_certificates_missing;
+mod cache_absent;
+mod cache_stale;
+mod config_architecture;
+mod cpu_level;
 mod dangling_link;
+mod default_dirs_guessed;
+mod dlopen_missing;
+mod entry_not_executable;
+mod entry_not_readable;
 mod foreign_elf;
 mod interpreter_missing;
+mod library_entry;
+mod library_for_better_cpu;
+mod library_not_cached;
+mod library_other_machine;
+mod library_other_version;
+mod linker_script;
+mod locale_missing;
+mod low_port;
 mod missing_library;
 mod not_packed;
 mod nothing_matched;
+mod nss_service_missing;
 mod preload_failed;
+mod runpath_not_inherited;
+mod runs_as_root;
+mod secret;
 mod set_id;
+mod soname_link_absent;
 mod stale_allow;
+mod symbol_missing;
+mod tmp_missing;
+mod unwinder_missing;
+mod user_unknown;
+mod version_missing;
+mod world_writable;
 mod wrong_machine;
+mod zone_data_missing;
 
-pub use missing_library::{LibraryNames, hints, searched};
+pub use missing_library::searched;
 
-use crate::closure::Closure;
-use crate::error::Error;
+use std::cell::OnceCell;
+
+use crate::closure::{Closure, Fired};
+use crate::error::{ERROR_CODES, Error};
 use crate::finding::{Finding, Level};
+use crate::loader::{Objects, Role};
 use crate::path::RootPath;
-use crate::root::Root;
+use crate::plan::{Identity, RunSettings};
+use crate::profile::Profile;
+use crate::root::{Meta, Root};
 
 /// What a check looks at.
 pub struct Evidence<'a> {
-    /// Where the files come from.
-    pub root: &'a Root,
-    /// What was found.
+    /// The ELF files of the root that was resolved in.
+    pub objects: &'a Objects<'a>,
+    /// What was found there.
     pub closure: &'a Closure,
+    /// The image: the planned one, or the finished one that is being looked at.
+    pub image: &'a Root,
+    /// How the image is run. For a finished image the user may be a name.
+    pub run: &'a RunSettings,
+    /// Whether the image is finished, so that nothing can be added to it.
+    pub is_finished: bool,
+    lost: OnceCell<Vec<Finding>>,
+    files: OnceCell<Vec<(RootPath, Meta)>>,
+}
+
+impl<'a> Evidence<'a> {
+    /// What is known of an image.
+    pub fn new(
+        objects: &'a Objects<'a>,
+        closure: &'a Closure,
+        image: &'a Root,
+        run: &'a RunSettings,
+        is_finished: bool,
+    ) -> Self {
+        Self { objects, closure, image, run, is_finished, lost: OnceCell::new(), files: OnceCell::new() }
+    }
+
+    /// Where the files come from.
+    pub fn root(&self) -> &'a Root {
+        self.objects.root()
+    }
+
+    /// Every missing library with the code of its cause: several checks share the search for it.
+    fn lost(&self) -> Result<&[Finding], Error> {
+        if self.lost.get().is_none() {
+            let _ = self.lost.set(missing_library::lost(self)?);
+        }
+        Ok(self.lost.get().map_or(&[], Vec::as_slice))
+    }
+
+    /// Every entry of the image; directories of the kernel are passed over.
+    fn files(&self) -> Result<&[(RootPath, Meta)], Error> {
+        if self.files.get().is_none() {
+            let _ = self.files.set(walk(self.image)?);
+        }
+        Ok(self.files.get().map_or(&[], Vec::as_slice))
+    }
+
+    /// The image's user in numbers; `None` for a name that the image does not know.
+    fn identity(&self) -> Result<Option<Identity>, Error> {
+        Identity::of(&self.run.user, self.image)
+    }
+
+    /// Whether the image's /etc/passwd has a line with this number.
+    fn knows_user(&self, uid: &str) -> Result<bool, Error> {
+        Identity::is_known(uid, self.image)
+    }
+
+    /// The image's user as shown.
+    fn user_shown(&self) -> &str {
+        if self.run.user.is_empty() { "root" } else { &self.run.user }
+    }
+
+    /// What the kernel executes: entries, the interpreters of scripts, and loaders.
+    fn executed(&self) -> Vec<RootPath> {
+        let mut found: Vec<RootPath> = self.closure.entries.iter().map(|entry| entry.real.clone()).collect();
+        for started in
+            self.closure.processes.iter().filter(|started| started.required && started.process.inherited == 0)
+        {
+            let loader = started.process.loaded.get(1).filter(|object| object.role == Role::Interpreter);
+            found.extend([&started.process.loaded[0]].into_iter().chain(loader).map(|object| object.real.clone()));
+        }
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    /// The sign by which a profile was applied, if it was.
+    fn fired(&self, profile: &str) -> Option<&Fired> {
+        self.closure.fired.iter().find(|fired| fired.profile == profile)
+    }
+
+    /// Whether the image holds a file that a compiled-in profile takes.
+    fn has_file_of(&self, profile: &str) -> Result<bool, Error> {
+        let profile = Profile::builtin(profile)?;
+        for pattern in profile.take.iter().flat_map(|take| take.first.iter().chain(&take.paths)) {
+            for path in self.image.matching(pattern)? {
+                if self.image.follow(path.as_bytes())?.found().is_some() {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// A finding about how the entry is started, with the reasons for the file it is about.
+    fn about(&self, check: &Check, level: Level, subject: &RootPath, says: String) -> Finding {
+        let mut finding = Finding::new(check.code, level, subject.to_string(), says);
+        finding.because = because(self.closure, subject);
+        finding
+    }
+}
+
+fn walk(image: &Root) -> Result<Vec<(RootPath, Meta)>, Error> {
+    let mut found = Vec::new();
+    let mut open = vec![RootPath::root()];
+    while let Some(dir) = open.pop() {
+        for name in image.list(&dir)? {
+            let path = dir.join(&name);
+            let is_kernels = dir.is_root() && matches!(name.as_slice(), b"proc" | b"sys" | b"dev");
+            let Some(meta) = image.tree().meta(&path)? else { continue };
+            if meta.kind == crate::root::FileKind::Dir && !is_kernels {
+                open.push(path.clone());
+            }
+            found.push((path, meta));
+        }
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(found)
 }
 
 /// A check: its code, the page that `slimroot explain` prints, and what it finds.
@@ -42,16 +190,45 @@ pub struct Check {
 /// Every check, by code.
 pub const CHECKS: &[Check] = &[
     bad_object::CHECK,
+    ca_certificates_missing::CHECK,
+    cache_absent::CHECK,
+    cache_stale::CHECK,
+    config_architecture::CHECK,
+    cpu_level::CHECK,
     dangling_link::CHECK,
+    default_dirs_guessed::CHECK,
+    dlopen_missing::CHECK,
+    entry_not_executable::CHECK,
+    entry_not_readable::CHECK,
     foreign_elf::CHECK,
     interpreter_missing::CHECK,
+    library_entry::CHECK,
+    library_for_better_cpu::CHECK,
+    library_not_cached::CHECK,
+    library_other_machine::CHECK,
+    library_other_version::CHECK,
+    linker_script::CHECK,
+    locale_missing::CHECK,
+    low_port::CHECK,
     missing_library::CHECK,
     not_packed::CHECK,
     nothing_matched::CHECK,
+    nss_service_missing::CHECK,
     preload_failed::CHECK,
+    runpath_not_inherited::CHECK,
+    runs_as_root::CHECK,
+    secret::CHECK,
     set_id::CHECK,
+    soname_link_absent::CHECK,
     stale_allow::CHECK,
+    symbol_missing::CHECK,
+    tmp_missing::CHECK,
+    unwinder_missing::CHECK,
+    user_unknown::CHECK,
+    version_missing::CHECK,
+    world_writable::CHECK,
     wrong_machine::CHECK,
+    zone_data_missing::CHECK,
 ];
 
 /// The user's word on the level of a code, or of one subject of it.
@@ -63,6 +240,8 @@ pub struct Ranking {
     pub subject: Option<String>,
     /// The level it gets; `None` drops it.
     pub level: Option<Level>,
+    /// Why, in the user's words.
+    pub why: Option<String>,
 }
 
 impl Ranking {
@@ -75,13 +254,14 @@ impl Ranking {
             Some((code, subject)) => (code, Some(subject.to_owned())),
             None => (text, None),
         };
-        if !CHECKS.iter().any(|check| check.code == code) {
-            let near = crate::profile::nearest(code, CHECKS.iter().map(|check| check.code));
+        let known = || CHECKS.iter().map(|check| check.code).chain(ERROR_CODES.iter().map(|known| known.code));
+        if !known().any(|known| known == code) {
+            let near = crate::profile::nearest(code, known());
             let near = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
             return Err(Error::new("unknown-code", format!("no check has the code {code}{near}"))
                 .help("slimroot explain lists the codes"));
         }
-        Ok(Self { code: code.to_owned(), subject, level })
+        Ok(Self { code: code.to_owned(), subject, level, why: None })
     }
 
     fn ranks(&self, finding: &Finding) -> bool {
@@ -89,21 +269,28 @@ impl Ranking {
     }
 }
 
-/// Runs every check, applies the user's rankings, and sorts: errors first, then by code and subject.
+/// Runs every check.
 ///
 /// # Errors
 /// `unreadable`.
-pub fn check(evidence: &Evidence<'_>, rankings: &[Ranking]) -> Result<Vec<Finding>, Error> {
+pub fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let mut found = Vec::new();
     for check in CHECKS {
         found.extend((check.find)(evidence)?);
     }
+    Ok(found)
+}
+
+/// Applies the user's rankings, and sorts: errors first, then by code and subject. An exception that matches nothing is
+/// itself a finding.
+pub fn rank(mut found: Vec<Finding>, rankings: &[Ranking]) -> Vec<Finding> {
     for ranking in rankings {
         let matched = found.iter().any(|finding| ranking.ranks(finding));
         match ranking.level {
             Some(level) => {
                 for finding in found.iter_mut().filter(|finding| ranking.ranks(finding)) {
                     finding.level = level;
+                    finding.ranked.clone_from(&ranking.why);
                 }
             }
             None => found.retain(|finding| !ranking.ranks(finding)),
@@ -113,7 +300,7 @@ pub fn check(evidence: &Evidence<'_>, rankings: &[Ranking]) -> Result<Vec<Findin
         }
     }
     found.sort_by(|a, b| (b.level, a.code, &a.subject).cmp(&(a.level, b.code, &b.subject)));
-    Ok(found)
+    found
 }
 
 /// The chain of reasons for a path, one clause a step.
@@ -124,5 +311,5 @@ pub(crate) fn because(closure: &Closure, path: &RootPath) -> Vec<String> {
 /// The page of a code, be it a check's or an error's.
 pub fn explain(code: &str) -> Option<&'static str> {
     let check = CHECKS.iter().find(|check| check.code == code).map(|check| check.text);
-    check.or_else(|| crate::error::ERROR_CODES.iter().find(|known| known.code == code).map(|known| known.text))
+    check.or_else(|| ERROR_CODES.iter().find(|known| known.code == code).map(|known| known.text))
 }

@@ -1,9 +1,9 @@
 //! Programs with set-uid or set-gid bits in the image.
 
 use super::{Check, Evidence};
-use crate::closure::NodeKind;
 use crate::error::Error;
 use crate::finding::{Finding, Level};
+use crate::root::{FileKind, Meta};
 
 pub(super) const CHECK: Check = Check {
     code: "set-id",
@@ -16,8 +16,8 @@ pub(super) const CHECK: Check = Check {
 const SET_ID: u32 = 0o6000;
 
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
-    let is_set_id = |node: &NodeKind| matches!(node, NodeKind::File(meta) if meta.mode & SET_ID != 0);
-    let found = evidence.closure.nodes.iter().filter(|(_, node)| is_set_id(node));
+    let is_set_id = |meta: &Meta| meta.kind == FileKind::File && meta.mode & SET_ID != 0;
+    let found = evidence.files()?.iter().filter(|(_, meta)| is_set_id(meta));
     Ok(found
         .map(|(path, _)| {
             let says = format!("{path} keeps its set-uid or set-gid bit");

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands;
+use crate::commands::subject::Watch;
 use crate::error::Error;
 
 const EXIT_CODES: &str = "\
@@ -40,7 +41,7 @@ enum Command {
     /// Says why a path is in the image of an entry.
     Why(commands::why::Options),
     /// Finds what would go wrong with an entry.
-    Check(commands::check::Options),
+    Check(Box<commands::check::Options>),
     /// Lists the profiles, or shows one.
     Profiles(commands::profiles::Options),
     /// Explains the code of a message.
@@ -70,8 +71,9 @@ pub enum Format {
 /// Which root, and in which circumstances its programs will run.
 #[derive(Debug, Clone, Args)]
 pub struct RootOptions {
-    /// The builder's file system; every path of the entry is inside it.
-    #[arg(long, value_name = "DIR", default_value = "/")]
+    /// The builder's file system, in which every path is looked up: a directory, or an image (oci:DIR[:TAG],
+    /// oci-archive:FILE[:TAG], docker-archive:FILE[:REF]).
+    #[arg(long, value_name = "DIR|IMAGE", default_value = "/")]
     pub root: PathBuf,
     /// Environment of the image: PATH, LD_LIBRARY_PATH and LD_PRELOAD also guide the search. Repeatable.
     #[arg(long = "env", short = 'e', value_name = "K=V")]
@@ -124,7 +126,7 @@ fn run(command: Command) -> Result<u8, Error> {
     let verdict = |ok: bool| if ok { exit::DONE } else { exit::FINDINGS };
     match command {
         Command::Build(options) => {
-            let progress = render::Progress::start(&options);
+            let progress = render::Progress::start(options.dry_run, "packing");
             let interrupted = watch_signals();
             let stop = || interrupted.load(Ordering::Relaxed);
             let result = commands::build::run(&options, &|done, all| progress.show(done, all), &stop);
@@ -144,7 +146,13 @@ fn run(command: Command) -> Result<u8, Error> {
             Ok(verdict(why.is_packed()))
         }
         Command::Check(options) => {
-            let checked = commands::check::run(&options)?;
+            let progress = render::Progress::start(false, "reading");
+            let interrupted = watch_signals();
+            let stop = || interrupted.load(Ordering::Relaxed);
+            let watch = Watch { progress: &|done, all| progress.show(done, all), stop: &stop };
+            let result = commands::check::run(&options, &watch);
+            progress.finish();
+            let checked = result?;
             render::checked(&checked, options.format)?;
             Ok(verdict(checked.is_whole()))
         }

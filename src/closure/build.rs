@@ -22,7 +22,10 @@ impl Closure {
     /// `entry-missing`, `entry-is-directory`, `entry-not-regular`, `not-elf`, `bad-elf`, `bad-shebang`,
     /// `interpreter-missing` (of a script), `unreadable`.
     pub fn build(root: &Root, objects: &Objects<'_>, request: &Request) -> Result<Self, Error> {
-        let mut build = Build { root, objects, request, conditions: request.conditions(), closure: Self::default() };
+        let conditions = request.conditions();
+        let level = request.cpu.as_deref().and_then(|level| level.strip_prefix("x86-64-v")?.parse().ok());
+        let closure = Self { conditions: conditions.clone(), cpu_level: level.unwrap_or(1), ..Self::default() };
+        let mut build = Build { root, objects, request, conditions, closure };
         build.entry(&request.entry, Reason::Entry)?;
         for bin in &request.bins {
             build.entry(bin, Reason::Bin)?;
@@ -120,7 +123,7 @@ impl Build<'_> {
         let head = self.root.read(&real, HEAD)?;
         let Some(shebang) = parse_shebang(path.as_bytes(), &head)? else {
             self.start(path.as_bytes(), &real)?;
-            return self.homes(path);
+            return if self.request.opens { self.homes(path) } else { Ok(()) };
         };
         if chain.len() == MAX_CHAIN || chain.contains(&real) {
             return Err(Error::new(
@@ -165,7 +168,9 @@ impl Build<'_> {
         }
         let process = loader::load(self.objects, path, &self.conditions, None)?;
         self.add_process(&process, real)?;
-        self.add_named_libraries(&process, real)?;
+        if self.request.opens {
+            self.add_named_libraries(&process, real)?;
+        }
         let levels: BTreeSet<String> = process.variants.iter().map(|variant| variant.level.clone()).collect();
         self.closure.processes.push(Started { process, required: true });
         if self.request.cpu.is_none() {
@@ -205,7 +210,7 @@ impl Build<'_> {
                 self.closure.take(self.root, Some(&reader), &cwd, path, Reason::LoaderReads)?;
             }
         }
-        self.add_dlopened(process)
+        if self.request.opens { self.add_dlopened(process) } else { Ok(()) }
     }
 
     /// Adds the libraries whose names stand in the program itself, if it imports what opens them. That they are opened
@@ -246,9 +251,11 @@ impl Build<'_> {
         let cwd = self.conditions.cwd.clone();
         for (index, object) in process.loaded.iter().enumerate().skip(process.inherited) {
             for note in object.elf.dlopen.iter().filter(|note| note.priority >= Priority::Recommended) {
+                let mut is_found = false;
                 for name in &note.sonames {
                     let opened = loader::open(self.objects, process, index, name.as_bytes(), &self.conditions)?;
                     let Some(opened) = opened else { continue };
+                    is_found = true;
                     if let Some(plugin) = opened.loaded.get(opened.inherited) {
                         let reason = Reason::Dlopen {
                             name: name.clone(),
@@ -262,6 +269,10 @@ impl Build<'_> {
                         self.closure.processes.push(Started { process: opened, required });
                     }
                     break;
+                }
+                let unopened = (object.real.clone(), note.clone());
+                if !is_found && !self.closure.unopened.contains(&unopened) {
+                    self.closure.unopened.push(unopened);
                 }
             }
         }

@@ -19,6 +19,7 @@ pub use clues::Fired;
 pub use query::Link;
 pub use reason::Reason;
 
+use crate::elf::DlopenNote;
 use crate::error::Error;
 use crate::loader::{Conditions, Process};
 use crate::path::RootPath;
@@ -51,6 +52,9 @@ pub struct Request {
     pub env: BTreeMap<String, String>,
     /// Working directory of the image; `None` is `/`.
     pub workdir: Option<RootPath>,
+    /// Whether to look at what programs bring besides what their loader does at the start: libraries they open by name,
+    /// the home of an interpreter.
+    pub opens: bool,
     /// Patterns of files to add.
     pub include: Vec<RootGlob>,
     /// Patterns of what is not added by patterns or profiles.
@@ -190,7 +194,13 @@ pub struct Closure {
     pub dangling: BTreeSet<RootPath>,
     /// Devices, sockets and pipes among the files asked for, which are not packed.
     pub not_packed: BTreeSet<RootPath>,
-    /// Secrets and other facts found while adding: kept for the checks.
+    /// Libraries that `.note.dlopen` notes name and that were not found, with the object that opens them.
+    pub unopened: Vec<(RootPath, DlopenNote)>,
+    /// The circumstances in which everything was resolved.
+    pub conditions: Conditions,
+    /// The number of the CPU level that is counted on: 1 is the baseline of x86-64.
+    pub cpu_level: u32,
+    /// Edges by what they lead to.
     reached: BTreeMap<RootPath, Vec<usize>>,
 }
 

@@ -39,10 +39,10 @@ pub(super) fn parse_shebang(path: &[u8], head: &[u8]) -> Result<Option<Shebang>,
         return Err(bad("names an interpreter that does not fit in the 256 bytes Linux reads", "use a shorter path"));
     }
     if interpreter.ends_with(b"\r") {
-        return Err(bad(
-            "has a carriage return at the end of its `#!` line: the kernel looks for an interpreter of that name",
-            &format!("sed -i 's/\\r$//' {}", show(path)),
-        ));
+        let says =
+            "has a carriage return at the end of its `#!` line: the kernel looks for an interpreter of that name";
+        return Err(Error::new("shebang-cr", format!("{} {says}", show(path)))
+            .help(format!("sed -i 's/\\r$//' {}", show(path))));
     }
     let rest = name_end.map_or(&[][..], |end| &line[end..]);
     let rest = rest.split(|b| *b == 0).next().unwrap_or_default();
@@ -87,7 +87,8 @@ mod tests {
         assert_eq!(read(b"#!/usr/bin/env  a b \nx"), line("/usr/bin/env", Some("a b")));
         assert_eq!(read(b"echo"), Ok(None));
         assert_eq!(read(b"\xef\xbb\xbf#!/bin/sh\n"), Ok(None));
-        for bad in [&b"#!\n"[..], b"#!  ", b"#!/bin/sh\r\n", format!("#!/{}\n", "x".repeat(300)).as_bytes()] {
+        assert_eq!(read(b"#!/bin/sh\r\n"), Err("shebang-cr"));
+        for bad in [&b"#!\n"[..], b"#!  ", format!("#!/{}\n", "x".repeat(300)).as_bytes()] {
             assert_eq!(read(bad), Err("bad-shebang"), "{}", show(bad));
         }
         let long_argument = format!("#!/bin/sh {}\n", "x".repeat(300));

@@ -9,7 +9,8 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::config::Config;
-use crate::check::{Evidence, check};
+use super::subject::{Subject, Watch, bytes_of};
+use crate::check::{Evidence, find, rank};
 use crate::cli::{Format, RankOptions, RootOptions};
 use crate::closure::{Closure, Companions, Fired, Request};
 use crate::error::Error;
@@ -18,7 +19,7 @@ use crate::layer::{Codec, PassOptions};
 use crate::loader::Objects;
 use crate::output::{Destination, WriteOptions, Written, write};
 use crate::path::show;
-use crate::plan::{ItemKind, Plan, Settings};
+use crate::plan::{ItemKind, Plan, PlannedTree, Settings};
 use crate::profile::Profile;
 use crate::root::{DirTree, Root, RootGlob};
 
@@ -153,6 +154,7 @@ pub(crate) fn request_of(root: &RootOptions, image: &ImageOptions, entry: &str) 
     let globs = |texts: &[String]| texts.iter().map(|text| RootGlob::new(text)).collect::<Result<Vec<_>, _>>();
     Ok(Request {
         bins: image.bin.clone(),
+        opens: true,
         companions: match image.companions {
             CompanionOption::All => Companions::All,
             CompanionOption::Entry => Companions::Entry,
@@ -224,7 +226,7 @@ fn codec(text: &str) -> Result<Codec, Error> {
     }
 }
 
-fn port(text: &str) -> Result<String, Error> {
+pub(super) fn port(text: &str) -> Result<String, Error> {
     let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
     match number.parse::<u16>() {
         Ok(1..) if matches!(protocol, "tcp" | "udp" | "sctp") => Ok(format!("{number}/{protocol}")),
@@ -233,33 +235,38 @@ fn port(text: &str) -> Result<String, Error> {
 }
 
 pub(crate) fn run(options: &Options, progress: &dyn Fn(u64, u64), stop: &dyn Fn() -> bool) -> Result<Packed, Error> {
-    let merged = match &options.config {
-        Some(path) => Config::read(path)?.under(options),
-        None => options.clone_settings(),
-    };
+    let config = options.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+    let mut merged = config.under(options);
+    let destinations = destinations(&merged)?;
+    let rankings = config.rankings(&merged.rank)?;
+    let codec = merged.compression.as_deref().map(codec).transpose()?;
+    let epoch = epoch()?;
+    let subject = Subject::open(&merged.root, &Watch { progress, stop })?;
+    adopt(&mut merged, &subject);
     let Some(entry) = merged.entry.first() else {
         return Err(Error::new("bad-argument", "no entry: nothing says what the image starts")
             .help("slimroot build -o dir:out -- /usr/bin/curl"));
     };
-    let destinations = destinations(&merged)?;
-    let rankings = super::rankings(&merged.rank)?;
     let settings = Settings {
         args: merged.entry[1..].to_vec(),
         workdir: merged.root.workdir.as_deref().map(super::workdir).transpose()?,
         user: merged.user.clone(),
         ports: merged.expose.iter().map(|text| port(text)).collect::<Result<_, _>>()?,
         labels: super::pairs("--label", &merged.label)?,
-        epoch: epoch()?,
+        epoch,
     };
-    let codec = merged.compression.as_deref().map(codec).transpose()?;
     let request = request_of(&merged.root, &merged.image, entry)?;
-    let root = Root::open(&merged.root.root)?;
-    let measuring = measure(&merged.root.root)?;
-    let objects = Objects::new(&root);
-    let closure = Closure::build(&root, &objects, &request)?;
-    let findings = check(&Evidence { root: &root, closure: &closure }, &rankings)?;
+    let root = &subject.root;
+    let measuring = match &subject.image {
+        None => Some(measure(&merged.root.root)?),
+        Some(_) => None,
+    };
+    let objects = Objects::new(root);
+    let closure = Closure::build(root, &objects, &request)?;
+    let plan = Plan::build(root, &request, &closure, &settings)?;
+    let planned = Root::new(Arc::new(PlannedTree::new(&plan, root.tree())));
+    let findings = rank(find(&Evidence::new(&objects, &closure, &planned, &plan.run, false))?, &rankings);
     let is_whole = findings.iter().all(|finding| finding.level < Level::Error);
-    let plan = Plan::build(&root, &request, &closure, &settings)?;
     let outputs = if is_whole && !options.dry_run {
         let available = || std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
         let pass = PassOptions { threads: merged.threads.unwrap_or_else(available), progress, stop };
@@ -268,7 +275,26 @@ pub(crate) fn run(options: &Options, progress: &dyn Fn(u64, u64), stop: &dyn Fn(
     } else {
         Vec::new()
     };
-    Ok(report(&merged, &closure, &plan, findings, outputs, measuring.finish(options.dry_run)))
+    let root_bytes = match measuring {
+        Some(measuring) => measuring.finish(options.dry_run),
+        None => bytes_of(root.tree()),
+    };
+    Ok(report(&merged, &closure, &plan, findings, outputs, root_bytes))
+}
+
+/// Takes over what an image that is the root says of how it is run, where the user says nothing.
+fn adopt(options: &mut Options, subject: &Subject) {
+    options.root = subject.adopted(&options.root);
+    let Some(image) = &subject.image else { return };
+    if options.entry.is_empty() {
+        options.entry = image.line();
+    }
+    if options.user.is_none() && !image.user.is_empty() {
+        options.user = Some(image.user.clone());
+    }
+    options.expose.extend(image.ports.iter().cloned());
+    let own = image.labels.iter().map(|(name, value)| format!("{name}={value}"));
+    options.label = own.chain(options.label.iter().cloned()).collect();
 }
 
 fn destinations(options: &Options) -> Result<Vec<Destination>, Error> {

@@ -1,16 +1,35 @@
 //! `slimroot check`: what would go wrong.
 
-use clap::Args;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::build::{self, ImageOptions};
-use crate::check::{Evidence, check};
-use crate::cli::{Format, RankOptions, RootOptions};
-use crate::closure::Closure;
+use super::config::Config;
+use super::subject::{Subject, Watch};
+use crate::check::{Evidence, find, rank};
+use crate::cli::{RankOptions, RootOptions};
+use crate::closure::{Closure, Companions, Request};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::loader::Objects;
+use crate::plan::{Plan, PlannedTree, RunSettings, Settings};
 use crate::root::Root;
+use crate::verify::{Reference, RunConfig};
+
+/// How findings are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON document.
+    Json,
+    /// One SARIF 2.1.0 document, for code scanning.
+    Sarif,
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -20,11 +39,21 @@ pub(crate) struct Options {
     pub(crate) image: ImageOptions,
     #[command(flatten)]
     pub(crate) rank: RankOptions,
+    /// Takes the root as a finished image: what is not in it will not be there.
+    #[arg(long)]
+    pub(crate) as_is: bool,
+    /// User that the image runs as.
+    #[arg(long, short = 'u', value_name = "NAME|UID[:GID]")]
+    pub(crate) user: Option<String>,
+    /// A file with the same settings; options go before it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// How to print.
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: Format,
-    /// The program or script that the image starts; its arguments are accepted and not looked at.
-    #[arg(value_name = "ENTRY", required = true, num_args = 1.., trailing_var_arg = true)]
+    pub(crate) format: CheckFormat,
+    /// A finished image (oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF]), whose configuration names the
+    /// entry; or the program or script that the image starts. Arguments are accepted and not looked at.
+    #[arg(value_name = "IMAGE|ENTRY", num_args = 0.., trailing_var_arg = true)]
     pub(crate) entry: Vec<String>,
 }
 
@@ -43,14 +72,101 @@ impl Checked {
     }
 }
 
-pub(crate) fn run(options: &Options) -> Result<Checked, Error> {
-    let rankings = super::rankings(&options.rank)?;
-    let root = Root::open(&options.root.root)?;
-    let objects = Objects::new(&root);
-    let request = build::request_of(&options.root, &options.image, &options.entry[0])?;
-    let closure = Closure::build(&root, &objects, &request)?;
-    let findings = check(&Evidence { root: &root, closure: &closure }, &rankings)?;
-    let objects =
-        closure.processes.iter().map(|started| started.process.loaded.len() - started.process.inherited).sum();
-    Ok(Checked { schema: "slimroot.check.v1", entry: options.entry[0].clone(), objects, findings })
+pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error> {
+    let config = options.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+    let rankings = config.rankings(&options.rank)?;
+    let mut root = config.root_under(&options.root);
+    let mut line = options.entry.clone();
+    if let Some(reference) = line.first().filter(|word| Reference::parse(word).is_some()).cloned() {
+        root.root = PathBuf::from(reference);
+        line.remove(0);
+    }
+    let subject = Subject::open(&root, watch)?;
+    if line.is_empty() {
+        line = subject.image.as_ref().map_or_else(|| config.entry().to_vec(), RunConfig::line);
+    }
+    let root = subject.adopted(&root);
+    let objects = Objects::new(&subject.root);
+    let Some(entry) = line.first() else {
+        if subject.image.is_none() {
+            return Err(Error::new("bad-argument", "no entry: nothing says what the image starts")
+                .help("slimroot check ENTRY, or slimroot check oci:DIR for a finished image"));
+        }
+        let says = "the image names no entrypoint and no command: nothing starts";
+        let finding = Finding::new("entry-missing", Level::Error, "", says).help("build it with ENTRYPOINT or CMD");
+        return Ok(checked(String::new(), 0, rank(vec![finding], &rankings)));
+    };
+    let image = config.image_under(&options.image);
+    let request = build::request_of(&root, &image, entry)?;
+    let is_finished = options.as_is || subject.image.is_some();
+    let request = if is_finished { as_is(request) } else { request };
+    let (closure, stopped) = match Closure::build(&subject.root, &objects, &request) {
+        Ok(closure) => (closure, None),
+        // What keeps an entry from starting is what the user wants to hear of.
+        Err(error) if is_about_entry(&error) => (Closure::default(), Some(finding_of(error, entry))),
+        Err(error) => return Err(error),
+    };
+    let user = options.user.clone().or_else(|| config.user().map(str::to_owned));
+    let mut findings: Vec<Finding> = stopped.into_iter().collect();
+    let is_stopped = !findings.is_empty();
+    if is_finished {
+        let run = run_settings(&request, subject.image.as_ref(), user, &closure);
+        findings.extend(find(&Evidence::new(&objects, &closure, &subject.root, &run, true))?);
+    } else if !is_stopped {
+        let settings =
+            Settings { user, workdir: request.workdir.clone(), ports: config.ports()?, ..Settings::default() };
+        let plan = Plan::build(&subject.root, &request, &closure, &settings)?;
+        let planned = Root::new(Arc::new(PlannedTree::new(&plan, subject.root.tree())));
+        findings.extend(find(&Evidence::new(&objects, &closure, &planned, &plan.run, false))?);
+    }
+    let count = closure.processes.iter().map(|started| started.process.loaded.len() - started.process.inherited).sum();
+    Ok(checked(line.join(" "), count, rank(findings, &rankings)))
+}
+
+fn checked(entry: String, objects: usize, findings: Vec<Finding>) -> Checked {
+    Checked { schema: "slimroot.check.v1", entry, objects, findings }
+}
+
+/// A request that adds nothing: profiles only show whether they would be needed.
+fn as_is(request: Request) -> Request {
+    Request { companions: Companions::None, profiles: Vec::new(), ..request }
+}
+
+/// How a finished image is run, with the user's word above its configuration.
+fn run_settings(request: &Request, image: Option<&RunConfig>, user: Option<String>, closure: &Closure) -> RunSettings {
+    let entry = closure.entries.first().map(|entry| entry.path.to_string());
+    let of_image = |field: fn(&RunConfig) -> &String| image.map(field).cloned().unwrap_or_default();
+    RunSettings {
+        entrypoint: entry.into_iter().collect(),
+        env: request.env.clone(),
+        workdir: request.workdir.as_ref().map(ToString::to_string).unwrap_or_default(),
+        user: user.unwrap_or_else(|| of_image(|image| &image.user)),
+        ports: image.iter().flat_map(|image| image.ports.iter().cloned()).collect(),
+        labels: image.map(|image| image.labels.clone()).unwrap_or_default(),
+        architecture: of_image(|image| &image.architecture),
+        variant: of_image(|image| &image.variant),
+    }
+}
+
+fn is_about_entry(error: &Error) -> bool {
+    matches!(
+        error.code,
+        "entry-missing"
+            | "entry-is-directory"
+            | "entry-not-regular"
+            | "not-elf"
+            | "bad-elf"
+            | "bad-shebang"
+            | "shebang-cr"
+            | "interpreter-missing"
+            | "link-loop"
+    )
+}
+
+fn finding_of(error: Error, entry: &str) -> Finding {
+    let finding = Finding::new(error.code, Level::Error, entry, error.says);
+    match error.help {
+        Some(help) => finding.help(help),
+        None => finding,
+    }
 }

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::build::{CompanionOption, ImageOptions, Options};
+use crate::check::Ranking;
 use crate::cli::{RankOptions, RootOptions};
 use crate::error::Error;
+use crate::finding::Level;
 use crate::profile::toml_complaint;
 
 /// The file as written.
@@ -32,9 +34,25 @@ pub(crate) struct Config {
     compression: Option<String>,
     threads: Option<usize>,
     cpu: Option<String>,
-    allow: Vec<String>,
-    warn: Vec<String>,
-    deny: Vec<String>,
+    findings: Vec<RankedCode>,
+}
+
+/// A `[[findings]]` table: another level for a code, with the reason for it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RankedCode {
+    code: String,
+    subject: Option<String>,
+    level: RankedLevel,
+    why: String,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RankedLevel {
+    Allow,
+    Warn,
+    Deny,
 }
 
 impl Config {
@@ -51,61 +69,97 @@ impl Config {
         toml::from_str(&text).map_err(|error| bad(toml_complaint(&text, &error)))
     }
 
+    /// The entry with its arguments.
+    pub(crate) fn entry(&self) -> &[String] {
+        &self.entry
+    }
+
+    /// The user of the image.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// The ports of the image.
+    ///
+    /// # Errors
+    /// `bad-argument`.
+    pub(crate) fn ports(&self) -> Result<std::collections::BTreeSet<String>, Error> {
+        self.expose.iter().map(|text| super::build::port(text)).collect()
+    }
+
+    /// Levels of findings: those of the file first, so that the command line has the last word.
+    ///
+    /// # Errors
+    /// `unknown-code`.
+    pub(crate) fn rankings(&self, options: &RankOptions) -> Result<Vec<Ranking>, Error> {
+        let mut found = Vec::new();
+        for ranked in &self.findings {
+            let level = match ranked.level {
+                RankedLevel::Allow => None,
+                RankedLevel::Warn => Some(Level::Warning),
+                RankedLevel::Deny => Some(Level::Error),
+            };
+            let parsed = Ranking::parse(&ranked.code, level)?;
+            found.push(Ranking { subject: ranked.subject.clone(), why: Some(ranked.why.clone()), ..parsed });
+        }
+        found.extend(super::rankings(options)?);
+        Ok(found)
+    }
+
+    /// The root, with the options of the command line above.
+    pub(crate) fn root_under(&self, options: &RootOptions) -> RootOptions {
+        let own = self.env.iter().map(|(name, value)| format!("{name}={value}"));
+        RootOptions {
+            root: match &self.root {
+                Some(root) if options.root == Path::new("/") => root.clone(),
+                _ => options.root.clone(),
+            },
+            // Later values win, so those of the command line come last.
+            env: own.chain(options.env.iter().cloned()).collect(),
+            workdir: options.workdir.clone().or_else(|| self.workdir.clone()),
+            cpu: options.cpu.clone().or_else(|| self.cpu.clone()),
+            interpreter: options.interpreter.clone(),
+        }
+    }
+
+    /// What goes in, with the options of the command line above.
+    pub(crate) fn image_under(&self, options: &ImageOptions) -> ImageOptions {
+        let joined = |own: &[String], more: &[String]| own.iter().chain(more).cloned().collect();
+        ImageOptions {
+            bin: joined(&self.bins, &options.bin),
+            profile: joined(&self.profiles, &options.profile),
+            include: joined(&self.include, &options.include),
+            exclude: joined(&self.exclude, &options.exclude),
+            no_profile: joined(&self.no_profiles, &options.no_profile),
+            companions: match options.companions {
+                CompanionOption::All => self.companions,
+                named => named,
+            },
+            no_auto: options.no_auto || self.no_auto,
+        }
+    }
+
     /// These settings, with the options of the command line above them.
-    pub(crate) fn under(self, options: &Options) -> Options {
-        let joined = |own: Vec<String>, more: &[String]| own.into_iter().chain(more.iter().cloned()).collect();
-        let pairs =
-            |own: BTreeMap<String, String>| own.into_iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>();
-        let either = |above: &[String], own: Vec<String>| if above.is_empty() { own } else { above.to_vec() };
-        let default_root = Path::new("/");
+    pub(crate) fn under(&self, options: &Options) -> Options {
+        let joined = |own: &[String], more: &[String]| own.iter().chain(more).cloned().collect();
+        let labels: Vec<String> = self.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let either = |above: &[String], own: &[String]| if above.is_empty() { own.to_vec() } else { above.to_vec() };
         Options {
-            root: RootOptions {
-                root: match self.root {
-                    Some(root) if options.root.root == default_root => root,
-                    _ => options.root.root.clone(),
-                },
-                // Later values win, so those of the command line come last.
-                env: joined(pairs(self.env), &options.root.env),
-                workdir: options.root.workdir.clone().or(self.workdir),
-                cpu: options.root.cpu.clone().or(self.cpu),
-                interpreter: options.root.interpreter.clone(),
-            },
-            image: ImageOptions {
-                bin: joined(self.bins, &options.image.bin),
-                profile: joined(self.profiles, &options.image.profile),
-                include: joined(self.include, &options.image.include),
-                exclude: joined(self.exclude, &options.image.exclude),
-                no_profile: joined(self.no_profiles, &options.image.no_profile),
-                companions: match options.image.companions {
-                    CompanionOption::All => self.companions,
-                    named => named,
-                },
-                no_auto: options.image.no_auto || self.no_auto,
-            },
-            rank: RankOptions {
-                allow: joined(self.allow, &options.rank.allow),
-                warn: joined(self.warn, &options.rank.warn),
-                deny: joined(self.deny, &options.rank.deny),
-            },
-            output: either(&options.output, self.outputs),
-            user: options.user.clone().or(self.user),
-            expose: joined(self.expose, &options.expose),
-            label: joined(pairs(self.labels), &options.label),
+            root: self.root_under(&options.root),
+            image: self.image_under(&options.image),
+            rank: options.rank.clone(),
+            output: either(&options.output, &self.outputs),
+            user: options.user.clone().or_else(|| self.user.clone()),
+            expose: joined(&self.expose, &options.expose),
+            label: joined(&labels, &options.label),
             config: None,
-            compression: options.compression.clone().or(self.compression),
+            compression: options.compression.clone().or_else(|| self.compression.clone()),
             threads: options.threads.or(self.threads),
             force: options.force,
             dry_run: options.dry_run,
             format: options.format,
-            entry: either(&options.entry, self.entry),
+            entry: either(&options.entry, &self.entry),
         }
-    }
-}
-
-impl Options {
-    /// The options where there is no file.
-    pub(crate) fn clone_settings(&self) -> Self {
-        Config::default().under(self)
     }
 }
 

@@ -3,14 +3,14 @@
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use crate::check::{LibraryNames, hints, searched};
+use super::subject::{Subject, Watch};
+use crate::check::searched;
 use crate::cli::RootOptions;
 use crate::closure::{Closure, Request};
 use crate::error::Error;
 use crate::finding::Searched;
-use crate::loader::{Answer, Fault, Objects, Process};
+use crate::loader::{Answer, Fault, LibraryNames, Objects, Process, diagnose, undefined_symbols, unmet_versions};
 use crate::path::show;
-use crate::root::Root;
 
 /// How dependencies are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -33,6 +33,9 @@ pub(crate) struct Options {
     /// How to print.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: DepsFormat,
+    /// Also binds every symbol, as `ldd -r` does.
+    #[arg(long)]
+    pub(crate) symbols: bool,
     /// A program, script or library: a path in the root, or a name looked up in PATH there.
     #[arg(value_name = "ENTRY")]
     pub(crate) entry: String,
@@ -103,23 +106,24 @@ impl Deps {
 }
 
 pub(crate) fn run(options: &Options) -> Result<Deps, Error> {
-    let root = Root::open(&options.root.root)?;
-    let objects = Objects::new(&root);
-    let request: Request = super::request(&options.root, &options.entry)?;
-    let closure = Closure::build(&root, &objects, &request)?;
+    let subject = Subject::open(&options.root, &Watch::SILENT)?;
+    let (root, adopted) = (&subject.root, subject.adopted(&options.root));
+    let objects = Objects::new(root);
+    let request: Request = super::request(&adopted, &options.entry)?;
+    let closure = Closure::build(root, &objects, &request)?;
     let mut processes =
         closure.processes.iter().map(|started| &started.process).filter(|process| process.inherited == 0);
     let Some(first) = processes.next() else {
         return Err(Error::new("internal", format!("{} started no process", options.entry)));
     };
-    let mut deps = told(&root, first)?;
-    deps.others = processes.map(|process| told(&root, process)).collect::<Result<_, _>>()?;
+    let mut deps = told(&objects, first, options.symbols)?;
+    deps.others = processes.map(|process| told(&objects, process, options.symbols)).collect::<Result<_, _>>()?;
     Ok(deps)
 }
 
-fn told(root: &Root, process: &Process) -> Result<Deps, Error> {
+fn told(objects: &Objects<'_>, process: &Process, with_symbols: bool) -> Result<Deps, Error> {
     let shown = |bytes: &[u8]| show(bytes).into_owned();
-    let objects = process.loaded.iter().map(|object| Object {
+    let listed = process.loaded.iter().map(|object| Object {
         path: shown(&object.path),
         realpath: object.real.to_string(),
         needed: object
@@ -144,21 +148,41 @@ fn told(root: &Root, process: &Process) -> Result<Deps, Error> {
             .collect(),
     });
     let trouble = |fault: &Fault| Trouble { class: fault.class, path: shown(&fault.path), message: fault.says.clone() };
-    let names = if process.missing.is_empty() { None } else { Some(LibraryNames::read(root)?) };
-    let missing = process.missing.iter().map(|missing| MissingName {
-        name: shown(&missing.name),
-        needed_by: shown(&process.loaded[missing.needed_by].path),
-        reason: missing.reason(),
-        trail: searched(missing),
-        hint: names.as_ref().map(|names| hints(names, process, missing).join("; ")).unwrap_or_default(),
-    });
+    let names = if process.missing.is_empty() { None } else { Some(LibraryNames::read(objects.root())?) };
+    let mut missing = Vec::new();
+    for lost in &process.missing {
+        let help = match &names {
+            Some(names) => diagnose(names, objects, process, lost)?.help,
+            None => Vec::new(),
+        };
+        missing.push(MissingName {
+            name: shown(&lost.name),
+            needed_by: shown(&process.loaded[lost.needed_by].path),
+            reason: lost.reason(),
+            trail: searched(lost),
+            hint: help.join("; "),
+        });
+    }
+    let mut errors: Vec<Trouble> = process.faults.iter().map(trouble).collect();
+    let mut warnings: Vec<Trouble> = process.warnings.iter().map(trouble).collect();
+    for unmet in unmet_versions(objects, process)? {
+        let path = shown(&process.loaded[unmet.requester].path);
+        errors.push(Trouble { class: "version-missing", path, message: unmet.says(process) });
+    }
+    if with_symbols {
+        for undefined in undefined_symbols(objects, process, false)? {
+            let path = shown(&process.loaded[undefined.requester].path);
+            let list = if undefined.at_start { &mut errors } else { &mut warnings };
+            list.push(Trouble { class: "symbol-missing", path, message: undefined.says(process) });
+        }
+    }
     Ok(Deps {
         schema: "slimroot.deps.v1",
         interpreter: process.interpreter.as_deref().map(shown),
-        objects: objects.collect(),
-        missing: missing.collect(),
-        errors: process.faults.iter().map(trouble).collect(),
-        warnings: process.warnings.iter().map(trouble).collect(),
+        objects: listed.collect(),
+        missing,
+        errors,
+        warnings,
         variants: process
             .variants
             .iter()

@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod deps;
 pub(crate) mod explain;
 pub(crate) mod profiles;
+pub(crate) mod subject;
 pub(crate) mod why;
 
 use std::collections::BTreeMap;

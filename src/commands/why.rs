@@ -4,12 +4,12 @@ use clap::Args;
 use serde::Serialize;
 
 use super::build::{self, ImageOptions};
+use super::subject::{Subject, Watch};
 use crate::cli::{Format, RootOptions};
 use crate::closure::Closure;
 use crate::error::Error;
 use crate::loader::Objects;
 use crate::path::RootPath;
-use crate::root::Root;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -57,10 +57,11 @@ impl Why {
 }
 
 pub(crate) fn run(options: &Options) -> Result<Why, Error> {
-    let root = Root::open(&options.root.root)?;
-    let objects = Objects::new(&root);
-    let request = build::request_of(&options.root, &options.image, &options.entry[0])?;
-    let closure = Closure::build(&root, &objects, &request)?;
+    let subject = Subject::open(&options.root, &Watch::SILENT)?;
+    let (root, adopted) = (&subject.root, subject.adopted(&options.root));
+    let objects = Objects::new(root);
+    let request = build::request_of(&adopted, &options.image, &options.entry[0])?;
+    let closure = Closure::build(root, &objects, &request)?;
     let followed = root.follow(options.path.as_bytes())?;
     let mut asked: Vec<RootPath> = followed.hops.iter().map(|hop| hop.link.clone()).collect();
     asked.extend(followed.found().map(|(real, _)| real.clone()).or_else(|| RootPath::new(&options.path)));

@@ -7,12 +7,15 @@
 mod note;
 mod parse;
 mod symbols;
+mod version;
+mod window;
 
 use std::io;
 
 pub use note::{DlopenNote, Priority};
 pub use parse::parse;
-pub use symbols::{SymbolTables, parse_imports};
+pub use symbols::{RelocationTable, Symbol, SymbolTables, Symbols, parse_imports, parse_symbols};
+pub use version::{DefinedVersion, Versions, WantedVersion, WantedVersions, parse_versions};
 
 /// Something that can be read by ranges.
 pub trait Bytes {
@@ -121,10 +124,18 @@ pub struct ElfObject {
     pub runpath: Option<Vec<u8>>,
     /// DT_AUDIT and DT_DEPAUDIT, colon lists.
     pub audit: Vec<Vec<u8>>,
+    /// DT_FLAGS.
+    pub flags: u64,
     /// DT_FLAGS_1.
     pub flags_1: u64,
+    /// DT_RELR, relocations in the compact form, which older loaders do not know.
+    pub has_relr: bool,
+    /// DT_REL, DT_RELA and DT_JMPREL.
+    pub relocations: Vec<RelocationTable>,
     /// Where the dynamic symbols lie; `None` for an object without.
     pub symbols: Option<SymbolTables>,
+    /// Bits of the x86 levels that the object needs (GNU_PROPERTY_X86_ISA_1_NEEDED); 0 says nothing.
+    pub isa_needed: u32,
     /// What `.note.dlopen` notes say the object may open later.
     pub dlopen: Vec<DlopenNote>,
     /// Defects that the loader passes over but the user may want to hear of.
@@ -140,6 +151,16 @@ impl ElfObject {
     /// DF_1_NODEFLIB: neither the default directories nor the cache's files below them answer its needs.
     pub fn is_nodeflib(&self) -> bool {
         self.flags_1 & goblin::elf::dynamic::DF_1_NODEFLIB != 0
+    }
+
+    /// Whether all symbols are bound at the start, PLT slots too (DF_BIND_NOW, DF_1_NOW).
+    pub fn is_bound_now(&self) -> bool {
+        self.flags & goblin::elf::dynamic::DF_BIND_NOW != 0 || self.flags_1 & goblin::elf::dynamic::DF_1_NOW != 0
+    }
+
+    /// The x86-64 level that the object is marked as needing, above the baseline (x86-64 psABI, "Program Property").
+    pub fn isa_level(&self) -> Option<u32> {
+        (self.isa_needed > 1).then(|| self.isa_needed.ilog2() + 1)
     }
 
     /// ET_REL: an object file for the linker, which no loader opens.

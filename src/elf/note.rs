@@ -11,6 +11,11 @@ use super::{ElfObject, Malformed};
 /// Owner and type of the note, as UAPI.12 defines them.
 const OWNER: &[u8] = b"FDO\0";
 const DLOPEN: u32 = 0x407c_0c0a;
+/// Owner and type of the note with program properties (Linux gABI extensions, ".note.gnu.property"), and the property
+/// that says which levels of x86 an object needs.
+const GNU: &[u8] = b"GNU\0";
+const PROPERTIES: u32 = 5;
+const X86_ISA_1_NEEDED: u32 = 0xc000_8002;
 /// Bytes of a note's header: three 32-bit words in both classes.
 const HEADER: usize = 12;
 
@@ -62,6 +67,9 @@ pub(super) fn parse_notes(bytes: &[u8], program: &ProgramHeader, ctx: Ctx, objec
             object.oddities.push(Malformed::new("bad-note", offset, "a note is longer than its segment"));
             return;
         };
+        if kind == PROPERTIES && bytes.get(at + HEADER..name_end) == Some(GNU) {
+            properties(&bytes[from..end], ctx, object);
+        }
         if kind == DLOPEN && bytes.get(at + HEADER..name_end) == Some(OWNER) {
             let text = bytes[from..end].split(|b| *b == 0).next().unwrap_or_default();
             match serde_json::from_slice::<Vec<RawNote>>(text) {
@@ -76,6 +84,21 @@ pub(super) fn parse_notes(bytes: &[u8], program: &ProgramHeader, ctx: Ctx, objec
             Some(next) => next,
             None => return,
         };
+    }
+}
+
+fn properties(bytes: &[u8], ctx: Ctx, object: &mut ElfObject) {
+    let align = if ctx.container.is_big() { 8 } else { 4 };
+    let mut at = 0;
+    while let (Ok(kind), Ok(size)) = (bytes.pread_with::<u32>(at, ctx.le), bytes.pread_with::<u32>(at + 4, ctx.le)) {
+        if kind == X86_ISA_1_NEEDED {
+            object.isa_needed |= bytes.pread_with::<u32>(at + 8, ctx.le).unwrap_or(0);
+        }
+        let next = (at + 8).checked_add(size as usize).and_then(|end| end.checked_next_multiple_of(align));
+        match next {
+            Some(next) => at = next,
+            None => return,
+        }
     }
 }
 

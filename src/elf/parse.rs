@@ -9,12 +9,14 @@ use goblin::elf::{Elf, Header};
 use scroll::Pread;
 
 use super::note::parse_notes;
-use super::{Bytes, Class, ElfObject, Malformed, Segment, SymbolTables, Target, Want, WantKind};
+use super::{Bytes, Class, ElfObject, Malformed, RelocationTable, Segment, SymbolTables, Target, Want, WantKind};
 
 /// Objects that go ahead of this one in symbol order (Oracle Linker and Libraries Guide, "Filters"); goblin has no
 /// names for the two tags.
 const DT_FILTER: u64 = 0x7fff_ffff;
 const DT_AUXILIARY: u64 = 0x7fff_fffd;
+/// Compact relative relocations (gABI, 2022); goblin has no name for it.
+const DT_RELR: u64 = 36;
 /// Enough for the header and the program headers of nearly every file, in one read.
 const HEAD: usize = 4096;
 /// Longest interpreter path the kernel takes, with its NUL (`PATH_MAX`, fs/binfmt_elf.c).
@@ -71,8 +73,12 @@ pub fn parse(bytes: &(impl Bytes + ?Sized)) -> Result<ElfObject, Malformed> {
         rpath: None,
         runpath: None,
         audit: Vec::new(),
+        flags: 0,
         flags_1: 0,
+        has_relr: false,
+        relocations: Vec::new(),
         symbols: None,
+        isa_needed: 0,
         dlopen: Vec::new(),
         oddities: Vec::new(),
     };
@@ -202,7 +208,29 @@ impl<B: Bytes + ?Sized> File<'_, B> {
                 strings: (strings.0, size),
                 gnu_hash: mapped(dynamic::DT_GNU_HASH).map(|(offset, _)| offset),
                 hash: mapped(dynamic::DT_HASH).map(|(offset, _)| offset),
+                versions: mapped(dynamic::DT_VERSYM).map(|(offset, _)| offset),
+                defined_versions: mapped(dynamic::DT_VERDEF).map(|(offset, _)| offset),
+                wanted_versions: mapped(dynamic::DT_VERNEED).map(|(offset, _)| offset),
             });
+        }
+        object.flags = last(dynamic::DT_FLAGS).unwrap_or(0);
+        // A tag of the old form says the same as the flag (gABI, "Dynamic Section").
+        if last(dynamic::DT_BIND_NOW).is_some() {
+            object.flags |= dynamic::DF_BIND_NOW;
+        }
+        object.has_relr = last(DT_RELR).is_some();
+        // Relocations of MIPS follow its global offset table, not these tags.
+        let plt_has_addend = last(dynamic::DT_PLTREL) == Some(dynamic::DT_RELA);
+        for (table, size, count, has_addend, is_plt) in [
+            (dynamic::DT_RELA, dynamic::DT_RELASZ, Some(dynamic::DT_RELACOUNT), true, false),
+            (dynamic::DT_REL, dynamic::DT_RELSZ, Some(dynamic::DT_RELCOUNT), false, false),
+            (dynamic::DT_JMPREL, dynamic::DT_PLTRELSZ, None, plt_has_addend, true),
+        ] {
+            if let (Some((offset, room)), Some(size)) = (mapped(table), last(size)) {
+                let relative = count.and_then(last).unwrap_or(0);
+                let size = size.min(room);
+                object.relocations.push(RelocationTable { offset, size, has_addend, is_plt, relative });
+            }
         }
         let is_string = |tag: &&Dyn| {
             matches!(

@@ -1,15 +1,21 @@
-//! Names that an object imports, from the dynamic tables alone: stripped files without section headers count too.
+//! Symbols that an object imports and defines, from the dynamic tables alone: stripped files without section headers
+//! count too.
 
 use goblin::container::{Container, Ctx, Endian};
-use goblin::elf::sym::Sym;
+use goblin::elf::reloc;
+use goblin::elf::section_header::{SHN_ABS, SHN_UNDEF};
+use goblin::elf::sym::{STB_GLOBAL, STB_GNU_UNIQUE, STB_WEAK, STT_COMMON, STT_GNU_IFUNC, STT_TLS, Sym};
 use scroll::Pread;
 
+use super::version::HIDDEN;
 use super::{Bytes, Class, ElfObject, Malformed};
 
 /// Symbols of one object that are read.
-const MAX_SYMBOLS: u64 = 1 << 20;
+const MAX_SYMBOLS: u64 = 1 << 22;
 /// Bytes of a string table that are read.
 const MAX_STRINGS: u64 = 64 << 20;
+/// Bytes of one relocation table that are read.
+const MAX_RELOCATIONS: u64 = 256 << 20;
 
 /// Where the dynamic symbols of an object lie, as file offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +28,129 @@ pub struct SymbolTables {
     pub gnu_hash: Option<u64>,
     /// DT_HASH.
     pub hash: Option<u64>,
+    /// DT_VERSYM.
+    pub versions: Option<u64>,
+    /// DT_VERDEF.
+    pub defined_versions: Option<u64>,
+    /// DT_VERNEED.
+    pub wanted_versions: Option<u64>,
+}
+
+/// A table of relocations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RelocationTable {
+    /// Its offset in the file.
+    pub offset: u64,
+    /// Its bytes.
+    pub size: u64,
+    /// Whether its records carry an addend (Elf_Rela).
+    pub has_addend: bool,
+    /// Whether it is that of the PLT (DT_JMPREL), which may be bound lazily.
+    pub is_plt: bool,
+    /// How many records at its start name no symbol (DT_RELACOUNT, DT_RELCOUNT).
+    pub relative: u64,
+}
+
+/// The dynamic symbols of an object, and which of them are bound when.
+#[derive(Clone, Debug, Default)]
+pub struct Symbols {
+    strings: Vec<u8>,
+    /// In the order of the table.
+    pub list: Vec<Symbol>,
+    /// Whether the object says versions of its symbols (DT_VERSYM).
+    pub has_versions: bool,
+    /// Undefined ones that a relocation other than a PLT slot names, as indices into `list`.
+    pub at_start: Vec<u32>,
+    /// Undefined ones that only PLT slots name.
+    pub by_plt: Vec<u32>,
+    /// Those that are copied out of a library into this program.
+    pub copied: Vec<u32>,
+}
+
+/// A dynamic symbol.
+#[derive(Clone, Copy, Debug)]
+pub struct Symbol {
+    name: u32,
+    /// Its version index without the hidden bit.
+    pub version: u16,
+    /// Whether requests without version pass it over.
+    pub is_hidden: bool,
+    /// Whether it answers lookups.
+    pub is_defined: bool,
+    /// STB_WEAK: as a want it may be absent.
+    pub is_weak: bool,
+}
+
+impl Symbols {
+    /// The name of a symbol; empty if it lies outside of the string table.
+    pub fn name(&self, symbol: &Symbol) -> &[u8] {
+        let text = self.strings.get(symbol.name as usize..).unwrap_or_default();
+        memchr::memchr(0, text).map_or(text, |end| &text[..end])
+    }
+}
+
+struct Reader<'a, B: Bytes + ?Sized> {
+    bytes: &'a B,
+    ctx: Ctx,
+}
+
+impl<B: Bytes + ?Sized> Reader<'_, B> {
+    fn range(&self, offset: u64, length: u64) -> Result<Vec<u8>, Malformed> {
+        let cut = || Malformed::new("truncated", offset, "its symbol tables lie past its end");
+        if offset.checked_add(length).is_none_or(|end| end > self.bytes.size()) {
+            return Err(cut());
+        }
+        let mut buffer = vec![0; usize::try_from(length).map_err(|_| cut())?];
+        match self.bytes.read_at(offset, &mut buffer) {
+            Ok(read) if read == buffer.len() => Ok(buffer),
+            _ => Err(cut()),
+        }
+    }
+
+    fn words<const N: usize>(&self, offset: u64) -> Result<[u64; N], Malformed> {
+        let bytes = self.range(offset, 4 * N as u64)?;
+        let word = |at: usize| u64::from(bytes.pread_with::<u32>(4 * at, self.ctx.le).unwrap_or(0));
+        Ok(std::array::from_fn(word))
+    }
+
+    /// How many symbols there are: DT_HASH says it (`nchain`); of DT_GNU_HASH the chain of the greatest bucket ends with
+    /// the last symbol.
+    fn count(&self, tables: &SymbolTables) -> Result<u64, Malformed> {
+        if let Some(table) = tables.hash {
+            return Ok(self.words::<2>(table)?[1]);
+        }
+        let Some(table) = tables.gnu_hash else { return Ok(0) };
+        let [buckets, first, bloom, _] = self.words::<4>(table)?;
+        let bloom_word = if self.ctx.container.is_big() { 8 } else { 4 };
+        let buckets_at = table + 16 + bloom * bloom_word;
+        let words = self.range(buckets_at, buckets * 4)?;
+        let all = words.chunks_exact(4).map(|word| word.pread_with::<u32>(0, self.ctx.le).unwrap_or(0));
+        let Some(mut last) = all.max().map(u64::from).filter(|last| *last >= first) else { return Ok(first) };
+        let chains_at = buckets_at + buckets * 4;
+        while last < MAX_SYMBOLS {
+            let [hash] = self.words::<1>(chains_at + (last - first) * 4)?;
+            last += 1;
+            if hash & 1 == 1 {
+                break;
+            }
+        }
+        Ok(last)
+    }
+
+    fn table(&self, tables: &SymbolTables, count: u64) -> Result<Vec<Sym>, Malformed> {
+        let size = Sym::size(self.ctx.container);
+        if count > MAX_SYMBOLS || count * size as u64 > tables.symbols.1 {
+            return Err(Malformed::new("bad-dynamic", tables.symbols.0, format!("it claims {count} symbols")));
+        }
+        let bytes = self.range(tables.symbols.0, count * size as u64)?;
+        Ok(bytes.chunks_exact(size).map_while(|record| record.pread_with::<Sym>(0, self.ctx).ok()).collect())
+    }
+}
+
+fn reader<'a, B: Bytes + ?Sized>(bytes: &'a B, object: &ElfObject) -> Reader<'a, B> {
+    let container = if object.target.class == Class::Elf64 { Container::Big } else { Container::Little };
+    let endian = if object.target.little_endian { Endian::Little } else { Endian::Big };
+    Reader { bytes, ctx: Ctx::new(container, endian) }
 }
 
 /// The names of the symbols that an object uses and does not define; empty for one without dynamic symbols.
@@ -32,45 +161,108 @@ pub struct SymbolTables {
 /// `truncated` or `bad-string` for tables that do not lie in the file.
 pub fn parse_imports(bytes: &(impl Bytes + ?Sized), object: &ElfObject) -> Result<Vec<Vec<u8>>, Malformed> {
     let Some(tables) = object.symbols else { return Ok(Vec::new()) };
-    let is_64 = object.target.class == Class::Elf64;
-    let container = if is_64 { Container::Big } else { Container::Little };
-    let ctx = Ctx::new(container, if object.target.little_endian { Endian::Little } else { Endian::Big });
-    let read = |offset: u64, length: u64| {
-        let cut = || Malformed::new("truncated", offset, "its symbol tables lie past its end");
-        if offset.checked_add(length).is_none_or(|end| end > bytes.size()) {
-            return Err(cut());
-        }
-        let mut buffer = vec![0; usize::try_from(length).map_err(|_| cut())?];
-        match bytes.read_at(offset, &mut buffer) {
-            Ok(read) if read == buffer.len() => Ok(buffer),
-            _ => Err(cut()),
-        }
-    };
-    let word = |offset: u64| -> Result<u64, Malformed> {
-        Ok(u64::from(read(offset, 4)?.pread_with::<u32>(0, ctx.le).unwrap_or(0)))
-    };
+    let reader = reader(bytes, object);
     // Second word of either table: `symoffset` of DT_GNU_HASH, `nchain` of DT_HASH.
     let count = match tables.gnu_hash.or(tables.hash) {
-        Some(table) => word(table + 4)?,
+        Some(table) => reader.words::<2>(table)?[1],
         None => return Ok(Vec::new()),
     };
-    let entry = Sym::size(container) as u64;
-    if count > MAX_SYMBOLS || count * entry > tables.symbols.1 {
-        return Err(Malformed::new("bad-dynamic", tables.symbols.0, format!("it claims {count} symbols")));
-    }
-    let symbols = read(tables.symbols.0, count * entry)?;
-    let strings = read(tables.strings.0, tables.strings.1.min(MAX_STRINGS))?;
+    let symbols = reader.table(&tables, count)?;
+    let strings = reader.range(tables.strings.0, tables.strings.1.min(MAX_STRINGS))?;
     let mut names = Vec::new();
     // The first symbol is always empty.
-    for index in 1..usize::try_from(count).unwrap_or(0) {
-        let Ok(symbol) = symbols.pread_with::<Sym>(index * Sym::size(container), ctx) else { break };
-        if symbol.st_shndx != 0 {
-            continue;
-        }
+    for symbol in symbols.iter().skip(1).filter(|symbol| symbol.st_shndx == SHN_UNDEF as usize) {
         let Some(text) = strings.get(symbol.st_name..) else {
             return Err(Malformed::new("bad-string", tables.strings.0, "a symbol's name starts outside of its table"));
         };
         names.push(text.split(|b| *b == 0).next().unwrap_or_default().to_vec());
     }
     Ok(names)
+}
+
+/// All dynamic symbols of an object, and which of the undefined ones its relocations name.
+///
+/// A symbol that no relocation names is never looked up, so it is in none of the lists.
+///
+/// # Errors
+/// `truncated` or `bad-dynamic` for tables that do not lie in the file.
+pub fn parse_symbols(bytes: &(impl Bytes + ?Sized), object: &ElfObject) -> Result<Symbols, Malformed> {
+    let Some(tables) = object.symbols else { return Ok(Symbols::default()) };
+    let reader = reader(bytes, object);
+    let raw = reader.table(&tables, reader.count(&tables)?)?;
+    let versions = match tables.versions {
+        Some(offset) => Some(reader.range(offset, raw.len() as u64 * 2)?),
+        None => None,
+    };
+    let version_of = |index: usize| {
+        let stored = versions.as_ref().map(|table| table.pread_with::<u16>(index * 2, reader.ctx.le).unwrap_or(0));
+        stored.unwrap_or(0)
+    };
+    let mut found = Symbols {
+        strings: reader.range(tables.strings.0, tables.strings.1.min(MAX_STRINGS))?,
+        has_versions: versions.is_some(),
+        ..Symbols::default()
+    };
+    found.list = raw
+        .iter()
+        .enumerate()
+        .map(|(index, symbol)| Symbol {
+            name: u32::try_from(symbol.st_name).unwrap_or(u32::MAX),
+            version: version_of(index) & !HIDDEN,
+            is_hidden: version_of(index) & HIDDEN != 0,
+            is_defined: answers(symbol),
+            is_weak: symbol.st_bind() == STB_WEAK,
+        })
+        .collect();
+    // 0: named by no relocation, 1: by a PLT slot, 2: by another.
+    let mut named = vec![0u8; raw.len()];
+    let copy = copy_relocation(object.target.machine);
+    for table in object.relocations.iter().filter(|table| table.size <= MAX_RELOCATIONS) {
+        let size = reloc::Reloc::size(table.has_addend, reader.ctx);
+        let skipped = table.relative.saturating_mul(size as u64).min(table.size);
+        let records = reader.range(table.offset + skipped, table.size - skipped)?;
+        for record in records.chunks_exact(size) {
+            let Ok(record) = record.pread_with::<reloc::Reloc>(0, (table.has_addend, reader.ctx)) else { break };
+            let Some(mark) = named.get_mut(record.r_sym) else { continue };
+            *mark = (*mark).max(if table.is_plt { 1 } else { 2 });
+            if Some(record.r_type) == copy {
+                found.copied.push(u32::try_from(record.r_sym).unwrap_or(0));
+            }
+        }
+    }
+    for (index, symbol) in raw.iter().enumerate().skip(1) {
+        let is_wanted = symbol.st_shndx == SHN_UNDEF as usize && symbol.st_bind() == STB_GLOBAL;
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        match named[index as usize] {
+            1 if is_wanted => found.by_plt.push(index),
+            2 if is_wanted => found.at_start.push(index),
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a symbol can answer a lookup (do_lookup_x of glibc's dl-lookup.c, find_sym2 of musl's dynlink.c): defined,
+/// visible outside, with a value unless it is thread-local or absolute, and of a kind that can be linked to.
+fn answers(symbol: &Sym) -> bool {
+    let kind = symbol.st_type();
+    symbol.st_shndx != SHN_UNDEF as usize
+        && (symbol.st_value != 0 || kind == STT_TLS || symbol.st_shndx == SHN_ABS as usize)
+        && matches!(symbol.st_bind(), STB_GLOBAL | STB_WEAK | STB_GNU_UNIQUE)
+        && (kind <= 2 || matches!(kind, STT_COMMON | STT_TLS | STT_GNU_IFUNC))
+}
+
+/// The relocation that copies a library's data into the program, by machine (processor supplements).
+fn copy_relocation(machine: u16) -> Option<u32> {
+    use goblin::elf::header as h;
+    match machine {
+        h::EM_X86_64 => Some(reloc::R_X86_64_COPY),
+        h::EM_386 => Some(reloc::R_386_COPY),
+        h::EM_AARCH64 => Some(reloc::R_AARCH64_COPY),
+        h::EM_ARM => Some(reloc::R_ARM_COPY),
+        h::EM_RISCV => Some(reloc::R_RISCV_COPY),
+        h::EM_PPC64 => Some(19),
+        h::EM_S390 => Some(9),
+        _ => None,
+    }
 }

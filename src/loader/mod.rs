@@ -4,11 +4,14 @@
 //! tried against them (`tests/loader_laws.rs`); glibc and musl each have a file of their own. Every search brings its
 //! trail, so that a miss explains itself.
 
+mod binding;
 mod cache;
 mod candidate;
+mod conf;
 mod facts;
 mod glibc;
 mod lists;
+mod lost;
 mod machine;
 mod musl;
 mod objects;
@@ -19,8 +22,11 @@ mod tokens;
 use std::rc::Rc;
 use std::sync::Arc;
 
+pub use binding::{UndefinedSymbol, UnmetVersion, undefined_symbols, unmet_versions};
 pub use cache::{Cache, CacheEntry};
+pub use conf::conf_dirs;
 pub use facts::{Facts, Family};
+pub use lost::{Cause, Diagnosis, LibraryNames, diagnose};
 pub use objects::{Objects, Read};
 pub use process::{load, open};
 pub use search::{Found, FoundBy, Outcome, Search, Step, Via};

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::facts::{Facts, read_facts};
-use crate::elf::{self, Bytes, ElfObject, Malformed};
+use crate::elf::{self, Bytes, ElfObject, Malformed, Symbols, Versions};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{Root, Source};
@@ -26,6 +26,8 @@ pub struct Read {
     pub head: Vec<u8>,
     /// What it says, or why it says nothing.
     pub elf: Result<Arc<ElfObject>, Malformed>,
+    /// Its version tables, or why they cannot be read; empty for a file that is no ELF object.
+    pub versions: Result<Versions, Malformed>,
 }
 
 /// ELF files of a root, read once.
@@ -82,9 +84,11 @@ impl<'r> Objects<'r> {
         let wanted = usize::try_from(source.meta().size).unwrap_or(FIRST).min(FIRST);
         let length = source.read_at(0, &mut first[..wanted]).map_err(|error| Error::unreadable(real, error))?;
         let first = &first[..length];
-        let elf = elf::parse(&SourceBytes { source: &*source, first }).map(Arc::new);
+        let bytes = SourceBytes { source: &*source, first };
+        let elf = elf::parse(&bytes).map(Arc::new);
+        let versions = elf.as_ref().map_or_else(|_| Ok(Versions::default()), |elf| elf::parse_versions(&bytes, elf));
         let head = first[..length.min(HEAD)].to_vec();
-        let read = Rc::new(Read { head, elf });
+        let read = Rc::new(Read { head, elf, versions });
         self.read.borrow_mut().insert(real.clone(), Rc::clone(&read));
         Ok(read)
     }
@@ -98,6 +102,18 @@ impl<'r> Objects<'r> {
         let Ok(elf) = &read.elf else { return Ok(Vec::new()) };
         let source = self.root.open_file(real)?;
         Ok(elf::parse_imports(&SourceBytes { source: &*source, first: &[] }, elf).unwrap_or_default())
+    }
+
+    /// The dynamic symbols of the ELF file at a real path; none if it is not one or its tables are damaged. They are
+    /// large and asked for once: nothing is kept.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub fn symbols(&self, real: &RootPath) -> Result<Symbols, Error> {
+        let read = self.read(real)?;
+        let Ok(elf) = &read.elf else { return Ok(Symbols::default()) };
+        let source = self.root.open_file(real)?;
+        Ok(elf::parse_symbols(&SourceBytes { source: &*source, first: &[] }, elf).unwrap_or_default())
     }
 
     /// What the loader at a real path was built with.

@@ -253,7 +253,7 @@ fn run_settings(
 }
 
 /// Architecture and variant in the words of Go, as the image specification wants them (config.md, "architecture").
-fn platform(target: &crate::elf::Target) -> (&'static str, &'static str) {
+pub fn platform(target: &crate::elf::Target) -> (&'static str, &'static str) {
     const ARM_HARD: u32 = 0x400;
     let is_64 = target.class == crate::elf::Class::Elf64;
     match (machine_name(target.machine).as_str(), is_64, target.little_endian) {

@@ -8,7 +8,9 @@ mod user;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use build::platform;
 pub use tree::PlannedTree;
+pub use user::Identity;
 
 use crate::path::RootPath;
 

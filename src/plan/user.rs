@@ -4,13 +4,15 @@ use super::{Content, ItemKind, Plan, Settings};
 use crate::closure::Closure;
 use crate::error::Error;
 use crate::path::RootPath;
-use crate::root::Root;
+use crate::root::{FileKind, Meta, Root};
 
 /// The account for programs that need no rights: the number that distroless made customary.
 const NONROOT: &str = "65532:65532";
 /// Where service units lie, the administrator's own first (systemd.unit(5)).
 const UNIT_DIRS: [&str; 3] = ["/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
 const MAX_UNIT: usize = 1 << 20;
+/// Largest account file that is read.
+const MAX_ACCOUNTS: usize = 4 << 20;
 
 /// `UID:GID` of the image: what the user says; else what the service unit of the root that starts the entry says, root
 /// where that names nobody; else nonroot.
@@ -72,6 +74,15 @@ struct Accounts {
 }
 
 impl Accounts {
+    /// Those of a finished image, or of a plan seen as a tree.
+    fn read(image: &Root) -> Result<Self, Error> {
+        let text = |path: &[u8]| -> Result<String, Error> {
+            let read = image.read_followed(path, MAX_ACCOUNTS)?;
+            Ok(read.map(|(_, bytes)| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default())
+        };
+        Ok(Self { passwd: text(b"/etc/passwd")?, group: text(b"/etc/group")? })
+    }
+
     fn of(plan: &Plan) -> Self {
         let made = |path: &str| {
             let item = RootPath::new(path).and_then(|path| plan.items.get(&path));
@@ -113,6 +124,68 @@ impl Accounts {
             None => own.and_then(|fields| fields.get(3).map(|gid| (*gid).to_owned())).unwrap_or_else(|| "0".to_owned()),
         };
         Ok(format!("{uid}:{gid}"))
+    }
+}
+
+/// Who a process of the image is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The user.
+    pub uid: u32,
+    /// The groups, the primary one first.
+    pub gids: Vec<u32>,
+}
+
+impl Identity {
+    /// Who `NAME|UID[:GROUP|GID]` is by the accounts of an image; `None` for a name that they do not have. Empty is root.
+    /// Without a group the user's own counts, and those that list the user (as runc and crun do it).
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub fn of(user: &str, image: &Root) -> Result<Option<Self>, Error> {
+        let accounts = Accounts::read(image)?;
+        if user.is_empty() {
+            return Ok(Some(Self { uid: 0, gids: vec![0] }));
+        }
+        let Ok(numbers) = accounts.resolve(user) else { return Ok(None) };
+        let (uid, gid) = numbers.split_once(':').unwrap_or((&numbers, "0"));
+        let number = |text: &str| text.parse::<u32>().unwrap_or(u32::MAX);
+        let mut gids = vec![number(gid)];
+        if !user.contains(':') {
+            let name = Accounts::line(&accounts.passwd, 2, uid).map(|fields| fields[0].to_owned()).unwrap_or_default();
+            for line in accounts.group.lines() {
+                let fields: Vec<&str> = line.split(':').collect();
+                if let [_, _, gid, members] = fields.as_slice()
+                    && members.split(',').any(|member| member == name && !name.is_empty())
+                {
+                    gids.push(number(gid));
+                }
+            }
+        }
+        Ok(Some(Self { uid: number(uid), gids }))
+    }
+
+    /// Whether the accounts of an image have a line with this number.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub fn is_known(uid: &str, image: &Root) -> Result<bool, Error> {
+        Ok(Accounts::line(&Accounts::read(image)?.passwd, 2, uid).is_some())
+    }
+
+    /// Whether the rights in `bits` (one digit of a mode) are all given (path_resolution(7)). Root needs only some
+    /// execute bit on a file.
+    pub fn may(&self, meta: &Meta, bits: u32) -> bool {
+        const ANY_EXECUTE: u32 = 0o111;
+        if self.uid == 0 {
+            return bits & 0o1 == 0 || meta.kind == FileKind::Dir || meta.mode & ANY_EXECUTE != 0;
+        }
+        let shift = match () {
+            () if meta.uid == self.uid => 6,
+            () if self.gids.contains(&meta.gid) => 3,
+            () => 0,
+        };
+        meta.mode >> shift & bits == bits
     }
 }
 

@@ -60,6 +60,9 @@ fn finding(finding: &Finding) -> String {
             &format!("{:>2} {:<16} {place}{}", number + 1, step.source, step.outcome),
         );
     }
+    if let Some(why) = &finding.ranked {
+        row("ranked", why);
+    }
     for (number, help) in finding.help.iter().enumerate() {
         row(if number == 0 { "help" } else { "" }, help);
     }

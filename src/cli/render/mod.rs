@@ -2,6 +2,7 @@
 
 mod human;
 mod progress;
+mod sarif;
 mod tree;
 
 use std::io::{self, Write};
@@ -10,7 +11,7 @@ use serde::Serialize;
 
 use super::Format;
 use crate::commands::build::{Options, Packed};
-use crate::commands::check::Checked;
+use crate::commands::check::{CheckFormat, Checked};
 use crate::commands::deps::{Deps, DepsFormat};
 use crate::commands::why::Why;
 use crate::error::Error;
@@ -96,9 +97,10 @@ pub(super) fn why(why: &Why, format: Format) -> Result<(), Error> {
 }
 
 /// What was found.
-pub(super) fn checked(checked: &Checked, format: Format) -> Result<(), Error> {
+pub(super) fn checked(checked: &Checked, format: CheckFormat) -> Result<(), Error> {
     match format {
-        Format::Json => json(checked),
-        Format::Human => text(&human::checked(checked)),
+        CheckFormat::Json => json(checked),
+        CheckFormat::Sarif => json(&sarif::log(checked)),
+        CheckFormat::Human => text(&human::checked(checked)),
     }
 }

@@ -2,20 +2,20 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::commands::build::Options;
-
 pub(in crate::cli) struct Progress {
     bar: ProgressBar,
 }
 
 impl Progress {
-    pub(in crate::cli) fn start(options: &Options) -> Self {
-        let bar = if options.dry_run {
+    pub(in crate::cli) fn start(is_hidden: bool, what: &'static str) -> Self {
+        let bar = if is_hidden {
             ProgressBar::hidden()
         } else {
             ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
         };
-        if let Ok(style) = ProgressStyle::with_template("packing {bar:30} {bytes} of {total_bytes} {bytes_per_sec}") {
+        if let Ok(style) =
+            ProgressStyle::with_template(&format!("{what} {{bar:30}} {{bytes}} of {{total_bytes}} {{bytes_per_sec}}"))
+        {
             bar.set_style(style);
         }
         Self { bar }

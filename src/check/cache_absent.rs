@@ -1,0 +1,33 @@
+//! Directories in ld.so.conf, and no cache.
+
+use super::{Check, Evidence};
+use crate::error::Error;
+use crate::finding::{Finding, Level};
+use crate::loader::{CACHE_PATH, conf_dirs};
+
+pub(super) const CHECK: Check = Check {
+    code: "cache-absent",
+    text: "/etc/ld.so.conf names directories, but there is no /etc/ld.so.cache. Loaders read the cache and never the \
+           configuration, so libraries in those directories are not found. Run ldconfig in the builder stage.",
+    find,
+};
+
+fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
+    let root = evidence.root();
+    let lost = evidence.lost()?;
+    let is_there = root.follow(CACHE_PATH)?.file().is_some();
+    // It matters to those whose library lies in such a directory.
+    let affected: Vec<&str> = lost
+        .iter()
+        .filter(|finding| finding.code == "library-not-cached")
+        .map(|finding| finding.subject.as_str())
+        .collect();
+    if is_there || affected.is_empty() {
+        return Ok(Vec::new());
+    }
+    let dirs: Vec<String> = conf_dirs(root)?.iter().map(ToString::to_string).collect();
+    let says = format!("/etc/ld.so.conf names {}, but there is no cache: {}", dirs.join(", "), affected.join(", "));
+    Ok(vec![
+        Finding::new(CHECK.code, Level::Warning, "/etc/ld.so.cache", says).help("run ldconfig in the builder stage"),
+    ])
+}

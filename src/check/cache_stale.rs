@@ -1,0 +1,34 @@
+//! A line of the cache whose file is gone.
+
+use super::{Check, Evidence};
+use crate::error::Error;
+use crate::finding::{Finding, Level};
+use crate::loader::{FoundBy, Outcome};
+use crate::path::show;
+
+pub(super) const CHECK: Check = Check {
+    code: "cache-stale",
+    text: "/etc/ld.so.cache names a file for a library that is not there any more, and no other place has it. The library was \
+           removed or moved after ldconfig ran. Install it again and run ldconfig in the builder stage.",
+    find,
+};
+
+fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
+    let mut found: Vec<Finding> = Vec::new();
+    for started in evidence.closure.processes.iter().filter(|started| started.required) {
+        for missing in &started.process.missing {
+            let gone = missing.search.steps.iter().find(|step| {
+                step.source == FoundBy::Cache && !step.candidate.is_empty() && step.outcome == Outcome::NoFile
+            });
+            let Some(gone) = gone else { continue };
+            let path = show(&gone.candidate).into_owned();
+            let says = format!("the cache says that {} is {path}, which is not there", show(&missing.name));
+            let finding = Finding::new(CHECK.code, Level::Warning, path, says)
+                .help("install the library again and run ldconfig in the builder stage");
+            if !found.contains(&finding) {
+                found.push(finding);
+            }
+        }
+    }
+    Ok(found)
+}

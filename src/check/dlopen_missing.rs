@@ -1,0 +1,29 @@
+//! A library that an object says it opens, and that is not there.
+
+use super::{Check, Evidence};
+use crate::elf::Priority;
+use crate::error::Error;
+use crate::finding::{Finding, Level};
+
+pub(super) const CHECK: Check = Check {
+    code: "dlopen-missing",
+    text: "An object states in its .note.dlopen that it opens a library at run time, and none of the names it gives is found. What \
+           it marks as required it does not work without: that is an error. What it recommends is a note, since programs say \
+           so themselves when they miss it. Install the library in the builder stage.",
+    find,
+};
+
+fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
+    let unopened = evidence.closure.unopened.iter();
+    Ok(unopened
+        .map(|(object, note)| {
+            let level = if note.priority == Priority::Required { Level::Error } else { Level::Note };
+            let names = note.sonames.join(" or ");
+            let feature = note.feature.as_ref().map_or(String::new(), |feature| format!(" for {feature}"));
+            let says = format!("{object} opens {names}{feature}, which the root does not have");
+            let mut finding = evidence.about(&CHECK, level, object, says);
+            finding.subject = note.sonames.first().cloned().unwrap_or_default();
+            finding.help(format!("install the package that holds {names} in the builder stage"))
+        })
+        .collect())
+}

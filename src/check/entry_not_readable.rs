@@ -1,0 +1,46 @@
+//! An object of the process that the image's user may not read.
+
+use super::{Check, Evidence};
+use crate::error::Error;
+use crate::finding::{Finding, Level};
+use std::collections::BTreeSet;
+
+pub(super) const CHECK: Check = Check {
+    code: "entry-not-readable",
+    text: "A script that is the entry, or a library that it loads, may not be read by the image's user. A program in machine \
+           code needs only execute permission to start; scripts and libraries must be read. Run chmod a+r on it in the \
+           builder stage, or choose another user with --user.",
+    find,
+};
+
+/// Read permission, as in one digit of a mode.
+const READ: u32 = 0o4;
+
+fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
+    let Some(user) = evidence.identity()? else { return Ok(Vec::new()) };
+    let mut wanted = BTreeSet::new();
+    for started in evidence.closure.processes.iter().filter(|started| started.required) {
+        wanted.extend(started.process.loaded.iter().skip(1).map(|object| object.real.clone()));
+    }
+    // What has a `#!` line is read by its interpreter.
+    for path in evidence.executed() {
+        let is_script = evidence.image.meta(&path)?.is_some() && evidence.image.read(&path, 2)? == b"#!";
+        if is_script {
+            wanted.insert(path);
+        }
+    }
+    let mut found = Vec::new();
+    for path in wanted {
+        let Some(meta) = evidence.image.meta(&path)? else { continue };
+        if !user.may(&meta, READ) {
+            let says = format!(
+                "{path} may not be read by the image's user {} (mode {:04o})",
+                evidence.user_shown(),
+                meta.mode
+            );
+            let finding = evidence.about(&CHECK, Level::Error, &path, says);
+            found.push(finding.help(format!("chmod a+r {path} in the builder stage")));
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,58 @@
+//! A locale that is set and not there.
+
+use super::{Check, Evidence};
+use crate::error::Error;
+use crate::finding::{Finding, Level};
+use crate::loader::Family;
+
+pub(super) const CHECK: Check = Check {
+    code: "locale-missing",
+    text: "LANG or an LC_ variable of the image names a locale that the image does not hold. glibc then falls back to the C \
+           locale without a word: text that is not ASCII is garbled or refused, and Perl complains. Set C.UTF-8 \
+           (--env LANG=C.UTF-8), which needs no data from glibc 2.35 on, or make the locale in the builder stage \
+           (localedef, locale-gen). musl knows UTF-8 only and needs none.",
+    find,
+};
+
+/// Where locales lie: one directory each, or all in an archive (locale(7)).
+const LOCALES: &str = "/usr/lib/locale";
+/// The first glibc with C.UTF-8 inside.
+const BUILTIN_UTF8: (u32, u32) = (2, 35);
+const MAX_ARCHIVE: usize = 256 << 20;
+
+fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
+    let facts =
+        evidence.closure.processes.iter().filter(|started| started.required).find_map(|s| s.process.facts.clone());
+    let Some(facts) = facts.filter(|facts| facts.family != Family::Musl) else { return Ok(Vec::new()) };
+    let mut found: Vec<Finding> = Vec::new();
+    let is_ours = |name: &str| name == "LANG" || name.starts_with("LC_");
+    for (variable, value) in evidence.run.env.iter().filter(|(name, _)| is_ours(name)) {
+        let (language, codeset) = value.split_once('.').unwrap_or((value, ""));
+        let plain: String = codeset.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+        let is_builtin = matches!(language, "" | "C" | "POSIX")
+            && (codeset.is_empty() || plain == "utf8")
+            && (codeset.is_empty() || facts.release.is_some_and(|release| release >= BUILTIN_UTF8));
+        if is_builtin {
+            continue;
+        }
+        let normal = if codeset.is_empty() { language.to_owned() } else { format!("{language}.{plain}") };
+        let mut is_there = false;
+        for name in [value, &normal] {
+            let path = format!("{LOCALES}/{name}/LC_CTYPE");
+            is_there |= evidence.image.follow(path.as_bytes())?.file().is_some();
+        }
+        if !is_there
+            && let Some((_, archive)) = evidence.image.read_followed(b"/usr/lib/locale/locale-archive", MAX_ARCHIVE)?
+        {
+            let name = [normal.as_bytes(), b"\0"].concat();
+            is_there = archive.windows(name.len()).any(|window| window == name);
+        }
+        if !is_there && !found.iter().any(|known| known.subject == *value) {
+            let says = format!("{variable} is {value}, but the image has no such locale: programs fall back to ASCII");
+            found.push(Finding::new(CHECK.code, Level::Warning, value.clone(), says).help(format!(
+                "--env {variable}=C.UTF-8, or localedef -i {language} -f UTF-8 {value} in the builder stage"
+            )));
+        }
+    }
+    Ok(found)
+}

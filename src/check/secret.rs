@@ -1,0 +1,95 @@
+//! Secrets in the image.
+
+use super::{Check, Evidence};
+use crate::closure::Reason;
+use crate::error::Error;
+use crate::finding::{Finding, Level};
+use crate::path::RootPath;
+use crate::root::FileKind;
+
+pub(super) const CHECK: Check = Check {
+    code: "secret",
+    text: "A file in the image looks like a secret: a private key, an .env or .npmrc file, credentials of a cloud, a .git directory. \
+           Whoever can pull the image can read it, for ever. slimroot refuses to pack it unless it is named exactly \
+           (--include /app/.env, without a wildcard); leave it out with --exclude and give it to the container at run time, as \
+           a mounted secret. For a file that only looks so: --allow secret=PATH.",
+    find,
+};
+
+/// Names of files and directories that hold secrets.
+const FILES: [&str; 12] = [
+    ".env",
+    ".npmrc",
+    ".pypirc",
+    ".netrc",
+    ".git-credentials",
+    ".pgpass",
+    ".dockercfg",
+    "id_rsa",
+    "id_dsa",
+    "id_ecdsa",
+    "id_ed25519",
+    "credentials.json",
+];
+const DIRS: [&str; 5] = [".git", ".aws", ".ssh", ".gnupg", ".kube"];
+/// Endings of files that may hold a private key, and how one starts (RFC 7468).
+const KEYS: [&str; 2] = [".pem", ".key"];
+const MARK: &[u8] = b"PRIVATE KEY-----";
+const HEAD: usize = 64 << 10;
+
+fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
+    let mut found = Vec::new();
+    let mut inside: Option<RootPath> = None;
+    for (path, meta) in evidence.files()? {
+        if inside.as_ref().is_some_and(|dir| path.is_within(dir)) {
+            continue;
+        }
+        let name = String::from_utf8_lossy(path.name()).into_owned();
+        let is_dir = meta.kind == FileKind::Dir;
+        let what = if is_dir && DIRS.contains(&name.as_str()) && has_files(evidence, path)? {
+            inside = Some(path.clone());
+            "a directory of secrets or history"
+        } else if meta.kind == FileKind::File && is_secret_name(&name) {
+            "a file of secrets"
+        } else if meta.kind == FileKind::File && holds_key(evidence, path, &name)? {
+            "a private key"
+        } else {
+            continue;
+        };
+        if is_named_exactly(evidence, path) {
+            continue;
+        }
+        let level = if evidence.is_finished { Level::Warning } else { Level::Error };
+        let says = format!("{path} looks like {what}");
+        let finding = evidence.about(&CHECK, level, path, says);
+        found.push(finding.help(format!("--exclude {path}, or --allow secret={path} if it is none")));
+    }
+    Ok(found)
+}
+
+/// `.env` and its kin by stage (`.env.production`), but not the examples that are meant to be read.
+fn is_secret_name(name: &str) -> bool {
+    let is_example = ["example", "sample", "template", "dist"].iter().any(|word| name.ends_with(word));
+    FILES.contains(&name) || name.starts_with(".env.") && !is_example
+}
+
+fn has_files(evidence: &Evidence<'_>, dir: &RootPath) -> Result<bool, Error> {
+    Ok(!evidence.image.list(dir)?.is_empty())
+}
+
+fn holds_key(evidence: &Evidence<'_>, path: &RootPath, name: &str) -> Result<bool, Error> {
+    if !KEYS.iter().any(|ending| name.ends_with(ending)) {
+        return Ok(false);
+    }
+    // Packages of distributions and languages carry keys as test data; nobody's secret came with a package.
+    let is_packaged = evidence.closure.reasons(path).any(|edge| matches!(edge.reason, Reason::Companion { .. }));
+    Ok(!is_packaged && memchr::memmem::find(&evidence.image.read(path, HEAD)?, MARK).is_some())
+}
+
+fn is_named_exactly(evidence: &Evidence<'_>, path: &RootPath) -> bool {
+    evidence.closure.reasons(path).any(|edge| match &edge.reason {
+        Reason::Included { pattern } => RootPath::new(pattern).as_ref() == Some(path),
+        Reason::Entry | Reason::Bin => true,
+        _ => false,
+    })
+}

@@ -1,0 +1,35 @@
+//! No place for temporary files.
+
+use super::{Check, Evidence};
+use crate::error::Error;
+use crate::finding::{Finding, Level};
+
+pub(super) const CHECK: Check = Check {
+    code: "tmp-missing",
+    text: "The image has no /tmp, or one that its user may not write to. Programs find out late: an upload, a sort of a large \
+           file, a compiled template fails with \"no such file or directory\". The base profile makes /tmp; in an image made \
+           otherwise add it, or mount one: docker run --tmpfs /tmp.",
+    find,
+};
+
+fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
+    let followed = evidence.image.follow(b"/tmp")?;
+    let says = match followed.dir().cloned() {
+        None => "the image has no /tmp".to_owned(),
+        Some(dir) => match (evidence.image.meta(&dir)?, evidence.identity()?) {
+            (Some(meta), Some(user)) if !user.may(&meta, 0o3) => {
+                format!(
+                    "the image's user {} may not write to /tmp (mode {:04o}, owner {})",
+                    evidence.run.user, meta.mode, meta.uid
+                )
+            }
+            _ => return Ok(Vec::new()),
+        },
+    };
+    let help = if evidence.is_finished {
+        "docker run --tmpfs /tmp, or build the image with the base profile of slimroot"
+    } else {
+        "leave out --no-profile base, which makes /tmp"
+    };
+    Ok(vec![Finding::new(CHECK.code, Level::Warning, "/tmp", says).help(help)])
+}

@@ -1,0 +1,34 @@
+//! Threads without the library that ends them.
+
+use super::{Check, Evidence};
+use crate::error::Error;
+use crate::finding::{Finding, Level};
+use crate::loader::{Family, open};
+
+pub(super) const CHECK: Check = Check {
+    code: "unwinder-missing",
+    text: "glibc opens libgcc_s.so.1 when a thread is cancelled or ended (pthread_cancel, pthread_exit) or a backtrace is taken. \
+           No object names it, so ldd does not show it; without it the process aborts with \"libgcc_s.so.1 must be installed \
+           for pthread_exit to work\". Install libgcc-s1 (libgcc) in the builder stage.",
+    find,
+};
+
+const PROFILE: &str = "unwind";
+const LIBRARY: &[u8] = b"libgcc_s.so.1";
+
+fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
+    let Some(fired) = evidence.fired(PROFILE) else { return Ok(Vec::new()) };
+    for started in
+        evidence.closure.processes.iter().filter(|started| started.required && started.process.inherited == 0)
+    {
+        let is_glibc = started.process.facts.as_ref().is_some_and(|facts| facts.family == Family::Glibc);
+        if is_glibc && open(evidence.objects, &started.process, 0, LIBRARY, &evidence.closure.conditions)?.is_none() {
+            let says = format!("{}: that needs libgcc_s.so.1, which is not there", fired.because);
+            return Ok(vec![
+                Finding::new(CHECK.code, Level::Warning, "libgcc_s.so.1", says)
+                    .help("apt-get install libgcc-s1 (dnf install libgcc) in the builder stage"),
+            ]);
+        }
+    }
+    Ok(Vec::new())
+}

@@ -1,0 +1,38 @@
+//! A user that the image's /etc/passwd does not know.
+
+use super::{Check, Evidence};
+use crate::error::Error;
+use crate::finding::{Finding, Level};
+
+pub(super) const CHECK: Check = Check {
+    code: "user-unknown",
+    text: "The image's configuration names its user, but its /etc/passwd (or /etc/group) has no such name: the runtime refuses to \
+           start the container with \"unable to find user\". A number always works, so slimroot writes numbers.\n\n\
+           For a number without a line in /etc/passwd this is a note: the container starts, but programs that ask who they \
+           are (ssh, whoami, Python's getpass, anything that wants a home directory) fail.",
+    find,
+};
+
+fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
+    let user = &evidence.run.user;
+    if user.is_empty() {
+        return Ok(Vec::new());
+    }
+    let name = user.split(':').next().unwrap_or(user);
+    let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let help =
+        format!("echo '{name}:x:65532:65532::/nonexistent:/sbin/nologin' >>/etc/passwd, or use a number as user");
+    if evidence.identity()?.is_none() {
+        let says =
+            format!("the image runs as {user}, which its /etc/passwd and /etc/group do not know: it will not start");
+        return Ok(vec![Finding::new(CHECK.code, Level::Error, user.clone(), says).help(help)]);
+    }
+    if is_number(name) && !evidence.knows_user(name)? {
+        let says = format!(
+            "the image runs as {name}, which has no line in its /etc/passwd: programs that look up their user fail"
+        );
+        let help = format!("echo 'app:x:{name}:{name}::/nonexistent:/sbin/nologin' >>/etc/passwd, if a program asks");
+        return Ok(vec![Finding::new(CHECK.code, Level::Note, user.clone(), says).help(help)]);
+    }
+    Ok(Vec::new())
+}

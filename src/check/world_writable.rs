@@ -1,0 +1,38 @@
+//! What everybody may write to.
+
+use super::{Check, Evidence};
+use crate::error::Error;
+use crate::finding::{Finding, Level};
+use crate::root::FileKind;
+
+pub(super) const CHECK: Check = Check {
+    code: "world-writable",
+    text: "A file or directory of the image may be written to by everybody, so that a program broken into can change what others \
+           run or read. Directories such as /tmp have the sticky bit (mode 1777), which lets everybody remove only what is \
+           theirs. Run chmod o-w on it, or chmod +t on a shared directory, in the builder stage.",
+    find,
+};
+
+const OTHERS_WRITE: u32 = 0o002;
+const STICKY: u32 = 0o1000;
+
+fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
+    let is_open = |mode: u32, kind: FileKind| match kind {
+        FileKind::Dir => mode & OTHERS_WRITE != 0 && mode & STICKY == 0,
+        FileKind::File => mode & OTHERS_WRITE != 0,
+        _ => false,
+    };
+    let open = evidence.files()?.iter().filter(|(_, meta)| is_open(meta.mode, meta.kind));
+    Ok(open
+        .map(|(path, meta)| {
+            let is_dir = meta.kind == FileKind::Dir;
+            let says = format!("{path} may be written to by everybody (mode {:04o})", meta.mode);
+            let help = if is_dir {
+                format!("chmod 1777 {path} if it is shared, else chmod o-w {path}")
+            } else {
+                format!("chmod o-w {path}")
+            };
+            Finding::new(CHECK.code, Level::Warning, path.to_string(), says).help(help)
+        })
+        .collect())
+}

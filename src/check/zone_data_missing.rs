@@ -1,0 +1,37 @@
+//! A time zone that the image does not know.
+
+use super::{Check, Evidence};
+use crate::error::Error;
+use crate::finding::{Finding, Level};
+use crate::path::RootPath;
+
+pub(super) const CHECK: Check = Check {
+    code: "zone-data-missing",
+    text: "The image sets TZ to the name of a zone, but holds no data for it. Nothing fails: C libraries silently count in UTC, \
+           so every local time is wrong. Install tzdata in the builder stage, or give the rule itself \
+           (TZ=CET-1CEST,M3.5.0,M10.5.0/3).",
+    find,
+};
+
+/// Where zone data lie (tzset(3)).
+const ZONES: &str = "/usr/share/zoneinfo";
+
+fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
+    let Some(value) = evidence.run.env.get("TZ") else { return Ok(Vec::new()) };
+    let name = value.strip_prefix(':').unwrap_or(value);
+    // A rule has an offset, and UTC needs no data.
+    let is_rule = !name.contains('/') && name.bytes().any(|b| b.is_ascii_digit() || b == b'<');
+    if name.is_empty() || is_rule || matches!(name, "UTC" | "GMT" | "UCT" | "Universal" | "Zulu") {
+        return Ok(Vec::new());
+    }
+    let dir = evidence.run.env.get("TZDIR").map_or(ZONES, String::as_str);
+    let path = if name.starts_with('/') { name.to_owned() } else { format!("{dir}/{name}") };
+    let is_there = RootPath::new(&path).is_some() && evidence.image.follow(path.as_bytes())?.file().is_some();
+    if is_there {
+        return Ok(Vec::new());
+    }
+    let says = format!("TZ is {value}, but the image has no {path}: times are silently UTC");
+    Ok(vec![Finding::new(CHECK.code, Level::Warning, value.clone(), says).help(
+        "apt-get install tzdata (apk add tzdata) in the builder stage, and build the image again with --profile tzdata",
+    )])
+}

@@ -1,0 +1,82 @@
+//! Findings as SARIF 2.1.0, the form that code scanning services take (OASIS, "Static Analysis Results Interchange
+//! Format").
+
+use serde_json::{Value, json};
+
+use crate::check::explain;
+use crate::commands::check::Checked;
+use crate::finding::{Finding, Level};
+
+const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
+
+/// One run with its findings. The paths are those inside of the image, so there are no lines to point at.
+pub(super) fn log(checked: &Checked) -> Value {
+    let mut codes: Vec<&str> = checked.findings.iter().map(|finding| finding.code).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    json!({
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": "slimroot",
+                "version": env!("CARGO_PKG_VERSION"),
+                "informationUri": "https://github.com/slimroot/slimroot",
+                "rules": codes.iter().map(|code| rule(code)).collect::<Vec<_>>(),
+            }},
+            "results": checked.findings.iter().map(|finding| result(finding, &codes)).collect::<Vec<_>>(),
+        }],
+    })
+}
+
+fn rule(code: &str) -> Value {
+    let page = explain(code).unwrap_or_default();
+    let first = page.split_once(". ").map_or(page, |(first, _)| first);
+    json!({
+        "id": code,
+        "shortDescription": { "text": first },
+        "fullDescription": { "text": page },
+        "help": { "text": page },
+    })
+}
+
+fn result(finding: &Finding, codes: &[&str]) -> Value {
+    let level = match finding.level {
+        Level::Error => "error",
+        Level::Warning => "warning",
+        Level::Note => "note",
+    };
+    let mut text = finding.says.clone();
+    for (word, lines) in [("because", &finding.because), ("help", &finding.help)] {
+        for line in lines {
+            text.push_str(&format!("\n{word}: {line}"));
+        }
+    }
+    for step in &finding.searched {
+        text.push_str(&format!("\nsearched: {} {} {}", step.source, step.candidate, step.outcome));
+    }
+    // What a finding is about need not be a path; who wants it is one.
+    let place = [Some(&finding.subject), finding.wanted_by.as_ref()].into_iter().flatten().find(|s| s.starts_with('/'));
+    let location = place.map(|path| {
+        let uri: String = path.trim_start_matches('/').bytes().map(encoded).collect();
+        json!({ "physicalLocation": { "artifactLocation": { "uri": uri } },
+                "logicalLocations": [{ "fullyQualifiedName": finding.subject }] })
+    });
+    json!({
+        "ruleId": finding.code,
+        "ruleIndex": codes.iter().position(|code| *code == finding.code),
+        "level": level,
+        "message": { "text": text },
+        "locations": location.into_iter().collect::<Vec<_>>(),
+        "partialFingerprints": { "codeAndSubject/v1": format!("{}={}", finding.code, finding.subject) },
+    })
+}
+
+/// A byte of a path as a part of a URI (RFC 3986, section 2.3).
+fn encoded(byte: u8) -> String {
+    if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+        char::from(byte).to_string()
+    } else {
+        format!("%{byte:02X}")
+    }
+}

@@ -1,0 +1,71 @@
+//! What a command works on: a directory, or an image that is unpacked for it.
+
+use std::sync::Arc;
+
+use crate::cli::RootOptions;
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::root::{FileKind, Root, Tree};
+use crate::verify::{self, ReadOptions, Reference, RunConfig};
+
+/// A root, and how it is run if it is an image.
+pub(crate) struct Subject {
+    pub(crate) root: Root,
+    pub(crate) image: Option<RunConfig>,
+}
+
+/// How long work is told of and ended.
+pub(crate) struct Watch<'a> {
+    pub(crate) progress: &'a dyn Fn(u64, u64),
+    pub(crate) stop: &'a dyn Fn() -> bool,
+}
+
+impl Watch<'_> {
+    /// For work that is over at once.
+    pub(crate) const SILENT: Watch<'static> = Watch { progress: &|_, _| (), stop: &|| false };
+}
+
+impl Subject {
+    /// Opens the root that the options name: a directory, or oci:, oci-archive:, docker-archive:.
+    ///
+    /// # Errors
+    /// `root-missing`, `image-missing`, `bad-image`, `unreadable`.
+    pub(crate) fn open(options: &RootOptions, watch: &Watch<'_>) -> Result<Self, Error> {
+        let Some(reference) = options.root.to_str().and_then(Reference::parse) else {
+            return Ok(Self { root: Root::open(&options.root)?, image: None });
+        };
+        let image = verify::read(&reference, &ReadOptions { progress: watch.progress, stop: watch.stop })?;
+        Ok(Self { root: Root::new(image.tree), image: Some(image.run) })
+    }
+
+    /// The options as the image itself would have them where the user says nothing.
+    pub(crate) fn adopted(&self, options: &RootOptions) -> RootOptions {
+        let Some(image) = &self.image else { return options.clone() };
+        let own = image.env.iter().map(|(name, value)| format!("{name}={value}"));
+        RootOptions {
+            // Later values win.
+            env: own.chain(options.env.iter().cloned()).collect(),
+            workdir: options.workdir.clone().or_else(|| Some(image.workdir.clone()).filter(|dir| !dir.is_empty())),
+            ..options.clone()
+        }
+    }
+}
+
+/// Bytes of all files of a tree, hard links once.
+pub(crate) fn bytes_of(tree: &Arc<dyn Tree>) -> Option<u64> {
+    let mut seen = std::collections::HashSet::new();
+    let mut open = vec![RootPath::root()];
+    let mut bytes = 0;
+    while let Some(dir) = open.pop() {
+        for name in tree.list(&dir).ok()? {
+            let path = dir.join(&name);
+            let Some(meta) = tree.meta(&path).ok()? else { continue };
+            match meta.kind {
+                FileKind::Dir => open.push(path),
+                FileKind::File if meta.links == 1 || seen.insert(meta.identity) => bytes += meta.size,
+                _ => {}
+            }
+        }
+    }
+    Some(bytes)
+}

@@ -1,0 +1,82 @@
+//! Reading records that follow each other, of which nothing says how long they are altogether: a page at a time.
+
+use scroll::{Endian, Pread};
+
+use super::{Bytes, Malformed};
+
+/// Bytes read at once.
+const PAGE: usize = 4096;
+
+/// A page of a file, moved along as records are asked for.
+pub(super) struct Window<'a, B: Bytes + ?Sized> {
+    bytes: &'a B,
+    endian: Endian,
+    at: u64,
+    page: Vec<u8>,
+}
+
+impl<'a, B: Bytes + ?Sized> Window<'a, B> {
+    pub(super) fn new(bytes: &'a B, little_endian: bool) -> Self {
+        let endian = if little_endian { Endian::Little } else { Endian::Big };
+        Self { bytes, endian, at: 0, page: Vec::new() }
+    }
+
+    /// The bytes from `offset` on, at least `length` of them unless the file ends before.
+    fn from(&mut self, offset: u64, length: usize) -> Result<&[u8], Malformed> {
+        let holds = |window: &Self| {
+            let into = usize::try_from(offset.checked_sub(window.at)?).ok()?;
+            (into.checked_add(length)? <= window.page.len()).then_some(into)
+        };
+        if let Some(into) = holds(self) {
+            return Ok(&self.page[into..]);
+        }
+        self.page.resize(PAGE.max(length), 0);
+        let read = self
+            .bytes
+            .read_at(offset, &mut self.page)
+            .map_err(|error| Malformed::new("unreadable", offset, error.to_string()))?;
+        self.page.truncate(read);
+        self.at = offset;
+        Ok(&self.page)
+    }
+
+    /// A record of `N` bytes.
+    pub(super) fn record<const N: usize>(&mut self, offset: u64) -> Result<Record<N>, Malformed> {
+        let endian = self.endian;
+        let found = self.from(offset, N)?.get(..N).and_then(|bytes| bytes.try_into().ok());
+        found
+            .map(|bytes| Record { bytes, endian })
+            .ok_or_else(|| Malformed::new("truncated", offset, "a table lies past its end"))
+    }
+
+    /// The string at `offset`, without its NUL; at most `limit` bytes.
+    pub(super) fn string(&mut self, offset: u64, limit: usize) -> Result<Vec<u8>, Malformed> {
+        let mut wanted = 64;
+        loop {
+            let bytes = self.from(offset, wanted)?;
+            if let Some(end) = bytes.iter().take(limit).position(|b| *b == 0) {
+                return Ok(bytes[..end].to_vec());
+            }
+            if bytes.len() < wanted || wanted >= limit {
+                return Err(Malformed::new("bad-string", offset, "a name does not end within its string table"));
+            }
+            wanted = (wanted * 4).min(limit);
+        }
+    }
+}
+
+/// A record of a table.
+pub(super) struct Record<const N: usize> {
+    bytes: [u8; N],
+    endian: Endian,
+}
+
+impl<const N: usize> Record<N> {
+    pub(super) fn half(&self, at: usize) -> u16 {
+        self.bytes.pread_with(at, self.endian).unwrap_or(0)
+    }
+
+    pub(super) fn word(&self, at: usize) -> u32 {
+        self.bytes.pread_with(at, self.endian).unwrap_or(0)
+    }
+}

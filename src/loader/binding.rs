@@ -1,0 +1,247 @@
+//! Whether what was loaded fits together: versions that objects want of each other, and symbols that somebody must
+//! define. The loader looks at both before the program runs its first line, so a miss ends it like a missing file.
+
+use std::collections::HashMap;
+
+use super::{Answer, Family, Loaded, Objects, Process, Role};
+use crate::elf::{DefinedVersion, Malformed, Symbol, Symbols, Versions, WantedVersion};
+use crate::error::Error;
+use crate::path::show;
+
+/// What an object with compact relocations must want of its libc, so that loaders that do not know them refuse it
+/// (glibc 2.36, dl-version.c).
+const RELR_VERSION: &[u8] = b"GLIBC_ABI_DT_RELR";
+/// The first glibc with compact relocations.
+const RELR_RELEASE: (u32, u32) = (2, 36);
+/// An index below this one needs no name: local, global, and the first version of the object (check_match of glibc's
+/// dl-lookup.c).
+const FIRST_NAMED: u16 = 3;
+
+/// A version that an object wants of another, which does not define it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnmetVersion {
+    /// Who wants it: an index into [`Process::loaded`].
+    pub requester: usize,
+    /// Of whom: likewise.
+    pub provider: usize,
+    /// Its name, such as `GLIBC_2.38`.
+    pub version: Vec<u8>,
+    /// The greatest version of the same family that is defined there, such as `GLIBC_2.36`.
+    pub newest: Option<Vec<u8>>,
+}
+
+impl UnmetVersion {
+    fn new(requester: usize, provider: usize, version: &[u8], defined: &[DefinedVersion]) -> Self {
+        let family = |name: &[u8]| name.iter().position(u8::is_ascii_digit).map(|at| name[..at].to_vec());
+        let kin = defined.iter().filter(|known| !known.is_base && family(&known.name) == family(version));
+        let newest = kin.max_by_key(|known| numbers(&known.name)).map(|known| known.name.clone());
+        Self { requester, provider, version: version.to_vec(), newest }
+    }
+
+    /// What is wrong, in one sentence that names both releases.
+    pub fn says(&self, process: &Process) -> String {
+        let (wants, has) = (&process.loaded[self.requester], &process.loaded[self.provider]);
+        let version = show(&self.version);
+        let mut says =
+            format!("{} wants {version} of {}, which has no such version", show(&wants.path), show(&has.path));
+        let number = |name: &[u8]| show(name).strip_prefix("GLIBC_").map(str::to_owned);
+        if let Some(newest) = &self.newest {
+            match (number(&self.version), number(newest)) {
+                (Some(wanted), Some(there)) if wanted.starts_with("2.") => {
+                    says.push_str(&format!(": built against glibc {wanted} or newer, this root has {there}"));
+                }
+                _ => says.push_str(&format!(": the newest there is {}", show(newest))),
+            }
+        }
+        says
+    }
+}
+
+/// A symbol that no object of the process defines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UndefinedSymbol {
+    /// Who wants it: an index into [`Process::loaded`].
+    pub requester: usize,
+    /// Its name.
+    pub name: Vec<u8>,
+    /// The version that is wanted of it.
+    pub version: Option<Vec<u8>>,
+    /// Whether the process ends at its start for it, or only when it calls it.
+    pub at_start: bool,
+}
+
+impl UndefinedSymbol {
+    /// What is wrong, in one sentence.
+    pub fn says(&self, process: &Process) -> String {
+        let version = self.version.as_ref().map_or(String::new(), |version| format!("@{}", show(version)));
+        let when = if self.at_start { "the process ends at its start" } else { "the process ends when it is called" };
+        let wants = show(&process.loaded[self.requester].path);
+        format!("{wants} wants the symbol {}{version}, which no loaded object defines: {when}", show(&self.name))
+    }
+}
+
+/// The versions that nobody defines, object by object in load order (`_dl_check_all_versions` of glibc). None where
+/// something is missing, since the loader does not come that far, and none with musl, which looks at no versions.
+///
+/// # Errors
+/// `unreadable`.
+pub fn unmet_versions(objects: &Objects<'_>, process: &Process) -> Result<Vec<UnmetVersion>, Error> {
+    let mut unmet = Vec::new();
+    let is_musl = process.facts.as_ref().is_none_or(|facts| facts.family == Family::Musl);
+    if is_musl || !process.is_whole() {
+        return Ok(unmet);
+    }
+    let release = process.facts.as_ref().and_then(|facts| facts.release);
+    for (requester, object) in process.loaded.iter().enumerate().skip(process.inherited) {
+        if object.elf.symbols.is_none_or(|tables| tables.wanted_versions.is_none()) {
+            continue;
+        }
+        let read = objects.read(&object.real)?;
+        for wanted in read.versions.iter().flat_map(|versions| &versions.wanted) {
+            let Some(provider) = answerer(&process.loaded, &wanted.file) else { continue };
+            let theirs = objects.read(&process.loaded[provider].real)?;
+            let Some(defined) = theirs.versions.as_ref().ok().and_then(|versions| versions.defined.as_ref()) else {
+                continue;
+            };
+            let is_there =
+                |version: &WantedVersion| defined.iter().any(|d| d.hash == version.hash && d.name == version.name);
+            for version in wanted.versions.iter().filter(|version| !version.is_weak && !is_there(version)) {
+                unmet.push(UnmetVersion::new(requester, provider, &version.name, defined));
+            }
+            let says_relr = || wanted.versions.iter().any(|version| version.name == RELR_VERSION);
+            if object.elf.has_relr
+                && wanted.file.starts_with(b"libc.so.")
+                && release.is_some_and(|release| release >= RELR_RELEASE)
+                && !says_relr()
+            {
+                unmet.push(UnmetVersion::new(requester, provider, RELR_VERSION, defined));
+            }
+        }
+    }
+    Ok(unmet)
+}
+
+/// The numbers in a version's name, by which versions are ordered.
+fn numbers(name: &[u8]) -> Vec<u64> {
+    let runs = name.split(|b| !b.is_ascii_digit()).filter(|run| !run.is_empty());
+    runs.map(|run| run.iter().fold(0, |sum: u64, b| sum.saturating_mul(10).saturating_add(u64::from(b - b'0'))))
+        .collect()
+}
+
+/// Who answers a name, by the names that objects go by once they are loaded.
+fn answerer(loaded: &[Loaded], name: &[u8]) -> Option<usize> {
+    loaded.iter().position(|object| {
+        object.names.iter().chain(&object.elf.soname).any(|known| known == name) || object.path == name
+    })
+}
+
+/// A symbol that is wanted, and whether somebody defines it.
+struct Want<'a> {
+    version: Option<&'a [u8]>,
+    /// Whose definition does not count: that of a program that copies the symbol.
+    not_of: Option<usize>,
+    is_met: bool,
+}
+
+/// A loaded object with its symbols.
+struct Linked<'a> {
+    index: usize,
+    object: &'a Loaded,
+    symbols: Symbols,
+    /// Names of its versions by index, those it defines and those it wants.
+    names: HashMap<u16, &'a [u8]>,
+}
+
+/// The symbols that nobody defines, object by object in load order. Only symbols that a relocation names count: others
+/// are never looked up. None where something is missing.
+///
+/// `is_bound_now` says that LD_BIND_NOW is set.
+///
+/// # Errors
+/// `unreadable`.
+pub fn undefined_symbols(
+    objects: &Objects<'_>,
+    process: &Process,
+    is_bound_now: bool,
+) -> Result<Vec<UndefinedSymbol>, Error> {
+    let Some(facts) = process.facts.as_ref().filter(|_| process.is_whole()) else { return Ok(Vec::new()) };
+    let is_musl = facts.family == Family::Musl;
+    let read = process.loaded.iter().map(|object| objects.read(&object.real)).collect::<Result<Vec<_>, _>>()?;
+    let mut scope = Vec::new();
+    for (index, object) in process.loaded.iter().enumerate() {
+        if object.role == Role::Interpreter && !is_musl && !is_needed(process, index) {
+            continue;
+        }
+        let symbols = objects.symbols(&object.real)?;
+        scope.push(Linked { index, object, symbols, names: version_names(&read[index].versions) });
+    }
+    let is_new = |linked: &&Linked<'_>| linked.index >= process.inherited && linked.object.role != Role::Interpreter;
+    let mut wants: Vec<Want<'_>> = Vec::new();
+    let mut by_name: HashMap<&[u8], Vec<usize>> = HashMap::new();
+    let mut asked: Vec<(usize, &[u8], usize, bool)> = Vec::new();
+    for linked in scope.iter().filter(is_new) {
+        let all = [(&linked.symbols.at_start, true), (&linked.symbols.copied, true), (&linked.symbols.by_plt, false)];
+        for (number, (list, needs_start)) in all.into_iter().enumerate() {
+            for at in list {
+                let symbol = &linked.symbols.list[*at as usize];
+                let name = linked.symbols.name(symbol);
+                let version = linked.names.get(&symbol.version).copied().filter(|_| !is_musl);
+                let not_of = (number == 1).then_some(linked.index);
+                let known = by_name.entry(name).or_default();
+                let is_same = |want: &&usize| wants[**want].version == version && wants[**want].not_of == not_of;
+                let want = known.iter().find(is_same).copied().unwrap_or_else(|| {
+                    wants.push(Want { version, not_of, is_met: false });
+                    known.push(wants.len() - 1);
+                    wants.len() - 1
+                });
+                asked.push((linked.index, name, want, needs_start));
+            }
+        }
+    }
+    for linked in &scope {
+        for symbol in linked.symbols.list.iter().skip(1).filter(|symbol| symbol.is_defined) {
+            let Some(known) = by_name.get(linked.symbols.name(symbol)) else { continue };
+            for want in known {
+                let want = &mut wants[*want];
+                if !want.is_met && want.not_of != Some(linked.index) {
+                    want.is_met = if is_musl { !symbol.is_hidden } else { fits(linked, symbol, want.version) };
+                }
+            }
+        }
+    }
+    let undefined = asked.into_iter().filter(|(_, _, want, _)| !wants[*want].is_met);
+    Ok(undefined
+        .map(|(requester, name, want, needs_start)| UndefinedSymbol {
+            requester,
+            name: name.to_vec(),
+            version: wants[want].version.map(<[u8]>::to_vec),
+            at_start: needs_start || is_musl || is_bound_now || process.loaded[requester].elf.is_bound_now(),
+        })
+        .collect())
+}
+
+/// Whether a need of some object is answered by this one.
+fn is_needed(process: &Process, wanted: usize) -> bool {
+    let answers = |answer: &Answer| matches!(answer, Answer::Object { index, .. } if *index == wanted);
+    process.loaded.iter().any(|object| object.needs.iter().any(|need| answers(&need.answer)))
+}
+
+fn version_names(versions: &Result<Versions, Malformed>) -> HashMap<u16, &[u8]> {
+    let Ok(versions) = versions else { return HashMap::new() };
+    let is_named = |version: &&DefinedVersion| !version.is_base;
+    let defined = versions.defined.iter().flatten().filter(is_named).map(|version| (version.index, &version.name[..]));
+    let wanted = versions.wanted.iter().flat_map(|wanted| &wanted.versions);
+    defined.chain(wanted.map(|version| (version.index, &version.name[..]))).collect()
+}
+
+/// Whether a definition answers a request with or without version (check_match of glibc's dl-lookup.c).
+fn fits(definer: &Linked<'_>, symbol: &Symbol, version: Option<&[u8]>) -> bool {
+    if !definer.symbols.has_versions {
+        return true;
+    }
+    let own = definer.names.get(&symbol.version).copied();
+    match version {
+        None => symbol.version < FIRST_NAMED || !symbol.is_hidden,
+        Some(wanted) => own == Some(wanted) || own.is_none() && !symbol.is_hidden,
+    }
+}

@@ -1,0 +1,69 @@
+//! `/etc/ld.so.conf`: what ldconfig makes the cache from. Loaders never read it; it only helps to say why a library is
+//! not found (ldconfig(8); parse_conf of glibc's elf/ldconfig.c).
+
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::root::{Root, RootGlob};
+
+const CONF: &str = "/etc/ld.so.conf";
+/// Largest file that is read, deepest include, and most files.
+const MAX_BYTES: usize = 1 << 20;
+const MAX_DEPTH: usize = 16;
+const MAX_FILES: usize = 1024;
+
+/// The directories that the root's ld.so.conf names, in order.
+///
+/// # Errors
+/// `unreadable`.
+pub fn conf_dirs(root: &Root) -> Result<Vec<RootPath>, Error> {
+    let mut dirs = Vec::new();
+    let mut open = vec![(RootPath::new(CONF).unwrap_or_else(RootPath::root), 0)];
+    let mut seen = 0;
+    while let Some((file, depth)) = open.pop() {
+        seen += 1;
+        if depth > MAX_DEPTH || seen > MAX_FILES {
+            break;
+        }
+        let Some((_, text)) = root.read_followed(file.as_bytes(), MAX_BYTES)? else { continue };
+        let mut included = Vec::new();
+        for line in String::from_utf8_lossy(&text).lines() {
+            let line = line.split('#').next().unwrap_or_default().trim();
+            let mut words = line.split_whitespace();
+            match words.next() {
+                None | Some("hwcap") => {}
+                Some("include") => {
+                    for pattern in words {
+                        let near = file.parent().unwrap_or_else(RootPath::root);
+                        let pattern =
+                            if pattern.starts_with('/') { pattern.to_owned() } else { format!("{near}/{pattern}") };
+                        // A pattern that means nothing to ldconfig includes nothing.
+                        let Ok(glob) = RootGlob::new(&pattern) else { continue };
+                        included.extend(root.matching(&glob)?);
+                    }
+                }
+                Some(_) => dirs.extend(RootPath::new(line)),
+            }
+        }
+        open.extend(included.into_iter().rev().map(|path| (path, depth + 1)));
+    }
+    Ok(dirs)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::root::MemTree;
+
+    #[test]
+    fn includes_are_read_in_order_and_rings_end() {
+        let mut tree = MemTree::default();
+        tree.file("/etc/ld.so.conf", 0o644, "/opt/a/ # first\nhwcap 1 x\ninclude ld.so.conf.d/*.conf\n/opt/z");
+        tree.file("/etc/ld.so.conf.d/1.conf", 0o644, "/opt/b\ninclude /etc/ld.so.conf.d/1.conf\n");
+        tree.file("/etc/ld.so.conf.d/2.conf", 0o644, "/opt/c\n");
+        let dirs = conf_dirs(&Root::new(Arc::new(tree))).expect("read");
+        let dirs: std::collections::BTreeSet<String> = dirs.iter().map(ToString::to_string).collect();
+        assert_eq!(dirs.into_iter().collect::<Vec<_>>(), ["/opt/a", "/opt/b", "/opt/c", "/opt/z"]);
+    }
+}

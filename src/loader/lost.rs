@@ -1,0 +1,228 @@
+//! Why a library is missing, said from what the root holds: the cause in one word, and what helps.
+
+use super::{Family, Missing, Objects, Process, conf_dirs};
+use crate::error::Error;
+use crate::path::{RootPath, show};
+use crate::root::{FileKind, Root};
+
+/// Names looked at when the root is searched for a lost library; a root of a million files is searched only so far.
+const MAX_NAMES: usize = 1_000_000;
+/// Places named in a hint.
+const MAX_PLACES: usize = 3;
+/// Files opened to learn their SONAME.
+const MAX_OPENED: usize = 4096;
+/// Bytes of a text that is looked at for the words of a linker script (ldconfig's own limit).
+const SCRIPT_HEAD: usize = 512;
+
+/// Why a library is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The root does not hold it.
+    Absent,
+    /// It lies in a directory that the loader does not search.
+    Elsewhere,
+    /// The loader comes to it, and it is built for another machine or word size.
+    OtherMachine,
+    /// It lies in a directory of ld.so.conf or one that ldconfig knows, but the cache does not name it.
+    NotCached,
+    /// Another version of it is there.
+    OtherVersion,
+    /// Another object has its directory in a DT_RUNPATH, which serves that object alone.
+    NotInherited,
+    /// A file there has this SONAME under another name: the link that ldconfig makes is absent.
+    LinkAbsent,
+    /// The loader comes to a linker script.
+    LinkerScript,
+    /// The loader comes to a file that it cannot use.
+    Unusable,
+    /// It is there for better CPUs only.
+    BetterCpu,
+}
+
+/// A cause with what helps: commands or lines to paste.
+#[derive(Clone, Debug)]
+pub struct Diagnosis {
+    /// Why it is missing.
+    pub cause: Cause,
+    /// What helps, the best first.
+    pub help: Vec<String>,
+}
+
+/// Where shared libraries lie in a root, by file name.
+pub struct LibraryNames(Vec<RootPath>);
+
+impl LibraryNames {
+    /// Lists every name of the root that looks like a library's; directories of the kernel are passed over.
+    ///
+    /// # Errors
+    /// `unreadable` if an entry may not be looked at.
+    pub fn read(root: &Root) -> Result<Self, Error> {
+        let mut found = Vec::new();
+        let mut open = vec![RootPath::root()];
+        let mut seen = 0;
+        while let Some(dir) = open.pop() {
+            // What may not be listed holds no hint; it is no reason to stop.
+            for name in root.list(&dir).unwrap_or_default() {
+                seen += 1;
+                let path = dir.join(&name);
+                let is_kernels = dir.is_root() && matches!(name.as_slice(), b"proc" | b"sys" | b"dev");
+                match root.tree().meta(&path)?.map(|meta| meta.kind) {
+                    Some(FileKind::Dir) if !is_kernels && seen < MAX_NAMES => open.push(path),
+                    Some(FileKind::File | FileKind::Link) if name.windows(3).any(|part| part == b".so") => {
+                        found.push(path);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        found.sort();
+        Ok(Self(found))
+    }
+
+    fn named(&self, name: &[u8]) -> Vec<&RootPath> {
+        self.0.iter().filter(|path| path.name() == name).take(MAX_PLACES).collect()
+    }
+
+    /// Other versions of the same library: `libssl.so.1.1` for `libssl.so.3`.
+    fn relatives(&self, name: &[u8]) -> Vec<&RootPath> {
+        let Some(stem) = name.windows(3).position(|part| part == b".so") else { return Vec::new() };
+        let stem = &name[..stem + 3];
+        let is_relative = |path: &&RootPath| path.name().starts_with(stem) && path.name() != name;
+        self.0.iter().filter(is_relative).take(MAX_PLACES).collect()
+    }
+
+    /// A file whose SONAME is this name, those of like names first.
+    fn with_soname(&self, objects: &Objects<'_>, name: &[u8]) -> Result<Option<&RootPath>, Error> {
+        let mut near = self.relatives(name);
+        near.extend(self.0.iter().take(MAX_OPENED));
+        for path in near {
+            let Some(real) = objects.root().follow(path.as_bytes())?.file().map(|(real, _)| real.clone()) else {
+                continue;
+            };
+            let read = objects.read(&real)?;
+            if read.elf.as_ref().is_ok_and(|elf| elf.soname.as_deref() == Some(name)) {
+                return Ok(Some(path));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Says why a library is missing, and what would help.
+///
+/// # Errors
+/// `unreadable`.
+pub fn diagnose(
+    names: &LibraryNames,
+    objects: &Objects<'_>,
+    process: &Process,
+    missing: &Missing,
+) -> Result<Diagnosis, Error> {
+    let base = missing.name.rsplit(|b| *b == b'/').next().unwrap_or_default();
+    let name = show(base);
+    let requester = &process.loaded[missing.needed_by];
+    let told = |cause: Cause, help: Vec<String>| Ok(Diagnosis { cause, help });
+    match missing.reason() {
+        "bad-file" => {
+            let path = missing.search.fatal.as_ref().map(|(path, _)| path.clone()).unwrap_or_default();
+            if is_linker_script(objects.root(), &path)? {
+                let help = format!(
+                    "{} is a linker script, which only compilers read: link against {name} of the run-time package, \
+                     and remove the script in the builder stage",
+                    show(&path)
+                );
+                return told(Cause::LinkerScript, vec![help]);
+            }
+            return told(Cause::Unusable, vec![format!("remove or replace {} in the builder stage", show(&path))]);
+        }
+        "wrong-class" | "wrong-machine" => {
+            let target = &requester.elf.target;
+            return told(Cause::OtherMachine, vec![format!("install {name} for {target} in the builder stage")]);
+        }
+        "cpu-level" => {
+            let help = format!("--cpu LEVEL if every machine has such a CPU; else install the plain {name} too");
+            return told(Cause::BetterCpu, vec![help]);
+        }
+        _ => {}
+    }
+    let is_musl = process.facts.as_ref().is_some_and(|facts| facts.family == Family::Musl);
+    let places: Vec<_> = names.named(base);
+    let dirs: Vec<RootPath> = places.iter().filter_map(|place| place.parent()).collect();
+    for (place, dir) in places.iter().zip(&dirs) {
+        if let Some(object) = process.loaded.iter().find(|object| runpath_covers(objects.root(), object, dir)) {
+            return told(
+                Cause::NotInherited,
+                vec![
+                    format!("patchelf --add-rpath {dir} {} in the builder stage", requester.real),
+                    format!("or --env LD_LIBRARY_PATH={dir}"),
+                    format!(
+                        "{} lies in a directory of the DT_RUNPATH of {}, which serves that object's own needs only",
+                        place,
+                        show(&object.path)
+                    ),
+                ],
+            );
+        }
+    }
+    if let (Some(place), Some(dir)) = (places.first(), dirs.first()) {
+        let known = if is_musl { Vec::new() } else { conf_dirs(objects.root())? };
+        if known.contains(dir) {
+            return told(
+                Cause::NotCached,
+                vec![
+                    "run ldconfig in the builder stage".to_owned(),
+                    format!("or --env LD_LIBRARY_PATH={dir}"),
+                    format!("{place} is there, but the loader reads /etc/ld.so.cache and never /etc/ld.so.conf"),
+                ],
+            );
+        }
+        let mut help = vec![format!("the root holds {place}: --env LD_LIBRARY_PATH={dir}")];
+        if !is_musl {
+            help.push(format!("or: echo {dir} >/etc/ld.so.conf.d/local.conf && ldconfig, in the builder stage"));
+        }
+        return told(Cause::Elsewhere, help);
+    }
+    if let Some(file) = names.with_soname(objects, base)? {
+        let dir = file.parent().unwrap_or_else(RootPath::root);
+        return told(
+            Cause::LinkAbsent,
+            vec![
+                format!("ln -s {} {dir}/{name} in the builder stage, or run ldconfig there", show(file.name())),
+                format!("{file} has this SONAME, but loaders look for a file of that name"),
+            ],
+        );
+    }
+    let install = format!(
+        "install the package that holds {name} in the builder stage (apt-file search {name}, apk search so:{name}, \
+         dnf provides '*/{name}')"
+    );
+    match names.relatives(base).as_slice() {
+        [] => told(Cause::Absent, vec![install]),
+        others => {
+            let list: Vec<String> = others.iter().map(ToString::to_string).collect();
+            let built = format!(
+                "the root holds another version ({}): build the program against that one, in this root",
+                list.join(", ")
+            );
+            told(Cause::OtherVersion, vec![built, format!("or {install}")])
+        }
+    }
+}
+
+/// Whether an object has a directory in its DT_RUNPATH.
+fn runpath_covers(root: &Root, object: &super::Loaded, dir: &RootPath) -> bool {
+    let runpath = object.elf.runpath.as_deref().unwrap_or_default();
+    let origin = object.real.parent().unwrap_or_else(RootPath::root).to_string();
+    runpath.split(|b| *b == b':').filter(|element| !element.is_empty()).any(|element| {
+        let element = show(element).replace("${ORIGIN}", &origin).replace("$ORIGIN", &origin);
+        let followed = root.follow(element.as_bytes());
+        followed.is_ok_and(|followed| followed.dir() == Some(dir))
+    })
+}
+
+/// Whether a file is text for the linker (ldconfig's own signs).
+fn is_linker_script(root: &Root, path: &[u8]) -> Result<bool, Error> {
+    let Some((_, head)) = root.read_followed(path, SCRIPT_HEAD)? else { return Ok(false) };
+    let text = String::from_utf8_lossy(&head);
+    Ok(["GROUP", "INPUT", "GNU ld script"].iter().any(|sign| text.contains(sign)))
+}

@@ -1,0 +1,198 @@
+//! A second reader of images: anybody's image, unpacked into a tree that can be a root. It shares no code with the rooms
+//! that write images, believes no digest it has not computed, and lets no entry of a layer out of the tree.
+
+mod layers;
+mod store;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::error::Error;
+use crate::root::Tree;
+
+use layers::Unpacking;
+use store::Store;
+
+/// Words before the colon of an image that can be read.
+pub const TRANSPORTS: [&str; 3] = ["oci", "oci-archive", "docker-archive"];
+
+/// Where an image is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    text: String,
+    word: &'static str,
+    path: PathBuf,
+    tag: Option<String>,
+}
+
+impl Reference {
+    /// Reads `TRANSPORT:PATH[:TAG]`; `None` if the text names no image, as a plain path does not.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (word, rest) = text.split_once(':')?;
+        let word = TRANSPORTS.into_iter().find(|known| *known == word)?;
+        let (path, tag) = match rest.split_once(':') {
+            Some((path, tag)) if !tag.is_empty() => (path, Some(tag.to_owned())),
+            Some((path, _)) => (path, None),
+            None => (rest, None),
+        };
+        (!path.is_empty()).then(|| Self { text: text.to_owned(), word, path: PathBuf::from(path), tag })
+    }
+}
+
+impl std::fmt::Display for Reference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// How a finished image says that it is run (OCI image specification, config.md).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunConfig {
+    /// Entrypoint.
+    pub entrypoint: Vec<String>,
+    /// Cmd: arguments of the entrypoint, or the whole command where there is none.
+    pub command: Vec<String>,
+    /// Env by name.
+    pub env: BTreeMap<String, String>,
+    /// WorkingDir; empty is `/`.
+    pub workdir: String,
+    /// User as written: `NAME|UID[:GROUP|GID]`, empty is root.
+    pub user: String,
+    /// ExposedPorts.
+    pub ports: Vec<String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Architecture in the words of Go.
+    pub architecture: String,
+    /// Its variant.
+    pub variant: String,
+}
+
+impl RunConfig {
+    /// What a container of the image starts: entrypoint and command in one line.
+    pub fn line(&self) -> Vec<String> {
+        self.entrypoint.iter().chain(&self.command).cloned().collect()
+    }
+}
+
+/// A finished image, unpacked.
+pub struct FinishedImage {
+    /// How it is run.
+    pub run: RunConfig,
+    /// Its files, all layers applied.
+    pub tree: Arc<dyn Tree>,
+}
+
+/// Circumstances of reading.
+pub struct ReadOptions<'a> {
+    /// Told bytes of layers done and in all.
+    pub progress: &'a dyn Fn(u64, u64),
+    /// Asked now and then whether to end.
+    pub stop: &'a dyn Fn() -> bool,
+}
+
+/// Reads an image: its configuration, and its layers into a temporary file that is gone with the tree.
+///
+/// # Errors
+/// `image-missing`, `bad-image` for one that contradicts itself or the specification, `unreadable`, `disk-full` where the
+/// temporary directory is.
+pub fn read(reference: &Reference, options: &ReadOptions<'_>) -> Result<FinishedImage, Error> {
+    let store = Store::open(reference)?;
+    let found = store.image(reference)?;
+    let run = run_config(reference, &found.config)?;
+    let mut unpacking = Unpacking::new(reference)?;
+    let all = found.layers.iter().map(|layer| layer.size).sum();
+    let mut done = 0;
+    for (number, layer) in found.layers.iter().enumerate() {
+        (options.progress)(done, all);
+        let expected = run.diff_ids.get(number).map(String::as_str);
+        unpacking.layer(store.blob(&layer.name)?, layer, expected, options.stop)?;
+        done += layer.size;
+    }
+    Ok(FinishedImage { run: run.config, tree: Arc::new(unpacking.finish()?) })
+}
+
+struct Parsed {
+    config: RunConfig,
+    diff_ids: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct RawImage {
+    #[serde(default)]
+    architecture: String,
+    #[serde(default)]
+    variant: Option<String>,
+    #[serde(default)]
+    config: Option<RawConfig>,
+    rootfs: Option<RawRootfs>,
+}
+
+#[derive(Deserialize)]
+struct RawRootfs {
+    #[serde(default)]
+    diff_ids: Vec<String>,
+}
+
+/// Go writes an empty list as null, so every member may be.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct RawConfig {
+    entrypoint: Option<Vec<String>>,
+    cmd: Option<Vec<String>>,
+    env: Option<Vec<String>>,
+    working_dir: Option<String>,
+    user: Option<String>,
+    exposed_ports: Option<BTreeMap<String, serde::de::IgnoredAny>>,
+    labels: Option<BTreeMap<String, String>>,
+}
+
+fn run_config(reference: &Reference, json: &[u8]) -> Result<Parsed, Error> {
+    let raw: RawImage = serde_json::from_slice(json)
+        .map_err(|error| bad_image(reference, format!("its configuration is not what config.md wants: {error}")))?;
+    let config = raw.config.unwrap_or_default();
+    let pair = |text: &String| {
+        text.split_once('=').map_or_else(|| (text.clone(), String::new()), |(k, v)| (k.to_owned(), v.to_owned()))
+    };
+    Ok(Parsed {
+        diff_ids: raw.rootfs.map(|rootfs| rootfs.diff_ids).unwrap_or_default(),
+        config: RunConfig {
+            entrypoint: config.entrypoint.unwrap_or_default(),
+            command: config.cmd.unwrap_or_default(),
+            env: config.env.iter().flatten().map(pair).collect(),
+            workdir: config.working_dir.unwrap_or_default(),
+            user: config.user.unwrap_or_default(),
+            ports: config.exposed_ports.into_iter().flatten().map(|(port, _)| port).collect(),
+            labels: config.labels.unwrap_or_default(),
+            architecture: raw.architecture,
+            variant: raw.variant.unwrap_or_default(),
+        },
+    })
+}
+
+fn bad_image(reference: &Reference, says: impl std::fmt::Display) -> Error {
+    Error::new("bad-image", format!("{reference}: {says}")).help("pull or build the image again, and save it anew")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_images_are_references() {
+        let parsed = |text| Reference::parse(text).map(|found| (found.word, found.path, found.tag));
+        assert_eq!(parsed("oci:a/b:v1"), Some(("oci", PathBuf::from("a/b"), Some("v1".to_owned()))));
+        assert_eq!(
+            parsed("docker-archive:x.tar:r.io/a:1"),
+            Some(("docker-archive", PathBuf::from("x.tar"), Some("r.io/a:1".to_owned())))
+        );
+        assert_eq!(parsed("oci-archive:x.tar"), Some(("oci-archive", PathBuf::from("x.tar"), None)));
+        for other in ["/a:b", "dir:x", "oci:", "curl"] {
+            assert_eq!(parsed(other), None, "{other}");
+        }
+    }
+}
