@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -153,20 +153,21 @@ pub(crate) fn own_ids() -> (u32, u32) {
 fn move_tree(from: &Path, to: &Path) -> io::Result<()> {
     let meta = fs::symlink_metadata(from)?;
     let is_merged = meta.is_dir() && to.is_dir();
-    match fs::rename(from, to) {
-        Err(error) if meta.is_dir() && error.kind() == io::ErrorKind::CrossesDevices || is_merged => {}
-        other => return other,
-    }
     if !is_merged {
+        match fs::rename(from, to) {
+            Err(error) if meta.is_dir() && error.kind() == io::ErrorKind::CrossesDevices => {}
+            other => return other,
+        }
         fs::DirBuilder::new().mode(0o700).create(to)?;
     }
     for entry in fs::read_dir(from)? {
         let name = entry?.file_name();
         move_tree(&from.join(&name), &to.join(&name))?;
     }
-    use std::os::unix::fs::MetadataExt;
-    chown(to, Some(meta.uid()), Some(meta.gid()))?;
-    fs::set_permissions(to, meta.permissions())?;
+    if !is_merged {
+        chown(to, Some(meta.uid()), Some(meta.gid()))?;
+        fs::set_permissions(to, meta.permissions())?;
+    }
     fs::remove_dir(from)
 }
 

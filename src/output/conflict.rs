@@ -147,6 +147,6 @@ pub(super) fn refuse_same_place(destinations: &[Destination]) -> Result<(), Erro
 
 /// A path without links; of what is not there yet, the real place that it will have.
 fn real(path: &Path) -> PathBuf {
-    let beside = || Some(parent(path).canonicalize().ok()?.join(path.file_name()?));
+    let beside = || path.file_name().map(|name| real(parent(path)).join(name));
     path.canonicalize().ok().or_else(beside).unwrap_or_else(|| path.to_path_buf())
 }

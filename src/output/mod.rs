@@ -144,6 +144,8 @@ impl Destination {
             Some((path, _)) if takes_name => (path, None),
             _ => (rest, None),
         };
+        // The report must not get into the archive, however stdout is spelled.
+        let path = if path == "/dev/stdout" { "-" } else { path };
         if path.is_empty() {
             return Err(Error::new("bad-argument", format!("the destination {text} names no path"))
                 .help("write for example oci:image:latest, or dir:rootfs"));
@@ -187,6 +189,9 @@ pub struct WriteOptions<'a> {
 pub struct Written {
     /// The destination as the user wrote it.
     pub destination: String,
+    /// Whether it went to stdout.
+    #[serde(skip)]
+    pub is_stdout: bool,
     /// Bytes of the output.
     pub bytes: u64,
     /// The layer, if the output has one.
@@ -273,6 +278,7 @@ fn put_all(
         let image = finished.map(|finished| &finished.image).filter(|_| put.has_image);
         written.push(Written {
             destination: destination.text.clone(),
+            is_stdout: destination.is_stdout(),
             bytes: put.bytes,
             layer: finished.map(|finished| finished.image.layer.clone()),
             manifest: image.map(|image| image.descriptor.digest),
@@ -304,6 +310,7 @@ mod tests {
         assert_eq!(parsed("./a:b"), Ok(("dir", "./a:b".into(), None)));
         assert_eq!(parsed("dir:a:b"), Ok(("dir", "a:b".into(), None)));
         assert_eq!(parsed("tar:-"), Ok(("tar", "-".into(), None)));
+        assert_eq!(parsed("tar:/dev/stdout"), Ok(("tar", "-".into(), None)));
         assert_eq!(parsed("oci:img"), Ok(("oci", "img".into(), None)));
         assert_eq!(parsed("oci:img:v1"), Ok(("oci", "img".into(), some("v1"))));
         assert_eq!(
