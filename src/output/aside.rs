@@ -28,7 +28,8 @@ impl Aside {
             return Err(Error::unwritable(&near.display(), io::Error::from(io::ErrorKind::NotFound))
                 .help(format!("make the directory first: mkdir -p {}", dir.display())));
         }
-        let name = near.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        // Shortened, so that beside the longest name that a disk takes (255 bytes) there is still one.
+        let name: String = near.file_name().unwrap_or_default().to_string_lossy().chars().take(40).collect();
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         Ok(Self { path: dir.join(format!(".{name}.{}{number}.{what}", own_mark())) })
     }

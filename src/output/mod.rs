@@ -233,7 +233,9 @@ pub fn write(
     }
     let mut staged: Vec<(Codec, Aside)> = Vec::new();
     let mut blobs = Vec::new();
-    for output in &outputs {
+    // Room beside an output was chosen by the user; the directory for temporary files, which a stream needs, was not.
+    let (streams, files): (Vec<_>, Vec<_>) = outputs.iter().partition(|output| output.is_stream());
+    for output in files.into_iter().chain(streams) {
         if let Some(codec) = output.codec()
             && !staged.iter().any(|(known, _)| *known == codec)
         {
