@@ -217,20 +217,23 @@ fn directories_of_a_lower_layer_are_replaced() {
         return;
     }
     let world = World::new();
-    world.make("lower").make("upper").make("work").make("merged");
+    // On a disk of its own: a layer of overlayfs cannot itself lie on an overlayfs, as the disk of a container is one.
+    world.make("disk").make("merged");
+    let Some(_disk) = Mounted::new(&["-t", "tmpfs", "none"], &world.at("disk")) else { return };
+    world.make("disk/lower").make("disk/upper").make("disk/work");
     for name in ["good", "bad"] {
-        world.builds(&["-o", &format!("dir:lower/{name}")]);
-        world.make(&format!("lower/{name}/old/deep")).write(&format!("lower/{name}/old/deep/file"), "mine");
+        world.builds(&["-o", &format!("dir:disk/lower/{name}")]);
+        world.make(&format!("disk/lower/{name}/old/deep")).write(&format!("disk/lower/{name}/old/deep/file"), "mine");
     }
     // What belongs to somebody else cannot be moved away: everything must come back.
-    for path in listing(&world.at("lower/bad")).keys().filter(|path| !path.ends_with("deep")) {
+    for path in listing(&world.at("disk/lower/bad")).keys().filter(|path| !path.ends_with("deep")) {
         std::os::unix::fs::lchown(path, Some(NOBODY), Some(NOBODY)).expect("given");
     }
-    for dir in ["lower", "lower/bad", "upper"] {
+    for dir in ["disk/lower", "disk/lower/bad", "disk/upper"] {
         chown(world.at(dir), Some(NOBODY), Some(NOBODY)).expect("given");
     }
     let at = |name: &str| world.at(name).display().to_string();
-    let layers = format!("lowerdir={},upperdir={},workdir={}", at("lower"), at("upper"), at("work"));
+    let layers = format!("lowerdir={},upperdir={},workdir={}", at("disk/lower"), at("disk/upper"), at("disk/work"));
     let Some(_merged) = Mounted::new(&["-t", "overlay", "none", "-o", &layers], &world.at("merged")) else { return };
     world.builds(&["--force", "-o", "dir:merged/good"]);
     assert!(world.at("merged/good/bin/true").exists() && !world.at("merged/good/old").exists());
