@@ -311,6 +311,25 @@ fn one_output_that_fails_leaves_none() {
 }
 
 #[test]
+fn what_may_not_be_replaced_is_found_before_other_outputs_are_in_place() {
+    if !need::all(&["setpriv"]) {
+        return;
+    }
+    let world = World::new();
+    world.make("own").make("sticky/full").make("sticky/empty").write("sticky/full/mine", "").write("sticky/file", "");
+    chown(world.at("own"), Some(NOBODY), Some(NOBODY)).expect("given");
+    fs::set_permissions(world.at("sticky"), fs::Permissions::from_mode(0o1777)).expect("a mode");
+    let before = listing(&world.at("sticky"));
+    for place in
+        ["tar:sticky/file", "oci-archive:sticky/file", "dir:sticky/full", "dir:sticky/empty", "oci:sticky/empty"]
+    {
+        let output = world.as_nobody(&["--force", "-o", "dir:own/one", "-o", place]);
+        assert_eq!(output.status.code(), Some(CANNOT_WRITE), "{place} {}", text(&output.stderr));
+        assert_eq!((listing(&world.at("sticky")), names(&world.at("own"))), (before.clone(), vec![]), "{place}");
+    }
+}
+
+#[test]
 fn the_longest_name_is_written() {
     let world = World::new();
     let (tree, layout) = ("d".repeat(255), "o".repeat(255));

@@ -203,6 +203,15 @@ pub(crate) fn give(file: &Path, name: &Path) -> io::Result<()> {
     }
 }
 
+/// Whether somebody else's entry is kept from being replaced by the sticky bit of its directory, as in /tmp (inode(7)):
+/// a rename would fail, at a time when other outputs are in place already.
+pub(crate) fn is_kept_by_sticky(path: &Path) -> bool {
+    const STICKY: u32 = 0o1000;
+    let (uid, _) = own_ids();
+    let (Ok(meta), Ok(dir)) = (fs::symlink_metadata(path), fs::metadata(parent(path))) else { return false };
+    uid != 0 && dir.mode() & STICKY != 0 && meta.uid() != uid && dir.uid() != uid
+}
+
 /// The directory that a path lies in.
 pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags};
 
-use super::aside::{Aside, exists, is_empty_dir, parent};
+use super::aside::{Aside, exists, is_empty_dir, is_kept_by_sticky, parent};
 use crate::error::Error;
 
 /// A directory in the making, and the place that it shall have.
@@ -48,7 +48,8 @@ impl DirPlace {
                         "--force replaces it once the new output is complete; an empty directory is taken as it is",
                     ));
                 }
-                let beside = if is_mount_point(&path) { None } else { Aside::dir(&path).ok() };
+                let is_fixed = is_mount_point(&path) || is_kept_by_sticky(&path);
+                let beside = if is_fixed { None } else { Aside::dir(&path).ok() };
                 match beside {
                     Some(aside) if is_empty => (aside, Way::Rename),
                     Some(aside) => (aside, Way::Exchange),

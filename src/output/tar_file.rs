@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use super::aside::{Aside, exists, give, parent};
+use super::aside::{Aside, exists, give, is_kept_by_sticky, parent};
 use super::{Destination, Finished, Naming, Output, Put, Transport, WriteOptions};
 use crate::error::Error;
 use crate::layer::Codec;
@@ -124,6 +124,10 @@ fn refuse_existing(path: &Path, force: bool) -> Result<(), Error> {
         Ok(meta) if meta.is_dir() => Err(Error::new("output-exists", format!("{} is a directory", path.display()))
             .help("name a file for the archive")),
         Ok(_) if !force => Err(exists(path)),
+        Ok(_) if is_kept_by_sticky(path) => {
+            Err(Error::new("output-exists", format!("{} belongs to somebody else", path.display()))
+                .help("its directory lets nobody but the owner replace it: name another file"))
+        }
         _ => Ok(()),
     }
 }
