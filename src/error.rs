@@ -191,7 +191,8 @@ pub const ERROR_CODES: &[ErrorCode] = codes! {
      the builder has finished and run again."
     "output-exists" CannotWrite
     "The destination exists. slimroot does not write over what it did not make in this run; --force replaces it in one step \
-     once the new output is complete."
+     once the new output is complete. What is being packed, what holds it, and what holds a mount are never replaced: \
+     that would remove more than an output."
     "output-unwritable" CannotWrite
     "The destination cannot be written: its parent directory is absent, not writable, or of another kind. Nothing was \
      left behind."

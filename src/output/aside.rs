@@ -3,8 +3,11 @@
 use std::fmt;
 use std::fs;
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::fs::{CWD, RenameFlags};
 
 use crate::error::Error;
 
@@ -25,9 +28,10 @@ impl Aside {
             return Err(Error::unwritable(&near.display(), io::Error::from(io::ErrorKind::NotFound))
                 .help(format!("make the directory first: mkdir -p {}", dir.display())));
         }
-        let name = near.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        // Shortened, so that beside the longest name that a disk takes (255 bytes) there is still one.
+        let name: String = near.file_name().unwrap_or_default().to_string_lossy().chars().take(40).collect();
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { path: dir.join(format!(".{name}.slimroot-{}-{number}.{what}", std::process::id())) })
+        Ok(Self { path: dir.join(format!(".{name}.{}{number}.{what}", own_mark())) })
     }
 
     /// A fresh directory beside `near`, which nobody else may enter meanwhile.
@@ -36,7 +40,7 @@ impl Aside {
     /// `output-unwritable`.
     pub(crate) fn dir(near: &Path) -> Result<Self, Error> {
         let aside = Self::file(near, "dir")?;
-        aside.make_dir()?;
+        make_private_dir(&aside.path).map_err(|error| Error::unwritable(&aside, error))?;
         Ok(aside)
     }
 
@@ -48,11 +52,6 @@ impl Aside {
         Self::dir(&dir.join("rootfs"))
     }
 
-    fn make_dir(&self) -> Result<(), Error> {
-        use std::os::unix::fs::DirBuilderExt;
-        fs::DirBuilder::new().mode(0o700).create(&self.path).map_err(|error| Error::unwritable(self, error))
-    }
-
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -61,26 +60,51 @@ impl Aside {
     ///
     /// # Errors
     /// `output-unwritable`.
-    pub(crate) fn place(self, to: &Path) -> Result<(), Error> {
+    pub(crate) fn place(&self, to: &Path) -> Result<(), Error> {
         fs::rename(&self.path, to).map_err(|error| Error::unwritable(&to.display(), error))
     }
 
-    /// Changes places with what is at its destination, in one step; that is then what gets removed.
+    /// Changes places with the directory `with`, in one step where the disk can do that: what was there is then what is
+    /// aside.
     ///
     /// # Errors
     /// `output-unwritable`.
-    pub(crate) fn exchange(self, with: &Path) -> Result<(), Error> {
-        use rustix::fs::{CWD, RenameFlags, renameat_with};
-        renameat_with(CWD, &self.path, CWD, with, RenameFlags::EXCHANGE)
-            .map_err(|errno| Error::unwritable(&with.display(), errno))
+    pub(crate) fn exchange(&mut self, with: &Path) -> Result<(), Error> {
+        if rustix::fs::renameat_with(CWD, &self.path, CWD, with, RenameFlags::EXCHANGE).is_ok() {
+            return Ok(());
+        }
+        let old = Self::file(with, "old")?;
+        if let Err(error) = move_tree(with, &old.path).and_then(|()| fs::rename(&self.path, with)) {
+            let error = Error::unwritable(&with.display(), error)
+                .help(format!("this disk cannot replace it; remove it first: rm -r {}", with.display()));
+            // What was there comes back. What cannot come back stays where it is, rather than being removed.
+            if old.path.symlink_metadata().is_ok() && move_tree(&old.path, with).is_err() {
+                let says = format!("{}; part of what was there is now at {old}", error.says);
+                std::mem::forget(old);
+                return Err(Error { says, ..error });
+            }
+            return Err(error);
+        }
+        *self = old;
+        Ok(())
+    }
+
+    /// Removes what is aside now, rather than when dropped, to know whether that can be done.
+    ///
+    /// # Errors
+    /// Whatever removing gives, except that there was nothing.
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        match remove(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
     }
 }
 
 impl Drop for Aside {
     fn drop(&mut self) {
-        let is_dir = fs::symlink_metadata(&self.path).is_ok_and(|meta| meta.is_dir());
         // Nothing can be done about what cannot be removed; the destination itself was not touched.
-        let _ = if is_dir { fs::remove_dir_all(&self.path) } else { fs::remove_file(&self.path) };
+        let _ = self.remove();
     }
 }
 
@@ -90,24 +114,109 @@ impl fmt::Display for Aside {
     }
 }
 
+/// What the names that this process gives have in common.
+fn own_mark() -> String {
+    format!("slimroot-{}-", std::process::id())
+}
+
+/// Whether a directory is there and holds nothing but what this process wrote aside.
+pub(crate) fn is_empty_dir(path: &Path) -> bool {
+    let mark = own_mark();
+    let is_ours = |entry: io::Result<fs::DirEntry>| {
+        entry.is_ok_and(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.starts_with('.') && name.contains(&mark)
+        })
+    };
+    fs::read_dir(path).is_ok_and(|mut entries| entries.all(is_ours))
+}
+
+/// Makes a directory that hands nothing of its surroundings down: under a set-gid parent, or one with default access
+/// lists, everything made below would otherwise get a group and rights that the plan does not know (inode(7), acl(5)).
+fn make_private_dir(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().mode(0o700).create(path)?;
+    let (uid, gid) = own_ids();
+    // Where these are refused, there is nothing that could be handed down.
+    let _ = chown(path, Some(uid), Some(gid));
+    let _ = rustix::fs::removexattr(path, "system.posix_acl_default");
+    let _ = rustix::fs::removexattr(path, "system.posix_acl_access");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+}
+
+/// To whom belongs what this process makes.
+pub(crate) fn own_ids() -> (u32, u32) {
+    (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
+}
+
+/// Moves a tree, or merges it into one that is there. Directories that the disk cannot rename (those of a lower layer of
+/// overlayfs say EXDEV) are made anew, and what is in them is moved.
+fn move_tree(from: &Path, to: &Path) -> io::Result<()> {
+    let meta = fs::symlink_metadata(from)?;
+    let is_merged = meta.is_dir() && to.is_dir();
+    if !is_merged {
+        match fs::rename(from, to) {
+            Err(error) if meta.is_dir() && error.kind() == io::ErrorKind::CrossesDevices => {}
+            other => return other,
+        }
+        fs::DirBuilder::new().mode(0o700).create(to)?;
+    }
+    for entry in fs::read_dir(from)? {
+        let name = entry?.file_name();
+        move_tree(&from.join(&name), &to.join(&name))?;
+    }
+    if !is_merged {
+        chown(to, Some(meta.uid()), Some(meta.gid()))?;
+        fs::set_permissions(to, meta.permissions())?;
+    }
+    fs::remove_dir(from)
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    if !fs::symlink_metadata(path)?.is_dir() {
+        return fs::remove_file(path);
+    }
+    if fs::remove_dir_all(path).is_ok() {
+        return Ok(());
+    }
+    // A tree may hold directories that their own owner may not change.
+    open_up(path);
+    fs::remove_dir_all(path)
+}
+
+fn open_up(dir: &Path) {
+    let _ = fs::set_permissions(dir, fs::Permissions::from_mode(0o700));
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            open_up(&entry.path());
+        }
+    }
+}
+
+/// Gives a file that was written aside a further name, by which it stays; a copy where that cannot be.
+pub(crate) fn give(file: &Path, name: &Path) -> io::Result<()> {
+    // The file may serve further outputs, so it is not moved.
+    match fs::hard_link(file, name) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        Err(_) => fs::copy(file, name).map(|_| ()),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Whether somebody else's entry is kept from being replaced by the sticky bit of its directory, as in /tmp (inode(7)):
+/// a rename would fail, at a time when other outputs are in place already.
+pub(crate) fn is_kept_by_sticky(path: &Path) -> bool {
+    const STICKY: u32 = 0o1000;
+    let (uid, _) = own_ids();
+    let (Ok(meta), Ok(dir)) = (fs::symlink_metadata(path), fs::metadata(parent(path))) else { return false };
+    uid != 0 && dir.mode() & STICKY != 0 && meta.uid() != uid && dir.uid() != uid
+}
+
 /// The directory that a path lies in.
 pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    }
-}
-
-/// Refuses an existing file unless it may be replaced, and a directory in any case.
-///
-/// # Errors
-/// `output-exists`.
-pub(crate) fn refuse_existing_file(path: &Path, force: bool) -> Result<(), Error> {
-    match fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_dir() => Err(Error::new("output-exists", format!("{} is a directory", path.display()))
-            .help("name a file for the archive")),
-        Ok(_) if !force => Err(exists(path)),
-        _ => Ok(()),
     }
 }
 

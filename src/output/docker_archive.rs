@@ -2,11 +2,11 @@
 //! layer uncompressed unless the user wants otherwise: it is loaded at once, and would only be decompressed again.
 
 use super::oci_archive::Archive;
-use super::{Destination, Output, Transport, WriteOptions};
+use super::{Destination, Naming, Output, Transport, WriteOptions};
 use crate::error::Error;
 use crate::layer::Codec;
 
-pub(super) const TRANSPORT: Transport = Transport { word: "docker-archive", has_reference: true, start };
+pub(super) const TRANSPORT: Transport = Transport { word: "docker-archive", naming: Naming::Name, start };
 
 fn start(destination: &Destination, options: &WriteOptions<'_>) -> Result<Box<dyn Output>, Error> {
     Ok(Box::new(Archive::start(destination, options, options.codec.unwrap_or(Codec::None), true)?))

@@ -13,9 +13,8 @@ use crate::layer::ArchiveWriter;
 
 /// Content of the file `oci-layout`.
 pub(super) const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
-/// The tag of an image to which the user gives none.
-const DEFAULT_TAG: &str = "latest";
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
+/// By which readers select an image of a layout.
+pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// What containerd and podman take the image's full name from.
 const FULL_NAME: &str = "io.containerd.image.name";
 
@@ -24,7 +23,7 @@ const FULL_NAME: &str = "io.containerd.image.name";
 pub(super) struct Index<M> {
     schema_version: u32,
     media_type: String,
-    pub(super) manifests: Vec<M>,
+    manifests: Vec<M>,
 }
 
 impl<M> Index<M> {
@@ -42,36 +41,6 @@ struct DockerManifest {
     layers: Vec<String>,
 }
 
-/// What the user wants the image to be called: a bare tag, or a reference with a name in it.
-pub(super) struct Name<'a>(Option<&'a str>);
-
-impl<'a> Name<'a> {
-    pub(super) fn new(reference: Option<&'a str>) -> Self {
-        Self(reference)
-    }
-
-    /// By which skopeo and umoci select: as written.
-    pub(super) fn ref_name(&self) -> &'a str {
-        self.0.unwrap_or(DEFAULT_TAG)
-    }
-
-    /// The full reference that docker, podman and containerd show, or nothing for a bare tag. Registry, namespace and
-    /// tag are filled in as docker does (distribution/reference, normalize.go).
-    pub(super) fn full(&self, is_always_name: bool) -> Option<String> {
-        let text = self.0?;
-        if !is_always_name && !text.contains(['/', ':']) {
-            return None;
-        }
-        let last = text.rsplit('/').next().unwrap_or(text);
-        let tagged = if last.contains(':') { text.to_owned() } else { format!("{text}:{DEFAULT_TAG}") };
-        Some(match tagged.split_once('/') {
-            None => format!("docker.io/library/{tagged}"),
-            Some((first, _)) if first.contains(['.', ':']) || first == "localhost" => tagged,
-            Some(_) => format!("docker.io/{tagged}"),
-        })
-    }
-}
-
 /// The index entry of an image.
 pub(super) fn entry(finished: &Finished, ref_name: &str, full: Option<&str>) -> Descriptor {
     let mut annotations = BTreeMap::from([(REF_NAME.to_owned(), ref_name.to_owned())]);
@@ -82,7 +51,7 @@ pub(super) fn entry(finished: &Finished, ref_name: &str, full: Option<&str>) -> 
 /// Writes the archive that every tool reads: an OCI layout that also carries docker's `manifest.json`, which points at
 /// the same blobs.
 pub(super) fn write_archive(
-    out: &mut File,
+    out: &mut dyn Write,
     finished: &Finished,
     ref_name: &str,
     full: Option<String>,
@@ -112,21 +81,4 @@ pub(super) fn write_archive(
         archive.file(&name, size, content)?;
     }
     archive.finish()?.flush()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_filled_in_as_docker_does() {
-        let full = |text| Name::new(Some(text)).full(false);
-        assert_eq!(full("v1"), None);
-        assert_eq!(full("app:1").as_deref(), Some("docker.io/library/app:1"));
-        assert_eq!(full("me/app").as_deref(), Some("docker.io/me/app:latest"));
-        assert_eq!(full("localhost/app:1").as_deref(), Some("localhost/app:1"));
-        assert_eq!(full("r.example:5000/app").as_deref(), Some("r.example:5000/app:latest"));
-        assert_eq!(Name::new(Some("app")).full(true).as_deref(), Some("docker.io/library/app:latest"));
-        assert_eq!((Name::new(None).full(true), Name::new(None).ref_name()), (None, "latest"));
-    }
 }

@@ -2,10 +2,13 @@
 //! end, so that a run that fails, or is killed, leaves what was there before.
 
 mod aside;
+mod conflict;
 mod docker_archive;
 mod layout;
 mod oci_archive;
 mod oci_dir;
+mod place;
+mod reference;
 mod tar_file;
 mod tree;
 mod tree_copy;
@@ -16,12 +19,12 @@ use std::path::{Path, PathBuf};
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::image::Image;
-use crate::layer::{Blob, Codec, Layer, PassOptions, Tap, pack};
+use crate::layer::{Blob, Codec, Layer, PassOptions, Tap, interrupted, pack};
 use crate::plan::Plan;
 use crate::profile::nearest;
 use crate::root::Tree;
 
-pub(crate) use aside::Aside;
+use aside::Aside;
 
 /// Starts an output at a destination.
 type Start = fn(&Destination, &WriteOptions<'_>) -> Result<Box<dyn Output>, Error>;
@@ -30,10 +33,21 @@ type Start = fn(&Destination, &WriteOptions<'_>) -> Result<Box<dyn Output>, Erro
 pub(crate) struct Transport {
     /// The word before the colon.
     word: &'static str,
-    /// Whether something may follow the path after a colon.
-    has_reference: bool,
+    /// What may follow the path after a colon.
+    naming: Naming,
     /// Starts an output.
     start: Start,
+}
+
+/// What an image at a destination may be called.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// Nothing: there is no image, or the colon belongs to the path.
+    None,
+    /// A bare tag, or a name with or without a tag.
+    TagOrName,
+    /// A name with or without a tag.
+    Name,
 }
 
 /// Every transport.
@@ -61,11 +75,22 @@ pub(crate) trait Output {
         Ok(false)
     }
 
-    /// Everything is there: completes the output and moves it into place.
+    /// Whether what is written cannot be taken back.
+    fn is_stream(&self) -> bool {
+        false
+    }
+
+    /// Every byte was read: completes the output, still aside.
     ///
     /// # Errors
     /// `output-unwritable`, `disk-full`.
-    fn finish(self: Box<Self>, plan: &Plan, finished: Option<&Finished>) -> Result<Put, Error>;
+    fn prepare(&mut self, plan: &Plan, finished: Option<&Finished>) -> Result<Put, Error>;
+
+    /// All outputs are complete: moves this one into place; gives what could not be done as planned.
+    ///
+    /// # Errors
+    /// `output-unwritable`.
+    fn place(self: Box<Self>) -> Result<Vec<String>, Error>;
 }
 
 /// A layer that was written aside, with its image.
@@ -74,7 +99,7 @@ pub(crate) struct Finished {
     pub(crate) blob: PathBuf,
 }
 
-/// What an output put into place.
+/// What an output has ready.
 #[derive(Default)]
 pub(crate) struct Put {
     bytes: u64,
@@ -95,7 +120,7 @@ impl Destination {
     /// Reads `TRANSPORT:PATH[:REFERENCE]`; a plain path means `dir:`.
     ///
     /// # Errors
-    /// `unknown-transport` with the nearest word, `bad-argument` for an empty path.
+    /// `unknown-transport` with the nearest word, `bad-argument` for an empty path and for a name that no engine takes.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let known = |word: &str| TRANSPORTS.iter().find(|transport| transport.word == word);
         let (transport, rest) = match text.split_once(':') {
@@ -113,13 +138,14 @@ impl Destination {
                 }
             },
         };
+        let takes_name = transport.naming != Naming::None;
         let (path, reference) = match rest.split_once(':') {
-            Some((path, reference)) if transport.has_reference && !reference.is_empty() => {
-                (path, Some(reference.to_owned()))
-            }
-            Some((path, _)) if transport.has_reference => (path, None),
+            Some((path, reference)) if takes_name && !reference.is_empty() => (path, Some(reference.to_owned())),
+            Some((path, _)) if takes_name => (path, None),
             _ => (rest, None),
         };
+        // The report must not get into the archive, however stdout is spelled.
+        let path = if path == "/dev/stdout" { "-" } else { path };
         if path.is_empty() {
             return Err(Error::new("bad-argument", format!("the destination {text} names no path"))
                 .help("write for example oci:image:latest, or dir:rootfs"));
@@ -130,6 +156,9 @@ impl Destination {
                 format!("{}: writes a directory, which stdout is not", transport.word),
             )
             .help("tar:-, oci-archive:- and docker-archive:- write to stdout"));
+        }
+        if let Some(reference) = &reference {
+            reference::check(reference, transport.naming == Naming::Name)?;
         }
         Ok(Self { text: text.to_owned(), word: transport.word, path: PathBuf::from(path), reference })
     }
@@ -160,6 +189,9 @@ pub struct WriteOptions<'a> {
 pub struct Written {
     /// The destination as the user wrote it.
     pub destination: String,
+    /// Whether it went to stdout.
+    #[serde(skip)]
+    pub is_stdout: bool,
     /// Bytes of the output.
     pub bytes: u64,
     /// The layer, if the output has one.
@@ -175,14 +207,19 @@ pub struct Written {
 /// Writes a plan to every destination in one pass: each file is read and hashed once.
 ///
 /// # Errors
-/// `output-exists`, `output-unwritable`, `disk-full`, `changed-while-packing`, `unreadable`, `interrupted`. Nothing is
-/// left behind then, and what was there before is as it was.
+/// `bad-argument` for destinations that would write over each other, `output-exists`, `output-unwritable`, `disk-full`,
+/// `changed-while-packing`, `unreadable`, `interrupted`. Nothing is left behind then, and what was there before is as
+/// it was.
 pub fn write(
     tree: &dyn Tree,
     plan: &Plan,
     destinations: &[Destination],
     options: &WriteOptions<'_>,
 ) -> Result<Vec<Written>, Error> {
+    conflict::refuse_same_place(destinations)?;
+    if options.force {
+        conflict::refuse_packed(tree, plan, destinations)?;
+    }
     let mut outputs = Vec::new();
     for destination in destinations {
         let transport = TRANSPORTS.iter().find(|transport| transport.word == destination.word);
@@ -192,11 +229,13 @@ pub fn write(
     if let [only] = outputs.as_mut_slice()
         && only.alone(tree, plan, &options.pass)?
     {
-        return put_all(outputs, destinations, plan, &[]);
+        return put_all(outputs, destinations, plan, &[], options.pass.stop);
     }
     let mut staged: Vec<(Codec, Aside)> = Vec::new();
     let mut blobs = Vec::new();
-    for output in &outputs {
+    // Room beside an output was chosen by the user; the directory for temporary files, which a stream needs, was not.
+    let (streams, files): (Vec<_>, Vec<_>) = outputs.iter().partition(|output| output.is_stream());
+    for output in files.into_iter().chain(streams) {
         if let Some(codec) = output.codec()
             && !staged.iter().any(|(known, _)| *known == codec)
         {
@@ -213,23 +252,35 @@ pub fn write(
         .zip(&staged)
         .map(|(layer, (_, aside))| Finished { image: Image::build(plan, layer), blob: aside.path().to_path_buf() })
         .collect();
-    put_all(outputs, destinations, plan, &finished)
+    put_all(outputs, destinations, plan, &finished, options.pass.stop)
 }
 
+/// Completes all outputs before the first one gets into place, so that one that fails leaves none of them behind.
 fn put_all(
-    outputs: Vec<Box<dyn Output>>,
+    mut outputs: Vec<Box<dyn Output>>,
     destinations: &[Destination],
     plan: &Plan,
     finished: &[Finished],
+    stop: &dyn Fn() -> bool,
 ) -> Result<Vec<Written>, Error> {
+    let mut puts: Vec<Put> = outputs.iter().map(|_| Put::default()).collect();
+    // What goes to a stream has left: it goes last, when everything else is known to be writable.
+    for are_streams in [false, true] {
+        for (output, put) in outputs.iter_mut().zip(&mut puts).filter(|(output, _)| output.is_stream() == are_streams) {
+            if stop() {
+                return Err(interrupted());
+            }
+            *put = output.prepare(plan, finished_for(&**output, finished))?;
+        }
+    }
     let mut written = Vec::new();
-    for (output, destination) in outputs.into_iter().zip(destinations) {
-        let codec = output.codec();
-        let finished = finished.iter().find(|finished| Some(finished.image.layer.codec) == codec);
-        let put = output.finish(plan, finished)?;
+    for ((output, destination), mut put) in outputs.into_iter().zip(destinations).zip(puts) {
+        let finished = finished_for(&*output, finished);
+        put.notes.extend(output.place()?);
         let image = finished.map(|finished| &finished.image).filter(|_| put.has_image);
         written.push(Written {
             destination: destination.text.clone(),
+            is_stdout: destination.is_stdout(),
             bytes: put.bytes,
             layer: finished.map(|finished| finished.image.layer.clone()),
             manifest: image.map(|image| image.descriptor.digest),
@@ -238,6 +289,10 @@ fn put_all(
         });
     }
     Ok(written)
+}
+
+fn finished_for<'a>(output: &dyn Output, finished: &'a [Finished]) -> Option<&'a Finished> {
+    finished.iter().find(|finished| Some(finished.image.layer.codec) == output.codec())
 }
 
 #[cfg(test)]
@@ -257,6 +312,7 @@ mod tests {
         assert_eq!(parsed("./a:b"), Ok(("dir", "./a:b".into(), None)));
         assert_eq!(parsed("dir:a:b"), Ok(("dir", "a:b".into(), None)));
         assert_eq!(parsed("tar:-"), Ok(("tar", "-".into(), None)));
+        assert_eq!(parsed("tar:/dev/stdout"), Ok(("tar", "-".into(), None)));
         assert_eq!(parsed("oci:img"), Ok(("oci", "img".into(), None)));
         assert_eq!(parsed("oci:img:v1"), Ok(("oci", "img".into(), some("v1"))));
         assert_eq!(
@@ -266,5 +322,7 @@ mod tests {
         assert_eq!(parsed("docker:x"), Err("unknown-transport"));
         assert_eq!(parsed("oci:"), Err("bad-argument"));
         assert_eq!(parsed("oci:-"), Err("bad-argument"));
+        assert_eq!(parsed("oci:img:App"), Ok(("oci", "img".into(), some("App"))));
+        assert_eq!(parsed("docker-archive:a.tar:App"), Err("bad-argument"));
     }
 }

@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
-use super::layout::{Name, write_archive};
+use super::layout::write_archive;
+use super::reference::Name;
 use super::tar_file::FileOutput;
-use super::{Destination, Finished, Output, Put, Transport, WriteOptions};
+use super::{Destination, Finished, Naming, Output, Put, Transport, WriteOptions};
 use crate::error::Error;
 use crate::layer::Codec;
 use crate::plan::Plan;
 
-pub(super) const TRANSPORT: Transport = Transport { word: "oci-archive", has_reference: true, start };
+pub(super) const TRANSPORT: Transport = Transport { word: "oci-archive", naming: Naming::TagOrName, start };
 
 /// An archive with an image in it.
 pub(super) struct Archive {
@@ -45,11 +46,19 @@ impl Output for Archive {
         self.file.staging()
     }
 
-    fn finish(self: Box<Self>, plan: &Plan, finished: Option<&Finished>) -> Result<Put, Error> {
+    fn is_stream(&self) -> bool {
+        self.file.is_stream()
+    }
+
+    fn prepare(&mut self, plan: &Plan, finished: Option<&Finished>) -> Result<Put, Error> {
         let Some(finished) = finished else { return Ok(Put::default()) };
         let name = Name::new(self.reference.as_deref());
         let full = name.full(self.is_always_name);
-        let bytes = self.file.put(|out| write_archive(out, finished, name.ref_name(), full, plan.epoch))?;
+        let bytes = self.file.write(|out| write_archive(out, finished, name.ref_name(), full, plan.epoch))?;
         Ok(Put { bytes, has_image: true, notes: Vec::new() })
+    }
+
+    fn place(self: Box<Self>) -> Result<Vec<String>, Error> {
+        self.file.place()
     }
 }

@@ -1,37 +1,57 @@
 //! `oci:DIR[:TAG]`: an OCI image layout. An existing layout gets the image added under its tag, the others stay.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::aside::{Aside, exists};
-use super::layout::{Index, Name, OCI_LAYOUT, entry};
-use super::{Destination, Finished, Output, Put, Transport, WriteOptions};
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+
+use super::aside::{Aside, exists, give, parent};
+use super::layout::{Index, OCI_LAYOUT, REF_NAME, entry};
+use super::place::DirPlace;
+use super::reference::Name;
+use super::{Destination, Finished, Naming, Output, Put, Transport, WriteOptions};
 use crate::error::Error;
-use crate::image::canonical;
+use crate::image::{Descriptor, canonical};
 use crate::layer::Codec;
 use crate::plan::Plan;
 
-pub(super) const TRANSPORT: Transport = Transport { word: "oci", has_reference: true, start };
+pub(super) const TRANSPORT: Transport = Transport { word: "oci", naming: Naming::TagOrName, start };
+
+const BLOBS: &str = "blobs/sha256";
+const INDEX: &str = "index.json";
 
 struct OciDir {
     path: PathBuf,
     codec: Codec,
     reference: Option<String>,
-    /// Whether a layout is there already.
-    adds: bool,
+    /// A whole layout with this image alone; what is in it is moved where a layout is there already.
+    place: DirPlace,
+    described: Option<Descriptor>,
 }
 
 fn start(destination: &Destination, options: &WriteOptions<'_>) -> Result<Box<dyn Output>, Error> {
-    let path = destination.path.clone();
-    let adds = path.join("oci-layout").is_file();
-    if !adds && fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some()) || path.is_file() {
-        return Err(
-            exists(&path).help("an existing directory must be an OCI layout, to which the image is added, or empty")
-        );
-    }
+    let path: PathBuf = destination.path.components().collect();
+    let place = if is_layout(&path) {
+        // A layout that cannot be added to is found before anything is packed.
+        read_index(&path)?;
+        DirPlace::inside(&path)?
+    } else {
+        DirPlace::start(&path, false).map_err(|error| match error.code {
+            "output-exists" => {
+                exists(&path).help("an existing directory must be an OCI layout, to which the image is added, or empty")
+            }
+            _ => error,
+        })?
+    };
     let codec = options.codec.unwrap_or(Codec::GZIP);
-    Ok(Box::new(OciDir { path, codec, reference: destination.reference.clone(), adds }))
+    Ok(Box::new(OciDir { path, codec, reference: destination.reference.clone(), place, described: None }))
+}
+
+fn is_layout(path: &Path) -> bool {
+    path.join("oci-layout").is_file()
 }
 
 impl Output for OciDir {
@@ -40,77 +60,122 @@ impl Output for OciDir {
     }
 
     fn staging(&self) -> PathBuf {
-        if self.adds { self.path.join("layer") } else { self.path.clone() }
+        // Beside the layout that is being made, not in it: it would move along.
+        parent(self.place.aside()).join("layer")
     }
 
-    fn finish(self: Box<Self>, _: &Plan, finished: Option<&Finished>) -> Result<Put, Error> {
+    fn prepare(&mut self, _: &Plan, finished: Option<&Finished>) -> Result<Put, Error> {
         let Some(finished) = finished else { return Ok(Put::default()) };
-        let unwritable = |error| Error::unwritable(&self.path.display(), error);
         let name = Name::new(self.reference.as_deref());
         let described = entry(finished, name.ref_name(), name.full(false).as_deref());
-        if self.adds {
-            put_blobs(&self.path, finished).map_err(unwritable)?;
-            let index = add_to_index(&self.path, &described)?;
-            let aside = Aside::file(&self.path.join("index.json"), "json")?;
-            fs::write(aside.path(), index).map_err(unwritable)?;
-            aside.place(&self.path.join("index.json"))?;
-        } else {
-            let aside = Aside::dir(&self.path)?;
-            let fill = || -> io::Result<()> {
-                fs::write(aside.path().join("oci-layout"), OCI_LAYOUT)?;
-                put_blobs(aside.path(), finished)?;
-                fs::write(aside.path().join("index.json"), canonical(&Index::new(vec![described.clone()])))?;
-                set_mode(aside.path(), 0o755)
-            };
-            fill().map_err(unwritable)?;
-            aside.place(&self.path)?;
-        }
-        let image = &finished.image;
+        let (aside, image) = (self.place.aside(), &finished.image);
+        let fill = || -> io::Result<()> {
+            let blobs = aside.join(BLOBS);
+            fs::create_dir_all(&blobs)?;
+            fs::write(blobs.join(image.config_digest.hex()), &image.config)?;
+            fs::write(blobs.join(image.descriptor.digest.hex()), &image.manifest)?;
+            give(&finished.blob, &blobs.join(image.layer.digest.hex()))?;
+            fs::write(aside.join("oci-layout"), OCI_LAYOUT)?;
+            fs::write(aside.join(INDEX), canonical(&Index::new(vec![described.clone()])))?;
+            fs::set_permissions(aside, fs::Permissions::from_mode(0o755))
+        };
+        fill().map_err(|error| Error::unwritable(&self.path.display(), error))?;
+        self.described = Some(described);
         let bytes = image.layer.size + (image.config.len() + image.manifest.len()) as u64;
         Ok(Put { bytes, has_image: true, notes: Vec::new() })
     }
-}
 
-fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode))
-}
-
-/// Puts the three blobs where their digests say; a blob that is there already is the same one.
-fn put_blobs(layout: &Path, finished: &Finished) -> io::Result<()> {
-    let dir = layout.join("blobs/sha256");
-    fs::create_dir_all(&dir)?;
-    let image = &finished.image;
-    for (digest, bytes) in [(&image.config_digest, &image.config), (&image.descriptor.digest, &image.manifest)] {
-        let aside = dir.join(format!(".{}.slimroot", digest.hex()));
-        fs::write(&aside, bytes)?;
-        fs::rename(&aside, dir.join(digest.hex()))?;
-    }
-    let layer = dir.join(image.layer.digest.hex());
-    // The staged blob may serve further outputs: it is linked, and copied where that is not possible.
-    match fs::hard_link(&finished.blob, &layer) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => fs::copy(&finished.blob, &layer).map(|_| ()),
-        _ => Ok(()),
+    fn place(mut self: Box<Self>) -> Result<Vec<String>, Error> {
+        let Some(described) = &self.described else { return Ok(Vec::new()) };
+        // What is there now counts, not what was there at the start: another run, or another destination of this one,
+        // may have made the layout meanwhile.
+        let mut _lock = lock(&self.path);
+        if !is_layout(&self.path) {
+            match self.place.place() {
+                Err(_) if is_layout(&self.path) => _lock = lock(&self.path),
+                other => return other,
+            }
+        }
+        add(&self.path, self.place.aside(), described).map(|()| Vec::new())
     }
 }
 
-/// The index of an existing layout with this image under its tag; entries of other tags stay as they are.
-fn add_to_index(layout: &Path, described: &crate::image::Descriptor) -> Result<Vec<u8>, Error> {
-    let path = layout.join("index.json");
+/// Locks a layout until the file is closed, so that runs which add to it at the same time keep each other's tags. A
+/// directory that is not there, or a disk that knows no locks, is not locked.
+fn lock(layout: &Path) -> Option<File> {
+    loop {
+        let file = File::open(layout).ok()?;
+        match rustix::fs::flock(&file, FlockOperation::LockExclusive) {
+            Err(Errno::INTR) => continue,
+            Err(_) => return None,
+            Ok(()) => {}
+        }
+        // Another run may have put its own directory in the place of the one that was locked.
+        let identity = |meta: fs::Metadata| (meta.dev(), meta.ino());
+        if file.metadata().map(identity).ok()? == fs::metadata(layout).map(identity).ok()? {
+            return Some(file);
+        }
+    }
+}
+
+/// Adds the image of one layout to another, which is locked.
+fn add(layout: &Path, from: &Path, described: &Descriptor) -> Result<(), Error> {
+    let unwritable = |error| Error::unwritable(&layout.display(), error);
+    let index = with_image(read_index(layout)?, described);
+    let new = Aside::file(&layout.join(INDEX), "json")?;
+    fs::write(new.path(), index).map_err(unwritable)?;
+    let added = move_blobs(&from.join(BLOBS), &layout.join(BLOBS)).map_err(unwritable)?;
+    new.place(&layout.join(INDEX)).inspect_err(|_| remove_all(&added))
+}
+
+/// Moves blobs to where their digests say and gives those that are new. One that is there is replaced: it is the same,
+/// unless it was damaged.
+fn move_blobs(from: &Path, to: &Path) -> io::Result<Vec<PathBuf>> {
+    fs::create_dir_all(to)?;
+    let mut added = Vec::new();
+    for blob in fs::read_dir(from)? {
+        let blob = blob?;
+        let place = to.join(blob.file_name());
+        let is_new = !place.exists();
+        if let Err(error) = fs::rename(blob.path(), &place) {
+            remove_all(&added);
+            return Err(error);
+        }
+        if is_new {
+            added.push(place);
+        }
+    }
+    Ok(added)
+}
+
+/// Removes blobs that no index names; one that stays does no harm.
+fn remove_all(blobs: &[PathBuf]) {
+    for blob in blobs {
+        let _ = fs::remove_file(blob);
+    }
+}
+
+/// The index of an existing layout.
+fn read_index(layout: &Path) -> Result<serde_json::Value, Error> {
+    let path = layout.join(INDEX);
     let text = fs::read(&path).map_err(|error| Error::unreadable(&path.display(), error))?;
     let damaged = |error: &dyn std::fmt::Display| {
         Error::new("output-exists", format!("{} is no index of an OCI layout: {error}", path.display()))
             .help("name another directory")
     };
-    // oci-spec judges whether it is an index; the entries are kept as they were written, unknown fields and all.
+    // oci-spec judges whether it is an index; what stands in it is kept as it was written, unknown fields and all.
     oci_spec::image::ImageIndex::from_reader(text.as_slice()).map_err(|error| damaged(&error))?;
-    let index: serde_json::Value = serde_json::from_slice(&text).map_err(|error| damaged(&error))?;
-    let tag_of = |entry: &serde_json::Value| {
-        entry.get("annotations").and_then(|notes| notes.get("org.opencontainers.image.ref.name")).cloned()
-    };
-    let added = serde_json::to_value(described).map_err(|error| damaged(&error))?;
-    let known = index.get("manifests").and_then(|entries| entries.as_array()).cloned().unwrap_or_default();
-    let mut entries: Vec<_> = known.into_iter().filter(|entry| tag_of(entry) != tag_of(&added)).collect();
-    entries.push(added);
-    Ok(canonical(&Index::new(entries)))
+    serde_json::from_slice(&text).map_err(|error| damaged(&error))
+}
+
+/// An index with this image under its tag.
+fn with_image(mut index: serde_json::Value, described: &Descriptor) -> Vec<u8> {
+    let tag_of = |entry: &serde_json::Value| entry.get("annotations").and_then(|notes| notes.get(REF_NAME)).cloned();
+    // A descriptor holds only strings, numbers and a map with string keys: this cannot fail.
+    let added = serde_json::to_value(described).unwrap_or_default();
+    if let Some(entries) = index.get_mut("manifests").and_then(|entries| entries.as_array_mut()) {
+        entries.retain(|entry| tag_of(entry) != tag_of(&added));
+        entries.push(added);
+    }
+    canonical(&index)
 }

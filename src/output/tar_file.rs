@@ -1,16 +1,17 @@
 //! `tar:FILE`: the files of the image as one layer tar.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use super::aside::{Aside, refuse_existing_file};
-use super::{Destination, Finished, Output, Put, Transport, WriteOptions};
+use super::aside::{Aside, exists, give, is_kept_by_sticky, parent};
+use super::{Destination, Finished, Naming, Output, Put, Transport, WriteOptions};
 use crate::error::Error;
 use crate::layer::Codec;
 use crate::plan::Plan;
 
-pub(super) const TRANSPORT: Transport = Transport { word: "tar", has_reference: false, start };
+pub(super) const TRANSPORT: Transport = Transport { word: "tar", naming: Naming::None, start };
 
 struct TarFile(FileOutput);
 
@@ -27,52 +28,124 @@ impl Output for TarFile {
         self.0.staging()
     }
 
-    fn finish(self: Box<Self>, _: &Plan, finished: Option<&Finished>) -> Result<Put, Error> {
+    fn is_stream(&self) -> bool {
+        self.0.is_stream()
+    }
+
+    fn prepare(&mut self, _: &Plan, finished: Option<&Finished>) -> Result<Put, Error> {
         let Some(finished) = finished else { return Ok(Put::default()) };
-        let bytes = self.0.put(|out| {
-            let mut blob = File::open(&finished.blob)?;
-            io::copy(&mut blob, out).map(|_| ())
-        })?;
-        Ok(Put { bytes, ..Put::default() })
+        match &self.0.aside {
+            Some(aside) => give(&finished.blob, aside.path()).map_err(|error| Error::unwritable(aside, error))?,
+            None => {
+                self.0.write(|out| io::copy(&mut File::open(&finished.blob)?, out).map(|_| ()))?;
+            }
+        }
+        Ok(Put { bytes: finished.image.layer.size, ..Put::default() })
+    }
+
+    fn place(self: Box<Self>) -> Result<Vec<String>, Error> {
+        self.0.place()
     }
 }
 
-/// A single file, or stdout.
+/// A single file, or a stream: stdout, a pipe or a device, beside which nothing can be written and moved into place.
 pub(super) struct FileOutput {
     path: PathBuf,
+    aside: Option<Aside>,
 }
 
 impl FileOutput {
     pub(super) fn start(destination: &Destination, options: &WriteOptions<'_>) -> Result<Self, Error> {
-        if !destination.is_stdout() {
-            refuse_existing_file(&destination.path, options.force)?;
+        let path = destination.path.clone();
+        let is_stream = destination.is_stdout() || is_stream(&path)?;
+        if !is_stream {
+            refuse_existing(&path, options.force)?;
         }
-        Ok(Self { path: destination.path.clone() })
+        let aside = if is_stream { None } else { Some(Aside::file(&path, "file")?) };
+        Ok(Self { path, aside })
     }
 
-    /// Beside the file; for stdout in the directory for temporary files.
+    /// Beside the file; for a stream in the directory for temporary files.
     pub(super) fn staging(&self) -> PathBuf {
-        if self.is_stdout() { std::env::temp_dir().join("stdout") } else { self.path.clone() }
+        if self.is_stream() { std::env::temp_dir().join("stream") } else { self.path.clone() }
     }
 
-    fn is_stdout(&self) -> bool {
-        self.path == Path::new("-")
+    pub(super) fn is_stream(&self) -> bool {
+        self.aside.is_none()
     }
 
-    /// Writes the file aside and moves it into place; gives its bytes.
-    pub(super) fn put(&self, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<u64, Error> {
-        let unwritable = |error| Error::unwritable(&self.path.display(), error);
-        if self.is_stdout() {
-            use std::os::fd::AsFd;
-            let stdout = io::stdout().as_fd().try_clone_to_owned().map_err(unwritable)?;
-            write(&mut File::from(stdout)).map_err(unwritable)?;
-            return Ok(0);
+    /// Writes the file aside, or to the stream; gives its bytes.
+    pub(super) fn write(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<u64, Error> {
+        use std::os::fd::AsFd;
+        let is_stdout = self.path == Path::new("-");
+        let unwritable = |error| match is_stdout {
+            true => Error::unwritable(&"to stdout", error).help("see why its reader ended early"),
+            false => Error::unwritable(&self.path.display(), error),
+        };
+        let opened = match &self.aside {
+            Some(aside) => File::create_new(aside.path()),
+            None if is_stdout => io::stdout().as_fd().try_clone_to_owned().map(File::from),
+            None => File::options().write(true).open(&self.path),
+        };
+        let mut out = Counted { inner: opened.map_err(unwritable)?, bytes: 0 };
+        write(&mut out).map_err(unwritable)?;
+        Ok(out.bytes)
+    }
+
+    /// Moves the file into place.
+    pub(super) fn place(self) -> Result<Vec<String>, Error> {
+        self.aside.map_or(Ok(()), |aside| aside.place(&self.path)).map(|()| Vec::new())
+    }
+}
+
+/// Whether writing goes into something that is no file, such as /dev/null, or the /dev/fd/N of a shell's `>(…)`. Such a
+/// node is written to; a file in its place would be nobody's wish.
+///
+/// # Errors
+/// `output-exists` for a disk or a socket, which nobody can wish to be written to.
+fn is_stream(path: &Path) -> Result<bool, Error> {
+    let (Ok(own), Ok(real)) = (fs::symlink_metadata(path), fs::metadata(path)) else { return Ok(false) };
+    if real.file_type().is_block_device() || real.file_type().is_socket() {
+        return Err(Error::new("output-exists", format!("{} is a disk or a socket", path.display()))
+            .help("name a file for the archive"));
+    }
+    // /dev/stdout is a link of the system even when it leads to a file.
+    let is_of_system = || {
+        let dir = parent(path).canonicalize().unwrap_or_default();
+        dir == Path::new("/dev") || dir.starts_with("/proc")
+    };
+    let kind = real.file_type();
+    Ok(kind.is_char_device() || kind.is_fifo() || own.is_symlink() && kind.is_file() && is_of_system())
+}
+
+/// Refuses an existing file unless it may be replaced, and a directory in any case.
+fn refuse_existing(path: &Path, force: bool) -> Result<(), Error> {
+    match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_dir() => Err(Error::new("output-exists", format!("{} is a directory", path.display()))
+            .help("name a file for the archive")),
+        Ok(_) if !force => Err(exists(path)),
+        Ok(_) if is_kept_by_sticky(path) => {
+            Err(Error::new("output-exists", format!("{} belongs to somebody else", path.display()))
+                .help("its directory lets nobody but the owner replace it: name another file"))
         }
-        let aside = Aside::file(&self.path, "file")?;
-        let mut file = File::create_new(aside.path()).map_err(unwritable)?;
-        write(&mut file).map_err(unwritable)?;
-        let bytes = fs::metadata(aside.path()).map_err(unwritable)?.len();
-        aside.place(&self.path)?;
-        Ok(bytes)
+        _ => Ok(()),
+    }
+}
+
+/// Counts what goes to a file.
+struct Counted {
+    inner: File,
+    bytes: u64,
+}
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
     }
 }

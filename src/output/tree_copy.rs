@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use rustix::fs::{AtFlags, CWD, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 
+use super::aside::own_ids;
 use crate::error::Error;
 use crate::layer::{PassOptions, Tap, changed, interrupted, open_planned};
 use crate::path::RootPath;
@@ -27,7 +28,8 @@ pub(super) struct TreeCopy {
     base: PathBuf,
     epoch: u64,
     open: Option<(File, PathBuf, Item)>,
-    is_root: bool,
+    /// To whom belongs what is made here, until it is given away.
+    own: (u32, u32),
     owner_lost: AtomicUsize,
     xattr_lost: AtomicUsize,
 }
@@ -38,7 +40,7 @@ impl TreeCopy {
             base: base.to_path_buf(),
             epoch: 0,
             open: None,
-            is_root: rustix::process::geteuid().is_root(),
+            own: own_ids(),
             owner_lost: AtomicUsize::new(0),
             xattr_lost: AtomicUsize::new(0),
         }
@@ -134,14 +136,7 @@ impl TreeCopy {
 
     /// Owner, attributes, mode and times of a file, in the order in which one does not undo the other.
     fn settle(&self, file: &File, item: &Item) -> io::Result<()> {
-        if self.is_root {
-            let (uid, gid) = (Uid::from_raw(item.uid), Gid::from_raw(item.gid));
-            if (item.uid, item.gid) != (0, 0) {
-                rustix::fs::fchown(file, Some(uid), Some(gid))?;
-            }
-        } else {
-            self.count_owner(item);
-        }
+        self.give_away(item, |uid, gid| rustix::fs::fchown(file, Some(uid), Some(gid)))?;
         rustix::fs::fchmod(file, Mode::from_raw_mode(item.mode))?;
         for (name, value) in &item.xattrs {
             match rustix::fs::fsetxattr(file, OsStr::from_bytes(name), value, XattrFlags::empty()) {
@@ -156,21 +151,23 @@ impl TreeCopy {
 
     /// Owner of what is reached by name: links and directories.
     fn own(&self, dir: BorrowedFd<'_>, place: &Path, item: &Item) -> io::Result<()> {
-        if !self.is_root {
-            self.count_owner(item);
-            return Ok(());
-        }
-        if (item.uid, item.gid) == (0, 0) {
-            return Ok(());
-        }
-        let (uid, gid) = (Uid::from_raw(item.uid), Gid::from_raw(item.gid));
-        Ok(rustix::fs::chownat(dir, place, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?)
+        self.give_away(item, |uid, gid| {
+            rustix::fs::chownat(dir, place, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
+        })
     }
 
-    fn count_owner(&self, item: &Item) {
-        let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        if (item.uid, item.gid) != own {
-            self.owner_lost.fetch_add(1, Ordering::Relaxed);
+    /// Gives an entry to its owner. Only root may, and in a user namespace only to those whom it maps (chown says EINVAL
+    /// of others).
+    fn give_away(&self, item: &Item, chown: impl FnOnce(Uid, Gid) -> Result<(), Errno>) -> io::Result<()> {
+        if (item.uid, item.gid) == self.own {
+            return Ok(());
+        }
+        match chown(Uid::from_raw(item.uid), Gid::from_raw(item.gid)) {
+            Err(Errno::PERM | Errno::INVAL) => {
+                self.owner_lost.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+            other => Ok(other?),
         }
     }
 

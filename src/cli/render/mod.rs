@@ -51,7 +51,7 @@ pub(super) fn error(error: &Error) {
 
 /// The report of a build. With an image on stdout it goes to stderr.
 pub(super) fn packed(packed: &Packed, options: &Options) -> Result<(), Error> {
-    let to_stdout = packed.outputs.iter().any(|written| written.destination.ends_with(":-"));
+    let to_stdout = packed.outputs.iter().any(|written| written.is_stdout);
     match options.format {
         Format::Json if !to_stdout => json(packed),
         Format::Json => {

@@ -1,0 +1,152 @@
+//! What a destination must not be: a place of what is being packed, or the place of another destination.
+
+use std::collections::HashSet;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::Destination;
+use super::aside::{is_empty_dir, parent};
+use super::place::is_mount_point;
+use super::reference::Name;
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::plan::{Content, ItemKind, Plan};
+use crate::root::Tree;
+
+/// Refuses to replace what is being packed, or a directory that holds some of it: it would be removed with what is
+/// replaced. Files are told by device and inode, so that no link or mount hides them behind another name.
+///
+/// # Errors
+/// `output-exists`.
+pub(super) fn refuse_packed(tree: &dyn Tree, plan: &Plan, destinations: &[Destination]) -> Result<(), Error> {
+    let mut replaced = Vec::new();
+    for destination in destinations.iter().filter(|destination| !destination.is_stdout()) {
+        match fs::symlink_metadata(&destination.path) {
+            // An OCI layout is added to, never replaced; an empty directory holds nothing that could be lost.
+            Ok(meta) if !meta.is_dir() => replaced.push((destination, meta)),
+            Ok(meta) if destination.word == "dir" && !is_empty_dir(&destination.path) => {
+                replaced.push((destination, meta));
+            }
+            _ => {}
+        }
+    }
+    if replaced.is_empty() {
+        return Ok(());
+    }
+    let packed = packed(tree, plan);
+    for (destination, meta) in replaced {
+        let path = &destination.path;
+        let refused = |what: String, help: &str| Err(Error::new("output-exists", what).help(help));
+        if packed.contains(&identity(&meta)) {
+            return refused(
+                format!("{} is being packed itself", path.display()),
+                "--force would remove what is packed: name another place",
+            );
+        }
+        // A mount point is never replaced; it would cost a walk through all that is mounted.
+        if !meta.is_dir() || is_mount_point(path) {
+            continue;
+        }
+        match below(path, &packed) {
+            Some(Below::Packed(found)) => {
+                return refused(
+                    format!("{} holds {}, which is being packed", path.display(), found.display()),
+                    "--force would remove what is packed: name another directory",
+                );
+            }
+            Some(Below::Mount(found)) => {
+                return refused(
+                    format!("{} holds {}, on which something is mounted", path.display(), found.display()),
+                    "--force would remove what is mounted there: unmount it first",
+                );
+            }
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+fn identity(meta: &Metadata) -> (u64, u64) {
+    (meta.dev(), meta.ino())
+}
+
+/// Identities of the root, of everything of it that the plan reads, and of the directories above that.
+fn packed(tree: &dyn Tree, plan: &Plan) -> HashSet<(u64, u64)> {
+    let mut paths = HashSet::from([RootPath::root()]);
+    for (path, item) in &plan.items {
+        let source = match &item.kind {
+            ItemKind::File(Content::FromRoot { path, .. }) => path,
+            ItemKind::File(Content::Made(_)) => continue,
+            _ => path,
+        };
+        paths.extend(source.ancestors());
+        paths.insert(source.clone());
+    }
+    // What is only in the image has no identity, and what cannot be asked for could not have been planned.
+    paths.iter().filter_map(|path| tree.meta(path).ok().flatten()).map(|meta| meta.identity).collect()
+}
+
+/// Something in a directory that must not be removed with it.
+enum Below {
+    Packed(PathBuf),
+    Mount(PathBuf),
+}
+
+fn below(dir: &Path, packed: &HashSet<(u64, u64)>) -> Option<Below> {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        // Directories are enough: of a file that is packed, a name elsewhere may go.
+        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        let path = entry.path();
+        // By name: what listing says of a mount point is of the directory under it.
+        if fs::symlink_metadata(&path).is_ok_and(|meta| packed.contains(&identity(&meta))) {
+            return Some(Below::Packed(path));
+        }
+        if is_mount_point(&path) {
+            return Some(Below::Mount(path));
+        }
+        if let Some(found) = below(&path, packed) {
+            return Some(found);
+        }
+    }
+    None
+}
+
+/// Refuses two destinations that would write over each other. Two tags of one OCI layout do not.
+///
+/// # Errors
+/// `bad-argument`.
+pub(super) fn refuse_same_place(destinations: &[Destination]) -> Result<(), Error> {
+    let places: Vec<(&Destination, PathBuf)> = destinations
+        .iter()
+        .filter(|destination| !destination.is_stdout())
+        .map(|destination| (destination, real(&destination.path)))
+        .collect();
+    let tag = |destination: &Destination| Name::new(destination.reference.as_deref()).ref_name().to_owned();
+    for (number, (one, place)) in places.iter().enumerate() {
+        for (other, other_place) in &places[number + 1..] {
+            let are_tags = one.word == "oci" && other.word == "oci" && tag(one) != tag(other);
+            let meet = if place == other_place {
+                !are_tags
+            } else {
+                place.starts_with(other_place) || other_place.starts_with(place)
+            };
+            if meet {
+                return Err(Error::new(
+                    "bad-argument",
+                    format!("{} and {} would write over each other", one.text, other.text),
+                )
+                .help("give each -o a place of its own; only tags of one oci: layout may share it"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A path without links; of what is not there yet, the real place that it will have.
+fn real(path: &Path) -> PathBuf {
+    let beside = || path.file_name().map(|name| real(parent(path)).join(name));
+    path.canonicalize().ok().or_else(beside).unwrap_or_else(|| path.to_path_buf())
+}

@@ -1,0 +1,143 @@
+//! How a finished directory gets into place.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags};
+
+use super::aside::{Aside, exists, is_empty_dir, is_kept_by_sticky, parent};
+use crate::error::Error;
+
+/// A directory in the making, and the place that it shall have.
+pub(super) struct DirPlace {
+    path: PathBuf,
+    aside: Aside,
+    way: Way,
+}
+
+/// How the directory gets into place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// By a rename, over nothing or an empty directory.
+    Rename,
+    /// By changing places with what is there.
+    Exchange,
+    /// The destination cannot be renamed over (a mount point, or a parent that is not ours): its entries are moved in.
+    MoveEntries,
+}
+
+impl DirPlace {
+    /// Makes a directory aside of `path`, which must be absent or empty unless it may be replaced.
+    ///
+    /// # Errors
+    /// `output-exists`, `output-unwritable`.
+    pub(super) fn start(path: &Path, may_replace: bool) -> Result<Self, Error> {
+        // A path such as `out/.` has no name to put something beside.
+        let path: PathBuf = path.components().collect();
+        let (aside, way) = match fs::symlink_metadata(&path) {
+            Err(_) => (Aside::dir(&path)?, Way::Rename),
+            Ok(meta) if !meta.is_dir() => {
+                return Err(exists(&path).help("name a directory that is empty or not there yet"));
+            }
+            Ok(_) => {
+                let is_empty = is_empty_dir(&path);
+                if !is_empty && !may_replace {
+                    return Err(exists(&path).help(
+                        "--force replaces it once the new output is complete; an empty directory is taken as it is",
+                    ));
+                }
+                let is_fixed = is_mount_point(&path) || is_kept_by_sticky(&path);
+                let beside = if is_fixed { None } else { Aside::dir(&path).ok() };
+                match beside {
+                    Some(aside) if is_empty => (aside, Way::Rename),
+                    Some(aside) => (aside, Way::Exchange),
+                    None if is_empty => (Aside::inside(&path)?, Way::MoveEntries),
+                    None => {
+                        return Err(exists(&path)
+                            .help("it is a mount point with files in it, or its parent is not yours: empty it first"));
+                    }
+                }
+            }
+        };
+        Ok(Self { path, aside, way })
+    }
+
+    /// Makes a directory inside of one that stays as it is, for what is to be added to it.
+    ///
+    /// # Errors
+    /// `output-unwritable`.
+    pub(super) fn inside(path: &Path) -> Result<Self, Error> {
+        Ok(Self { path: path.to_path_buf(), aside: Aside::inside(path)?, way: Way::MoveEntries })
+    }
+
+    /// The directory to fill.
+    pub(super) fn aside(&self) -> &Path {
+        self.aside.path()
+    }
+
+    /// Moves the directory into place; gives what could not be done on the way.
+    ///
+    /// # Errors
+    /// `output-unwritable`.
+    pub(super) fn place(&mut self) -> Result<Vec<String>, Error> {
+        match self.way {
+            Way::Rename => self.aside.place(&self.path)?,
+            Way::MoveEntries => move_entries(self.aside.path(), &self.path)
+                .map_err(|error| Error::unwritable(&self.path.display(), error))?,
+            Way::Exchange => {
+                self.aside.exchange(&self.path)?;
+                if let Err(error) = self.aside.remove() {
+                    let left = format!("what was replaced could not be removed and lies at {}: {error}", self.aside);
+                    return Ok(vec![left]);
+                }
+            }
+        }
+        Ok(Vec::new())
+    }
+}
+
+/// Moves all entries, or none: what was moved goes back when one cannot be.
+fn move_entries(from: &Path, to: &Path) -> io::Result<()> {
+    let mut moved = Vec::new();
+    for entry in fs::read_dir(from)? {
+        let name = entry?.file_name();
+        if let Err(error) = move_entry(&from.join(&name), &to.join(&name)) {
+            for name in moved {
+                let _ = move_entry(&to.join(&name), &from.join(&name));
+            }
+            return Err(error);
+        }
+        moved.push(name);
+    }
+    Ok(())
+}
+
+/// Renames an entry. A directory that its owner may not write to cannot change its parent, so its mode is lifted
+/// meanwhile.
+fn move_entry(from: &Path, to: &Path) -> io::Result<()> {
+    let Err(error) = fs::rename(from, to) else { return Ok(()) };
+    let meta = fs::symlink_metadata(from)?;
+    if error.kind() != io::ErrorKind::PermissionDenied || !meta.is_dir() {
+        return Err(error);
+    }
+    fs::set_permissions(from, fs::Permissions::from_mode(0o700))?;
+    fs::rename(from, to)?;
+    fs::set_permissions(to, meta.permissions())
+}
+
+/// Whether something is mounted on a directory. A bind mount of the same disk shows only in statx (Linux 5.8).
+pub(super) fn is_mount_point(path: &Path) -> bool {
+    // A name without parent is `.` or `/`.
+    if path.file_name().is_none() {
+        return true;
+    }
+    if let Ok(found) = rustix::fs::statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty())
+        && found.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT)
+    {
+        return found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
+    }
+    let device = |path: &Path| fs::metadata(path).map(|meta| meta.dev()).ok();
+    device(path) != device(parent(path))
+}

@@ -1,0 +1,192 @@
+//! What an image is called: a bare tag, or a name with or without a tag.
+
+use crate::error::Error;
+
+/// The tag of an image to which the user gives none.
+const DEFAULT_TAG: &str = "latest";
+/// Longest tag (distribution/reference, regexp.go: TagRegexp).
+const MAX_TAG: usize = 128;
+/// Longest name, with its registry (distribution/reference, reference.go: RepositoryNameTotalLengthMax).
+const MAX_NAME: usize = 255;
+
+/// What the user wants the image to be called.
+pub(super) struct Name<'a>(Option<&'a str>);
+
+impl<'a> Name<'a> {
+    pub(super) fn new(reference: Option<&'a str>) -> Self {
+        Self(reference)
+    }
+
+    /// By which skopeo and umoci select: as written.
+    pub(super) fn ref_name(&self) -> &'a str {
+        self.0.unwrap_or(DEFAULT_TAG)
+    }
+
+    /// The full reference that docker, podman and containerd show, or nothing for a bare tag. Registry, namespace and
+    /// tag are filled in as docker does (distribution/reference, normalize.go).
+    pub(super) fn full(&self, is_always_name: bool) -> Option<String> {
+        let text = self.0?;
+        if !is_always_name && is_bare_tag(text) {
+            return None;
+        }
+        let (registry, path, tag) = split(text);
+        let (registry, tag) = (registry.unwrap_or("docker.io"), tag.unwrap_or(DEFAULT_TAG));
+        let registry = if registry == "index.docker.io" { "docker.io" } else { registry };
+        let library = if registry == "docker.io" && !path.contains('/') { "library/" } else { "" };
+        Some(format!("{registry}/{library}{path}:{tag}"))
+    }
+}
+
+fn is_bare_tag(text: &str) -> bool {
+    !text.contains(['/', ':', '@'])
+}
+
+/// Registry, path and tag of a name. What stands before the first slash is a registry if it cannot be a part of a path
+/// (normalize.go: splitDockerDomain).
+fn split(text: &str) -> (Option<&str>, &str, Option<&str>) {
+    let cut = text.rfind(':').filter(|at| !text[*at..].contains('/'));
+    let (name, tag) = cut.map_or((text, None), |at| (&text[..at], Some(&text[at + 1..])));
+    let is_registry = |first: &str| {
+        first.contains(['.', ':']) || first == "localhost" || first.bytes().any(|b| b.is_ascii_uppercase())
+    };
+    match name.split_once('/') {
+        Some((first, rest)) if is_registry(first) => (Some(first), rest, tag),
+        _ => (None, name, tag),
+    }
+}
+
+/// Refuses what no engine would load: found now, not after the archive was carried to another machine.
+///
+/// # Errors
+/// `bad-argument`.
+pub(super) fn check(text: &str, is_always_name: bool) -> Result<(), Error> {
+    let bad = |what: &str, part: &str| {
+        Err(Error::new(
+            "bad-argument",
+            format!("engines do not take the image name {text}: {what} {part:?} is not one"),
+        )
+        .help("write for example latest, app:1.2 or registry.example/team/app:1.2; names are in lower case"))
+    };
+    if is_bare_tag(text) && !is_always_name {
+        return if is_tag(text) { Ok(()) } else { bad("the tag", text) };
+    }
+    if text.contains('@') {
+        return bad("the digest in", text);
+    }
+    let (registry, path, tag) = split(text);
+    if let Some(tag) = tag.filter(|tag| !is_tag(tag)) {
+        return bad("the tag", tag);
+    }
+    if let Some(registry) = registry.filter(|registry| !is_registry(registry)) {
+        return bad("the registry", registry);
+    }
+    if let Some(part) = path.split('/').find(|part| !is_part(part)) {
+        return bad("the part", part);
+    }
+    // What looks like an image ID is taken for one (normalize.go: ParseNormalizedNamed).
+    let is_id = path.len() == 64 && path.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f'));
+    if is_id && registry.is_none() || registry.map_or(0, str::len) + path.len() >= MAX_NAME {
+        return bad("the name", path);
+    }
+    Ok(())
+}
+
+fn is_tag(tag: &str) -> bool {
+    let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    tag.len() <= MAX_TAG
+        && tag.bytes().next().is_some_and(is_word)
+        && tag.bytes().all(|b| is_word(b) || matches!(b, b'.' | b'-'))
+}
+
+/// A host with or without a port: names between dots, or an IPv6 address in brackets.
+fn is_registry(text: &str) -> bool {
+    let (host, port) = match text.rfind(':').filter(|at| !text[*at..].contains(']')) {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
+    };
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && !name.starts_with('-')
+            && !name.ends_with('-')
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let is_host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => !address.is_empty() && address.bytes().all(|b| b.is_ascii_hexdigit() || b == b':'),
+        None => host.split('.').all(is_name),
+    };
+    is_host && port.is_none_or(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// Runs of lower-case letters and digits between separators: one dot, one or two underscores, any number of dashes.
+fn is_part(part: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let is_separator = |between: &str| matches!(between, "" | "." | "_" | "__") || between.bytes().all(|b| b == b'-');
+    part.starts_with(is_word) && part.ends_with(is_word) && part.split(is_word).all(is_separator)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_filled_in_as_docker_does() {
+        let full = |text| Name::new(Some(text)).full(false);
+        assert_eq!(full("v1"), None);
+        assert_eq!(full("app:1").as_deref(), Some("docker.io/library/app:1"));
+        assert_eq!(full("me/app").as_deref(), Some("docker.io/me/app:latest"));
+        assert_eq!(full("localhost/app:1").as_deref(), Some("localhost/app:1"));
+        assert_eq!(full("index.docker.io/app").as_deref(), Some("docker.io/library/app:latest"));
+        assert_eq!(full("r.example:5000/app").as_deref(), Some("r.example:5000/app:latest"));
+        assert_eq!(Name::new(Some("app")).full(true).as_deref(), Some("docker.io/library/app:latest"));
+        assert_eq!((Name::new(None).full(true), Name::new(None).ref_name()), (None, "latest"));
+    }
+
+    #[test]
+    fn names_that_no_engine_takes_are_refused() {
+        let (tag, path, id) = ("x".repeat(128), format!("a.example/{}", "x".repeat(245)), "0a".repeat(32));
+        for good in [
+            "v1",
+            "V1_a.b-c",
+            "app:1",
+            "me/app",
+            "localhost/a__b/c--d.e:x",
+            "r.example:5000/app",
+            "R.Example/a",
+            "Registry/a",
+            "[fd00::1]:5000/app:1",
+            "127.0.0.1/app",
+            &tag,
+            &path,
+        ] {
+            assert!(check(good, false).is_ok(), "{good}");
+        }
+        let (long_tag, long_path) = (format!("{tag}x"), format!("{path}x"));
+        for bad in [
+            "a b",
+            "-v1",
+            "App:1",
+            "a..b:1",
+            "a.-b:1",
+            "a___b:1",
+            "me//app",
+            "/app",
+            "app/",
+            "app:",
+            "app@sha256:ab",
+            "app@1",
+            "a/b_-c",
+            "ä:1",
+            "-r.example/app",
+            "r..example/app",
+            "r.example:x/app",
+            "me:/app",
+            "[fd00]x/app:1",
+            &long_tag,
+            &long_path,
+        ] {
+            assert_eq!(check(bad, false).err().map(|error| error.code), Some("bad-argument"), "{bad}");
+        }
+        assert!(check("App", false).is_ok() && check("App", true).is_err());
+        assert!(check(&id, false).is_ok() && check(&id, true).is_err());
+    }
+}
