@@ -19,8 +19,11 @@ const ZONES: &str = "/usr/share/zoneinfo";
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let Some(value) = evidence.run.env.get("TZ") else { return Ok(Vec::new()) };
     let name = value.strip_prefix(':').unwrap_or(value);
-    // A rule has an offset, and UTC needs no data.
-    let is_rule = !name.contains('/') && name.bytes().any(|b| b.is_ascii_digit() || b == b'<');
+    // A rule starts with a name in letters or angle brackets and goes on with its offset (POSIX, "TZ").
+    let after = name.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    let is_rule = name.starts_with('<')
+        || after.len() + 3 <= name.len() && after.starts_with(['+', '-'])
+        || after.starts_with(|c: char| c.is_ascii_digit());
     if name.is_empty() || is_rule || matches!(name, "UTC" | "GMT" | "UCT" | "Universal" | "Zulu") {
         return Ok(Vec::new());
     }

@@ -153,7 +153,7 @@ struct Linked<'a> {
 }
 
 /// The symbols that nobody defines, object by object in load order. Only symbols that a relocation names count: others
-/// are never looked up. None where something is missing.
+/// are never looked up. None where something is missing, be it a version.
 ///
 /// `is_bound_now` says that LD_BIND_NOW is set.
 ///
@@ -166,6 +166,9 @@ pub fn undefined_symbols(
 ) -> Result<Vec<UndefinedSymbol>, Error> {
     let Some(facts) = process.facts.as_ref().filter(|_| process.is_whole()) else { return Ok(Vec::new()) };
     let is_musl = facts.family == Family::Musl;
+    if !unmet_versions(objects, process)?.is_empty() {
+        return Ok(Vec::new());
+    }
     let read = process.loaded.iter().map(|object| objects.read(&object.real)).collect::<Result<Vec<_>, _>>()?;
     let mut scope = Vec::new();
     for (index, object) in process.loaded.iter().enumerate() {

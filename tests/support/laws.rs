@@ -28,6 +28,7 @@ os.execve(prog, [prog], dict(e.split("=", 1) for e in env))
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "each test reads what it needs")]
 pub struct Law {
     pub law: String,
     prog: Object,
@@ -60,6 +61,10 @@ pub struct Law {
     #[serde(default = "plain_mode")]
     pub mode: u32,
     pub judge: Option<String>,
+    #[serde(default)]
+    modes: BTreeMap<String, String>,
+    #[serde(default)]
+    owners: BTreeMap<String, u32>,
 }
 
 fn prog_at() -> String {
@@ -84,6 +89,15 @@ struct Object {
     needs: Vec<String>,
     #[serde(default)]
     args: Vec<String>,
+    /// C instead of the usual text.
+    source: Option<String>,
+    /// Version script of a library.
+    versions: Option<String>,
+    /// What the object is linked against: C of the stubs that stand for its needs, and their version script.
+    stub: Option<String>,
+    stub_versions: Option<String>,
+    /// Another compiler than the root's.
+    compiler: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -94,6 +108,7 @@ struct Patch {
     bytes: Vec<u8>,
 }
 
+#[allow(dead_code, reason = "each test reads what it needs")]
 /// A C library: its compiler, and the files of this machine that every root of it holds.
 pub struct Family {
     pub name: &'static str,
@@ -177,7 +192,16 @@ impl World {
             fs::write(world.at(path), text).expect("written");
         }
         for path in &law.remove {
-            fs::remove_file(world.at(path)).expect("removed");
+            let path = world.at(path);
+            if path.is_dir() && !path.is_symlink() { fs::remove_dir(path) } else { fs::remove_file(path) }
+                .expect("removed");
+        }
+        for (path, uid) in &law.owners {
+            std::os::unix::fs::chown(world.at(path), Some(*uid), Some(*uid)).expect("an owner");
+        }
+        for (path, mode) in &law.modes {
+            let mode = u32::from_str_radix(mode, 8).expect("an octal mode");
+            fs::set_permissions(world.at(path), fs::Permissions::from_mode(mode)).expect("a mode");
         }
         world
     }
@@ -187,9 +211,18 @@ impl World {
         let scratch = tempfile::tempdir_in(self.dir.path()).expect("a directory");
         let source = scratch.path().join("source.c");
         let is_library = args.iter().any(|arg| arg == "-shared");
-        fs::write(&source, if is_library { "int here(void) { return 1; }" } else { PROGRAM }).expect("written");
+        let usual = if is_library { "int here(void) { return 1; }" } else { PROGRAM };
+        fs::write(&source, object.source.as_deref().unwrap_or(usual)).expect("written");
+        let compiler = object.compiler.as_deref().unwrap_or(family.compiler);
+        let version_script = |name: &str, text: &Option<String>| {
+            text.as_ref().map(|text| {
+                let path = scratch.path().join(name);
+                fs::write(&path, text).expect("written");
+                format!("-Wl,--version-script={}", path.display())
+            })
+        };
         let gcc = |args: &[String], out: &Path| {
-            let made = Command::new(family.compiler)
+            let made = Command::new(compiler)
                 .args(["-Wl,--no-as-needed", "-Wl,--unresolved-symbols=ignore-all", "-o"])
                 .arg(out)
                 .args(args)
@@ -200,12 +233,14 @@ impl World {
         let mut all = vec![source.display().to_string()];
         all.extend(args);
         all.extend(object.args.iter().cloned());
+        all.extend(version_script("versions.map", &object.versions));
         let stub_source = scratch.path().join("stub.c");
-        fs::write(&stub_source, "").expect("written");
+        fs::write(&stub_source, object.stub.as_deref().unwrap_or_default()).expect("written");
         for (number, name) in object.needs.iter().enumerate() {
             let stub = scratch.path().join(format!("stub{number}.so"));
             let args = ["-shared", "-nostdlib"].map(str::to_owned).into_iter();
             let args = args.chain([format!("-Wl,-soname,{name}"), stub_source.display().to_string()]);
+            let args = args.chain(version_script("stub.map", &object.stub_versions));
             gcc(&args.collect::<Vec<_>>(), &stub);
             all.push(stub.display().to_string());
         }
@@ -215,9 +250,15 @@ impl World {
         gcc(&all, &self.at(out));
     }
 
+    #[allow(dead_code, reason = "each test calls what it needs")]
     /// Runs the program in a chroot of the world; a set-uid program as somebody else, so that the bit counts.
     pub fn run(&self, law: &Law, more_env: &[&str]) -> Output {
         let uid = if law.mode & 0o6000 == 0 { "0" } else { "1000" };
+        self.run_as(law, uid, more_env)
+    }
+
+    /// Runs the program in a chroot of the world as a user.
+    pub fn run_as(&self, law: &Law, uid: &str, more_env: &[&str]) -> Output {
         let root = self.root();
         fs::set_permissions(self.dir.path(), fs::Permissions::from_mode(0o755)).expect("a mode");
         let mut command = Command::new("unshare");

@@ -1,0 +1,223 @@
+//! Broken images: one cause each (`fixtures/broken`), built with gcc, packed by GNU tar, and looked at by `slimroot
+//! check` as anybody's finished image. Where the cause is one that a loader or kernel complains of, that complaint is
+//! heard first.
+
+#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
+#[path = "support/laws.rs"]
+mod laws;
+#[path = "support/need.rs"]
+mod need;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use laws::{GLIBC, Law, MUSL, World};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Broken {
+    /// What must be found; nothing for an image that is whole.
+    code: Option<String>,
+    #[serde(default)]
+    subject: String,
+    #[serde(default)]
+    level: String,
+    /// Words of the help, or of the sentence.
+    #[serde(default)]
+    help: String,
+    #[serde(default)]
+    says: String,
+    /// Other codes that the same cause brings up.
+    #[serde(default)]
+    also: Vec<String>,
+    /// What the real loader or kernel says of it.
+    dies: Option<String>,
+    #[serde(default)]
+    family: String,
+    #[serde(default)]
+    config: Config,
+    world: Law,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Config {
+    user: String,
+    env: BTreeMap<String, String>,
+    ports: Vec<String>,
+    architecture: Option<String>,
+    entrypoint: Option<String>,
+}
+
+fn sha256(path: &Path) -> String {
+    let output = Command::new("sha256sum").arg(path).output().expect("sha256sum runs");
+    String::from_utf8_lossy(&output.stdout).split_whitespace().next().expect("a digest").to_owned()
+}
+
+/// Puts a file into the blobs under its digest; gives its descriptor.
+fn blob(layout: &Path, media_type: &str, file: &Path) -> Value {
+    let hex = sha256(file);
+    let size = fs::metadata(file).expect("a file").len();
+    fs::rename(file, layout.join("blobs/sha256").join(&hex)).expect("moved");
+    json!({ "mediaType": media_type, "digest": format!("sha256:{hex}"), "size": size })
+}
+
+/// An OCI layout of a directory, made without slimroot.
+fn layout(root: &Path, config: &Config, layout: &Path) {
+    fs::create_dir_all(layout.join("blobs/sha256")).expect("made");
+    let scratch = layout.join("scratch");
+    let mut tar = Command::new("tar");
+    tar.args(["--numeric-owner", "--sort=name", "-cf"]).arg(&scratch).arg("-C").arg(root).arg(".");
+    let made = tar.output().expect("tar runs");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let diff_id = format!("sha256:{}", sha256(&scratch));
+    let layer = blob(layout, "application/vnd.oci.image.layer.v1.tar", &scratch);
+    let env: Vec<String> = config.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let ports: BTreeMap<&String, Value> = config.ports.iter().map(|port| (port, json!({}))).collect();
+    let image = json!({
+        "architecture": config.architecture.as_deref().unwrap_or("amd64"),
+        "os": "linux",
+        "config": {
+            "Entrypoint": [config.entrypoint.as_deref().unwrap_or("/bin/prog")],
+            "Env": env, "User": config.user, "ExposedPorts": ports,
+        },
+        "rootfs": { "type": "layers", "diff_ids": [diff_id] },
+    });
+    fs::write(&scratch, image.to_string()).expect("written");
+    let image = blob(layout, "application/vnd.oci.image.config.v1+json", &scratch);
+    let manifest = json!({ "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                           "config": image, "layers": [layer] });
+    fs::write(&scratch, manifest.to_string()).expect("written");
+    let manifest = blob(layout, "application/vnd.oci.image.manifest.v1+json", &scratch);
+    fs::write(layout.join("index.json"), json!({ "schemaVersion": 2, "manifests": [manifest] }).to_string())
+        .expect("written");
+    fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).expect("written");
+}
+
+fn check(image: &str) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_slimroot"))
+        .args(["check", "--format", "json", image])
+        .output()
+        .expect("slimroot runs");
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+fn text<'v>(finding: &'v Value, key: &str) -> &'v str {
+    finding[key].as_str().unwrap_or_default()
+}
+
+/// What is not as the fixture says.
+fn differs(broken: &Broken) -> Option<String> {
+    let family = if broken.family == "musl" { &MUSL } else { &GLIBC };
+    let world = World::build(&broken.world, family);
+    if let Some(dies) = &broken.dies {
+        let env: Vec<String> = broken.config.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let uid = broken.config.user.parse::<u32>().map_or("0", |_| broken.config.user.as_str());
+        let run = world.run_as(&broken.world, uid, &env.iter().map(String::as_str).collect::<Vec<_>>());
+        let complaint = String::from_utf8_lossy(&run.stderr).into_owned();
+        if run.status.success() || !complaint.contains(dies.as_str()) {
+            return Some(format!("the real one ends with {:?} and says {complaint}", run.status.code()));
+        }
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    layout(&world.root(), &broken.config, dir.path());
+    let told = check(&format!("oci:{}", dir.path().display()));
+    let findings: Vec<&Value> = told["findings"].as_array().expect("findings").iter().collect();
+    let shown = || serde_json::to_string_pretty(&findings).unwrap_or_default();
+    let others: Vec<&&Value> = findings
+        .iter()
+        .filter(|finding| text(finding, "level") != "note" && Some(text(finding, "code")) != broken.code.as_deref())
+        .filter(|finding| !broken.also.iter().any(|also| also == text(finding, "code")))
+        .collect();
+    if !others.is_empty() {
+        return Some(format!("more than one cause: {}", shown()));
+    }
+    let Some(code) = &broken.code else { return None };
+    let Some(finding) =
+        findings.iter().find(|finding| text(finding, "code") == code && text(finding, "subject") == broken.subject)
+    else {
+        return Some(format!("no {code} of {}: {}", broken.subject, shown()));
+    };
+    let help: Vec<&str> = finding["help"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let help = help.join("\n");
+    let is_said = help.contains(&broken.help) && text(finding, "says").contains(&broken.says);
+    let is_helpful = finding["help"].as_array().is_some_and(|help| !help.is_empty());
+    (!is_said || !is_helpful || text(finding, "level") != broken.level).then(shown)
+}
+
+fn fixtures() -> Vec<(String, Broken)> {
+    let folder = format!("{}/fixtures/broken", env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("the folder") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let text = fs::read_to_string(&path).expect("a fixture");
+            let broken = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            found.push((path.file_stem().expect("a name").to_string_lossy().into_owned(), broken));
+        }
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found
+}
+
+#[test]
+fn each_broken_image_is_told_by_its_cause() {
+    if !need::all(&["gcc", "musl-gcc", "unshare", "python3", "tar"]) {
+        return;
+    }
+    let all = fixtures();
+    assert!(all.len() >= 40, "only {} broken images", all.len());
+    let mut failed = Vec::new();
+    for (name, broken) in &all {
+        if let Some(how) = differs(broken) {
+            failed.push(format!("{name}: {how}"));
+        }
+    }
+    assert!(failed.is_empty(), "{} of {}\n{}", failed.len(), all.len(), failed.join("\n"));
+}
+
+/// A code that no test can bring up may be one that nothing brings up.
+#[test]
+fn every_code_of_an_image_has_its_broken_image() {
+    // These are about what the builder's patterns and options bring in; tests/cli.rs has them.
+    const OF_BUILDERS: [&str; 6] =
+        ["dangling-link", "default-dirs-guessed", "foreign-elf", "not-packed", "nothing-matched", "stale-allow"];
+    let known: Vec<String> = fixtures().into_iter().filter_map(|(_, broken)| broken.code).collect();
+    let absent: Vec<&str> = slimroot::check::CHECKS
+        .iter()
+        .map(|check| check.code)
+        .filter(|code| !OF_BUILDERS.contains(code) && !known.iter().any(|known| known == code))
+        .collect();
+    assert!(absent.is_empty(), "no broken image shows {absent:?}");
+}
+
+/// The same image by each transport, the archives written by skopeo.
+#[test]
+fn transports_are_read_alike() {
+    if !need::all(&["gcc", "skopeo", "unshare", "python3", "tar"]) {
+        return;
+    }
+    let (_, broken) = fixtures().into_iter().find(|(name, _)| name == "missing-library").expect("the fixture");
+    let world = World::build(&broken.world, &GLIBC);
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = dir.path().display();
+    layout(&world.root(), &broken.config, &dir.path().join("layout"));
+    let plain = check(&format!("oci:{at}/layout"));
+    for target in [
+        format!("oci:{at}/copy:v1"),
+        format!("oci-archive:{at}/a.tar:v1"),
+        format!("docker-archive:{at}/d.tar:x.io/app:1"),
+    ] {
+        let copied = Command::new("skopeo")
+            .args(["--insecure-policy", "copy", "--quiet", &format!("oci:{at}/layout"), &target])
+            .output()
+            .expect("skopeo runs");
+        assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+        assert_eq!(check(&target)["findings"], plain["findings"], "{target}");
+    }
+}
