@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use laws::{GLIBC, Law, MUSL, World};
+use laws::{Law, World, glibc, musl};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -113,8 +113,8 @@ fn text<'v>(finding: &'v Value, key: &str) -> &'v str {
 
 /// What is not as the fixture says.
 fn differs(broken: &Broken) -> Option<String> {
-    let family = if broken.family == "musl" { &MUSL } else { &GLIBC };
-    let world = World::build(&broken.world, family);
+    let family = if broken.family == "musl" { musl() } else { glibc() };
+    let world = World::build(&broken.world, &family);
     if let Some(dies) = &broken.dies {
         let env: Vec<String> = broken.config.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let uid = broken.config.user.parse::<u32>().map_or("0", |_| broken.config.user.as_str());
@@ -203,7 +203,7 @@ fn transports_are_read_alike() {
         return;
     }
     let (_, broken) = fixtures().into_iter().find(|(name, _)| name == "missing-library").expect("the fixture");
-    let world = World::build(&broken.world, &GLIBC);
+    let world = World::build(&broken.world, &glibc());
     let dir = tempfile::tempdir().expect("a directory");
     let at = dir.path().display();
     layout(&world.root(), &broken.config, &dir.path().join("layout"));

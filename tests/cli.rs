@@ -107,7 +107,7 @@ fn each_bad_entry_has_its_own_code() {
         ("/app/cut", 3, "bad-elf"),
         ("/app/ring", 3, "link-loop"),
         ("/app/nothing", 3, "bad-shebang"),
-        ("/app/dos", 3, "bad-shebang"),
+        ("/app/dos", 3, "shebang-cr"),
         ("/app/self", 3, "bad-shebang"),
         ("/app/python", 3, "interpreter-missing"),
         ("/app/absent", 3, "interpreter-missing"),

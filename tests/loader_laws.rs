@@ -6,11 +6,13 @@
 mod laws;
 #[path = "support/need.rs"]
 mod need;
+#[path = "support/roots.rs"]
+mod roots;
 
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use laws::{Family, GLIBC, Law, MUSL, World};
+use laws::{Family, Law, World, glibc, glibc_from, musl};
 use serde_json::Value;
 
 /// What a loader made of a world.
@@ -149,9 +151,6 @@ fn diverges(law: &Law, family: &Family) -> Option<String> {
 
 #[expect(clippy::print_stdout, reason = "how many laws there are is worth a line")]
 fn judge_all(family: &Family, at_least: usize) {
-    if !need::all(&[family.compiler, "unshare", "python3"]) {
-        return;
-    }
     let folder = format!("{}/fixtures/laws/{}", env!("CARGO_MANIFEST_DIR"), family.name);
     let mut failed = Vec::new();
     let mut count = 0;
@@ -159,6 +158,9 @@ fn judge_all(family: &Family, at_least: usize) {
         let path = entry.expect("an entry").path();
         let text = std::fs::read_to_string(&path).expect("a law");
         let law: Law = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        if family.is_older && law.judge.as_deref() == Some("run") {
+            continue;
+        }
         count += 1;
         if let Some(how) = diverges(&law, family) {
             failed.push(format!("{}: {}\n  {how}", path.file_stem().unwrap_or_default().display(), law.law));
@@ -172,10 +174,30 @@ fn judge_all(family: &Family, at_least: usize) {
 
 #[test]
 fn the_laws_of_glibc_hold() {
-    judge_all(&GLIBC, 70);
+    if need::all(&["gcc", "unshare", "python3"]) {
+        judge_all(&glibc(), 70);
+    }
 }
 
 #[test]
 fn the_laws_of_musl_hold() {
-    judge_all(&MUSL, 20);
+    if need::all(&["musl-gcc", "unshare", "python3"]) {
+        judge_all(&musl(), 20);
+    }
+}
+
+/// glibc 2.41: no legacy subdirectories any more, other messages.
+#[test]
+fn the_laws_of_a_newer_glibc_hold() {
+    if need::all(&["gcc", "unshare", "python3", "mmdebstrap"]) {
+        judge_all(&glibc_from(&roots::glibc_of("trixie"), false), 70);
+    }
+}
+
+/// glibc 2.31: no glibc-hwcaps yet, and the loader does not say its release.
+#[test]
+fn the_laws_of_an_older_glibc_hold() {
+    if need::all(&["gcc", "unshare", "python3", "mmdebstrap"]) {
+        judge_all(&glibc_from(&roots::glibc_of("bullseye"), true), 60);
+    }
 }

@@ -17,11 +17,15 @@ const MAX_FILES: usize = 1024;
 /// `unreadable`.
 pub fn conf_dirs(root: &Root) -> Result<Vec<RootPath>, Error> {
     let mut dirs = Vec::new();
-    let mut open = vec![(RootPath::new(CONF).unwrap_or_else(RootPath::root), 0)];
+    // Each file with those that include it.
+    let mut open = vec![(RootPath::new(CONF).unwrap_or_else(RootPath::root), Vec::new())];
     let mut seen = 0;
-    while let Some((file, depth)) = open.pop() {
+    while let Some((file, chain)) = open.pop() {
         seen += 1;
-        if depth > MAX_DEPTH || seen > MAX_FILES {
+        if chain.len() > MAX_DEPTH || chain.contains(&file) {
+            continue;
+        }
+        if seen > MAX_FILES {
             break;
         }
         let Some((_, text)) = root.read_followed(file.as_bytes(), MAX_BYTES)? else { continue };
@@ -44,7 +48,8 @@ pub fn conf_dirs(root: &Root) -> Result<Vec<RootPath>, Error> {
                 Some(_) => dirs.extend(RootPath::new(line)),
             }
         }
-        open.extend(included.into_iter().rev().map(|path| (path, depth + 1)));
+        let chain: Vec<RootPath> = chain.into_iter().chain([file]).collect();
+        open.extend(included.into_iter().rev().map(|path| (path, chain.clone())));
     }
     Ok(dirs)
 }

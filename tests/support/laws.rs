@@ -46,6 +46,7 @@ pub struct Law {
     texts: BTreeMap<String, String>,
     #[serde(default)]
     ldconfig: bool,
+    cache_format: Option<String>,
     #[serde(default)]
     patch: Vec<Patch>,
     #[serde(default)]
@@ -114,22 +115,56 @@ pub struct Family {
     pub name: &'static str,
     pub compiler: &'static str,
     pub base: &'static [(&'static str, &'static str)],
+    /// Where its files are taken from.
+    pub from: PathBuf,
+    /// Whether what the compiler makes would not run there: programs are then without start files, and only traced.
+    pub is_older: bool,
 }
 
-pub const GLIBC: Family = Family {
-    name: "glibc",
-    compiler: "gcc",
-    base: &[
-        ("/lib64/ld-linux-x86-64.so.2", "/lib64/ld-linux-x86-64.so.2"),
-        ("/lib/x86_64-linux-gnu/libc.so.6", "/lib/x86_64-linux-gnu/libc.so.6"),
-    ],
-};
+pub fn glibc() -> Family {
+    Family {
+        name: "glibc",
+        compiler: "gcc",
+        base: &[
+            ("/lib64/ld-linux-x86-64.so.2", "/lib64/ld-linux-x86-64.so.2"),
+            ("/lib/x86_64-linux-gnu/libc.so.6", "/lib/x86_64-linux-gnu/libc.so.6"),
+        ],
+        from: PathBuf::from("/"),
+        is_older: false,
+    }
+}
 
-pub const MUSL: Family = Family {
-    name: "musl",
-    compiler: "musl-gcc",
-    base: &[("/usr/lib/x86_64-linux-musl/libc.so", "/lib/ld-musl-x86_64.so.1")],
-};
+/// The glibc of another release, out of a root of it.
+pub fn glibc_from(root: &Path, is_older: bool) -> Family {
+    Family { from: root.to_path_buf(), is_older, ..glibc() }
+}
+
+pub fn musl() -> Family {
+    Family {
+        name: "musl",
+        compiler: "musl-gcc",
+        base: &[("/usr/lib/x86_64-linux-musl/libc.so", "/lib/ld-musl-x86_64.so.1")],
+        from: PathBuf::from("/"),
+        is_older: false,
+    }
+}
+
+/// A file of a root, its links followed inside of that.
+fn in_root(root: &Path, path: &str) -> PathBuf {
+    let mut place = root.join(path.trim_start_matches('/'));
+    if fs::symlink_metadata(&place).is_err() {
+        // The links of merged directories are another package's.
+        place = root.join("usr").join(path.trim_start_matches('/'));
+    }
+    while let Ok(text) = fs::read_link(&place) {
+        place = if text.is_absolute() {
+            root.join(text.strip_prefix("/").expect("absolute"))
+        } else {
+            place.parent().expect("a parent").join(text)
+        };
+    }
+    place
+}
 
 /// A world that was built.
 pub struct World {
@@ -150,7 +185,7 @@ impl World {
     pub fn build(law: &Law, family: &Family) -> Self {
         let world = Self { dir: tempfile::tempdir().expect("a directory") };
         for (from, to) in family.base {
-            fs::copy(from, world.at(to)).expect("the C library of this machine");
+            fs::copy(in_root(&family.from, from), world.at(to)).expect("the C library");
         }
         for dir in ["proc", "tmp", "etc", law.cwd.trim_start_matches('/')] {
             fs::create_dir_all(world.root().join(dir)).expect("made");
@@ -176,7 +211,9 @@ impl World {
         }
         if law.ldconfig {
             let root = world.root();
-            let made = Command::new("/sbin/ldconfig").arg("-r").arg(&root).output().expect("ldconfig runs");
+            let format = law.cache_format.as_deref().unwrap_or("new");
+            let made =
+                Command::new("/sbin/ldconfig").args(["-c", format, "-r"]).arg(&root).output().expect("ldconfig runs");
             assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         }
         for patch in &law.patch {
@@ -212,6 +249,7 @@ impl World {
         let source = scratch.path().join("source.c");
         let is_library = args.iter().any(|arg| arg == "-shared");
         let usual = if is_library { "int here(void) { return 1; }" } else { PROGRAM };
+        let usual = if family.is_older && !is_library { "void _start(void) { for (;;); }" } else { usual };
         fs::write(&source, object.source.as_deref().unwrap_or(usual)).expect("written");
         let compiler = object.compiler.as_deref().unwrap_or(family.compiler);
         let version_script = |name: &str, text: &Option<String>| {
@@ -246,6 +284,8 @@ impl World {
         }
         if is_library {
             all.push("-nostdlib".to_owned());
+        } else if family.is_older {
+            all.push("-nostartfiles".to_owned());
         }
         gcc(&all, &self.at(out));
     }
