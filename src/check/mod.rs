@@ -49,7 +49,7 @@ use std::cell::OnceCell;
 use crate::closure::{Closure, Fired};
 use crate::error::{ERROR_CODES, Error};
 use crate::finding::{Finding, Level};
-use crate::loader::{Objects, Role};
+use crate::loader::{Loaded, Objects, Role};
 use crate::path::RootPath;
 use crate::plan::{Identity, RunSettings};
 use crate::profile::Profile;
@@ -125,8 +125,8 @@ impl<'a> Evidence<'a> {
         for started in
             self.closure.processes.iter().filter(|started| started.required && started.process.inherited == 0)
         {
-            let loader = started.process.loaded.get(1).filter(|object| object.role == Role::Interpreter);
-            found.extend([&started.process.loaded[0]].into_iter().chain(loader).map(|object| object.real.clone()));
+            let is_executed = |object: &&Loaded| matches!(object.role, Role::Entry | Role::Interpreter | Role::Shim);
+            found.extend(started.process.loaded.iter().filter(is_executed).map(|object| object.real.clone()));
         }
         found.sort();
         found.dedup();

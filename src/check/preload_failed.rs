@@ -7,7 +7,7 @@ use crate::path::show;
 
 pub(super) const CHECK: Check = Check {
     code: "preload-failed",
-    text: "LD_PRELOAD or /etc/ld.so.preload names an object that cannot be loaded. The loader says so on stderr at every \
+    text: "LD_PRELOAD, /etc/ld.so.preload or LD_AUDIT names an object that cannot be loaded. The loader says so on stderr at every \
            start of every program, and goes on without it. Install the object in the builder stage or drop the name.",
     find,
 };
@@ -18,8 +18,8 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         for warning in &started.process.warnings {
             let path = show(&warning.path);
             let finding = Finding::new(CHECK.code, Level::Warning, path.clone(), format!("{path}: {}", warning.says));
-            let finding =
-                finding.help("install it in the builder stage, or take it out of LD_PRELOAD or /etc/ld.so.preload");
+            let finding = finding
+                .help("install it in the builder stage, or take it out of LD_PRELOAD, LD_AUDIT or /etc/ld.so.preload");
             if !found.contains(&finding) {
                 found.push(finding);
             }

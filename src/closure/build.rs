@@ -168,6 +168,14 @@ impl Build<'_> {
         }
         let process = loader::load(self.objects, path, &self.conditions, None)?;
         self.add_process(&process, real)?;
+        for audit in &process.audits {
+            if let Some(library) = audit.loaded.get(audit.inherited) {
+                let (path, library) = (library.path.clone(), library.real.clone());
+                self.closure.take(self.root, Some(real), &self.conditions.cwd, &path, Reason::Audit)?;
+                self.add_process(audit, &library)?;
+                self.closure.processes.push(Started { process: audit.clone(), required: false });
+            }
+        }
         if self.request.opens {
             self.add_named_libraries(&process, real)?;
         }
@@ -187,7 +195,7 @@ impl Build<'_> {
     pub(super) fn add_process(&mut self, process: &Process, subject: &RootPath) -> Result<(), Error> {
         let cwd = self.conditions.cwd.clone();
         for object in &process.loaded[process.inherited..] {
-            if object.role == Role::Interpreter {
+            if matches!(object.role, Role::Interpreter | Role::Shim) {
                 self.closure.take(self.root, Some(subject), &cwd, &object.path, Reason::Interpreter)?;
             }
         }

@@ -80,6 +80,7 @@ impl Request {
         Conditions {
             library_path: bytes("LD_LIBRARY_PATH"),
             preload: bytes("LD_PRELOAD"),
+            audit: bytes("LD_AUDIT"),
             cwd: self.workdir.clone().unwrap_or_else(RootPath::root),
             cpu: self.cpu.clone(),
             interpreter: self.interpreter.clone(),

@@ -25,6 +25,8 @@ pub enum Reason {
     },
     /// Preloaded by the variable or the file.
     Preload,
+    /// LD_AUDIT, DT_AUDIT or DT_DEPAUDIT has it watch the process.
+    Audit,
     /// `.note.dlopen` says that the object may open it.
     Dlopen {
         /// The soname of the note that was found.
@@ -127,6 +129,7 @@ impl Reason {
                 format!("{from} needs {} (found by {}{via})", show(name), by.as_str())
             }
             Self::Preload => format!("preloaded into {from}"),
+            Self::Audit => format!("it audits {from}"),
             Self::Dlopen { name, feature, priority } => {
                 let feature = feature.as_ref().map_or(String::new(), |feature| format!(" for {feature}"));
                 let priority = format!("{priority:?}").to_lowercase();

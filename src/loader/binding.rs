@@ -172,7 +172,8 @@ pub fn undefined_symbols(
     let read = process.loaded.iter().map(|object| objects.read(&object.real)).collect::<Result<Vec<_>, _>>()?;
     let mut scope = Vec::new();
     for (index, object) in process.loaded.iter().enumerate() {
-        if object.role == Role::Interpreter && !is_musl && !is_needed(process, index) {
+        let is_apart = object.role == Role::Interpreter && !is_musl && !is_needed(process, index);
+        if is_apart || object.role == Role::Shim {
             continue;
         }
         let symbols = objects.symbols(&object.real)?;

@@ -31,11 +31,16 @@ pub struct Facts {
     pub dirs_guessed: bool,
     /// `$LIB`.
     pub lib: Vec<u8>,
+    /// The loader that this one only starts, as gcompat's shim starts musl's.
+    pub shim_for: Option<Vec<u8>>,
     /// musl: the default system path, a colon list.
     pub system_path: Vec<u8>,
     /// musl: where the file with the system path lies under its prefix, such as `/etc/ld-musl-x86_64.path`.
     pub path_file: Vec<u8>,
 }
+
+/// What gcompat's shim has musl's loader preload (gcompat, loader/loader.c).
+pub(super) const SHIM_PRELOAD: &[u8] = b"libgcompat.so.0";
 
 /// Reads the facts out of the bytes of a loader.
 pub(super) fn read_facts(bytes: &[u8], elf: &ElfObject) -> Facts {
@@ -60,6 +65,9 @@ pub(super) fn read_facts(bytes: &[u8], elf: &ElfObject) -> Facts {
     Facts {
         family,
         release: release(bytes),
+        shim_for: strings(bytes)
+            .find(|text| text.starts_with(b"/lib/ld-musl-") && contains(SHIM_PRELOAD) && family == Family::Unknown)
+            .map(<[u8]>::to_vec),
         has_hwcaps: contains(b"glibc-hwcaps"),
         default_dirs,
         dirs_guessed,

@@ -46,6 +46,8 @@ pub struct Conditions {
     pub library_path: Option<Vec<u8>>,
     /// LD_PRELOAD.
     pub preload: Option<Vec<u8>>,
+    /// LD_AUDIT.
+    pub audit: Option<Vec<u8>>,
     /// The working directory.
     pub cwd: RootPath,
     /// The best CPU level to count on, such as `x86-64-v3`; `None` for the baseline.
@@ -56,7 +58,7 @@ pub struct Conditions {
 
 impl Default for Conditions {
     fn default() -> Self {
-        Self { library_path: None, preload: None, cwd: RootPath::root(), cpu: None, interpreter: None }
+        Self { library_path: None, preload: None, audit: None, cwd: RootPath::root(), cpu: None, interpreter: None }
     }
 }
 
@@ -67,6 +69,8 @@ pub enum Role {
     Entry,
     /// The loader.
     Interpreter,
+    /// What PT_INTERP names where that only starts the loader (gcompat); it is gone once the program runs.
+    Shim,
     /// Preloaded by variable or file.
     Preload,
     /// Loaded for a need.
@@ -212,6 +216,8 @@ pub struct Process {
     pub variants: Vec<Variant>,
     /// Files that the loader reads besides the objects, with their paths.
     pub reads: Vec<(Reads, Vec<u8>)>,
+    /// What audit libraries (LD_AUDIT, DT_AUDIT, DT_DEPAUDIT) load, each in a namespace of its own.
+    pub audits: Vec<Process>,
     /// Whether secure execution applied: the entry has set-uid or set-gid bits or file capabilities.
     pub secure: bool,
 }

@@ -198,7 +198,8 @@ impl Rules for Musl<'_> {
         }
         // Only short names answer: sonames are not looked at.
         let answers = |object: &Loaded| {
-            !matches!(object.role, Role::Entry | Role::Interpreter) && object.names.iter().any(|known| known == name)
+            !matches!(object.role, Role::Entry | Role::Interpreter | Role::Shim)
+                && object.names.iter().any(|known| known == name)
         };
         loaded.iter().position(answers).map(Known::Object)
     }

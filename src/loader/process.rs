@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::facts::{Facts, Family};
+use super::facts::{Facts, Family, SHIM_PRELOAD};
 use super::glibc::Glibc;
 use super::musl::Musl;
 use super::objects::Objects;
@@ -100,6 +100,7 @@ pub fn load(
         warnings: Vec::new(),
         variants: Vec::new(),
         reads: Vec::new(),
+        audits: Vec::new(),
         secure: is_secure(root, real, meta)?,
     };
     if !start(objects, &mut process, conditions)? {
@@ -109,7 +110,34 @@ pub fn load(
     let mut run = Run { objects, rules: rules(objects, conditions, &facts, &process), process };
     run.preload(conditions)?;
     run.queue()?;
-    Ok(run.finish())
+    let mut process = run.finish();
+    audit(objects, &mut process, conditions)?;
+    Ok(process)
+}
+
+/// Loads the audit libraries, each with the entry and the loader alone: what they need is searched for from the entry.
+/// One that cannot be loaded is complained of and dropped (rtld.c, `load_audit_modules`).
+fn audit(objects: &Objects<'_>, process: &mut Process, conditions: &Conditions) -> Result<(), Error> {
+    if process.facts.as_ref().is_none_or(|facts| facts.family == Family::Musl) {
+        return Ok(());
+    }
+    let elf = Arc::clone(&process.loaded[0].elf);
+    // Under secure execution the variable counts for libraries that are set-uid themselves only: none is.
+    let variable = conditions.audit.as_ref().filter(|_| !process.secure);
+    let lists = variable.into_iter().chain(&elf.audit);
+    for name in lists.flat_map(|list| list.split(|b| *b == b':')).filter(|name| !name.is_empty()) {
+        let mut alone = process.clone();
+        alone.loaded.truncate(2);
+        alone.loaded.iter_mut().for_each(|object| object.needs.clear());
+        match open(objects, &alone, 0, name, conditions)? {
+            Some(opened) => process.audits.push(opened),
+            None => {
+                let says = "it cannot be loaded for auditing: the loader complains and goes on without it".to_owned();
+                process.warnings.push(Fault { class: "audit-failed", path: name.to_vec(), says });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Says what opening `name` adds to a process, when the object `requester` of it calls dlopen; `None` if the name
@@ -200,8 +228,8 @@ fn start(objects: &Objects<'_>, process: &mut Process, conditions: &Conditions) 
             return Ok(false);
         }
     };
-    process.facts = Some(objects.facts(real, &loader)?);
-    process.loaded.push(Loaded {
+    let facts = objects.facts(real, &loader)?;
+    let mut loaded = Loaded {
         path: interpreter.clone(),
         real: real.clone(),
         elf: loader,
@@ -210,6 +238,36 @@ fn start(objects: &Objects<'_>, process: &mut Process, conditions: &Conditions) 
         needs: Vec::new(),
         identity: meta.identity,
         names: vec![interpreter],
+    };
+    let Some(started) = &facts.shim_for else {
+        process.facts = Some(facts);
+        process.loaded.push(loaded);
+        return Ok(true);
+    };
+    // The shim starts another loader, and is gone.
+    loaded.role = Role::Shim;
+    let shim = loaded.path.clone();
+    process.loaded.push(loaded);
+    let followed = objects.root().follow_from(&conditions.cwd, started)?;
+    let found = match followed.file() {
+        Some((real, meta)) => objects.read(real)?.elf.as_ref().ok().map(|elf| (real, meta, Arc::clone(elf))),
+        None => None,
+    };
+    let Some((real, meta, elf)) = found else {
+        let says = format!("its interpreter {} starts {}, which is not in the root", show(&shim), show(started));
+        process.faults.push(Fault { class: "interpreter-missing", path: process.loaded[0].path.clone(), says });
+        return Ok(false);
+    };
+    process.facts = Some(objects.facts(real, &elf)?);
+    process.loaded.push(Loaded {
+        path: started.clone(),
+        real: real.clone(),
+        elf,
+        role: Role::Interpreter,
+        loader: None,
+        needs: Vec::new(),
+        identity: meta.identity,
+        names: vec![started.clone()],
     });
     Ok(true)
 }
@@ -271,6 +329,7 @@ impl<'a, 'r> Run<'a, 'r> {
             warnings: Vec::new(),
             variants: Vec::new(),
             reads: Vec::new(),
+            audits: Vec::new(),
             ..host.clone()
         };
         let rules = rules(objects, conditions, &facts, &process);
@@ -283,6 +342,9 @@ impl<'a, 'r> Run<'a, 'r> {
             Some(_) => self.rules.preloads(conditions.preload.as_deref()),
             None => Vec::new(),
         };
+        if self.process.loaded.iter().any(|object| object.role == Role::Shim) {
+            names.insert(0, SHIM_PRELOAD.to_vec());
+        }
         let is_glibc = self.process.facts.as_ref().is_some_and(|facts| facts.family != Family::Musl);
         if is_glibc && let Some((_, text)) = self.objects.root().read_followed(PRELOAD_PATH, MAX_LIST)? {
             self.process.reads.push((Reads::PreloadList, PRELOAD_PATH.to_vec()));
@@ -347,7 +409,7 @@ impl<'a, 'r> Run<'a, 'r> {
         let mut search = self.rules.search(&process.loaded, requester, &want.name)?;
         let Some(found) = search.found.take() else { return Ok(self.missed(requester, want, search)) };
         let is_same = |known: &Loaded| {
-            known.role != Role::Entry && known.role != Role::Interpreter && known.identity == found.meta.identity
+            !matches!(known.role, Role::Entry | Role::Interpreter | Role::Shim) && known.identity == found.meta.identity
         };
         if let Some(index) = process.loaded.iter().position(is_same) {
             self.rules.same_file(index, &mut process.loaded[index], &want.name);

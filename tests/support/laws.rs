@@ -36,6 +36,9 @@ pub struct Law {
     prog_at: String,
     #[serde(default)]
     libs: Vec<Object>,
+    /// Programs besides the entry.
+    #[serde(default)]
+    programs: Vec<Object>,
     #[serde(default)]
     symlinks: BTreeMap<String, String>,
     #[serde(default)]
@@ -134,6 +137,7 @@ pub fn glibc() -> Family {
     }
 }
 
+#[allow(dead_code, reason = "each test takes the releases it needs")]
 /// The glibc of another release, out of a root of it.
 pub fn glibc_from(root: &Path, is_older: bool) -> Family {
     Family { from: root.to_path_buf(), is_older, ..glibc() }
@@ -199,6 +203,9 @@ impl World {
             world.compile(family, lib, args.collect(), &lib.out);
         }
         world.compile(family, &law.prog, Vec::new(), &law.prog_at);
+        for program in &law.programs {
+            world.compile(family, program, Vec::new(), &program.out);
+        }
         fs::set_permissions(world.at(&law.prog_at), fs::Permissions::from_mode(law.mode)).expect("a mode");
         for (link, text) in &law.symlinks {
             symlink(text, world.at(link)).expect("linked");
