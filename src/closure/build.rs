@@ -123,7 +123,7 @@ impl Build<'_> {
         let head = self.root.read(&real, HEAD)?;
         let Some(shebang) = parse_shebang(path.as_bytes(), &head)? else {
             self.start(path.as_bytes(), &real)?;
-            return if self.request.opens { self.homes(path) } else { Ok(()) };
+            return if self.request.processes_only { Ok(()) } else { self.homes(path) };
         };
         if chain.len() == MAX_CHAIN || chain.contains(&real) {
             return Err(Error::new(
@@ -167,6 +167,10 @@ impl Build<'_> {
             return Ok(());
         }
         let process = loader::load(self.objects, path, &self.conditions, None)?;
+        if self.request.processes_only {
+            self.closure.processes.push(Started { process, required: true });
+            return Ok(());
+        }
         self.add_process(&process, real)?;
         for audit in &process.audits {
             if let Some(library) = audit.loaded.get(audit.inherited) {
@@ -176,9 +180,7 @@ impl Build<'_> {
                 self.closure.processes.push(Started { process: audit.clone(), required: false });
             }
         }
-        if self.request.opens {
-            self.add_named_libraries(&process, real)?;
-        }
+        self.add_named_libraries(&process, real)?;
         let levels: BTreeSet<String> = process.variants.iter().map(|variant| variant.level.clone()).collect();
         self.closure.processes.push(Started { process, required: true });
         if self.request.cpu.is_none() {
@@ -191,8 +193,13 @@ impl Build<'_> {
         Ok(())
     }
 
-    /// Adds the objects of a process beyond those it inherits, and what the loader reads for them.
+    /// Adds the objects of a process beyond those it inherits, what the loader reads for them, and what their notes name.
     pub(super) fn add_process(&mut self, process: &Process, subject: &RootPath) -> Result<(), Error> {
+        self.add_objects(process, subject)?;
+        self.add_dlopened(process)
+    }
+
+    fn add_objects(&mut self, process: &Process, subject: &RootPath) -> Result<(), Error> {
         let cwd = self.conditions.cwd.clone();
         for object in &process.loaded[process.inherited..] {
             if matches!(object.role, Role::Interpreter | Role::Shim) {
@@ -218,7 +225,7 @@ impl Build<'_> {
                 self.closure.take(self.root, Some(&reader), &cwd, path, Reason::LoaderReads)?;
             }
         }
-        if self.request.opens { self.add_dlopened(process) } else { Ok(()) }
+        Ok(())
     }
 
     /// Adds the libraries whose names stand in the program itself, if it imports what opens them. That they are opened
@@ -254,11 +261,32 @@ impl Build<'_> {
         Ok(())
     }
 
-    /// Adds what `.note.dlopen` notes name: of each the first soname that is found, opened in this process.
+    /// Adds what `.note.dlopen` notes name, then what the notes of that name. Each note is followed once: libraries may
+    /// name each other in as many orders as there are.
     fn add_dlopened(&mut self, process: &Process) -> Result<(), Error> {
+        let mut followed = BTreeSet::new();
+        let mut open = self.open_noted(process, &mut followed)?;
+        while let Some(started) = open.pop() {
+            let more = self.open_noted(&started.process, &mut followed)?;
+            open.extend(more);
+            self.closure.processes.push(started);
+        }
+        Ok(())
+    }
+
+    /// Adds what the notes of one process name: of each note the first soname that is found, opened in this process.
+    fn open_noted(
+        &mut self,
+        process: &Process,
+        followed: &mut BTreeSet<(RootPath, usize)>,
+    ) -> Result<Vec<Started>, Error> {
         let cwd = self.conditions.cwd.clone();
+        let mut found = Vec::new();
         for (index, object) in process.loaded.iter().enumerate().skip(process.inherited) {
-            for note in object.elf.dlopen.iter().filter(|note| note.priority >= Priority::Recommended) {
+            for (at, note) in object.elf.dlopen.iter().enumerate() {
+                if note.priority < Priority::Recommended || !followed.insert((object.real.clone(), at)) {
+                    continue;
+                }
                 let mut is_found = false;
                 for name in &note.sonames {
                     let opened = loader::open(self.objects, process, index, name.as_bytes(), &self.conditions)?;
@@ -272,9 +300,8 @@ impl Build<'_> {
                         };
                         let (from, real) = (object.real.clone(), plugin.real.clone());
                         self.closure.take(self.root, Some(&from), &cwd, &plugin.path, reason)?;
-                        self.add_process(&opened, &real)?;
-                        let required = note.priority == Priority::Required;
-                        self.closure.processes.push(Started { process: opened, required });
+                        self.add_objects(&opened, &real)?;
+                        found.push(Started { process: opened, required: note.priority == Priority::Required });
                     }
                     break;
                 }
@@ -284,6 +311,70 @@ impl Build<'_> {
                 }
             }
         }
-        Ok(())
+        found.reverse();
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::root::MemTree;
+
+    /// An x86-64 file with an interpreter, and notes that each name one library.
+    fn object(names: &[String]) -> Vec<u8> {
+        const INTERPRETER: &[u8] = b"/lib64/ld.so\0";
+        let mut notes = Vec::new();
+        for name in names {
+            let mut text = format!("[{{\"soname\":[\"{name}\"]}}]").into_bytes();
+            text.resize(text.len().next_multiple_of(4), 0);
+            for word in [4, u32::try_from(text.len()).expect("small"), 0x407c_0c0a] {
+                notes.extend_from_slice(&word.to_le_bytes());
+            }
+            notes.extend_from_slice(b"FDO\0");
+            notes.extend_from_slice(&text);
+        }
+        let mut out = b"\x7fELF\x02\x01\x01".to_vec();
+        out.resize(16, 0);
+        let mut put = |value: usize, size: usize| out.extend_from_slice(&value.to_le_bytes()[..size]);
+        for (value, size) in
+            [(3, 2), (62, 2), (1, 4), (0, 8), (64, 8), (0, 8), (0, 4), (64, 2), (56, 2), (4, 2), (0, 6)]
+        {
+            put(value, size);
+        }
+        let (start, length) = (64 + 4 * 56, INTERPRETER.len() + 3);
+        // PT_LOAD of the headers, PT_DYNAMIC without a tag, PT_INTERP, PT_NOTE.
+        for (kind, from, size) in
+            [(1, 0, start), (2, start, 0), (3, start, INTERPRETER.len()), (4, start + length, notes.len())]
+        {
+            for (value, size) in [(kind, 4), (4, 4), (from, 8), (from, 8), (from, 8), (size, 8), (size, 8), (1, 8)] {
+                put(value, size);
+            }
+        }
+        out.extend_from_slice(INTERPRETER);
+        out.resize(start + length, 0);
+        out.extend_from_slice(&notes);
+        out
+    }
+
+    #[test]
+    fn notes_that_name_each_other_are_followed_once() {
+        let names: Vec<String> = (0..16).map(|index| format!("lib{index}.so")).collect();
+        let mut tree = MemTree::default();
+        tree.file("/bin/prog", 0o755, object(&names[..1])).file("/lib64/ld.so", 0o755, object(&[]));
+        for name in &names {
+            tree.file(&format!("/lib64/{name}"), 0o644, object(&names));
+        }
+        let root = Root::new(Arc::new(tree));
+        let request = Request { entry: "/bin/prog".to_owned(), ..Request::default() };
+        let closure = Closure::build(&root, &Objects::new(&root), &request).expect("a closure");
+        for name in &names {
+            let path = RootPath::root().join(b"lib64").join(name.as_bytes());
+            assert!(closure.nodes.contains_key(&path), "{path} is in");
+        }
+        let notes = 1 + names.len() * names.len();
+        assert!(closure.processes.len() <= 1 + notes, "{} for {notes} notes", closure.processes.len());
     }
 }

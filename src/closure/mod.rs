@@ -52,9 +52,8 @@ pub struct Request {
     pub env: BTreeMap<String, String>,
     /// Working directory of the image; `None` is `/`.
     pub workdir: Option<RootPath>,
-    /// Whether to look at what programs bring besides what their loader does at the start: libraries they open by name,
-    /// the home of an interpreter.
-    pub opens: bool,
+    /// Only resolves what loaders do at the start: [`Closure::processes`] is all that is wanted.
+    pub processes_only: bool,
     /// Patterns of files to add.
     pub include: Vec<RootGlob>,
     /// Patterns of what is not added by patterns or profiles.

@@ -154,7 +154,6 @@ pub(crate) fn request_of(root: &RootOptions, image: &ImageOptions, entry: &str) 
     let globs = |texts: &[String]| texts.iter().map(|text| RootGlob::new(text)).collect::<Result<Vec<_>, _>>();
     Ok(Request {
         bins: image.bin.clone(),
-        opens: true,
         companions: match image.companions {
             CompanionOption::All => Companions::All,
             CompanionOption::Entry => Companions::Entry,

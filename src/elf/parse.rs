@@ -337,10 +337,11 @@ impl<B: Bytes + ?Sized> File<'_, B> {
 }
 
 /// The file offset of an address and how many bytes of the file follow it in its segment. Only bytes that are in the
-/// file count (`p_filesz`, not `p_memsz`).
+/// file count (`p_filesz`, not `p_memsz`). A segment that ends past the last possible offset holds nothing.
 fn offset_of(segments: &[Segment], address: u64) -> Option<(u64, u64)> {
     segments.iter().find_map(|segment| {
         let into = address.checked_sub(segment.address)?;
-        (into < segment.size).then(|| (segment.offset.saturating_add(into), segment.size - into))
+        segment.offset.checked_add(segment.size)?;
+        (into < segment.size).then(|| (segment.offset + into, segment.size - into))
     })
 }

@@ -12,7 +12,8 @@ use super::{Bytes, Class, ElfObject, Malformed};
 
 /// Symbols of one object that are read.
 const MAX_SYMBOLS: u64 = 1 << 22;
-/// Bytes of a string table that are read.
+/// Bytes of a string table that are read, and of names in all: names may overlap, so that a small table holds many
+/// times its size.
 const MAX_STRINGS: u64 = 64 << 20;
 /// Bytes of one relocation table that are read.
 const MAX_RELOCATIONS: u64 = 256 << 20;
@@ -122,13 +123,13 @@ impl<B: Bytes + ?Sized> Reader<'_, B> {
         let Some(table) = tables.gnu_hash else { return Ok(0) };
         let [buckets, first, bloom, _] = self.words::<4>(table)?;
         let bloom_word = if self.ctx.container.is_big() { 8 } else { 4 };
-        let buckets_at = table + 16 + bloom * bloom_word;
+        let buckets_at = table.saturating_add(16 + bloom * bloom_word);
         let words = self.range(buckets_at, buckets * 4)?;
         let all = words.chunks_exact(4).map(|word| word.pread_with::<u32>(0, self.ctx.le).unwrap_or(0));
         let Some(mut last) = all.max().map(u64::from).filter(|last| *last >= first) else { return Ok(first) };
-        let chains_at = buckets_at + buckets * 4;
+        let chains_at = buckets_at.saturating_add(buckets * 4);
         while last < MAX_SYMBOLS {
-            let [hash] = self.words::<1>(chains_at + (last - first) * 4)?;
+            let [hash] = self.words::<1>(chains_at.saturating_add((last - first) * 4))?;
             last += 1;
             if hash & 1 == 1 {
                 break;
@@ -158,7 +159,7 @@ fn reader<'a, B: Bytes + ?Sized>(bytes: &'a B, object: &ElfObject) -> Reader<'a,
 /// With DT_GNU_HASH these are the symbols below `symoffset`; with DT_HASH alone its `nchain` is their count.
 ///
 /// # Errors
-/// `truncated` or `bad-string` for tables that do not lie in the file.
+/// `truncated` or `bad-string` for tables that do not lie in the file, `limit` for more names than any object has.
 pub fn parse_imports(bytes: &(impl Bytes + ?Sized), object: &ElfObject) -> Result<Vec<Vec<u8>>, Malformed> {
     let Some(tables) = object.symbols else { return Ok(Vec::new()) };
     let reader = reader(bytes, object);
@@ -170,12 +171,19 @@ pub fn parse_imports(bytes: &(impl Bytes + ?Sized), object: &ElfObject) -> Resul
     let symbols = reader.table(&tables, count)?;
     let strings = reader.range(tables.strings.0, tables.strings.1.min(MAX_STRINGS))?;
     let mut names = Vec::new();
+    let mut left = MAX_STRINGS;
     // The first symbol is always empty.
     for symbol in symbols.iter().skip(1).filter(|symbol| symbol.st_shndx == SHN_UNDEF as usize) {
         let Some(text) = strings.get(symbol.st_name..) else {
             return Err(Malformed::new("bad-string", tables.strings.0, "a symbol's name starts outside of its table"));
         };
-        names.push(text.split(|b| *b == 0).next().unwrap_or_default().to_vec());
+        let name = text.split(|b| *b == 0).next().unwrap_or_default();
+        let Some(rest) = left.checked_sub(name.len() as u64) else {
+            let says = format!("the names of its symbols have more than {MAX_STRINGS} bytes");
+            return Err(Malformed::new("limit", tables.strings.0, says));
+        };
+        left = rest;
+        names.push(name.to_vec());
     }
     Ok(names)
 }
@@ -220,7 +228,7 @@ pub fn parse_symbols(bytes: &(impl Bytes + ?Sized), object: &ElfObject) -> Resul
     for table in object.relocations.iter().filter(|table| table.size <= MAX_RELOCATIONS) {
         let size = reloc::Reloc::size(table.has_addend, reader.ctx);
         let skipped = table.relative.saturating_mul(size as u64).min(table.size);
-        let records = reader.range(table.offset + skipped, table.size - skipped)?;
+        let records = reader.range(table.offset.saturating_add(skipped), table.size - skipped)?;
         for record in records.chunks_exact(size) {
             let Ok(record) = record.pread_with::<reloc::Reloc>(0, (table.has_addend, reader.ctx)) else { break };
             let Some(mark) = named.get_mut(record.r_sym) else { continue };
@@ -264,5 +272,67 @@ fn copy_relocation(machine: u16) -> Option<u32> {
         h::EM_PPC64 => Some(19),
         h::EM_S390 => Some(9),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEEDED: u64 = 1;
+    const STRTAB: u64 = 5;
+    const SYMTAB: u64 = 6;
+    const GNU_HASH: u64 = 0x6fff_fef5;
+
+    /// A 64-bit file of one segment at address 0, which lies at `offset` and has this many bytes, with a dynamic section.
+    fn file(offset: u64, size: u64, tags: &[(u64, u64)]) -> Vec<u8> {
+        let mut out = b"\x7fELF\x02\x01\x01".to_vec();
+        out.resize(16, 0);
+        let mut put = |value: u64, size: usize| out.extend_from_slice(&value.to_le_bytes()[..size]);
+        for (value, size) in [(3, 2), (62, 2), (1, 4), (0, 8), (64, 8), (0, 8), (0, 4), (64, 2), (56, 2), (2, 2)] {
+            put(value, size);
+        }
+        put(0, 6);
+        for (value, size) in [(1, 4), (4, 4), (offset, 8), (0, 8), (0, 8), (size, 8), (size, 8), (1, 8)] {
+            put(value, size);
+        }
+        // Found by its own offset: no segment holds its address.
+        let length = (tags.len() as u64 + 1) * 16;
+        for (value, size) in [(2, 4), (4, 4), (176, 8), (u64::MAX, 8), (0, 8), (length, 8), (length, 8), (8, 8)] {
+            put(value, size);
+        }
+        for (tag, value) in tags.iter().copied().chain([(0, 0)]) {
+            put(tag, 8);
+            put(value, 8);
+        }
+        out
+    }
+
+    #[test]
+    fn tables_at_the_end_of_all_offsets_are_refused_without_overflow() {
+        let tables = [(STRTAB, 200), (SYMTAB, 100), (GNU_HASH, 249)];
+        for offset in [u64::MAX - 2, u64::MAX - 250] {
+            let bytes = file(offset, 250, &tables);
+            let object = crate::elf::parse(bytes.as_slice()).expect("an object");
+            let imports = parse_imports(bytes.as_slice(), &object);
+            assert!(imports.as_ref().is_ok_and(Vec::is_empty) || imports.is_err(), "{imports:?}");
+            let bytes = file(offset, 250, &[(STRTAB, 200), (NEEDED, 10)]);
+            crate::elf::parse(bytes.as_slice()).expect_err("no string lies there");
+        }
+    }
+
+    #[test]
+    fn names_that_overlap_are_bounded_in_all() {
+        // Each of the symbols has the whole string table as its name.
+        const COUNT: u64 = 1024;
+        const STRINGS: u64 = 1 << 20;
+        let (hash, symbols, strings) = (256, 512, 512 + COUNT * 24);
+        let mut bytes = file(0, strings + STRINGS, &[(STRTAB, strings), (SYMTAB, symbols), (GNU_HASH, hash)]);
+        bytes.resize(260, 0);
+        bytes.extend_from_slice(&u32::try_from(COUNT).expect("small").to_le_bytes());
+        bytes.resize(usize::try_from(strings).expect("small"), 0);
+        bytes.resize(usize::try_from(strings + STRINGS).expect("small"), b'x');
+        let object = crate::elf::parse(bytes.as_slice()).expect("an object");
+        assert_eq!(parse_imports(bytes.as_slice(), &object).map_err(|defect| defect.class), Err("limit"));
     }
 }

@@ -74,7 +74,7 @@ pub fn parse_versions(bytes: &(impl Bytes + ?Sized), object: &ElfObject) -> Resu
             let says = "the name of a version starts outside of its string table";
             return Err(Malformed::new("bad-string", tables.strings.0, says));
         }
-        strings.string(tables.strings.0 + u64::from(offset), MAX_NAME)
+        strings.string(tables.strings.0.saturating_add(u64::from(offset)), MAX_NAME)
     };
     let mut found = Versions::default();
     if let Some(start) = tables.defined_versions {

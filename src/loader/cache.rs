@@ -1,5 +1,6 @@
 //! `/etc/ld.so.cache`: both formats read, the new one written (glibc, sysdeps/generic/dl-cache.h, elf/dl-cache.c).
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 
 const OLD_MAGIC: &[u8] = b"ld.so-1.7.0";
@@ -15,6 +16,10 @@ const TAG_HWCAPS: u32 = 1;
 const HWCAP_EXTENSION: u64 = 1 << 62;
 /// The ISA level lies in the low ten bits of the upper half and does not count in that comparison.
 const HWCAP_ISA_LEVEL: u64 = 0x3ff << 32;
+
+/// Bytes of strings that are read in all, a hundred times those of a large cache: entries may share them, so that a small
+/// file could hold more than fits in memory.
+const MAX_STRINGS: usize = 64 << 20;
 
 /// One line of the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,9 +47,20 @@ pub struct Cache {
 struct Words<'a> {
     bytes: &'a [u8],
     little: bool,
+    /// Bytes of strings that may still be read; `None` once there were more.
+    left: Cell<Option<usize>>,
 }
 
-impl Words<'_> {
+impl<'a> Words<'a> {
+    fn new(bytes: &'a [u8], little: bool) -> Self {
+        Self { bytes, little, left: Cell::new(Some(MAX_STRINGS)) }
+    }
+
+    fn spend(&self, bytes: usize) -> Option<()> {
+        self.left.set(self.left.get().and_then(|left| left.checked_sub(bytes)));
+        self.left.get().map(|_| ())
+    }
+
     fn u32(&self, at: usize) -> Option<u32> {
         let bytes = self.bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
         Some(if self.little { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) })
@@ -57,7 +73,10 @@ impl Words<'_> {
 
     fn string(&self, at: usize) -> Option<Vec<u8>> {
         let rest = self.bytes.get(at..)?;
-        Some(rest[..rest.iter().position(|b| *b == 0)?].to_vec())
+        let rest = &rest[..rest.len().min(self.left.get()?.saturating_add(1))];
+        let end = rest.iter().position(|b| *b == 0);
+        self.spend(end.unwrap_or(rest.len()))?;
+        Some(rest[..end?].to_vec())
     }
 }
 
@@ -70,7 +89,7 @@ impl Cache {
         if !bytes.starts_with(OLD_MAGIC) {
             return None;
         }
-        let words = Words { bytes, little };
+        let words = Words::new(bytes, little);
         let count = words.u32(12)? as usize;
         let table = OLD_HEADER.checked_add(count.checked_mul(OLD_ENTRY)?)?;
         // A compatible file holds the new format after the old table.
@@ -81,7 +100,7 @@ impl Cache {
         if table > bytes.len() {
             return None;
         }
-        let strings = Words { bytes: &bytes[table..], little };
+        let strings = Words::new(&bytes[table..], little);
         let entry = |index: usize| {
             let at = OLD_HEADER + index * OLD_ENTRY;
             Some(CacheEntry {
@@ -92,11 +111,12 @@ impl Cache {
                 level: None,
             })
         };
-        Some(Self { entries: (0..count).map(entry).collect::<Option<_>>()? })
+        let entries = (0..count).map(entry).collect::<Option<_>>()?;
+        strings.left.get().map(|_| Self { entries })
     }
 
     fn parse_new(bytes: &[u8], little: bool) -> Option<Self> {
-        let words = Words { bytes, little };
+        let words = Words::new(bytes, little);
         let count = words.u32(20)? as usize;
         // Low two bits: 0 not said, 2 little, 3 big endian (`cache_file_new_matches_endian`).
         let said = bytes.get(28)? & 3;
@@ -112,6 +132,7 @@ impl Cache {
             let hwcap = words.u64(at + 16)?;
             let is_extension = (hwcap >> 32 << 32) & !HWCAP_ISA_LEVEL == HWCAP_EXTENSION;
             let level = is_extension.then(|| levels.get((hwcap & 0xffff_ffff) as usize).cloned()).flatten();
+            words.spend(level.as_ref().map_or(0, Vec::len))?;
             Some(CacheEntry {
                 flags: words.u32(at)?.cast_signed(),
                 key: words.string(words.u32(at + 4)? as usize),
@@ -120,7 +141,8 @@ impl Cache {
                 level,
             })
         };
-        Some(Self { entries: (0..count).map(entry).collect::<Option<_>>()? })
+        let entries = (0..count).map(entry).collect::<Option<_>>()?;
+        words.left.get().map(|_| Self { entries })
     }
 
     /// The entries that a lookup of `name` meets, in the order in which it meets them.
@@ -317,6 +339,26 @@ mod tests {
                 }
             }
             assert!(Cache::parse(&bytes[..at], true).is_none_or(|cache| cache.entries.len() <= 1));
+        }
+    }
+
+    #[test]
+    fn strings_that_overlap_are_bounded_in_all() {
+        // Each key is the rest of one long string, with or without its end.
+        for end in [0, b'x'] {
+            let (count, length) = (2000_u32, 1 << 17);
+            let start = NEW_HEADER + count as usize * NEW_ENTRY;
+            let mut out = Writer { bytes: NEW_MAGIC.to_vec(), little: true };
+            out.u32(count);
+            out.bytes.resize(NEW_HEADER, 0);
+            for index in 0..count {
+                for word in [0x303, u32::try_from(start).expect("small") + index, 0, 0, 0, 0] {
+                    out.u32(word);
+                }
+            }
+            out.bytes.resize(start + length, b'x');
+            out.bytes.push(end);
+            assert_eq!(Cache::parse(&out.bytes, true), None);
         }
     }
 }

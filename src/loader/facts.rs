@@ -107,6 +107,11 @@ fn read_only_data<'a>(bytes: &'a [u8], elf: &ElfObject) -> impl Iterator<Item = 
     })
 }
 
+/// Most default directories of a loader; glibc's ports have six at most.
+const MAX_DIRS: usize = 16;
+/// Most runs of strings that are tried; real loaders show the right one within ten.
+const MAX_TRIES: usize = 256;
+
 /// The run of at least two strings that begin and end with a slash, in a segment that also holds their lengths as
 /// consecutive pointer-sized numbers (`system_dirs` and `system_dirs_len` of elf/dl-load.c).
 fn system_dirs(data: &[u8], elf: &ElfObject) -> Option<Vec<Vec<u8>>> {
@@ -125,16 +130,14 @@ fn system_dirs(data: &[u8], elf: &ElfObject) -> Option<Vec<Vec<u8>>> {
         let numbers: Vec<u8> = dirs.iter().flat_map(|dir| number(dir.len() as u64, elf)).collect();
         memmem::find(data, &numbers).is_some()
     };
-    for run in &runs {
-        for length in (2..=run.len()).rev() {
-            if let Some(dirs) = run.windows(length).find(|dirs| has_lengths(dirs)) {
-                return Some(dirs.to_vec());
-            }
-        }
+    let lengths = |run: &[Vec<u8>]| (2..=run.len().min(MAX_DIRS)).rev();
+    let mut windows = runs.iter().flat_map(|run| lengths(run).flat_map(|length| run.windows(length))).take(MAX_TRIES);
+    if let Some(dirs) = windows.find(|dirs| has_lengths(dirs)) {
+        return Some(dirs.to_vec());
     }
     runs.dedup();
     match runs.as_slice() {
-        [only] => Some(only.clone()),
+        [only] if only.len() <= MAX_DIRS => Some(only.clone()),
         _ => None,
     }
 }
@@ -184,5 +187,16 @@ mod tests {
         assert!(is_musl_path(b"/lib:/usr/local/lib:/usr/lib"));
         assert!(!is_musl_path(b"/usr/local/bin:/bin:/usr/bin"));
         assert!(!is_musl_path(b"/lib"));
+    }
+
+    #[test]
+    fn a_file_full_of_directories_is_no_endless_search() {
+        let mut head = b"\x7fELF\x02\x01\x01".to_vec();
+        head.resize(64, 0);
+        let elf = crate::elf::parse(head.as_slice()).expect("an object");
+        assert_eq!(system_dirs(&b"/a/\0".repeat(100_000), &elf), None);
+        assert_eq!(system_dirs(&b"/a/\0/a/\0x\0".repeat(100_000), &elf), Some(vec![b"/a/".to_vec(); 2]));
+        let shown = [&b"/lib/\0/usr/lib/\0"[..], &[5, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0]].concat();
+        assert_eq!(system_dirs(&shown, &elf), Some(vec![b"/lib/".to_vec(), b"/usr/lib/".to_vec()]));
     }
 }

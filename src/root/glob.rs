@@ -102,6 +102,11 @@ impl Root {
                     }
                 }
             }
+            if matches!(part, Part::AnyDepth) {
+                // After another `**` a directory is reached in more than one way.
+                next.sort();
+                next.dedup();
+            }
             reached = next;
         }
         let mut found = Vec::new();
@@ -190,6 +195,14 @@ mod tests {
     fn double_stars_cross_directories() {
         assert_eq!(matching("/**/*.py"), ["/app/lib/a.py", "/app/lib/deep/b.py", "/app/main.py"]);
         assert_eq!(matching("/app/lib/**"), ["/app/lib", "/app/lib/a.py", "/app/lib/deep", "/app/lib/deep/b.py"]);
+    }
+
+    #[test]
+    fn many_double_stars_name_a_path_once() {
+        let mut tree = MemTree::default();
+        tree.file(&"/a".repeat(16), 0o644, "");
+        let glob = RootGlob::new(&format!("{}/a", "/**".repeat(16))).expect("a pattern");
+        assert_eq!(Root::new(Arc::new(tree)).matching(&glob).expect("readable").len(), 16);
     }
 
     #[test]

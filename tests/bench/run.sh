@@ -1,26 +1,36 @@
 #!/usr/bin/env bash
-# Numbers that README and the changelog state: slimroot beside the tools it is compared with, in one run, on this machine.
-#   tests/bench/run.sh [ROOT]     a Debian root with ffmpeg (made by mmdebstrap if none is given); needs root, hyperfine,
-#                                 libtree, pigz
+# Numbers that README, docs/benchmarks.md and the changelog state: slimroot beside the tools it is compared with, in one
+# run, on this machine.
+#   tests/bench/run.sh [PART…]    of deps and pack, both if none is named; needs root, hyperfine, libtree, pigz, and
+#                                 lddtree (pax-utils, python3-pyelftools)
+# DEPS_ROOT is a Debian root with ffmpeg, inkscape, gimp and python3, PACK_ROOT one with ffmpeg; made by mmdebstrap if
+# they are not there.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-root=${1:-/var/tmp/slimroot-test/bookworm-ffmpeg}
+programs=(ffmpeg inkscape gimp python3)
+deps_root=${DEPS_ROOT:-/var/tmp/slimroot-test/bookworm-bench}
+pack_root=${PACK_ROOT:-/var/tmp/slimroot-test/bookworm-ffmpeg}
 rounds=${ROUNDS:-5}
-if [ ! -d "$root" ]; then
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' | grep '/debian/*$' | head -n 1)
-    mmdebstrap --variant=minbase --include=ffmpeg bookworm "$root.tmp" "$mirror"
-    mv "$root.tmp" "$root"
-fi
+parts=${*:-deps pack}
+
+make_root() { # directory, package…
+    local root=$1 mirror
+    shift
+    if [ ! -d "$root" ]; then
+        mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' | grep '/debian/*$' | head -n 1)
+        mmdebstrap --variant=minbase --include="$(IFS=,; echo "$*")" bookworm "$root.tmp" "$mirror"
+        mv "$root.tmp" "$root"
+    fi
+}
 RUSTFLAGS='-C target-feature=+crt-static' cargo build --quiet --release --target x86_64-unknown-linux-gnu
 slimroot=$PWD/target/x86_64-unknown-linux-gnu/release/slimroot
 work=$(mktemp -d /var/tmp/slimroot-bench.XXXXXX)
-trap 'rm -rf "$work"; rm -f "$root/usr/bin/libtree"' EXIT
-cp "$(command -v libtree)" "$root/usr/bin/libtree"
+trap 'rm -rf "$work"; rm -f "$deps_root/usr/bin/libtree"' EXIT
 
 ms() { # median wall time of a command in ms, warm, over $2 runs
-    hyperfine -N --warmup 3 --runs "$2" --export-json "$work/time.json" "$1" >/dev/null 2>&1
-    python3 -c "import json; print(round(json.load(open('$work/time.json'))['results'][0]['median'] * 1000, 1))"
+    hyperfine -N --ignore-failure --warmup 3 --runs "$2" --export-json "$work/time.json" "$1" >/dev/null 2>&1
+    python3 -c "import json; print(round(json.load(open('$work/time.json'))['results'][0]['median'] * 1000, 2))"
 }
 seconds() { # wall time of a shell command in ms, once
     local from to
@@ -29,16 +39,41 @@ seconds() { # wall time of a shell command in ms, once
 }
 ratio() { python3 -c "print(round($1 / $2, 2))"; }
 
-"$slimroot" build --root "$root" -o "$work/tree" -- ffmpeg >"$work/report" 2>/dev/null
-grep holds "$work/report"
 echo "binary: $(stat -c %s "$slimroot") bytes, $(uname -m), $(nproc) cores"
 
-echo "== deps of ffmpeg, whole process, warm, median of 20"
-ours=$(ms "$slimroot deps --root $root --format list ffmpeg" 20)
-theirs=$(ms "chroot $root /usr/bin/libtree -p /usr/bin/ffmpeg" 20)
-empty=$(ms "$slimroot --version" 20)
-echo "slimroot $ours ms   libtree $theirs ms   ratio $(ratio "$ours" "$theirs")   (slimroot --version $empty ms)"
+if [[ $parts == *deps* ]]; then
+    make_root "$deps_root" "${programs[@]}"
+    cp "$(command -v libtree)" "$deps_root/usr/bin/libtree"
+    echo "== deps, whole process, warm, ms: the median of 20 (lddtree: 3), the best of $rounds interleaved rounds"
+    declare -A least
+    keep() { # key, ms
+        if [ -z "${least[$1]:-}" ] || python3 -c "exit(not $2 < ${least[$1]})"; then least[$1]=$2; fi
+    }
+    for ((i = 0; i < rounds; i++)); do
+        keep start "$(ms "$slimroot --version" 20)"
+        keep chroot "$(ms "chroot $deps_root /bin/true" 20)"
+        for program in "${programs[@]}"; do
+            keep "$program slimroot" "$(ms "$slimroot deps --root $deps_root --format list $program" 20)"
+            keep "$program libtree" "$(ms "chroot $deps_root /usr/bin/libtree -p /usr/bin/$program" 20)"
+            keep "$program lddtree" "$(ms "/usr/bin/python3 /usr/bin/lddtree -R $deps_root -l /usr/bin/$program" 3)"
+            keep "$program ldd" "$(ms "chroot $deps_root /usr/bin/ldd /usr/bin/$program" 20)"
+        done
+    done
+    echo "process start: slimroot --version ${least[start]}, chroot with an empty program ${least[chroot]}"
+    printf '%-10s %8s %10s %10s %10s %10s\n' program objects slimroot libtree lddtree ldd
+    for program in "${programs[@]}"; do
+        objects=$("$slimroot" deps --root "$deps_root" --format list "$program" | wc -l)
+        printf '%-10s %8s' "$program" "$objects"
+        for tool in slimroot libtree lddtree ldd; do printf ' %10s' "${least[$program $tool]}"; done
+        echo
+    done
+fi
 
+[[ $parts == *pack* ]] || exit 0
+make_root "$pack_root" ffmpeg
+root=$pack_root
+"$slimroot" build --root "$root" -o "$work/tree" -- ffmpeg >"$work/report" 2>/dev/null
+grep holds "$work/report"
 echo "== writing the closure, best of $rounds interleaved rounds, ms"
 declare -A best
 run() { # name, command
