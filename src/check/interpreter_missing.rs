@@ -2,7 +2,8 @@
 
 use super::{Check, Evidence, because};
 use crate::error::Error;
-use crate::finding::{Finding, Level};
+use crate::finding::{Finding, Level, Searched};
+use crate::loader::Outcome;
 use crate::path::show;
 use crate::root::{FileKind, Root};
 
@@ -29,6 +30,17 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
                 Finding::new(CHECK.code, level, subject, format!("{}: {}", show(&fault.path), fault.says));
             finding.because = because(evidence.closure, &started.process.subject().real);
             finding.help = help(evidence.root(), started.process.interpreter.as_deref())?;
+            if let Some(interpreter) = &started.process.interpreter {
+                let candidate = show(interpreter).into_owned();
+                let outcome = Outcome::NoFile.to_string();
+                finding.searched.push(Searched { source: "interpreter", candidate, outcome });
+            }
+            if evidence.is_finished {
+                finding.help.push(format!(
+                    "in the builder stage: slimroot build -o /rootfs -- {} packs it with its loader and libraries",
+                    show(&started.process.subject().path)
+                ));
+            }
             found.push(finding);
         }
     }

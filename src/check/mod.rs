@@ -33,6 +33,7 @@ mod secret;
 mod set_id;
 mod soname_link_absent;
 mod stale_allow;
+mod static_nss;
 mod symbol_missing;
 mod tmp_missing;
 mod unwinder_missing;
@@ -221,6 +222,7 @@ pub const CHECKS: &[Check] = &[
     set_id::CHECK,
     soname_link_absent::CHECK,
     stale_allow::CHECK,
+    static_nss::CHECK,
     symbol_missing::CHECK,
     tmp_missing::CHECK,
     unwinder_missing::CHECK,

@@ -1,6 +1,6 @@
 //! What a loader was built with, read out of the loader: its family, release, default directories and `$LIB`.
 
-use memchr::memmem;
+use memchr::{memchr, memmem, memrchr};
 
 use crate::elf::{Class, ElfObject};
 
@@ -65,9 +65,11 @@ pub(super) fn read_facts(bytes: &[u8], elf: &ElfObject) -> Facts {
     Facts {
         family,
         release: release(bytes),
-        shim_for: strings(bytes)
-            .find(|text| text.starts_with(b"/lib/ld-musl-") && contains(SHIM_PRELOAD) && family == Family::Unknown)
-            .map(<[u8]>::to_vec),
+        shim_for: if family == Family::Unknown && contains(SHIM_PRELOAD) {
+            strings(bytes).find(|text| text.starts_with(b"/lib/ld-musl-")).map(<[u8]>::to_vec)
+        } else {
+            None
+        },
         has_hwcaps: contains(b"glibc-hwcaps"),
         default_dirs,
         dirs_guessed,
@@ -115,16 +117,7 @@ const MAX_TRIES: usize = 256;
 /// The run of at least two strings that begin and end with a slash, in a segment that also holds their lengths as
 /// consecutive pointer-sized numbers (`system_dirs` and `system_dirs_len` of elf/dl-load.c).
 fn system_dirs(data: &[u8], elf: &ElfObject) -> Option<Vec<Vec<u8>>> {
-    let mut runs: Vec<Vec<Vec<u8>>> = Vec::new();
-    let mut run: Vec<Vec<u8>> = Vec::new();
-    for text in strings(data) {
-        if text.len() > 1 && text.starts_with(b"/") && text.ends_with(b"/") {
-            run.push(text.to_vec());
-        } else if !run.is_empty() {
-            runs.push(std::mem::take(&mut run));
-        }
-    }
-    runs.push(run);
+    let mut runs = slash_runs(data);
     runs.retain(|run| run.len() > 1);
     let has_lengths = |dirs: &[Vec<u8>]| {
         let numbers: Vec<u8> = dirs.iter().flat_map(|dir| number(dir.len() as u64, elf)).collect();
@@ -140,6 +133,33 @@ fn system_dirs(data: &[u8], elf: &ElfObject) -> Option<Vec<Vec<u8>>> {
         [only] if only.len() <= MAX_DIRS => Some(only.clone()),
         _ => None,
     }
+}
+
+/// Runs of NUL-ended strings that each begin and end with a slash. A loader is searched for where one ends, which is
+/// rare, and not string by string.
+fn slash_runs(data: &[u8]) -> Vec<Vec<Vec<u8>>> {
+    let mut runs = Vec::new();
+    let mut done = 0;
+    for end in memmem::find_iter(data, b"/\0") {
+        if end < done {
+            continue;
+        }
+        let start = memrchr(0, &data[..end]).map_or(0, |nul| nul + 1);
+        let mut run = Vec::new();
+        let mut at = start;
+        while let Some(length) = memchr(0, &data[at..]).filter(|length| *length > 1) {
+            let text = &data[at..at + length];
+            if !text.starts_with(b"/") || !text.ends_with(b"/") {
+                break;
+            }
+            run.push(text.to_vec());
+            at += length;
+            at += data[at..].iter().take_while(|b| **b == 0).count();
+        }
+        done = at;
+        runs.push(run);
+    }
+    runs
 }
 
 fn number(value: u64, elf: &ElfObject) -> Vec<u8> {
