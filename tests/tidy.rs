@@ -34,7 +34,8 @@ const FENCES: &[(&str, &[&str])] = &[
     ("clap", &["commands", "cli"]),
     ("indicatif", &["cli"]),
     ("signal_hook", &["cli"]),
-    ("memchr", &["check", "closure", "elf", "loader", "package"]),
+    ("memchr", &["check", "closure", "elf", "language", "loader", "package"]),
+    ("zip", &["language"]),
     ("strsim", &["profile"]),
 ];
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::script::{HEAD, MAX_CHAIN, env_command, parse_shebang};
 use super::strings::{OPENERS, library_names};
-use super::{Closure, EntryPoint, Reason, Request, Started};
+use super::{Closure, Reason, Request, Started};
 use crate::elf::Priority;
 use crate::error::Error;
 use crate::loader::{self, Answer, Conditions, FoundBy, Objects, Process, Role};
@@ -26,9 +26,9 @@ impl Closure {
         let level = request.cpu.as_deref().and_then(|level| level.strip_prefix("x86-64-v")?.parse().ok());
         let closure = Self { conditions: conditions.clone(), cpu_level: level.unwrap_or(1), ..Self::default() };
         let mut build = Build { root, objects, request, conditions, closure };
-        build.entry(&request.entry, Reason::Entry)?;
+        build.entry(&request.entry, &request.args, Reason::Entry)?;
         for bin in &request.bins {
-            build.entry(bin, Reason::Bin)?;
+            build.entry(bin, &[], Reason::Bin)?;
         }
         build.companions()?;
         for pattern in &request.include {
@@ -50,19 +50,19 @@ pub(super) struct Build<'a> {
     pub(super) closure: Closure,
 }
 
-impl Build<'_> {
-    fn entry(&mut self, asked: &str, reason: Reason) -> Result<(), Error> {
-        let path = self.find_program(asked.as_bytes())?;
-        self.program(None, &path, reason, &mut Vec::new())?;
-        let followed = self.root.follow(path.as_bytes())?;
-        let real = followed.file().map_or_else(|| path.clone(), |(real, _)| real.clone());
-        self.closure.entries.push(EntryPoint { asked: asked.to_owned(), path, real });
-        Ok(())
-    }
+/// What is started to start one program.
+#[derive(Default)]
+pub(super) struct Chain {
+    /// Scripts in the order in which they interpret each other, as called.
+    pub(super) scripts: Vec<RootPath>,
+    /// Programs in machine code, as called.
+    pub(super) programs: Vec<RootPath>,
+}
 
+impl Build<'_> {
     /// The path by which a program is called: a bare name is looked up in PATH as execvp does, without falling back
     /// to anything outside of the root.
-    fn find_program(&self, asked: &[u8]) -> Result<RootPath, Error> {
+    pub(super) fn find_program(&self, asked: &[u8]) -> Result<RootPath, Error> {
         let missing = |says: String| Error::new("entry-missing", says);
         if asked.contains(&b'/') {
             let spelled = if asked.starts_with(b"/") {
@@ -109,12 +109,12 @@ impl Build<'_> {
     }
 
     /// Adds a program: a script with its interpreters, or an ELF file with its process.
-    fn program(
+    pub(super) fn program(
         &mut self,
         from: Option<&RootPath>,
         path: &RootPath,
         reason: Reason,
-        chain: &mut Vec<RootPath>,
+        chain: &mut Chain,
     ) -> Result<(), Error> {
         let cwd = self.conditions.cwd.clone();
         let Some(real) = self.closure.take(self.root, from, &cwd, path.as_bytes(), reason)? else {
@@ -122,17 +122,17 @@ impl Build<'_> {
         };
         let head = self.root.read(&real, HEAD)?;
         let Some(shebang) = parse_shebang(path.as_bytes(), &head)? else {
-            self.start(path.as_bytes(), &real)?;
-            return if self.request.processes_only { Ok(()) } else { self.homes(path) };
+            chain.programs.push(path.clone());
+            return self.start(path.as_bytes(), &real);
         };
-        if chain.len() == MAX_CHAIN || chain.contains(&real) {
+        if chain.scripts.len() == MAX_CHAIN || chain.scripts.contains(path) {
             return Err(Error::new(
                 "bad-shebang",
                 format!("{path} is one of more than {MAX_CHAIN} scripts that interpret each other"),
             )
             .help("the kernel gives up with \"too many levels of symbolic links\""));
         }
-        chain.push(real.clone());
+        chain.scripts.push(path.clone());
         let followed = self.root.follow_from(&cwd, &shebang.interpreter)?;
         if followed.file().is_none() {
             let name = show(&shebang.interpreter);

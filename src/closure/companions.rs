@@ -109,6 +109,7 @@ impl Build<'_> {
             || lies_in(COMMANDS)
             || is_public
             || self.is_known_to_a_profile(path)
+            || self.closure.homes.iter().any(|home| path.is_within(home))
             || NOT_RUN_ENDS.iter().any(|end| path.name().ends_with(end))
             || self.request.exclude.iter().any(|glob| glob.covers(path));
         if is_out {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::build::Build;
 use super::{NodeKind, Reason, Started, Unmatched};
 use crate::error::Error;
-use crate::language;
 use crate::loader;
 use crate::path::RootPath;
 use crate::profile::{Make, MakeContent, Need, Profile, Take};
@@ -25,7 +24,7 @@ impl Build<'_> {
             self.closure.unmatched.push(Unmatched { who: "--include".to_owned(), what, need: Need::Expected });
         }
         for path in found {
-            self.whole(&path, &reason, &[], true)?;
+            self.whole(&path, &reason, &|_| false, true)?;
         }
         Ok(())
     }
@@ -65,7 +64,8 @@ impl Build<'_> {
                 if take.links_only {
                     self.link_only(path, &reason)?;
                 } else {
-                    self.whole(path, &reason, &take.exclude, take.elf)?;
+                    let is_out = |path: &RootPath| take.exclude.iter().any(|glob| glob.covers(path));
+                    self.whole(path, &reason, &is_out, take.elf)?;
                 }
             }
             if is_alternate && !found.is_empty() {
@@ -89,13 +89,18 @@ impl Build<'_> {
     }
 
     /// Adds a path as spelled: a file, a link with its target, a directory with all that it holds.
-    fn whole(&mut self, start: &RootPath, reason: &Reason, exclude: &[RootGlob], elf: bool) -> Result<(), Error> {
-        let is_out = |path: &RootPath, more: &[RootGlob]| exclude.iter().chain(more).any(|glob| glob.covers(path));
+    pub(super) fn whole(
+        &mut self,
+        start: &RootPath,
+        reason: &Reason,
+        without: &dyn Fn(&RootPath) -> bool,
+        elf: bool,
+    ) -> Result<(), Error> {
         let mut open = vec![start.clone()];
         // Links between directories may form rings: each real directory is entered once.
         let mut entered = BTreeSet::new();
         while let Some(path) = open.pop() {
-            if is_out(&path, &self.request.exclude) {
+            if without(&path) || self.request.exclude.iter().any(|glob| glob.covers(&path)) {
                 continue;
             }
             let followed = self.root.follow(path.as_bytes())?;
@@ -117,16 +122,6 @@ impl Build<'_> {
                 Some(FileKind::File) if elf => self.elf_file(&real)?,
                 _ => {}
             }
-        }
-        Ok(())
-    }
-
-    /// Directories that belong to a program because of where it is called.
-    pub(super) fn homes(&mut self, program: &RootPath) -> Result<(), Error> {
-        for home in language::homes(self.root, program)? {
-            let without: Vec<RootGlob> =
-                home.without.iter().map(|name| RootGlob::below(&home.dir, name)).collect::<Result<_, _>>()?;
-            self.whole(&home.dir, &Reason::Home { why: home.why.clone() }, &without, true)?;
         }
         Ok(())
     }

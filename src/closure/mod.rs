@@ -4,6 +4,7 @@
 //! processes, processes to files, then what the user and the profiles add.
 
 mod build;
+mod call;
 mod clues;
 mod companions;
 mod declared;
@@ -46,6 +47,8 @@ pub enum Companions {
 pub struct Request {
     /// What the image starts: a path in the root, or a bare name looked up in PATH.
     pub entry: String,
+    /// Its fixed arguments.
+    pub args: Vec<String>,
     /// Programs that the entry starts.
     pub bins: Vec<String>,
     /// Environment of the image: PATH, LD_LIBRARY_PATH and LD_PRELOAD count here.
@@ -154,6 +157,8 @@ pub struct Started {
 pub struct EntryPoint {
     /// As asked for.
     pub asked: String,
+    /// Its fixed arguments.
+    pub args: Vec<String>,
     /// The path in the image by which it is called.
     pub path: RootPath,
     /// The real file.
@@ -194,6 +199,12 @@ pub struct Closure {
     pub dangling: BTreeSet<RootPath>,
     /// Devices, sockets and pipes among the files asked for, which are not packed.
     pub not_packed: BTreeSet<RootPath>,
+    /// Programs that calls start.
+    pub commands: BTreeSet<RootPath>,
+    /// Directories that a language has taken with rules of its own: nobody else adds to them.
+    homes: Vec<RootPath>,
+    /// What was decided on the way, to be told to the user.
+    pub notes: Vec<String>,
     /// Libraries that `.note.dlopen` notes name and that were not found, with the object that opens them.
     pub unopened: Vec<(RootPath, DlopenNote)>,
     /// The circumstances in which everything was resolved.

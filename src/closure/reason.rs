@@ -71,6 +71,13 @@ pub enum Reason {
     },
     /// It belongs to how the program is called.
     Home {
+        /// The group under which the summary counts it.
+        group: &'static str,
+        /// In words.
+        why: String,
+    },
+    /// A program that the call starts.
+    Command {
         /// In words.
         why: String,
     },
@@ -99,7 +106,8 @@ impl Reason {
             Self::Shebang | Self::EnvCommand => "script interpreter".to_owned(),
             Self::Dlopen { .. } | Self::Opens { .. } => "libraries opened by name".to_owned(),
             Self::Variant { .. } => "CPU variant".to_owned(),
-            Self::Home { .. } => "virtual environment".to_owned(),
+            Self::Home { group, .. } => (*group).to_owned(),
+            Self::Command { .. } => "programs that are started".to_owned(),
             Self::Companion { package } => format!("package {package}"),
             _ => "shared libraries and loader".to_owned(),
         }
@@ -143,7 +151,7 @@ impl Reason {
             Self::Hop { path, .. } => format!("a link on the way to {}, which {from} uses", show(path)),
             Self::PassedThrough { path } => format!("{from} uses the path {}", show(path)),
             Self::Included { pattern } => format!("it matches --include {pattern}"),
-            Self::Home { why } => why.clone(),
+            Self::Home { why, .. } | Self::Command { why } => why.clone(),
             Self::Companion { package } => format!("package {package} brought it with {from}"),
             Self::Profile { profile, why } => format!("profile {profile}: {why}"),
         }

@@ -150,7 +150,7 @@ impl Packed {
 }
 
 /// The request of an entry with what the options declare.
-pub(crate) fn request_of(root: &RootOptions, image: &ImageOptions, entry: &str) -> Result<Request, Error> {
+pub(crate) fn request_of(root: &RootOptions, image: &ImageOptions, line: &[String]) -> Result<Request, Error> {
     let globs = |texts: &[String]| texts.iter().map(|text| RootGlob::new(text)).collect::<Result<Vec<_>, _>>();
     Ok(Request {
         bins: image.bin.clone(),
@@ -164,7 +164,7 @@ pub(crate) fn request_of(root: &RootOptions, image: &ImageOptions, entry: &str) 
         exclude: globs(&image.exclude)?,
         automatic: automatic(image)?,
         profiles: profiles(image)?,
-        ..super::request(root, entry)?
+        ..super::request(root, line)?
     })
 }
 
@@ -242,19 +242,18 @@ pub(crate) fn run(options: &Options, progress: &dyn Fn(u64, u64), stop: &dyn Fn(
     let epoch = epoch()?;
     let subject = Subject::open(&merged.root, &Watch { progress, stop })?;
     adopt(&mut merged, &subject);
-    let Some(entry) = merged.entry.first() else {
+    if merged.entry.is_empty() {
         return Err(Error::new("bad-argument", "no entry: nothing says what the image starts")
             .help("slimroot build -o dir:out -- /usr/bin/curl"));
-    };
+    }
     let settings = Settings {
-        args: merged.entry[1..].to_vec(),
         workdir: merged.root.workdir.as_deref().map(super::workdir).transpose()?,
         user: merged.user.clone(),
         ports: merged.expose.iter().map(|text| port(text)).collect::<Result<_, _>>()?,
         labels: super::pairs("--label", &merged.label)?,
         epoch,
     };
-    let request = request_of(&merged.root, &merged.image, entry)?;
+    let request = request_of(&merged.root, &merged.image, &merged.entry)?;
     let root = &subject.root;
     let measuring = match &subject.image {
         None => Some(measure(&merged.root.root)?),
@@ -351,7 +350,7 @@ fn report(
     let mut groups: Vec<Group> =
         groups.into_iter().map(|(reason, (files, bytes))| Group { reason, files, bytes }).collect();
     groups.sort_by(|a, b| b.bytes.cmp(&a.bytes).then(a.reason.cmp(&b.reason)));
-    let mut notes: Vec<String> = Vec::new();
+    let mut notes: Vec<String> = closure.notes.clone();
     for (name, count) in &plan.notes.dropped_xattrs {
         notes.push(format!("the attribute {name} of {count} files is not kept: only capabilities are"));
     }

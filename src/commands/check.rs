@@ -97,7 +97,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
         return Ok(checked(String::new(), 0, rank(vec![finding], &rankings)));
     };
     let image = config.image_under(&options.image);
-    let request = build::request_of(&root, &image, entry)?;
+    let request = build::request_of(&root, &image, &line)?;
     let is_finished = options.as_is || subject.image.is_some();
     let request = if is_finished { as_is(request) } else { request };
     let (closure, stopped) = match Closure::build(&subject.root, &objects, &request) {

@@ -109,7 +109,7 @@ pub(crate) fn run(options: &Options) -> Result<Deps, Error> {
     let subject = Subject::open(&options.root, &Watch::SILENT)?;
     let (root, adopted) = (&subject.root, subject.adopted(&options.root));
     let objects = Objects::new(root);
-    let request = Request { processes_only: true, ..super::request(&adopted, &options.entry)? };
+    let request = Request { processes_only: true, ..super::request(&adopted, std::slice::from_ref(&options.entry))? };
     let closure = Closure::build(root, &objects, &request)?;
     let mut processes =
         closure.processes.iter().map(|started| &started.process).filter(|process| process.inherited == 0);

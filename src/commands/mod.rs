@@ -35,10 +35,11 @@ fn workdir(text: &str) -> Result<RootPath, Error> {
         .ok_or_else(|| Error::new("bad-argument", format!("--workdir {text} is not an absolute path without `..`")))
 }
 
-/// A request for one entry without anything declared.
-fn request(options: &RootOptions, entry: &str) -> Result<Request, Error> {
+/// A request for an entry with its arguments, without anything declared.
+fn request(options: &RootOptions, line: &[String]) -> Result<Request, Error> {
     Ok(Request {
-        entry: entry.to_owned(),
+        entry: line.first().cloned().unwrap_or_default(),
+        args: line.iter().skip(1).cloned().collect(),
         env: pairs("--env", &options.env)?,
         workdir: options.workdir.as_deref().map(workdir).transpose()?,
         cpu: options.cpu.clone(),

@@ -60,7 +60,7 @@ pub(crate) fn run(options: &Options) -> Result<Why, Error> {
     let subject = Subject::open(&options.root, &Watch::SILENT)?;
     let (root, adopted) = (&subject.root, subject.adopted(&options.root));
     let objects = Objects::new(root);
-    let request = build::request_of(&adopted, &options.image, &options.entry[0])?;
+    let request = build::request_of(&adopted, &options.image, &options.entry)?;
     let closure = Closure::build(root, &objects, &request)?;
     let followed = root.follow(options.path.as_bytes())?;
     let mut asked: Vec<RootPath> = followed.hops.iter().map(|hop| hop.link.clone()).collect();

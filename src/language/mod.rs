@@ -1,27 +1,149 @@
-//! Languages: what an interpreter needs that no file names and no list of places can say, because it depends on how the
-//! interpreter is called. One file a language; places that are the same for every call are profiles.
+//! Languages: what a program needs that no ELF file names, because it depends on how an interpreter is called. One file
+//! a language; each looks at a [`Call`] and says which directories belong to it, what in them is surely not needed at run
+//! time, and which other programs it starts. Places that are the same for every call are profiles.
 
+mod app;
+mod arguments;
+mod java;
+mod node;
+mod node_packages;
+mod npm;
+
+mod perl;
+mod php;
 mod python;
+mod python_text;
+mod ruby;
+mod shell;
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::elf::Target;
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::Root;
 
-/// A directory that belongs to a program because of where it is called.
-#[derive(Clone, Debug, PartialEq, Eq)]
+pub use npm::replaced;
+
+/// How an entry is called.
+pub struct Call<'a> {
+    /// Where everything lies.
+    pub root: &'a Root,
+    /// Scripts in the order in which they interpret each other, as called; the entry is the first if it is one.
+    pub scripts: Vec<RootPath>,
+    /// Programs in machine code in the order in which they are started, as called.
+    pub programs: Vec<RootPath>,
+    /// Words after the entry.
+    pub args: &'a [String],
+    /// The working directory of the image.
+    pub cwd: &'a RootPath,
+    /// Its environment.
+    pub env: &'a BTreeMap<String, String>,
+    /// Its PATH.
+    pub path: &'a str,
+    /// SONAMEs of what the programs load.
+    pub sonames: BTreeSet<Vec<u8>>,
+    /// What the programs are built for.
+    pub target: Option<Target>,
+    /// Whether their C library is musl.
+    pub is_musl: bool,
+}
+
+/// Says of a path below a home that it is surely not needed at run time.
+pub type Without = Box<dyn Fn(&Root, &RootPath) -> bool>;
+
+/// A directory that belongs to a call: all of it comes, but for what is left out.
 pub struct Home {
-    /// The directory; all that it holds comes.
+    /// The directory.
     pub dir: RootPath,
-    /// Names in it that are surely not needed when it runs.
-    pub without: Vec<&'static str>,
-    /// Why.
+    /// What is left out.
+    pub without: Without,
+    /// The group under which the report counts it, such as `Python packages`.
+    pub group: &'static str,
+    /// Why it is needed.
     pub why: String,
 }
 
-/// The homes of a program that is called by this path.
+/// A program that a call starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// Its path, or a name to be looked up in PATH.
+    pub name: String,
+    /// Why it is needed.
+    pub why: String,
+}
+
+/// What a language asks for.
+#[derive(Default)]
+pub struct Needs {
+    /// Directories.
+    pub homes: Vec<Home>,
+    /// Single files and directories as they are, with why.
+    pub files: Vec<(RootPath, String)>,
+    /// Programs that are started.
+    pub commands: Vec<Command>,
+    /// Another call that this one turns into: words that start a program.
+    pub calls: Vec<Vec<String>>,
+}
+
+impl Needs {
+    fn join(&mut self, other: Self) {
+        self.homes.extend(other.homes);
+        self.files.extend(other.files);
+        self.commands.extend(other.commands);
+        self.calls.extend(other.calls);
+    }
+}
+
+/// Every language.
+const LANGUAGES: &[fn(&Call<'_>) -> Result<Needs, Error>] =
+    &[arguments::find, java::find, node::find, perl::find, php::find, python::find, ruby::find, shell::find];
+
+/// What a call needs, by every language that knows it.
 ///
 /// # Errors
 /// `unreadable`.
-pub fn homes(root: &Root, program: &RootPath) -> Result<Vec<Home>, Error> {
-    Ok(python::environment(root, program)?.into_iter().collect())
+pub fn needs(call: &Call<'_>) -> Result<Needs, Error> {
+    let mut all = Needs::default();
+    for language in LANGUAGES {
+        all.join(language(call)?);
+    }
+    Ok(all)
+}
+
+impl Call<'_> {
+    /// The program among those started whose real file has a name that fits; its path as called.
+    fn program(&self, fits: impl Fn(&str) -> bool) -> Result<Option<(RootPath, RootPath)>, Error> {
+        for path in &self.programs {
+            let Some(real) = self.root.follow(path.as_bytes())?.file().map(|(real, _)| real.clone()) else { continue };
+            if fits(&String::from_utf8_lossy(real.name())) || fits(&String::from_utf8_lossy(path.name())) {
+                return Ok(Some((path.clone(), real)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The real file that a word of the command names, counted from the working directory.
+    fn file(&self, word: &str) -> Result<Option<RootPath>, Error> {
+        let followed = self.root.follow_from(self.cwd, word.as_bytes())?;
+        Ok(followed.file().map(|(real, _)| real.clone()))
+    }
+
+    /// The real directory that a word names.
+    fn dir(&self, word: &str) -> Result<Option<RootPath>, Error> {
+        Ok(self.root.follow_from(self.cwd, word.as_bytes())?.dir().cloned())
+    }
+
+    /// What an interpreter is given to run: the script by its `#!` line, or the first word that is a file.
+    fn script(&self) -> Result<Option<RootPath>, Error> {
+        if let Some(script) = self.scripts.first() {
+            return Ok(Some(script.clone()));
+        }
+        for word in self.args.iter().filter(|word| !word.starts_with('-')) {
+            if let Some(real) = self.file(word)? {
+                return Ok(Some(real));
+            }
+        }
+        Ok(None)
+    }
 }

@@ -1,28 +1,272 @@
-//! Python's virtual environments: an interpreter that is called through a link in one takes its modules from there (PEP
-//! 405; Modules/getpath.py looks for `pyvenv.cfg` beside the program as called, or one directory above).
+//! Python: the interpreter's prefix, virtual environments, what is installed in them, and the application. Whole, less
+//! what is surely not needed (PEP 405; Modules/getpath.py; the `site` module's documentation).
 
-use super::Home;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::python_text::Texts;
+use super::{Call, Command, Home, Needs, app};
 use crate::error::Error;
 use crate::path::RootPath;
-use crate::root::Root;
+use crate::root::{FileKind, Root};
 
-const MARK: &[u8] = b"pyvenv.cfg";
-/// Caches are checked against the times of their sources, which an image does not keep: they would never be used.
-const CACHES: &str = "__pycache__";
+const VENV_MARK: &[u8] = b"pyvenv.cfg";
+const MAX_TEXT: usize = 1 << 20;
+/// Parts of the standard library for developing Python itself or for installing, directly below it.
+const NOT_RUN: &[&str] = &["test", "idlelib", "turtledemo", "ensurepip", "lib2to3"];
+/// Parts of Tk, which the application must name.
+const TK: &[&str] = &["tkinter", "turtle.py"];
+/// Installers: an image installs nothing.
+const INSTALLERS: &[&str] = &["pip", "wheel"];
+/// What only builds, unless something imports it.
+const BUILDERS: &[&str] = &["setuptools", "pkg_resources", "_distutils_hack", "distutils-precedence.pth"];
+/// Sources and interfaces that no interpreter reads.
+const JUNK_ENDS: &[&str] = &[".pyc", ".pyi", ".pxd", ".pyx", ".c", ".cpp", ".h", ".hpp", ".a", ".o"];
 
-/// The virtual environment that a program is called in, if it is.
-pub(super) fn environment(root: &Root, program: &RootPath) -> Result<Option<Home>, Error> {
-    for dir in program.ancestors().into_iter().rev().take(2) {
-        if dir.is_root() {
-            continue;
+/// Where an interpreter finds its modules.
+struct Layout {
+    /// `lib/python3.N` of the prefix.
+    library: RootPath,
+    /// Folders of installed packages, the most specific first.
+    sites: Vec<RootPath>,
+    /// The virtual environment it is called in.
+    venv: Option<RootPath>,
+}
+
+pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
+    let mut needs = Needs::default();
+    let Some(layout) = layout(call)? else { return Ok(needs) };
+    let mut app_dirs = app::dirs(call)?;
+    for dir in call.env.get("PYTHONPATH").iter().flat_map(|list| list.split(':')) {
+        app_dirs.extend(call.dir(dir)?.filter(|dir| !app::is_wide(dir)));
+    }
+    for site in &layout.sites {
+        app_dirs.extend(path_files(call.root, site)?);
+    }
+    app_dirs.sort();
+    app_dirs.dedup();
+    // A virtual environment inside of the application comes as such, and only the one that is used.
+    let mut venvs = BTreeSet::new();
+    for dir in &app_dirs {
+        venvs.extend(environments_in(call.root, dir)?);
+    }
+    app_dirs.retain(|dir| !layout.sites.contains(dir) && layout.venv.as_ref() != Some(dir));
+    let texts = Arc::new(Texts::read(call.root, &layout.sites, &app_dirs, &venvs)?);
+
+    let tk = texts.app_names_tk;
+    let group = "Python's standard library";
+    let library = layout.library.clone();
+    let sites = layout.sites.clone();
+    needs.homes.push(Home {
+        why: format!("the standard library of {}", layout.library),
+        without: Box::new(move |_, path| {
+            sites.contains(path) && *path != library || is_not_run(&library, path, tk) || is_junk(path)
+        }),
+        dir: layout.library.clone(),
+        group,
+    });
+    for site in &layout.sites {
+        let (texts, dir) = (Arc::clone(&texts), site.clone());
+        needs.homes.push(Home {
+            why: format!("what is installed in {site}"),
+            without: Box::new(move |_, path| {
+                is_installer(&dir, path, &texts) || is_junk(path) || texts.is_unused_test(path)
+            }),
+            dir: site.clone(),
+            group: "Python packages",
+        });
+    }
+    if let Some(venv) = &layout.venv {
+        // The environment without its packages, which come as a site; of its programs only those that are started.
+        let (dir, sites) = (venv.clone(), layout.sites.clone());
+        needs.homes.push(Home {
+            why: format!("the interpreter runs in this virtual environment, which {} marks", venv.join(VENV_MARK)),
+            without: Box::new(move |_, path| {
+                let is_place = |name: &[u8]| *path == dir.join(name);
+                is_place(b"bin") || is_place(b"include") || sites.contains(path) || is_junk(path)
+            }),
+            dir: venv.clone(),
+            group: "Python packages",
+        });
+    }
+    for dir in app_dirs {
+        let venvs = venvs.clone();
+        needs.homes.push(app::home(dir, "application", Box::new(move |_, path| venvs.contains(path))));
+    }
+    if texts.runs_shell {
+        let why = "Python code runs a shell (shell=True, os.system or os.popen)".to_owned();
+        needs.commands.push(Command { name: "/bin/sh".to_owned(), why });
+    }
+    if texts.finds_libraries {
+        let why = "ctypes.util.find_library runs it at this path".to_owned();
+        needs.commands.push(Command { name: "/sbin/ldconfig".to_owned(), why });
+    }
+    Ok(needs)
+}
+
+/// Where the interpreter of a call finds its modules; `None` if no Python is called.
+fn layout(call: &Call<'_>) -> Result<Option<Layout>, Error> {
+    let is_python = |name: &str| name.starts_with("python") && !name.contains("config");
+    let mut venv = None;
+    let mut base = match call.program(is_python)? {
+        Some((path, real)) => {
+            venv = environment(call.root, &path)?;
+            real.parent().and_then(|bin| bin.parent())
         }
-        let mark = dir.join(MARK);
-        if root.follow(mark.as_bytes())?.file().is_some() {
-            let why = format!("{program} runs in this virtual environment, which {mark} marks");
-            return Ok(Some(Home { dir, without: vec![CACHES], why }));
+        // An application that embeds Python finds its modules by the library.
+        None if call.sonames.iter().any(|name| name.starts_with(b"libpython3")) => RootPath::new("/usr"),
+        None => return Ok(None),
+    };
+    // What the environment says goes before where the link leads, which may be a copy.
+    if let Some(config) = &venv
+        && let Some((_, text)) = call.root.read_followed(config.join(VENV_MARK).as_bytes(), MAX_TEXT)?
+        && let Some(home) = setting(&String::from_utf8_lossy(&text), "home").and_then(RootPath::new)
+        && let Some(real) = call.root.follow(home.as_bytes())?.dir()
+    {
+        base = real.parent();
+    }
+    let Some(base) = base else { return Ok(None) };
+    let Some(library) = library(call.root, &base)? else { return Ok(None) };
+    let version = String::from_utf8_lossy(library.name()).into_owned();
+    let mut sites = Vec::new();
+    let mut add = |path: String| -> Result<(), Error> {
+        if let Some(dir) = call.root.follow(path.as_bytes())?.dir() {
+            sites.push(dir.clone());
+        }
+        Ok(())
+    };
+    let mut sees_system = true;
+    if let Some(venv) = &venv {
+        add(format!("{venv}/lib/{version}/site-packages"))?;
+        add(format!("{venv}/lib64/{version}/site-packages"))?;
+        let text = call.root.read_followed(venv.join(VENV_MARK).as_bytes(), MAX_TEXT)?;
+        let text = text.map(|(_, text)| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default();
+        sees_system = setting(&text, "include-system-site-packages") == Some("true");
+    }
+    if sees_system {
+        add(format!("{library}/site-packages"))?;
+        add(format!("{base}/lib64/{version}/site-packages"))?;
+        // Debian's places (the `site` module of its interpreter).
+        add(format!("/usr/local/lib/{version}/dist-packages"))?;
+        if base.as_bytes() == b"/usr" {
+            add("/usr/lib/python3/dist-packages".to_owned())?;
+        }
+    }
+    let mut seen = BTreeSet::new();
+    sites.retain(|site| seen.insert(site.clone()));
+    Ok(Some(Layout { library, sites, venv }))
+}
+
+/// The virtual environment that a program is called in: `pyvenv.cfg` beside it, or one directory above.
+fn environment(root: &Root, program: &RootPath) -> Result<Option<RootPath>, Error> {
+    for dir in program.ancestors().into_iter().rev().take(2).filter(|dir| !dir.is_root()) {
+        if root.follow(dir.join(VENV_MARK).as_bytes())?.file().is_some() {
+            return Ok(Some(dir));
         }
     }
     Ok(None)
+}
+
+/// `lib/python3.N` of a prefix, by its landmark `os.py`.
+fn library(root: &Root, base: &RootPath) -> Result<Option<RootPath>, Error> {
+    for lib in ["lib", "lib64"] {
+        let Some(dir) = root.follow(base.join(lib.as_bytes()).as_bytes())?.dir().cloned() else { continue };
+        for name in root.list(&dir)?.iter().rev().filter(|name| name.starts_with(b"python3.")) {
+            let found = dir.join(name);
+            if root.follow(found.join(b"os.py").as_bytes())?.file().is_some() {
+                return Ok(root.follow(found.as_bytes())?.dir().cloned());
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn setting<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    let pairs = text.lines().filter_map(|line| line.split_once('='));
+    pairs.filter(|(key, _)| key.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).next()
+}
+
+/// Directories that `.pth` files and the finders of editable installs add to a site.
+fn path_files(root: &Root, site: &RootPath) -> Result<Vec<RootPath>, Error> {
+    let mut found = Vec::new();
+    for name in root.list(site)? {
+        let is_finder = name.starts_with(b"__editable__") && name.ends_with(b".py");
+        if !name.ends_with(b".pth") && !is_finder {
+            continue;
+        }
+        let Some((_, text)) = root.read_followed(site.join(&name).as_bytes(), MAX_TEXT)? else { continue };
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let words: Vec<&str> = if is_finder {
+            text.split(['\'', '"']).filter(|word| word.starts_with('/')).collect()
+        } else {
+            text.lines().map(str::trim).filter(|line| !line.starts_with("import") && !line.starts_with('#')).collect()
+        };
+        for word in words.into_iter().filter(|word| !word.is_empty()) {
+            let path = if word.starts_with('/') { word.to_owned() } else { format!("{site}/{word}") };
+            let followed = root.follow(path.as_bytes())?;
+            let dir = match followed.found() {
+                Some((real, meta)) if meta.kind == FileKind::Dir => Some(real.clone()),
+                Some((real, _)) => real.parent(),
+                None => None,
+            };
+            found.extend(dir.filter(|dir| !app::is_wide(dir) && dir != site));
+        }
+    }
+    Ok(found)
+}
+
+/// Virtual environments that lie in a directory, at most two levels below it.
+fn environments_in(root: &Root, dir: &RootPath) -> Result<BTreeSet<RootPath>, Error> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![(dir.clone(), 0)];
+    while let Some((dir, depth)) = open.pop() {
+        for name in root.list(&dir)? {
+            let path = dir.join(&name);
+            if root.meta(&path)?.is_none_or(|meta| meta.kind != FileKind::Dir) {
+                continue;
+            }
+            if root.meta(&path.join(VENV_MARK))?.is_some() {
+                found.insert(path);
+            } else if depth < 1 {
+                open.push((path, depth + 1));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn is_junk(path: &RootPath) -> bool {
+    let name = String::from_utf8_lossy(path.name());
+    name == "__pycache__" || JUNK_ENDS.iter().any(|end| name.ends_with(end))
+}
+
+/// Parts of the standard library that nothing needs at run time.
+fn is_not_run(library: &RootPath, path: &RootPath, tk: bool) -> bool {
+    let name = String::from_utf8_lossy(path.name());
+    let is_top = path.parent().as_ref() == Some(library);
+    let is_listed = |list: &[&str]| list.contains(&name.as_ref());
+    if is_top {
+        return is_listed(NOT_RUN) || name.starts_with("config-3") || !tk && is_listed(TK);
+    }
+    // Tests of packages, and modules that only serve them.
+    matches!(name.as_ref(), "test" | "tests")
+        || name.starts_with("_test") && name.ends_with(".so")
+        || name.starts_with("_ctypes_test")
+        || name.starts_with("xxlimited")
+        || name.starts_with("_xxtestfuzz")
+        || !tk && name.starts_with("_tkinter")
+}
+
+/// Installers, and builders that nothing imports, with what describes them.
+fn is_installer(site: &RootPath, path: &RootPath, texts: &Texts) -> bool {
+    if path.parent().as_ref() != Some(site) {
+        return false;
+    }
+    let name = String::from_utf8_lossy(path.name());
+    let plain = name.split('-').next().unwrap_or_default();
+    let is_info = name.ends_with(".dist-info") || name.ends_with(".egg-info");
+    let is = |list: &[&str]| list.contains(&name.as_ref()) || is_info && list.contains(&plain);
+    is(INSTALLERS) || !texts.uses_setuptools && is(BUILDERS)
 }
 
 #[cfg(test)]
@@ -41,9 +285,22 @@ mod tests {
         let root = Root::new(Arc::new(tree));
         let found = |text| {
             let program = RootPath::new(text).expect("a path");
-            environment(&root, &program).expect("readable").map(|home| home.dir.to_string())
+            environment(&root, &program).expect("readable").map(|dir| dir.to_string())
         };
         assert_eq!(found("/opt/venv/bin/python").as_deref(), Some("/opt/venv"));
         assert_eq!(found("/usr/bin/python3.11"), None);
+    }
+
+    #[test]
+    fn editable_installs_lead_to_their_sources() {
+        let mut tree = MemTree::default();
+        tree.file("/site/app.pth", 0o644, "/app/src\nimport sys\n")
+            .file("/site/__editable__x_finder.py", 0o644, "MAPPING = {'x': '/src/x'}\n")
+            .dir("/app/src", 0o755)
+            .file("/src/x/__init__.py", 0o644, "");
+        let root = Root::new(Arc::new(tree));
+        let site = RootPath::new("/site").expect("a path");
+        let found: Vec<String> = path_files(&root, &site).expect("readable").iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["/src/x", "/app/src"]);
     }
 }

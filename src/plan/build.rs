@@ -240,8 +240,9 @@ fn run_settings(
     env.insert("PATH".to_owned(), crate::closure::DEFAULT_PATH.to_owned());
     env.extend(request.env.clone());
     let entry = closure.entries.first().map(|entry| show(entry.path.as_bytes()).into_owned());
+    let args = closure.entries.first().map(|entry| entry.args.clone()).unwrap_or_default();
     Ok(RunSettings {
-        entrypoint: entry.into_iter().chain(settings.args.iter().cloned()).collect(),
+        entrypoint: entry.into_iter().chain(args).collect(),
         env,
         workdir: settings.workdir.as_ref().map(|path| show(path.as_bytes()).into_owned()).unwrap_or_default(),
         user: user::choose(root, closure, settings, plan)?,

@@ -17,8 +17,6 @@ use crate::path::RootPath;
 /// What the user says about how the image runs, as far as the closure does not depend on it.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// Fixed arguments of the entry.
-    pub args: Vec<String>,
     /// Working directory; `None` is `/`.
     pub workdir: Option<RootPath>,
     /// `NAME|UID[:GROUP|GID]`.

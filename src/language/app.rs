@@ -1,0 +1,115 @@
+//! The application itself: the directory that a script lies in, or that the program is started in.
+
+use super::{Call, Home, Without};
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::root::Root;
+
+/// Directories that hold a system, not an application.
+const WIDE: &[&str] = &[
+    "/",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/home",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/media",
+    "/mnt",
+    "/opt",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/srv",
+    "/sys",
+    "/tmp",
+    "/usr",
+    "/usr/bin",
+    "/usr/games",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/libexec",
+    "/usr/local",
+    "/usr/local/bin",
+    "/usr/local/lib",
+    "/usr/local/sbin",
+    "/usr/local/share",
+    "/usr/sbin",
+    "/usr/share",
+    "/var",
+    "/var/lib",
+    "/var/log",
+    "/var/tmp",
+    "/var/www",
+];
+/// What tools leave in an application's directory, by name.
+const LEFTOVERS: &[&str] = &[
+    ".git",
+    ".hg",
+    ".svn",
+    ".github",
+    ".gitlab",
+    ".idea",
+    ".vscode",
+    ".tox",
+    ".nox",
+    ".pytest_cache",
+    ".mypy_cache",
+    ".ruff_cache",
+    "__pycache__",
+    ".DS_Store",
+    ".nyc_output",
+];
+
+/// Whether a directory holds so much else that it is nobody's application.
+pub(super) fn is_wide(dir: &RootPath) -> bool {
+    WIDE.iter().any(|wide| wide.as_bytes() == dir.as_bytes()) || is_program_dir(dir)
+}
+
+/// Whether programs lie here side by side.
+fn is_program_dir(dir: &RootPath) -> bool {
+    matches!(dir.name(), b"bin" | b"sbin" | b".bin" | b"Scripts")
+}
+
+/// Whether an entry is left by a tool, not a part of the application.
+pub(super) fn is_leftover(path: &RootPath) -> bool {
+    LEFTOVERS.iter().any(|name| name.as_bytes() == path.name())
+}
+
+/// The directories of an application: that of its script, and the one it is started in.
+pub(super) fn dirs(call: &Call<'_>) -> Result<Vec<RootPath>, Error> {
+    let mut found = Vec::new();
+    if let Some(script) = call.script()? {
+        let real = call.root.follow(script.as_bytes())?.file().map(|(real, _)| real.clone());
+        found.extend([Some(script), real].into_iter().flatten().filter_map(|path| path.parent()));
+    }
+    found.push(call.cwd.clone());
+    let mut dirs: Vec<RootPath> = Vec::new();
+    for dir in found {
+        let Some(real) = call.root.follow(dir.as_bytes())?.dir().cloned() else { continue };
+        if !is_wide(&real) && !dirs.iter().any(|known| real.is_within(known)) {
+            dirs.retain(|known| !known.is_within(&real));
+            dirs.push(real);
+        }
+    }
+    Ok(dirs)
+}
+
+/// A home of the application, with what else of it is left out.
+pub(super) fn home(dir: RootPath, group: &'static str, more: Without) -> Home {
+    let why = format!("{dir} is the application's directory");
+    Home {
+        dir,
+        without: Box::new(move |root: &Root, path: &RootPath| is_leftover(path) || more(root, path)),
+        group,
+        why,
+    }
+}
+
+/// The homes of an application that nothing more is known of.
+pub(super) fn plain_homes(call: &Call<'_>, group: &'static str) -> Result<Vec<Home>, Error> {
+    Ok(dirs(call)?.into_iter().map(|dir| home(dir, group, Box::new(|_, _| false))).collect())
+}

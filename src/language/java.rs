@@ -1,0 +1,136 @@
+//! Java: the runtime that `java` belongs to, jars with those that their manifests name, and class paths (JAR File
+//! Specification, "Main Attributes"; java(1)).
+
+use std::io::{Cursor, Read};
+
+use super::{Call, Home, Needs, app};
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::root::Root;
+
+/// Parts of a JDK that no program runs with, below its home.
+const NOT_RUN: &[&str] = &[
+    "jmods",
+    "include",
+    "man",
+    "demo",
+    "sample",
+    "src.zip",
+    "lib/src.zip",
+    "lib/ct.sym",
+    "lib/client",
+    "lib/libsaproc.so",
+];
+/// Largest jar whose manifest is read.
+const MAX_JAR: usize = 1 << 30;
+/// Jars followed from manifest to manifest.
+const MAX_JARS: usize = 4096;
+
+pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
+    let mut needs = Needs::default();
+    let Some((path, real)) = call.program(|name| name == "java")? else { return Ok(needs) };
+    let Some(home) = real.parent().and_then(|bin| bin.parent()) else { return Ok(needs) };
+    let is_runtime = |dir: &RootPath| -> Result<bool, Error> {
+        let modules = call.root.follow(dir.join(b"lib").join(b"modules").as_bytes())?;
+        let classes = call.root.follow(dir.join(b"lib").join(b"rt.jar").as_bytes())?;
+        Ok(modules.file().is_some() || classes.file().is_some())
+    };
+    // Java 8 keeps its runtime one level below a JDK.
+    let home = if is_runtime(&home)? { home } else { return Ok(needs) };
+    let dir = home.clone();
+    needs.homes.push(Home {
+        why: format!("the Java runtime that {path} belongs to"),
+        without: Box::new(move |_, path| is_not_run(&dir, path)),
+        dir: home,
+        group: "Java runtime",
+    });
+    let mut jars = Vec::new();
+    let mut words = call.args.iter().map(String::as_str);
+    let options: Vec<&str> = ["JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "CLASSPATH"]
+        .iter()
+        .filter_map(|name| call.env.get(*name))
+        .flat_map(|text| text.split_whitespace())
+        .collect();
+    while let Some(word) = words.next() {
+        match word {
+            "-jar" => jars.extend(words.next().map(str::to_owned)),
+            "-cp" | "-classpath" | "--class-path" | "-p" | "--module-path" => {
+                jars.extend(words.next().into_iter().flat_map(|list| list.split(':')).map(str::to_owned));
+            }
+            _ => {}
+        }
+    }
+    jars.extend(
+        options.iter().flat_map(|word| word.trim_start_matches("-javaagent:").split([':', '='])).map(str::to_owned),
+    );
+    for word in jars {
+        class_path(call, &word, &mut needs)?;
+    }
+    Ok(needs)
+}
+
+/// An element of a class path: a jar, a directory of classes, or all jars of a directory.
+fn class_path(call: &Call<'_>, word: &str, needs: &mut Needs) -> Result<(), Error> {
+    let why = format!("{word} is on the class path");
+    if let Some(dir) = word.strip_suffix("/*").map_or(Ok(None), |dir| call.dir(dir))? {
+        for name in call.root.list(&dir)?.iter().filter(|name| name.ends_with(b".jar")) {
+            jar(call.root, &dir.join(name), &why, needs)?;
+        }
+    } else if let Some(file) = call.file(word)? {
+        jar(call.root, &file, &why, needs)?;
+    } else if let Some(dir) = call.dir(word)?.filter(|dir| !app::is_wide(dir)) {
+        needs.homes.push(Home { dir, without: Box::new(|_, path| app::is_leftover(path)), group: "application", why });
+    }
+    Ok(())
+}
+
+/// A jar, and those that its manifest names relative to it.
+fn jar(root: &Root, path: &RootPath, why: &str, needs: &mut Needs) -> Result<(), Error> {
+    let mut open = vec![(path.clone(), why.to_owned())];
+    while let Some((path, why)) = open.pop() {
+        if needs.files.len() > MAX_JARS || needs.files.iter().any(|(known, _)| *known == path) {
+            continue;
+        }
+        let dir = path.parent().unwrap_or_else(RootPath::root);
+        for name in manifest_class_path(&root.read(&path, MAX_JAR)?) {
+            let place = if name.starts_with('/') { name.clone() } else { format!("{dir}/{name}") };
+            let followed = root.follow(place.as_bytes())?;
+            if let Some((real, _)) = followed.file() {
+                open.push((real.clone(), format!("the manifest of {path} names it")));
+            } else if let Some(real) = followed.dir().filter(|dir| !app::is_wide(dir)) {
+                let why = format!("the manifest of {path} names it");
+                needs.homes.push(Home {
+                    dir: real.clone(),
+                    without: Box::new(|_, _| false),
+                    group: "application",
+                    why,
+                });
+            }
+        }
+        needs.files.push((path, why));
+    }
+    Ok(())
+}
+
+/// `Class-Path` of a jar's manifest; a line that starts with a blank goes on with the one before.
+fn manifest_class_path(bytes: &[u8]) -> Vec<String> {
+    let Ok(mut archive) = zip::ZipArchive::new(Cursor::new(bytes)) else { return Vec::new() };
+    let Ok(manifest) = archive.by_name("META-INF/MANIFEST.MF") else { return Vec::new() };
+    let mut text = String::new();
+    // A manifest larger than this is none.
+    if manifest.take(1 << 20).read_to_string(&mut text).is_err() {
+        return Vec::new();
+    }
+    let text = text.replace("\r\n", "\n").replace("\n ", "");
+    let line = text.lines().find_map(|line| line.strip_prefix("Class-Path:"));
+    line.unwrap_or_default().split_whitespace().map(|word| word.trim_start_matches("file:").to_owned()).collect()
+}
+
+fn is_not_run(home: &RootPath, path: &RootPath) -> bool {
+    let Some(inside) = path.as_bytes().strip_prefix(home.as_bytes()) else { return false };
+    let inside = String::from_utf8_lossy(inside);
+    let inside = inside.trim_start_matches('/');
+    // The runtime starts one of its own programs: jspawnhelper, which is not here.
+    let is_tool = inside.starts_with("bin/") && inside != "bin/java";
+    is_tool || NOT_RUN.contains(&inside) || inside.starts_with("lib/server/") && inside.ends_with(".debuginfo")
+}

@@ -1,0 +1,140 @@
+//! Node: the application with what is installed for it, less what npm marks as being for development, tests and documents
+//! of packages, by-products of builds and binaries for other platforms.
+
+use std::collections::BTreeSet;
+
+use super::node_packages::{Platform, Unneeded, unneeded};
+use super::{Call, Command, Home, Needs, app};
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::root::{FileKind, Root};
+
+/// Largest source that is looked at for words, and most of them.
+const MAX_SOURCE: usize = 4 << 20;
+const MAX_SOURCES: usize = 20_000;
+const MODULES: &[u8] = b"node_modules";
+
+pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
+    let mut needs = Needs::default();
+    let is_node = |name: &str| matches!(name, "node" | "nodejs" | "bun");
+    if call.program(is_node)?.is_none() && !call.sonames.iter().any(|name| name.starts_with(b"libnode.so")) {
+        return Ok(needs);
+    }
+    let options = call.env.get("NODE_OPTIONS").into_iter().flat_map(|text| text.split_whitespace());
+    let keeps_maps = call.args.iter().map(String::as_str).chain(options).any(|word| word == "--enable-source-maps");
+    let platform = Platform::of(call.target.as_ref(), call.is_musl);
+    let mut dirs = Vec::new();
+    for dir in app::dirs(call)? {
+        dirs.push(application_of(call.root, &dir)?);
+    }
+    // What a file of a package is started as belongs to the application that it is installed in.
+    if let Some(script) = call.script()?
+        && let Some((real, _)) = call.root.follow(script.as_bytes())?.file()
+    {
+        dirs.extend(installed_in(real));
+    }
+    for path in call.env.get("NODE_PATH").iter().flat_map(|list| list.split(':')) {
+        dirs.extend(call.dir(path)?);
+    }
+    let mut homes: BTreeSet<RootPath> = dirs.into_iter().filter(|dir| !app::is_wide(dir)).collect();
+    // Packages are looked up in every directory above.
+    for dir in homes.clone() {
+        for above in dir.ancestors() {
+            let modules = above.join(MODULES);
+            if call.root.follow(modules.as_bytes())?.dir().is_some() && !modules.is_within(&dir) {
+                homes.insert(modules);
+            }
+        }
+    }
+    let mut kept: Vec<RootPath> = Vec::new();
+    for dir in homes {
+        if !kept.iter().any(|known| dir.is_within(known)) {
+            kept.push(dir);
+        }
+    }
+    let mut words = Words::default();
+    let mut outside = BTreeSet::new();
+    for dir in &kept {
+        let unneeded = unneeded(call.root, dir, &platform)?;
+        words.read(call.root, dir, &unneeded)?;
+        outside.extend(unneeded.linked.iter().filter(|target| !kept.iter().any(|dir| target.is_within(dir))).cloned());
+        needs.homes.push(home(dir.clone(), unneeded, keeps_maps));
+    }
+    // Workspaces: links out of node_modules lead to code of the application.
+    for dir in outside.into_iter().filter(|dir| !app::is_wide(dir)) {
+        let unneeded = unneeded(call.root, &dir, &platform)?;
+        needs.homes.push(home(dir, unneeded, keeps_maps));
+    }
+    if words.runs_shell {
+        let why = "code of the application runs a shell (child_process)".to_owned();
+        needs.commands.push(Command { name: "/bin/sh".to_owned(), why });
+    }
+    Ok(needs)
+}
+
+fn home(dir: RootPath, unneeded: Unneeded, keeps_maps: bool) -> Home {
+    let why = format!("{dir} is the application's directory");
+    let without = move |root: &Root, path: &RootPath| {
+        let is_map = !keeps_maps && path.name().ends_with(b".map");
+        app::is_leftover(path) || is_map || unneeded.holds(root, path)
+    };
+    Home { dir, without: Box::new(without), group: "application", why }
+}
+
+/// The nearest directory above with a package.json, unless that is no application's.
+fn application_of(root: &Root, dir: &RootPath) -> Result<RootPath, Error> {
+    for above in std::iter::successors(Some(dir.clone()), RootPath::parent) {
+        if app::is_wide(&above) {
+            break;
+        }
+        if root.follow(above.join(b"package.json").as_bytes())?.file().is_some() {
+            return Ok(installed_in(&above).unwrap_or(above));
+        }
+    }
+    Ok(dir.clone())
+}
+
+/// The application whose node_modules a path lies in; of a package that is installed for all, the package.
+fn installed_in(path: &RootPath) -> Option<RootPath> {
+    let above = path.ancestors();
+    let at = above.iter().position(|dir| dir.name() == MODULES)?;
+    let application = above[at].parent()?;
+    if !app::is_wide(&application) {
+        return Some(application);
+    }
+    let package = above.get(at + 1)?;
+    if package.name().starts_with(b"@") { above.get(at + 2).cloned() } else { Some(package.clone()) }
+}
+
+/// What sources say in passing.
+#[derive(Default)]
+struct Words {
+    runs_shell: bool,
+    seen: usize,
+}
+
+impl Words {
+    fn read(&mut self, root: &Root, dir: &RootPath, unneeded: &Unneeded) -> Result<(), Error> {
+        let mut open = vec![dir.clone()];
+        while let Some(at) = open.pop() {
+            for name in root.list(&at)? {
+                let path = at.join(&name);
+                if self.runs_shell || self.seen > MAX_SOURCES {
+                    return Ok(());
+                }
+                match root.meta(&path)?.map(|meta| meta.kind) {
+                    Some(FileKind::Dir) if !app::is_leftover(&path) && !unneeded.holds(root, &path) => open.push(path),
+                    Some(FileKind::File) if [&b".js"[..], b".cjs", b".mjs"].iter().any(|end| name.ends_with(end)) => {
+                        self.seen += 1;
+                        let text = root.read(&path, MAX_SOURCE)?;
+                        let holds = |word: &str| memchr::memmem::find(&text, word.as_bytes()).is_some();
+                        self.runs_shell |= holds("child_process")
+                            && (holds("exec(") || holds("execSync(") || holds("shell: true") || holds("shell:true"));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,415 @@
+//! Packages in `node_modules`: which of them, and what of them, no production run needs (npm's package-lock.json,
+//! package.json; resolution of packages as Node does it, "Loading from node_modules folders").
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use crate::elf::{Class, Target, machine_name};
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::root::{FileKind, Root};
+
+const MODULES: &[u8] = b"node_modules";
+const MAX_JSON: usize = 64 << 20;
+/// Documents of a package, by whole name.
+const DOCUMENTS: [&str; 3] = ["readme", "changelog", "history"];
+const DOCUMENT_ENDS: [&str; 4] = ["", ".md", ".rst", ".txt"];
+/// Directories at the top of a package that serve its developers.
+const DEVELOPERS: &[&str] = &[
+    "test",
+    "tests",
+    "__tests__",
+    "docs",
+    "doc",
+    "example",
+    "examples",
+    "benchmark",
+    "benchmarks",
+    "coverage",
+    ".github",
+];
+/// Interfaces for compilers and editors.
+const TYPES: [&str; 4] = [".d.ts", ".d.mts", ".d.cts", ".tsbuildinfo"];
+/// By-products of building an addon, and its sources.
+const BUILD_ENDS: [&str; 8] = [".o", ".a", ".cc", ".cpp", ".c", ".h", ".hpp", ".gyp"];
+
+/// What the image's machine is called by npm (process.platform, process.arch).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Platform {
+    cpu: String,
+    libc: &'static str,
+}
+
+impl Platform {
+    pub(super) fn of(target: Option<&Target>, is_musl: bool) -> Self {
+        let cpu = target.map_or_else(String::new, |target| {
+            let is_64 = target.class == Class::Elf64;
+            match machine_name(target.machine).as_str() {
+                "x86_64" => "x64".to_owned(),
+                "aarch64" => "arm64".to_owned(),
+                "i386" => "ia32".to_owned(),
+                "ppc" | "ppc64" if is_64 => "ppc64".to_owned(),
+                "s390" => "s390x".to_owned(),
+                "riscv" => "riscv64".to_owned(),
+                "loongarch" => "loong64".to_owned(),
+                other => other.to_owned(),
+            }
+        });
+        Self { cpu, libc: if is_musl { "musl" } else { "glibc" } }
+    }
+}
+
+/// What of a directory is not needed.
+#[derive(Debug, Default)]
+pub(super) struct Unneeded {
+    /// Whole packages: for development, or for other platforms.
+    packages: BTreeSet<RootPath>,
+    /// Every package that is kept.
+    kept: BTreeSet<RootPath>,
+    /// Of these, the ones whose code names its test directory.
+    tested: BTreeSet<RootPath>,
+    /// Of these, the ones that were built here.
+    built: BTreeSet<RootPath>,
+    /// Directories that links in node_modules lead to.
+    pub(super) linked: BTreeSet<RootPath>,
+    platform: Option<Platform>,
+}
+
+impl Unneeded {
+    /// Whether a path is not needed.
+    pub(super) fn holds(&self, root: &Root, path: &RootPath) -> bool {
+        if self.packages.contains(path) {
+            return true;
+        }
+        // Links to packages that are left out.
+        if let Ok(Some(meta)) = root.meta(path)
+            && meta.kind == FileKind::Link
+            && let Ok(followed) = root.follow(path.as_bytes())
+            && followed.found().is_some_and(|(real, _)| self.packages.iter().any(|out| real.is_within(out)))
+        {
+            return true;
+        }
+        let Some(package) = self.package_of(path) else { return false };
+        let name = String::from_utf8_lossy(path.name()).to_lowercase();
+        let is_top = path.parent().as_ref() == Some(package);
+        if is_top && DEVELOPERS.contains(&name.as_str()) && !self.tested.contains(package) {
+            return true;
+        }
+        if is_top && DOCUMENTS.iter().any(|word| DOCUMENT_ENDS.iter().any(|end| name == format!("{word}{end}"))) {
+            return true;
+        }
+        TYPES.iter().any(|end| name.ends_with(end))
+            || self.is_build_rest(package, path, &name)
+            || self.is_foreign_build(path, &name)
+    }
+
+    /// The innermost package that a path lies in.
+    fn package_of(&self, path: &RootPath) -> Option<&RootPath> {
+        std::iter::successors(path.parent(), RootPath::parent).find_map(|above| self.kept.get(&above))
+    }
+
+    fn is_build_rest(&self, package: &RootPath, path: &RootPath, name: &str) -> bool {
+        if !self.built.contains(package) {
+            return false;
+        }
+        let is_top = path.parent().as_ref() == Some(package);
+        let is_directory = name == "obj.target" || name == "obj" || is_top && name == "deps" || name == ".deps";
+        is_directory || BUILD_ENDS.iter().any(|end| name.ends_with(end))
+    }
+
+    /// `prebuilds/PLATFORM-ARCH` of another machine.
+    fn is_foreign_build(&self, path: &RootPath, name: &str) -> bool {
+        let is_prebuild = path.parent().is_some_and(|parent| parent.name() == b"prebuilds");
+        let Some(platform) = self.platform.as_ref().filter(|platform| is_prebuild && !platform.cpu.is_empty()) else {
+            return false;
+        };
+        let Some((system, cpus)) = name.split_once('-') else { return false };
+        let is_system =
+            |word: &str| ["linux", "linuxmusl", "darwin", "win32", "freebsd", "android", "openbsd"].contains(&word);
+        is_system(system) && (!system.starts_with("linux") || !cpus.split('+').any(|cpu| cpu == platform.cpu))
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Package {
+    dependencies: BTreeMap<String, serde_json::Value>,
+    #[serde(rename = "optionalDependencies")]
+    optional: BTreeMap<String, serde_json::Value>,
+    #[serde(rename = "peerDependencies")]
+    peer: BTreeMap<String, serde_json::Value>,
+    os: Words,
+    cpu: Words,
+    libc: Words,
+    main: serde_json::Value,
+    exports: serde_json::Value,
+    bin: serde_json::Value,
+}
+
+/// A word or a list of them.
+#[derive(Default)]
+struct Words(Vec<String>);
+
+impl<'de> Deserialize<'de> for Words {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+        Ok(Self(match &value {
+            serde_json::Value::Array(all) => all.iter().filter_map(text).collect(),
+            other => text(other).into_iter().collect(),
+        }))
+    }
+}
+
+impl Words {
+    /// Whether a word is among those allowed; `!word` forbids one (package.json, "os").
+    fn allow(&self, word: &str) -> bool {
+        let is_forbidden = self.0.iter().any(|allowed| allowed.strip_prefix('!') == Some(word));
+        let mut plain = self.0.iter().filter(|allowed| !allowed.starts_with('!')).peekable();
+        !is_forbidden && (plain.peek().is_none() || plain.any(|allowed| allowed == word || allowed == "any"))
+    }
+}
+
+#[derive(Deserialize)]
+struct Lock {
+    #[serde(default)]
+    packages: BTreeMap<String, LockedPackage>,
+}
+
+#[derive(Deserialize)]
+struct LockedPackage {
+    #[serde(default)]
+    dev: bool,
+}
+
+/// What of an application, or of a `node_modules` by itself, is not needed.
+pub(super) fn unneeded(root: &Root, dir: &RootPath, platform: &Platform) -> Result<Unneeded, Error> {
+    let mut found = Unneeded { platform: Some(platform.clone()), ..Unneeded::default() };
+    let mut packages = Vec::new();
+    collect(root, dir, &mut packages, &mut found.linked)?;
+    let modules = if dir.name() == MODULES { dir.clone() } else { dir.join(MODULES) };
+    let development = match locked_development(root, &modules)? {
+        Some(development) => development,
+        None => unreached(root, dir, &packages)?,
+    };
+    for package in packages {
+        let json = manifest(root, &package)?;
+        let fits = json.os.allow("linux")
+            && (platform.cpu.is_empty() || json.cpu.allow(&platform.cpu))
+            && json.libc.allow(platform.libc);
+        if !fits || development.contains(&package) {
+            found.packages.insert(package);
+            continue;
+        }
+        let entries = format!("{} {} {}", json.main, json.exports, json.bin);
+        if entries.contains("test")
+            || entries.contains("doc")
+            || entries.contains("example")
+            || names_tests(root, &package)?
+        {
+            found.tested.insert(package.clone());
+        }
+        if root.meta(&package.join(b"binding.gyp"))?.is_some() {
+            found.built.insert(package.clone());
+        }
+        found.kept.insert(package);
+    }
+    Ok(found)
+}
+
+/// Every package directory below a directory: `node_modules/NAME`, `node_modules/@SCOPE/NAME`, nested ones, and those of
+/// pnpm's store. Links are named apart.
+fn collect(
+    root: &Root,
+    dir: &RootPath,
+    packages: &mut Vec<RootPath>,
+    linked: &mut BTreeSet<RootPath>,
+) -> Result<(), Error> {
+    let mut open = vec![dir.clone()];
+    while let Some(at) = open.pop() {
+        for name in root.list(&at)? {
+            let path = at.join(&name);
+            let in_modules = at.name() == MODULES
+                || at.name().starts_with(b"@") && at.parent().is_some_and(|up| up.name() == MODULES);
+            match root.meta(&path)?.map(|meta| meta.kind) {
+                Some(FileKind::Dir) => {
+                    if in_modules && !name.starts_with(b"@") && !name.starts_with(b".") {
+                        packages.push(path.clone());
+                    }
+                    open.push(path);
+                }
+                Some(FileKind::Link) if in_modules && !name.starts_with(b".") => {
+                    linked.extend(root.follow(path.as_bytes())?.dir().cloned());
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn manifest(root: &Root, package: &RootPath) -> Result<Package, Error> {
+    let read = root.read_followed(package.join(b"package.json").as_bytes(), MAX_JSON)?;
+    Ok(read.and_then(|(_, text)| serde_json::from_slice(&text).ok()).unwrap_or_default())
+}
+
+/// Packages that npm's own record of an installation marks as being for development.
+fn locked_development(root: &Root, modules: &RootPath) -> Result<Option<BTreeSet<RootPath>>, Error> {
+    let Some((real, text)) = root.read_followed(modules.join(b".package-lock.json").as_bytes(), MAX_JSON)? else {
+        return Ok(None);
+    };
+    let Ok(lock) = serde_json::from_slice::<Lock>(&text) else { return Ok(None) };
+    let base = real.parent().and_then(|modules| modules.parent()).unwrap_or_else(RootPath::root);
+    let development = lock.packages.into_iter().filter(|(_, package)| package.dev);
+    Ok(Some(development.filter_map(|(place, _)| RootPath::new(format!("{base}/{place}"))).collect()))
+}
+
+/// Packages that no dependency of the application's leads to; none where it states no dependencies.
+fn unreached(root: &Root, dir: &RootPath, packages: &[RootPath]) -> Result<BTreeSet<RootPath>, Error> {
+    let has_manifest = root.follow(dir.join(b"package.json").as_bytes())?.file().is_some();
+    if !has_manifest {
+        return Ok(BTreeSet::new());
+    }
+    let mut reached = BTreeSet::new();
+    let mut open = vec![dir.clone()];
+    let mut seen = BTreeSet::from([dir.clone()]);
+    while let Some(package) = open.pop() {
+        let json = manifest(root, &package)?;
+        for name in json.dependencies.keys().chain(json.optional.keys()).chain(json.peer.keys()) {
+            for above in std::iter::successors(Some(package.clone()), RootPath::parent) {
+                let place = format!("{above}/node_modules/{name}");
+                if let Some(found) = root.follow(place.as_bytes())?.dir().cloned() {
+                    if seen.insert(found.clone()) {
+                        open.push(found.clone());
+                    }
+                    reached.insert(found);
+                    break;
+                }
+            }
+        }
+    }
+    if reached.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let is_out = |package: &&RootPath| {
+        !reached.contains(*package) && !reached.iter().any(|kept| package.is_within(kept) || kept.is_within(package))
+    };
+    Ok(packages.iter().filter(is_out).cloned().collect())
+}
+
+/// Whether code of a package outside of its test directory names that.
+fn names_tests(root: &Root, package: &RootPath) -> Result<bool, Error> {
+    let mut has_tests = false;
+    for name in DEVELOPERS {
+        has_tests |= root.meta(&package.join(name.as_bytes()))?.is_some();
+    }
+    if !has_tests {
+        return Ok(false);
+    }
+    let mut open = vec![package.clone()];
+    while let Some(at) = open.pop() {
+        for name in root.list(&at)? {
+            let path = at.join(&name);
+            let is_apart =
+                at == *package && DEVELOPERS.contains(&String::from_utf8_lossy(&name).as_ref()) || name == MODULES;
+            match root.meta(&path)?.map(|meta| meta.kind) {
+                Some(FileKind::Dir) if !is_apart => open.push(path),
+                Some(FileKind::File) if [&b".js"[..], b".cjs", b".mjs"].iter().any(|end| name.ends_with(end)) => {
+                    let text = root.read(&path, MAX_JSON)?;
+                    let is_named = |word: &&str| {
+                        ['\'', '"', '/'].iter().any(|quote| {
+                            let inside = format!("./{word}{quote}");
+                            memchr::memmem::find(&text, inside.as_bytes()).is_some()
+                        })
+                    };
+                    if DEVELOPERS.iter().any(|word| is_named(word)) {
+                        return Ok(true);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::root::MemTree;
+
+    fn path(text: &str) -> RootPath {
+        RootPath::new(text).expect("a path")
+    }
+
+    fn platform() -> Platform {
+        Platform { cpu: "x64".to_owned(), libc: "glibc" }
+    }
+
+    #[test]
+    fn development_other_platforms_tests_and_documents_are_left_out() {
+        let mut tree = MemTree::default();
+        tree.file("/app/package.json", 0o644, r#"{"dependencies":{"a":"1","n":"1"},"devDependencies":{"d":"1"}}"#)
+            .file("/app/node_modules/a/package.json", 0o644, r#"{"dependencies":{"b":"1"}}"#)
+            .file("/app/node_modules/a/README.md", 0o644, "")
+            .file("/app/node_modules/a/lib/History.js", 0o644, "")
+            .file("/app/node_modules/a/test/x.js", 0o644, "")
+            .file("/app/node_modules/b/package.json", 0o644, "{}")
+            .file("/app/node_modules/b/index.js", 0o644, "require('./test/helper')")
+            .file("/app/node_modules/b/test/helper.js", 0o644, "")
+            .file("/app/node_modules/d/package.json", 0o644, "{}")
+            .file("/app/node_modules/n/package.json", 0o644, r#"{"optionalDependencies":{"@n/w":"1"}}"#)
+            .file("/app/node_modules/n/prebuilds/win32-x64/n.node", 0o644, "")
+            .file("/app/node_modules/n/prebuilds/linux-x64/n.node", 0o644, "")
+            .file("/app/node_modules/@n/w/package.json", 0o644, r#"{"os":["win32"]}"#);
+        let root = Root::new(Arc::new(tree));
+        let found = unneeded(&root, &path("/app"), &platform()).expect("readable");
+        let out = |text: &str| found.holds(&root, &path(text));
+        for gone in [
+            "/app/node_modules/d",
+            "/app/node_modules/@n/w",
+            "/app/node_modules/a/README.md",
+            "/app/node_modules/a/test",
+            "/app/node_modules/n/prebuilds/win32-x64",
+        ] {
+            assert!(out(gone), "{gone}");
+        }
+        for kept in [
+            "/app/node_modules/a",
+            "/app/node_modules/b/test",
+            "/app/node_modules/a/lib/History.js",
+            "/app/node_modules/n/prebuilds/linux-x64",
+            "/app/test",
+        ] {
+            assert!(!out(kept), "{kept}");
+        }
+    }
+
+    #[test]
+    fn the_record_of_an_installation_goes_before_reasoning() {
+        let mut tree = MemTree::default();
+        tree.file("/app/package.json", 0o644, r#"{"dependencies":{}}"#)
+            .file(
+                "/app/node_modules/.package-lock.json",
+                0o644,
+                r#"{"packages":{"node_modules/d":{"dev":true},"node_modules/x":{}}}"#,
+            )
+            .file("/app/node_modules/d/package.json", 0o644, "{}")
+            .file("/app/node_modules/x/package.json", 0o644, "{}");
+        let root = Root::new(Arc::new(tree));
+        let found = unneeded(&root, &path("/app"), &platform()).expect("readable");
+        assert!(found.holds(&root, &path("/app/node_modules/d")) && !found.holds(&root, &path("/app/node_modules/x")));
+    }
+
+    #[test]
+    fn words_allow_and_forbid() {
+        let words = |list: &[&str]| Words(list.iter().map(|word| (*word).to_owned()).collect());
+        assert!(
+            words(&[]).allow("linux") && words(&["linux", "win32"]).allow("linux") && words(&["!win32"]).allow("linux")
+        );
+        assert!(!words(&["darwin"]).allow("linux") && !words(&["!linux"]).allow("linux"));
+    }
+}

@@ -1,0 +1,158 @@
+//! What Python sources say in passing: words that tell whether tests, build tools, Tk or a shell are needed. A word is
+//! enough to keep something; nothing is parsed.
+
+use std::collections::BTreeSet;
+
+use memchr::memmem::find;
+
+use super::app::is_leftover;
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::root::{FileKind, Root};
+
+/// Largest source that is looked at.
+const MAX_SOURCE: usize = 8 << 20;
+const TEST_NAMES: [&[u8]; 2] = [b"test", b"tests"];
+
+/// What the sources of installed packages and of the application hold.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    /// setuptools or pkg_resources are imported by something else than themselves.
+    pub(super) uses_setuptools: bool,
+    /// A shell is run.
+    pub(super) runs_shell: bool,
+    /// `ctypes.util` is used.
+    pub(super) finds_libraries: bool,
+    /// The application names tkinter.
+    pub(super) app_names_tk: bool,
+    /// Test folders that something outside of them names.
+    used_tests: BTreeSet<RootPath>,
+}
+
+impl Texts {
+    /// Reads all sources of these directories.
+    pub(super) fn read(
+        root: &Root,
+        sites: &[RootPath],
+        apps: &[RootPath],
+        venvs: &BTreeSet<RootPath>,
+    ) -> Result<Self, Error> {
+        let mut texts = Self::default();
+        for (dir, is_app) in sites.iter().map(|dir| (dir, false)).chain(apps.iter().map(|dir| (dir, true))) {
+            let mut open = vec![dir.clone()];
+            while let Some(at) = open.pop() {
+                for name in root.list(&at)? {
+                    let path = at.join(&name);
+                    match root.meta(&path)?.map(|meta| meta.kind) {
+                        Some(FileKind::Dir) => {
+                            let is_out = is_leftover(&path)
+                                || venvs.contains(&path)
+                                || sites.contains(&path)
+                                || !is_app && (is_tool(dir, &path) || TEST_NAMES.contains(&path.name()));
+                            if !is_out {
+                                open.push(path);
+                            }
+                        }
+                        Some(FileKind::File) if name.ends_with(b".py") => {
+                            texts.source(dir, &path, &root.read(&path, MAX_SOURCE)?, is_app);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Ok(texts)
+    }
+
+    fn source(&mut self, site: &RootPath, path: &RootPath, text: &[u8], is_app: bool) {
+        let holds = |word: &str| find(text, word.as_bytes()).is_some();
+        self.runs_shell |=
+            holds("shell=True") || holds("os.system(") || holds("os.popen(") || holds("create_subprocess_shell(");
+        self.finds_libraries |= holds("ctypes.util") || holds("find_library(");
+        self.uses_setuptools |= ["import setuptools", "from setuptools", "import pkg_resources", "from pkg_resources"]
+            .iter()
+            .any(|word| holds(word));
+        self.app_names_tk |= is_app && (holds("tkinter") || holds("turtle"));
+        let package = path.parent().unwrap_or_else(|| site.clone());
+        for at in memchr::memmem::find_iter(text, b"test") {
+            self.test_word(site, &package, text, at);
+        }
+    }
+
+    /// A word `test` or `tests` in a source: with what stands before it it may name a folder.
+    fn test_word(&mut self, site: &RootPath, package: &RootPath, text: &[u8], at: usize) {
+        let is_word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+        let name: &[u8] = if text[at..].starts_with(b"tests") { b"tests" } else { b"test" };
+        if text.get(at + name.len()).is_some_and(is_word) || at == 0 {
+            return;
+        }
+        let before = &text[..at];
+        if before.ends_with(b".") {
+            let start = before.iter().rposition(|b| !is_word(b) && *b != b'.').map_or(0, |last| last + 1);
+            let dotted = &before[start..before.len() - 1];
+            if dotted.is_empty() || dotted.starts_with(b".") {
+                // `from .tests import x`, `from ..tests import x`
+                let ups = dotted.iter().take_while(|b| **b == b'.').count();
+                let mut dir = package.clone();
+                for _ in 0..ups {
+                    dir = dir.parent().unwrap_or_else(RootPath::root);
+                }
+                self.used_tests.insert(dir.join(name));
+            } else {
+                let mut dir = site.clone();
+                for part in dotted.split(|b| *b == b'.').filter(|part| !part.is_empty()) {
+                    dir = dir.join(part);
+                }
+                self.used_tests.insert(dir.join(name));
+            }
+        } else if before.ends_with(b"import ") {
+            // `from . import tests`
+            let line = &before[before.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1)..];
+            if find(line, b"from .").is_some() {
+                self.used_tests.insert(package.join(name));
+            }
+        }
+    }
+
+    /// Whether a path is a test folder that nothing outside of it names.
+    pub(super) fn is_unused_test(&self, path: &RootPath) -> bool {
+        TEST_NAMES.contains(&path.name()) && !self.used_tests.contains(path)
+    }
+}
+
+/// Tools whose own words say nothing of the application.
+fn is_tool(site: &RootPath, path: &RootPath) -> bool {
+    path.parent().as_ref() == Some(site)
+        && matches!(path.name(), b"pip" | b"setuptools" | b"pkg_resources" | b"_distutils_hack" | b"wheel")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::root::MemTree;
+
+    #[test]
+    fn test_folders_are_kept_where_something_names_them() {
+        let mut tree = MemTree::default();
+        tree.file("/s/django/core.py", 0o644, "from django.test import Client\n")
+            .file("/s/django/test/__init__.py", 0o644, "")
+            .file("/s/rel/__init__.py", 0o644, "from .tests import x\n")
+            .file("/s/rel/tests/__init__.py", 0o644, "")
+            .file("/s/dot/__init__.py", 0o644, "from . import tests\n")
+            .file("/s/dot/tests/__init__.py", 0o644, "")
+            .file("/s/plain/__init__.py", 0o644, "# latest contest.testing\n")
+            .file("/s/plain/tests/a.py", 0o644, "import plain.tests\n")
+            .file("/s/run/x.py", 0o644, "subprocess.run('x', shell=True)\n");
+        let root = Root::new(Arc::new(tree));
+        let path = |text: &str| RootPath::new(text).expect("a path");
+        let texts = Texts::read(&root, &[path("/s")], &[], &BTreeSet::new()).expect("readable");
+        let unused = |text: &str| texts.is_unused_test(&path(text));
+        assert_eq!(
+            ["/s/django/test", "/s/rel/tests", "/s/dot/tests", "/s/plain/tests"].map(unused),
+            [false, false, false, true]
+        );
+        assert!(texts.runs_shell && !texts.uses_setuptools && !texts.finds_libraries);
+    }
+}
