@@ -6,13 +6,16 @@
 mod engines;
 #[path = "support/need.rs"]
 mod need;
+#[path = "support/roots.rs"]
+mod roots;
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-use engines::{Docker, Podman, context, debian, debian_arm64, pack, page, run, slimroot};
+use engines::{Docker, Podman, context, debian, debian_arm64, pack, page};
+use roots::{run, slimroot};
 
 /// nginx of the fixtures listens on one port: tests that start it take turns.
 static PORT: Mutex<()> = Mutex::new(());
