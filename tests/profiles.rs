@@ -18,14 +18,20 @@ use serde::Deserialize;
 use slimroot::digest::Digest;
 use slimroot::profile::BUILTIN;
 
-/// What nobody runs, and what no fixture needs of large packages: half of the root.
+/// What nobody runs, and what no fixture needs of large packages.
 const NOT_UNPACKED: &[&str] = &[
     "/usr/share/doc/*",
     "/usr/share/man/*",
     "/usr/share/info/*",
     "/usr/share/locale/*",
     "/usr/share/icons/Adwaita/[0-9s]*",
+    "/usr/share/i18n/*",
+    "/usr/share/poppler/cMap/*",
     "/usr/include/*",
+    "/usr/lib/jvm/*/lib/server/*.jsa",
+    "/usr/lib/*/libvulkan_[ir]*",
+    "/usr/lib/*/perl/*/CORE/*",
+    "/usr/lib/python3*/__pycache__/*",
     "/usr/lib/*/libLLVM-14*",
     "/usr/lib/postgresql/*/lib/bitcode/*",
 ];
