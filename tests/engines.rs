@@ -14,8 +14,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-use engines::{Docker, Podman, context, pack, page, slimroot};
-use roots::{debian, debian_arm64, run};
+use engines::{Docker, Podman, context, pack, page};
+use roots::{debian, debian_arm64, run, slimroot};
 
 /// nginx of the fixtures listens on one port: tests that start it take turns.
 static PORT: Mutex<()> = Mutex::new(());

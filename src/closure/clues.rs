@@ -78,7 +78,13 @@ impl Build<'_> {
         let is_file =
             |node: &super::NodeKind| matches!(node, super::NodeKind::File(_) | super::NodeKind::MadeFile { .. });
         let files = new().filter(|(_, node)| is_file(node)).count();
-        let bytes = new().map(|(_, node)| node.size()).sum();
+        // Names of one inode are one file in the image too.
+        let mut inodes = BTreeSet::new();
+        let bytes = new().map(|(_, node)| match node {
+            super::NodeKind::File(meta) if meta.links > 1 && !inodes.insert(meta.identity) => 0,
+            node => node.size(),
+        });
+        let bytes = bytes.sum();
         self.closure.fired.push(Fired { profile: profile.name.clone(), because, files, bytes });
         Ok(())
     }
@@ -100,9 +106,9 @@ impl Build<'_> {
                 if !seen.insert(object.real.clone()) {
                     continue;
                 }
-                if let Some(soname) = &object.elf.soname {
-                    signs.sonames.entry(soname.clone()).or_insert_with(|| object.real.clone());
-                }
+                // One without DT_SONAME is known by the name of its file, as the loader knows it.
+                let soname = object.elf.soname.clone().unwrap_or_else(|| object.real.name().to_vec());
+                signs.sonames.entry(soname).or_insert_with(|| object.real.clone());
                 for name in self.objects.imports(&object.real)? {
                     if is_program {
                         signs.entry.entry(name.clone()).or_insert_with(|| object.real.clone());

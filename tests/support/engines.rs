@@ -1,16 +1,11 @@
 //! Engines: daemons that are gone when the test is.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::roots::run;
-
-/// Runs slimroot.
-pub fn slimroot(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_slimroot")).args(args).output().expect("slimroot runs")
-}
 
 /// Runs slimroot, which must succeed.
 pub fn pack(args: &[&str]) -> String {

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 
 /// Runs a command that must succeed.
 pub fn run(program: &str, args: &[&str]) -> String {
@@ -12,6 +12,11 @@ pub fn run(program: &str, args: &[&str]) -> String {
     let all = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{program} {args:?}\n{}{}", all(&output.stdout), all(&output.stderr));
     all(&output.stdout)
+}
+
+/// Runs slimroot.
+pub fn slimroot(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_slimroot")).args(args).output().expect("slimroot runs")
 }
 
 /// Where roots are kept between runs.
@@ -30,7 +35,7 @@ fn mirror() -> String {
 }
 
 /// A root made by mmdebstrap, once for all tests and runs.
-fn root(name: &str, suite: &str, args: &[&str]) -> PathBuf {
+pub fn root(name: &str, suite: &str, args: &[&str]) -> PathBuf {
     let place = cache().join(name);
     let lock = fs::File::create(cache().join(format!("{name}.lock"))).expect("a lock");
     lock.lock().expect("locked");

@@ -1,0 +1,170 @@
+//! Profiles in real programs: each fixture is a program of a Debian that runs with what its profile brings, and shows
+//! the want where the profile is left out. The program is the judge.
+#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
+
+#[path = "support/need.rs"]
+mod need;
+#[path = "support/roots.rs"]
+mod roots;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use roots::{root, slimroot};
+use serde::Deserialize;
+use slimroot::digest::Digest;
+use slimroot::profile::BUILTIN;
+
+/// What nobody runs, and what no fixture needs of large packages.
+const NOT_UNPACKED: &[&str] = &[
+    "/usr/share/doc/*",
+    "/usr/share/man/*",
+    "/usr/share/info/*",
+    "/usr/share/locale/*",
+    "/usr/share/icons/Adwaita/[0-9s]*",
+    "/usr/share/i18n/*",
+    "/usr/share/poppler/cMap/*",
+    "/usr/include/*",
+    "/usr/lib/jvm/*/lib/server/*.jsa",
+    "/usr/lib/*/libvulkan_[ir]*",
+    "/usr/lib/*/perl/*/CORE/*",
+    "/usr/lib/python3*/__pycache__/*",
+    "/usr/lib/*/libLLVM-14*",
+    "/usr/lib/postgresql/*/lib/bitcode/*",
+];
+/// No daemon is started and no database made while packages are installed.
+const BEFORE: &str = r#"printf '#!/bin/sh\nexit 101\n' > "$1/usr/sbin/policy-rc.d"; chmod 755 "$1/usr/sbin/policy-rc.d"
+mkdir -p "$1/etc/postgresql-common"; echo create_main_cluster=false > "$1/etc/postgresql-common/createcluster.conf""#;
+/// Mounts what an engine mounts, and enters.
+const ENTER: &str = r#"mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec timeout 120 "$@""#;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fixture {
+    packages: Vec<String>,
+    #[serde(default)]
+    prepare: String,
+    entry: Option<String>,
+    #[serde(default)]
+    bins: Vec<String>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    #[serde(default)]
+    asked: bool,
+    #[serde(default)]
+    files: BTreeMap<String, String>,
+    run: Vec<String>,
+    #[serde(default)]
+    user: u32,
+    #[serde(default)]
+    input: String,
+    expect: String,
+    without: Option<String>,
+}
+
+fn fixtures() -> BTreeMap<String, Fixture> {
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/profiles")).expect("fixtures") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let text = fs::read_to_string(&path).expect("a fixture");
+            let fixture = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            all.insert(path.file_stem().expect("a name").to_string_lossy().into_owned(), fixture);
+        }
+    }
+    all
+}
+
+/// A Debian with the packages of all fixtures; another list of them is another root.
+fn debian(fixtures: &BTreeMap<String, Fixture>) -> PathBuf {
+    let packages: BTreeSet<&str> =
+        fixtures.values().flat_map(|fixture| fixture.packages.iter().map(String::as_str)).collect();
+    let prepares: BTreeSet<&str> = fixtures.values().map(|fixture| fixture.prepare.as_str()).collect();
+    let mut args = vec!["--variant=apt".to_owned(), "--dpkgopt=force-unsafe-io".to_owned()];
+    args.push("--aptopt=Apt::Install-Recommends \"false\"".to_owned());
+    args.extend(NOT_UNPACKED.iter().map(|pattern| format!("--dpkgopt=path-exclude={pattern}")));
+    args.push(format!("--include={}", packages.into_iter().collect::<Vec<_>>().join(",")));
+    args.push(format!("--essential-hook={BEFORE}"));
+    args.extend(
+        prepares
+            .iter()
+            .filter(|script| !script.is_empty())
+            .map(|script| format!("--customize-hook=chroot \"$1\" sh -ec '{}'", script.replace('\'', "'\\''"))),
+    );
+    let digest = Digest::of(args.join("\n").as_bytes()).hex();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    root(&format!("bookworm-profiles-{}", &digest[..12]), "bookworm", &args)
+}
+
+/// Packs with the profile or without it and runs; what the program said.
+fn said(name: &str, fixture: &Fixture, debian: &Path, with_it: bool) -> String {
+    let dir = tempfile::tempdir().expect("a directory");
+    let out = dir.path().join("out").display().to_string();
+    let mut args = ["build", "--companions", "none", "--root"].map(str::to_owned).to_vec();
+    args.extend([debian.display().to_string(), "-o".to_owned(), format!("dir:{out}")]);
+    args.extend(fixture.env.iter().flat_map(|(name, value)| ["-e".to_owned(), format!("{name}={value}")]));
+    args.extend(fixture.bins.iter().flat_map(|bin| ["--bin".to_owned(), bin.clone()]));
+    match (fixture.asked, with_it) {
+        (true, true) => args.extend(["-p".to_owned(), name.to_owned()]),
+        (false, false) => args.extend(["--no-profile".to_owned(), name.to_owned()]),
+        _ => {}
+    }
+    args.extend(["--".to_owned(), fixture.entry.as_ref().unwrap_or(&fixture.run[0]).clone()]);
+    let packed = slimroot(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let report = text(&packed.stdout) + &text(&packed.stderr);
+    assert!(packed.status.success(), "{name} is not packed: {report}");
+    let is_told = report.lines().any(|line| line.starts_with("auto ") && line.contains(&format!(" {name}: ")));
+    assert_eq!(is_told, with_it && !fixture.asked, "{name}: {report}");
+    for (path, text) in &fixture.files {
+        fs::write(format!("{out}{path}"), text).expect("written");
+    }
+    let user = format!("--userspec={0}:{0}", fixture.user);
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--pid", "--fork", "sh", "-c", ENTER, &out, "chroot", &user, &out]).args(&fixture.run);
+    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/tmp").envs(&fixture.env);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("unshare runs");
+    // A program that stops before it reads breaks the pipe.
+    let _ = child.stdin.take().expect("a pipe").write_all(fixture.input.as_bytes());
+    let output = child.wait_with_output().expect("it ends");
+    text(&output.stdout) + &text(&output.stderr)
+}
+
+/// What is wrong, in words.
+fn wrong(fixture: &Fixture, with: &str, without: &str) -> Option<String> {
+    if !with.contains(&fixture.expect) {
+        return Some(format!("does not say {:?} with its profile: {with}", fixture.expect));
+    }
+    let want = match &fixture.without {
+        Some(want) => without.contains(want) && !with.contains(want),
+        None => !without.contains(&fixture.expect),
+    };
+    (!want).then(|| format!("shows no want without its profile: {without}\nwith it: {with}"))
+}
+
+#[test]
+fn programs_run_with_their_profile_and_want_it() {
+    if !need::all(&["mmdebstrap", "unshare", "chroot", "timeout"]) {
+        return;
+    }
+    let fixtures = fixtures();
+    let debian = debian(&fixtures);
+    let mut failed = Vec::new();
+    for (name, fixture) in &fixtures {
+        let (with, without) = (said(name, fixture, &debian, true), said(name, fixture, &debian, false));
+        failed.extend(wrong(fixture, &with, &without).map(|how| format!("{name} {how}")));
+    }
+    assert!(failed.is_empty(), "{} of {} fail\n{}", failed.len(), fixtures.len(), failed.join("\n"));
+}
+
+#[test]
+fn fixtures_are_of_profiles_that_there_are() {
+    let known: BTreeSet<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
+    let fixtures = fixtures();
+    let unknown: Vec<&String> = fixtures.keys().filter(|name| !known.contains(name.as_str())).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+}
