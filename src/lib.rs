@@ -23,7 +23,7 @@
 //!     Request { entry: "true".to_owned(), profiles: vec![Profile::builtin("base")?], ..Request::default() };
 //! let objects = Objects::new(&root);
 //! let closure = Closure::build(&root, &objects, &request)?;
-//! let plan = Plan::build(&root, &request, &closure, &Settings::default())?;
+//! let plan = Plan::build(&objects, &request, &closure, &Settings::default())?;
 //! let planned = Root::new(std::sync::Arc::new(PlannedTree::new(&plan, root.tree())));
 //! let findings = find(&Evidence::new(&objects, &closure, &planned, &plan.run, false))?;
 //! assert!(findings.iter().all(|finding| finding.level < Level::Error));

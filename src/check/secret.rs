@@ -32,6 +32,8 @@ const FILES: [&str; 12] = [
     "credentials.json",
 ];
 const DIRS: [&str; 5] = [".git", ".aws", ".ssh", ".gnupg", ".kube"];
+/// Directories of published packages.
+const PUBLISHED: [&str; 4] = ["site-packages", "dist-packages", "node_modules", "gems"];
 /// Endings of files that may hold a private key, and how one starts (RFC 7468).
 const KEYS: [&str; 2] = [".pem", ".key"];
 const MARK: &[u8] = b"PRIVATE KEY-----";
@@ -42,6 +44,10 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let mut inside: Option<RootPath> = None;
     for (path, meta) in evidence.files()? {
         if inside.as_ref().is_some_and(|dir| path.is_within(dir)) {
+            continue;
+        }
+        // What everybody can download is nobody's secret: test keys of packages.
+        if path.ancestors().iter().any(|dir| PUBLISHED.iter().any(|name| name.as_bytes() == dir.name())) {
             continue;
         }
         let name = String::from_utf8_lossy(path.name()).into_owned();
@@ -81,7 +87,7 @@ fn holds_key(evidence: &Evidence<'_>, path: &RootPath, name: &str) -> Result<boo
     if !KEYS.iter().any(|ending| name.ends_with(ending)) {
         return Ok(false);
     }
-    // Packages of distributions and languages carry keys as test data; nobody's secret came with a package.
+    // Nobody's secret came with a package of the distribution.
     let is_packaged = evidence.closure.reasons(path).any(|edge| matches!(edge.reason, Reason::Companion { .. }));
     Ok(!is_packaged && memchr::memmem::find(&evidence.image.read(path, HEAD)?, MARK).is_some())
 }

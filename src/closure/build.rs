@@ -31,6 +31,9 @@ impl Closure {
             build.entry(bin, &[], Reason::Bin)?;
         }
         build.companions()?;
+        for (from, _) in &request.copies {
+            build.copied(from)?;
+        }
         for pattern in &request.include {
             build.include(pattern)?;
         }

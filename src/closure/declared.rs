@@ -29,6 +29,23 @@ impl Build<'_> {
         Ok(())
     }
 
+    /// `--copy`: what ELF files of it need comes too. The files themselves are placed by the plan.
+    pub(super) fn copied(&mut self, from: &RootPath) -> Result<(), Error> {
+        let followed = self.root.follow(from.as_bytes())?;
+        let Some((start, meta)) = followed.found().map(|(real, meta)| (real.clone(), *meta)) else {
+            let unmatched = Unmatched { who: "--copy".to_owned(), what: from.to_string(), need: Need::Required };
+            self.closure.unmatched.push(unmatched);
+            return Ok(());
+        };
+        let files = if meta.kind == FileKind::Dir { self.root.below(&start)? } else { vec![start] };
+        for path in files {
+            if self.root.meta(&path)?.is_some_and(|meta| meta.kind == FileKind::File) {
+                self.elf_file(&path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Applies a profile. What one that was not asked for does not find is told where it is told that it was applied.
     pub(super) fn profile(&mut self, profile: &Profile, is_asked: bool) -> Result<(), Error> {
         for take in &profile.take {

@@ -57,6 +57,8 @@ pub struct Request {
     pub workdir: Option<RootPath>,
     /// Only resolves what loaders do at the start: [`Closure::processes`] is all that is wanted.
     pub processes_only: bool,
+    /// Files and directories that are placed elsewhere in the image: from, to.
+    pub copies: Vec<(RootPath, RootPath)>,
     /// Patterns of files to add.
     pub include: Vec<RootGlob>,
     /// Patterns of what is not added by patterns or profiles.

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::config::Config;
 use super::subject::{Subject, Watch, bytes_of};
-use crate::check::{Evidence, find, rank};
+use crate::check::{Evidence, Ranking, find, rank};
 use crate::cli::{Format, RankOptions, RootOptions};
 use crate::closure::{Closure, Companions, Fired, Request};
 use crate::error::Error;
@@ -18,13 +18,16 @@ use crate::finding::{Finding, Level};
 use crate::layer::{Codec, PassOptions};
 use crate::loader::Objects;
 use crate::output::{Destination, WriteOptions, Written, write};
-use crate::path::show;
+use crate::path::{RootPath, show};
 use crate::plan::{ItemKind, Plan, PlannedTree, Settings};
 use crate::profile::Profile;
 use crate::root::{DirTree, Root, RootGlob};
 
 /// How long the report waits for the size of the root once the image is written.
 const MEASURE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Bytes from which on it is worth a line that --strip would save them.
+const WORTH_STRIPPING: u64 = 500_000;
 
 /// Compression threads without the user's word: more only take memory, since one thread reads and hashes.
 const MAX_THREADS: usize = 8;
@@ -54,6 +57,9 @@ pub(crate) struct ImageOptions {
     /// Files to add: a quoted pattern inside the root; directories come with all they hold. Repeatable.
     #[arg(long = "include", short = 'i', value_name = "GLOB")]
     pub(crate) include: Vec<String>,
+    /// Places a file or directory of the root elsewhere in the image, with its own modes and owners. Repeatable.
+    #[arg(long = "copy", value_name = "SRC:DST")]
+    pub(crate) copy: Vec<String>,
     /// What patterns and profiles shall not add. Repeatable.
     #[arg(long = "exclude", short = 'x', value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
@@ -99,6 +105,9 @@ pub(crate) struct Options {
     /// Compression threads; never changes a byte of the output.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
+    /// Leaves debug sections and symbol tables out of ELF files; nothing that is loaded changes or moves.
+    #[arg(long)]
+    pub(crate) strip: bool,
     /// Replaces an existing output, in one step at the end.
     #[arg(long)]
     pub(crate) force: bool,
@@ -161,10 +170,20 @@ pub(crate) fn request_of(root: &RootOptions, image: &ImageOptions, line: &[Strin
         },
         known: Profile::builtins()?,
         include: globs(&image.include)?,
+        copies: image.copy.iter().map(|text| copy(text)).collect::<Result<_, _>>()?,
         exclude: globs(&image.exclude)?,
         automatic: automatic(image)?,
         profiles: profiles(image)?,
         ..super::request(root, line)?
+    })
+}
+
+/// `SRC:DST`, both absolute.
+fn copy(text: &str) -> Result<(RootPath, RootPath), Error> {
+    let paths = text.split_once(':').and_then(|(from, to)| Some((RootPath::new(from)?, RootPath::new(to)?)));
+    paths.ok_or_else(|| {
+        Error::new("bad-argument", format!("--copy {text} is not of the form /SRC:/DST"))
+            .help("both are absolute paths without `..`: the first in the root, the second in the image")
     })
 }
 
@@ -252,6 +271,7 @@ pub(crate) fn run(options: &Options, progress: &dyn Fn(u64, u64), stop: &dyn Fn(
         ports: merged.expose.iter().map(|text| port(text)).collect::<Result<_, _>>()?,
         labels: super::pairs("--label", &merged.label)?,
         epoch,
+        strip: merged.strip,
     };
     let request = request_of(&merged.root, &merged.image, &merged.entry)?;
     let root = &subject.root;
@@ -261,8 +281,10 @@ pub(crate) fn run(options: &Options, progress: &dyn Fn(u64, u64), stop: &dyn Fn(
     };
     let objects = Objects::new(root);
     let closure = Closure::build(root, &objects, &request)?;
-    let plan = Plan::build(root, &request, &closure, &settings)?;
+    let plan = Plan::build(&objects, &request, &closure, &settings)?;
     let planned = Root::new(Arc::new(PlannedTree::new(&plan, root.tree())));
+    let is_image = destinations.iter().any(Destination::has_config);
+    let rankings: Vec<Ranking> = user_rankings(is_image || merged.user.is_some()).into_iter().chain(rankings).collect();
     let findings = rank(find(&Evidence::new(&objects, &closure, &planned, &plan.run, false))?, &rankings);
     let is_whole = findings.iter().all(|finding| finding.level < Level::Error);
     let outputs = if is_whole && !options.dry_run {
@@ -278,6 +300,19 @@ pub(crate) fn run(options: &Options, progress: &dyn Fn(u64, u64), stop: &dyn Fn(
         None => bytes_of(root.tree()),
     };
     Ok(report(&merged, &closure, &plan, findings, outputs, root_bytes))
+}
+
+/// Where files go out without a configuration, whoever runs them chooses the user: what the default user may not do is
+/// only a warning then.
+fn user_rankings(has_user: bool) -> Vec<Ranking> {
+    let codes: &[&str] = if has_user { &[] } else { &["entry-not-executable", "entry-not-readable"] };
+    let lowered = |code: &&str| Ranking {
+        code: (*code).to_owned(),
+        subject: None,
+        level: Some(Level::Warning),
+        why: Some("no --user, and the output has no configuration that names one".to_owned()),
+    };
+    codes.iter().map(lowered).collect()
 }
 
 /// Takes over what an image that is the root says of how it is run, where the user says nothing.
@@ -351,6 +386,10 @@ fn report(
         groups.into_iter().map(|(reason, (files, bytes))| Group { reason, files, bytes }).collect();
     groups.sort_by(|a, b| b.bytes.cmp(&a.bytes).then(a.reason.cmp(&b.reason)));
     let mut notes: Vec<String> = closure.notes.clone();
+    if !options.strip && plan.notes.strippable >= WORTH_STRIPPING {
+        let megabytes = plan.notes.strippable as f64 / 1e6;
+        notes.push(format!("--strip would leave out {megabytes:.1} MB of debug sections and symbol tables"));
+    }
     for (name, count) in &plan.notes.dropped_xattrs {
         notes.push(format!("the attribute {name} of {count} files is not kept: only capabilities are"));
     }

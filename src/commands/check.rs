@@ -115,7 +115,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
     } else if !is_stopped {
         let settings =
             Settings { user, workdir: request.workdir.clone(), ports: config.ports()?, ..Settings::default() };
-        let plan = Plan::build(&subject.root, &request, &closure, &settings)?;
+        let plan = Plan::build(&objects, &request, &closure, &settings)?;
         let planned = Root::new(Arc::new(PlannedTree::new(&plan, subject.root.tree())));
         findings.extend(find(&Evidence::new(&objects, &closure, &planned, &plan.run, false))?);
     }

@@ -6,6 +6,7 @@
 
 mod note;
 mod parse;
+mod strip;
 mod symbols;
 mod version;
 mod window;
@@ -14,6 +15,7 @@ use std::io;
 
 pub use note::{DlopenNote, Priority};
 pub use parse::parse;
+pub use strip::{Stripped, strip};
 pub use symbols::{RelocationTable, Symbol, SymbolTables, Symbols, parse_imports, parse_symbols};
 pub use version::{DefinedVersion, Versions, WantedVersion, WantedVersions, parse_versions};
 

@@ -10,7 +10,7 @@ use super::{Codec, Layer};
 use crate::digest::HashingWriter;
 use crate::error::Error;
 use crate::path::RootPath;
-use crate::plan::{Content, Item, ItemKind, Plan};
+use crate::plan::{Content, Item, ItemKind, Plan, changed};
 use crate::root::{Source, Tree};
 
 /// Bytes read at a time.
@@ -104,30 +104,6 @@ pub fn pack(
     })
 }
 
-/// Opens a file of the plan and makes sure that it is still what was planned.
-///
-/// # Errors
-/// `changed-while-packing`, `unreadable`.
-pub(crate) fn open_planned(
-    tree: &dyn Tree,
-    path: &RootPath,
-    size: u64,
-    stamp: (i128, i128),
-) -> Result<Box<dyn Source>, Error> {
-    let source = tree.open(path)?;
-    let meta = source.meta();
-    if meta.size != size || meta.stamp != stamp {
-        return Err(changed(path));
-    }
-    Ok(source)
-}
-
-/// The error for a file that is not what was planned.
-pub(crate) fn changed(path: &RootPath) -> Error {
-    Error::new("changed-while-packing", format!("{path} changed while it was being packed"))
-        .help("wait until nothing writes to the root any more, and run again")
-}
-
 /// The error for a run that the user ended.
 pub(crate) fn interrupted() -> Error {
     Error::new("interrupted", "interrupted; what was written so far is removed")
@@ -169,9 +145,9 @@ impl Stream {
                 };
                 match content {
                     Content::Made(bytes) => give(bytes)?,
-                    Content::FromRoot { path, size, stamp } => {
-                        let source = open_planned(tree, path, *size, *stamp)?;
-                        read_all(&*source, path, *size, &mut buffer, &mut give)?;
+                    Content::FromRoot { path, .. } => {
+                        let source = content.open(tree)?;
+                        read_all(&*source, path, content.size(), &mut buffer, &mut give)?;
                     }
                 }
                 self.write(padding(content.size()))?;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::facts::{Facts, read_facts};
-use crate::elf::{self, Bytes, ElfObject, Malformed, Symbols, Versions};
+use crate::elf::{self, Bytes, ElfObject, Malformed, Stripped, Symbols, Versions};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{Root, Source};
@@ -102,6 +102,15 @@ impl<'r> Objects<'r> {
         let Ok(elf) = &read.elf else { return Ok(Vec::new()) };
         let source = self.root.open_file(real)?;
         Ok(elf::parse_imports(&SourceBytes { source: &*source, first: &[] }, elf).unwrap_or_default())
+    }
+
+    /// What the ELF file at a real path would be without debug sections and symbol tables; `None` if nothing can go.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub fn stripped(&self, real: &RootPath) -> Result<Option<Stripped>, Error> {
+        let source = self.root.open_file(real)?;
+        Ok(elf::strip(&SourceBytes { source: &*source, first: &[] }))
     }
 
     /// The dynamic symbols of the ELF file at a real path; none if it is not one or its tables are damaged. They are

@@ -163,6 +163,11 @@ impl Destination {
         Ok(Self { text: text.to_owned(), word: transport.word, path: PathBuf::from(path), reference })
     }
 
+    /// Whether an image's configuration goes there too, and not only files.
+    pub fn has_config(&self) -> bool {
+        !matches!(self.word, "dir" | "tar")
+    }
+
     /// Whether it is stdout, which then takes nothing else.
     pub fn is_stdout(&self) -> bool {
         self.path == Path::new("-")

@@ -13,9 +13,9 @@ use rustix::io::Errno;
 
 use super::aside::own_ids;
 use crate::error::Error;
-use crate::layer::{PassOptions, Tap, changed, interrupted, open_planned};
+use crate::layer::{PassOptions, Tap, interrupted};
 use crate::path::RootPath;
-use crate::plan::{Content, Item, ItemKind, Plan};
+use crate::plan::{Content, Item, ItemKind, Plan, changed};
 use crate::root::{Source, Tree};
 
 /// Copying threads. More only wait for the same disk.
@@ -107,9 +107,9 @@ impl TreeCopy {
             Content::Made(bytes) => {
                 file.write_all(bytes).map_err(|error| Error::unwritable(&place.display(), error))?;
             }
-            Content::FromRoot { path, size, stamp } => {
-                let source = open_planned(tree, path, *size, *stamp)?;
-                copy_bytes(&*source, path, *size, &mut file, &place)?;
+            content @ Content::FromRoot { path, .. } => {
+                let source = content.open(tree)?;
+                copy_bytes(&*source, path, content.size(), &mut file, &place)?;
             }
         }
         self.settle(&file, item).map_err(|error| Error::unwritable(&place.display(), error))

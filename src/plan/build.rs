@@ -1,6 +1,6 @@
 //! From a closure to a plan: parents added, metadata settled, hard links found, the loader's cache written.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::{Content, Item, ItemKind, Notes, Plan, RunSettings, Settings, tree::PlannedTree, user};
@@ -27,9 +27,19 @@ impl Plan {
     /// # Errors
     /// `bad-argument` for a user that is not known, `mixed-architectures`, `unreadable`, and `internal` if a program
     /// would not resolve in the image as it does in the root.
-    pub fn build(root: &Root, request: &Request, closure: &Closure, settings: &Settings) -> Result<Self, Error> {
+    pub fn build(
+        objects: &Objects<'_>,
+        request: &Request,
+        closure: &Closure,
+        settings: &Settings,
+    ) -> Result<Self, Error> {
+        let root = objects.root();
         let mut plan = Self { epoch: settings.epoch, ..Self::default() };
         plan.add_nodes(root, closure)?;
+        for (from, to) in &request.copies {
+            plan.copy(root, from, to)?;
+        }
+        plan.strip(objects, closure, settings.strip)?;
         plan.add_workdir(root, settings)?;
         if reads_cache(closure) {
             plan.add_cache(root, closure)?;
@@ -63,7 +73,12 @@ impl Plan {
                     let kind = if meta.links > 1 && first != path {
                         ItemKind::HardLink(first.clone())
                     } else {
-                        ItemKind::File(Content::FromRoot { path: path.clone(), size: meta.size, stamp: meta.stamp })
+                        ItemKind::File(Content::FromRoot {
+                            path: path.clone(),
+                            size: meta.size,
+                            stamp: meta.stamp,
+                            stripped: None,
+                        })
                     };
                     self.settled(root, path, meta, kind)?
                 }
@@ -73,8 +88,26 @@ impl Plan {
         Ok(())
     }
 
+    /// Leaves debug sections and symbol tables out of the ELF files that were resolved, or only counts them.
+    fn strip(&mut self, objects: &Objects<'_>, closure: &Closure, does_it: bool) -> Result<(), Error> {
+        let loaded = closure.processes.iter().flat_map(|started| &started.process.loaded).map(|object| &object.real);
+        let known: BTreeSet<&RootPath> = loaded.chain(closure.entries.iter().map(|entry| &entry.real)).collect();
+        for item in self.items.values_mut() {
+            let ItemKind::File(Content::FromRoot { path, size, stripped, .. }) = &mut item.kind else { continue };
+            if !known.contains(path) {
+                continue;
+            }
+            let Some(found) = objects.stripped(path)? else { continue };
+            self.notes.strippable += size.saturating_sub(found.size());
+            if does_it {
+                *stripped = Some(Arc::new(found));
+            }
+        }
+        Ok(())
+    }
+
     /// An entry of the root with its own mode and owner, and the attributes that are kept.
-    fn settled(&mut self, root: &Root, path: &RootPath, meta: &Meta, kind: ItemKind) -> Result<Item, Error> {
+    pub(super) fn settled(&mut self, root: &Root, path: &RootPath, meta: &Meta, kind: ItemKind) -> Result<Item, Error> {
         let mut item = Item::new(kind, meta.mode, (meta.uid, meta.gid));
         if meta.kind == FileKind::File {
             for (name, value) in root.tree().xattrs(path)? {
@@ -88,7 +121,7 @@ impl Plan {
         Ok(item)
     }
 
-    fn add_parents(&mut self, root: &Root, path: &RootPath) -> Result<(), Error> {
+    pub(super) fn add_parents(&mut self, root: &Root, path: &RootPath) -> Result<(), Error> {
         for above in path.ancestors() {
             if above.is_root() || self.items.contains_key(&above) {
                 continue;
@@ -277,7 +310,7 @@ pub fn platform(target: &crate::elf::Target) -> (&'static str, &'static str) {
 }
 
 impl Item {
-    fn new(kind: ItemKind, mode: u32, (uid, gid): (u32, u32)) -> Self {
+    pub(super) fn new(kind: ItemKind, mode: u32, (uid, gid): (u32, u32)) -> Self {
         Self { kind, mode, uid, gid, xattrs: Vec::new() }
     }
 }

@@ -2,6 +2,8 @@
 //! is written as it says; nothing is decided after it.
 
 mod build;
+mod content;
+mod copies;
 mod tree;
 mod user;
 
@@ -9,9 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use build::platform;
+pub use content::changed;
 pub use tree::PlannedTree;
 pub use user::Identity;
 
+use crate::elf::Stripped;
 use crate::path::RootPath;
 
 /// What the user says about how the image runs, as far as the closure does not depend on it.
@@ -27,6 +31,8 @@ pub struct Settings {
     pub labels: BTreeMap<String, String>,
     /// Seconds since 1970 of every time in the image.
     pub epoch: u64,
+    /// Whether debug sections and symbol tables are left out of ELF files.
+    pub strip: bool,
 }
 
 /// What was kept or dropped by rule, to be told to the user.
@@ -40,6 +46,8 @@ pub struct Notes {
     pub dropped_xattrs: BTreeMap<String, usize>,
     /// Devices, sockets and pipes that were asked for and are not packed.
     pub not_packed: Vec<RootPath>,
+    /// Bytes of debug sections and symbol tables: left out, or what leaving them out would save.
+    pub strippable: u64,
 }
 
 /// An entry of the image.
@@ -81,6 +89,8 @@ pub enum Content {
         size: u64,
         /// Its modification and change time when it was planned: another stamp at copying is an error.
         stamp: (i128, i128),
+        /// What it is without debug sections and symbol tables, if those are left out.
+        stripped: Option<Arc<Stripped>>,
     },
     /// Bytes that slimroot made.
     Made(Arc<[u8]>),
@@ -90,6 +100,7 @@ impl Content {
     /// How many bytes it is.
     pub fn size(&self) -> u64 {
         match self {
+            Self::FromRoot { stripped: Some(stripped), .. } => stripped.size(),
             Self::FromRoot { size, .. } => *size,
             Self::Made(bytes) => bytes.len() as u64,
         }

@@ -74,7 +74,7 @@ impl Tree for PlannedTree {
     fn open(&self, path: &RootPath) -> Result<Box<dyn Source>, Error> {
         let (item, meta) = self.item(path)?;
         match &item.kind {
-            ItemKind::File(Content::FromRoot { path, .. }) => self.root.open(path),
+            ItemKind::File(content @ Content::FromRoot { .. }) => content.open(&*self.root),
             ItemKind::File(Content::Made(bytes)) => Ok(Box::new(MemSource::new(*meta, Arc::clone(bytes)))),
             _ => Err(Error::unreadable(path, io::Error::from(io::ErrorKind::InvalidInput))),
         }
