@@ -291,7 +291,7 @@ fn on_disk() -> (tempfile::TempDir, Plan) {
     fs::write(dir.path().join("big"), vec![7; 2_000_000]).expect("written");
     let tree = DirTree::open(dir.path()).expect("a tree");
     let meta = tree.meta(&path("/big")).expect("readable").expect("there");
-    let content = Content::FromRoot { path: path("/big"), size: meta.size, stamp: meta.stamp };
+    let content = Content::FromRoot { path: path("/big"), size: meta.size, stamp: meta.stamp, stripped: None };
     let mut plan = Plan::default();
     plan.items.insert(path("/big"), item(ItemKind::File(content), 0o644));
     (dir, plan)

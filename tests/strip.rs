@@ -10,7 +10,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const PROGRAM: &str = "#include <stdio.h>\nint twice(int);\nint main(void) { printf(\"%d\\n\", twice(21)); return 0; }\n";
+const PROGRAM: &str =
+    "#include <stdio.h>\nint twice(int);\nint main(void) { printf(\"%d\\n\", twice(21)); return 0; }\n";
 const LIBRARY: &str = "static int hidden(int x) { return 2 * x; }\nint twice(int x) { return hidden(x); }\n";
 
 fn run(program: &str, args: &[&str]) -> Output {
@@ -88,7 +89,10 @@ fn what_is_stripped_runs_and_is_as_small_as_gnu_strip_makes_it() {
         let complaints = String::from_utf8_lossy(&told.stderr).into_owned();
         assert!(complaints.is_empty(), "{path}: {complaints}");
         let text = String::from_utf8_lossy(&told.stdout).into_owned();
-        assert!(text.contains(".note.gnu.build-id") && text.contains(".dynsym") && !text.contains(".debug_info"), "{path}");
+        assert!(
+            text.contains(".note.gnu.build-id") && text.contains(".dynsym") && !text.contains(".debug_info"),
+            "{path}"
+        );
     }
     // What the loader needs has its place unchanged: program headers are the same, byte by byte.
     let head = |root: &Path| fs::read(root.join("bin/prog")).expect("read")[64..64 + 13 * 56].to_vec();

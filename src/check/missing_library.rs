@@ -98,6 +98,13 @@ pub(super) fn lost(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             finding.code = code(&cause);
             finding.says = says(missing, &cause);
             finding.help = help;
+            if cause == Cause::Absent
+                && let Some(package) = evidence.package_with(&missing.name)?
+            {
+                finding
+                    .help
+                    .insert(0, format!("the package {package} has it, but the file is gone: install that again"));
+            }
         }
         found.push(finding);
     }

@@ -51,6 +51,7 @@ use crate::closure::{Closure, Fired};
 use crate::error::{ERROR_CODES, Error};
 use crate::finding::{Finding, Level};
 use crate::loader::{Loaded, Objects, Role};
+use crate::package;
 use crate::path::RootPath;
 use crate::plan::{Identity, RunSettings};
 use crate::profile::Profile;
@@ -150,6 +151,14 @@ impl<'a> Evidence<'a> {
             }
         }
         Ok(false)
+    }
+
+    /// The package whose list has a file of this name.
+    fn package_with(&self, name: &[u8]) -> Result<Option<String>, Error> {
+        match package::open(self.root())? {
+            Some(database) => database.with_name(name),
+            None => Ok(None),
+        }
     }
 
     /// A finding about how the entry is started, with the reasons for the file it is about.

@@ -37,10 +37,14 @@ impl Closure {
         for pattern in &request.include {
             build.include(pattern)?;
         }
+        for package in &request.packages {
+            build.package(package)?;
+        }
         for profile in &request.profiles {
             build.profile(profile, true)?;
         }
         build.automatic()?;
+        build.package_records()?;
         Ok(build.closure)
     }
 }

@@ -101,6 +101,14 @@ impl Build<'_> {
         Ok(())
     }
 
+    /// A file of a package that is asked for as such: all but what nothing reads at run time.
+    pub(super) fn packaged(&mut self, package: &str, path: &RootPath) -> Result<(), Error> {
+        let is_out = NOT_RUN.iter().filter_map(RootPath::new).any(|dir| path.is_within(&dir))
+            || NOT_RUN_ENDS.iter().any(|end| path.name().ends_with(end))
+            || self.request.exclude.iter().any(|glob| glob.covers(path));
+        if is_out { Ok(()) } else { self.bring(None, package, path) }
+    }
+
     fn companion(&mut self, entry: &RootPath, package: &str, path: &RootPath) -> Result<(), Error> {
         let lies_in = |dirs: &[&str]| dirs.iter().filter_map(RootPath::new).any(|dir| path.is_within(&dir));
         // A library beside others is there for whoever needs it; what a profile knows is left to the profile.
@@ -112,9 +120,10 @@ impl Build<'_> {
             || self.closure.homes.iter().any(|home| path.is_within(home))
             || NOT_RUN_ENDS.iter().any(|end| path.name().ends_with(end))
             || self.request.exclude.iter().any(|glob| glob.covers(path));
-        if is_out {
-            return Ok(());
-        }
+        if is_out { Ok(()) } else { self.bring(Some(entry), package, path) }
+    }
+
+    fn bring(&mut self, entry: Option<&RootPath>, package: &str, path: &RootPath) -> Result<(), Error> {
         let reason = Reason::Companion { package: package.to_owned() };
         let followed = self.root.follow(path.as_bytes())?;
         match followed.found().map(|(real, meta)| (real.clone(), meta.kind)) {
@@ -122,7 +131,7 @@ impl Build<'_> {
             Some((_, FileKind::Dir)) if !path.is_within(&var()) => Ok(()),
             Some((real, kind)) => {
                 let is_new = !self.closure.nodes.contains_key(&real);
-                self.closure.take(self.root, Some(entry), &RootPath::root(), path.as_bytes(), reason)?;
+                self.closure.take(self.root, entry, &RootPath::root(), path.as_bytes(), reason)?;
                 if is_new && kind == FileKind::File { self.elf_file(&real) } else { Ok(()) }
             }
             None => {
@@ -130,12 +139,7 @@ impl Build<'_> {
                 if let Some(hop) = followed.hops.last()
                     && let Some(meta) = self.root.meta(&hop.link)?
                 {
-                    self.closure.add(
-                        Some(entry.clone()),
-                        hop.link.clone(),
-                        NodeKind::Link(meta, hop.text.clone()),
-                        reason,
-                    );
+                    self.closure.add(entry.cloned(), hop.link.clone(), NodeKind::Link(meta, hop.text.clone()), reason);
                 }
                 Ok(())
             }

@@ -10,6 +10,7 @@ mod companions;
 mod declared;
 mod query;
 mod reason;
+mod records;
 mod script;
 mod strings;
 
@@ -63,6 +64,8 @@ pub struct Request {
     pub include: Vec<RootGlob>,
     /// Patterns of what is not added by patterns or profiles.
     pub exclude: Vec<RootGlob>,
+    /// Packages of the root's database to add.
+    pub packages: Vec<String>,
     /// Profiles to apply.
     pub profiles: Vec<Profile>,
     /// Whose packages bring their files.

@@ -127,6 +127,7 @@ impl Reason {
         if let (Self::Hop { path, to }, None) = (self, from) {
             return format!("a link on the way to {}: {}", show(path), to.says(None));
         }
+        let asker = from;
         let from = from.map_or_else(|| "the command line".to_owned(), ToString::to_string);
         match self {
             Self::Entry => "it is the entry".to_owned(),
@@ -152,7 +153,10 @@ impl Reason {
             Self::PassedThrough { path } => format!("{from} uses the path {}", show(path)),
             Self::Included { pattern } => format!("it matches --include {pattern}"),
             Self::Home { why, .. } | Self::Command { why } => why.clone(),
-            Self::Companion { package } => format!("package {package} brought it with {from}"),
+            Self::Companion { package } => match asker {
+                Some(asker) => format!("package {package} brought it with {asker}"),
+                None => format!("it is in the package {package}, which is asked for"),
+            },
             Self::Profile { profile, why } => format!("profile {profile}: {why}"),
         }
     }

@@ -60,6 +60,9 @@ pub(crate) struct ImageOptions {
     /// Places a file or directory of the root elsewhere in the image, with its own modes and owners. Repeatable.
     #[arg(long = "copy", value_name = "SRC:DST")]
     pub(crate) copy: Vec<String>,
+    /// A package of the distribution, without documents, manuals, translations and headers. Repeatable.
+    #[arg(long = "package", value_name = "NAME")]
+    pub(crate) package: Vec<String>,
     /// What patterns and profiles shall not add. Repeatable.
     #[arg(long = "exclude", short = 'x', value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
@@ -169,6 +172,7 @@ pub(crate) fn request_of(root: &RootOptions, image: &ImageOptions, line: &[Strin
             CompanionOption::None => Companions::None,
         },
         known: Profile::builtins()?,
+        packages: image.package.clone(),
         include: globs(&image.include)?,
         copies: image.copy.iter().map(|text| copy(text)).collect::<Result<_, _>>()?,
         exclude: globs(&image.exclude)?,

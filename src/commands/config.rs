@@ -25,6 +25,7 @@ pub(crate) struct Config {
     companions: CompanionOption,
     include: Vec<String>,
     copy: Vec<String>,
+    packages: Vec<String>,
     exclude: Vec<String>,
     strip: bool,
     env: BTreeMap<String, String>,
@@ -132,6 +133,7 @@ impl Config {
             profile: joined(&self.profiles, &options.profile),
             include: joined(&self.include, &options.include),
             copy: joined(&self.copy, &options.copy),
+            package: joined(&self.packages, &options.package),
             exclude: joined(&self.exclude, &options.exclude),
             no_profile: joined(&self.no_profiles, &options.no_profile),
             companions: match options.companions {

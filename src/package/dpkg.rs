@@ -1,6 +1,7 @@
-//! dpkg, of Debian and its kin: `/var/lib/dpkg/status` and `info/PACKAGE.list` (dpkg-query(1), deb-control(5)).
+//! dpkg, of Debian and its kin: `/var/lib/dpkg/status` and `info/PACKAGE.list` (dpkg-query(1), deb-control(5)); in images
+//! that hold parts of packages `status.d/PACKAGE` and `status.d/PACKAGE.md5sums`, which scanners read.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Packages;
 use crate::error::Error;
@@ -9,6 +10,8 @@ use crate::root::Root;
 
 const STATUS: &[u8] = b"/var/lib/dpkg/status";
 const INFO: &[u8] = b"/var/lib/dpkg/info";
+/// Where the records of partial packages lie.
+const PARTIAL: &[u8] = b"/var/lib/dpkg/status.d";
 /// Largest database file that is read.
 const MAX_FILE: usize = 64 << 20;
 
@@ -20,6 +23,7 @@ pub(super) struct Dpkg<'r> {
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Stanza {
+    text: String,
     source: String,
     is_for_all: bool,
     depends: Vec<String>,
@@ -32,8 +36,9 @@ impl<'r> Dpkg<'r> {
         Ok(Some(Self { root, stanzas: parse_status(&String::from_utf8_lossy(&status)), info }))
     }
 
-    fn list(&self, package: &str) -> Result<Vec<u8>, Error> {
-        for name in [format!("{package}.list"), format!("{package}:{}.list", self.arch())] {
+    /// A file of the database about a package, which is named with its architecture if there may be several.
+    fn info_file(&self, package: &str, what: &str) -> Result<Vec<u8>, Error> {
+        for name in [format!("{package}.{what}"), format!("{package}:{}.{what}", self.arch())] {
             let path = self.info.join(name.as_bytes());
             if self.root.meta(&path)?.is_some() {
                 return self.root.read(&path, MAX_FILE);
@@ -73,8 +78,47 @@ impl Packages for Dpkg<'_> {
     }
 
     fn contents(&self, package: &str) -> Result<Vec<RootPath>, Error> {
-        let list = self.list(package)?;
+        let list = self.info_file(package, "list")?;
         Ok(list.split(|b| *b == b'\n').filter_map(RootPath::new).filter(|path| !path.is_root()).collect())
+    }
+
+    fn with_name(&self, name: &[u8]) -> Result<Option<String>, Error> {
+        let end = [b"/", name].concat();
+        for file in self.root.list(&self.info)? {
+            let Some(package) = file.strip_suffix(b".list") else { continue };
+            let list = self.root.read(&self.info.join(&file), MAX_FILE)?;
+            if list.split(|b| *b == b'\n').any(|line| line.ends_with(&end)) {
+                let package = String::from_utf8_lossy(package).into_owned();
+                return Ok(Some(package.split(':').next().unwrap_or_default().to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
+    fn records(
+        &self,
+        packages: &BTreeSet<String>,
+        is_shipped: &dyn Fn(&RootPath) -> bool,
+    ) -> Result<Vec<(RootPath, Vec<u8>)>, Error> {
+        let dir = RootPath::new(PARTIAL).unwrap_or_else(RootPath::root);
+        let mut found = Vec::new();
+        for package in packages {
+            let Some(stanza) = self.stanzas.get(package) else { continue };
+            found.push((dir.join(package.as_bytes()), format!("{}\n", stanza.text).into_bytes()));
+            let sums = self.info_file(package, "md5sums")?;
+            let mut kept = Vec::new();
+            for line in sums.split_inclusive(|b| *b == b'\n') {
+                // A digest, two blanks, the path without its first slash.
+                let path = line.get(34..).map(|path| [b"/", path.trim_ascii_end()].concat());
+                if path.and_then(RootPath::new).is_some_and(|path| is_shipped(&path)) {
+                    kept.extend_from_slice(line);
+                }
+            }
+            if !kept.is_empty() {
+                found.push((dir.join(format!("{package}.md5sums").as_bytes()), kept));
+            }
+        }
+        Ok(found)
     }
 
     fn halves(&self, package: &str) -> Vec<String> {
@@ -90,7 +134,7 @@ impl Packages for Dpkg<'_> {
 fn parse_status(text: &str) -> BTreeMap<String, Stanza> {
     let mut found = BTreeMap::new();
     for block in text.split("\n\n") {
-        let mut stanza = Stanza::default();
+        let mut stanza = Stanza { text: block.trim_end().to_owned(), ..Stanza::default() };
         let mut name = String::new();
         for line in block.lines() {
             let Some((key, value)) = line.split_once(": ") else { continue };
@@ -122,6 +166,33 @@ mod tests {
 
     use super::*;
     use crate::root::MemTree;
+
+    #[test]
+    fn records_are_the_stanza_and_the_sums_of_what_is_shipped() {
+        let mut tree = MemTree::default();
+        tree.file("/var/lib/dpkg/status", 0o644, "Package: web\nVersion: 1\nDescription: x\n y\n\n")
+            .file("/var/lib/dpkg/info/web.list", 0o644, "/.\n/bin/web\n")
+            .file(
+                "/var/lib/dpkg/info/web.md5sums",
+                0o644,
+                "d41d8cd98f00b204e9800998ecf8427e  bin/web\nd41d8cd98f00b204e9800998ecf8427e  usr/share/doc/web/x\n",
+            );
+        let root = Root::new(Arc::new(tree));
+        let database = Dpkg::open(&root).expect("readable").expect("a database");
+        let shipped = |path: &RootPath| path.name() == b"web";
+        let records = database.records(&BTreeSet::from(["web".to_owned()]), &shipped).expect("made");
+        let shown: Vec<(String, String)> =
+            records.iter().map(|(path, text)| (path.to_string(), String::from_utf8_lossy(text).into_owned())).collect();
+        let record = |name: &str, text: &str| (format!("/var/lib/dpkg/status.d/{name}"), text.to_owned());
+        assert_eq!(
+            shown,
+            [
+                record("web", "Package: web\nVersion: 1\nDescription: x\n y\n"),
+                record("web.md5sums", "d41d8cd98f00b204e9800998ecf8427e  bin/web\n")
+            ]
+        );
+        assert_eq!(database.with_name(b"web").expect("known").as_deref(), Some("web"));
+    }
 
     #[test]
     fn owners_contents_and_halves_are_found() {

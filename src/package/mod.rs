@@ -1,8 +1,9 @@
 //! Package databases: who owns a file, and what else it owns. One file a database.
 
+mod apk;
 mod dpkg;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Error;
 use crate::path::RootPath;
@@ -25,6 +26,23 @@ pub trait Packages {
     /// Packages that are the machine-independent half of this one: built from the same source, for all machines, and
     /// always installed with it.
     fn halves(&self, package: &str) -> Vec<String>;
+
+    /// The package whose list has a file of this name, whether the file is there or not.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    fn with_name(&self, name: &[u8]) -> Result<Option<String>, Error>;
+
+    /// The records by which scanners know the packages of an image that holds only a part of each: the files to be made.
+    /// `is_shipped` says whether a path that a package lists is in the image.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    fn records(
+        &self,
+        packages: &BTreeSet<String>,
+        is_shipped: &dyn Fn(&RootPath) -> bool,
+    ) -> Result<Vec<(RootPath, Vec<u8>)>, Error>;
 }
 
 /// Opens the database of a root; `None` if it has none that is known.
@@ -32,5 +50,8 @@ pub trait Packages {
 /// # Errors
 /// `unreadable`.
 pub fn open<'r>(root: &'r Root) -> Result<Option<Box<dyn Packages + 'r>>, Error> {
-    Ok(dpkg::Dpkg::open(root)?.map(|database| Box::new(database) as Box<dyn Packages + 'r>))
+    if let Some(database) = dpkg::Dpkg::open(root)? {
+        return Ok(Some(Box::new(database)));
+    }
+    Ok(apk::Apk::open(root)?.map(|database| Box::new(database) as Box<dyn Packages + 'r>))
 }

@@ -45,6 +45,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("opencl", include_str!("../../profiles/opencl.toml")),
     ("openssl", include_str!("../../profiles/openssl.toml")),
     ("p11-kit", include_str!("../../profiles/p11-kit.toml")),
+    ("package-records", include_str!("../../profiles/package-records.toml")),
     ("pam", include_str!("../../profiles/pam.toml")),
     ("perl", include_str!("../../profiles/perl.toml")),
     ("php", include_str!("../../profiles/php.toml")),

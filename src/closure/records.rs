@@ -1,0 +1,70 @@
+//! What tells scanners and lawyers which packages an image holds parts of: records in the form of the distribution, and
+//! licences. A package of which only documents ship is not recorded: it would be blamed for code that is not there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::build::Build;
+use super::{NodeKind, Reason, Unmatched};
+use crate::error::Error;
+use crate::package;
+use crate::path::RootPath;
+use crate::profile::{Need, Profile};
+
+/// The name under which it is switched off.
+const PROFILE: &str = "package-records";
+const RECORD_MODE: u32 = 0o644;
+
+impl Build<'_> {
+    /// Adds the records of every package that a file in the image came with.
+    pub(super) fn package_records(&mut self) -> Result<(), Error> {
+        if !self.request.profiles.iter().any(|profile: &Profile| profile.name == PROFILE) {
+            return Ok(());
+        }
+        let Some(database) = package::open(self.root)? else { return Ok(()) };
+        let is_file = |node: &NodeKind| matches!(node, NodeKind::File(_));
+        let files: Vec<RootPath> =
+            self.closure.nodes.iter().filter(|(_, node)| is_file(node)).map(|(path, _)| path.clone()).collect();
+        let owners: BTreeMap<RootPath, String> = database.owners(&files)?;
+        let is_document = |path: &RootPath| path.as_bytes().starts_with(b"/usr/share/doc/");
+        let packages: BTreeSet<String> =
+            owners.iter().filter(|(path, _)| !is_document(path)).map(|(_, package)| package.clone()).collect();
+        let reason = |why: &str| Reason::Profile { profile: PROFILE.to_owned(), why: why.to_owned() };
+        for package in &packages {
+            let copyright = format!("/usr/share/doc/{package}/copyright");
+            let why = reason("licences must go with what they cover; scanners read them there");
+            self.closure.take(self.root, None, &RootPath::root(), copyright.as_bytes(), why)?;
+        }
+        let is_shipped = |path: &RootPath| {
+            let followed = self.root.follow(path.as_bytes());
+            followed.is_ok_and(|followed| {
+                followed.found().is_some_and(|(real, _)| {
+                    self.closure.nodes.contains_key(real)
+                        || self.closure.nodes.range(real.clone()..).nth(1).is_some_and(|(next, _)| next.is_within(real))
+                })
+            })
+        };
+        let records = database.records(&packages, &is_shipped)?;
+        for (path, bytes) in records {
+            let kind = NodeKind::MadeFile { mode: RECORD_MODE, bytes: bytes.into() };
+            self.closure.add(None, path, kind, reason("scanners match advisories by it"));
+        }
+        Ok(())
+    }
+
+    /// `--package`: what a package brought, with its commands and libraries.
+    pub(super) fn package(&mut self, name: &str) -> Result<(), Error> {
+        let contents = match package::open(self.root)? {
+            Some(database) => database.contents(name)?,
+            None => Vec::new(),
+        };
+        if contents.is_empty() {
+            let unmatched = Unmatched { who: "--package".to_owned(), what: name.to_owned(), need: Need::Required };
+            self.closure.unmatched.push(unmatched);
+            return Ok(());
+        }
+        for path in contents {
+            self.packaged(name, &path)?;
+        }
+        Ok(())
+    }
+}
