@@ -10,14 +10,17 @@ use crate::package;
 use crate::path::RootPath;
 use crate::profile::{Need, Profile};
 
-/// The name under which it is switched off.
-const PROFILE: &str = "package-records";
+/// The names under which both are switched off.
+const RECORDS: &str = "package-records";
+const LICENCES: &str = "licences";
 const RECORD_MODE: u32 = 0o644;
 
 impl Build<'_> {
     /// Adds the records of every package that a file in the image came with.
     pub(super) fn package_records(&mut self) -> Result<(), Error> {
-        if !self.request.profiles.iter().any(|profile: &Profile| profile.name == PROFILE) {
+        let is_on = |name: &str| self.request.profiles.iter().any(|profile: &Profile| profile.name == name);
+        let (with_records, with_licences) = (is_on(RECORDS), is_on(LICENCES));
+        if !with_records && !with_licences {
             return Ok(());
         }
         let Some(database) = package::open(self.root)? else { return Ok(()) };
@@ -28,11 +31,14 @@ impl Build<'_> {
         let is_document = |path: &RootPath| path.as_bytes().starts_with(b"/usr/share/doc/");
         let packages: BTreeSet<String> =
             owners.iter().filter(|(path, _)| !is_document(path)).map(|(_, package)| package.clone()).collect();
-        let reason = |why: &str| Reason::Profile { profile: PROFILE.to_owned(), why: why.to_owned() };
-        for package in &packages {
+        let reason = |profile: &str, why: &str| Reason::Profile { profile: profile.to_owned(), why: why.to_owned() };
+        for package in packages.iter().filter(|_| with_licences) {
             let copyright = format!("/usr/share/doc/{package}/copyright");
-            let why = reason("licences must go with what they cover; scanners read them there");
+            let why = reason(LICENCES, "licences must go with what they cover; scanners read them there");
             self.closure.take(self.root, None, &RootPath::root(), copyright.as_bytes(), why)?;
+        }
+        if !with_records {
+            return Ok(());
         }
         let is_shipped = |path: &RootPath| {
             let followed = self.root.follow(path.as_bytes());
@@ -46,7 +52,7 @@ impl Build<'_> {
         let records = database.records(&packages, &is_shipped)?;
         for (path, bytes) in records {
             let kind = NodeKind::MadeFile { mode: RECORD_MODE, bytes: bytes.into() };
-            self.closure.add(None, path, kind, reason("scanners match advisories by it"));
+            self.closure.add(None, path, kind, reason(RECORDS, "scanners match advisories by it"));
         }
         Ok(())
     }

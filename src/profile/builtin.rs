@@ -30,6 +30,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("krb5", include_str!("../../profiles/krb5.toml")),
     ("krb5-plugins", include_str!("../../profiles/krb5-plugins.toml")),
     ("ldap", include_str!("../../profiles/ldap.toml")),
+    ("licences", include_str!("../../profiles/licences.toml")),
     ("locale", include_str!("../../profiles/locale.toml")),
     ("lua", include_str!("../../profiles/lua.toml")),
     ("magic", include_str!("../../profiles/magic.toml")),
