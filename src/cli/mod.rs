@@ -42,7 +42,7 @@ enum Command {
     Why(commands::why::Options),
     /// Finds what would go wrong with an entry.
     Check(Box<commands::check::Options>),
-    /// Lists the profiles, or shows one.
+    /// Lists the profiles, shows one, or tries their examples.
     Profiles(commands::profiles::Options),
     /// Explains the code of a message.
     Explain {
@@ -157,8 +157,9 @@ fn run(command: Command) -> Result<u8, Error> {
             Ok(verdict(checked.is_whole()))
         }
         Command::Profiles(options) => {
-            render::text(&commands::profiles::run(&options)?)?;
-            Ok(exit::DONE)
+            let told = commands::profiles::run(&options)?;
+            render::text(&told.text)?;
+            Ok(verdict(told.is_whole))
         }
         Command::Explain { code } => {
             render::text(&commands::explain::run(code.as_deref())?)?;

@@ -10,6 +10,7 @@ use crate::elf::Priority;
 use crate::error::Error;
 use crate::loader::{self, Answer, Conditions, FoundBy, Objects, Process, Role};
 use crate::path::{RootPath, show};
+use crate::profile::Profile;
 use crate::root::{End, FileKind, Root};
 
 impl Closure {
@@ -25,7 +26,7 @@ impl Closure {
         let conditions = request.conditions();
         let level = request.cpu.as_deref().and_then(|level| level.strip_prefix("x86-64-v")?.parse().ok());
         let closure = Self { conditions: conditions.clone(), cpu_level: level.unwrap_or(1), ..Self::default() };
-        let mut build = Build { root, objects, request, conditions, closure };
+        let mut build = Build { root, objects, request, conditions, closure, depth: 0 };
         build.entry(&request.entry, &request.args, Reason::Entry)?;
         for bin in &request.bins {
             build.entry(bin, &[], Reason::Bin)?;
@@ -49,12 +50,29 @@ impl Closure {
     }
 }
 
+impl Closure {
+    /// What one profile makes of a root, without any entry.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub fn of_profile(root: &Root, profile: &Profile) -> Result<Self, Error> {
+        let request = Request::default();
+        let (objects, conditions) = (Objects::new(root), request.conditions());
+        let closure = Self::default();
+        let mut build = Build { root, objects: &objects, request: &request, conditions, closure, depth: 0 };
+        build.profile(profile, true)?;
+        Ok(build.closure)
+    }
+}
+
 pub(super) struct Build<'a> {
     pub(super) root: &'a Root,
     pub(super) objects: &'a Objects<'a>,
     pub(super) request: &'a Request,
     pub(super) conditions: Conditions,
     pub(super) closure: Closure,
+    /// How many calls lie above what is being added.
+    pub(super) depth: usize,
 }
 
 /// What is started to start one program.
@@ -175,7 +193,7 @@ impl Build<'_> {
         }
         let process = loader::load(self.objects, path, &self.conditions, None)?;
         if self.request.processes_only {
-            self.closure.processes.push(Started { process, required: true });
+            self.closure.processes.push(Started { process, required: true, is_command: self.depth > 0 });
             return Ok(());
         }
         self.add_process(&process, real)?;
@@ -184,12 +202,12 @@ impl Build<'_> {
                 let (path, library) = (library.path.clone(), library.real.clone());
                 self.closure.take(self.root, Some(real), &self.conditions.cwd, &path, Reason::Audit)?;
                 self.add_process(audit, &library)?;
-                self.closure.processes.push(Started { process: audit.clone(), required: false });
+                self.closure.processes.push(Started { process: audit.clone(), required: false, is_command: false });
             }
         }
         self.add_named_libraries(&process, real)?;
         let levels: BTreeSet<String> = process.variants.iter().map(|variant| variant.level.clone()).collect();
-        self.closure.processes.push(Started { process, required: true });
+        self.closure.processes.push(Started { process, required: true, is_command: self.depth > 0 });
         if self.request.cpu.is_none() {
             for level in levels {
                 let conditions = Conditions { cpu: Some(level.clone()), ..self.conditions.clone() };
@@ -250,7 +268,7 @@ impl Build<'_> {
                 let (path, real) = (plugin.path.clone(), plugin.real.clone());
                 self.closure.take(self.root, Some(program), &cwd, &path, Reason::Opens { name })?;
                 self.add_process(&opened, &real)?;
-                self.closure.processes.push(Started { process: opened, required: false });
+                self.closure.processes.push(Started { process: opened, required: false, is_command: false });
             }
         }
         Ok(())
@@ -308,7 +326,11 @@ impl Build<'_> {
                         let (from, real) = (object.real.clone(), plugin.real.clone());
                         self.closure.take(self.root, Some(&from), &cwd, &plugin.path, reason)?;
                         self.add_objects(&opened, &real)?;
-                        found.push(Started { process: opened, required: note.priority == Priority::Required });
+                        found.push(Started {
+                            process: opened,
+                            required: note.priority == Priority::Required,
+                            is_command: false,
+                        });
                     }
                     break;
                 }

@@ -120,7 +120,10 @@ impl Build<'_> {
         }
         self.closure.commands.insert(found.clone());
         let reason = Reason::Command { why: command.why.clone() };
-        match self.call(Some(from), &found, &[], reason, depth + 1) {
+        self.depth += 1;
+        let called = self.call(Some(from), &found, &[], reason, depth + 1);
+        self.depth -= 1;
+        match called {
             Err(error)
                 if matches!(
                     error.code,

@@ -6,8 +6,9 @@ use super::build::Build;
 use super::{Reason, Started};
 use crate::error::Error;
 use crate::loader;
+use crate::package;
 use crate::path::{RootPath, show};
-use crate::profile::{Clue, Profile};
+use crate::profile::{Clue, EntryKind, Profile};
 
 /// Bytes of a program that are searched for strings at a time, and by how much the pieces overlap.
 const PIECE: usize = 1 << 20;
@@ -99,7 +100,7 @@ impl Build<'_> {
         let mut seen = BTreeSet::new();
         for started in self.closure.processes.iter().filter(|started| started.required) {
             for (index, object) in started.process.loaded.iter().enumerate().skip(started.process.inherited) {
-                let is_program = index == 0;
+                let is_program = index == 0 && !started.is_command;
                 if is_program {
                     signs.programs.insert(object.real.clone());
                 }
@@ -145,7 +146,46 @@ impl Build<'_> {
             let Some(value) = self.request.env.get(name) else { return Ok(None) };
             said.push(format!("{name} is {value}"));
         }
+        if let Some(pattern) = &clue.path {
+            let Some(path) = self.root.matching(pattern)?.into_iter().next() else { return Ok(None) };
+            said.push(format!("the root has {path}"));
+        }
+        if let Some(name) = &clue.package {
+            let Some(database) = package::open(self.root)? else { return Ok(None) };
+            if database.contents(name)?.is_empty() {
+                return Ok(None);
+            }
+            said.push(format!("the package {name} is installed"));
+        }
+        if let Some(wanted) = &clue.interpreter {
+            let programs =
+                signs.programs.iter().filter(|_| self.is_script()).map(|path| show(path.name()).into_owned());
+            let fits = |name: &String| wanted.strip_suffix('*').map_or(name == wanted, |start| name.starts_with(start));
+            let Some(name) = programs.into_iter().find(fits) else { return Ok(None) };
+            said.push(format!("the entry is a script for {name}"));
+        }
+        if let Some(kind) = clue.entry {
+            if self.entry_kind() != Some(kind) {
+                return Ok(None);
+            }
+            said.push(format!("the entry is of the kind {kind:?}").to_lowercase());
+        }
         Ok(Some(said.join(" and ")))
+    }
+
+    /// Whether the entry is a script: what runs it is another file then.
+    fn is_script(&self) -> bool {
+        self.entry_kind() == Some(EntryKind::Script)
+    }
+
+    fn entry_kind(&self) -> Option<EntryKind> {
+        let entry = self.closure.entries.first()?;
+        let own = self.closure.processes.iter().find(|started| started.process.loaded[0].real == entry.real);
+        Some(match own {
+            None => EntryKind::Script,
+            Some(started) if started.process.facts.is_some() => EntryKind::Dynamic,
+            Some(_) => EntryKind::Static,
+        })
     }
 
     fn string_in(&self, texts: &[String], programs: &BTreeSet<RootPath>) -> Result<Option<(RootPath, String)>, Error> {
@@ -183,7 +223,7 @@ impl Build<'_> {
                         let (path, real) = (plugin.path.clone(), plugin.real.clone());
                         self.closure.take(self.root, None, &cwd, &path, reason)?;
                         self.add_process(&opened, &real)?;
-                        self.closure.processes.push(Started { process: opened, required: false });
+                        self.closure.processes.push(Started { process: opened, required: false, is_command: false });
                     }
                     break;
                 }

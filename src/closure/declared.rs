@@ -70,6 +70,9 @@ impl Build<'_> {
     }
 
     fn take_rule(&mut self, profile: &Profile, take: &Take, is_asked: bool) -> Result<(), Error> {
+        if take.glibc_before.is_some_and(|release| !self.is_before(release)) {
+            return Ok(());
+        }
         let reason = Reason::Profile { profile: profile.name.clone(), why: take.why.clone() };
         let mut any = false;
         for (pattern, is_alternate) in
@@ -94,6 +97,13 @@ impl Build<'_> {
             self.closure.unmatched.push(Unmatched { who, what: take.why.clone(), need: take.need });
         }
         Ok(())
+    }
+
+    /// Whether a process has a glibc older than a release; one that does not say which it is is old.
+    fn is_before(&self, release: (u32, u32)) -> bool {
+        let glibc = self.closure.processes.iter().filter_map(|started| started.process.facts.as_ref());
+        let mut glibc = glibc.filter(|facts| facts.family == loader::Family::Glibc);
+        glibc.any(|facts| facts.release.is_none_or(|own| own < release))
     }
 
     /// A link of the root as it is, with the directory it leads to but nothing that lies there.
@@ -167,7 +177,7 @@ impl Build<'_> {
         let host = host.filter(|_| elf.interp.is_none());
         let process = loader::load(self.objects, real.as_bytes(), &self.conditions, host.as_ref())?;
         self.add_process(&process, real)?;
-        self.closure.processes.push(Started { process, required: false });
+        self.closure.processes.push(Started { process, required: false, is_command: false });
         Ok(())
     }
 

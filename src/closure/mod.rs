@@ -155,6 +155,9 @@ pub struct Started {
     /// Whether a library it misses fails the build: true for entries and what they run by `#!`, false for files that
     /// a pattern brought in, which may never be loaded.
     pub required: bool,
+    /// Whether it is a program that a call starts, such as one of a shell script: its own words say less of the image
+    /// than the entry's.
+    pub is_command: bool,
 }
 
 /// What the image starts, found.

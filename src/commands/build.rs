@@ -54,6 +54,9 @@ pub(crate) struct ImageOptions {
     /// A profile: a name of `slimroot profiles`, or a file. Repeatable.
     #[arg(long = "profile", short = 'p', value_name = "PROFILE")]
     pub(crate) profile: Vec<String>,
+    /// A folder of profiles: they are known like the compiled-in ones, and take the place of those of their names.
+    #[arg(long = "profiles", value_name = "DIR")]
+    pub(crate) profiles: Option<PathBuf>,
     /// Files to add: a quoted pattern inside the root; directories come with all they hold. Repeatable.
     #[arg(long = "include", short = 'i', value_name = "GLOB")]
     pub(crate) include: Vec<String>,
@@ -171,7 +174,7 @@ pub(crate) fn request_of(root: &RootOptions, image: &ImageOptions, line: &[Strin
             CompanionOption::Entry => Companions::Entry,
             CompanionOption::None => Companions::None,
         },
-        known: Profile::builtins()?,
+        known: known_profiles(image)?,
         packages: image.package.clone(),
         include: globs(&image.include)?,
         copies: image.copy.iter().map(|text| copy(text)).collect::<Result<_, _>>()?,
@@ -191,21 +194,52 @@ fn copy(text: &str) -> Result<(RootPath, RootPath), Error> {
     })
 }
 
+/// A profile by its name, or out of a file.
+pub(super) fn profile(name: &str) -> Result<Profile, Error> {
+    if !name.contains('/') && !name.ends_with(".toml") {
+        return Profile::builtin(name);
+    }
+    let text = std::fs::read_to_string(name)
+        .map_err(|error| Error::new("unknown-profile", format!("cannot read the profile {name}")).because(error))?;
+    Profile::parse(&text, name)
+}
+
+/// The profiles of a folder, which take the place of compiled-in ones of their names.
+fn folder(dir: &std::path::Path) -> Result<Vec<Profile>, Error> {
+    let unreadable = |error| Error::new("unknown-profile", format!("cannot list {}", dir.display())).because(error);
+    let mut names: Vec<PathBuf> = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            names.push(path);
+        }
+    }
+    names.sort();
+    names.iter().map(|path| profile(&path.to_string_lossy())).collect()
+}
+
+/// Compiled-in profiles, with those of the user's folder above them.
+fn known_profiles(image: &ImageOptions) -> Result<Vec<Profile>, Error> {
+    let mut known = Profile::builtins()?;
+    if let Some(dir) = &image.profiles {
+        for own in folder(dir)? {
+            known.retain(|profile| profile.name != own.name);
+            known.push(own);
+        }
+    }
+    Ok(known)
+}
+
 fn profiles(image: &ImageOptions) -> Result<Vec<Profile>, Error> {
-    for name in &image.no_profile {
+    let known = known_profiles(image)?;
+    for name in image.no_profile.iter().filter(|name| !known.iter().any(|profile| profile.name == **name)) {
         Profile::builtin(name)?;
     }
     let is_default = |profile: &Profile| profile.default && !image.no_profile.contains(&profile.name);
-    let mut found: Vec<Profile> = Profile::builtins()?.into_iter().filter(is_default).collect();
+    let mut found: Vec<Profile> = known.iter().filter(|profile| is_default(profile)).cloned().collect();
     for name in &image.profile {
-        let profile = if name.contains('/') || name.ends_with(".toml") {
-            let text = std::fs::read_to_string(name).map_err(|error| {
-                Error::new("unknown-profile", format!("cannot read the profile {name}")).because(error)
-            })?;
-            Profile::parse(&text, name)?
-        } else {
-            Profile::builtin(name)?
-        };
+        let own = known.iter().find(|profile| profile.name == *name).cloned();
+        let profile = own.map_or_else(|| profile(name), Ok)?;
         found.retain(|known| known.name != profile.name);
         found.push(profile);
     }
@@ -218,7 +252,7 @@ fn automatic(image: &ImageOptions) -> Result<Vec<Profile>, Error> {
         let is_named = |names: &[String]| names.contains(&profile.name);
         !profile.default && !image.no_auto && !is_named(&image.no_profile) && !is_named(&image.profile)
     };
-    Ok(Profile::builtins()?.into_iter().filter(is_asked).collect())
+    Ok(known_profiles(image)?.into_iter().filter(is_asked).collect())
 }
 
 /// Seconds of every time in the image (reproducible-builds.org, SOURCE_DATE_EPOCH).

@@ -20,6 +20,7 @@ pub(crate) struct Config {
     entry: Vec<String>,
     bins: Vec<String>,
     profiles: Vec<String>,
+    profiles_folder: Option<PathBuf>,
     no_profiles: Vec<String>,
     no_auto: bool,
     companions: CompanionOption,
@@ -131,6 +132,7 @@ impl Config {
         ImageOptions {
             bin: joined(&self.bins, &options.bin),
             profile: joined(&self.profiles, &options.profile),
+            profiles: options.profiles.clone().or_else(|| self.profiles_folder.clone()),
             include: joined(&self.include, &options.include),
             copy: joined(&self.copy, &options.copy),
             package: joined(&self.packages, &options.package),

@@ -1,9 +1,14 @@
-//! `slimroot profiles`: which there are, and what one says.
+//! `slimroot profiles`: which there are, what one says, and whether their examples hold.
+
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
+use super::build;
+use crate::closure::Closure;
 use crate::error::Error;
-use crate::profile::Profile;
+use crate::profile::{Example, Profile};
+use crate::root::{MemTree, Root};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -17,12 +22,24 @@ enum ProfileCommand {
     List,
     /// Prints a profile as it is written.
     Show {
-        /// Its name.
+        /// Its name, or a file.
         name: String,
+    },
+    /// Applies profiles to their own examples; all compiled-in ones, or those named.
+    Test {
+        /// Names or files.
+        names: Vec<String>,
     },
 }
 
-pub(crate) fn run(options: &Options) -> Result<String, Error> {
+/// What is printed, and whether all is well.
+pub(crate) struct Told {
+    pub(crate) text: String,
+    pub(crate) is_whole: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<Told, Error> {
+    let well = |text: String| Told { text, is_whole: true };
     match &options.command {
         None | Some(ProfileCommand::List) => {
             let profiles = Profile::builtins()?;
@@ -30,8 +47,44 @@ pub(crate) fn run(options: &Options) -> Result<String, Error> {
                 let applied = if profile.default { " (always)" } else { "" };
                 format!("{:<18}{}{applied}\n", profile.name, profile.summary)
             };
-            Ok(profiles.iter().map(line).collect())
+            Ok(well(profiles.iter().map(line).collect()))
         }
-        Some(ProfileCommand::Show { name }) => Ok(Profile::builtin(name)?.text),
+        Some(ProfileCommand::Show { name }) => Ok(well(build::profile(name)?.text)),
+        Some(ProfileCommand::Test { names }) if names.is_empty() => test(&Profile::builtins()?),
+        Some(ProfileCommand::Test { names }) => {
+            test(&names.iter().map(|name| build::profile(name)).collect::<Result<Vec<_>, _>>()?)
+        }
     }
+}
+
+fn test(profiles: &[Profile]) -> Result<Told, Error> {
+    let mut told = Told { text: String::new(), is_whole: true };
+    let mut examples = 0;
+    for profile in profiles {
+        for (number, example) in profile.example.iter().enumerate() {
+            examples += 1;
+            for fault in faults(profile, example)? {
+                told.is_whole = false;
+                told.text.push_str(&format!("{}: example {}: {fault}\n", profile.name, number + 1));
+            }
+        }
+    }
+    if told.is_whole {
+        let without = profiles.iter().filter(|profile| profile.example.is_empty()).count();
+        told.text.push_str(&format!("{examples} examples hold; {without} of {} profiles have none\n", profiles.len()));
+    }
+    Ok(told)
+}
+
+/// What an example shows otherwise than it says.
+fn faults(profile: &Profile, example: &Example) -> Result<Vec<String>, Error> {
+    let mut tree = MemTree::default();
+    for path in &example.root {
+        tree.file(&path.to_string(), 0o644, path.to_string());
+    }
+    let closure = Closure::of_profile(&Root::new(Arc::new(tree)), profile)?;
+    let absent = example.packs.iter().filter(|path| !closure.nodes.contains_key(path));
+    let extra = example.leaves.iter().filter(|path| closure.nodes.contains_key(path));
+    let absent = absent.map(|path| format!("{path} is not packed"));
+    Ok(absent.chain(extra.map(|path| format!("{path} is packed"))).collect())
 }

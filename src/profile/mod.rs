@@ -35,6 +35,8 @@ pub struct Take {
     pub exclude: Vec<RootGlob>,
     /// Whether ELF files among the matches get their own closure.
     pub elf: bool,
+    /// Only for a process of a glibc before this release, `(2, N)`.
+    pub glibc_before: Option<(u32, u32)>,
     /// Whether only symbolic links count: what is a directory here is not taken whole.
     pub links_only: bool,
     /// How much an empty result is missed.
@@ -42,7 +44,7 @@ pub struct Take {
 }
 
 /// A sign in the closure that a profile is needed. What is set must all be so.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Clue {
     /// An object of the process has this SONAME; a `*` at the end stands for any rest.
     pub soname: Option<String>,
@@ -52,9 +54,40 @@ pub struct Clue {
     pub strings: Vec<String>,
     /// The environment of the image has this variable.
     pub env: Option<String>,
+    /// The root has a path that this pattern names.
+    pub path: Option<RootGlob>,
+    /// The root's database has this package.
+    pub package: Option<String>,
+    /// A script of the entry is read by a program of this name; a `*` at the end stands for any rest.
+    pub interpreter: Option<String>,
+    /// The entry is of this kind.
+    pub entry: Option<EntryKind>,
     /// Whose imports count: those of every object, or of the entry alone. What any library may import costs too much to
     /// be packed for each.
     pub anywhere: bool,
+}
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EntryKind {
+    /// It starts with `#!`.
+    Script,
+    /// A program that a loader starts.
+    Dynamic,
+    /// A program that needs no loader.
+    Static,
+}
+
+/// A small root, and what the profile makes of it: its own test.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// Files that the root has.
+    pub root: Vec<crate::path::RootPath>,
+    /// Paths that must be in the image.
+    pub packs: Vec<crate::path::RootPath>,
+    /// Paths that must not.
+    pub leaves: Vec<crate::path::RootPath>,
 }
 
 /// A library that is opened by name, in the process of whoever showed the clue.
@@ -125,6 +158,8 @@ pub struct Profile {
     pub dir: Vec<MakeDir>,
     /// Environment of the image, where the user gives no other value.
     pub env: std::collections::BTreeMap<String, String>,
+    /// Its own tests.
+    pub example: Vec<Example>,
     /// The text it was read from.
     pub text: String,
 }

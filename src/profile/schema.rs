@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Clue, Make, MakeContent, MakeDir, Need, Open, Profile, Take, toml_complaint};
+use super::{Clue, EntryKind, Example, Make, MakeContent, MakeDir, Need, Open, Profile, Take, toml_complaint};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::RootGlob;
@@ -32,6 +32,17 @@ struct RawProfile {
     dir: Vec<RawDir>,
     #[serde(default)]
     env: std::collections::BTreeMap<String, String>,
+    #[serde(default)]
+    example: Vec<RawExample>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawExample {
+    root: Vec<String>,
+    packs: Vec<String>,
+    #[serde(default)]
+    leaves: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -43,6 +54,10 @@ struct RawClue {
     #[serde(default)]
     strings: Vec<String>,
     env: Option<String>,
+    path: Option<String>,
+    package: Option<String>,
+    interpreter: Option<String>,
+    entry: Option<EntryKind>,
     #[serde(default)]
     anywhere: bool,
 }
@@ -68,6 +83,8 @@ struct RawTake {
     elf: bool,
     #[serde(default, rename = "links-only")]
     links_only: bool,
+    #[serde(default, rename = "glibc-before")]
+    glibc_before: Option<String>,
     #[serde(default = "optional")]
     need: Need,
 }
@@ -130,14 +147,18 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
         make: Vec::new(),
         dir: Vec::new(),
         env: raw.env,
+        example: Vec::new(),
         text: text.to_owned(),
     };
     for clue in raw.when {
-        let RawClue { soname, imports, strings, env, anywhere } = clue;
-        let clue = Clue { soname, imports, strings, env, anywhere };
-        if clue == (Clue { anywhere, ..Clue::default() }) {
-            return Err(bad("a when needs soname, imports, strings or env".to_owned()));
+        let RawClue { soname, imports, strings, env, path: place, package, interpreter, entry, anywhere } = clue;
+        let place = place.map(|text| RootGlob::new(&text).map_err(|error| bad(error.says))).transpose()?;
+        let is_empty = soname.is_none() && imports.is_empty() && strings.is_empty() && env.is_none();
+        if is_empty && place.is_none() && package.is_none() && interpreter.is_none() && entry.is_none() {
+            let kinds = "soname, imports, strings, env, path, package, interpreter or entry";
+            return Err(bad(format!("a when needs {kinds}")));
         }
+        let clue = Clue { soname, imports, strings, env, path: place, package, interpreter, entry, anywhere };
         profile.when.push(clue);
     }
     for take in raw.take {
@@ -151,6 +172,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
             why: take.why,
             elf: take.elf,
             links_only: take.links_only,
+            glibc_before: take.glibc_before.as_deref().map(release).transpose().map_err(bad)?,
             need: take.need,
         });
     }
@@ -171,7 +193,21 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
         let owner = owner.ok_or_else(|| bad(format!("owner {} is not UID:GID", dir.owner)))?;
         profile.dir.push(MakeDir { path: path(&dir.path)?, why: dir.why, mode: mode(&dir.mode)?, owner });
     }
+    for example in raw.example {
+        let paths = |texts: &[String]| texts.iter().map(|text| path(text)).collect::<Result<Vec<_>, _>>();
+        profile.example.push(Example {
+            root: paths(&example.root)?,
+            packs: paths(&example.packs)?,
+            leaves: paths(&example.leaves)?,
+        });
+    }
     Ok(profile)
+}
+
+/// `2.N` of a C library.
+fn release(text: &str) -> Result<(u32, u32), String> {
+    let numbers = text.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+    numbers.ok_or_else(|| format!("glibc-before {text} is not a release such as 2.34"))
 }
 
 #[cfg(test)]
