@@ -80,6 +80,7 @@ impl Build<'_> {
                 self.elf_file(&real)?;
             }
         }
+        self.closure.wanted.extend(needs.profiles);
         for home in &needs.homes {
             self.home(home)?;
         }

@@ -51,8 +51,10 @@ impl Build<'_> {
             if self.closure.fired.iter().any(|fired| fired.profile == profile.name) {
                 continue;
             }
-            let mut shown = None;
-            for clue in &profile.when {
+            let mut shown =
+                self.closure.wanted.iter().find(|(name, _)| *name == profile.name).map(|(_, sign)| sign.clone());
+            let clues = if shown.is_none() { profile.when.as_slice() } else { &[] };
+            for clue in clues {
                 if let Some(sign) = self.sign(clue, &signs)? {
                     shown = Some(sign);
                     break;

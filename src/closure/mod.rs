@@ -209,6 +209,8 @@ pub struct Closure {
     pub not_packed: BTreeSet<RootPath>,
     /// Programs that calls start.
     pub commands: BTreeSet<RootPath>,
+    /// Profiles that a language asks for, with the sign of each.
+    wanted: Vec<(&'static str, String)>,
     /// Directories that a language has taken with rules of its own: nobody else adds to them.
     homes: Vec<RootPath>,
     /// What was decided on the way, to be told to the user.

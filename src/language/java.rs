@@ -37,13 +37,17 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     };
     // Java 8 keeps its runtime one level below a JDK.
     let home = if is_runtime(&home)? { home } else { return Ok(needs) };
-    let dir = home.clone();
+    let (dir, real_home) = (home.clone(), home.clone());
     needs.homes.push(Home {
         why: format!("the Java runtime that {path} belongs to"),
         without: Box::new(move |_, path| is_not_run(&dir, path)),
         dir: home,
         group: "Java runtime",
     });
+    // What draws text needs a font, be it for a picture on a server (java.desktop).
+    if call.root.follow(real_home.join(b"lib").join(b"libfontmanager.so").as_bytes())?.file().is_some() {
+        needs.profiles.push(("fontconfig", format!("the runtime of {path} can draw text")));
+    }
     let mut jars = Vec::new();
     let mut words = call.args.iter().map(String::as_str);
     let options: Vec<&str> = ["JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "CLASSPATH"]
@@ -132,5 +136,9 @@ fn is_not_run(home: &RootPath, path: &RootPath) -> bool {
     let inside = inside.trim_start_matches('/');
     // The runtime starts one of its own programs: jspawnhelper, which is not here.
     let is_tool = inside.starts_with("bin/") && inside != "bin/java";
-    is_tool || NOT_RUN.contains(&inside) || inside.starts_with("lib/server/") && inside.ends_with(".debuginfo")
+    // Archives of classes that were loaded before, which the virtual machine makes for itself: it starts without them.
+    is_tool
+        || inside.ends_with(".jsa")
+        || NOT_RUN.contains(&inside)
+        || inside.starts_with("lib/server/") && inside.ends_with(".debuginfo")
 }

@@ -84,6 +84,8 @@ pub struct Needs {
     pub commands: Vec<Command>,
     /// Another call that this one turns into: words that start a program.
     pub calls: Vec<Vec<String>>,
+    /// Profiles, with the sign of each.
+    pub profiles: Vec<(&'static str, String)>,
 }
 
 impl Needs {
@@ -92,6 +94,7 @@ impl Needs {
         self.files.extend(other.files);
         self.commands.extend(other.commands);
         self.calls.extend(other.calls);
+        self.profiles.extend(other.profiles);
     }
 }
 

@@ -71,7 +71,7 @@ impl Texts {
         self.finds_libraries |= holds("ctypes.util") || holds("find_library(");
         self.uses_setuptools |= ["import setuptools", "from setuptools", "import pkg_resources", "from pkg_resources"]
             .iter()
-            .any(|word| holds(word));
+            .any(|word| memchr::memmem::find_iter(text, word.as_bytes()).any(|at| !is_tried(text, at)));
         self.app_names_tk |= is_app && (holds("tkinter") || holds("turtle"));
         let package = path.parent().unwrap_or_else(|| site.clone());
         for at in memchr::memmem::find_iter(text, b"test") {
@@ -120,6 +120,13 @@ impl Texts {
     }
 }
 
+/// Whether an import is the first thing that is tried: its absence is provided for.
+fn is_tried(text: &[u8], at: usize) -> bool {
+    let line = text[..at].iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
+    let before = text[..line].trim_ascii_end();
+    before.ends_with(b"try:") && text[line..at].iter().all(|b| matches!(b, b' ' | b'\t'))
+}
+
 /// Tools whose own words say nothing of the application.
 fn is_tool(site: &RootPath, path: &RootPath) -> bool {
     path.parent().as_ref() == Some(site)
@@ -144,6 +151,7 @@ mod tests {
             .file("/s/dot/tests/__init__.py", 0o644, "")
             .file("/s/plain/__init__.py", 0o644, "# latest contest.testing\n")
             .file("/s/plain/tests/a.py", 0o644, "import plain.tests\n")
+            .file("/s/soft/x.py", 0o644, "try:\n    import pkg_resources\nexcept ImportError:\n    pass\n")
             .file("/s/run/x.py", 0o644, "subprocess.run('x', shell=True)\n");
         let root = Root::new(Arc::new(tree));
         let path = |text: &str| RootPath::new(text).expect("a path");
