@@ -69,9 +69,16 @@ impl Texts {
         self.runs_shell |=
             holds("shell=True") || holds("os.system(") || holds("os.popen(") || holds("create_subprocess_shell(");
         self.finds_libraries |= holds("ctypes.util") || holds("find_library(");
-        self.uses_setuptools |= ["import setuptools", "from setuptools", "import pkg_resources", "from pkg_resources"]
-            .iter()
-            .any(|word| memchr::memmem::find_iter(text, word.as_bytes()).any(|at| !is_tried(text, at)));
+        // setuptools builds: code that runs imports it at its top. pkg_resources is a part of it that runs.
+        let found = |word: &str, is_need: &dyn Fn(&[u8], usize) -> bool| {
+            memchr::memmem::find_iter(text, word.as_bytes()).any(|at| is_need(text, at))
+        };
+        let is_top = |text: &[u8], at: usize| at == 0 || text[at - 1] == b'\n';
+        let is_untried = |text: &[u8], at: usize| !is_tried(text, at);
+        self.uses_setuptools |= found("import setuptools", &is_top)
+            || found("from setuptools", &is_top)
+            || found("import pkg_resources", &is_untried)
+            || found("from pkg_resources", &is_untried);
         self.app_names_tk |= is_app && (holds("tkinter") || holds("turtle"));
         let package = path.parent().unwrap_or_else(|| site.clone());
         for at in memchr::memmem::find_iter(text, b"test") {
@@ -123,8 +130,9 @@ impl Texts {
 /// Whether an import is the first thing that is tried: its absence is provided for.
 fn is_tried(text: &[u8], at: usize) -> bool {
     let line = text[..at].iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
-    let before = text[..line].trim_ascii_end();
-    before.ends_with(b"try:") && text[line..at].iter().all(|b| matches!(b, b' ' | b'\t'))
+    let mut before = text[..line].split(|b| *b == b'\n').rev().map(<[u8]>::trim_ascii);
+    let last = before.find(|line| !line.is_empty() && !line.starts_with(b"#"));
+    last.is_some_and(|line| line.ends_with(b"try:")) && text[line..at].iter().all(|b| matches!(b, b' ' | b'\t'))
 }
 
 /// Tools whose own words say nothing of the application.
