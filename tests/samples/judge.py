@@ -4,9 +4,9 @@
   judge.py [--slimroot FILE] [--tool-args "…"] [--json FILE] [--markdown FILE] [--keep DIR] [SAMPLE…]
 
 A sample's checks run in its builder root first, twice: what both runs answer alike must come out of the packed root
-too, so that a fallback that nobody asked for is seen. Both roots run under runc, read-only but for /tmp, in a network of
-their own in which only loopback is up: the builder root as root, as a build stage runs, the packed one as the image's
-user. What a check means is in the samples' README.
+too, so that a fallback that nobody asked for is seen. Both roots run under runc, read-only but for /tmp, in a network
+of their own in which only loopback is up: the builder root as root, as a build stage runs, the packed one as the
+image's user. What a check means is in the samples' README.
 """
 import argparse
 import base64
@@ -41,6 +41,7 @@ import roots  # noqa: E402
 CHECKOUT = Path(__file__).resolve().parents[2]
 PORT = 8000
 PEER = "https://localhost:8443/"
+FORM = "application/x-www-form-urlencoded"
 # What a Dockerfile of the user's would copy: files of which no trace is in the entry.
 STATED = {"gofront": ["--include", "/srv/web"]}
 # Checks whose answer is about something else than what was packed, so that only status and pattern count.
@@ -87,7 +88,7 @@ def bundle(folder, root, argv, env, workdir, user):
         "mounts": [
             mount("/proc", "proc", "proc", limited),
             mount("/dev", "tmpfs", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
-            mount("/dev/pts", "devpts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]),
+            mount("/dev/pts", "devpts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]),
             mount("/dev/shm", "tmpfs", "shm", [*limited, "mode=1777", "size=65536k"]),
             mount("/sys", "sysfs", "sysfs", [*limited, "ro"]),
             mount("/tmp", "tmpfs", "tmpfs", [*limited, "mode=1777"]),
@@ -205,7 +206,7 @@ def as_admin(path):
         raise Bad("the login page has no token")
     cookie = (answer.getheader("Set-Cookie") or "").split(";")[0]
     form = urllib.parse.urlencode({"username": "root", "password": "pw", "csrfmiddlewaretoken": token[1], "next": path})
-    headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded", "Referer": f"http://127.0.0.1:{PORT}/"}
+    headers = {"Cookie": cookie, "Content-Type": FORM, "Referer": f"http://127.0.0.1:{PORT}/"}
     status, page, answer = request("/admin/login/?next=" + path, "POST", form, headers)
     cookies = [value.split(";")[0] for name, value in answer.getheaders() if name.lower() == "set-cookie"]
     if not any(one.startswith("sessionid=") for one in cookies):
@@ -251,7 +252,7 @@ def ask(do, container):
         return request(path, "POST", body, {"Content-Type": "application/json"})[:2]
     if verb == "FORM":
         path, _, body = rest.partition(" ")
-        return request(path, "POST", body, {"Content-Type": "application/x-www-form-urlencoded"})[:2]
+        return request(path, "POST", body, {"Content-Type": FORM})[:2]
     return request(do)[:2]
 
 
@@ -371,7 +372,8 @@ def pack(sample, case, builder, out, options):
     start = time.monotonic()
     done = subprocess.run([str(word) for word in argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if done.returncode:
-        raise Bad(f"slimroot exited {done.returncode}: {done.stderr.decode('utf-8', 'replace')[-2000:]}")
+        said = (done.stderr or done.stdout).decode("utf-8", "replace")
+        raise Bad(f"slimroot exited {done.returncode}: {said[-2000:]}")
     return time.monotonic() - start, json.loads(done.stdout)
 
 
@@ -394,7 +396,9 @@ def judge(sample, case, options):
         for first, second, packed in zip(*known["runs"], found):
             why = packed["why"] or differs(sample, first, second, packed)
             if why:
-                result["failed"].append({"check": packed["check"], "why": why, "text": packed["text"][:1500]})
+                if packed["why"] and packed["text"] and case["http"]:
+                    why += f": {packed['text'][:200]!r}"
+                result["failed"].append({"check": packed["check"], "why": why})
         result["passed"] = checks - len(result["failed"])
         if result["failed"]:
             result["log"] = log[:6000]
@@ -457,6 +461,8 @@ def main():
     options = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("judge.py: needs root (overlay mounts, runc)")
+    if not shutil.which(options.slimroot):
+        sys.exit(f"judge.py: {options.slimroot} cannot be run; name a slimroot with --slimroot or SLIMROOT")
     checks = roots.checks()
     names = options.samples or list(checks)
     unknown = set(names) - set(checks)
@@ -473,7 +479,7 @@ def main():
     for name in names:
         results.append(judge(name, checks[name], options))
         one = results[-1]
-        roots.say(f"{name}: {one['passed']}/{one['checks']} {one['error'].splitlines()[0][:200] if one['error'] else ''}")
+        roots.say(f"{name}: {one['passed']}/{one['checks']} {one['error'].partition(chr(10))[0][:200]}")
     text = markdown(results)
     if options.json:
         roots.store(Path(options.json), results)

