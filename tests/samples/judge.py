@@ -28,7 +28,6 @@ import stat
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.parse
@@ -103,7 +102,7 @@ class Container:
     """A command in a root, and all that it says."""
 
     def __init__(self, where, argv):
-        self.folder = Path(tempfile.mkdtemp(prefix="bundle-", dir=roots.CACHE))
+        self.folder = roots.spare_folder()
         self.name = "sample-" + uuid.uuid4().hex[:12]
         self.said = self.folder / "said"
         bundle(self.folder, where.root, argv, where.env, where.workdir, where.user)
@@ -380,7 +379,7 @@ def pack(sample, case, builder, out, options):
 def judge(sample, case, options):
     checks = len(case["http"]) + len(case["cli"])
     result = {"sample": sample, "checks": checks, "passed": 0, "failed": [], "error": "", "log": ""}
-    spare = Path(tempfile.mkdtemp(prefix="packed-", dir=roots.CACHE))
+    spare = roots.spare_folder()
     out = spare / "root"
     try:
         with roots.mounted(roots.layers(sample)) as builder:
@@ -429,7 +428,7 @@ def markdown(results):
             for failed in one["failed"]:
                 whys[failed["why"]].append(f"`{failed['check']}`")
             text += [f"- {', '.join(failed)}: {why}" for why, failed in whys.items()]
-            text += ["", "```", *said(one), "```"]
+            text += ["", "```", *said(one), "```"] if one["log"] else []
     return "\n".join(text) + "\n"
 
 
@@ -440,14 +439,11 @@ def said(result):
 
 
 def own_network():
-    """Starts this program anew in a network and with mounts of its own, both of which end with it."""
-    if os.environ.get("SLIMROOT_SAMPLES_INSIDE"):
-        set_flags, is_up_and_running = 0x8914, 0x41
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
-            fcntl.ioctl(line, set_flags, struct.pack("16sH14x", b"lo", is_up_and_running))
-        return
-    os.environ["SLIMROOT_SAMPLES_INSIDE"] = "1"
-    os.execvp("unshare", ["unshare", "--net", "--mount", "--propagation", "private", sys.executable, *sys.argv])
+    """A network in which there is nothing but loopback; roots are made before, as registries are not in it."""
+    roots.alone("2 network", "--net")
+    set_flags, is_up_and_running = 0x8914, 0x41
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        fcntl.ioctl(line, set_flags, struct.pack("16sH14x", b"lo", is_up_and_running))
 
 
 def main():
@@ -468,11 +464,10 @@ def main():
     unknown = set(names) - set(checks)
     if unknown:
         sys.exit(f"judge.py: no sample is named {', '.join(sorted(unknown))}")
-    unmade = {}
-    if not os.environ.get("SLIMROOT_SAMPLES_INSIDE"):
-        unmade = roots.prepare_all(names)
-        if unmade:
-            sys.exit("judge.py: no root of " + ", ".join(unmade))
+    roots.own_mounts()
+    unmade = roots.prepare_all(names)
+    if unmade:
+        sys.exit("judge.py: no root of " + ", ".join(unmade))
     own_network()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     results = []

@@ -95,10 +95,31 @@ def lock():
         yield
 
 
+def spare_folder():
+    """A folder for what ends with this process; what ended processes left is taken away."""
+    place = CACHE / "spare"
+    place.mkdir(exist_ok=True)
+    for old in place.iterdir():
+        if not Path("/proc", old.name.partition("-")[0]).exists():
+            shutil.rmtree(old, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=place))
+
+
+def alone(stage, *namespaces):
+    """Starts this program anew in namespaces of its own, which end with it."""
+    if os.environ.get("SLIMROOT_SAMPLES_STAGE", "") < stage:
+        os.environ["SLIMROOT_SAMPLES_STAGE"] = stage
+        os.execvp("unshare", ["unshare", *namespaces, sys.executable, *sys.argv])
+
+
+def own_mounts():
+    alone("1 mounts", "--mount", "--propagation", "private")
+
+
 @contextmanager
 def mounted(layers, upper=None):
     """The layers as one tree. Without an upper layer what is written is thrown away."""
-    spare = Path(tempfile.mkdtemp(prefix="overlay-", dir=CACHE))
+    spare = spare_folder()
     where, work, top = spare / "root", spare / "work", upper or spare / "upper"
     for folder in (where, work, top):
         folder.mkdir(exist_ok=True)
@@ -437,4 +458,5 @@ if __name__ == "__main__":
     unknown = set(sys.argv[1:]) - set(checks())
     if unknown:
         sys.exit(f"roots.py: no sample is named {', '.join(sorted(unknown))}")
+    own_mounts()
     sys.exit(1 if prepare_all(sys.argv[1:] or list(checks())) else 0)
