@@ -39,7 +39,7 @@ enum Command {
     /// Lists what a program's loader would load, and how each file is found.
     Deps(commands::deps::Options),
     /// Says why a path is in the image of an entry.
-    Why(commands::why::Options),
+    Why(Box<commands::why::Options>),
     /// Finds what would go wrong with an entry.
     Check(Box<commands::check::Options>),
     /// Lists the profiles, shows one, or tries their examples.
@@ -71,8 +71,8 @@ pub enum Format {
 /// Which root, and in which circumstances its programs will run.
 #[derive(Debug, Clone, Args)]
 pub struct RootOptions {
-    /// The builder's file system, in which every path is looked up: a directory, or an image (oci:DIR[:TAG],
-    /// oci-archive:FILE[:TAG], docker-archive:FILE[:REF]).
+    /// The builder's file system, in which every path is looked up: a directory, or an image (oci:DIR, oci-archive:FILE or
+    /// docker-archive:FILE, each with a :TAG if it has several).
     #[arg(long, value_name = "DIR|IMAGE", default_value = "/")]
     pub root: PathBuf,
     /// Environment of the image: PATH, LD_LIBRARY_PATH and LD_PRELOAD also guide the search. Repeatable.

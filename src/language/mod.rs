@@ -98,8 +98,11 @@ impl Needs {
     }
 }
 
+/// What a language says of a call; nothing of one that is not its own.
+type Language = fn(&Call<'_>) -> Result<Needs, Error>;
+
 /// Every language.
-const LANGUAGES: &[fn(&Call<'_>) -> Result<Needs, Error>] =
+const LANGUAGES: &[Language] =
     &[arguments::find, java::find, node::find, perl::find, php::find, python::find, ruby::find, shell::find];
 
 /// What a call needs, by every language that knows it.

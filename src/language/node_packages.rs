@@ -317,13 +317,13 @@ fn names_tests(root: &Root, package: &RootPath) -> Result<bool, Error> {
                 Some(FileKind::Dir) if !is_apart => open.push(path),
                 Some(FileKind::File) if [&b".js"[..], b".cjs", b".mjs"].iter().any(|end| name.ends_with(end)) => {
                     let text = root.read(&path, MAX_JSON)?;
-                    let is_named = |word: &&str| {
+                    let is_named = |word: &str| {
                         ['\'', '"', '/'].iter().any(|quote| {
                             let inside = format!("./{word}{quote}");
                             memchr::memmem::find(&text, inside.as_bytes()).is_some()
                         })
                     };
-                    if DEVELOPERS.iter().any(|word| is_named(word)) {
+                    if DEVELOPERS.iter().copied().any(is_named) {
                         return Ok(true);
                     }
                 }
