@@ -75,15 +75,19 @@ impl Build<'_> {
     }
 
     fn fire(&mut self, profile: &Profile, because: String) -> Result<(), Error> {
-        let before: BTreeSet<RootPath> = self.closure.nodes.keys().cloned().collect();
+        let first = self.closure.edges.len();
         self.profile(profile, false)?;
-        let new = || self.closure.nodes.iter().filter(|(path, _)| !before.contains(path));
+        let closure = &self.closure;
+        // What has no older reason came in by this profile.
+        let is_new = |path: &&RootPath| closure.reached.get(*path).and_then(|edges| edges.first()) >= Some(&first);
+        let paths: BTreeSet<&RootPath> = closure.edges[first..].iter().map(|edge| &edge.to).filter(is_new).collect();
+        let new = || paths.iter().filter_map(|path| closure.nodes.get(*path));
         let is_file =
-            |node: &super::NodeKind| matches!(node, super::NodeKind::File(_) | super::NodeKind::MadeFile { .. });
-        let files = new().filter(|(_, node)| is_file(node)).count();
+            |node: &&super::NodeKind| matches!(node, super::NodeKind::File(_) | super::NodeKind::MadeFile { .. });
+        let files = new().filter(is_file).count();
         // Names of one inode are one file in the image too.
         let mut inodes = BTreeSet::new();
-        let bytes = new().map(|(_, node)| match node {
+        let bytes = new().map(|node| match node {
             super::NodeKind::File(meta) if meta.links > 1 && !inodes.insert(meta.identity) => 0,
             node => node.size(),
         });

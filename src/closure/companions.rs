@@ -103,18 +103,17 @@ impl Build<'_> {
 
     /// A file of a package that is asked for as such: all but what nothing reads at run time.
     pub(super) fn packaged(&mut self, package: &str, path: &RootPath) -> Result<(), Error> {
-        let is_out = NOT_RUN.iter().filter_map(RootPath::new).any(|dir| path.is_within(&dir))
+        let is_out = lies_in(path, NOT_RUN)
             || NOT_RUN_ENDS.iter().any(|end| path.name().ends_with(end))
             || self.request.exclude.iter().any(|glob| glob.covers(path));
         if is_out { Ok(()) } else { self.bring(None, package, path) }
     }
 
     fn companion(&mut self, entry: &RootPath, package: &str, path: &RootPath) -> Result<(), Error> {
-        let lies_in = |dirs: &[&str]| dirs.iter().filter_map(RootPath::new).any(|dir| path.is_within(&dir));
         // A library beside others is there for whoever needs it; what a profile knows is left to the profile.
         let is_public = path.parent().is_some_and(|parent| is_library_dir(&parent));
-        let is_out = lies_in(NOT_RUN)
-            || lies_in(COMMANDS)
+        let is_out = lies_in(path, NOT_RUN)
+            || lies_in(path, COMMANDS)
             || is_public
             || self.is_known_to_a_profile(path)
             || self.closure.homes.iter().any(|home| path.is_within(home))
@@ -152,6 +151,12 @@ impl Build<'_> {
         let takes = self.request.known.iter().flat_map(|profile| &profile.take);
         takes.flat_map(|take| take.first.iter().chain(&take.paths)).any(|glob| glob.covers(path))
     }
+}
+
+/// Whether a path is one of these directories or lies below.
+fn lies_in(path: &RootPath, dirs: &[&str]) -> bool {
+    let rest = dirs.iter().filter_map(|dir| path.as_bytes().strip_prefix(dir.as_bytes()));
+    rest.into_iter().any(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
 /// Whether libraries of all kinds lie side by side in a directory: /usr/lib, or a directory of one machine in it.

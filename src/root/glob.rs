@@ -16,6 +16,8 @@ const OPTIONS: MatchOptions =
 pub struct RootGlob {
     text: String,
     whole: Pattern,
+    /// The parts before the first that is a pattern.
+    start: RootPath,
     parts: Vec<Part>,
 }
 
@@ -50,7 +52,12 @@ impl RootGlob {
                 part => Part::Name(part.as_bytes().to_vec()),
             });
         }
-        Ok(Self { text: text.to_owned(), whole, parts })
+        let mut start = RootPath::root();
+        for part in &parts {
+            let Part::Name(name) = part else { break };
+            start = start.join(name);
+        }
+        Ok(Self { text: text.to_owned(), whole, start, parts })
     }
 
     /// The pattern of one name anywhere below a directory, whose own name is taken letter for letter.
@@ -68,8 +75,16 @@ impl RootGlob {
 
     /// Whether the pattern names this path or a directory above it: a directory stands for all that it holds.
     pub fn covers(&self, path: &RootPath) -> bool {
-        let is_named = |path: &RootPath| self.whole.matches_with(&String::from_utf8_lossy(path.as_bytes()), OPTIONS);
-        std::iter::successors(Some(path.clone()), RootPath::parent).any(|path| is_named(&path))
+        // Most patterns are ruled out by the directory that they start with.
+        if !path.is_within(&self.start) {
+            return false;
+        }
+        if self.parts.iter().all(|part| matches!(part, Part::Name(_))) {
+            return true;
+        }
+        let text = String::from_utf8_lossy(path.as_bytes());
+        let ends = text.char_indices().filter(|(at, c)| *c == '/' && *at > 0).map(|(at, _)| at);
+        ends.chain([text.len()]).any(|end| self.whole.matches_with(&text[..end], OPTIONS))
     }
 }
 
