@@ -329,3 +329,191 @@ fn every_code_has_its_page_and_the_nearest_is_named() {
     assert_eq!(run(&["build", "--no-such-option"]).status.code(), Some(2));
     drop(world);
 }
+
+#[test]
+fn levels_come_from_the_settings_with_a_reason_and_the_command_line_has_the_last_word() {
+    let world = World::new();
+    world.file("/srv/.env", "KEY=1").file("/srv/a.txt", "a");
+    let ranked = |level: &str| {
+        format!(
+            "entry = [\"true\"]\ninclude = [\"/srv/**\"]\n[[findings]]\ncode = \"secret\"\nsubject = \"/srv/.env\"\n\
+             level = \"{level}\"\nwhy = \"it is an example\"\n"
+        )
+    };
+    let settings = world.dir.path().join("slimroot.toml");
+    let told = |more: &[&str]| {
+        let args = [&["build", "--dry-run", "--format", "json", "--config", "slimroot.toml"], more].concat();
+        let output = world.slimroot(&args);
+        let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let findings = told["findings"].as_array().cloned().unwrap_or_default();
+        let found = findings.into_iter().find(|finding| finding["code"] == "secret");
+        (output.status.code(), found)
+    };
+    fs::write(&settings, "entry = [\"true\"]\ninclude = [\"/srv/**\"]\n").expect("written");
+    let (exit, found) = told(&[]);
+    assert_eq!((exit, found.as_ref().map(|finding| finding["subject"].clone())), (Some(1), Some("/srv/.env".into())));
+    // Named exactly, it is meant.
+    assert_eq!(told(&["--include", "/srv/.env"]), (Some(0), None));
+    assert_eq!(told(&["--exclude", "/srv/.env"]), (Some(0), None));
+    fs::write(&settings, ranked("warn")).expect("written");
+    let (exit, found) = told(&[]);
+    let found = found.expect("a finding");
+    assert_eq!((exit, &found["level"], &found["ranked"]), (Some(0), &"warning".into(), &"it is an example".into()));
+    fs::write(&settings, ranked("allow")).expect("written");
+    assert_eq!(told(&[]), (Some(0), None));
+    assert_eq!(told(&["--deny", "secret"]), (Some(0), None), "what is allowed is gone before it could be denied");
+    fs::write(&settings, ranked("allow").replace("why", "because")).expect("written");
+    assert_eq!(world.fails(&["build", "--config", "slimroot.toml", "-o", "out"]), (Some(2), "bad-config".to_owned()));
+}
+
+/// The members that a reader of SARIF 2.1.0 must find (sections 3.13, 3.14, 3.19, 3.27).
+#[test]
+fn sarif_has_a_rule_for_each_result_and_a_place_in_the_image() {
+    let world = World::new();
+    fs::remove_file(world.place("/lib64/ld-linux-x86-64.so.2")).expect("removed");
+    let output = world.slimroot(&["check", "--format", "sarif", "--as-is", "/bin/true"]);
+    assert_eq!(output.status.code(), Some(1));
+    let log: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(log["version"], "2.1.0");
+    let run = &log["runs"][0];
+    let rules = run["tool"]["driver"]["rules"].as_array().expect("rules");
+    let results = run["results"].as_array().expect("results");
+    let missing = results.iter().find(|result| result["ruleId"] == "interpreter-missing").expect("a result");
+    assert_eq!(missing["level"], "error");
+    assert_eq!(missing["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "bin/true");
+    for result in results {
+        let index = usize::try_from(result["ruleIndex"].as_u64().expect("an index")).expect("small");
+        assert_eq!(rules[index]["id"], result["ruleId"]);
+        assert!(!result["message"]["text"].as_str().unwrap_or_default().is_empty());
+        assert!(["error", "warning", "note"].contains(&result["level"].as_str().unwrap_or_default()));
+    }
+}
+
+#[test]
+fn an_image_is_a_root_and_says_how_it_is_run() {
+    let world = World::new();
+    world.file("/etc/passwd", "app:x:77:88::/:/bin/false\n");
+    let first =
+        ["build", "-o", "oci:first:v1", "-e", "MODE=x", "-u", "77", "--expose", "8080", "--", "/bin/true", "--help"];
+    assert!(world.slimroot(&first).status.success());
+    let output = Command::new(env!("CARGO_BIN_EXE_slimroot"))
+        .args(["build", "--root", "oci:first:v1", "--format", "json", "-o", "dir:second"])
+        .current_dir(world.dir.path())
+        .output()
+        .expect("slimroot runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&told["entry"], &told["user"]), (&serde_json::json!(["/bin/true", "--help"]), &"77:88".into()));
+    assert!(world.dir.path().join("second/bin/true").exists());
+    // An image that was tampered with is no root.
+    let blobs = world.dir.path().join("first/blobs/sha256");
+    let layer = fs::read_dir(&blobs)
+        .expect("listed")
+        .map(|entry| entry.expect("an entry").path())
+        .max_by_key(|path| fs::metadata(path).expect("a file").len());
+    let layer = layer.expect("a layer");
+    let mut bytes = fs::read(&layer).expect("read");
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&layer, bytes).expect("written");
+    let output = Command::new(env!("CARGO_BIN_EXE_slimroot"))
+        .args(["check", "oci:first:v1"])
+        .current_dir(world.dir.path())
+        .output()
+        .expect("slimroot runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("error[bad-image]"), "{said}");
+}
+
+/// A layer that wants out of its tree, and other images that nobody should believe.
+#[test]
+fn hostile_images_are_refused() {
+    let world = World::new();
+    let at = |name: &str| world.dir.path().join(name);
+    let archive = |name: &str, entry: &str, target: Option<&str>| {
+        let mut layer = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_ustar();
+        header.as_old_mut().name[..entry.len()].copy_from_slice(entry.as_bytes());
+        header.set_mode(0o644);
+        header.set_size(0);
+        header.set_entry_type(if target.is_some() { tar::EntryType::Link } else { tar::EntryType::Regular });
+        if let Some(target) = target {
+            header.as_old_mut().linkname[..target.len()].copy_from_slice(target.as_bytes());
+        }
+        header.set_cksum();
+        layer.append(&header, &[][..]).expect("appended");
+        let layer = layer.into_inner().expect("a layer");
+        let mut image = tar::Builder::new(fs::File::create(at(name)).expect("made"));
+        let manifest = r#"[{"Config":"config.json","RepoTags":["x:1"],"Layers":["layer.tar"]}]"#;
+        for (name, bytes) in [
+            ("manifest.json", manifest.as_bytes()),
+            ("config.json", br#"{"architecture":"amd64","config":{"Cmd":["/bin/x"]}}"#),
+            ("layer.tar", &layer),
+        ] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o644);
+            image.append_data(&mut header, name, bytes).expect("appended");
+        }
+        image.finish().expect("finished");
+    };
+    archive("up.tar", "../../etc/evil", None);
+    archive("link.tar", "x", Some("../../etc/passwd"));
+    fs::write(at("text.tar"), "no tar at all, but long enough to be looked at".repeat(30)).expect("written");
+    for name in ["up.tar", "link.tar", "text.tar"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_slimroot"))
+            .args(["check", &format!("docker-archive:{}", at(name).display())])
+            .output()
+            .expect("slimroot runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("error[bad-image]"), "{name}: {said}");
+        assert_eq!(output.status.code(), Some(3), "{name}");
+    }
+}
+
+#[test]
+fn copies_packages_and_records_are_in_the_image() {
+    let world = World::new();
+    world
+        .file("/web/dist/index.html", "hello")
+        .file("/usr/lib/tool/data", "d")
+        .file("/usr/share/doc/tool/copyright", "free")
+        .file("/usr/share/doc/tool/changelog", "long")
+        .file("/var/lib/dpkg/status", "Package: tool\nVersion: 1\nArchitecture: all\n\nPackage: other\nVersion: 2\n")
+        .file("/var/lib/dpkg/info/tool.list", "/.\n/usr/lib/tool/data\n/usr/share/doc/tool/copyright\n/usr/share/doc/tool/changelog\n")
+        .file("/var/lib/dpkg/info/tool.md5sums", "0123456789abcdef0123456789abcdef  usr/lib/tool/data\n0123456789abcdef0123456789abcdef  usr/share/doc/tool/changelog\n")
+        .file("/var/lib/dpkg/info/other.list", "/.\n/usr/bin/other\n");
+    world.builds(&["--copy", "/web/dist:/srv/www", "--package", "tool", "-o", "dir:out", "--", "true"]);
+    let read = |path: &str| fs::read_to_string(world.out().join(path)).ok();
+    assert_eq!(read("srv/www/index.html").as_deref(), Some("hello"));
+    assert_eq!(
+        (read("usr/lib/tool/data").as_deref(), read("usr/share/doc/tool/copyright").as_deref()),
+        (Some("d"), Some("free"))
+    );
+    assert_eq!(read("usr/share/doc/tool/changelog"), None);
+    let record = read("var/lib/dpkg/status.d/tool").unwrap_or_default();
+    assert_eq!(record, "Package: tool\nVersion: 1\nArchitecture: all\n");
+    let sums = read("var/lib/dpkg/status.d/tool.md5sums").unwrap_or_default();
+    assert_eq!(sums, "0123456789abcdef0123456789abcdef  usr/lib/tool/data\n");
+    assert_eq!(read("var/lib/dpkg/status.d/other"), None, "nothing of it is packed");
+    assert_eq!(world.fails(&["build", "--package", "none", "-o", "none", "--", "true"]).1, "nothing-matched");
+    assert_eq!(world.fails(&["build", "--copy", "/gone:/x", "-o", "none", "--", "true"]).1, "nothing-matched");
+    assert_eq!(world.fails(&["build", "--copy", "relative:/x", "-o", "none", "--", "true"]).1, "bad-argument");
+}
+
+#[test]
+fn profiles_hold_their_own_examples() {
+    let told = Command::new(env!("CARGO_BIN_EXE_slimroot")).args(["profiles", "test"]).output().expect("slimroot runs");
+    let said = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(told.status.success() && said.contains("examples hold"), "{said}");
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("own.toml");
+    let own = "format = 1\nname = \"own\"\nsummary = \"x\"\n[[take]]\nwhy = \"x\"\npaths = [\"/a/*\"]\nexclude = [\"/a/no\"]\n\
+               [[example]]\nroot = [\"/a/yes\", \"/a/no\"]\npacks = [\"/a/yes\"]\nleaves = [\"/a/no\"]\n";
+    let test = |text: &str| {
+        fs::write(&file, text).expect("written");
+        let args = ["profiles", "test", &file.display().to_string()];
+        Command::new(env!("CARGO_BIN_EXE_slimroot")).args(args).output().expect("slimroot runs").status.code()
+    };
+    assert_eq!((test(own), test(&own.replace("leaves = [\"/a/no\"]", "leaves = [\"/a/yes\"]"))), (Some(0), Some(1)));
+}

@@ -19,7 +19,13 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         .map(|rule| {
             let level = if rule.need == Need::Required { Level::Error } else { Level::Warning };
             let says = format!("{} found nothing in the root: {}", rule.who, rule.what);
-            Finding::new(CHECK.code, level, rule.what.clone(), says)
+            let help = match rule.who.as_str() {
+                "--include" => "quote the pattern, so that the shell leaves it alone; it is absolute in the root",
+                "--package" => "install it in the builder stage; its database must be dpkg's or apk's",
+                "--copy" => "the first path is looked up in the root",
+                _ => "install in the builder stage what the profile is about, or leave the profile out",
+            };
+            Finding::new(CHECK.code, level, rule.what.clone(), says).help(help)
         })
         .collect())
 }

@@ -271,10 +271,7 @@ impl Closure {
     fn add(&mut self, from: Option<RootPath>, to: RootPath, kind: NodeKind, reason: Reason) {
         self.nodes.entry(to.clone()).or_insert(kind);
         let known = self.reached.entry(to.clone()).or_default();
-        let is_known = |at: &usize| {
-            self.edges[*at].from == from
-                && std::mem::discriminant(&self.edges[*at].reason) == std::mem::discriminant(&reason)
-        };
+        let is_known = |at: &usize| self.edges[*at].from == from && self.edges[*at].reason.is_like(&reason);
         // The latest first: a requester's reasons come one after the other.
         if !known.iter().rev().any(is_known) {
             known.push(self.edges.len());

@@ -113,6 +113,14 @@ impl Reason {
         }
     }
 
+    /// Whether another reason says nothing new beside this one: of a kind, and of patterns the same.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Included { pattern }, Self::Included { pattern: other }) => pattern == other,
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
+
     /// Whether a profile is behind it.
     pub fn is_profile(&self) -> bool {
         match self {

@@ -23,6 +23,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("guile", include_str!("../../profiles/guile.toml")),
     ("haproxy", include_str!("../../profiles/haproxy.toml")),
     ("icu", include_str!("../../profiles/icu.toml")),
+    ("idn", include_str!("../../profiles/idn.toml")),
     ("imagemagick", include_str!("../../profiles/imagemagick.toml")),
     ("java", include_str!("../../profiles/java.toml")),
     ("java-certificates", include_str!("../../profiles/java-certificates.toml")),
