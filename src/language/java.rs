@@ -28,7 +28,9 @@ const MAX_JARS: usize = 4096;
 
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let mut needs = Needs::default();
-    let Some((path, real)) = call.program(|name| name == "java")? else { return Ok(needs) };
+    // Every program of a runtime loads the same launcher.
+    let is_launched = call.sonames.contains(&b"libjli.so"[..]);
+    let Some((path, real)) = call.program(|name| name == "java" || is_launched)? else { return Ok(needs) };
     let Some(home) = real.parent().and_then(|bin| bin.parent()) else { return Ok(needs) };
     let is_runtime = |dir: &RootPath| -> Result<bool, Error> {
         let modules = call.root.follow(dir.join(b"lib").join(b"modules").as_bytes())?;

@@ -1,0 +1,136 @@
+//! What people suffer from in images without a base, each prevented by default or named by `check`: one root, one pack,
+//! and a list. Causes that only a broken image shows are in `broken.rs`.
+
+#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
+#[path = "support/need.rs"]
+mod need;
+#[path = "support/roots.rs"]
+mod roots;
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use roots::{debian, run, slimroot};
+
+struct Packed {
+    root: PathBuf,
+    out: PathBuf,
+    _dir: tempfile::TempDir,
+}
+
+fn pack(entry: &[&str], more: &[&str]) -> Packed {
+    let root = debian();
+    let dir = tempfile::tempdir().expect("a directory");
+    let out = dir.path().join("out");
+    let (from, to) = (root.display().to_string(), format!("dir:{}", out.display()));
+    let args = [&["build", "--root", &from, "-o", &to], more, &["--"], entry].concat();
+    let output = slimroot(&args);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("a mode");
+    Packed { root, out, _dir: dir }
+}
+
+impl Packed {
+    fn at(&self, path: &str) -> PathBuf {
+        self.out.join(path.trim_start_matches('/'))
+    }
+
+    fn is_there(&self, path: &str) -> bool {
+        fs::symlink_metadata(self.at(path)).is_ok()
+    }
+
+    fn text(&self, path: &str) -> String {
+        fs::read_to_string(self.at(path)).unwrap_or_default()
+    }
+
+    fn mode(&self, path: &str) -> u32 {
+        fs::metadata(self.at(path)).expect("it is there").mode() & 0o7777
+    }
+
+    /// Runs in the image as somebody without rights.
+    fn says(&self, command: &[&str], env: &[(&str, &str)]) -> String {
+        let mut chroot = Command::new("/usr/sbin/chroot");
+        chroot.arg("--userspec=65532:65532").arg(&self.out).args(command).env_clear().envs(env.iter().copied());
+        let output = chroot.output().expect("chroot runs");
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    }
+}
+
+fn link(path: &Path) -> Option<PathBuf> {
+    fs::read_link(path).ok()
+}
+
+#[test]
+fn pains_are_prevented() {
+    if !need::all(&["mmdebstrap", "chroot"]) {
+        return;
+    }
+    let image = pack(&["curl"], &["--bin", "/usr/bin/date"]);
+    // "No such file or directory" of a program that is there: its loader, and the link that leads to it.
+    assert!(image.says(&["/usr/bin/curl", "--version"], &[]).contains("libcurl"));
+    assert_eq!(link(&image.at("/lib64")), link(&image.root.join("lib64")), "the link /lib64 is the builder's");
+    // "x509: unknown authority": the bundle, where OpenSSL looks as well.
+    assert!(image.text("/etc/ssl/certs/ca-certificates.crt").contains("BEGIN CERTIFICATE"));
+    // A time zone that is silently UTC.
+    assert!(image.says(&["/usr/bin/date", "-d", "@0", "+%H %Z"], &[("TZ", "Europe/Berlin")]).contains("01 CET"));
+    // Users, their names and homes, also for a platform's random user.
+    for name in ["root:", "nobody:", "nonroot:"] {
+        assert!(image.text("/etc/passwd").lines().any(|line| line.starts_with(name)), "{name}");
+    }
+    assert_eq!(image.mode("/home/nonroot"), 0o755);
+    // DNS and users by services that are not here.
+    assert!(image.text("/etc/nsswitch.conf").contains("hosts: files dns"));
+    // No /tmp, or one without its sticky bit.
+    assert_eq!((image.mode("/tmp"), image.mode("/var/tmp")), (0o1777, 0o1777));
+    // Text that is not ASCII.
+    assert!(image.is_there("/usr/lib/locale/C.utf8/LC_CTYPE"));
+    // A thread that ends aborts the process: the unwinder that no object names.
+    assert!(image.is_there("/usr/lib/x86_64-linux-gnu/libgcc_s.so.1"));
+    // Libraries that only the cache finds, and ctypes: a cache of what is here.
+    assert!(image.is_there("/etc/ld.so.cache"));
+    // Scanners see packages, and only those of which code is here.
+    assert!(image.text("/var/lib/dpkg/status.d/curl").contains("Version: "));
+    assert!(image.is_there("/etc/debian_version") && !image.is_there("/var/lib/dpkg/status"));
+    assert!(!image.is_there("/var/lib/dpkg/status.d/apt"), "nothing of apt is packed");
+    // Licences go with what they cover; other documents do not.
+    assert!(image.is_there("/usr/share/doc/curl/copyright") && !image.is_there("/usr/share/man"));
+    // No shell, no package manager, nothing for an intruder.
+    for path in ["/bin/sh", "/usr/bin/apt", "/usr/bin/dpkg", "/usr/bin/perl"] {
+        assert!(!image.is_there(path), "{path}");
+    }
+}
+
+#[test]
+fn digests_do_not_change_with_each_build() {
+    if !need::all(&["mmdebstrap"]) {
+        return;
+    }
+    let root = debian().display().to_string();
+    let dir = tempfile::tempdir().expect("a directory");
+    let digest = |name: &str| {
+        let to = format!("oci:{}", dir.path().join(name).display());
+        run(env!("CARGO_BIN_EXE_slimroot"), &["build", "--root", &root, "-o", &to, "--", "curl"]);
+        fs::read_to_string(dir.path().join(name).join("index.json")).expect("an index")
+    };
+    assert_eq!(digest("first"), digest("second"));
+}
+
+/// A health check is another program: it comes with all it needs.
+#[test]
+fn a_server_brings_its_health_check_and_says_what_it_may_not_do() {
+    if !need::all(&["mmdebstrap", "chroot"]) {
+        return;
+    }
+    let image = pack(&["nginx", "-g", "daemon off;"], &["--bin", "curl", "--expose", "80", "--user", "nonroot"]);
+    assert!(image.says(&["/usr/bin/curl", "--version"], &[]).contains("libcurl"));
+    assert!(image.is_there("/var/lib/nginx") && image.is_there("/var/log/nginx"), "directories that it writes to");
+    let root = image.root.display().to_string();
+    let told = slimroot(&["build", "--dry-run", "--root", &root, "--expose", "80", "--user", "nonroot", "--", "nginx"]);
+    let said = String::from_utf8_lossy(&[told.stdout, told.stderr].concat()).into_owned();
+    assert!(said.contains("warning[low-port]"), "{said}");
+    let told = slimroot(&["build", "--dry-run", "--root", &root, "--", "nginx"]);
+    let said = String::from_utf8_lossy(&[told.stdout, told.stderr].concat()).into_owned();
+    assert!(said.contains("note[runs-as-root]"), "its unit starts it as root: {said}");
+}
