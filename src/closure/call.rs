@@ -81,6 +81,7 @@ impl Build<'_> {
             }
         }
         self.closure.wanted.extend(needs.profiles);
+        self.closure.notes.extend(needs.notes);
         for home in &needs.homes {
             self.home(home)?;
         }

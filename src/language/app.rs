@@ -89,13 +89,30 @@ pub(super) fn dirs(call: &Call<'_>) -> Result<Vec<RootPath>, Error> {
     found.push(call.cwd.clone());
     let mut dirs: Vec<RootPath> = Vec::new();
     for dir in found {
-        let Some(real) = call.root.follow(dir.as_bytes())?.dir().cloned() else { continue };
+        let Some(mut real) = call.root.follow(dir.as_bytes())?.dir().cloned() else { continue };
+        // `/app/bin/main` belongs to /app, unless that is a virtual environment, which is somebody else's.
+        if is_program_dir(&real)
+            && let Some(parent) = real.parent()
+            && call.root.follow(parent.join(b"pyvenv.cfg").as_bytes())?.file().is_none()
+        {
+            real = parent;
+        }
         if !is_wide(&real) && !dirs.iter().any(|known| real.is_within(known)) {
             dirs.retain(|known| !known.is_within(&real));
             dirs.push(real);
         }
     }
     Ok(dirs)
+}
+
+/// What the user should hear of a script that lies among a system's own directories: nothing beside it is taken.
+pub(super) fn alone(call: &Call<'_>) -> Result<Option<String>, Error> {
+    let Some(script) = call.script()? else { return Ok(None) };
+    let dir = script.parent().unwrap_or_else(RootPath::root);
+    let is_alone = is_wide(&dir) && !is_program_dir(&dir) && dirs(call)?.is_empty();
+    Ok(is_alone.then(|| {
+        format!("{script} lies in {dir}, which is no application's directory: only the script itself is packed; --workdir or --include name what it needs")
+    }))
 }
 
 /// A home of the application, with what else of it is left out.
@@ -112,4 +129,47 @@ pub(super) fn home(dir: RootPath, group: &'static str, more: Without) -> Home {
 /// The homes of an application that nothing more is known of.
 pub(super) fn plain_homes(call: &Call<'_>, group: &'static str) -> Result<Vec<Home>, Error> {
     Ok(dirs(call)?.into_iter().map(|dir| home(dir, group, Box::new(|_, _| false))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::root::MemTree;
+
+    #[test]
+    fn an_application_is_where_its_script_lies_unless_that_is_a_system() {
+        let mut tree = MemTree::default();
+        for file in
+            ["/app/main.py", "/tool/bin/run.py", "/venv/pyvenv.cfg", "/venv/bin/serve", "/usr/local/bin/x", "/top.py"]
+        {
+            tree.file(file, 0o755, "");
+        }
+        let root = Root::new(Arc::new(tree));
+        let (env, cwd) = (BTreeMap::new(), RootPath::root());
+        let told = |script: &str| {
+            let call = Call {
+                root: &root,
+                scripts: vec![RootPath::new(script).expect("a path")],
+                programs: Vec::new(),
+                args: &[],
+                cwd: &cwd,
+                env: &env,
+                path: "/usr/bin",
+                sonames: BTreeSet::new(),
+                target: None,
+                is_musl: false,
+            };
+            let dirs: Vec<String> = dirs(&call).expect("readable").iter().map(ToString::to_string).collect();
+            (dirs.join(" "), alone(&call).expect("readable").is_some())
+        };
+        let is = |dirs: &str, is_alone: bool| (dirs.to_owned(), is_alone);
+        assert_eq!(told("/app/main.py"), is("/app", false));
+        assert_eq!(told("/tool/bin/run.py"), is("/tool", false));
+        assert_eq!(told("/venv/bin/serve"), is("", false));
+        assert_eq!(told("/usr/local/bin/x"), is("", false));
+        assert_eq!(told("/top.py"), is("", true));
+    }
 }

@@ -86,6 +86,8 @@ pub struct Needs {
     pub calls: Vec<Vec<String>>,
     /// Profiles, with the sign of each.
     pub profiles: Vec<(&'static str, String)>,
+    /// What the user should hear.
+    pub notes: Vec<String>,
 }
 
 impl Needs {
@@ -95,6 +97,7 @@ impl Needs {
         self.commands.extend(other.commands);
         self.calls.extend(other.calls);
         self.profiles.extend(other.profiles);
+        self.notes.extend(other.notes);
     }
 }
 

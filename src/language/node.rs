@@ -23,6 +23,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let options = call.env.get("NODE_OPTIONS").into_iter().flat_map(|text| text.split_whitespace());
     let keeps_maps = call.args.iter().map(String::as_str).chain(options).any(|word| word == "--enable-source-maps");
     let platform = Platform::of(call.target.as_ref(), call.is_musl);
+    needs.notes.extend(app::alone(call)?);
     let mut dirs = Vec::new();
     for dir in app::dirs(call)? {
         dirs.push(application_of(call.root, &dir)?);

@@ -8,5 +8,9 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     if call.program(is_php)?.is_none() {
         return Ok(Needs::default());
     }
-    Ok(Needs { homes: app::plain_homes(call, "application")?, ..Needs::default() })
+    Ok(Needs {
+        homes: app::plain_homes(call, "application")?,
+        notes: app::alone(call)?.into_iter().collect(),
+        ..Needs::default()
+    })
 }

@@ -36,6 +36,7 @@ struct Layout {
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let mut needs = Needs::default();
     let Some(layout) = layout(call)? else { return Ok(needs) };
+    needs.notes.extend(app::alone(call)?);
     let mut app_dirs = app::dirs(call)?;
     for dir in call.env.get("PYTHONPATH").iter().flat_map(|list| list.split(':')) {
         app_dirs.extend(call.dir(dir)?.filter(|dir| !app::is_wide(dir)));

@@ -11,7 +11,11 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     if call.program(|name| name.starts_with("ruby") || name == "truffleruby")?.is_none() {
         return Ok(Needs::default());
     }
-    let mut needs = Needs { homes: app::plain_homes(call, "application")?, ..Needs::default() };
+    let mut needs = Needs {
+        homes: app::plain_homes(call, "application")?,
+        notes: app::alone(call)?.into_iter().collect(),
+        ..Needs::default()
+    };
     for name in VARIABLES {
         for dir in call.env.get(name).iter().flat_map(|list| list.split(':')) {
             if let Some(dir) = call.dir(dir)?.filter(|dir| !app::is_wide(dir)) {
