@@ -68,7 +68,7 @@ pub struct WantedVersion {
 pub fn parse_versions(bytes: &(impl Bytes + ?Sized), object: &ElfObject) -> Result<Versions, Malformed> {
     let Some(tables) = object.symbols else { return Ok(Versions::default()) };
     let mut records = Window::new(bytes, object.target.little_endian);
-    let mut strings = Window::new(bytes, object.target.little_endian);
+    let mut strings = Window::around(bytes, object.target.little_endian);
     let mut text = |offset: u32| {
         if u64::from(offset) >= tables.strings.1 {
             let says = "the name of a version starts outside of its string table";

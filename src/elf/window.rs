@@ -11,6 +11,8 @@ const PAGE: usize = 4096;
 pub(super) struct Window<'a, B: Bytes + ?Sized> {
     bytes: &'a B,
     endian: Endian,
+    /// Bytes before what is asked for that are read with it.
+    back: u64,
     at: u64,
     page: Vec<u8>,
 }
@@ -18,7 +20,12 @@ pub(super) struct Window<'a, B: Bytes + ?Sized> {
 impl<'a, B: Bytes + ?Sized> Window<'a, B> {
     pub(super) fn new(bytes: &'a B, little_endian: bool) -> Self {
         let endian = if little_endian { Endian::Little } else { Endian::Big };
-        Self { bytes, endian, at: 0, page: Vec::new() }
+        Self { bytes, endian, back: 0, at: 0, page: Vec::new() }
+    }
+
+    /// A page that lies around what is asked for: names are not asked for in the order in which they lie.
+    pub(super) fn around(bytes: &'a B, little_endian: bool) -> Self {
+        Self { back: PAGE as u64 / 2, ..Self::new(bytes, little_endian) }
     }
 
     /// The bytes from `offset` on, at least `length` of them unless the file ends before.
@@ -30,14 +37,15 @@ impl<'a, B: Bytes + ?Sized> Window<'a, B> {
         if let Some(into) = holds(self) {
             return Ok(&self.page[into..]);
         }
-        self.page.resize(PAGE.max(length), 0);
+        self.at = offset.saturating_sub(self.back);
+        let before = usize::try_from(offset - self.at).unwrap_or(0);
+        self.page.resize(PAGE.max(before + length), 0);
         let read = self
             .bytes
-            .read_at(offset, &mut self.page)
+            .read_at(self.at, &mut self.page)
             .map_err(|error| Malformed::new("unreadable", offset, error.to_string()))?;
         self.page.truncate(read);
-        self.at = offset;
-        Ok(&self.page)
+        Ok(self.page.get(before..).unwrap_or_default())
     }
 
     /// A record of `N` bytes.
