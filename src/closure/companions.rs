@@ -115,8 +115,8 @@ impl Build<'_> {
         let is_out = lies_in(path, NOT_RUN)
             || lies_in(path, COMMANDS)
             || is_public
-            || self.is_known_to_a_profile(path)
             || self.closure.homes.iter().any(|home| path.is_within(home))
+            || self.is_known_to_a_profile(path)
             || NOT_RUN_ENDS.iter().any(|end| path.name().ends_with(end))
             || self.request.exclude.iter().any(|glob| glob.covers(path));
         if is_out { Ok(()) } else { self.bring(Some(entry), package, path) }

@@ -79,8 +79,13 @@ impl RootGlob {
         if !path.is_within(&self.start) {
             return false;
         }
-        if self.parts.iter().all(|part| matches!(part, Part::Name(_))) {
-            return true;
+        if !self.parts.iter().any(|part| matches!(part, Part::AnyDepth)) {
+            let mut names = path.relative().split(|b| *b == b'/').filter(|name| !name.is_empty());
+            return self.parts.iter().all(|part| match (part, names.next()) {
+                (Part::Name(wanted), Some(name)) => wanted == name,
+                (Part::Pattern(pattern), Some(name)) => pattern.matches_with(&String::from_utf8_lossy(name), OPTIONS),
+                _ => false,
+            });
         }
         let text = String::from_utf8_lossy(path.as_bytes());
         let ends = text.char_indices().filter(|(at, c)| *c == '/' && *at > 0).map(|(at, _)| at);
