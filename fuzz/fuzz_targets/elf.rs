@@ -8,6 +8,11 @@ fuzz_target!(|bytes: &[u8]| {
     match slimroot::elf::parse(bytes) {
         Ok(object) => {
             let _ = slimroot::elf::parse_imports(bytes, &object);
+            let _ = slimroot::elf::parse_symbols(bytes, &object);
+            let _ = slimroot::elf::parse_versions(bytes, &object);
+            if let Some(stripped) = slimroot::elf::strip(bytes) {
+                assert!(stripped.keep <= bytes.len() as u64 && stripped.size() < bytes.len() as u64);
+            }
         }
         // Files that are refused take the same way in the world each time.
         Err(defect) if defect.class == "not-elf" => return,

@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use slimroot::check::{Evidence, check};
+use slimroot::check::{Evidence, find};
 use slimroot::closure::{Closure, Companions, Request};
 use slimroot::loader::Objects;
-use slimroot::plan::{Plan, Settings};
+use slimroot::plan::{Plan, PlannedTree, Settings};
 use slimroot::profile::Profile;
 use slimroot::root::{MemTree, Root};
 
@@ -71,6 +71,8 @@ pub fn pack(tree: &MemTree, request: &Request) {
     let root = Root::new(Arc::new(tree.clone()));
     let objects = Objects::new(&root);
     let Ok(closure) = Closure::build(&root, &objects, request) else { return };
-    let _ = check(&Evidence { root: &root, closure: &closure }, &[]);
-    let _ = Plan::build(&root, request, &closure, &Settings::default());
+    let settings = Settings { strip: true, ..Settings::default() };
+    let Ok(plan) = Plan::build(&objects, request, &closure, &settings) else { return };
+    let planned = Root::new(Arc::new(PlannedTree::new(&plan, root.tree())));
+    let _ = find(&Evidence::new(&objects, &closure, &planned, &plan.run, false));
 }
