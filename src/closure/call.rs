@@ -1,7 +1,5 @@
 //! How an entry is called, and what its language says that such a call needs.
 
-use std::collections::BTreeSet;
-
 use super::build::{Build, Chain};
 use super::{EntryPoint, Reason};
 use crate::error::Error;
@@ -115,12 +113,9 @@ impl Build<'_> {
                 return Ok(());
             }
         };
-        let mut known: BTreeSet<&[u8]> = BTreeSet::new();
-        known.extend(self.closure.commands.iter().map(RootPath::as_bytes));
-        if known.contains(found.as_bytes()) {
+        if !self.closure.commands.insert(found.clone()) {
             return Ok(());
         }
-        self.closure.commands.insert(found.clone());
         let reason = Reason::Command { why: command.why.clone() };
         self.depth += 1;
         let called = self.call(Some(from), &found, &[], reason, depth + 1);
