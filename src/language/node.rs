@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use super::node_packages::{Platform, Unneeded, unneeded};
+use super::node_packages::{Platform, Unneeded, is_source, unneeded};
 use super::{Call, Command, Home, Needs, app};
 use crate::error::Error;
 use crate::path::RootPath;
-use crate::root::{FileKind, Root};
+use crate::root::{FileKind, Root, Visit};
 
 /// Largest source that is looked at for words, and most of them.
 const MAX_SOURCE: usize = 4 << 20;
@@ -116,26 +116,19 @@ struct Words {
 
 impl Words {
     fn read(&mut self, root: &Root, dir: &RootPath, unneeded: &Unneeded) -> Result<(), Error> {
-        let mut open = vec![dir.clone()];
-        while let Some(at) = open.pop() {
-            for name in root.list(&at)? {
-                let path = at.join(&name);
-                if self.runs_shell || self.seen > MAX_SOURCES {
-                    return Ok(());
-                }
-                match root.meta(&path)?.map(|meta| meta.kind) {
-                    Some(FileKind::Dir) if !app::is_leftover(&path) && !unneeded.holds(root, &path) => open.push(path),
-                    Some(FileKind::File) if [&b".js"[..], b".cjs", b".mjs"].iter().any(|end| name.ends_with(end)) => {
-                        self.seen += 1;
-                        let text = root.read(&path, MAX_SOURCE)?;
-                        let holds = |word: &str| memchr::memmem::find(&text, word.as_bytes()).is_some();
-                        self.runs_shell |= holds("child_process")
-                            && (holds("exec(") || holds("execSync(") || holds("shell: true") || holds("shell:true"));
-                    }
-                    _ => {}
-                }
+        root.visit(dir, &mut |path, meta| {
+            if self.runs_shell || self.seen > MAX_SOURCES {
+                return Ok(Visit::End);
             }
-        }
-        Ok(())
+            if meta.kind == FileKind::File && is_source(path) {
+                self.seen += 1;
+                let text = root.read(path, MAX_SOURCE)?;
+                let holds = |word: &str| memchr::memmem::find(&text, word.as_bytes()).is_some();
+                self.runs_shell |= holds("child_process")
+                    && (holds("exec(") || holds("execSync(") || holds("shell: true") || holds("shell:true"));
+            }
+            let is_out = meta.kind == FileKind::Dir && (app::is_leftover(path) || unneeded.holds(root, path));
+            Ok(if is_out { Visit::Pass } else { Visit::Enter })
+        })
     }
 }

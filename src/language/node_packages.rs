@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::elf::{Class, Target, machine_name};
 use crate::error::Error;
 use crate::path::RootPath;
-use crate::root::{FileKind, Root};
+use crate::root::{FileKind, Root, Visit};
 
 const MODULES: &[u8] = b"node_modules";
 const MAX_JSON: usize = 64 << 20;
@@ -226,27 +226,28 @@ fn collect(
     packages: &mut Vec<RootPath>,
     linked: &mut BTreeSet<RootPath>,
 ) -> Result<(), Error> {
-    let mut open = vec![dir.clone()];
-    while let Some(at) = open.pop() {
-        for name in root.list(&at)? {
-            let path = at.join(&name);
-            let in_modules = at.name() == MODULES
-                || at.name().starts_with(b"@") && at.parent().is_some_and(|up| up.name() == MODULES);
-            match root.meta(&path)?.map(|meta| meta.kind) {
-                Some(FileKind::Dir) => {
-                    if in_modules && !name.starts_with(b"@") && !name.starts_with(b".") {
-                        packages.push(path.clone());
-                    }
-                    open.push(path);
-                }
-                Some(FileKind::Link) if in_modules && !name.starts_with(b".") => {
-                    linked.extend(root.follow(path.as_bytes())?.dir().cloned());
-                }
-                _ => {}
+    let is_modules = |dir: Option<RootPath>| dir.is_some_and(|dir| dir.name() == MODULES);
+    root.visit(dir, &mut |path, meta| {
+        let name = path.name();
+        let parent = path.parent();
+        let is_scoped = parent.as_ref().is_some_and(|dir| dir.name().starts_with(b"@") && is_modules(dir.parent()));
+        let in_modules = is_scoped || is_modules(parent);
+        match meta.kind {
+            FileKind::Dir if in_modules && !name.starts_with(b"@") && !name.starts_with(b".") => {
+                packages.push(path.clone());
             }
+            FileKind::Link if in_modules && !name.starts_with(b".") => {
+                linked.extend(root.follow(path.as_bytes())?.dir().cloned());
+            }
+            _ => {}
         }
-    }
-    Ok(())
+        Ok(Visit::Enter)
+    })
+}
+
+/// Whether a file is code that Node reads.
+pub(super) fn is_source(path: &RootPath) -> bool {
+    [&b".js"[..], b".cjs", b".mjs"].iter().any(|end| path.name().ends_with(end))
 }
 
 fn manifest(root: &Root, package: &RootPath) -> Result<Package, Error> {
@@ -307,31 +308,26 @@ fn names_tests(root: &Root, package: &RootPath) -> Result<bool, Error> {
     if !has_tests {
         return Ok(false);
     }
-    let mut open = vec![package.clone()];
-    while let Some(at) = open.pop() {
-        for name in root.list(&at)? {
-            let path = at.join(&name);
-            let is_apart =
-                at == *package && DEVELOPERS.contains(&String::from_utf8_lossy(&name).as_ref()) || name == MODULES;
-            match root.meta(&path)?.map(|meta| meta.kind) {
-                Some(FileKind::Dir) if !is_apart => open.push(path),
-                Some(FileKind::File) if [&b".js"[..], b".cjs", b".mjs"].iter().any(|end| name.ends_with(end)) => {
-                    let text = root.read(&path, MAX_JSON)?;
-                    let is_named = |word: &str| {
-                        ['\'', '"', '/'].iter().any(|quote| {
-                            let inside = format!("./{word}{quote}");
-                            memchr::memmem::find(&text, inside.as_bytes()).is_some()
-                        })
-                    };
-                    if DEVELOPERS.iter().copied().any(is_named) {
-                        return Ok(true);
-                    }
-                }
-                _ => {}
-            }
+    let mut is_named = false;
+    root.visit(package, &mut |path, meta| {
+        if meta.kind == FileKind::File && is_source(path) {
+            let text = root.read(path, MAX_JSON)?;
+            is_named |= DEVELOPERS.iter().any(|word| {
+                ['\'', '"', '/'].iter().any(|quote| {
+                    let inside = format!("./{word}{quote}");
+                    memchr::memmem::find(&text, inside.as_bytes()).is_some()
+                })
+            });
         }
-    }
-    Ok(false)
+        let name = String::from_utf8_lossy(path.name());
+        let is_apart = path.parent().as_ref() == Some(package) && DEVELOPERS.contains(&name.as_ref());
+        Ok(match (is_named, is_apart || path.name() == MODULES) {
+            (true, _) => Visit::End,
+            (false, true) => Visit::Pass,
+            (false, false) => Visit::Enter,
+        })
+    })?;
+    Ok(is_named)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use memchr::memmem::find;
 use super::app::is_leftover;
 use crate::error::Error;
 use crate::path::RootPath;
-use crate::root::{FileKind, Root};
+use crate::root::{FileKind, Root, Visit};
 
 /// Largest source that is looked at.
 const MAX_SOURCE: usize = 8 << 20;
@@ -39,27 +39,16 @@ impl Texts {
     ) -> Result<Self, Error> {
         let mut texts = Self::default();
         for (dir, is_app) in sites.iter().map(|dir| (dir, false)).chain(apps.iter().map(|dir| (dir, true))) {
-            let mut open = vec![dir.clone()];
-            while let Some(at) = open.pop() {
-                for name in root.list(&at)? {
-                    let path = at.join(&name);
-                    match root.meta(&path)?.map(|meta| meta.kind) {
-                        Some(FileKind::Dir) => {
-                            let is_out = is_leftover(&path)
-                                || venvs.contains(&path)
-                                || sites.contains(&path)
-                                || !is_app && (is_tool(dir, &path) || TEST_NAMES.contains(&path.name()));
-                            if !is_out {
-                                open.push(path);
-                            }
-                        }
-                        Some(FileKind::File) if name.ends_with(b".py") => {
-                            texts.source(dir, &path, &root.read(&path, MAX_SOURCE)?, is_app);
-                        }
-                        _ => {}
-                    }
+            root.visit(dir, &mut |path, meta| {
+                if meta.kind == FileKind::File && path.name().ends_with(b".py") {
+                    texts.source(dir, path, &root.read(path, MAX_SOURCE)?, is_app);
                 }
-            }
+                let is_out = is_leftover(path)
+                    || venvs.contains(path)
+                    || sites.contains(path)
+                    || !is_app && (is_tool(dir, path) || TEST_NAMES.contains(&path.name()));
+                Ok(if is_out { Visit::Pass } else { Visit::Enter })
+            })?;
         }
         Ok(texts)
     }

@@ -8,6 +8,7 @@ mod follow;
 mod glob;
 mod mem;
 mod tree;
+mod visit;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ pub use follow::{End, Followed, Hop};
 pub use glob::RootGlob;
 pub use mem::{MemSource, MemTree};
 pub use tree::{FileKind, Meta, Source, Tree, Xattr};
+pub use visit::Visit;
 
 use crate::error::Error;
 use crate::path::RootPath;
