@@ -51,7 +51,7 @@ use crate::closure::{Closure, Fired};
 use crate::error::{ERROR_CODES, Error};
 use crate::finding::{Finding, Level};
 use crate::loader::{Loaded, Objects, Role};
-use crate::package;
+use crate::package::{self, Packages};
 use crate::path::RootPath;
 use crate::plan::{Identity, RunSettings};
 use crate::profile::Profile;
@@ -71,6 +71,7 @@ pub struct Evidence<'a> {
     pub is_finished: bool,
     lost: OnceCell<Vec<Finding>>,
     files: OnceCell<Vec<(RootPath, Meta)>>,
+    database: OnceCell<Option<Box<dyn Packages + 'a>>>,
 }
 
 impl<'a> Evidence<'a> {
@@ -82,7 +83,8 @@ impl<'a> Evidence<'a> {
         run: &'a RunSettings,
         is_finished: bool,
     ) -> Self {
-        Self { objects, closure, image, run, is_finished, lost: OnceCell::new(), files: OnceCell::new() }
+        let (lost, files, database) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Self { objects, closure, image, run, is_finished, lost, files, database }
     }
 
     /// Where the files come from.
@@ -155,9 +157,12 @@ impl<'a> Evidence<'a> {
 
     /// The package whose list has a file of this name.
     fn package_with(&self, name: &[u8]) -> Result<Option<String>, Error> {
-        match package::open(self.root())? {
-            Some(database) => database.with_name(name),
-            None => Ok(None),
+        if self.database.get().is_none() {
+            let _ = self.database.set(package::open(self.root())?);
+        }
+        match self.database.get() {
+            Some(Some(database)) => database.with_name(name),
+            _ => Ok(None),
         }
     }
 

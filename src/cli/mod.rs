@@ -126,12 +126,7 @@ fn run(command: Command) -> Result<u8, Error> {
     let verdict = |ok: bool| if ok { exit::DONE } else { exit::FINDINGS };
     match command {
         Command::Build(options) => {
-            let progress = render::Progress::start(options.dry_run, "packing");
-            let interrupted = watch_signals();
-            let stop = || interrupted.load(Ordering::Relaxed);
-            let result = commands::build::run(&options, &|done, all| progress.show(done, all), &stop);
-            progress.finish();
-            let packed = result?;
+            let packed = watched(options.dry_run, "packing", |watch| commands::build::run(&options, watch))?;
             render::packed(&packed, &options)?;
             Ok(verdict(packed.is_whole()))
         }
@@ -146,13 +141,7 @@ fn run(command: Command) -> Result<u8, Error> {
             Ok(verdict(why.is_packed()))
         }
         Command::Check(options) => {
-            let progress = render::Progress::start(false, "reading");
-            let interrupted = watch_signals();
-            let stop = || interrupted.load(Ordering::Relaxed);
-            let watch = Watch { progress: &|done, all| progress.show(done, all), stop: &stop };
-            let result = commands::check::run(&options, &watch);
-            progress.finish();
-            let checked = result?;
+            let checked = watched(false, "reading", |watch| commands::check::run(&options, watch))?;
             render::checked(&checked, options.format)?;
             Ok(verdict(checked.is_whole()))
         }
@@ -179,6 +168,20 @@ fn run(command: Command) -> Result<u8, Error> {
             Ok(exit::DONE)
         }
     }
+}
+
+/// Does long work with a bar on the terminal, ended by signals.
+fn watched<T>(
+    is_hidden: bool,
+    what: &'static str,
+    work: impl FnOnce(&Watch<'_>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let progress = render::Progress::start(is_hidden, what);
+    let interrupted = watch_signals();
+    let stop = || interrupted.load(Ordering::Relaxed);
+    let result = work(&Watch { progress: &|done, all| progress.show(done, all), stop: &stop });
+    progress.finish();
+    result
 }
 
 /// A flag that Ctrl-C and a polite kill set; a second signal ends the process at once.

@@ -1,7 +1,9 @@
 //! From a request to a closure: entries and their processes first, then what they may open, then what the user and
 //! the profiles declare.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use super::script::{HEAD, MAX_CHAIN, env_command, parse_shebang};
 use super::strings::{OPENERS, library_names};
@@ -9,6 +11,7 @@ use super::{Closure, Reason, Request, Started};
 use crate::elf::Priority;
 use crate::error::Error;
 use crate::loader::{self, Answer, Conditions, FoundBy, Objects, Process, Role};
+use crate::package::{self, Packages};
 use crate::path::{RootPath, show};
 use crate::profile::Profile;
 use crate::root::{End, FileKind, Root};
@@ -26,7 +29,7 @@ impl Closure {
         let conditions = request.conditions();
         let level = request.cpu.as_deref().and_then(|level| level.strip_prefix("x86-64-v")?.parse().ok());
         let closure = Self { conditions: conditions.clone(), cpu_level: level.unwrap_or(1), ..Self::default() };
-        let mut build = Build { root, objects, request, conditions, closure, depth: 0 };
+        let mut build = Build { root, objects, request, conditions, closure, depth: 0, database: OnceCell::new() };
         build.entry(&request.entry, &request.args, Reason::Entry)?;
         for bin in &request.bins {
             build.entry(bin, &[], Reason::Bin)?;
@@ -59,7 +62,15 @@ impl Closure {
         let request = Request::default();
         let (objects, conditions) = (Objects::new(root), request.conditions());
         let closure = Self::default();
-        let mut build = Build { root, objects: &objects, request: &request, conditions, closure, depth: 0 };
+        let mut build = Build {
+            root,
+            objects: &objects,
+            request: &request,
+            conditions,
+            closure,
+            depth: 0,
+            database: OnceCell::new(),
+        };
         build.profile(profile, true)?;
         Ok(build.closure)
     }
@@ -73,6 +84,8 @@ pub(super) struct Build<'a> {
     pub(super) closure: Closure,
     /// How many calls lie above what is being added.
     pub(super) depth: usize,
+    /// The root's package database, once somebody has asked for it.
+    database: OnceCell<Option<Rc<dyn Packages + 'a>>>,
 }
 
 /// What is started to start one program.
@@ -82,6 +95,17 @@ pub(super) struct Chain {
     pub(super) scripts: Vec<RootPath>,
     /// Programs in machine code, as called.
     pub(super) programs: Vec<RootPath>,
+}
+
+impl<'a> Build<'a> {
+    /// The package database of the root, read once; `None` if it has none that is known.
+    pub(super) fn database(&self) -> Result<Option<Rc<dyn Packages + 'a>>, Error> {
+        if let Some(known) = self.database.get() {
+            return Ok(known.clone());
+        }
+        let opened = package::open(self.root)?.map(Rc::from);
+        Ok(self.database.get_or_init(|| opened).clone())
+    }
 }
 
 impl Build<'_> {

@@ -6,7 +6,6 @@ use super::build::Build;
 use super::{Reason, Started};
 use crate::error::Error;
 use crate::loader;
-use crate::package;
 use crate::path::{RootPath, show};
 use crate::profile::{Clue, EntryKind, Profile};
 
@@ -157,7 +156,7 @@ impl Build<'_> {
             said.push(format!("the root has {path}"));
         }
         if let Some(name) = &clue.package {
-            let Some(database) = package::open(self.root)? else { return Ok(None) };
+            let Some(database) = self.database()? else { return Ok(None) };
             if database.contents(name)?.is_empty() {
                 return Ok(None);
             }

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use super::build::Build;
 use super::{Companions, NodeKind, Reason};
 use crate::error::Error;
-use crate::package;
 use crate::path::RootPath;
 use crate::root::FileKind;
 
@@ -63,7 +62,7 @@ impl Build<'_> {
         if self.request.companions == Companions::None {
             return Ok(());
         }
-        let Some(database) = package::open(self.root)? else { return Ok(()) };
+        let Some(database) = self.database()? else { return Ok(()) };
         let mut asking: Vec<RootPath> = self.closure.entries.iter().map(|entry| entry.real.clone()).collect();
         if self.request.companions == Companions::All {
             let loaded = self.closure.processes.iter().flat_map(|started| &started.process.loaded);

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::build::Build;
 use super::{NodeKind, Reason, Unmatched};
 use crate::error::Error;
-use crate::package;
 use crate::path::RootPath;
 use crate::profile::{Need, Profile};
 
@@ -23,7 +22,7 @@ impl Build<'_> {
         if !with_records && !with_licences {
             return Ok(());
         }
-        let Some(database) = package::open(self.root)? else { return Ok(()) };
+        let Some(database) = self.database()? else { return Ok(()) };
         let is_file = |node: &NodeKind| matches!(node, NodeKind::File(_));
         let files: Vec<RootPath> =
             self.closure.nodes.iter().filter(|(_, node)| is_file(node)).map(|(path, _)| path.clone()).collect();
@@ -59,7 +58,7 @@ impl Build<'_> {
 
     /// `--package`: what a package brought, with its commands and libraries.
     pub(super) fn package(&mut self, name: &str) -> Result<(), Error> {
-        let contents = match package::open(self.root)? {
+        let contents = match self.database()? {
             Some(database) => database.contents(name)?,
             None => Vec::new(),
         };

@@ -290,14 +290,14 @@ pub(super) fn port(text: &str) -> Result<String, Error> {
     }
 }
 
-pub(crate) fn run(options: &Options, progress: &dyn Fn(u64, u64), stop: &dyn Fn() -> bool) -> Result<Packed, Error> {
+pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Packed, Error> {
     let config = options.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
     let mut merged = config.under(options);
     let destinations = destinations(&merged)?;
     let rankings = config.rankings(&merged.rank)?;
     let codec = merged.compression.as_deref().map(codec).transpose()?;
     let epoch = epoch()?;
-    let subject = Subject::open(&merged.root, &Watch { progress, stop })?;
+    let subject = Subject::open(&merged.root, watch)?;
     adopt(&mut merged, &subject);
     if merged.entry.is_empty() {
         return Err(Error::new("bad-argument", "no entry: nothing says what the image starts")
@@ -327,7 +327,8 @@ pub(crate) fn run(options: &Options, progress: &dyn Fn(u64, u64), stop: &dyn Fn(
     let is_whole = findings.iter().all(|finding| finding.level < Level::Error);
     let outputs = if is_whole && !options.dry_run {
         let available = || std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
-        let pass = PassOptions { threads: merged.threads.unwrap_or_else(available), progress, stop };
+        let threads = merged.threads.unwrap_or_else(available);
+        let pass = PassOptions { threads, progress: watch.progress, stop: watch.stop };
         let options = WriteOptions { codec, force: options.force, pass };
         write(&**root.tree(), &plan, &destinations, &options)?
     } else {
