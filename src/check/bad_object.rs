@@ -1,12 +1,15 @@
 //! A file that a loader comes to and dies of.
 
-use super::{Check, Evidence, because};
+use super::{Check, Evidence, Scope, because};
+use crate::closure::Started;
 use crate::error::Error;
 use crate::finding::{Finding, Level};
+use crate::loader::Family;
 use crate::path::show;
 
 pub(super) const CHECK: Check = Check {
     code: "bad-object",
+    scope: Scope::Loading,
     text: "The loader comes to a file under a library's name that it cannot use, and the process dies of it although a good \
            file may lie further on: a linker script (a text file named lib*.so), an empty file, a directory, a program \
            instead of a library, a damaged or cut-off object.\n\n\
@@ -14,6 +17,8 @@ pub(super) const CHECK: Check = Check {
            the versioned name.",
     find,
 };
+
+const HELP: &str = "remove or replace that file in the builder stage";
 
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let mut found = Vec::new();
@@ -31,9 +36,31 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             let says = format!("the loader dies of {path} ({}): {}", fault.class, fault.says);
             let mut finding = Finding::new(CHECK.code, level, path, says);
             finding.because = because(evidence.closure, &started.process.subject().real);
-            finding.help.push("remove or replace that file in the builder stage".to_owned());
+            finding.help.push(HELP.to_owned());
             found.push(finding);
         }
+        found.extend(damaged_versions(evidence, started)?);
+    }
+    Ok(found)
+}
+
+/// Objects whose version tables cannot be read: the loader reads them once it has found everything
+/// (`_dl_check_all_versions` of glibc), and dies. musl looks at no versions.
+fn damaged_versions(evidence: &Evidence<'_>, started: &Started) -> Result<Vec<Finding>, Error> {
+    let mut found = Vec::new();
+    let process = &started.process;
+    if process.facts.as_ref().is_none_or(|facts| facts.family == Family::Musl) || !process.is_whole() {
+        return Ok(found);
+    }
+    for object in &process.loaded[process.inherited..] {
+        let read = evidence.objects.read(&object.real)?;
+        let Err(defect) = &read.versions else { continue };
+        let level = if started.required { Level::Error } else { Level::Warning };
+        let says = format!("the loader dies of {} ({}): {defect}", show(&object.path), defect.class);
+        let mut finding = evidence.about(&CHECK, level, &object.real, says);
+        finding.subject = show(&object.path).into_owned();
+        finding.help.push(HELP.to_owned());
+        found.push(finding);
     }
     Ok(found)
 }

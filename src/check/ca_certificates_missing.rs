@@ -1,11 +1,12 @@
 //! TLS without authorities to trust.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 
 pub(super) const CHECK: Check = Check {
     code: "ca-certificates-missing",
+    scope: Scope::Image,
     text: "The program is linked with a TLS library, or holds the path of a certificate bundle, but the image has no bundle of \
            certificate authorities. Every https connection that verifies its peer fails, often with \"unable to get local \
            issuer certificate\" or \"x509: certificate signed by unknown authority\".\n\n\

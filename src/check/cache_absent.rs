@@ -1,12 +1,13 @@
 //! Directories in ld.so.conf, and no cache.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::loader::{CACHE_PATH, conf_dirs};
 
 pub(super) const CHECK: Check = Check {
     code: "cache-absent",
+    scope: Scope::Loading,
     text: "/etc/ld.so.conf names directories, but there is no /etc/ld.so.cache. Loaders read the cache and never the \
            configuration, so libraries in those directories are not found. Run ldconfig in the builder stage.",
     find,

@@ -1,6 +1,6 @@
 //! A line of the cache whose file is gone.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::loader::{FoundBy, Outcome};
@@ -8,6 +8,7 @@ use crate::path::show;
 
 pub(super) const CHECK: Check = Check {
     code: "cache-stale",
+    scope: Scope::Loading,
     text: "/etc/ld.so.cache names a file for a library that is not there any more, and no other place has it. The library was \
            removed or moved after ldconfig ran. Install it again and run ldconfig in the builder stage.",
     find,

@@ -1,12 +1,13 @@
 //! An image for one architecture with an entry for another.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::plan::platform;
 
 pub(super) const CHECK: Check = Check {
     code: "config-architecture",
+    scope: Scope::Image,
     text: "The image's configuration states one architecture, its entry is built for another. Engines choose images by the stated \
            one, and the kernel then says \"exec format error\". Usual cause: a cross-compiled program in an image of the build \
            machine's platform. Build with --platform, or let slimroot state what the entry is built for.",

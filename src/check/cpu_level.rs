@@ -1,11 +1,12 @@
 //! An object that wants a better CPU than is counted on.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 
 pub(super) const CHECK: Check = Check {
     code: "cpu-level",
+    scope: Scope::Loading,
     text: "An object of the process is marked as needing a CPU level (.note.gnu.property, x86-64-v2 to v4) above the one that is \
            counted on. On a lesser CPU glibc ends the process with \"CPU ISA level is lower than required\". If every machine \
            has such a CPU, say so with --cpu; else build for the baseline.",

@@ -1,11 +1,12 @@
 //! A loader whose default directories could not be read.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 
 pub(super) const CHECK: Check = Check {
     code: "default-dirs-guessed",
+    scope: Scope::Loading,
     text: "The directories that a loader searches by default are compiled into it, and slimroot reads them there. In this loader \
            they were not to be found, so the usual ones of its machine are taken. If a library is then called missing that the \
            program finds, or found where it does not look, this is why: please report the loader.",

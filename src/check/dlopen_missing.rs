@@ -1,12 +1,13 @@
 //! A library that an object says it opens, and that is not there.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::elf::Priority;
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 
 pub(super) const CHECK: Check = Check {
     code: "dlopen-missing",
+    scope: Scope::Image,
     text: "An object states in its .note.dlopen that it opens a library at run time, and none of the names it gives is found. What \
            it marks as required it does not work without: that is an error. What it recommends is a note, since programs say \
            so themselves when they miss it. Install the library in the builder stage.",

@@ -1,11 +1,12 @@
 //! An entry that may not be executed.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 
 pub(super) const CHECK: Check = Check {
     code: "entry-not-executable",
+    scope: Scope::Image,
     text: "The entry, its loader or the interpreter of its #! line has no execute permission for the image's user, or a directory \
            above it may not be entered. The runtime says \"permission denied\". Run chmod a+rx on it in the builder stage \
            (git and some copies lose the bit), or choose another user with --user.",

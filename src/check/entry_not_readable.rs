@@ -1,12 +1,13 @@
 //! An object of the process that the image's user may not read.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 use std::collections::BTreeSet;
 
 pub(super) const CHECK: Check = Check {
     code: "entry-not-readable",
+    scope: Scope::Image,
     text: "A script that is the entry, or a library that it loads, may not be read by the image's user. A program in machine \
            code needs only execute permission to start; scripts and libraries must be read. Run chmod a+r on it in the \
            builder stage, or choose another user with --user.",

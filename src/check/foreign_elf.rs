@@ -1,11 +1,12 @@
 //! ELF files of other machines among the files asked for.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 
 pub(super) const CHECK: Check = Check {
     code: "foreign-elf",
+    scope: Scope::Image,
     text: "Files that a pattern brought in are built for another machine than the entry, such as prebuilt add-ons for all \
            platforms in one package. They are packed, but what they need is not looked for. --exclude leaves them out.",
     find,

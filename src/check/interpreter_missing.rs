@@ -1,6 +1,6 @@
 //! A program whose loader is not in the root, or is not one.
 
-use super::{Check, Evidence, because};
+use super::{Check, Evidence, Scope, because};
 use crate::error::Error;
 use crate::finding::{Finding, Level, Searched};
 use crate::loader::Outcome;
@@ -9,6 +9,7 @@ use crate::root::{FileKind, Root};
 
 pub(super) const CHECK: Check = Check {
     code: "interpreter-missing",
+    scope: Scope::Loading,
     text: "The program names a loader (its ELF interpreter, such as /lib64/ld-linux-x86-64.so.2) or a #! interpreter that is \
            not in the root. The kernel then says \"no such file or directory\" of the program itself, although it is there.\n\n\
            Usual causes: a program built for glibc in a musl root (Alpine) or the reverse; the /lib64 link lost; a program \

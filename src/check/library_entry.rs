@@ -1,11 +1,12 @@
 //! A library as entry.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 
 pub(super) const CHECK: Check = Check {
     code: "library-entry",
+    scope: Scope::Loading,
     text: "The entry is a shared library or plug-in: it names no loader, so no kernel can start it. Executed as a program it \
            crashes. To look at what it needs is fine (that is what it was resolved for); to start an image, name the program \
            that loads it.",

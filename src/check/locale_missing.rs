@@ -1,12 +1,13 @@
 //! A locale that is set and not there.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::loader::Family;
 
 pub(super) const CHECK: Check = Check {
     code: "locale-missing",
+    scope: Scope::Image,
     text: "LANG or an LC_ variable of the image names a locale that the image does not hold. glibc then falls back to the C \
            locale without a word: text that is not ASCII is garbled or refused, and Perl complains. Set C.UTF-8 \
            (--env LANG=C.UTF-8), which needs no data from glibc 2.35 on, or make the locale in the builder stage \

@@ -1,11 +1,12 @@
 //! A port that the image's user may not bind.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 
 pub(super) const CHECK: Check = Check {
     code: "low-port",
+    scope: Scope::Image,
     text: "The image exposes a port under 1024 and does not run as root. Docker lets everybody bind those since 20.10, but podman \
            without root and Kubernetes do not unless told (sysctl net.ipv4.ip_unprivileged_port_start=0). Listen on 8080 and \
            the like, and publish as 80.",

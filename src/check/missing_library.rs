@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Check, Evidence, because};
+use super::{Check, Evidence, Scope, because};
 use crate::closure::Reason;
 use crate::error::Error;
 use crate::finding::{Finding, Level, Searched};
@@ -11,6 +11,7 @@ use crate::path::{RootPath, show};
 
 pub(super) const CHECK: Check = Check {
     code: "missing-library",
+    scope: Scope::Loading,
     text: "A program or library needs a shared library that its loader would not find in the root. The program dies at \
            its start with \"error while loading shared libraries\" (glibc) or \"Error loading shared library\" (musl).\n\n\
            The finding lists every place the loader looks at, in its order, and those it does not look at, with the \

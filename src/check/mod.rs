@@ -192,10 +192,21 @@ fn walk(image: &Root) -> Result<Vec<(RootPath, Meta)>, Error> {
     Ok(found)
 }
 
+/// How much a check looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// What the loader loads for the entry.
+    Loading,
+    /// The whole image: its other files, its user, its environment.
+    Image,
+}
+
 /// A check: its code, the page that `slimroot explain` prints, and what it finds.
 pub struct Check {
     /// The kebab-case code.
     pub code: &'static str,
+    /// How much it looks at.
+    pub scope: Scope,
     /// What it means and what to do.
     pub text: &'static str,
     /// Finds it.
@@ -290,8 +301,20 @@ impl Ranking {
 /// # Errors
 /// `unreadable`.
 pub fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
+    run(evidence, CHECKS.iter())
+}
+
+/// Runs only the checks of what the loader loads for the entry, as `ldd -r` does.
+///
+/// # Errors
+/// `unreadable`.
+pub fn find_loading(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
+    run(evidence, CHECKS.iter().filter(|check| check.scope == Scope::Loading))
+}
+
+fn run(evidence: &Evidence<'_>, checks: impl Iterator<Item = &'static Check>) -> Result<Vec<Finding>, Error> {
     let mut found = Vec::new();
-    for check in CHECKS {
+    for check in checks {
         found.extend((check.find)(evidence)?);
     }
     Ok(found)

@@ -1,11 +1,12 @@
 //! Devices, sockets and pipes among the files asked for.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 
 pub(super) const CHECK: Check = Check {
     code: "not-packed",
+    scope: Scope::Image,
     text: "A device, socket or named pipe is among the files that a pattern takes. Runtimes mount their own /dev, and \
            sockets and pipes mean nothing in an image, so these are left out.",
     find,

@@ -1,12 +1,13 @@
 //! A name service that is configured and not there.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::loader::{Family, Process, open};
 
 pub(super) const CHECK: Check = Check {
     code: "nss-service-missing",
+    scope: Scope::Image,
     text: "The image's /etc/nsswitch.conf names a service (ldap, systemd, mdns4_minimal, …) whose module libnss_SERVICE.so.2 is not \
            there. glibc passes over it without a word: users or hosts that only it knows are not found. If no service of a \
            database is there at all, every lookup fails. Pack the module with --include, or change the line to \"files\" (for \

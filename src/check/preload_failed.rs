@@ -1,12 +1,13 @@
 //! A preload that the loader would complain of.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::path::show;
 
 pub(super) const CHECK: Check = Check {
     code: "preload-failed",
+    scope: Scope::Loading,
     text: "LD_PRELOAD, /etc/ld.so.preload or LD_AUDIT names an object that cannot be loaded. The loader says so on stderr at every \
            start of every program, and goes on without it. Install the object in the builder stage or drop the name.",
     find,

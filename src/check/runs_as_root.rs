@@ -1,11 +1,12 @@
 //! An image that runs as root.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 
 pub(super) const CHECK: Check = Check {
     code: "runs-as-root",
+    scope: Scope::Image,
     text: "The image's user is root: because --user says so, because the service unit that starts the entry names nobody, or \
            because the image names no user. Whoever breaks into the program owns the container, and whatever is mounted into \
            it. If the program needs no root: --user nonroot.",

@@ -1,6 +1,6 @@
 //! Secrets in the image.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::closure::Reason;
 use crate::error::Error;
 use crate::finding::{Finding, Level};
@@ -9,6 +9,7 @@ use crate::root::FileKind;
 
 pub(super) const CHECK: Check = Check {
     code: "secret",
+    scope: Scope::Image,
     text: "A file in the image looks like a secret: a private key, an .env or .npmrc file, credentials of a cloud, a .git directory. \
            Whoever can pull the image can read it, for ever. slimroot refuses to pack it unless it is named exactly \
            (--include /app/.env, without a wildcard); leave it out with --exclude and give it to the container at run time, as \

@@ -1,12 +1,13 @@
 //! Programs with set-uid or set-gid bits in the image.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::root::{FileKind, Meta};
 
 pub(super) const CHECK: Check = Check {
     code: "set-id",
+    scope: Scope::Image,
     text: "A file in the image has a set-uid or set-gid bit, which it keeps because the program may need it. Whoever can run \
            it in the container gets the rights of its owner. If the program works without, run chmod a-s on it in the builder \
            stage.",

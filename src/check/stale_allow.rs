@@ -1,11 +1,12 @@
 //! An exception that matches nothing.
 
-use super::{Check, Evidence, Ranking};
+use super::{Check, Evidence, Ranking, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 
 pub(super) const CHECK: Check = Check {
     code: "stale-allow",
+    scope: Scope::Image,
     text: "--allow names a code or subject that no finding has. The cause may be mended, or the name misspelt; an exception \
            that covers nothing today may hide something tomorrow. Remove it.",
     find,

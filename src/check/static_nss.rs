@@ -2,13 +2,14 @@
 
 use memchr::memmem;
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::root::RootGlob;
 
 pub(super) const CHECK: Check = Check {
     code: "static-nss",
+    scope: Scope::Image,
     text: "The program is linked statically with glibc and looks up users, hosts or character sets. glibc then opens modules and \
            with them libc.so.6 at run time after all, and they must be of the very release that the program was linked with \
            (the linker warns of it: \"requires at runtime the shared libraries from the glibc version used for linking\"). \

@@ -1,6 +1,6 @@
 //! A symbol that no loaded object defines.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::loader::undefined_symbols;
@@ -8,6 +8,7 @@ use crate::path::show;
 
 pub(super) const CHECK: Check = Check {
     code: "symbol-missing",
+    scope: Scope::Loading,
     text: "An object wants a symbol that neither the program nor any library it loads defines. If it is bound at the start \
            (data, or a program linked with -z now) the process ends at once with \"undefined symbol\"; a function bound \
            lazily ends it when it is first called, which may be much later: that is a warning.\n\n\

@@ -1,11 +1,12 @@
 //! No place for temporary files.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 
 pub(super) const CHECK: Check = Check {
     code: "tmp-missing",
+    scope: Scope::Image,
     text: "The image has no /tmp, or one that its user may not write to. Programs find out late: an upload, a sort of a large \
            file, a compiled template fails with \"no such file or directory\". The base profile makes /tmp; in an image made \
            otherwise add it, or mount one: docker run --tmpfs /tmp.",

@@ -1,12 +1,13 @@
 //! Threads without the library that ends them.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::loader::{Family, open};
 
 pub(super) const CHECK: Check = Check {
     code: "unwinder-missing",
+    scope: Scope::Image,
     text: "glibc opens libgcc_s.so.1 when a thread is cancelled or ended (pthread_cancel, pthread_exit) or a backtrace is taken. \
            No object names it, so ldd does not show it; without it the process aborts with \"libgcc_s.so.1 must be installed \
            for pthread_exit to work\". Install libgcc-s1 (libgcc) in the builder stage.",

@@ -1,11 +1,12 @@
 //! A user that the image's /etc/passwd does not know.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 
 pub(super) const CHECK: Check = Check {
     code: "user-unknown",
+    scope: Scope::Image,
     text: "The image's configuration names its user, but its /etc/passwd (or /etc/group) has no such name: the runtime refuses to \
            start the container with \"unable to find user\". A number always works, so slimroot writes numbers.\n\n\
            For a number without a line in /etc/passwd this is a note: the container starts, but programs that ask who they \

@@ -1,6 +1,6 @@
 //! A symbol version that a library does not define.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::loader::unmet_versions;
@@ -8,6 +8,7 @@ use crate::path::show;
 
 pub(super) const CHECK: Check = Check {
     code: "version-missing",
+    scope: Scope::Loading,
     text: "An object was linked against a newer release of a library than the root holds: it wants a symbol version (such as \
            GLIBC_2.38) that the library there does not define. The process ends at its start with \"version `GLIBC_2.38' \
            not found\".\n\n\

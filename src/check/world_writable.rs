@@ -1,12 +1,13 @@
 //! What everybody may write to.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::root::FileKind;
 
 pub(super) const CHECK: Check = Check {
     code: "world-writable",
+    scope: Scope::Image,
     text: "A file or directory of the image may be written to by everybody, so that a program broken into can change what others \
            run or read. Directories such as /tmp have the sticky bit (mode 1777), which lets everybody remove only what is \
            theirs. Run chmod o-w on it, or chmod +t on a shared directory, in the builder stage.",

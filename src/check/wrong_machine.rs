@@ -1,12 +1,13 @@
 //! A program for one machine with a loader for another.
 
-use super::{Check, Evidence, because};
+use super::{Check, Evidence, Scope, because};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::path::show;
 
 pub(super) const CHECK: Check = Check {
     code: "wrong-machine",
+    scope: Scope::Loading,
     text: "The program's loader is there, but it is built for another machine or word size than the program, or it is no usable \
            ELF object. The kernel refuses to start such a program, even where an emulator would run both.\n\n\
            Usual cause: a program copied out of an image for another architecture. Take both from one root, for example with \

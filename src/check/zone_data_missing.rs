@@ -1,12 +1,13 @@
 //! A time zone that the image does not know.
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::path::RootPath;
 
 pub(super) const CHECK: Check = Check {
     code: "zone-data-missing",
+    scope: Scope::Image,
     text: "The image sets TZ to the name of a zone, but holds no data for it. Nothing fails: C libraries silently count in UTC, \
            so every local time is wrong. Install tzdata in the builder stage, or give the rule itself \
            (TZ=CET-1CEST,M3.5.0,M10.5.0/3).",

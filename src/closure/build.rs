@@ -34,6 +34,9 @@ impl Closure {
         for bin in &request.bins {
             build.entry(bin, &[], Reason::Bin)?;
         }
+        if request.processes_only {
+            return Ok(build.closure);
+        }
         build.companions()?;
         for (from, _) in &request.copies {
             build.copied(from)?;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::Build;
-use super::{NodeKind, Reason, Unmatched};
+use super::{NodeKind, Reason, Request, Unmatched};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::profile::{Need, Profile};
@@ -13,6 +13,15 @@ use crate::profile::{Need, Profile};
 const RECORDS: &str = "package-records";
 const LICENCES: &str = "licences";
 const RECORD_MODE: u32 = 0o644;
+
+impl Request {
+    /// Without records and licences: no finding is about them, and the database need not be read for them.
+    #[must_use]
+    pub fn without_records(mut self) -> Self {
+        self.profiles.retain(|profile| profile.name != RECORDS && profile.name != LICENCES);
+        self
+    }
+}
 
 impl Build<'_> {
     /// Adds the records of every package that a file in the image came with.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::build::{self, ImageOptions};
 use super::config::Config;
 use super::subject::{Subject, Watch};
-use crate::check::{Evidence, find, rank};
+use crate::check::{Evidence, find, find_loading, rank};
 use crate::cli::{RankOptions, RootOptions};
 use crate::closure::{Closure, Companions, Request};
 use crate::error::Error;
@@ -42,6 +42,9 @@ pub(crate) struct Options {
     /// Takes the root as a finished image: what is not in it will not be there.
     #[arg(long)]
     pub(crate) as_is: bool,
+    /// Looks only at what the loader loads for the entry, with versions and symbols, as `ldd -r` does.
+    #[arg(long)]
+    pub(crate) loaded_only: bool,
     /// User that the image runs as.
     #[arg(long, short = 'u', value_name = "NAME|UID[:GID]")]
     pub(crate) user: Option<String>,
@@ -97,9 +100,10 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
         return Ok(checked(String::new(), 0, rank(vec![finding], &rankings)));
     };
     let image = config.image_under(&options.image);
-    let request = build::request_of(&root, &image, &line)?;
+    let request = build::request_of(&root, &image, &line)?.without_records();
     let is_finished = options.as_is || subject.image.is_some();
     let request = if is_finished { as_is(request) } else { request };
+    let request = Request { processes_only: options.loaded_only, ..request };
     let (closure, stopped) = match Closure::build(&subject.root, &objects, &request) {
         Ok(closure) => (closure, None),
         // What keeps an entry from starting is what the user wants to hear of.
@@ -109,9 +113,10 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
     let user = options.user.clone().or_else(|| config.user().map(str::to_owned));
     let mut findings: Vec<Finding> = stopped.into_iter().collect();
     let is_stopped = !findings.is_empty();
-    if is_finished {
+    if is_finished || options.loaded_only {
         let run = run_settings(&request, subject.image.as_ref(), user, &closure);
-        findings.extend(find(&Evidence::new(&objects, &closure, &subject.root, &run, true))?);
+        let find = if options.loaded_only { find_loading } else { find };
+        findings.extend(find(&Evidence::new(&objects, &closure, &subject.root, &run, is_finished))?);
     } else if !is_stopped {
         let settings =
             Settings { user, workdir: request.workdir.clone(), ports: config.ports()?, ..Settings::default() };

@@ -29,6 +29,8 @@ pub(super) struct Glibc<'a> {
     facts: Rc<Facts>,
     target: Target,
     secure: bool,
+    /// Whether what is searched for is to be preloaded or to audit.
+    preloading: bool,
     /// Read when first asked: many programs with run paths never do.
     cache: Option<Option<Cache>>,
     cache_answered: bool,
@@ -75,6 +77,7 @@ impl<'a> Glibc<'a> {
             facts,
             target: process.loaded[0].elf.target,
             secure: process.secure,
+            preloading: false,
             cache: None,
             cache_answered: false,
             subdirs: HashMap::new(),
@@ -181,6 +184,18 @@ impl<'a> Glibc<'a> {
         })
     }
 
+    /// A file that the search of a list came to. With raised privileges a preload must be set-uid itself: "an extra
+    /// security effort" of `open_path`, which passes over any other.
+    fn try_listed(&self, path: &[u8], by: FoundBy) -> Result<Tried, Error> {
+        const SET_UID: u32 = 0o4000;
+        Ok(match self.try_file(path, by)? {
+            Tried::Taken(found) if self.secure && self.preloading && found.meta.mode & SET_UID == 0 => {
+                Tried::Passed(Outcome::Skipped("not set-uid, as a preload of a privileged program must be".into()))
+            }
+            tried => tried,
+        })
+    }
+
     /// Searches the directories of one list (`open_path`).
     fn try_list(
         &mut self,
@@ -198,14 +213,14 @@ impl<'a> Glibc<'a> {
                     self.note_variant(search, name, level, path, by)?;
                     continue;
                 }
-                if let Tried::Taken(found) = self.try_file(&path, by)? {
+                if let Tried::Taken(found) = self.try_listed(&path, by)? {
                     search.step(by, &path, Outcome::Taken);
                     search.found = Some(Found { via: via(), ..*found });
                     return Ok(Listed::Done);
                 }
             }
             let path = [&element.dir, name].concat();
-            match self.try_file(&path, by)? {
+            match self.try_listed(&path, by)? {
                 Tried::Taken(found) => {
                     search.step(by, &path, Outcome::Taken);
                     search.found = Some(Found { via: via(), ..*found });
@@ -310,6 +325,10 @@ impl<'a> Glibc<'a> {
     }
 
     fn try_cache(&mut self, search: &mut Search, object: &Loaded, name: &[u8]) -> Result<Listed, Error> {
+        if self.secure && self.preloading {
+            search.skip_source(FoundBy::Cache, "not for a preload of a program with raised privileges");
+            return Ok(Listed::GoOn);
+        }
         if self.cache.is_none() {
             let read = self.objects.root().read_followed(CACHE_PATH, MAX_CACHE)?;
             self.cache = Some(read.and_then(|(_, bytes)| Cache::parse(&bytes, self.target.little_endian)));
@@ -461,8 +480,12 @@ impl Rules for Glibc<'_> {
 
     fn preloads(&self, list: Option<&[u8]>) -> Vec<Vec<u8>> {
         let names = list.unwrap_or_default().split(|b| matches!(b, b' ' | b':'));
-        // With raised privileges a path is ignored, and a bare name only counts if it is set-uid itself.
+        // With raised privileges a path is ignored (`dso_name_valid_for_suid` of rtld.c).
         names.filter(|name| !(name.is_empty() || self.secure && name.contains(&b'/'))).map(<[u8]>::to_vec).collect()
+    }
+
+    fn set_preloading(&mut self, is_on: bool) {
+        self.preloading = is_on;
     }
 
     fn has_filters(&self) -> bool {

@@ -46,6 +46,9 @@ pub(super) trait Rules {
     /// Names to preload, with the variable or file that says so.
     fn preloads(&self, list: Option<&[u8]>) -> Vec<Vec<u8>>;
 
+    /// Whether what is searched for from now on is to be preloaded or to audit (`__RTLD_SECURE` of glibc).
+    fn set_preloading(&mut self, _is_on: bool) {}
+
     /// Whether DT_FILTER and DT_AUXILIARY are loaded.
     fn has_filters(&self) -> bool;
 
@@ -122,14 +125,15 @@ fn audit(objects: &Objects<'_>, process: &mut Process, conditions: &Conditions) 
         return Ok(());
     }
     let elf = Arc::clone(&process.loaded[0].elf);
-    // Under secure execution the variable counts for libraries that are set-uid themselves only: none is.
-    let variable = conditions.audit.as_ref().filter(|_| !process.secure);
-    let lists = variable.into_iter().chain(&elf.audit);
-    for name in lists.flat_map(|list| list.split(|b| *b == b':')).filter(|name| !name.is_empty()) {
+    let lists = conditions.audit.iter().chain(&elf.audit);
+    let is_valid = |name: &&[u8]| !(name.is_empty() || process.secure && name.contains(&b'/'));
+    for name in lists.flat_map(|list| list.split(|b| *b == b':')).filter(is_valid) {
         let mut alone = process.clone();
         alone.loaded.truncate(2);
         alone.loaded.iter_mut().for_each(|object| object.needs.clear());
-        match open(objects, &alone, 0, name, conditions)? {
+        let mut run = Run::in_host(objects, conditions, &alone);
+        run.iter_mut().for_each(|run| run.rules.set_preloading(true));
+        match run.map(|run| run.open(0, name)).transpose()?.flatten() {
             Some(opened) => process.audits.push(opened),
             None => {
                 let says = "it cannot be loaded for auditing: the loader complains and goes on without it".to_owned();
@@ -152,18 +156,9 @@ pub fn open(
     name: &[u8],
     conditions: &Conditions,
 ) -> Result<Option<Process>, Error> {
-    let Some(mut run) = Run::in_host(objects, conditions, host) else { return Ok(None) };
-    let want = Want { kind: WantKind::Needed, name: name.to_vec() };
-    match run.answer(requester, &want)? {
-        Answer::Object { index, .. } => {
-            if index >= run.process.inherited {
-                run.process.loaded[index].loader = None;
-                run.process.loaded[index].role = Role::Plugin;
-            }
-            run.queue()?;
-            Ok(Some(run.finish()))
-        }
-        _ => Ok(None),
+    match Run::in_host(objects, conditions, host) {
+        Some(run) => run.open(requester, name),
+        None => Ok(None),
     }
 }
 
@@ -350,6 +345,7 @@ impl<'a, 'r> Run<'a, 'r> {
             self.process.reads.push((Reads::PreloadList, PRELOAD_PATH.to_vec()));
             names.extend(super::glibc::preload_list(&text));
         }
+        self.rules.set_preloading(true);
         for name in names {
             let missing = self.process.missing.len();
             let faults = self.process.faults.len();
@@ -369,7 +365,21 @@ impl<'a, 'r> Run<'a, 'r> {
                 self.process.loaded[0].needs.push(Need { name: want.name, kind: want.kind, answer });
             }
         }
+        self.rules.set_preloading(false);
         Ok(())
+    }
+
+    /// What opening a name adds, if it leads anywhere.
+    fn open(mut self, requester: usize, name: &[u8]) -> Result<Option<Process>, Error> {
+        let want = Want { kind: WantKind::Needed, name: name.to_vec() };
+        let Answer::Object { index, .. } = self.answer(requester, &want)? else { return Ok(None) };
+        if index >= self.process.inherited {
+            self.process.loaded[index].loader = None;
+            self.process.loaded[index].role = Role::Plugin;
+        }
+        self.rules.set_preloading(false);
+        self.queue()?;
+        Ok(Some(self.finish()))
     }
 
     /// Breadth first: each object in load order, each want in file order.

@@ -104,10 +104,24 @@ struct Object {
     compiler: Option<String>,
 }
 
+/// Where a section lies in its file, by readelf.
+fn section(file: &Path, name: &str) -> usize {
+    let output = Command::new("readelf").args(["-W", "-S"]).arg(file).output().expect("readelf runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let words = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let found = words.filter_map(|words| {
+        let at = words.iter().position(|word| *word == name)?;
+        usize::from_str_radix(words.get(at + 3)?, 16).ok()
+    });
+    found.last().unwrap_or_else(|| panic!("{} has no section {name}", file.display()))
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Patch {
     file: String,
+    /// Where the offset is counted from, if not from the start of the file.
+    section: Option<String>,
     at: usize,
     bytes: Vec<u8>,
 }
@@ -225,7 +239,8 @@ impl World {
         }
         for patch in &law.patch {
             let mut bytes = fs::read(world.at(&patch.file)).expect("read");
-            bytes[patch.at..patch.at + patch.bytes.len()].copy_from_slice(&patch.bytes);
+            let at = patch.at + patch.section.as_deref().map_or(0, |name| section(&world.at(&patch.file), name));
+            bytes[at..at + patch.bytes.len()].copy_from_slice(&patch.bytes);
             fs::write(world.at(&patch.file), bytes).expect("written");
         }
         for (path, length) in &law.cut {
