@@ -185,8 +185,15 @@ fn each_broken_image_is_told_by_its_cause() {
 #[test]
 fn every_code_of_an_image_has_its_broken_image() {
     // These are about what the builder's patterns and options bring in; tests/cli.rs has them.
-    const OF_BUILDERS: [&str; 6] =
-        ["dangling-link", "default-dirs-guessed", "foreign-elf", "not-packed", "nothing-matched", "stale-allow"];
+    const OF_BUILDERS: [&str; 7] = [
+        "dangling-link",
+        "default-dirs-guessed",
+        "dlopen-suggested",
+        "foreign-elf",
+        "not-packed",
+        "nothing-matched",
+        "stale-allow",
+    ];
     let known: Vec<String> = fixtures().into_iter().filter_map(|(_, broken)| broken.code).collect();
     let absent: Vec<&str> = slimroot::check::CHECKS
         .iter()
@@ -220,4 +227,42 @@ fn transports_are_read_alike() {
         assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
         assert_eq!(check(&target)["findings"], plain["findings"], "{target}");
     }
+}
+
+/// A library that another one opens by a name in its text: the loader opens it where it is, and the builder hears of it.
+#[test]
+fn what_a_library_names_is_told() {
+    if !need::all(&["gcc", "unshare", "python3"]) {
+        return;
+    }
+    let law: Law = toml::from_str(
+        r#"
+        law = "a library opens another by name"
+        prog = { needs = ["liba.so.1"] }
+        libs = [
+            { out = "/lib/x86_64-linux-gnu/liba.so.1", source = "void *dlopen(const char *, int); __attribute__((constructor)) void a(void) { dlopen(\"libb.so.1\", 2); }" },
+            { out = "/lib/x86_64-linux-gnu/libb.so.1" },
+        ]
+        "#,
+    )
+    .expect("a law");
+    let world = World::build(&law, &glibc());
+    let heard = String::from_utf8_lossy(&world.run(&law, &[]).stdout).into_owned();
+    assert!(heard.contains("/libb.so.1"), "the real loader opens it: {heard}");
+    let told = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_slimroot"));
+        command.args(["check", "--format", "json", "--root"]).arg(world.root()).args(words).arg("/bin/prog");
+        let told: Value = serde_json::from_slice(&command.output().expect("slimroot runs").stdout).expect("JSON");
+        let findings = told["findings"].as_array().expect("findings").clone();
+        findings.into_iter().filter(|finding| text(finding, "code") == "dlopen-suggested").collect::<Vec<_>>()
+    };
+    let found = told(&[]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    let real = text(&found[0], "subject");
+    assert_eq!(real, "/lib/x86_64-linux-gnu/libb.so.1");
+    let help = found[0]["help"][0].as_str().expect("help").to_owned();
+    let words: Vec<&str> = help.split(' ').take(2).collect();
+    assert_eq!(words, ["--include", real], "{help}");
+    assert!(told(&words).is_empty(), "what the help says mends it");
+    assert!(told(&["--loaded-only"]).is_empty(), "it is not what ldd -r looks at");
 }

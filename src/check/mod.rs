@@ -10,6 +10,7 @@ mod cpu_level;
 mod dangling_link;
 mod default_dirs_guessed;
 mod dlopen_missing;
+mod dlopen_suggested;
 mod entry_not_executable;
 mod entry_not_readable;
 mod foreign_elf;
@@ -224,6 +225,7 @@ pub const CHECKS: &[Check] = &[
     dangling_link::CHECK,
     default_dirs_guessed::CHECK,
     dlopen_missing::CHECK,
+    dlopen_suggested::CHECK,
     entry_not_executable::CHECK,
     entry_not_readable::CHECK,
     foreign_elf::CHECK,

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::script::{HEAD, MAX_CHAIN, env_command, parse_shebang};
-use super::strings::{OPENERS, library_names};
+use super::strings::library_names;
 use super::{Closure, Reason, Request, Started};
 use crate::elf::Priority;
 use crate::error::Error;
@@ -51,6 +51,7 @@ impl Closure {
             build.profile(profile, true)?;
         }
         build.automatic()?;
+        build.suggestions()?;
         build.package_records()?;
         Ok(build.closure)
     }
@@ -283,8 +284,7 @@ impl Build<'_> {
     /// Adds the libraries whose names stand in the program itself, if it imports what opens them. That they are opened
     /// is likely, not sure: what does not resolve is nothing.
     fn add_named_libraries(&mut self, process: &Process, program: &RootPath) -> Result<(), Error> {
-        let imports = self.objects.imports(program)?;
-        if !imports.iter().any(|name| OPENERS.contains(&name.as_slice())) {
+        if !self.is_opener(program)? {
             return Ok(());
         }
         let cwd = self.conditions.cwd.clone();

@@ -13,6 +13,7 @@ mod reason;
 mod records;
 mod script;
 mod strings;
+mod suggested;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 pub use clues::Fired;
 pub use query::Link;
 pub use reason::Reason;
+pub use suggested::Suggested;
 
 use crate::elf::DlopenNote;
 use crate::error::Error;
@@ -217,6 +219,8 @@ pub struct Closure {
     pub notes: Vec<String>,
     /// Libraries that `.note.dlopen` notes name and that were not found, with the object that opens them.
     pub unopened: Vec<(RootPath, DlopenNote)>,
+    /// Libraries that packed ones name and may open, and that are not packed.
+    pub suggested: Vec<Suggested>,
     /// The circumstances in which everything was resolved.
     pub conditions: Conditions,
     /// The number of the CPU level that is counted on: 1 is the baseline of x86-64.

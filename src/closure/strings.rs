@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use memchr::{memchr, memmem, memrchr};
+
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::Root;
@@ -22,29 +24,16 @@ pub(super) fn library_names(root: &Root, file: &RootPath) -> Result<Vec<Vec<u8>>
     let source = root.open_file(file)?;
     let mut found = BTreeSet::new();
     let mut buffer = vec![0; PIECE];
-    // The string that the last piece ended in the middle of; one that is too long is dropped.
-    let mut open: Option<Vec<u8>> = Some(Vec::new());
     let mut at = 0;
     loop {
         let read = source.read_at(at, &mut buffer).map_err(|error| Error::unreadable(file, error))?;
-        for byte in &buffer[..read] {
-            match (&mut open, *byte) {
-                (Some(text), 0) => {
-                    if is_library(text) {
-                        found.insert(std::mem::take(text));
-                    }
-                    text.clear();
-                }
-                (None, 0) => open = Some(Vec::new()),
-                (Some(text), byte) if byte.is_ascii_graphic() && text.len() < MAX_NAME => text.push(byte),
-                (Some(_), _) => open = None,
-                (None, _) => {}
-            }
-        }
+        let piece = &buffer[..read];
+        found.extend(memmem::find_iter(piece, b".so").filter_map(|end| string_around(piece, end, at == 0)));
         if read < buffer.len() {
             break;
         }
-        at += read as u64;
+        // A string that the end of a piece cuts, or the zero before it, is whole in the next.
+        at += (PIECE - MAX_NAME - 2) as u64;
     }
     // `libx.so` beside `libx.so.1` is what a linker wants, not a loader.
     let is_versioned = |name: &Vec<u8>| {
@@ -52,6 +41,18 @@ pub(super) fn library_names(root: &Root, file: &RootPath) -> Result<Vec<Vec<u8>>
         found.iter().any(|other| other.starts_with(&start))
     };
     Ok(found.iter().filter(|name| !is_versioned(name)).cloned().collect())
+}
+
+/// The whole string around a place, if it is the name of a library.
+fn string_around(piece: &[u8], place: usize, is_first: bool) -> Option<Vec<u8>> {
+    let start = match memrchr(0, &piece[place.saturating_sub(MAX_NAME)..place]) {
+        Some(zero) => place.saturating_sub(MAX_NAME) + zero + 1,
+        None if is_first && place <= MAX_NAME => 0,
+        None => return None,
+    };
+    let end = place + memchr(0, &piece[place..piece.len().min(place + MAX_NAME + 1)])?;
+    let text = &piece[start..end];
+    (text.len() <= MAX_NAME && text.iter().all(u8::is_ascii_graphic) && is_library(text)).then(|| text.to_vec())
 }
 
 /// `libNAME.so`, `libNAME.so.N…`, or an absolute path to such or any other `.so`.

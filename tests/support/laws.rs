@@ -109,11 +109,11 @@ fn section(file: &Path, name: &str) -> usize {
     let output = Command::new("readelf").args(["-W", "-S"]).arg(file).output().expect("readelf runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let words = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let found = words.filter_map(|words| {
+    let mut found = words.filter_map(|words| {
         let at = words.iter().position(|word| *word == name)?;
         usize::from_str_radix(words.get(at + 3)?, 16).ok()
     });
-    found.last().unwrap_or_else(|| panic!("{} has no section {name}", file.display()))
+    found.next().unwrap_or_else(|| panic!("{} has no section {name}", file.display()))
 }
 
 #[derive(Deserialize)]
