@@ -167,6 +167,7 @@ impl Packed {
 /// The request of an entry with what the options declare.
 pub(crate) fn request_of(root: &RootOptions, image: &ImageOptions, line: &[String]) -> Result<Request, Error> {
     let globs = |texts: &[String]| texts.iter().map(|text| RootGlob::new(text)).collect::<Result<Vec<_>, _>>();
+    let known = known_profiles(image)?;
     Ok(Request {
         bins: image.bin.clone(),
         companions: match image.companions {
@@ -174,13 +175,13 @@ pub(crate) fn request_of(root: &RootOptions, image: &ImageOptions, line: &[Strin
             CompanionOption::Entry => Companions::Entry,
             CompanionOption::None => Companions::None,
         },
-        known: known_profiles(image)?,
+        automatic: automatic(image, &known),
+        profiles: profiles(image, &known)?,
+        known,
         packages: image.package.clone(),
         include: globs(&image.include)?,
         copies: image.copy.iter().map(|text| copy(text)).collect::<Result<_, _>>()?,
         exclude: globs(&image.exclude)?,
-        automatic: automatic(image)?,
-        profiles: profiles(image)?,
         ..super::request(root, line)?
     })
 }
@@ -230,8 +231,7 @@ fn known_profiles(image: &ImageOptions) -> Result<Vec<Profile>, Error> {
     Ok(known)
 }
 
-fn profiles(image: &ImageOptions) -> Result<Vec<Profile>, Error> {
-    let known = known_profiles(image)?;
+fn profiles(image: &ImageOptions, known: &[Profile]) -> Result<Vec<Profile>, Error> {
     for name in image.no_profile.iter().filter(|name| !known.iter().any(|profile| profile.name == **name)) {
         Profile::builtin(name)?;
     }
@@ -247,12 +247,12 @@ fn profiles(image: &ImageOptions) -> Result<Vec<Profile>, Error> {
 }
 
 /// Profiles that are applied when the closure shows the need.
-fn automatic(image: &ImageOptions) -> Result<Vec<Profile>, Error> {
+fn automatic(image: &ImageOptions, known: &[Profile]) -> Vec<Profile> {
     let is_asked = |profile: &Profile| {
         let is_named = |names: &[String]| names.contains(&profile.name);
         !profile.default && !image.no_auto && !is_named(&image.no_profile) && !is_named(&image.profile)
     };
-    Ok(known_profiles(image)?.into_iter().filter(is_asked).collect())
+    known.iter().filter(|profile| is_asked(profile)).cloned().collect()
 }
 
 /// Seconds of every time in the image (reproducible-builds.org, SOURCE_DATE_EPOCH).

@@ -99,11 +99,13 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
         let finding = Finding::new("entry-missing", Level::Error, "", says).help("build it with ENTRYPOINT or CMD");
         return Ok(checked(String::new(), 0, rank(vec![finding], &rankings)));
     };
-    let image = config.image_under(&options.image);
-    let request = build::request_of(&root, &image, &line)?.without_records();
     let is_finished = options.as_is || subject.image.is_some();
-    let request = if is_finished { as_is(request) } else { request };
-    let request = Request { processes_only: options.loaded_only, ..request };
+    let request = if options.loaded_only {
+        Request { processes_only: true, ..super::request(&root, &line)? }
+    } else {
+        let request = build::request_of(&root, &config.image_under(&options.image), &line)?.without_records();
+        if is_finished { as_is(request) } else { request }
+    };
     let (closure, stopped) = match Closure::build(&subject.root, &objects, &request) {
         Ok(closure) => (closure, None),
         // What keeps an entry from starting is what the user wants to hear of.

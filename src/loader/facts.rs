@@ -39,11 +39,45 @@ pub struct Facts {
     pub path_file: Vec<u8>,
 }
 
+/// Segments of constants that are looked at; real loaders have one.
+const MAX_CONSTANTS: usize = 4;
+/// Flags of a segment (gABI, chapter 5).
+const PF_X: u32 = 1;
+const PF_W: u32 = 2;
+
 /// What gcompat's shim has musl's loader preload (gcompat, loader/loader.c).
 pub(super) const SHIM_PRELOAD: &[u8] = b"libgcompat.so.0";
 
-/// Reads the facts out of the bytes of a loader.
-pub(super) fn read_facts(bytes: &[u8], elf: &ElfObject) -> Facts {
+/// Reads the facts out of a loader of this size, with `range` to get at its bytes (offset, length).
+///
+/// Newer linkers put constants into a segment of their own, older ones behind the code; that file is read whole.
+pub(super) fn read_facts<E>(
+    size: usize,
+    elf: &ElfObject,
+    range: impl Fn(u64, usize) -> Result<Vec<u8>, E>,
+) -> Result<Facts, E> {
+    let constants = elf.segments.iter().filter(|segment| segment.flags & (PF_X | PF_W) == 0 && segment.offset > 0);
+    for segment in constants.take(MAX_CONSTANTS) {
+        let bytes = range(segment.offset, usize::try_from(segment.size).unwrap_or(size).min(size))?;
+        let facts = facts_of(&bytes, system_dirs(&bytes, elf), elf);
+        if facts.family != Family::Unknown && !facts.dirs_guessed {
+            return Ok(facts);
+        }
+    }
+    let bytes = range(0, size)?;
+    let dirs = unwritable(&bytes, elf).find_map(|data| system_dirs(data, elf));
+    Ok(facts_of(&bytes, dirs, elf))
+}
+
+fn unwritable<'a>(bytes: &'a [u8], elf: &ElfObject) -> impl Iterator<Item = &'a [u8]> {
+    elf.segments.iter().filter(|segment| segment.flags & PF_W == 0).filter_map(|segment| {
+        let from = usize::try_from(segment.offset).ok()?;
+        bytes.get(from..from.checked_add(usize::try_from(segment.size).ok()?)?)
+    })
+}
+
+/// What some bytes of a loader say, with its constants among them and the default directories that they show.
+fn facts_of(bytes: &[u8], read: Option<Vec<Vec<u8>>>, elf: &ElfObject) -> Facts {
     let contains = |needle: &[u8]| memmem::find(bytes, needle).is_some();
     let soname = elf.soname.as_deref().unwrap_or_default();
     let is_glibc_name =
@@ -55,7 +89,6 @@ pub(super) fn read_facts(bytes: &[u8], elf: &ElfObject) -> Facts {
     } else {
         Family::Unknown
     };
-    let read = read_only_data(bytes, elf).find_map(|data| system_dirs(data, elf));
     let dirs_guessed = read.is_none() && family != Family::Musl;
     let default_dirs = read.unwrap_or_else(|| upstream_dirs(elf));
     let musl = |is_it: &dyn Fn(&[u8]) -> bool| {
@@ -99,14 +132,6 @@ fn is_musl_path(text: &[u8]) -> bool {
     text.contains(&b':')
         && text.split(|b| *b == b':').all(|dir| dir.starts_with(b"/") && dir.is_ascii())
         && text.split(|b| *b == b':').any(|dir| dir.ends_with(b"/lib") || dir.ends_with(b"/lib64"))
-}
-
-fn read_only_data<'a>(bytes: &'a [u8], elf: &ElfObject) -> impl Iterator<Item = &'a [u8]> {
-    const PF_W: u32 = 2;
-    elf.segments.iter().filter(|segment| segment.flags & PF_W == 0).filter_map(|segment| {
-        let from = usize::try_from(segment.offset).ok()?;
-        bytes.get(from..from.checked_add(usize::try_from(segment.size).ok()?)?)
-    })
 }
 
 /// Most default directories of a loader; glibc's ports have six at most.

@@ -16,7 +16,7 @@ use crate::root::{Root, Source};
 const HEAD: usize = 64;
 /// Bytes of the first read.
 const FIRST: usize = 4096;
-/// Largest loader that is read whole for its facts; real ones have a quarter of a megabyte.
+/// Most of a loader that is read for its facts; real ones have a quarter of a megabyte.
 const MAX_LOADER: usize = 16 << 20;
 
 /// A file as ELF.
@@ -130,8 +130,14 @@ impl<'r> Objects<'r> {
         if let Some(known) = self.facts.borrow().get(real) {
             return Ok(Rc::clone(known));
         }
-        let bytes = self.root.read(real, MAX_LOADER)?;
-        let facts = Rc::new(read_facts(&bytes, elf));
+        let source = self.root.open_file(real)?;
+        let size = usize::try_from(source.meta().size).unwrap_or(MAX_LOADER).min(MAX_LOADER);
+        let facts = Rc::new(read_facts(size, elf, |offset, length| {
+            let mut bytes = vec![0; length];
+            let read = source.read_at(offset, &mut bytes).map_err(|error| Error::unreadable(real, error))?;
+            bytes.truncate(read);
+            Ok(bytes)
+        })?);
         self.facts.borrow_mut().insert(real.clone(), Rc::clone(&facts));
         Ok(facts)
     }
