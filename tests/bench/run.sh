@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Numbers that README, docs/benchmarks.md and the changelog state: slimroot beside the tools it is compared with, in one
 # run, on this machine.
-#   tests/bench/run.sh [PART…]    of deps and pack, both if none is named; needs root, hyperfine, libtree, pigz, and
+#   tests/bench/run.sh [PART…]    of deps, bind and pack, all if none is named; needs root, hyperfine, libtree, pigz, and
 #                                 lddtree (pax-utils, python3-pyelftools)
 # DEPS_ROOT is a Debian root with ffmpeg, inkscape, gimp and python3, PACK_ROOT one with ffmpeg; made by mmdebstrap if
 # they are not there.
@@ -12,7 +12,7 @@ programs=(ffmpeg inkscape gimp python3)
 deps_root=${DEPS_ROOT:-/var/tmp/slimroot-test/bookworm-bench}
 pack_root=${PACK_ROOT:-/var/tmp/slimroot-test/bookworm-ffmpeg}
 rounds=${ROUNDS:-5}
-parts=${*:-deps pack}
+parts=${*:-deps bind pack}
 
 make_root() { # directory, package…
     local root=$1 mirror
@@ -41,14 +41,15 @@ ratio() { python3 -c "print(round($1 / $2, 2))"; }
 
 echo "binary: $(stat -c %s "$slimroot") bytes, $(uname -m), $(nproc) cores"
 
+declare -A least
+keep() { # key, ms
+    if [ -z "${least[$1]:-}" ] || python3 -c "exit(not $2 < ${least[$1]})"; then least[$1]=$2; fi
+}
+
 if [[ $parts == *deps* ]]; then
     make_root "$deps_root" "${programs[@]}"
     cp "$(command -v libtree)" "$deps_root/usr/bin/libtree"
     echo "== deps, whole process, warm, ms: the median of 20 (lddtree: 3), the best of $rounds interleaved rounds"
-    declare -A least
-    keep() { # key, ms
-        if [ -z "${least[$1]:-}" ] || python3 -c "exit(not $2 < ${least[$1]})"; then least[$1]=$2; fi
-    }
     for ((i = 0; i < rounds; i++)); do
         keep start "$(ms "$slimroot --version" 20)"
         keep chroot "$(ms "chroot $deps_root /bin/true" 20)"
@@ -66,6 +67,24 @@ if [[ $parts == *deps* ]]; then
         printf '%-10s %8s' "$program" "$objects"
         for tool in slimroot libtree lddtree ldd; do printf ' %10s' "${least[$program $tool]}"; done
         echo
+    done
+fi
+
+if [[ $parts == *bind* ]]; then
+    make_root "$deps_root" "${programs[@]}"
+    echo "== versions and symbols, whole process, warm, ms: the median of 20, the best of $rounds interleaved rounds"
+    for ((i = 0; i < rounds; i++)); do
+        for program in "${programs[@]}"; do
+            keep "$program ldd-r" "$(ms "chroot $deps_root /usr/bin/ldd -r /usr/bin/$program" 20)"
+            keep "$program symbols" "$(ms "$slimroot deps --symbols --root $deps_root --format list $program" 20)"
+            keep "$program loaded" "$(ms "$slimroot check --loaded-only --root $deps_root $program" 20)"
+            keep "$program check" "$(ms "$slimroot check --root $deps_root $program" 20)"
+        done
+    done
+    printf '%-10s %10s %16s %20s %10s\n' program 'ldd -r' 'deps --symbols' 'check --loaded-only' check
+    for program in "${programs[@]}"; do
+        printf '%-10s %10s %16s %20s %10s\n' "$program" "${least[$program ldd-r]}" "${least[$program symbols]}" \
+            "${least[$program loaded]}" "${least[$program check]}"
     done
 fi
 
