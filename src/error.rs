@@ -177,6 +177,10 @@ pub const ERROR_CODES: &[ErrorCode] = codes! {
     "bad-image" Malformed
     "The image cannot be trusted: a digest or diff ID is not what its bytes have, a document is not what the OCI \
      specification wants, or a layer holds an entry that leads out of it. Save or pull it again."
+    "bad-package-database" Malformed
+    "The root has a database of rpm that cannot be read: it is damaged, or of a kind that rpm itself never wrote. Without it \
+     nothing says what else the packages of the program brought. Rebuild it in the builder stage with rpm --rebuilddb, or do \
+     without: --companions none --no-profile package-records --no-profile licences."
     "unreadable" CannotRead
     "slimroot may not read a file or directory that the image needs. It is not reported as missing, since the container \
      may run as somebody who can read it. Run slimroot as the owner of the root."

@@ -37,6 +37,8 @@ const FENCES: &[(&str, &[&str])] = &[
     ("memchr", &["check", "closure", "elf", "language", "loader", "package"]),
     ("zip", &["language"]),
     ("strsim", &["profile"]),
+    ("rusqlite", &["package"]),
+    ("sha1", &["trust"]),
 ];
 
 fn sources() -> Vec<(String, PathBuf, String)> {
