@@ -82,8 +82,9 @@ impl<'r> Rpm<'r> {
 }
 
 fn damaged(file: &RootPath) -> Error {
-    Error::new("bad-package-database", format!("{file} is a database of rpm that cannot be read"))
-        .help("rpm --rebuilddb in the builder stage, or --companions none --no-profile package-records --no-profile licences")
+    Error::new("bad-package-database", format!("{file} is a database of rpm that cannot be read")).help(
+        "rpm --rebuilddb in the builder stage, or --companions none --no-profile package-records --no-profile licences",
+    )
 }
 
 /// Packages by name; where several have one, by name and architecture, or by all that tells them apart.
@@ -143,7 +144,8 @@ impl Package {
             _ => u8::try_from(state).unwrap_or_default(),
         });
         let states = states.take(self.header.numbers(header::FILE_STATES).len()).collect();
-        let times = [header::INSTALL_TIME, header::INSTALL_TID].map(|tag| (tag, vec![0; 4 * self.header.numbers(tag).len()]));
+        let times =
+            [header::INSTALL_TIME, header::INSTALL_TID].map(|tag| (tag, vec![0; 4 * self.header.numbers(tag).len()]));
         self.header.with(&[&[(header::FILE_STATES, states)], &times[..]].concat())
     }
 

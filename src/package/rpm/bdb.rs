@@ -62,7 +62,9 @@ impl File<'_> {
             let number = if is_counter { 0 } else { self.long(start + key + 1)? };
             match *self.bytes.get(start + value)? {
                 _ if is_counter => {}
-                OFF_PAGE => found.push((number, self.chain(self.long(start + value + 4)?, self.long(start + value + 8)?)?)),
+                OFF_PAGE => {
+                    found.push((number, self.chain(self.long(start + value + 4)?, self.long(start + value + 8)?)?))
+                }
                 ON_PAGE => found.push((number, self.bytes.get(start + value + 1..start + key)?.to_vec())),
                 _ => return None,
             }
