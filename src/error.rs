@@ -126,6 +126,10 @@ pub const ERROR_CODES: &[ErrorCode] = codes! {
     "A pattern of --include, --exclude or a profile is not a glob. Patterns are absolute in the root: `*` and `?` \
      stay within one path part, `**` as a whole part crosses directories, `[abc]` is a set. Quote patterns, so that \
      your shell does not expand them against the host."
+    "bad-ca-file" BadArgument
+    "A file of --ca is not what it should be: certificates of authorities as PEM, one after the other, and nothing secret. A \
+     private key in it is refused, since the file goes into an image that others read; so is DER, which openssl x509 -inform der \
+     makes PEM of."
     "unknown-transport" BadArgument
     "The word before the colon of a destination is not one slimroot writes. Known are dir:PATH (a plain PATH means \
      the same), tar:FILE, oci:DIR[:TAG], oci-archive:FILE[:TAG] and docker-archive:FILE[:REF]; FILE `-` is stdout. \

@@ -47,8 +47,10 @@ impl Closure {
         for profile in &request.profiles {
             build.profile(profile, true)?;
         }
+        build.want_trust()?;
         build.automatic()?;
         build.package_records()?;
+        build.trust()?;
         Ok(build.closure)
     }
 }
