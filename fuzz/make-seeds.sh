@@ -112,4 +112,6 @@ T
 printf 'Package: prog\nArchitecture: amd64\nDepends: prog-common (= 1), libc6 | x\n\nPackage: prog-common\nSource: prog (1)\nArchitecture: all\n\n%%%%\n/.\n/etc/a.conf\n/usr/lib/prog\n/var/lib/prog\n/usr/lib/liba.so\n' >seeds/dpkg/two
 printf 'liba.so:/usr/lib/libd.so # x\n$ORIGIN/../lib:${LIB}/$PLATFORM;/usr/lib//\n' >seeds/lists/tokens
 printf ':rel:/lib\n/usr/lib' >seeds/lists/plain
+# Databases of fixtures/rpm; `sqlite` and `header` were taken out of what rpm made of the same packages.
+mkdir -p seeds/rpm && cp ../fixtures/rpm/Packages.db seeds/rpm/ndb
 chmod 644 world/* seeds/*/*

@@ -126,6 +126,10 @@ pub const ERROR_CODES: &[ErrorCode] = codes! {
     "A pattern of --include, --exclude or a profile is not a glob. Patterns are absolute in the root: `*` and `?` \
      stay within one path part, `**` as a whole part crosses directories, `[abc]` is a set. Quote patterns, so that \
      your shell does not expand them against the host."
+    "bad-ca-file" BadArgument
+    "A file of --ca is not what it should be: certificates of authorities as PEM, one after the other, and nothing secret. A \
+     private key in it is refused, since the file goes into an image that others read; so is DER, which openssl x509 -inform der \
+     makes PEM of."
     "unknown-transport" BadArgument
     "The word before the colon of a destination is not one slimroot writes. Known are dir:PATH (a plain PATH means \
      the same), tar:FILE, oci:DIR[:TAG], oci-archive:FILE[:TAG] and docker-archive:FILE[:REF]; FILE `-` is stdout. \
@@ -177,6 +181,10 @@ pub const ERROR_CODES: &[ErrorCode] = codes! {
     "bad-image" Malformed
     "The image cannot be trusted: a digest or diff ID is not what its bytes have, a document is not what the OCI \
      specification wants, or a layer holds an entry that leads out of it. Save or pull it again."
+    "bad-package-database" Malformed
+    "The root has a database of rpm that cannot be read: it is damaged, or of a kind that rpm itself never wrote. Without it \
+     nothing says what else the packages of the program brought. Rebuild it in the builder stage with rpm --rebuilddb, or do \
+     without: --companions none --no-profile package-records --no-profile licences."
     "unreadable" CannotRead
     "slimroot may not read a file or directory that the image needs. It is not reported as missing, since the container \
      may run as somebody who can read it. Run slimroot as the owner of the root."

@@ -58,4 +58,5 @@ pub mod path;
 pub mod plan;
 pub mod profile;
 pub mod root;
+pub mod trust;
 pub mod verify;

@@ -9,7 +9,7 @@ const LAYERS: &[&[&str]] = &[
     &["path", "digest"],
     &["error"],
     &["root", "elf"],
-    &["profile", "loader", "package", "language", "verify"],
+    &["profile", "loader", "package", "language", "trust", "verify"],
     &["closure"],
     &["finding", "plan"],
     &["layer"],
@@ -37,6 +37,8 @@ const FENCES: &[(&str, &[&str])] = &[
     ("memchr", &["check", "closure", "elf", "language", "loader", "package"]),
     ("zip", &["language"]),
     ("strsim", &["profile"]),
+    ("rusqlite", &["package"]),
+    ("sha1", &["trust"]),
 ];
 
 fn sources() -> Vec<(String, PathBuf, String)> {

@@ -3,6 +3,7 @@
 
 mod bad_object;
 mod ca_certificates_missing;
+mod ca_expired;
 mod cache_absent;
 mod cache_stale;
 mod config_architecture;
@@ -218,6 +219,7 @@ pub struct Check {
 pub const CHECKS: &[Check] = &[
     bad_object::CHECK,
     ca_certificates_missing::CHECK,
+    ca_expired::CHECK,
     cache_absent::CHECK,
     cache_stale::CHECK,
     config_architecture::CHECK,

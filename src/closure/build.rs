@@ -50,9 +50,11 @@ impl Closure {
         for profile in &request.profiles {
             build.profile(profile, true)?;
         }
+        build.want_trust()?;
         build.automatic()?;
         build.suggestions()?;
         build.package_records()?;
+        build.trust()?;
         Ok(build.closure)
     }
 }

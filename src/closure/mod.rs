@@ -14,6 +14,7 @@ mod records;
 mod script;
 mod strings;
 mod suggested;
+mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::loader::{Conditions, Process};
 use crate::path::RootPath;
 use crate::profile::Profile;
 use crate::root::{FileKind, Meta, Root, RootGlob};
+use crate::trust::Authority;
 
 /// Where programs are looked up if the user says nothing: the PATH of the image.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -70,6 +72,8 @@ pub struct Request {
     pub packages: Vec<String>,
     /// Profiles to apply.
     pub profiles: Vec<Profile>,
+    /// Authorities that the image trusts besides those of the root.
+    pub authorities: Vec<Authority>,
     /// Whose packages bring their files.
     pub companions: Companions,
     /// Profiles whose files companions leave alone, applied or not.
@@ -209,6 +213,8 @@ pub struct Closure {
     pub dangling: BTreeSet<RootPath>,
     /// Devices, sockets and pipes among the files asked for, which are not packed.
     pub not_packed: BTreeSet<RootPath>,
+    /// Authorities of the request that were put into the trust store.
+    pub authorities: Vec<Authority>,
     /// Programs that calls start.
     pub commands: BTreeSet<RootPath>,
     /// Profiles that a language asks for, with the sign of each.

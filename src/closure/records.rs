@@ -13,6 +13,7 @@ use crate::profile::{Need, Profile};
 const RECORDS: &str = "package-records";
 const LICENCES: &str = "licences";
 const RECORD_MODE: u32 = 0o644;
+const DOCUMENTS: [&str; 2] = ["/usr/share/doc/", "/usr/share/licenses/"];
 
 impl Request {
     /// Without records and licences: no finding is about them, and the database need not be read for them.
@@ -36,33 +37,39 @@ impl Build<'_> {
         let files: Vec<RootPath> =
             self.closure.nodes.iter().filter(|(_, node)| is_file(node)).map(|(path, _)| path.clone()).collect();
         let owners: BTreeMap<RootPath, String> = database.owners(&files)?;
-        let is_document = |path: &RootPath| path.as_bytes().starts_with(b"/usr/share/doc/");
+        let is_document = |path: &RootPath| DOCUMENTS.iter().any(|dir| path.as_bytes().starts_with(dir.as_bytes()));
         let packages: BTreeSet<String> =
             owners.iter().filter(|(path, _)| !is_document(path)).map(|(_, package)| package.clone()).collect();
         let reason = |profile: &str, why: &str| Reason::Profile { profile: profile.to_owned(), why: why.to_owned() };
         for package in packages.iter().filter(|_| with_licences) {
-            let copyright = format!("/usr/share/doc/{package}/copyright");
-            let why = reason(LICENCES, "licences must go with what they cover; scanners read them there");
-            self.closure.take(self.root, None, &RootPath::root(), copyright.as_bytes(), why)?;
+            for licence in database.licences(package) {
+                let why = reason(LICENCES, "licences must go with what they cover; scanners read them there");
+                self.closure.take(self.root, None, &RootPath::root(), licence.as_bytes(), why)?;
+            }
         }
         if !with_records {
             return Ok(());
         }
-        let is_shipped = |path: &RootPath| {
-            let followed = self.root.follow(path.as_bytes());
-            followed.is_ok_and(|followed| {
-                followed.found().is_some_and(|(real, _)| {
-                    self.closure.nodes.contains_key(real)
-                        || self.closure.nodes.range(real.clone()..).nth(1).is_some_and(|(next, _)| next.is_within(real))
-                })
-            })
-        };
+        let is_shipped = |path: &RootPath| self.is_packed(path).unwrap_or(false);
         let records = database.records(&packages, &is_shipped)?;
         for (path, bytes) in records {
             let kind = NodeKind::MadeFile { mode: RECORD_MODE, bytes: bytes.into() };
             self.closure.add(None, path, kind, reason(RECORDS, "scanners match advisories by it"));
         }
         Ok(())
+    }
+
+    /// Whether a path of a list is in the image: a directory is, if something in it is.
+    fn is_packed(&self, path: &RootPath) -> Result<bool, Error> {
+        let place = match path.parent() {
+            Some(parent) if !parent.is_root() => match self.root.follow(parent.as_bytes())?.dir() {
+                Some(real) => real.join(path.name()),
+                None => return Ok(false),
+            },
+            _ => path.clone(),
+        };
+        let next = self.closure.nodes.range(place.clone()..).next();
+        Ok(next.is_some_and(|(next, _)| next.is_within(&place)))
     }
 
     /// `--package`: what a package brought, with its commands and libraries.

@@ -22,6 +22,7 @@ use crate::path::{RootPath, show};
 use crate::plan::{ItemKind, Plan, PlannedTree, Settings};
 use crate::profile::Profile;
 use crate::root::{DirTree, Root, RootGlob};
+use crate::trust::Authority;
 
 /// How long the report waits for the size of the root once the image is written.
 const MEASURE_PATIENCE: Duration = Duration::from_secs(1);
@@ -66,6 +67,9 @@ pub(crate) struct ImageOptions {
     /// A package of the distribution, without documents, manuals, translations and headers. Repeatable.
     #[arg(long = "package", value_name = "NAME")]
     pub(crate) package: Vec<String>,
+    /// A PEM file of this machine with authorities to trust, besides those of the root. Repeatable.
+    #[arg(long = "ca", value_name = "FILE")]
+    pub(crate) ca: Vec<PathBuf>,
     /// What patterns and profiles shall not add. Repeatable.
     #[arg(long = "exclude", short = 'x', value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
@@ -182,8 +186,25 @@ pub(crate) fn request_of(root: &RootOptions, image: &ImageOptions, line: &[Strin
         include: globs(&image.include)?,
         copies: image.copy.iter().map(|text| copy(text)).collect::<Result<_, _>>()?,
         exclude: globs(&image.exclude)?,
+        authorities: authorities(&image.ca)?,
         ..super::request(root, line)?
     })
+}
+
+/// The authorities of all files, each once.
+fn authorities(files: &[PathBuf]) -> Result<Vec<Authority>, Error> {
+    let mut found: Vec<Authority> = Vec::new();
+    for file in files {
+        let name = file.display().to_string();
+        let text = std::fs::read(file)
+            .map_err(|error| Error::new("bad-ca-file", format!("--ca {name}: it cannot be read")).because(error))?;
+        for authority in Authority::parse_file(&text, &name)? {
+            if !found.contains(&authority) {
+                found.push(authority);
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// `SRC:DST`, both absolute.

@@ -27,6 +27,7 @@ pub(crate) struct Config {
     include: Vec<String>,
     copy: Vec<String>,
     packages: Vec<String>,
+    ca: Vec<PathBuf>,
     exclude: Vec<String>,
     strip: bool,
     env: BTreeMap<String, String>,
@@ -136,6 +137,7 @@ impl Config {
             include: joined(&self.include, &options.include),
             copy: joined(&self.copy, &options.copy),
             package: joined(&self.packages, &options.package),
+            ca: self.ca.iter().chain(&options.ca).cloned().collect(),
             exclude: joined(&self.exclude, &options.exclude),
             no_profile: joined(&self.no_profiles, &options.no_profile),
             companions: match options.companions {

@@ -2,6 +2,7 @@
 
 mod apk;
 mod dpkg;
+mod rpm;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +23,11 @@ pub trait Packages {
     /// # Errors
     /// `unreadable`.
     fn contents(&self, package: &str) -> Result<Vec<RootPath>, Error>;
+
+    /// The paths of a package's licences, which are in the root or not.
+    fn licences(&self, package: &str) -> Vec<RootPath> {
+        RootPath::new(format!("/usr/share/doc/{package}/copyright")).into_iter().collect()
+    }
 
     /// Packages that are the machine-independent half of this one: built from the same source, for all machines, and
     /// always installed with it.
@@ -48,10 +54,13 @@ pub trait Packages {
 /// Opens the database of a root; `None` if it has none that is known.
 ///
 /// # Errors
-/// `unreadable`.
+/// `unreadable`, `bad-package-database`.
 pub fn open<'r>(root: &'r Root) -> Result<Option<Box<dyn Packages + 'r>>, Error> {
     if let Some(database) = dpkg::Dpkg::open(root)? {
         return Ok(Some(Box::new(database)));
     }
-    Ok(apk::Apk::open(root)?.map(|database| Box::new(database) as Box<dyn Packages + 'r>))
+    if let Some(database) = apk::Apk::open(root)? {
+        return Ok(Some(Box::new(database)));
+    }
+    Ok(rpm::Rpm::open(root)?.map(|database| Box::new(database) as Box<dyn Packages + 'r>))
 }

@@ -1,0 +1,41 @@
+//! ndb, the database of SUSE: `Packages.db` holds slots that name blobs of 16-byte blocks (rpm's lib/backend/ndb/rpmpkg.c).
+//! Everything is little-endian.
+
+const MAGIC: &[u8] = b"RpmP";
+const SLOT: &[u8] = b"Slot";
+const BLOB: &[u8] = b"BlbS";
+const PAGE: usize = 4096;
+const SLOT_SIZE: usize = 16;
+/// The head of the file takes the place of the first two slots.
+const FIRST_SLOT: usize = 2 * SLOT_SIZE;
+const BLOCK: usize = 16;
+const BLOB_HEAD: usize = 16;
+/// Where the head says how many pages hold slots.
+const SLOT_PAGES: usize = 12;
+
+/// The headers of a database; `None` if it is none.
+pub(super) fn headers(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let word = |at: usize| usize::try_from(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?)).ok();
+    if !bytes.starts_with(MAGIC) || word(4)? != 0 {
+        return None;
+    }
+    let end = word(SLOT_PAGES)?.checked_mul(PAGE)?.min(bytes.len());
+    let mut found = Vec::new();
+    for slot in (FIRST_SLOT..end).step_by(SLOT_SIZE) {
+        let (package, block) = (word(slot + 4)?, word(slot + 8)?);
+        if bytes.get(slot..slot + 4)? != SLOT {
+            return None;
+        }
+        if block == 0 {
+            continue;
+        }
+        let blob = block.checked_mul(BLOCK)?;
+        if bytes.get(blob..blob.checked_add(4)?)? != BLOB || word(blob + 4)? != package {
+            return None;
+        }
+        let start = blob + BLOB_HEAD;
+        found.push((package, bytes.get(start..start.checked_add(word(blob + 12)?)?)?.to_vec()));
+    }
+    found.sort_by_key(|(package, _)| *package);
+    Some(found.into_iter().map(|(_, header)| header).collect())
+}
