@@ -4,6 +4,9 @@
 
 mod app;
 mod arguments;
+mod dotnet;
+mod dotnet_bundle;
+mod dotnet_host;
 mod java;
 mod node;
 mod node_packages;
@@ -106,7 +109,17 @@ type Language = fn(&Call<'_>) -> Result<Needs, Error>;
 
 /// Every language.
 const LANGUAGES: &[Language] =
-    &[arguments::find, java::find, node::find, perl::find, php::find, python::find, ruby::find, shell::find];
+    &[
+    arguments::find,
+    dotnet::find,
+    java::find,
+    node::find,
+    perl::find,
+    php::find,
+    python::find,
+    ruby::find,
+    shell::find,
+];
 
 /// What a call needs, by every language that knows it.
 ///

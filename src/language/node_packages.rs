@@ -37,7 +37,7 @@ const BUILD_ENDS: [&str; 8] = [".o", ".a", ".cc", ".cpp", ".c", ".h", ".hpp", ".
 /// What the image's machine is called by npm (process.platform, process.arch).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Platform {
-    cpu: String,
+    pub(super) cpu: String,
     libc: &'static str,
 }
 
