@@ -210,10 +210,13 @@ fn single_file(
             None => needs.notes.push(format!("{real} needs an installation of .NET, and the root has none")),
         }
     }
-    if let Some(first) = bundle.unpacked.first() {
+    let unpacked = call.env.get("DOTNET_BUNDLE_EXTRACT_BASE_DIR").map_or(Ok(None), |word| call.dir(word))?;
+    if let Some(unpacked) = unpacked.filter(|dir| !app::is_wide(dir)) {
+        needs.homes.push(home(call, unpacked, "application", "where single-file programs have unpacked their files"));
+    } else if let Some(first) = bundle.unpacked.first() {
         needs.notes.push(format!(
-            "{real} unpacks {} files at its start, {first} among them: set DOTNET_BUNDLE_EXTRACT_BASE_DIR to a writable \
-             directory; what those need besides the C library is not known",
+            "{real} unpacks {} files at its start, {first} among them: start it once in the builder with \
+             DOTNET_BUNDLE_EXTRACT_BASE_DIR set for both, or set that to a writable directory in which programs may run",
             bundle.unpacked.len()
         ));
     }

@@ -17,7 +17,7 @@ const MAX_SOURCES: usize = 20_000;
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let mut needs = Needs::default();
     let is_node = |name: &str| matches!(name, "node" | "nodejs" | "bun");
-    if call.program(is_node)?.is_none() && !call.sonames.iter().any(|name| name.starts_with(b"libnode.so")) {
+    if call.program(is_node)?.is_none() && !is_shim(call) && !call.sonames.iter().any(|name| name.starts_with(b"libnode.so")) {
         return Ok(needs);
     }
     let options = call.env.get("NODE_OPTIONS").into_iter().flat_map(|text| text.split_whitespace());
@@ -54,7 +54,11 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         let mut sources = kept.clone();
         sources.extend(call.script()?);
         for package in shared::named(call.root, &sources)? {
-            needs.files.push((package, "code of the application names this module of the distribution".to_owned()));
+            let why = "code of the application names this module of the distribution".to_owned();
+            match call.root.meta(&package)?.is_some_and(|meta| meta.kind == FileKind::Dir) {
+                true => needs.homes.push(Home { dir: package, without: Box::new(|_, _| false), group: "modules", why }),
+                false => needs.files.push((package, why)),
+            }
         }
     }
     needs.homes.extend(kept.into_iter().map(|dir| home(dir, &unneeded, keeps_maps)));
@@ -107,6 +111,12 @@ fn starts(call: &Call<'_>, needs: &mut Needs) -> Result<BTreeSet<RootPath>, Erro
         needs.files.push((loader, "it says where packages lie".to_owned()));
     }
     Ok(dirs.into_iter().filter(|dir| !app::is_wide(dir)).collect())
+}
+
+/// Whether a shell script starts a program of a package, as pnpm and npm's cmd-shim write them.
+pub(super) fn is_shim(call: &Call<'_>) -> bool {
+    let dir = call.scripts.first().and_then(RootPath::parent);
+    dir.is_some_and(|dir| dir.name() == b".bin" && dir.parent().is_some_and(|above| above.name() == MODULES))
 }
 
 fn home(dir: RootPath, unneeded: &Rc<Unneeded>, keeps_maps: bool) -> Home {

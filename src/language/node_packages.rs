@@ -204,7 +204,7 @@ pub(super) fn unneeded(
         }
         let mut linked = BTreeSet::new();
         collect(root, &dir, &mut all, &mut linked)?;
-        let is_new = |dir: &RootPath| !app::is_wide(dir) && !homes.contains(dir);
+        let is_new = |dir: &RootPath| !app::is_wide(dir) && !dirs.iter().any(|known| dir.is_within(known));
         open.extend(linked.into_iter().filter(is_new));
         homes.push(dir);
     }
