@@ -16,11 +16,14 @@ impl Build<'_> {
     pub(super) fn entry(&mut self, asked: &str, args: &[String], reason: Reason) -> Result<(), Error> {
         let cwd = self.conditions.cwd.clone();
         let replaced = match language::replaced(self.root, asked, args, &cwd)? {
-            Some(words) if !self.request.processes_only => {
+            Some(found) if !self.request.processes_only => {
                 let before =
                     std::iter::once(asked).chain(args.iter().map(String::as_str)).collect::<Vec<_>>().join(" ");
-                self.closure.notes.push(format!("`{before}` is replaced by what it starts: `{}`", words.join(" ")));
-                Some(words)
+                self.closure.notes.push(format!("`{before}` is replaced by what it starts: `{}`", found.words.join(" ")));
+                for (name, value) in found.env {
+                    self.closure.env.entry(name).or_insert(value);
+                }
+                Some(found.words)
             }
             _ => None,
         };
@@ -53,13 +56,15 @@ impl Build<'_> {
         let processes = &self.closure.processes[first..];
         let loaded = processes.iter().flat_map(|started| &started.process.loaded);
         let known = self.closure.processes.iter().find(|started| started.required);
+        let mut env = self.closure.env.clone();
+        env.extend(self.request.env.clone());
         let call = Call {
             root: self.root,
             scripts: chain.scripts,
             programs: chain.programs,
             args,
             cwd: &self.conditions.cwd.clone(),
-            env: &self.request.env,
+            env: &env,
             path: self.request.path(),
             sonames: loaded.filter_map(|object| object.elf.soname.clone()).collect(),
             target: known.map(|started| started.process.loaded[0].elf.target),
@@ -80,6 +85,7 @@ impl Build<'_> {
         }
         self.closure.wanted.extend(needs.profiles);
         self.closure.notes.extend(needs.notes);
+        self.closure.homes.extend(needs.homes.iter().map(|home| home.dir.clone()));
         for home in &needs.homes {
             self.home(home)?;
         }
@@ -99,7 +105,6 @@ impl Build<'_> {
     /// A directory of a call, less what it does without.
     fn home(&mut self, home: &Home) -> Result<(), Error> {
         let root = self.root;
-        self.closure.homes.push(home.dir.clone());
         let reason = Reason::Home { group: home.group, why: home.why.clone() };
         self.whole(&home.dir, &reason, &|path| (home.without)(root, path), true)
     }

@@ -141,7 +141,11 @@ impl Build<'_> {
             match self.root.meta(&real)?.map(|meta| meta.kind) {
                 Some(FileKind::Dir) => {
                     let is_link = real.name() != path.name() || real.parent() != path.parent();
-                    let is_spared = is_link && path != *start && is_too_wide(&real, &path);
+                    // What a link leads to in another home, or in the same, comes as that home wants it.
+                    let is_at_home = matches!(reason, Reason::Home { .. })
+                        && self.closure.homes.iter().any(|home| real.is_within(home))
+                        && !std::iter::successors(Some(real.clone()), RootPath::parent).any(|dir| without(&dir));
+                    let is_spared = is_link && path != *start && (is_at_home || is_too_wide(&real, &path));
                     if !is_spared && entered.insert(real.clone()) {
                         open.extend(self.root.list(&real)?.iter().map(|name| path.join(name)));
                     }

@@ -4,11 +4,17 @@
 
 mod app;
 mod arguments;
+mod dotnet;
+mod dotnet_bundle;
+mod dotnet_host;
 mod java;
 mod node;
+mod node_flags;
 mod node_packages;
+mod node_pnp;
+mod node_reach;
+mod node_shared;
 mod npm;
-
 mod perl;
 mod php;
 mod python;
@@ -23,7 +29,7 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::Root;
 
-pub use npm::replaced;
+pub use npm::{Replaced, replaced};
 
 /// How an entry is called.
 pub struct Call<'a> {
@@ -106,7 +112,17 @@ type Language = fn(&Call<'_>) -> Result<Needs, Error>;
 
 /// Every language.
 const LANGUAGES: &[Language] =
-    &[arguments::find, java::find, node::find, perl::find, php::find, python::find, ruby::find, shell::find];
+    &[
+    arguments::find,
+    dotnet::find,
+    java::find,
+    node::find,
+    perl::find,
+    php::find,
+    python::find,
+    ruby::find,
+    shell::find,
+];
 
 /// What a call needs, by every language that knows it.
 ///

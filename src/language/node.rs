@@ -2,9 +2,10 @@
 //! of packages, by-products of builds and binaries for other platforms.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
-use super::node_packages::{Platform, Unneeded, is_source, unneeded};
-use super::{Call, Command, Home, Needs, app};
+use super::node_packages::{MODULES, Platform, Unneeded, is_source, unneeded};
+use super::{Call, Command, Home, Needs, app, node_flags as flags, node_pnp as pnp, node_shared as shared};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, Root, Visit};
@@ -12,18 +13,64 @@ use crate::root::{FileKind, Root, Visit};
 /// Largest source that is looked at for words, and most of them.
 const MAX_SOURCE: usize = 4 << 20;
 const MAX_SOURCES: usize = 20_000;
-const MODULES: &[u8] = b"node_modules";
 
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let mut needs = Needs::default();
     let is_node = |name: &str| matches!(name, "node" | "nodejs" | "bun");
-    if call.program(is_node)?.is_none() && !call.sonames.iter().any(|name| name.starts_with(b"libnode.so")) {
+    if call.program(is_node)?.is_none() && !is_shim(call) && !call.sonames.iter().any(|name| name.starts_with(b"libnode.so")) {
         return Ok(needs);
     }
     let options = call.env.get("NODE_OPTIONS").into_iter().flat_map(|text| text.split_whitespace());
     let keeps_maps = call.args.iter().map(String::as_str).chain(options).any(|word| word == "--enable-source-maps");
     let platform = Platform::of(call.target.as_ref(), call.is_musl);
     needs.notes.extend(app::alone(call)?);
+    let starts = starts(call, &mut needs)?;
+    let mut homes = starts.clone();
+    // Packages are looked up in every directory above.
+    for dir in &starts {
+        for above in dir.ancestors() {
+            let modules = above.join(MODULES);
+            if call.root.follow(modules.as_bytes())?.dir().is_some() && !modules.is_within(dir) {
+                homes.insert(modules);
+            }
+        }
+    }
+    let mut kept: Vec<RootPath> = Vec::new();
+    for dir in homes {
+        if !kept.iter().any(|known| dir.is_within(known)) {
+            kept.push(dir);
+        }
+    }
+    let starts: Vec<RootPath> = starts.into_iter().collect();
+    let unneeded = Rc::new(unneeded(call.root, &starts, &kept, &platform)?);
+    needs.notes.extend(unneeded.broken.iter().cloned());
+    let mut words = Words::default();
+    for dir in &kept {
+        words.read(call.root, dir, &unneeded)?;
+    }
+    // Workspaces: links out of node_modules lead to code of the application.
+    kept.extend(unneeded.linked.iter().cloned());
+    if call.sonames.iter().any(|name| name.starts_with(b"libnode.so")) {
+        let mut sources = kept.clone();
+        sources.extend(call.script()?);
+        for package in shared::named(call.root, &sources)? {
+            let why = "code of the application names this module of the distribution".to_owned();
+            match call.root.meta(&package)?.is_some_and(|meta| meta.kind == FileKind::Dir) {
+                true => needs.homes.push(Home { dir: package, without: Box::new(|_, _| false), group: "modules", why }),
+                false => needs.files.push((package, why)),
+            }
+        }
+    }
+    needs.homes.extend(kept.into_iter().map(|dir| home(dir, &unneeded, keeps_maps)));
+    if words.runs_shell {
+        let why = "code of the application runs a shell (child_process)".to_owned();
+        needs.commands.push(Command { name: "/bin/sh".to_owned(), why });
+    }
+    Ok(needs)
+}
+
+/// Directories that the application starts from.
+fn starts(call: &Call<'_>, needs: &mut Needs) -> Result<BTreeSet<RootPath>, Error> {
     let mut dirs = Vec::new();
     for dir in app::dirs(call)? {
         dirs.push(application_of(call.root, &dir)?);
@@ -37,43 +84,43 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     for path in call.env.get("NODE_PATH").iter().flat_map(|list| list.split(':')) {
         dirs.extend(call.dir(path)?);
     }
-    let mut homes: BTreeSet<RootPath> = dirs.into_iter().filter(|dir| !app::is_wide(dir)).collect();
-    // Packages are looked up in every directory above.
-    for dir in homes.clone() {
-        for above in dir.ancestors() {
-            let modules = above.join(MODULES);
-            if call.root.follow(modules.as_bytes())?.dir().is_some() && !modules.is_within(&dir) {
-                homes.insert(modules);
+    let loaded = flags::loaded(call)?;
+    let mut loader = pnp::above(call.root, call.cwd)?;
+    for module in loaded.modules {
+        let dir = module.parent().unwrap_or_else(RootPath::root);
+        if module.name() == b".pnp.cjs" {
+            loader = Some(module.clone());
+        }
+        needs.files.push((module, "an option of node names it".to_owned()));
+        dirs.push(application_of(call.root, &dir)?);
+    }
+    for (path, why) in loaded.data {
+        match call.root.meta(&path)?.is_some_and(|meta| meta.kind == FileKind::Dir) {
+            true if app::is_wide(&path) => {}
+            true => needs.homes.push(Home { dir: path, without: Box::new(|_, _| false), group: "application", why }),
+            false => needs.files.push((path, why)),
+        }
+    }
+    if let Some(loader) = loader {
+        for place in pnp::places(call.root, &loader)? {
+            match call.root.meta(&place)?.is_some_and(|meta| meta.kind == FileKind::Dir) {
+                true => dirs.push(place),
+                false => needs.files.push((place, format!("{loader} says that a package lies in it"))),
             }
         }
+        needs.files.push((loader, "it says where packages lie".to_owned()));
     }
-    let mut kept: Vec<RootPath> = Vec::new();
-    for dir in homes {
-        if !kept.iter().any(|known| dir.is_within(known)) {
-            kept.push(dir);
-        }
-    }
-    let mut words = Words::default();
-    let mut outside = BTreeSet::new();
-    for dir in &kept {
-        let unneeded = unneeded(call.root, dir, &platform)?;
-        words.read(call.root, dir, &unneeded)?;
-        outside.extend(unneeded.linked.iter().filter(|target| !kept.iter().any(|dir| target.is_within(dir))).cloned());
-        needs.homes.push(home(dir.clone(), unneeded, keeps_maps));
-    }
-    // Workspaces: links out of node_modules lead to code of the application.
-    for dir in outside.into_iter().filter(|dir| !app::is_wide(dir)) {
-        let unneeded = unneeded(call.root, &dir, &platform)?;
-        needs.homes.push(home(dir, unneeded, keeps_maps));
-    }
-    if words.runs_shell {
-        let why = "code of the application runs a shell (child_process)".to_owned();
-        needs.commands.push(Command { name: "/bin/sh".to_owned(), why });
-    }
-    Ok(needs)
+    Ok(dirs.into_iter().filter(|dir| !app::is_wide(dir)).collect())
 }
 
-fn home(dir: RootPath, unneeded: Unneeded, keeps_maps: bool) -> Home {
+/// Whether a shell script starts a program of a package, as pnpm and npm's cmd-shim write them.
+pub(super) fn is_shim(call: &Call<'_>) -> bool {
+    let dir = call.scripts.first().and_then(RootPath::parent);
+    dir.is_some_and(|dir| dir.name() == b".bin" && dir.parent().is_some_and(|above| above.name() == MODULES))
+}
+
+fn home(dir: RootPath, unneeded: &Rc<Unneeded>, keeps_maps: bool) -> Home {
+    let unneeded = Rc::clone(unneeded);
     let why = format!("{dir} is the application's directory");
     let without = move |root: &Root, path: &RootPath| {
         let is_map = !keeps_maps && path.name().ends_with(b".map");

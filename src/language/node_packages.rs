@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::{app, node_reach as reach};
 use crate::elf::{Class, Target, machine_name};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, Root, Visit};
 
-const MODULES: &[u8] = b"node_modules";
+pub(super) const MODULES: &[u8] = b"node_modules";
+/// Stores of pnpm, of Yarn and npm with links, and of Bun.
+const STORES: [&str; 3] = [".pnpm", ".store", ".bun"];
 const MAX_JSON: usize = 64 << 20;
 /// Documents of a package, by whole name.
 const DOCUMENTS: [&str; 3] = ["readme", "changelog", "history"];
@@ -37,7 +40,7 @@ const BUILD_ENDS: [&str; 8] = [".o", ".a", ".cc", ".cpp", ".c", ".h", ".hpp", ".
 /// What the image's machine is called by npm (process.platform, process.arch).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Platform {
-    cpu: String,
+    pub(super) cpu: String,
     libc: &'static str,
 }
 
@@ -73,6 +76,8 @@ pub(super) struct Unneeded {
     built: BTreeSet<RootPath>,
     /// Directories that links in node_modules lead to.
     pub(super) linked: BTreeSet<RootPath>,
+    /// What is wrong with packages that are kept.
+    pub(super) broken: Vec<String>,
     platform: Option<Platform>,
 }
 
@@ -133,12 +138,12 @@ impl Unneeded {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Package {
-    dependencies: BTreeMap<String, serde_json::Value>,
+pub(super) struct Package {
+    pub(super) dependencies: BTreeMap<String, serde_json::Value>,
     #[serde(rename = "optionalDependencies")]
-    optional: BTreeMap<String, serde_json::Value>,
+    pub(super) optional: BTreeMap<String, serde_json::Value>,
     #[serde(rename = "peerDependencies")]
-    peer: BTreeMap<String, serde_json::Value>,
+    pub(super) peer: BTreeMap<String, serde_json::Value>,
     os: Words,
     cpu: Words,
     libc: Words,
@@ -183,58 +188,110 @@ struct LockedPackage {
     dev: bool,
 }
 
-/// What of an application, or of a `node_modules` by itself, is not needed.
-pub(super) fn unneeded(root: &Root, dir: &RootPath, platform: &Platform) -> Result<Unneeded, Error> {
+/// What of an application's directories is not needed: those that it starts from, and all that are searched for packages.
+/// Directories that links lead to from there are searched too, and named.
+pub(super) fn unneeded(
+    root: &Root,
+    starts: &[RootPath],
+    dirs: &[RootPath],
+    platform: &Platform,
+) -> Result<Unneeded, Error> {
     let mut found = Unneeded { platform: Some(platform.clone()), ..Unneeded::default() };
-    let mut packages = Vec::new();
-    collect(root, dir, &mut packages, &mut found.linked)?;
-    let modules = if dir.name() == MODULES { dir.clone() } else { dir.join(MODULES) };
-    let development = match locked_development(root, &modules)? {
-        Some(development) => development,
-        None => unreached(root, dir, &packages)?,
-    };
-    for package in packages {
-        let json = manifest(root, &package)?;
-        let fits = json.os.allow("linux")
-            && (platform.cpu.is_empty() || json.cpu.allow(&platform.cpu))
-            && json.libc.allow(platform.libc);
-        if !fits || development.contains(&package) {
-            found.packages.insert(package);
+    let (mut all, mut homes, mut open) = (Collected::default(), Vec::new(), dirs.to_vec());
+    while let Some(dir) = open.pop() {
+        if homes.iter().any(|known| dir.is_within(known)) {
             continue;
         }
-        let entries = format!("{} {} {}", json.main, json.exports, json.bin);
-        if entries.contains("test")
-            || entries.contains("doc")
-            || entries.contains("example")
-            || names_tests(root, &package)?
-        {
-            found.tested.insert(package.clone());
+        let mut linked = BTreeSet::new();
+        collect(root, &dir, &mut all, &mut linked)?;
+        let is_new = |dir: &RootPath| !app::is_wide(dir) && !dirs.iter().any(|known| dir.is_within(known));
+        open.extend(linked.into_iter().filter(is_new));
+        homes.push(dir);
+    }
+    found.linked = homes.iter().filter(|home| !dirs.iter().any(|dir| home.is_within(dir))).cloned().collect();
+    let mut recorded = Vec::new();
+    for home in &homes {
+        let modules = if home.name() == MODULES { home.clone() } else { home.join(MODULES) };
+        if let Some(development) = locked_development(root, &modules)? {
+            found.packages.extend(development);
+            recorded.push(modules);
         }
-        if root.meta(&package.join(b"binding.gyp"))?.is_some() {
-            found.built.insert(package.clone());
-        }
-        found.kept.insert(package);
+    }
+    let is_recorded = |path: &RootPath| recorded.iter().any(|modules| path.is_within(modules));
+    if let Some(reached) = reach::reached(root, starts, &homes)? {
+        let unreached = all.packages.iter().filter(|package| !is_recorded(package) && !reached.keeps(package));
+        found.packages.extend(unreached.cloned());
+        let unreached = all.units.iter().filter(|unit| !is_recorded(unit) && !reached.is_below(unit));
+        found.packages.extend(unreached.cloned());
+    }
+    for package in all.packages {
+        sort_in(root, package, platform, &mut found)?;
     }
     Ok(found)
 }
 
+fn sort_in(root: &Root, package: RootPath, platform: &Platform, found: &mut Unneeded) -> Result<(), Error> {
+    let json = manifest(root, &package)?;
+    let fits = json.os.allow("linux")
+        && (platform.cpu.is_empty() || json.cpu.allow(&platform.cpu))
+        && json.libc.allow(platform.libc);
+    if !fits || found.packages.contains(&package) {
+        found.packages.insert(package);
+        return Ok(());
+    }
+    if let Some(main) = json.main.as_str().filter(|_| json.exports.is_null())
+        && !reach::has_main(root, &package, main)?
+    {
+        found.broken.push(format!("{package} has no {main}, which its package.json calls its main file"));
+    }
+    let entries = format!("{} {} {}", json.main, json.exports, json.bin);
+    if entries.contains("test")
+        || entries.contains("doc")
+        || entries.contains("example")
+        || names_tests(root, &package)?
+    {
+        found.tested.insert(package.clone());
+    }
+    if root.meta(&package.join(b"binding.gyp"))?.is_some() {
+        found.built.insert(package.clone());
+    }
+    found.kept.insert(package);
+    Ok(())
+}
+
+/// What lies below a directory.
+#[derive(Default)]
+struct Collected {
+    packages: Vec<RootPath>,
+    /// Directories of a store that links lead into, each for one package with its own `node_modules`.
+    units: Vec<RootPath>,
+}
+
 /// Every package directory below a directory: `node_modules/NAME`, `node_modules/@SCOPE/NAME`, nested ones, and those of
-/// pnpm's store. Links are named apart.
+/// stores. Links are named apart.
 fn collect(
     root: &Root,
     dir: &RootPath,
-    packages: &mut Vec<RootPath>,
+    all: &mut Collected,
     linked: &mut BTreeSet<RootPath>,
 ) -> Result<(), Error> {
     let is_modules = |dir: Option<RootPath>| dir.is_some_and(|dir| dir.name() == MODULES);
+    let is_store = |dir: Option<RootPath>| {
+        dir.is_some_and(|dir| STORES.iter().any(|name| name.as_bytes() == dir.name()) && is_modules(dir.parent()))
+    };
     root.visit(dir, &mut |path, meta| {
         let name = path.name();
         let parent = path.parent();
         let is_scoped = parent.as_ref().is_some_and(|dir| dir.name().starts_with(b"@") && is_modules(dir.parent()));
-        let in_modules = is_scoped || is_modules(parent);
+        let in_modules = is_scoped || is_modules(parent.clone());
         match meta.kind {
             FileKind::Dir if in_modules && !name.starts_with(b"@") && !name.starts_with(b".") => {
-                packages.push(path.clone());
+                all.packages.push(path.clone());
+            }
+            FileKind::Dir if name != MODULES && is_store(parent.clone()) => all.units.push(path.clone()),
+            // Yarn puts the package itself there.
+            FileKind::Dir if name == b"package" && is_store(parent.and_then(|unit| unit.parent())) => {
+                all.packages.push(path.clone());
             }
             FileKind::Link if in_modules && !name.starts_with(b".") => {
                 linked.extend(root.follow(path.as_bytes())?.dir().cloned());
@@ -250,7 +307,7 @@ pub(super) fn is_source(path: &RootPath) -> bool {
     [&b".js"[..], b".cjs", b".mjs"].iter().any(|end| path.name().ends_with(end))
 }
 
-fn manifest(root: &Root, package: &RootPath) -> Result<Package, Error> {
+pub(super) fn manifest(root: &Root, package: &RootPath) -> Result<Package, Error> {
     let read = root.read_followed(package.join(b"package.json").as_bytes(), MAX_JSON)?;
     Ok(read.and_then(|(_, text)| serde_json::from_slice(&text).ok()).unwrap_or_default())
 }
@@ -264,39 +321,6 @@ fn locked_development(root: &Root, modules: &RootPath) -> Result<Option<BTreeSet
     let base = real.parent().and_then(|modules| modules.parent()).unwrap_or_else(RootPath::root);
     let development = lock.packages.into_iter().filter(|(_, package)| package.dev);
     Ok(Some(development.filter_map(|(place, _)| RootPath::new(format!("{base}/{place}"))).collect()))
-}
-
-/// Packages that no dependency of the application's leads to; none where it states no dependencies.
-fn unreached(root: &Root, dir: &RootPath, packages: &[RootPath]) -> Result<BTreeSet<RootPath>, Error> {
-    let has_manifest = root.follow(dir.join(b"package.json").as_bytes())?.file().is_some();
-    if !has_manifest {
-        return Ok(BTreeSet::new());
-    }
-    let mut reached = BTreeSet::new();
-    let mut open = vec![dir.clone()];
-    let mut seen = BTreeSet::from([dir.clone()]);
-    while let Some(package) = open.pop() {
-        let json = manifest(root, &package)?;
-        for name in json.dependencies.keys().chain(json.optional.keys()).chain(json.peer.keys()) {
-            for above in std::iter::successors(Some(package.clone()), RootPath::parent) {
-                let place = format!("{above}/node_modules/{name}");
-                if let Some(found) = root.follow(place.as_bytes())?.dir().cloned() {
-                    if seen.insert(found.clone()) {
-                        open.push(found.clone());
-                    }
-                    reached.insert(found);
-                    break;
-                }
-            }
-        }
-    }
-    if reached.is_empty() {
-        return Ok(BTreeSet::new());
-    }
-    let is_out = |package: &&RootPath| {
-        !reached.contains(*package) && !reached.iter().any(|kept| package.is_within(kept) || kept.is_within(package))
-    };
-    Ok(packages.iter().filter(is_out).cloned().collect())
 }
 
 /// Whether code of a package outside of its test directory names that.
@@ -362,7 +386,7 @@ mod tests {
             .file("/app/node_modules/n/prebuilds/linux-x64/n.node", 0o644, "")
             .file("/app/node_modules/@n/w/package.json", 0o644, r#"{"os":["win32"]}"#);
         let root = Root::new(Arc::new(tree));
-        let found = unneeded(&root, &path("/app"), &platform()).expect("readable");
+        let found = unneeded(&root, &[path("/app")], &[path("/app")], &platform()).expect("readable");
         let out = |text: &str| found.holds(&root, &path(text));
         for gone in [
             "/app/node_modules/d",
@@ -396,7 +420,7 @@ mod tests {
             .file("/app/node_modules/d/package.json", 0o644, "{}")
             .file("/app/node_modules/x/package.json", 0o644, "{}");
         let root = Root::new(Arc::new(tree));
-        let found = unneeded(&root, &path("/app"), &platform()).expect("readable");
+        let found = unneeded(&root, &[path("/app")], &[path("/app")], &platform()).expect("readable");
         assert!(found.holds(&root, &path("/app/node_modules/d")) && !found.holds(&root, &path("/app/node_modules/x")));
     }
 

@@ -58,7 +58,10 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     {
         needs.calls.push(call.args.to_vec());
     }
-    needs.homes = app::plain_homes(call, "application")?;
+    // What a package's program is started by says nothing of a directory: the language of the package does.
+    if !super::node::is_shim(call) {
+        needs.homes = app::plain_homes(call, "application")?;
+    }
     Ok(needs)
 }
 

@@ -9,6 +9,8 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("ca-certificates", include_str!("../../profiles/ca-certificates.toml")),
     ("ca-directory", include_str!("../../profiles/ca-directory.toml")),
     ("debug", include_str!("../../profiles/debug.toml")),
+    ("dotnet", include_str!("../../profiles/dotnet.toml")),
+    ("dotnet-icu", include_str!("../../profiles/dotnet-icu.toml")),
     ("fontconfig", include_str!("../../profiles/fontconfig.toml")),
     ("gconv", include_str!("../../profiles/gconv.toml")),
     ("gdk-pixbuf", include_str!("../../profiles/gdk-pixbuf.toml")),

@@ -1,0 +1,100 @@
+//! Which packages the dependencies of an application lead to ("Loading from node_modules folders" of Node).
+
+use std::collections::BTreeSet;
+
+use super::app;
+use super::node_packages::{MODULES, manifest};
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::root::Root;
+
+/// What Node tries after the name of a main file.
+const MAIN_ENDS: [&str; 7] = ["", ".js", ".json", ".node", "/index.js", "/index.json", "/index.node"];
+
+/// Directories that dependencies lead to, as they really lie.
+pub(super) struct Reached(BTreeSet<RootPath>);
+
+impl Reached {
+    /// Whether a package is one of them, or belongs to one.
+    pub(super) fn keeps(&self, package: &RootPath) -> bool {
+        let belongs = |kept: &RootPath| {
+            // What lies in the application's own directory is no part of a package.
+            kept.is_within(package) || package.is_within(kept) && kept.ancestors().iter().any(|dir| dir.name() == MODULES)
+        };
+        self.0.contains(package) || self.0.iter().any(belongs)
+    }
+
+    /// Whether one of them lies in a directory.
+    pub(super) fn is_below(&self, dir: &RootPath) -> bool {
+        self.0.iter().any(|kept| kept.is_within(dir))
+    }
+}
+
+/// Packages that dependencies lead to, from the directories of an application, those that links lead to, and those whose
+/// `node_modules` it uses; `None` where no dependencies are stated.
+pub(super) fn reached(root: &Root, starts: &[RootPath], homes: &[RootPath]) -> Result<Option<Reached>, Error> {
+    let mut open = Vec::new();
+    let mut reached = BTreeSet::new();
+    for start in starts.iter().chain(homes) {
+        if start.name() == MODULES {
+            if let Some(above) = start.parent().filter(|above| !app::is_wide(above)) {
+                open.extend(workspaces(root, start)?);
+                open.push(above);
+            }
+            continue;
+        }
+        // A package that is installed for all is used by itself.
+        reached.extend(start.ancestors().iter().any(|dir| dir.name() == MODULES).then(|| start.clone()));
+        open.push(start.clone());
+    }
+    let mut is_stated = false;
+    for start in &open {
+        is_stated |= root.follow(start.join(b"package.json").as_bytes())?.file().is_some();
+    }
+    let mut seen: BTreeSet<RootPath> = open.iter().cloned().collect();
+    while let Some(package) = open.pop() {
+        let json = manifest(root, &package)?;
+        for name in json.dependencies.keys().chain(json.optional.keys()).chain(json.peer.keys()) {
+            for above in std::iter::successors(Some(package.clone()), RootPath::parent) {
+                let place = format!("{above}/node_modules/{name}");
+                if let Some(found) = root.follow(place.as_bytes())?.dir().cloned() {
+                    if seen.insert(found.clone()) {
+                        open.push(found.clone());
+                    }
+                    reached.insert(found);
+                    break;
+                }
+            }
+        }
+    }
+    Ok((is_stated && !reached.is_empty()).then_some(Reached(reached)))
+}
+
+/// Directories that links in a `node_modules` lead to, out of it: packages of the same repository.
+fn workspaces(root: &Root, modules: &RootPath) -> Result<Vec<RootPath>, Error> {
+    let mut found = Vec::new();
+    let mut names: Vec<RootPath> = root.list(modules)?.iter().map(|name| modules.join(name)).collect();
+    while let Some(path) = names.pop() {
+        let Some(real) = root.follow(path.as_bytes())?.dir().cloned() else { continue };
+        if !real.is_within(modules) {
+            found.push(real);
+        } else if path.name().starts_with(b"@") && path.parent().as_ref() == Some(modules) {
+            names.extend(root.list(&real)?.iter().map(|name| path.join(name)));
+        }
+    }
+    Ok(found)
+}
+
+/// Whether Node finds what a package calls its main file.
+pub(super) fn has_main(root: &Root, package: &RootPath, main: &str) -> Result<bool, Error> {
+    let main = main.trim_end_matches('/');
+    if main.is_empty() || main.ends_with(".d.ts") {
+        return Ok(true);
+    }
+    for place in MAIN_ENDS.iter().map(|end| format!("{package}/{main}{end}")).chain([format!("{package}/index.js")]) {
+        if root.follow(place.as_bytes())?.file().is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,75 @@
+//! Modules that a distribution installs for all (Debian's nodejs looks for them in fixed directories, README.Debian):
+//! those whose names stand in the application's sources, and what those name in turn.
+
+use std::collections::BTreeSet;
+
+use super::node_packages::{is_source, manifest};
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::root::{FileKind, Root, Visit};
+
+const PLACES: [&str; 3] = ["/usr/share/nodejs", "/usr/lib/nodejs", "/usr/lib/*/nodejs"];
+const MAX_SOURCE: usize = 4 << 20;
+/// Longest name of a module.
+const MAX_NAME: usize = 214;
+
+/// Packages that a distribution's Node finds, by what the sources of `homes` name.
+pub(super) fn named(root: &Root, homes: &[RootPath]) -> Result<Vec<RootPath>, Error> {
+    let mut places = Vec::new();
+    for pattern in PLACES {
+        for place in root.matching(&crate::root::RootGlob::new(pattern)?)? {
+            places.extend(root.follow(place.as_bytes())?.dir().cloned());
+        }
+    }
+    let mut found: BTreeSet<RootPath> = BTreeSet::new();
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut open = homes.to_vec();
+    while let Some(dir) = open.pop() {
+        let mut names: BTreeSet<String> = BTreeSet::new();
+        let json = manifest(root, &dir)?;
+        names.extend(json.dependencies.into_keys().chain(json.optional.into_keys()).chain(json.peer.into_keys()));
+        if root.meta(&dir)?.is_some_and(|meta| meta.kind == FileKind::File) {
+            words(&root.read(&dir, MAX_SOURCE)?, &mut names);
+        } else {
+            root.visit(&dir, &mut |path, meta| {
+                if meta.kind == FileKind::File && is_source(path) {
+                    words(&root.read(path, MAX_SOURCE)?, &mut names);
+                }
+                Ok(Visit::Enter)
+            })?;
+        }
+        for name in names {
+            for place in &places {
+                for end in ["", ".js"] {
+                    let followed = root.follow(format!("{place}/{name}{end}").as_bytes())?;
+                    if let Some((real, _)) = followed.found()
+                        && found.insert(real.clone())
+                    {
+                        open.push(real.clone());
+                    }
+                }
+            }
+        }
+    }
+    Ok(found.into_iter().collect())
+}
+
+/// Quoted words that read as a package: `name`, `@scope/name`, and these before a path in the package.
+fn words(text: &[u8], names: &mut BTreeSet<String>) {
+    for (at, quote) in text.iter().enumerate().filter(|(_, byte)| matches!(byte, b'"' | b'\'' | b'`')) {
+        let rest = &text[at + 1..text.len().min(at + 1 + MAX_NAME)];
+        let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"@/._-~".contains(byte);
+        let size = rest.iter().take_while(|byte| is_part(byte)).count();
+        if rest.get(size) != Some(quote) || size == 0 {
+            continue;
+        }
+        let Ok(word) = std::str::from_utf8(&rest[..size]) else { continue };
+        let parts = if word.starts_with('@') { 2 } else { 1 };
+        let name: Vec<&str> = word.split('/').take(parts).collect();
+        if name.len() == parts && name.iter().all(|part| !part.is_empty() && !part.starts_with('.')) {
+            names.insert(name.join("/"));
+        }
+    }
+}
