@@ -2,12 +2,13 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{Check, Evidence};
+use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 
 pub(super) const CHECK: Check = Check {
     code: "ca-expired",
+    scope: Scope::Image,
     text: "A certificate given by --ca is no longer valid on the day of the build. TLS libraries refuse whatever it signed, with \
            \"certificate has expired\". Ask for the certificate that took its place. An expired one that only stands in the same \
            file as a valid one does no harm: --allow ca-expired.",

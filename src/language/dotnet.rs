@@ -36,7 +36,18 @@ const FILE_VARIABLES: [&str; 4] =
 const DEBUGGERS: [&[u8]; 3] = [b"createdump", b"libmscordaccore.so", b"libmscordbi.so"];
 /// Systems that are no Linux, as runtime identifiers begin.
 const OTHER_SYSTEMS: [&str; 12] = [
-    "win", "osx", "ios", "tvos", "maccatalyst", "android", "browser", "wasi", "freebsd", "illumos", "solaris", "haiku",
+    "win",
+    "osx",
+    "ios",
+    "tvos",
+    "maccatalyst",
+    "android",
+    "browser",
+    "wasi",
+    "freebsd",
+    "illumos",
+    "solaris",
+    "haiku",
 ];
 const MACHINES: [&str; 12] =
     ["x64", "x86", "arm", "arm64", "armel", "armv6", "s390x", "ppc64le", "loongarch64", "riscv64", "mips64", "wasm"];
@@ -159,7 +170,9 @@ fn application(call: &Call<'_>, found: &App, needs: &mut Needs) -> Result<(), Er
     let option = |name: &str| found.options.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value.as_str());
     let settings = match option("--runtimeconfig").map_or(Ok(None), |word| call.file(word))? {
         Some(file) => Some((file.clone(), call.root.read(&file, MAX_JSON)?)),
-        None => call.root.read_followed(dir.join(format!("{stem}.runtimeconfig.json").as_bytes()).as_bytes(), MAX_JSON)?,
+        None => {
+            call.root.read_followed(dir.join(format!("{stem}.runtimeconfig.json").as_bytes()).as_bytes(), MAX_JSON)?
+        }
     };
     let config = settings.and_then(|(_, text)| RuntimeConfig::parse(&text)).unwrap_or_default();
     let mut frameworks = Vec::new();
@@ -360,19 +373,15 @@ fn listed(
         }
     }
     if let Some(first) = absent.first() {
-        needs.notes.push(format!("{file} lists {} files that are nowhere in the root, {first} among them", absent.len()));
+        needs
+            .notes
+            .push(format!("{file} lists {} files that are nowhere in the root, {first} among them", absent.len()));
     }
     Ok(())
 }
 
 /// What the runtime opens by name, and files that the environment names.
-fn opened(
-    call: &Call<'_>,
-    config: &RuntimeConfig,
-    sign: &str,
-    dir: &RootPath,
-    needs: &mut Needs,
-) -> Result<(), Error> {
+fn opened(call: &Call<'_>, config: &RuntimeConfig, sign: &str, dir: &RootPath, needs: &mut Needs) -> Result<(), Error> {
     needs.profiles.push(("dotnet", sign.to_owned()));
     let variable = call.env.get("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT");
     let is_invariant = match variable {
@@ -404,7 +413,8 @@ fn opened(
 
 fn has_icu(root: &Root, dir: &RootPath) -> Result<bool, Error> {
     let own = format!("{dir}/libicuuc.so*");
-    for pattern in ["/usr/lib/libicuuc.so*", "/usr/lib/*/libicuuc.so*", "/usr/lib64/libicuuc.so*", "/lib/*/libicuuc.so*", &own]
+    for pattern in
+        ["/usr/lib/libicuuc.so*", "/usr/lib/*/libicuuc.so*", "/usr/lib64/libicuuc.so*", "/lib/*/libicuuc.so*", &own]
     {
         if !root.matching(&RootGlob::new(pattern)?)?.is_empty() {
             return Ok(true);
@@ -455,7 +465,9 @@ mod tests {
 
     #[test]
     fn identifiers_of_other_machines_are_foreign() {
-        for identifier in ["win", "win-x64", "win10-arm64", "osx.10.12-x64", "linux-arm64", "linux-musl-x64", "browser-wasm"] {
+        for identifier in
+            ["win", "win-x64", "win10-arm64", "osx.10.12-x64", "linux-arm64", "linux-musl-x64", "browser-wasm"]
+        {
             assert!(is_foreign(identifier, "x64", false), "{identifier}");
         }
         for identifier in ["unix", "linux", "linux-x64", "debian.12-x64", "any"] {
