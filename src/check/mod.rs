@@ -5,6 +5,8 @@ mod bad_object;
 mod ca_certificates_missing;
 mod cache_absent;
 mod cache_stale;
+mod command_missing;
+mod command_unknown;
 mod config_architecture;
 mod cpu_level;
 mod dangling_link;
@@ -208,6 +210,8 @@ pub const CHECKS: &[Check] = &[
     ca_certificates_missing::CHECK,
     cache_absent::CHECK,
     cache_stale::CHECK,
+    command_missing::CHECK,
+    command_unknown::CHECK,
     config_architecture::CHECK,
     cpu_level::CHECK,
     dangling_link::CHECK,
