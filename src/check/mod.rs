@@ -6,6 +6,8 @@ mod ca_certificates_missing;
 mod ca_expired;
 mod cache_absent;
 mod cache_stale;
+mod command_missing;
+mod command_unknown;
 mod config_architecture;
 mod cpu_level;
 mod dangling_link;
@@ -222,6 +224,8 @@ pub const CHECKS: &[Check] = &[
     ca_expired::CHECK,
     cache_absent::CHECK,
     cache_stale::CHECK,
+    command_missing::CHECK,
+    command_unknown::CHECK,
     config_architecture::CHECK,
     cpu_level::CHECK,
     dangling_link::CHECK,

@@ -2,7 +2,7 @@
 //! the profiles declare.
 
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::script::{HEAD, MAX_CHAIN, env_command, parse_shebang};
@@ -26,10 +26,9 @@ impl Closure {
     /// `entry-missing`, `entry-is-directory`, `entry-not-regular`, `not-elf`, `bad-elf`, `bad-shebang`,
     /// `interpreter-missing` (of a script), `unreadable`.
     pub fn build(root: &Root, objects: &Objects<'_>, request: &Request) -> Result<Self, Error> {
-        let conditions = request.conditions();
         let level = request.cpu.as_deref().and_then(|level| level.strip_prefix("x86-64-v")?.parse().ok());
-        let closure = Self { conditions: conditions.clone(), cpu_level: level.unwrap_or(1), ..Self::default() };
-        let mut build = Build { root, objects, request, conditions, closure, depth: 0, database: OnceCell::new() };
+        let closure = Self { conditions: request.conditions(), cpu_level: level.unwrap_or(1), ..Self::default() };
+        let mut build = Build::new(root, objects, request, closure);
         build.entry(&request.entry, &request.args, Reason::Entry)?;
         for bin in &request.bins {
             build.entry(bin, &[], Reason::Bin)?;
@@ -66,17 +65,8 @@ impl Closure {
     /// `unreadable`.
     pub fn of_profile(root: &Root, profile: &Profile) -> Result<Self, Error> {
         let request = Request::default();
-        let (objects, conditions) = (Objects::new(root), request.conditions());
-        let closure = Self::default();
-        let mut build = Build {
-            root,
-            objects: &objects,
-            request: &request,
-            conditions,
-            closure,
-            depth: 0,
-            database: OnceCell::new(),
-        };
+        let objects = Objects::new(root);
+        let mut build = Build::new(root, &objects, &request, Self::default());
         build.profile(profile, true)?;
         Ok(build.closure)
     }
@@ -90,6 +80,12 @@ pub(super) struct Build<'a> {
     pub(super) closure: Closure,
     /// How many calls lie above what is being added.
     pub(super) depth: usize,
+    /// Whether what is being added is sure to be started, not only named by a word.
+    pub(super) is_sure: bool,
+    /// The environment in which programs are started.
+    pub(super) env: BTreeMap<String, String>,
+    /// Commands that were followed: directory and words.
+    pub(super) started: BTreeSet<(RootPath, Vec<String>)>,
     /// The root's package database, once somebody has asked for it.
     database: OnceCell<Option<Rc<dyn Packages + 'a>>>,
 }
@@ -104,6 +100,26 @@ pub(super) struct Chain {
 }
 
 impl<'a> Build<'a> {
+    fn new(root: &'a Root, objects: &'a Objects<'a>, request: &'a Request, closure: Closure) -> Self {
+        Self {
+            root,
+            objects,
+            request,
+            conditions: request.conditions(),
+            closure,
+            depth: 0,
+            is_sure: true,
+            env: request.env.clone(),
+            started: BTreeSet::new(),
+            database: OnceCell::new(),
+        }
+    }
+
+    /// Where programs are looked up.
+    pub(super) fn path(&self) -> &str {
+        self.env.get("PATH").map_or(super::DEFAULT_PATH, String::as_str)
+    }
+
     /// The package database of the root, read once; `None` if it has none that is known.
     pub(super) fn database(&self) -> Result<Option<Rc<dyn Packages + 'a>>, Error> {
         if let Some(known) = self.database.get() {
@@ -146,7 +162,7 @@ impl Build<'_> {
                     .help("paths are looked up inside --root; a bare name is searched in PATH there")),
             };
         }
-        for dir in self.request.path().split(':').filter(|dir| !dir.is_empty()) {
+        for dir in self.path().split(':').filter(|dir| !dir.is_empty()) {
             let candidate = [dir.as_bytes(), b"/", asked].concat();
             if self.root.follow_from(&self.conditions.cwd, &candidate)?.file().is_some() {
                 let absolute = if dir.starts_with('/') {
@@ -159,7 +175,7 @@ impl Build<'_> {
                 }
             }
         }
-        Err(missing(format!("{} is in no directory of PATH in the root ({})", show(asked), self.request.path()))
+        Err(missing(format!("{} is in no directory of PATH in the root ({})", show(asked), self.path()))
             .help("give a path such as /app/server, or --env PATH=…, or install it in the builder stage"))
     }
 

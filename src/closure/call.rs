@@ -3,13 +3,15 @@
 use super::build::{Build, Chain};
 use super::{EntryPoint, Reason};
 use crate::error::Error;
-use crate::language::{self, Call, Command, Home};
+use crate::language::{self, Call, Command, Home, Start};
 use crate::loader::Family;
 use crate::path::{RootPath, show};
 use crate::root::FileKind;
 
 /// Calls that start each other: a wrapper, the command after it, and so on.
 const MAX_DEPTH: usize = 8;
+/// Most commands, each with its words, that are followed for one image.
+const MAX_STARTED: usize = 1024;
 
 impl Build<'_> {
     /// Adds an entry with what its call needs.
@@ -52,14 +54,14 @@ impl Build<'_> {
         let mut chain = Chain::default();
         let first = self.closure.processes.len();
         self.program(from, path, reason, &mut chain)?;
-        if self.request.processes_only || depth > MAX_DEPTH {
+        if depth > MAX_DEPTH {
             return Ok(());
         }
         let processes = &self.closure.processes[first..];
         let loaded = processes.iter().flat_map(|started| &started.process.loaded);
         let known = self.closure.processes.iter().find(|started| started.required);
         let mut env = self.closure.env.clone();
-        env.extend(self.request.env.clone());
+        env.extend(self.env.clone());
         let call = Call {
             root: self.root,
             scripts: chain.scripts,
@@ -67,13 +69,17 @@ impl Build<'_> {
             args,
             cwd: &self.conditions.cwd.clone(),
             env: &env,
-            path: self.request.path(),
+            path: &self.path().to_owned(),
             sonames: loaded.filter_map(|object| object.elf.soname.clone()).collect(),
             target: known.map(|started| started.process.loaded[0].elf.target),
             is_musl: known
                 .and_then(|started| started.process.facts.as_ref())
                 .is_some_and(|facts| facts.family == Family::Musl),
         };
+        if self.request.processes_only {
+            self.closure.unstarted.extend(language::unstarted(&call)?);
+            return Ok(());
+        }
         let needs = language::needs(&call)?;
         let entry = self.root.follow(path.as_bytes())?.file().map_or_else(|| path.clone(), |(real, _)| real.clone());
         for (file, why) in needs.files {
@@ -86,8 +92,15 @@ impl Build<'_> {
             }
         }
         self.closure.wanted.extend(needs.profiles);
-        self.closure.notes.extend(needs.notes);
         self.closure.homes.extend(needs.homes.iter().map(|home| home.dir.clone()));
+        // What a script that itself is only likely to run says of absent programs is not for the user's ears.
+        if self.depth == 0 || self.is_sure {
+            self.closure.notes.extend(needs.notes);
+            self.closure.unstarted.extend(needs.unstarted);
+        }
+        for start in needs.starts {
+            self.started(&entry, start, depth)?;
+        }
         for home in &needs.homes {
             self.home(home)?;
         }
@@ -124,9 +137,39 @@ impl Build<'_> {
             return Ok(());
         }
         let reason = Reason::Command { why: command.why.clone() };
+        let was_sure = std::mem::replace(&mut self.is_sure, false);
         self.depth += 1;
         let called = self.call(Some(from), &found, &[], reason, depth + 1);
         self.depth -= 1;
+        self.is_sure = was_sure;
+        self.told(&found, called)
+    }
+
+    /// A program that a call starts with words of its own, each once.
+    fn started(&mut self, from: &RootPath, start: Start, depth: usize) -> Result<(), Error> {
+        let key = (start.cwd.clone(), start.words.clone());
+        if self.started.len() >= MAX_STARTED || !self.started.insert(key) {
+            return Ok(());
+        }
+        let cwd = std::mem::replace(&mut self.conditions.cwd, start.cwd);
+        let env = std::mem::replace(&mut self.env, start.env);
+        let called = match self.find_program(start.words[0].as_bytes()) {
+            Ok(found) => {
+                self.closure.commands.insert(found.clone());
+                let reason = Reason::Command { why: start.why };
+                self.depth += usize::from(!start.is_exec);
+                let called = self.call(Some(from), &found, &start.words[1..], reason, depth + 1);
+                self.depth -= usize::from(!start.is_exec);
+                self.told(&found, called)
+            }
+            Err(_) => Ok(()),
+        };
+        (self.conditions.cwd, self.env) = (cwd, env);
+        called
+    }
+
+    /// A program that cannot be started is told, not an error, where its start is not sure.
+    fn told(&mut self, found: &RootPath, called: Result<(), Error>) -> Result<(), Error> {
         match called {
             Err(error)
                 if matches!(

@@ -26,6 +26,7 @@ pub use suggested::Suggested;
 
 use crate::elf::DlopenNote;
 use crate::error::Error;
+use crate::language::Unstarted;
 use crate::loader::{Conditions, Process};
 use crate::path::RootPath;
 use crate::profile::Profile;
@@ -221,6 +222,8 @@ pub struct Closure {
     wanted: Vec<(&'static str, String)>,
     /// Directories that a language has taken with rules of its own: nobody else adds to them.
     homes: Vec<RootPath>,
+    /// Commands of scripts that lead nowhere.
+    pub unstarted: Vec<Unstarted>,
     /// What was decided on the way, to be told to the user.
     pub notes: Vec<String>,
     /// Libraries that `.note.dlopen` notes name and that were not found, with the object that opens them.

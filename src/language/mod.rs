@@ -21,6 +21,10 @@ mod python;
 mod python_text;
 mod ruby;
 mod shell;
+mod shell_run;
+mod shell_tree;
+mod shell_words;
+mod wrapper;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,6 +34,7 @@ use crate::path::RootPath;
 use crate::root::Root;
 
 pub use npm::{Replaced, replaced};
+pub use shell_run::Unstarted;
 
 /// How an entry is called.
 pub struct Call<'a> {
@@ -79,6 +84,28 @@ pub struct Command {
     pub why: String,
 }
 
+/// A command that a call starts with words, and the circumstances that it gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// The program and its arguments.
+    pub words: Vec<String>,
+    /// The directory it is started in.
+    pub cwd: RootPath,
+    /// Its environment, as far as it is known.
+    pub env: BTreeMap<String, String>,
+    /// Whether it takes the place of what starts it.
+    pub is_exec: bool,
+    /// Why it is needed.
+    pub why: String,
+}
+
+impl Start {
+    /// A command that takes the place of a call, in the circumstances of that.
+    fn of(call: &Call<'_>, words: Vec<String>, why: String) -> Self {
+        Self { words, cwd: call.cwd.clone(), env: call.env.clone(), is_exec: true, why }
+    }
+}
+
 /// What a language asks for.
 #[derive(Default)]
 pub struct Needs {
@@ -90,6 +117,10 @@ pub struct Needs {
     pub commands: Vec<Command>,
     /// Another call that this one turns into: words that start a program.
     pub calls: Vec<Vec<String>>,
+    /// Programs that are started with words of their own.
+    pub starts: Vec<Start>,
+    /// What would be started and is not there.
+    pub unstarted: Vec<Unstarted>,
     /// Profiles, with the sign of each.
     pub profiles: Vec<(&'static str, String)>,
     /// What the user should hear.
@@ -102,6 +133,8 @@ impl Needs {
         self.files.extend(other.files);
         self.commands.extend(other.commands);
         self.calls.extend(other.calls);
+        self.starts.extend(other.starts);
+        self.unstarted.extend(other.unstarted);
         self.profiles.extend(other.profiles);
         self.notes.extend(other.notes);
     }
@@ -121,6 +154,7 @@ const LANGUAGES: &[Language] = &[
     python::find,
     ruby::find,
     shell::find,
+    wrapper::find,
 ];
 
 /// What a call needs, by every language that knows it.
@@ -133,6 +167,14 @@ pub fn needs(call: &Call<'_>) -> Result<Needs, Error> {
         all.join(language(call)?);
     }
     Ok(all)
+}
+
+/// What a call would start and the root does not have.
+///
+/// # Errors
+/// `unreadable`.
+pub fn unstarted(call: &Call<'_>) -> Result<Vec<Unstarted>, Error> {
+    shell::unstarted(call)
 }
 
 impl Call<'_> {

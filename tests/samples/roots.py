@@ -5,7 +5,7 @@ Each sample's Dockerfile is carried out step by step in a chroot. No image regis
 Dockerfiles start from are made of Debian 12 and of what the language registries hold. A root is a stack of overlay
 layers, the upmost first, so that samples share what they have in common; what is there and unchanged is kept.
 
-The samples lie beside the checkout, or where SLIMROOT_SAMPLES says; roots go to SLIMROOT_SAMPLES_CACHE.
+Samples lie here, and beside the checkout or where SLIMROOT_SAMPLES says; roots go to SLIMROOT_SAMPLES_CACHE.
 Needs root, mmdebstrap, openssl, npm, and cargo for the Rust sample.
 """
 import fcntl
@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 SAMPLES = Path(os.environ.get("SLIMROOT_SAMPLES", Path(__file__).resolve().parents[3] / "shared/samples"))
+OWN = Path(__file__).resolve().parent  # Samples of the checkout itself.
 CACHE = Path(os.environ.get("SLIMROOT_SAMPLES_CACHE", "/var/tmp/slimroot-samples"))
 KEY = "1"  # Raised when roots must be made anew for a reason that no recipe shows.
 
@@ -293,11 +294,12 @@ def leave(root):
 # ---- samples -----------------------------------------------------------------------------------
 
 def checks():
-    return json.loads((SAMPLES / "checks.json").read_text())
+    return {**json.loads((SAMPLES / "checks.json").read_text()), **json.loads((OWN / "checks.json").read_text())}
 
 
 def folder_of(sample):
-    return SAMPLES / VARIANTS.get(sample, (sample,))[0]
+    name = VARIANTS.get(sample, (sample,))[0]
+    return OWN / name if (OWN / name).is_dir() else SAMPLES / name
 
 
 def instructions(sample):
@@ -310,7 +312,7 @@ def sample_key(sample):
     digest = hashlib.sha256(repr((KEY, INSTEAD, AFTER.get(sample), sample in CERTIFI, VARIANTS.get(sample))).encode())
     for path in sorted(folder_of(sample).rglob("*")):
         if path.is_file():
-            digest.update(repr(path.relative_to(SAMPLES)).encode() + path.read_bytes())
+            digest.update(repr(path.relative_to(folder_of(sample).parent)).encode() + path.read_bytes())
     for name in sorted({IMAGES[value] for word, value in arguments(sample) if word in ("BASE", "WEB_BASE")}):
         digest.update(base_key(name).encode())
     digest.update((authority() / "ca.crt").read_bytes())
@@ -416,7 +418,7 @@ def copy_all(start, sources, into, target):
         path = start / source.lstrip("/")
         if path.is_dir():
             shutil.copytree(path, into, symlinks=True, dirs_exist_ok=True)
-            copied = [into, *into.rglob("*")] if start == SAMPLES or SAMPLES in start.parents else []
+            copied = [into, *into.rglob("*")] if not {OWN, SAMPLES}.isdisjoint([start, *start.parents]) else []
         else:
             goal = into / path.name if target.endswith(("/", ".")) or into.is_dir() else into
             goal.parent.mkdir(parents=True, exist_ok=True)

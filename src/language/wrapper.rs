@@ -1,0 +1,121 @@
+//! Programs that start what their words name: `env`, `xargs`, `find -exec`, `timeout`, `su-exec`, `tini` and their like.
+
+use super::{Call, Needs, Start};
+use crate::error::Error;
+
+/// How a wrapper's words go: options that take a word of their own, and how many words stand before the command.
+struct Wrapper {
+    names: &'static [&'static str],
+    with_word: &'static [&'static str],
+    before: usize,
+}
+
+/// Wrappers and the pages that say how they are called (env(1), xargs(1), setpriv(1), …).
+const WRAPPERS: &[Wrapper] = &[
+    Wrapper { names: &["env"], with_word: &["-u", "--unset", "-C", "--chdir"], before: 0 },
+    Wrapper { names: &["nohup", "setsid", "catchsegv", "fakeroot", "chronic"], with_word: &[], before: 0 },
+    Wrapper { names: &["nice"], with_word: &["-n", "--adjustment"], before: 0 },
+    Wrapper { names: &["ionice"], with_word: &["-c", "-n", "--class", "--classdata"], before: 0 },
+    Wrapper { names: &["timeout"], with_word: &["-k", "-s", "--kill-after", "--signal"], before: 1 },
+    Wrapper { names: &["stdbuf"], with_word: &["-i", "-o", "-e"], before: 0 },
+    Wrapper { names: &["time"], with_word: &["-f", "-o"], before: 0 },
+    Wrapper { names: &["sudo", "doas"], with_word: &["-u", "-g", "-C", "-D", "-h", "-p", "-R", "-T"], before: 0 },
+    Wrapper { names: &["su-exec", "gosu", "s6-setuidgid", "setuidgid"], with_word: &[], before: 1 },
+    Wrapper { names: &["chroot"], with_word: &[], before: 1 },
+    Wrapper { names: &["chpst"], with_word: &["-u", "-U", "-b", "-e", "-/", "-n", "-l", "-L", "-m"], before: 0 },
+    Wrapper { names: &["runuser"], with_word: &["-u", "-g", "-G", "-s"], before: 0 },
+    Wrapper { names: &["setpriv"], with_word: &["--reuid", "--regid", "--groups"], before: 0 },
+    Wrapper { names: &["tini", "tini-static", "docker-init"], with_word: &["-p", "-e"], before: 0 },
+    Wrapper { names: &["dumb-init", "catatonit"], with_word: &["-r", "--rewrite"], before: 0 },
+    Wrapper { names: &["flock"], with_word: &["-w", "-E", "--timeout"], before: 1 },
+    Wrapper {
+        names: &["xargs"],
+        with_word: &["-a", "-d", "-E", "-I", "-L", "-n", "-P", "-s", "--delimiter", "--max-args", "--max-procs"],
+        before: 0,
+    },
+];
+/// What `find` runs follows one of these (find(1)).
+const ACTIONS: [&str; 4] = ["-exec", "-execdir", "-ok", "-okdir"];
+
+/// Where in the words of a command the words of what it starts are; empty if it starts nothing that stands there.
+pub(super) fn inner(name: &str, words: &[String]) -> Vec<std::ops::Range<usize>> {
+    if name == "find" {
+        let starts = words.iter().enumerate().filter(|(_, word)| ACTIONS.contains(&word.as_str()));
+        let end = |from: usize| {
+            words[from..].iter().position(|word| word == ";" || word == "+").map_or(words.len(), |end| from + end)
+        };
+        return starts.map(|(at, _)| at + 1..end(at + 1)).filter(|range| !range.is_empty()).collect();
+    }
+    let Some(wrapper) = WRAPPERS.iter().find(|wrapper| wrapper.names.contains(&name)) else { return Vec::new() };
+    let (mut at, mut before) = (0, wrapper.before);
+    while let Some(word) = words.get(at) {
+        let is_assignment = name == "env" || name == "sudo";
+        if word == "--" && before == wrapper.before {
+            at += 1;
+            continue;
+        }
+        match word {
+            word if wrapper.with_word.contains(&word.as_str()) => at += 2,
+            word if word.starts_with('-') => at += 1,
+            word if is_assignment && word.contains('=') => at += 1,
+            _ if before > 0 => {
+                before -= 1;
+                at += 1;
+            }
+            _ => return std::iter::once(at..words.len()).collect(),
+        }
+    }
+    Vec::new()
+}
+
+/// The command that a shell is given as text: by `-c`, which `su` and `runuser` pass on.
+pub(super) fn shell_text(words: &[String]) -> Option<&str> {
+    let is_c = |word: &String| {
+        word == "--command" || word.starts_with('-') && !word.starts_with("--") && word.ends_with('c') && word.len() < 6
+    };
+    let at = words.iter().position(is_c)?;
+    words.get(at + 1).map(String::as_str)
+}
+
+pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
+    let mut needs = Needs::default();
+    let Some(program) = call.programs.last() else { return Ok(needs) };
+    let name = String::from_utf8_lossy(program.name()).into_owned();
+    if !call.scripts.is_empty() {
+        return Ok(needs);
+    }
+    if matches!(name.as_str(), "su" | "runuser")
+        && let Some(text) = shell_text(call.args)
+    {
+        let words = ["/bin/sh", "-c", text].map(str::to_owned).to_vec();
+        needs.starts.push(Start::of(call, words, format!("{program} starts it")));
+    }
+    for range in inner(&name, call.args) {
+        let words = &call.args[range];
+        if words[0].starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_')) {
+            needs.starts.push(Start::of(call, words.to_vec(), format!("{program} starts it")));
+        }
+    }
+    Ok(needs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_found_behind_options() {
+        let found = |line: &str| {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let inner = inner(&words[0], &words[1..]).into_iter().map(|range| words[1..][range].join(" "));
+            inner.collect::<Vec<_>>().join(" / ")
+        };
+        assert_eq!(found("env -i A=1 -u B python3 -m x"), "python3 -m x");
+        assert_eq!(found("timeout -k 5 10s curl -f x"), "curl -f x");
+        assert_eq!(found("su-exec redis:redis redis-server --port 1"), "redis-server --port 1");
+        assert_eq!(found("tini -g -- gunicorn a:b"), "gunicorn a:b");
+        assert_eq!(found("xargs -0 -n 1 rm -f"), "rm -f");
+        assert_eq!(found("find . -name x -exec chown a {} + -exec ls {} ;"), "chown a {} / ls {}");
+        assert_eq!(found("cat -- x"), "");
+    }
+}

@@ -1,0 +1,5 @@
+"""What worker processes run."""
+
+
+def square(number):
+    return number * number
