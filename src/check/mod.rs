@@ -6,6 +6,7 @@ mod ca_certificates_missing;
 mod cache_absent;
 mod cache_stale;
 mod config_architecture;
+mod config_missing;
 mod cpu_level;
 mod dangling_link;
 mod default_dirs_guessed;
@@ -145,7 +146,7 @@ impl<'a> Evidence<'a> {
     /// Whether the image holds a file that a compiled-in profile takes.
     fn has_file_of(&self, profile: &str) -> Result<bool, Error> {
         let profile = Profile::builtin(profile)?;
-        for pattern in profile.take.iter().flat_map(|take| take.first.iter().chain(&take.paths)) {
+        for pattern in profile.places() {
             for path in self.image.matching(pattern)? {
                 if self.image.follow(path.as_bytes())?.found().is_some() {
                     return Ok(true);
@@ -209,6 +210,7 @@ pub const CHECKS: &[Check] = &[
     cache_absent::CHECK,
     cache_stale::CHECK,
     config_architecture::CHECK,
+    config_missing::CHECK,
     cpu_level::CHECK,
     dangling_link::CHECK,
     default_dirs_guessed::CHECK,
