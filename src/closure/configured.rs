@@ -5,16 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::Build;
 use super::{Reason, Unconfigured};
-use crate::config::{self, Statement};
+use crate::config::{self, Grammar, Statement};
 use crate::error::Error;
 use crate::path::{RootPath, show};
 use crate::profile::{Names, Need, Place, Profile, Read, Values, What};
-use crate::root::{FileKind, RootGlob};
+use crate::root::{FileKind, Meta, RootGlob};
 
 /// Largest configuration file that is read, files of one reading, and includes in includes.
 const MAX_FILE: usize = 1 << 20;
 const MAX_FILES: usize = 1024;
 const MAX_DEPTH: usize = 16;
+/// The permission bit by which everybody may read.
+const FOR_ALL: u32 = 0o004;
 /// Names that one reading follows.
 const MAX_NAMES: usize = 10_000;
 /// The directory of the file that reading started with.
@@ -104,6 +106,7 @@ impl Build<'_> {
             let reason = Reason::Profile { profile: profile.name.clone(), why: read.why.clone() };
             self.read_config(&mut reading, start.as_bytes(), &reason, 0)?;
         }
+        self.said_by_command(&mut reading);
         let stated = std::mem::take(&mut reading.stated);
         let mut sections = Sections::of(read, &stated);
         let mut names = 0;
@@ -150,6 +153,26 @@ impl Build<'_> {
             }
         }
         Ok(found)
+    }
+
+    /// Settings that the command gives are statements too: `-d extension=x`, `-c shared_preload_libraries=x`,
+    /// `--plugin-load-add=x`.
+    fn said_by_command(&self, reading: &mut Reading<'_>) {
+        if reading.read.grammar != Grammar::Keys {
+            return;
+        }
+        for entry in &self.closure.entries {
+            for word in entry.args.iter().filter(|word| word.contains('=')) {
+                let long = word.trim_start_matches('-');
+                let short = word.strip_prefix("-d").or_else(|| word.strip_prefix("-c"));
+                let readings = [Some(long), short].into_iter().flatten();
+                let statements = readings.flat_map(|text| config::parse(Grammar::Keys, text.as_bytes()));
+                let named = statements.filter(|statement| reading.read.rule(statement).is_some());
+                for statement in named.map(|statement| Statement { line: 0, ..statement }).collect::<Vec<_>>() {
+                    reading.stated.push(Stated { file: entry.path.clone(), statement });
+                }
+            }
+        }
     }
 
     /// Adds and reads one file, or each of a directory, with what they include.
@@ -250,7 +273,9 @@ impl Build<'_> {
 
     fn add_named(&mut self, reading: &Reading<'_>, rule: &Names, one: &Stated, path: &[u8]) -> Result<(), Error> {
         let reason = reason(reading, &one.file, &one.statement);
-        if rule.what != What::Told {
+        // What not everybody may read is a secret of the builder's.
+        let is_open = |meta: &Meta| meta.kind == FileKind::Dir || meta.mode & FOR_ALL != 0;
+        if rule.what != What::Told && self.root.follow(path)?.found().is_none_or(|(_, meta)| is_open(meta)) {
             return self.configured(path, &reason, true);
         }
         let Some((real, meta)) = self.root.follow(path)?.found().map(|(real, meta)| (real.clone(), *meta)) else {
@@ -265,6 +290,7 @@ impl Build<'_> {
             let (file, line, name) = (&one.file, one.statement.line, &one.statement.name);
             let end = if meta.kind == FileKind::Dir { "/**" } else { "" };
             let path = show(path);
+            let path = path.trim_end_matches('/');
             let note =
                 format!("{file}:{line} names {path} ({name}), which is not packed: --include '{path}{end}' adds it");
             if !self.closure.notes.contains(&note) {
@@ -280,6 +306,10 @@ impl Build<'_> {
             return self.whole(&spelled, reason, &|_| false, elf);
         }
         // `..` has a meaning only along the way.
+        let real = self.root.follow(path)?.found().map(|(real, _)| real.clone());
+        if real.is_some_and(|real| self.request.exclude.iter().any(|glob| glob.covers(&real))) {
+            return Ok(());
+        }
         let taken = self.closure.take(self.root, None, &RootPath::root(), path, reason.clone())?;
         match taken {
             Some(real) => self.whole(&real, reason, &|_| false, elf),
@@ -307,13 +337,18 @@ impl Build<'_> {
         }
         let bases = if name.starts_with('/') { vec![Vec::new()] } else { self.bases(reading, rule, file)? };
         let is_pattern = name.contains(['*', '?', '[']) && matches!(rule.what, What::Config | What::File);
+        let below = |base: &[u8]| match name.starts_with('/') {
+            true => name.clone().into_bytes(),
+            false => [base, b"/", name.as_bytes()].concat(),
+        };
         for base in &bases {
-            let path = [base.as_slice(), b"/", name.as_bytes()].concat();
+            let path = below(base);
             if self.root.follow(&path)?.found().is_some() {
                 return Ok(Named::There(vec![path]));
             }
-            let Some(base) = RootPath::new(if base.is_empty() { b"/" } else { base.as_slice() }) else { continue };
-            let Ok(glob) = RootGlob::new(&format!("{}/{name}", RootGlob::literal(&base))) else { continue };
+            let base = RootPath::new(if base.is_empty() { b"/" } else { base.as_slice() })
+                .map(|base| RootGlob::literal(&base));
+            let Ok(glob) = RootGlob::new(&format!("{}/{name}", base.unwrap_or_default())) else { continue };
             let matched = if is_pattern { self.root.matching(&glob)? } else { Vec::new() };
             if !matched.is_empty() {
                 return Ok(Named::There(matched.iter().map(|path| path.as_bytes().to_vec()).collect()));
@@ -322,7 +357,7 @@ impl Build<'_> {
         if is_pattern || bases.is_empty() {
             return Ok(Named::There(Vec::new()));
         }
-        Ok(Named::Absent([bases[0].as_slice(), b"/", name.as_bytes()].concat()))
+        Ok(Named::Absent(below(&bases[0])))
     }
 
     /// The directories that a relative name counts from, that there are or that are spelled out.

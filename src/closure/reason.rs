@@ -92,7 +92,7 @@ pub enum Reason {
         profile: String,
         /// The configuration file.
         file: RootPath,
-        /// The line.
+        /// The line; 0 where the command itself says it.
         line: usize,
         /// The statement.
         says: String,
@@ -176,6 +176,7 @@ impl Reason {
                 Some(asker) => format!("package {package} brought it with {asker}"),
                 None => format!("it is in the package {package}, which is asked for"),
             },
+            Self::Configured { profile, line: 0, says, .. } => format!("profile {profile}: the command says {says}"),
             Self::Configured { profile, file, line, says } => format!("profile {profile}: {file}:{line} says {says}"),
             Self::Profile { profile, why } => format!("profile {profile}: {why}"),
         }
