@@ -44,6 +44,7 @@ pub mod cli;
 pub mod closure;
 #[cfg(feature = "cli")]
 mod commands;
+pub mod config;
 pub mod digest;
 pub mod elf;
 pub mod error;

@@ -55,6 +55,8 @@ struct Fixture {
     #[serde(default)]
     asked: bool,
     #[serde(default)]
+    called: bool,
+    #[serde(default)]
     files: BTreeMap<String, String>,
     run: Vec<String>,
     #[serde(default)]
@@ -76,6 +78,11 @@ fn fixtures() -> BTreeMap<String, Fixture> {
         }
     }
     all
+}
+
+/// The profile that a fixture proves: what follows a dot tells fixtures of one profile apart.
+fn profile_of(name: &str) -> &str {
+    name.split('.').next().unwrap_or(name)
 }
 
 /// A Debian with the packages of all fixtures; another list of them is another root.
@@ -113,6 +120,7 @@ fn said(name: &str, fixture: &Fixture, debian: &Path, with_it: bool) -> String {
         _ => {}
     }
     args.extend(["--".to_owned(), fixture.entry.as_ref().unwrap_or(&fixture.run[0]).clone()]);
+    args.extend(fixture.run[1..].iter().filter(|_| fixture.called).cloned());
     let packed = slimroot(&args.iter().map(String::as_str).collect::<Vec<_>>());
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let report = text(&packed.stdout) + &text(&packed.stderr);
@@ -155,16 +163,36 @@ fn programs_run_with_their_profile_and_want_it() {
     let debian = debian(&fixtures);
     let mut failed = Vec::new();
     for (name, fixture) in &fixtures {
-        let (with, without) = (said(name, fixture, &debian, true), said(name, fixture, &debian, false));
+        let profile = profile_of(name);
+        let (with, without) = (said(profile, fixture, &debian, true), said(profile, fixture, &debian, false));
         failed.extend(wrong(fixture, &with, &without).map(|how| format!("{name} {how}")));
     }
     assert!(failed.is_empty(), "{} of {} fail\n{}", failed.len(), fixtures.len(), failed.join("\n"));
+}
+
+/// What configuration names and the root has not is told, and the program itself stops for it.
+#[test]
+fn what_configuration_names_and_is_not_there_stops_the_program() {
+    if !need::all(&["mmdebstrap", "chroot"]) {
+        return;
+    }
+    let debian = debian(&fixtures());
+    let conf = debian.join("opt/own/broken.conf");
+    fs::write(&conf, "load_module /opt/own/gone.so;\nevents {}\n").expect("written");
+    let line = ["/usr/sbin/nginx", "-t", "-c", "/opt/own/broken.conf"];
+    let real = Command::new("chroot").arg(&debian).args(line).output().expect("chroot runs");
+    let real = String::from_utf8_lossy(&real.stderr).into_owned();
+    assert!(real.contains("/opt/own/gone.so\" failed"), "{real}");
+    let root = debian.display().to_string();
+    let told = slimroot(&[&["check", "--root", &root, "--"], line.as_slice()].concat());
+    let told = String::from_utf8_lossy(&told.stdout).into_owned() + &String::from_utf8_lossy(&told.stderr);
+    assert!(told.contains("error[config-missing]: /opt/own/broken.conf:1 says load_module /opt/own/gone.so"), "{told}");
 }
 
 #[test]
 fn fixtures_are_of_profiles_that_there_are() {
     let known: BTreeSet<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
     let fixtures = fixtures();
-    let unknown: Vec<&String> = fixtures.keys().filter(|name| !known.contains(name.as_str())).collect();
+    let unknown: Vec<&String> = fixtures.keys().filter(|name| !known.contains(profile_of(name))).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["path", "digest"],
     &["error"],
-    &["root", "elf"],
+    &["root", "elf", "config"],
     &["profile", "loader", "package", "language", "trust", "verify"],
     &["closure"],
     &["finding", "plan"],
@@ -34,7 +34,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("clap", &["commands", "cli"]),
     ("indicatif", &["cli"]),
     ("signal_hook", &["cli"]),
-    ("memchr", &["check", "closure", "elf", "language", "loader", "package"]),
+    ("memchr", &["check", "closure", "elf", "language", "loader", "package", "profile"]),
     ("zip", &["language"]),
     ("strsim", &["profile"]),
     ("rusqlite", &["package"]),

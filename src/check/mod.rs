@@ -9,6 +9,7 @@ mod cache_stale;
 mod command_missing;
 mod command_unknown;
 mod config_architecture;
+mod config_missing;
 mod cpu_level;
 mod dangling_link;
 mod default_dirs_guessed;
@@ -149,7 +150,7 @@ impl<'a> Evidence<'a> {
     /// Whether the image holds a file that a compiled-in profile takes.
     fn has_file_of(&self, profile: &str) -> Result<bool, Error> {
         let profile = Profile::builtin(profile)?;
-        for pattern in profile.take.iter().flat_map(|take| take.first.iter().chain(&take.paths)) {
+        for pattern in profile.places() {
             for path in self.image.matching(pattern)? {
                 if self.image.follow(path.as_bytes())?.found().is_some() {
                     return Ok(true);
@@ -227,6 +228,7 @@ pub const CHECKS: &[Check] = &[
     command_missing::CHECK,
     command_unknown::CHECK,
     config_architecture::CHECK,
+    config_missing::CHECK,
     cpu_level::CHECK,
     dangling_link::CHECK,
     default_dirs_guessed::CHECK,

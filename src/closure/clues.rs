@@ -175,7 +175,31 @@ impl Build<'_> {
             }
             said.push(format!("the entry is of the kind {kind:?}").to_lowercase());
         }
+        let Some(nested) = self.nested(clue, signs)? else { return Ok(None) };
+        said.extend(nested);
         Ok(Some(said.join(" and ")))
+    }
+
+    /// What shows the clues that stand in a clue.
+    fn nested(&self, clue: &Clue, signs: &Signs) -> Result<Option<Vec<String>>, Error> {
+        let mut said = Vec::new();
+        for inner in &clue.all {
+            let Some(sign) = self.sign(inner, signs)? else { return Ok(None) };
+            said.push(sign);
+        }
+        let mut shown = clue.any.is_empty();
+        for inner in &clue.any {
+            if let Some(sign) = self.sign(inner, signs)? {
+                said.push(sign);
+                shown = true;
+                break;
+            }
+        }
+        for inner in &clue.not {
+            shown &= self.sign(inner, signs)?.is_none();
+            said.push(format!("not ({inner})"));
+        }
+        Ok(shown.then_some(said))
     }
 
     /// Whether the entry is a script: what runs it is another file then.

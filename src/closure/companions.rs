@@ -7,6 +7,7 @@ use super::build::Build;
 use super::{Companions, NodeKind, Reason};
 use crate::error::Error;
 use crate::path::RootPath;
+use crate::profile::Profile;
 use crate::root::FileKind;
 
 /// What a package brings for people, other packages or the init system, not for the program that runs.
@@ -153,8 +154,7 @@ impl Build<'_> {
 
 impl Build<'_> {
     fn is_known_to_a_profile(&self, path: &RootPath) -> bool {
-        let takes = self.request.known.iter().flat_map(|profile| &profile.take);
-        takes.flat_map(|take| take.first.iter().chain(&take.paths)).any(|glob| glob.covers(path))
+        self.request.known.iter().flat_map(Profile::places).any(|glob| glob.covers(path))
     }
 }
 

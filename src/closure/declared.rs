@@ -8,7 +8,7 @@ use super::{NodeKind, Reason, Started, Unmatched};
 use crate::error::Error;
 use crate::loader;
 use crate::path::RootPath;
-use crate::profile::{Make, MakeContent, Need, Profile, Take};
+use crate::profile::{Make, MakeContent, Need, Profile, Take, Values};
 use crate::root::{End, FileKind, RootGlob};
 
 /// Largest account file that is read.
@@ -48,8 +48,12 @@ impl Build<'_> {
 
     /// Applies a profile. What one that was not asked for does not find is told where it is told that it was applied.
     pub(super) fn profile(&mut self, profile: &Profile, is_asked: bool) -> Result<(), Error> {
+        let values = self.values(profile)?;
         for take in &profile.take {
-            self.take_rule(profile, take, is_asked)?;
+            self.take_rule(profile, take, &values, is_asked)?;
+        }
+        for read in &profile.read {
+            self.read_rule(profile, read, &values)?;
         }
         self.open_rule(profile)?;
         for make in &profile.make {
@@ -69,7 +73,7 @@ impl Build<'_> {
         Ok(())
     }
 
-    fn take_rule(&mut self, profile: &Profile, take: &Take, is_asked: bool) -> Result<(), Error> {
+    fn take_rule(&mut self, profile: &Profile, take: &Take, values: &Values, is_asked: bool) -> Result<(), Error> {
         if take.glibc_before.is_some_and(|release| !self.is_before(release)) {
             return Ok(());
         }
@@ -78,7 +82,13 @@ impl Build<'_> {
         for (pattern, is_alternate) in
             take.first.iter().map(|pattern| (pattern, true)).chain(take.paths.iter().map(|pattern| (pattern, false)))
         {
-            let found = self.root.matching(pattern)?;
+            let mut found = Vec::new();
+            for glob in pattern.filled(values) {
+                found.extend(self.root.matching(&glob)?);
+                if is_alternate && !found.is_empty() {
+                    break;
+                }
+            }
             any |= !found.is_empty();
             for path in &found {
                 if take.links_only {

@@ -7,7 +7,9 @@ mod build;
 mod call;
 mod clues;
 mod companions;
+mod configured;
 mod declared;
+mod probes;
 mod query;
 mod reason;
 mod records;
@@ -191,6 +193,21 @@ pub struct Unmatched {
     pub need: crate::profile::Need,
 }
 
+/// What configuration names and the root does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unconfigured {
+    /// The configuration file.
+    pub file: RootPath,
+    /// The line.
+    pub line: usize,
+    /// The statement.
+    pub says: String,
+    /// Where it was looked for first.
+    pub path: Vec<u8>,
+    /// Whether this is an error or a warning.
+    pub need: crate::profile::Need,
+}
+
 /// Everything that is in the image and why.
 #[derive(Default)]
 pub struct Closure {
@@ -204,6 +221,8 @@ pub struct Closure {
     pub processes: Vec<Started>,
     /// Rules and patterns that found nothing.
     pub unmatched: Vec<Unmatched>,
+    /// Files that configuration names and that are not there.
+    pub unconfigured: Vec<Unconfigured>,
     /// Environment that profiles give where the user gives none.
     pub env: BTreeMap<String, String>,
     /// Profiles that were applied by themselves.

@@ -86,6 +86,17 @@ pub enum Reason {
         /// The package.
         package: String,
     },
+    /// Configuration that a profile reads names it.
+    Configured {
+        /// The profile.
+        profile: String,
+        /// The configuration file.
+        file: RootPath,
+        /// The line; 0 where the command itself says it.
+        line: usize,
+        /// The statement.
+        says: String,
+    },
     /// A profile takes or makes it.
     Profile {
         /// The profile.
@@ -102,7 +113,7 @@ impl Reason {
             Self::Entry | Self::Bin => "entry".to_owned(),
             Self::Hop { to, .. } => to.group(),
             Self::Included { pattern } => format!("include {pattern}"),
-            Self::Profile { profile, .. } => format!("profile {profile}"),
+            Self::Profile { profile, .. } | Self::Configured { profile, .. } => format!("profile {profile}"),
             Self::Shebang | Self::EnvCommand => "script interpreter".to_owned(),
             Self::Dlopen { .. } | Self::Opens { .. } => "libraries opened by name".to_owned(),
             Self::Variant { .. } => "CPU variant".to_owned(),
@@ -124,7 +135,7 @@ impl Reason {
     /// Whether a profile is behind it.
     pub fn is_profile(&self) -> bool {
         match self {
-            Self::Profile { .. } => true,
+            Self::Profile { .. } | Self::Configured { .. } => true,
             Self::Hop { to, .. } => to.is_profile(),
             _ => false,
         }
@@ -165,6 +176,8 @@ impl Reason {
                 Some(asker) => format!("package {package} brought it with {asker}"),
                 None => format!("it is in the package {package}, which is asked for"),
             },
+            Self::Configured { profile, line: 0, says, .. } => format!("profile {profile}: the command says {says}"),
+            Self::Configured { profile, file, line, says } => format!("profile {profile}: {file}:{line} says {says}"),
             Self::Profile { profile, why } => format!("profile {profile}: {why}"),
         }
     }

@@ -82,6 +82,9 @@ fn faults(profile: &Profile, example: &Example) -> Result<Vec<String>, Error> {
     for path in &example.root {
         tree.file(&path.to_string(), 0o644, path.to_string());
     }
+    for (path, text) in &example.files {
+        tree.file(&path.to_string(), 0o644, text.clone());
+    }
     let closure = Closure::of_profile(&Root::new(Arc::new(tree)), profile)?;
     let absent = example.packs.iter().filter(|path| !closure.nodes.contains_key(path));
     let extra = example.leaves.iter().filter(|path| closure.nodes.contains_key(path));

@@ -3,12 +3,19 @@
 //! distributions and why they are wanted; nothing in it is a program.
 
 mod builtin;
+mod place;
+mod probe;
+mod raw_read;
+mod read;
 mod schema;
 
 use crate::error::Error;
 use crate::root::RootGlob;
 
 pub use builtin::BUILTIN;
+pub use place::{Place, Values};
+pub use probe::Probe;
+pub use read::{Names, Read, What};
 
 /// How much a rule that matches nothing is missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -28,9 +35,9 @@ pub struct Take {
     /// Why they are wanted.
     pub why: String,
     /// Every one of these that matches is taken.
-    pub paths: Vec<RootGlob>,
+    pub paths: Vec<Place>,
     /// Of these only the first that matches: the places of different distributions.
-    pub first: Vec<RootGlob>,
+    pub first: Vec<Place>,
     /// What is left out of the matches.
     pub exclude: Vec<RootGlob>,
     /// Whether ELF files among the matches get their own closure.
@@ -65,6 +72,35 @@ pub struct Clue {
     /// Whose imports count: those of every object, or of the entry alone. What any library may import costs too much to
     /// be packed for each.
     pub anywhere: bool,
+    /// All of these must be so.
+    pub all: Vec<Clue>,
+    /// One of these must be so.
+    pub any: Vec<Clue>,
+    /// None of these may be so.
+    pub not: Vec<Clue>,
+}
+
+impl std::fmt::Display for Clue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let texts = [
+            ("soname", &self.soname),
+            ("env", &self.env),
+            ("package", &self.package),
+            ("interpreter", &self.interpreter),
+        ];
+        let mut parts: Vec<String> =
+            texts.iter().filter_map(|(name, text)| Some(format!("{name} {}", text.as_ref()?))).collect();
+        parts.extend(self.path.iter().map(|path| format!("path {}", path.as_str())));
+        parts.extend(self.entry.iter().map(|kind| format!("entry {kind:?}").to_lowercase()));
+        let lists = [("imports", &self.imports), ("strings", &self.strings)];
+        let lists = lists.iter().filter(|(_, list)| !list.is_empty());
+        parts.extend(lists.map(|(name, list)| format!("{name} {}", list.join(" or "))));
+        let shown = |clues: &[Self]| clues.iter().map(|clue| format!("({clue})")).collect::<Vec<_>>();
+        parts.extend(shown(&self.all));
+        parts.extend((!self.any.is_empty()).then(|| shown(&self.any).join(" or ")));
+        parts.extend(shown(&self.not).iter().map(|clue| format!("not {clue}")));
+        write!(f, "{}", parts.join(" and ").replace('\0', ""))
+    }
 }
 
 /// What an entry is.
@@ -84,6 +120,8 @@ pub enum EntryKind {
 pub struct Example {
     /// Files that the root has.
     pub root: Vec<crate::path::RootPath>,
+    /// More of them, with what they hold.
+    pub files: Vec<(crate::path::RootPath, String)>,
     /// Paths that must be in the image.
     pub packs: Vec<crate::path::RootPath>,
     /// Paths that must not.
@@ -148,8 +186,12 @@ pub struct Profile {
     pub extends: Vec<String>,
     /// Signs by which it is applied without being asked for; one is enough.
     pub when: Vec<Clue>,
+    /// What is found out from programs and libraries.
+    pub probe: Vec<Probe>,
     /// Files out of the root.
     pub take: Vec<Take>,
+    /// Configuration that is read.
+    pub read: Vec<Read>,
     /// Libraries opened.
     pub open: Vec<Open>,
     /// Files made.
@@ -187,6 +229,13 @@ impl Profile {
         Self::parse(text, &format!("profiles/{name}.toml"))
     }
 
+    /// Every pattern of files that the profile may take, as its probes' defaults have it.
+    pub fn places(&self) -> impl Iterator<Item = &RootGlob> {
+        let taken = self.take.iter().flat_map(|take| take.first.iter().chain(&take.paths));
+        let read = self.read.iter().flat_map(|read| read.files.iter().chain(&read.otherwise));
+        taken.chain(read).flat_map(Place::globs)
+    }
+
     /// The compiled-in profiles, by name.
     ///
     /// # Errors
@@ -218,6 +267,11 @@ pub fn toml_complaint(text: &str, error: &toml::de::Error) -> String {
             let known = expected.split('`').skip(1).step_by(2);
             let near = nearest(written, known).map_or(String::new(), |near| format!("; did you mean {near}?"));
             format!("line {line}: unknown key {written}{near}")
+        }
+        None if message == "invalid type: map, expected a sequence" => {
+            format!(
+                "line {line}: a list of tables is wanted here: [[name]] at the top, name = [{{ … }}] inside a table"
+            )
         }
         None => format!("line {line}: {message}"),
     }

@@ -2,13 +2,18 @@
 
 use serde::Deserialize;
 
-use super::{Clue, EntryKind, Example, Make, MakeContent, MakeDir, Need, Open, Profile, Take, toml_complaint};
+use super::raw_read::{RawProbe, RawRead, defaults, probes};
+use super::{
+    Clue, EntryKind, Example, Make, MakeContent, MakeDir, Need, Open, Place, Profile, Take, Values, toml_complaint,
+};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::RootGlob;
 
 /// The version of this schema.
 const FORMAT: u32 = 1;
+/// Tables in tables of a `when`.
+const MAX_NESTED: usize = 8;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,7 +28,11 @@ struct RawProfile {
     #[serde(default)]
     when: Vec<RawClue>,
     #[serde(default)]
+    probe: Vec<RawProbe>,
+    #[serde(default)]
     take: Vec<RawTake>,
+    #[serde(default)]
+    read: Vec<RawRead>,
     #[serde(default)]
     open: Vec<RawOpen>,
     #[serde(default)]
@@ -39,7 +48,10 @@ struct RawProfile {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawExample {
+    #[serde(default)]
     root: Vec<String>,
+    #[serde(default)]
+    files: std::collections::BTreeMap<String, String>,
     packs: Vec<String>,
     #[serde(default)]
     leaves: Vec<String>,
@@ -60,6 +72,12 @@ struct RawClue {
     entry: Option<EntryKind>,
     #[serde(default)]
     anywhere: bool,
+    #[serde(default)]
+    all: Vec<RawClue>,
+    #[serde(default)]
+    any: Vec<RawClue>,
+    #[serde(default)]
+    not: Vec<RawClue>,
 }
 
 #[derive(Deserialize)]
@@ -89,7 +107,7 @@ struct RawTake {
     need: Need,
 }
 
-fn optional() -> Need {
+pub(super) fn optional() -> Need {
     Need::Optional
 }
 
@@ -142,7 +160,9 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
         default: raw.default,
         extends: raw.extends,
         when: Vec::new(),
+        probe: Vec::new(),
         take: Vec::new(),
+        read: Vec::new(),
         open: raw.open.into_iter().map(|open| Open { sonames: open.sonames, why: open.why }).collect(),
         make: Vec::new(),
         dir: Vec::new(),
@@ -150,24 +170,22 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
         example: Vec::new(),
         text: text.to_owned(),
     };
-    for clue in raw.when {
-        let RawClue { soname, imports, strings, env, path: place, package, interpreter, entry, anywhere } = clue;
-        let place = place.map(|text| RootGlob::new(&text).map_err(|error| bad(error.says))).transpose()?;
-        let is_empty = soname.is_none() && imports.is_empty() && strings.is_empty() && env.is_none();
-        if is_empty && place.is_none() && package.is_none() && interpreter.is_none() && entry.is_none() {
-            let kinds = "soname, imports, strings, env, path, package, interpreter or entry";
-            return Err(bad(format!("a when needs {kinds}")));
-        }
-        let clue = Clue { soname, imports, strings, env, path: place, package, interpreter, entry, anywhere };
-        profile.when.push(clue);
-    }
+    let clues = raw.when.into_iter().map(|clue| self::clue(clue, 0));
+    profile.when = clues.collect::<Result<_, _>>().map_err(bad)?;
+    profile.probe = probes(raw.probe).map_err(bad)?;
+    let taken = raw.take.iter().flat_map(|take| take.paths.iter().chain(&take.first)).map(String::as_str);
+    let texts: Vec<&str> = taken.chain(raw.read.iter().flat_map(RawRead::texts)).collect();
+    let values: Values = defaults(&profile.probe, &raw.read, &texts);
+    let places = |texts: &[String]| -> Result<Vec<Place>, Error> {
+        texts.iter().map(|text| Place::new(text, &values).map_err(bad)).collect()
+    };
     for take in raw.take {
         if take.paths.is_empty() == take.first.is_empty() {
             return Err(bad(format!("a take needs either paths or first (why = {:?})", take.why)));
         }
         profile.take.push(Take {
-            paths: globs(&take.paths)?,
-            first: globs(&take.first)?,
+            paths: places(&take.paths)?,
+            first: places(&take.first)?,
             exclude: globs(&take.exclude)?,
             why: take.why,
             elf: take.elf,
@@ -176,6 +194,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
             need: take.need,
         });
     }
+    profile.read = raw.read.into_iter().map(|read| read.valid(&values)).collect::<Result<_, _>>().map_err(bad)?;
     for make in raw.make {
         let content = match (make.text, make.accounts) {
             (Some(text), None) => MakeContent::Text(text),
@@ -197,11 +216,49 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
         let paths = |texts: &[String]| texts.iter().map(|text| path(text)).collect::<Result<Vec<_>, _>>();
         profile.example.push(Example {
             root: paths(&example.root)?,
+            files: example.files.into_iter().map(|(at, text)| Ok((path(&at)?, text))).collect::<Result<_, Error>>()?,
             packs: paths(&example.packs)?,
             leaves: paths(&example.leaves)?,
         });
     }
     Ok(profile)
+}
+
+/// One sign, with those nested in it.
+fn clue(raw: RawClue, depth: usize) -> Result<Clue, String> {
+    if depth > MAX_NESTED {
+        return Err(format!("a when nests more than {MAX_NESTED} deep"));
+    }
+    let RawClue { soname, imports, strings, env, path, package, interpreter, entry, anywhere, all, any, not } = raw;
+    let path = path.map(|text| RootGlob::new(&text).map_err(|error| error.says)).transpose()?;
+    if anywhere && imports.is_empty() {
+        return Err("anywhere says whose imports count: it stands in the table that has them".to_owned());
+    }
+    let nested = |clues: Vec<RawClue>| clues.into_iter().map(|raw| clue(raw, depth + 1)).collect::<Result<Vec<_>, _>>();
+    let (all, any, not) = (nested(all)?, nested(any)?, nested(not)?);
+    let clue = Clue { soname, imports, strings, env, path, package, interpreter, entry, anywhere, all, any, not };
+    if depth == 0 && !clue.shows_something() {
+        let says = "soname, imports, strings, env, path, package, interpreter or entry, itself or in its all or any";
+        return Err(format!("a when needs {says}: what is only `not` so is so of nearly everything"));
+    }
+    if depth > 0 && !clue.shows_something() && clue.not.is_empty() {
+        return Err("a table in all, any or not says nothing".to_owned());
+    }
+    Ok(clue)
+}
+
+impl Clue {
+    /// Whether it needs something to be there.
+    fn shows_something(&self) -> bool {
+        let has_text = self.soname.is_some() || self.env.is_some() || self.package.is_some();
+        let is_of_program = self.interpreter.is_some() || self.entry.is_some() || self.path.is_some();
+        let has_list = !self.imports.is_empty() || !self.strings.is_empty();
+        has_text
+            || is_of_program
+            || has_list
+            || self.all.iter().any(Self::shows_something)
+            || !self.any.is_empty() && self.any.iter().all(Self::shows_something)
+    }
 }
 
 /// `2.N` of a C library.
@@ -229,6 +286,28 @@ mod tests {
         assert!(complaint("[[take]]\nwhy = \"x\"\n").contains("either paths or first"));
         assert!(complaint("[[dir]]\npath = \"/t\"\nwhy = \"x\"\nmode = \"1777\"\n").contains("not octal"));
         assert!(complaint("[[take]]\nwhy = \"x\"\npaths = [\"etc/*\"]\n").contains("not an absolute path"));
+        assert!(complaint("[[take]]\nwhy = \"x\"\npaths = [\"{etc}/*\"]\n").contains("no probe of this profile"));
+        assert!(complaint("[[probe]]\nname = \"x\"\npattern = \"{}\"\n").contains("4 letters"));
+        let read = "[[read]]\nwhy = \"x\"\ngrammar = \"lines\"\nfiles = [\"/a\"]\n";
+        let named = complaint(&format!("{read}names = [{{ directives = [\"a\"], what = \"b\" }}]\n"));
+        assert!(named.contains("is not config, module"), "{named}");
+    }
+
+    #[test]
+    fn signs_nest_and_what_is_wrongly_nested_is_told() {
+        let when = |text: &str| complaint(&format!("[[when]]\n{text}\n"));
+        assert_eq!(
+            when("soname = \"a\"\nall = [{ any = [{ env = \"A\" }, { env = \"B\" }] }]\nnot = [{ env = \"C\" }]"),
+            ""
+        );
+        assert!(when("not = [{ env = \"A\" }]").contains("nearly everything"));
+        assert!(when("any = [{ env = \"A\" }, { not = [{ env = \"B\" }] }]").contains("nearly everything"));
+        assert!(when("all = { env = \"A\" }").contains("name = [{ … }]"));
+        assert!(when("all = [{}]\nenv = \"A\"").contains("says nothing"));
+        assert!(when("env = \"A\"\nany = [{ sonam = \"x\" }]").contains("did you mean soname?"));
+        assert!(when("anywhere = true\nall = [{ imports = [\"a\"] }]").contains("stands in the table"));
+        let deep = (0..10).fold("{ env = \"A\" }".to_owned(), |inner, _| format!("{{ all = [{inner}] }}"));
+        assert!(when(&format!("env = \"A\"\nall = [{deep}]")).contains("more than 8 deep"));
     }
 
     #[test]

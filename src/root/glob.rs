@@ -65,7 +65,12 @@ impl RootGlob {
     /// # Errors
     /// `bad-glob` if the name is no glob.
     pub fn below(dir: &RootPath, name: &str) -> Result<Self, Error> {
-        Self::new(&format!("{}/**/{name}", Pattern::escape(&String::from_utf8_lossy(dir.as_bytes()))))
+        Self::new(&format!("{}/**/{name}", Self::literal(dir)))
+    }
+
+    /// A path as the text of a pattern that names it letter for letter.
+    pub fn literal(path: &RootPath) -> String {
+        Pattern::escape(&String::from_utf8_lossy(path.as_bytes()))
     }
 
     /// The pattern as written.

@@ -1,0 +1,426 @@
+//! What configuration names: the files of a profile's `read`, what they include, and the modules and files that their
+//! statements name, each with the line that names it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::build::Build;
+use super::{Reason, Unconfigured};
+use crate::config::{self, Grammar, Statement};
+use crate::error::Error;
+use crate::path::{RootPath, show};
+use crate::profile::{Names, Need, Place, Profile, Read, Values, What};
+use crate::root::{FileKind, Meta, RootGlob};
+
+/// Largest configuration file that is read, files of one reading, and includes in includes.
+const MAX_FILE: usize = 1 << 20;
+const MAX_FILES: usize = 1024;
+const MAX_DEPTH: usize = 16;
+/// The permission bit by which everybody may read.
+const FOR_ALL: u32 = 0o004;
+/// Names that one reading follows.
+const MAX_NAMES: usize = 10_000;
+/// The directory of the file that reading started with.
+const MAIN: &str = "main";
+
+/// A statement and the file it stands in, as it was reached.
+struct Stated {
+    file: RootPath,
+    statement: Statement,
+}
+
+/// What was read so far.
+struct Reading<'r> {
+    read: &'r Read,
+    profile: &'r str,
+    values: Values,
+    /// `${name}` in words.
+    variables: BTreeMap<String, String>,
+    stated: Vec<Stated>,
+    seen: BTreeSet<RootPath>,
+    /// Whether all that may name a module was understood.
+    is_whole: bool,
+}
+
+/// Keys by their section, for statements that name a section whose keys are names.
+struct Sections<'s> {
+    keys: BTreeMap<&'s str, Vec<&'s Statement>>,
+    /// Sections that name a module themselves: the key that leads to one is no name then.
+    modules: BTreeSet<&'s str>,
+}
+
+impl<'s> Sections<'s> {
+    fn of(read: &Read, stated: &'s [Stated]) -> Self {
+        let mut sections = Self { keys: BTreeMap::new(), modules: BTreeSet::new() };
+        for Stated { statement, .. } in stated {
+            sections.keys.entry(&statement.section).or_default().push(statement);
+            if read.rule(statement).is_some_and(|rule| !rule.keys && rule.what == What::Module) {
+                sections.modules.insert(&statement.section);
+            }
+        }
+        sections
+    }
+
+    /// The names that a statement holds; the keys of a section once.
+    fn names(&mut self, rule: &Names, statement: &'s Statement) -> Vec<&'s String> {
+        if !rule.keys {
+            return picked(rule, statement).collect();
+        }
+        let keys = picked(rule, statement).flat_map(|section| self.keys.remove(section.as_str()).unwrap_or_default());
+        let keys: Vec<&Statement> = keys.collect();
+        let is_name = |key: &&Statement| key.words.first().is_none_or(|own| !self.modules.contains(own.as_str()));
+        keys.into_iter().filter(is_name).map(|key| &key.name).collect()
+    }
+}
+
+/// What a name leads to.
+enum Named {
+    /// Paths that there are, as spelled.
+    There(Vec<Vec<u8>>),
+    /// A plain name, and where it was looked for first.
+    Absent(Vec<u8>),
+    /// It holds a variable that nothing gives.
+    Open,
+}
+
+impl Build<'_> {
+    /// Reads what a rule names, and adds it.
+    pub(super) fn read_rule(&mut self, profile: &Profile, read: &Read, values: &Values) -> Result<(), Error> {
+        let mut reading = Reading {
+            read,
+            profile: &profile.name,
+            values: values.clone(),
+            variables: self.closure.env.iter().chain(&self.request.env).map(|(k, v)| (k.clone(), v.clone())).collect(),
+            stated: Vec::new(),
+            seen: BTreeSet::new(),
+            is_whole: true,
+        };
+        let mut starts = self.named_by_arguments(read)?;
+        if starts.is_empty() {
+            for glob in read.files.iter().flat_map(|place| place.filled(values)) {
+                starts.extend(self.root.matching(&glob)?);
+            }
+        }
+        for start in starts {
+            let dir = start.parent().unwrap_or_else(RootPath::root);
+            reading.values.insert(MAIN.to_owned(), vec![RootGlob::literal(&dir)]);
+            let reason = Reason::Profile { profile: profile.name.clone(), why: read.why.clone() };
+            self.read_config(&mut reading, start.as_bytes(), &reason, 0)?;
+        }
+        self.said_by_command(&mut reading);
+        let stated = std::mem::take(&mut reading.stated);
+        let mut sections = Sections::of(read, &stated);
+        let mut names = 0;
+        for one in &stated {
+            let Some(rule) = read.rule(&one.statement) else { continue };
+            for name in sections.names(rule, &one.statement) {
+                names += 1;
+                if names <= MAX_NAMES && !rule.except.contains(name) {
+                    self.statement(&mut reading, rule, one, name)?;
+                }
+            }
+        }
+        reading.is_whole &= names <= MAX_NAMES;
+        if !reading.seen.is_empty() && reading.is_whole {
+            return Ok(());
+        }
+        let reason = Reason::Profile { profile: profile.name.clone(), why: read.why.clone() };
+        for glob in read.otherwise.iter().flat_map(|place| place.filled(&reading.values)) {
+            for path in self.root.matching(&glob)? {
+                self.whole(&path, &reason, &|_| false, true)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Files that the command itself gives as configuration: `-c FILE`, `-cFILE`, `--config=FILE`; of an option without a
+    /// name the words that are none.
+    fn named_by_arguments(&self, read: &Read) -> Result<Vec<RootPath>, Error> {
+        let mut found = Vec::new();
+        for option in &read.arguments {
+            for entry in &self.closure.entries {
+                let mut words = entry.args.iter();
+                while let Some(word) = words.next() {
+                    let file = match word.strip_prefix(option.as_str()) {
+                        Some("") => words.next().map(String::as_str),
+                        Some(_) if option.is_empty() && word.starts_with('-') => None,
+                        Some(rest) => Some(rest.strip_prefix('=').unwrap_or(rest)),
+                        None => None,
+                    };
+                    let Some(file) = file else { continue };
+                    let followed = self.root.follow_from(&self.conditions.cwd, file.as_bytes())?;
+                    found.extend(followed.found().map(|(real, _)| real.clone()));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Settings that the command gives are statements too: `-d extension=x`, `-c shared_preload_libraries=x`,
+    /// `--plugin-load-add=x`.
+    fn said_by_command(&self, reading: &mut Reading<'_>) {
+        if reading.read.grammar != Grammar::Keys {
+            return;
+        }
+        for entry in &self.closure.entries {
+            for word in entry.args.iter().filter(|word| word.contains('=')) {
+                let long = word.trim_start_matches('-');
+                let short = word.strip_prefix("-d").or_else(|| word.strip_prefix("-c"));
+                let readings = [Some(long), short].into_iter().flatten();
+                let statements = readings.flat_map(|text| config::parse(Grammar::Keys, text.as_bytes()));
+                let named = statements.filter(|statement| reading.read.rule(statement).is_some());
+                for statement in named.map(|statement| Statement { line: 0, ..statement }).collect::<Vec<_>>() {
+                    reading.stated.push(Stated { file: entry.path.clone(), statement });
+                }
+            }
+        }
+    }
+
+    /// Adds and reads one file, or each of a directory, with what they include.
+    fn read_config(
+        &mut self,
+        reading: &mut Reading<'_>,
+        path: &[u8],
+        reason: &Reason,
+        depth: usize,
+    ) -> Result<(), Error> {
+        let followed = self.root.follow(path)?;
+        let Some((real, kind)) = followed.found().map(|(real, meta)| (real.clone(), meta.kind)) else { return Ok(()) };
+        if depth > MAX_DEPTH || reading.seen.len() >= MAX_FILES {
+            reading.is_whole = false;
+            return Ok(());
+        }
+        if kind == FileKind::Dir {
+            for name in self.root.list(&real)? {
+                let inside = [path, b"/", &name].concat();
+                if self.root.follow(&inside)?.file().is_some() {
+                    self.read_config(reading, &inside, reason, depth + 1)?;
+                }
+            }
+            return Ok(());
+        }
+        if kind != FileKind::File || !reading.seen.insert(real.clone()) {
+            return Ok(());
+        }
+        self.configured(path, reason, false)?;
+        reading.is_whole &= self.root.meta(&real)?.is_none_or(|meta| meta.size <= MAX_FILE as u64);
+        let file = RootPath::new(path).unwrap_or_else(|| real.clone());
+        // What a section is for is only known once all is read.
+        let has_keys = reading.read.names.iter().any(|names| names.keys);
+        for statement in config::parse(reading.read.grammar, &self.root.read(&real, MAX_FILE)?) {
+            let Some(rule) = reading.read.rule(&statement) else {
+                if has_keys {
+                    reading.stated.push(Stated { file: file.clone(), statement });
+                }
+                continue;
+            };
+            match &rule.what {
+                What::Config => self.include_config(reading, rule, &file, &statement, depth)?,
+                What::Value(name) => {
+                    let value = statement.words.first().and_then(|word| plain(word, &reading.variables));
+                    let value = value.and_then(|value| RootPath::new(value.as_bytes()));
+                    match value {
+                        Some(dir) => drop(reading.values.insert(name.clone(), vec![RootGlob::literal(&dir)])),
+                        None => reading.is_whole = false,
+                    }
+                }
+                What::Variable => {
+                    if let [name, value, ..] = statement.words.as_slice() {
+                        reading.variables.insert(name.clone(), value.clone());
+                    }
+                }
+                _ => reading.stated.push(Stated { file: file.clone(), statement }),
+            }
+        }
+        Ok(())
+    }
+
+    fn include_config(
+        &mut self,
+        reading: &mut Reading<'_>,
+        rule: &Names,
+        file: &RootPath,
+        statement: &Statement,
+        depth: usize,
+    ) -> Result<(), Error> {
+        for word in picked(rule, statement) {
+            match self.named(reading, rule, file, word)? {
+                Named::There(paths) => {
+                    let reason = reason(reading, file, statement);
+                    for path in paths {
+                        self.read_config(reading, &path, &reason, depth + 1)?;
+                    }
+                }
+                Named::Absent(path) => self.absent(rule, file, statement, &path),
+                Named::Open => reading.is_whole = false,
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what one name of a statement stands for.
+    fn statement(&mut self, reading: &mut Reading<'_>, rule: &Names, one: &Stated, name: &str) -> Result<(), Error> {
+        match self.named(reading, rule, &one.file, name)? {
+            Named::There(paths) => {
+                for path in paths {
+                    self.add_named(reading, rule, one, &path)?;
+                }
+            }
+            Named::Absent(path) => self.absent(rule, &one.file, &one.statement, &path),
+            Named::Open => reading.is_whole &= rule.what != What::Module,
+        }
+        Ok(())
+    }
+
+    fn add_named(&mut self, reading: &Reading<'_>, rule: &Names, one: &Stated, path: &[u8]) -> Result<(), Error> {
+        let reason = reason(reading, &one.file, &one.statement);
+        // What not everybody may read is a secret of the builder's.
+        let is_open = |meta: &Meta| meta.kind == FileKind::Dir || meta.mode & FOR_ALL != 0;
+        if rule.what != What::Told && self.root.follow(path)?.found().is_none_or(|(_, meta)| is_open(meta)) {
+            return self.configured(path, &reason, true);
+        }
+        let Some((real, meta)) = self.root.follow(path)?.found().map(|(real, meta)| (real.clone(), *meta)) else {
+            return Ok(());
+        };
+        let below = |known: &RootPath| known != &real && known.is_within(&real);
+        let is_packed = match meta.kind {
+            FileKind::Dir => self.closure.nodes.range(real.clone()..).take(2).any(|(known, _)| below(known)),
+            _ => self.closure.nodes.contains_key(&real),
+        };
+        if !is_packed {
+            let (file, line, name) = (&one.file, one.statement.line, &one.statement.name);
+            let end = if meta.kind == FileKind::Dir { "/**" } else { "" };
+            let path = show(path);
+            let path = path.trim_end_matches('/');
+            let note =
+                format!("{file}:{line} names {path} ({name}), which is not packed: --include '{path}{end}' adds it");
+            if !self.closure.notes.contains(&note) {
+                self.closure.notes.push(note);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a file or directory with the links on its way; ELF files with what they need.
+    fn configured(&mut self, path: &[u8], reason: &Reason, elf: bool) -> Result<(), Error> {
+        if let Some(spelled) = RootPath::new(path) {
+            return self.whole(&spelled, reason, &|_| false, elf);
+        }
+        // `..` has a meaning only along the way.
+        let real = self.root.follow(path)?.found().map(|(real, _)| real.clone());
+        if real.is_some_and(|real| self.request.exclude.iter().any(|glob| glob.covers(&real))) {
+            return Ok(());
+        }
+        let taken = self.closure.take(self.root, None, &RootPath::root(), path, reason.clone())?;
+        match taken {
+            Some(real) => self.whole(&real, reason, &|_| false, elf),
+            None => Ok(()),
+        }
+    }
+
+    fn absent(&mut self, rule: &Names, file: &RootPath, statement: &Statement, path: &[u8]) {
+        if rule.need == Need::Optional || statement.is_conditional || rule.what == What::Told {
+            return;
+        }
+        let says = said(statement);
+        let unconfigured =
+            Unconfigured { file: file.clone(), line: statement.line, says, path: path.to_vec(), need: rule.need };
+        if !self.closure.unconfigured.contains(&unconfigured) {
+            self.closure.unconfigured.push(unconfigured);
+        }
+    }
+
+    /// What a name leads to: from the first of its directories that has it.
+    fn named(&self, reading: &Reading<'_>, rule: &Names, file: &RootPath, word: &str) -> Result<Named, Error> {
+        let Some(mut name) = plain(word, &reading.variables) else { return Ok(Named::Open) };
+        if !name.ends_with(&rule.suffix) {
+            name.push_str(&rule.suffix);
+        }
+        let bases = if name.starts_with('/') { vec![Vec::new()] } else { self.bases(reading, rule, file)? };
+        let is_pattern = name.contains(['*', '?', '[']) && matches!(rule.what, What::Config | What::File);
+        let below = |base: &[u8]| match name.starts_with('/') {
+            true => name.clone().into_bytes(),
+            false => [base, b"/", name.as_bytes()].concat(),
+        };
+        for base in &bases {
+            let path = below(base);
+            if self.root.follow(&path)?.found().is_some() {
+                return Ok(Named::There(vec![path]));
+            }
+            let base = RootPath::new(if base.is_empty() { b"/" } else { base.as_slice() })
+                .map(|base| RootGlob::literal(&base));
+            let Ok(glob) = RootGlob::new(&format!("{}/{name}", base.unwrap_or_default())) else { continue };
+            let matched = if is_pattern { self.root.matching(&glob)? } else { Vec::new() };
+            if !matched.is_empty() {
+                return Ok(Named::There(matched.iter().map(|path| path.as_bytes().to_vec()).collect()));
+            }
+        }
+        if is_pattern || bases.is_empty() {
+            return Ok(Named::There(Vec::new()));
+        }
+        Ok(Named::Absent(below(&bases[0])))
+    }
+
+    /// The directories that a relative name counts from, that there are or that are spelled out.
+    fn bases(&self, reading: &Reading<'_>, rule: &Names, file: &RootPath) -> Result<Vec<Vec<u8>>, Error> {
+        let mut bases: Vec<Vec<u8>> = Vec::new();
+        for place in &rule.bases {
+            if place.as_str() == Place::NAMING {
+                bases.extend(file.parent().map(|dir| dir.as_bytes().to_vec()));
+                continue;
+            }
+            for glob in place.filled(&reading.values) {
+                let found = self.root.matching(&glob)?;
+                bases.extend(found.iter().map(|dir| dir.as_bytes().to_vec()));
+            }
+        }
+        if rule.bases.is_empty() {
+            bases.push(Vec::new());
+        }
+        Ok(bases)
+    }
+}
+
+fn reason(reading: &Reading<'_>, file: &RootPath, statement: &Statement) -> Reason {
+    Reason::Configured {
+        profile: reading.profile.to_owned(),
+        file: file.clone(),
+        line: statement.line,
+        says: said(statement),
+    }
+}
+
+/// A statement as it may be shown.
+fn said(statement: &Statement) -> String {
+    const MAX_SHOWN: usize = 120;
+    let text = [&[statement.name.clone()], statement.words.as_slice()].concat().join(" ");
+    show(text.chars().take(MAX_SHOWN).collect::<String>().as_bytes()).into_owned()
+}
+
+/// The words that a rule looks at.
+fn picked<'s>(rule: &Names, statement: &'s Statement) -> impl Iterator<Item = &'s String> {
+    let (skipped, taken) = if rule.word == 0 { (0, usize::MAX) } else { (rule.word - 1, 1) };
+    statement.words.iter().skip(skipped).take(taken)
+}
+
+/// A word with `$NAME` and `${NAME}` replaced and `~` for the home; `None` if nothing gives a variable.
+fn plain(word: &str, variables: &BTreeMap<String, String>) -> Option<String> {
+    let home = word.strip_prefix("~/").map(|rest| Some(format!("{}/{rest}", variables.get("HOME")?)));
+    let word = match home {
+        Some(expanded) => expanded?,
+        None => word.to_owned(),
+    };
+    let mut parts = word.split('$');
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = match part.strip_prefix('{') {
+            Some(braced) => braced.split_once('}')?,
+            None => {
+                let end = part.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(part.len());
+                part.split_at(end)
+            }
+        };
+        whole.push_str(variables.get(name)?);
+        whole.push_str(rest);
+    }
+    Some(whole)
+}

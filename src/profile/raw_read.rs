@@ -1,0 +1,134 @@
+//! The TOML of probes and of what is read, and their one way to valid ones.
+
+use serde::Deserialize;
+
+use super::probe::HOLE;
+use super::{Names, Need, Place, Probe, Read, Values, What};
+use crate::config::Grammar;
+
+/// Shortest text that a probe can be found by.
+const MIN_ANCHOR: usize = 4;
+/// The directory of the file that reading started with.
+pub(super) const MAIN: &str = "main";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawProbe {
+    name: String,
+    soname: Option<String>,
+    pattern: String,
+    #[serde(default)]
+    default: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRead {
+    why: String,
+    grammar: Grammar,
+    files: Vec<String>,
+    #[serde(default)]
+    arguments: Vec<String>,
+    names: Vec<RawNames>,
+    #[serde(default)]
+    otherwise: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawNames {
+    directives: Vec<String>,
+    with: Option<String>,
+    #[serde(default = "first")]
+    word: usize,
+    #[serde(default)]
+    keys: bool,
+    what: String,
+    #[serde(default, rename = "in")]
+    bases: Vec<String>,
+    #[serde(default)]
+    suffix: String,
+    #[serde(default)]
+    except: Vec<String>,
+    #[serde(default = "super::schema::optional")]
+    need: Need,
+}
+
+fn first() -> usize {
+    1
+}
+
+pub(super) fn probes(raw: Vec<RawProbe>) -> Result<Vec<Probe>, String> {
+    let valid = |raw: RawProbe| {
+        let RawProbe { name, soname, pattern, default } = raw;
+        let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if name.is_empty() || name == MAIN || !name.bytes().all(is_name) {
+            return Err(format!("a probe cannot be called {name:?}: small letters, digits and dashes, and not {MAIN}"));
+        }
+        let Some((before, after)) = pattern.split_once(HOLE) else {
+            return Err(format!("the pattern of the probe {name} has no {HOLE}, which stands for the value"));
+        };
+        let anchor = if before.is_empty() { after } else { before };
+        if anchor.len() < MIN_ANCHOR || after.contains(HOLE) {
+            return Err(format!("the pattern of the probe {name} needs one {HOLE} and {MIN_ANCHOR} letters beside it"));
+        }
+        Ok(Probe { name, soname, before: before.to_owned(), after: after.to_owned(), default })
+    };
+    raw.into_iter().map(valid).collect()
+}
+
+/// Every name that may stand in braces, with its defaults; variables of the environment have none.
+pub(super) fn defaults(probes: &[Probe], reads: &[RawRead], texts: &[&str]) -> Values {
+    let mut values = Values::from([(MAIN.to_owned(), Vec::new())]);
+    let sets = reads.iter().flat_map(|read| &read.names).filter_map(|names| value_name(&names.what));
+    values.extend(sets.map(|name| (name.to_owned(), Vec::new())));
+    for probe in probes {
+        let known = values.entry(probe.name.clone()).or_default();
+        let new = probe.default.iter().filter(|value| !known.contains(value)).cloned().collect::<Vec<_>>();
+        known.extend(new);
+    }
+    let variables = texts.iter().flat_map(|text| text.split("{$").skip(1)).filter_map(|rest| rest.split_once('}'));
+    values.extend(variables.map(|(name, _)| (format!("${name}"), Vec::new())));
+    values
+}
+
+impl RawRead {
+    /// Every text that may have names in braces.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        let bases = self.names.iter().flat_map(|names| &names.bases);
+        self.files.iter().chain(&self.otherwise).chain(bases).map(String::as_str)
+    }
+
+    pub(super) fn valid(self, defaults: &Values) -> Result<Read, String> {
+        let Self { why, grammar, files, arguments, names, otherwise } = self;
+        let places = |texts: &[String]| texts.iter().map(|text| Place::new(text, defaults)).collect::<Result<_, _>>();
+        let names = names.into_iter().map(|names| names.valid(defaults)).collect::<Result<_, _>>()?;
+        Ok(Read { files: places(&files)?, otherwise: places(&otherwise)?, why, grammar, arguments, names })
+    }
+}
+
+impl RawNames {
+    fn valid(self, defaults: &Values) -> Result<Names, String> {
+        let what = match self.what.as_str() {
+            "config" => What::Config,
+            "module" => What::Module,
+            "file" => What::File,
+            "told" => What::Told,
+            "variable" => What::Variable,
+            what => match value_name(what) {
+                Some(name) => What::Value(name.to_owned()),
+                None => return Err(format!("what = {what:?} is not config, module, file, told, variable or {{name}}")),
+            },
+        };
+        // A dot is the directory of the naming file.
+        let base = |text: &String| Place::new(if text == "." { Place::NAMING } else { text }, defaults);
+        let bases = self.bases.iter().map(base).collect::<Result<_, _>>()?;
+        let Self { directives, with, word, keys, suffix, except, need, .. } = self;
+        Ok(Names { directives, with, word, keys, what, bases, suffix, except, need })
+    }
+}
+
+/// The name in `{name}`.
+fn value_name(what: &str) -> Option<&str> {
+    what.strip_prefix('{')?.strip_suffix('}')
+}

@@ -1,0 +1,71 @@
+//! What a profile reads: configuration files, and which of their statements name other files.
+
+use super::{Need, Place};
+use crate::config::{Grammar, Statement};
+
+/// Configuration that is read for what it names.
+#[derive(Clone, Debug)]
+pub struct Read {
+    /// Why what it names is wanted.
+    pub why: String,
+    /// How the files are written.
+    pub grammar: Grammar,
+    /// Where reading starts; every file that matches.
+    pub files: Vec<Place>,
+    /// Options of the command after which another file is named, which is read instead.
+    pub arguments: Vec<String>,
+    /// Which statements name what; of the rules that fit a statement the first counts.
+    pub names: Vec<Names>,
+    /// Taken, with what ELF files need, where the configuration is not there or cannot be read whole.
+    pub otherwise: Vec<Place>,
+}
+
+/// One kind of statement, and what it names.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// The directives, whatever their case.
+    pub directives: Vec<String>,
+    /// An attribute that the statement must have, as `name=value`.
+    pub with: Option<String>,
+    /// Which word, from 1; 0 is each of them.
+    pub word: usize,
+    /// Whether the names are the keys of the section that the word names.
+    pub keys: bool,
+    /// What is named.
+    pub what: What,
+    /// Directories that a relative name counts from, the first that has it; `.` is that of the naming file.
+    pub bases: Vec<Place>,
+    /// What is added to a name that does not end in it.
+    pub suffix: String,
+    /// Names that are no files.
+    pub except: Vec<String>,
+    /// How much a named file is missed that is not there.
+    pub need: Need,
+}
+
+/// What a statement names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// More configuration of the same grammar: a file, a pattern, or a directory of files.
+    Config,
+    /// A module that the process opens.
+    Module,
+    /// A file or directory that is read.
+    File,
+    /// A file or directory of the user's, or a key: told, not taken.
+    Told,
+    /// A value that stands in braces in paths.
+    Value(String),
+    /// A variable and its value: `${name}` in other words.
+    Variable,
+}
+
+impl Read {
+    /// The rule that a statement falls under.
+    pub fn rule(&self, statement: &Statement) -> Option<&Names> {
+        self.names.iter().find(|names| {
+            names.directives.iter().any(|directive| directive.eq_ignore_ascii_case(&statement.name))
+                && names.with.as_ref().is_none_or(|with| statement.attributes.contains(with))
+        })
+    }
+}
