@@ -9,7 +9,7 @@ const LAYERS: &[&[&str]] = &[
     &["path", "digest"],
     &["error"],
     &["root", "elf"],
-    &["profile", "loader", "package", "language", "verify"],
+    &["profile", "loader", "package", "language", "verify", "guest"],
     &["closure"],
     &["finding", "plan"],
     &["layer"],

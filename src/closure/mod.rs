@@ -4,6 +4,7 @@
 //! processes, processes to files, then what the user and the profiles add.
 
 mod build;
+mod bytecode;
 mod call;
 mod clues;
 mod companions;
@@ -11,15 +12,18 @@ mod declared;
 mod query;
 mod reason;
 mod records;
+mod runtime;
 mod script;
 mod strings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use bytecode::Pyc;
 pub use clues::Fired;
 pub use query::Link;
 pub use reason::Reason;
+pub use runtime::JavaRuntime;
 
 use crate::elf::DlopenNote;
 use crate::error::Error;
@@ -74,6 +78,8 @@ pub struct Request {
     pub known: Vec<Profile>,
     /// Profiles that are applied if their signs are there.
     pub automatic: Vec<Profile>,
+    /// Directories of the root in whose place something made stands, with what made it.
+    pub stand_ins: BTreeMap<RootPath, String>,
     /// The best CPU level to count on; `None` packs for every CPU.
     pub cpu: Option<String>,
     /// The loader for plug-ins without one.
@@ -184,6 +190,15 @@ pub struct Unmatched {
     pub need: crate::profile::Need,
 }
 
+/// What running a program of the root should have made and did not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmade {
+    /// What was asked for, as an option.
+    pub what: String,
+    /// Why there is none, in a clause.
+    pub why: String,
+}
+
 /// Everything that is in the image and why.
 #[derive(Default)]
 pub struct Closure {
@@ -215,6 +230,8 @@ pub struct Closure {
     homes: Vec<RootPath>,
     /// What was decided on the way, to be told to the user.
     pub notes: Vec<String>,
+    /// What could not be made by running programs of the root.
+    pub unmade: Vec<Unmade>,
     /// Libraries that `.note.dlopen` notes name and that were not found, with the object that opens them.
     pub unopened: Vec<(RootPath, DlopenNote)>,
     /// The circumstances in which everything was resolved.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::build::{CompanionOption, ImageOptions, Options};
+use super::build::{CompanionOption, ImageOptions, Options, PycOption};
 use crate::check::Ranking;
 use crate::cli::{RankOptions, RootOptions};
 use crate::error::Error;
@@ -29,6 +29,8 @@ pub(crate) struct Config {
     packages: Vec<String>,
     exclude: Vec<String>,
     strip: bool,
+    pyc: Option<PycOption>,
+    jlink: bool,
     env: BTreeMap<String, String>,
     workdir: Option<String>,
     user: Option<String>,
@@ -143,6 +145,8 @@ impl Config {
                 named => named,
             },
             no_auto: options.no_auto || self.no_auto,
+            pyc: options.pyc.or(self.pyc),
+            jlink: options.jlink || self.jlink,
         }
     }
 

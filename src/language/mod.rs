@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::Root;
 
+pub use java::nests_jars;
 pub use npm::replaced;
 
 /// How an entry is called.
