@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::build::{self, ImageOptions};
 use super::config::Config;
+use super::made;
 use super::subject::{Subject, Watch};
 use crate::check::{Evidence, find, rank};
 use crate::cli::{RankOptions, RootOptions};
@@ -81,12 +82,11 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
         root.root = PathBuf::from(reference);
         line.remove(0);
     }
-    let subject = Subject::open(&root, watch)?;
+    let mut subject = Subject::open(&root, watch)?;
     if line.is_empty() {
         line = subject.image.as_ref().map_or_else(|| config.entry().to_vec(), RunConfig::line);
     }
     let root = subject.adopted(&root);
-    let objects = Objects::new(&subject.root);
     let Some(entry) = line.first() else {
         if subject.image.is_none() {
             return Err(Error::new("bad-argument", "no entry: nothing says what the image starts")
@@ -99,8 +99,10 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
     let image = config.image_under(&options.image);
     let request = build::request_of(&root, &image, &line)?;
     let is_finished = options.as_is || subject.image.is_some();
-    let request = if is_finished { as_is(request) } else { request };
-    let (closure, stopped) = match Closure::build(&subject.root, &objects, &request) {
+    let (mut request, image) = if is_finished { (as_is(request), ImageOptions::default()) } else { (request, image) };
+    let linked = made::linked(&mut subject, &root.root, &image, &mut request, watch)?;
+    let objects = Objects::new(&subject.root);
+    let (closure, stopped) = match made::closure(&subject, &root.root, &objects, &request, (&image, &linked), watch) {
         Ok(closure) => (closure, None),
         // What keeps an entry from starting is what the user wants to hear of.
         Err(error) if is_about_entry(&error) => (Closure::default(), Some(finding_of(error, entry))),

@@ -53,7 +53,10 @@ pub(crate) fn linked(
         Ok(guest) => guest,
         Err(Refused(why)) => return unmade(&why),
     };
-    let closure = Closure::build(&subject.root, &Objects::new(&subject.root), request)?;
+    // What is wrong with the entry is told where its closure is wanted.
+    let Ok(closure) = Closure::build(&subject.root, &Objects::new(&subject.root), request) else {
+        return Ok(Linked::default());
+    };
     let Some(java) = closure.java_runtime(&subject.root)? else {
         return unmade("no Java runtime made of modules is packed");
     };

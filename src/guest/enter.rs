@@ -3,9 +3,9 @@
 //! It must happen there: a user namespace can only be made by a process with one thread, and slimroot has more. All of it
 //! is settled beforehand as a list of [`Step`]s with their C strings; the child only makes system calls.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsString};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -88,7 +88,9 @@ impl Door {
         }
         steps.push(Step::Private);
         steps.push(Step::Bind(c(root), c(root)));
-        steps.push(Step::ReadOnly(c(root), kept_flags(root)));
+        for place in std::iter::once(root.to_path_buf()).chain(mounts_below(root)) {
+            steps.push(Step::ReadOnly(c(&place), kept_flags(&place)));
+        }
         if let Some(proc) = &mounts.proc {
             steps.push(Step::Proc(c(proc)));
         }
@@ -130,6 +132,33 @@ pub(super) fn own_processes() -> Result<(), Errno> {
 
 fn cwd_of(cwd: &RootPath) -> Step {
     Step::Cwd(CString::new(cwd.as_bytes()).unwrap_or_default())
+}
+
+/// Where other file systems are mounted in a root (proc_pid_mountinfo(5): the fifth field, blanks as octal numbers).
+fn mounts_below(root: &Path) -> Vec<PathBuf> {
+    let text = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let places = text.split(|b| *b == b'\n').filter_map(|line| line.split(|b| *b == b' ').nth(4));
+    let places = places.map(|place| PathBuf::from(OsString::from_vec(unescaped(place))));
+    places.filter(|place| place.starts_with(root) && place != root).collect()
+}
+
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        let digits = after.get(..3).and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 8).ok()).filter(|_| *first == b'\\') {
+            Some(byte) => {
+                out.push(byte);
+                rest = &after[3..];
+            }
+            None => {
+                out.push(*first);
+                rest = after;
+            }
+        }
+    }
+    out
 }
 
 /// Flags that a mount in a user namespace must keep (mount_namespaces(7), "Restrictions").
@@ -195,4 +224,15 @@ fn take(step: &Step) -> io::Result<()> {
         Step::Umask => drop(rustix::process::umask(Mode::from_raw_mode(0o022))),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blanks_of_mount_points_are_read_back() {
+        assert_eq!(unescaped(br"/a\040b\134"), br"/a b\");
+        assert_eq!(unescaped(br"/a\9"), br"/a\9");
+    }
 }

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::path::{RootPath, show};
 use crate::root::{FileKind, Root};
 
-/// Modules that no class names: providers that are found by service, and what frameworks load by name.
+/// Modules that no class names: providers that are found by service, and what configuration and frameworks load by name.
 const SERVICES: &[&str] = &[
     "java.instrument",
     "java.logging",
@@ -19,15 +19,24 @@ const SERVICES: &[&str] = &[
     "java.naming",
     "java.scripting",
     "java.security.jgss",
+    "java.security.sasl",
+    "java.smartcardio",
     "java.sql",
     "java.xml",
+    "java.xml.crypto",
     "jdk.charsets",
     "jdk.crypto.cryptoki",
     "jdk.crypto.ec",
+    "jdk.jfr",
     "jdk.localedata",
     "jdk.management",
+    "jdk.management.agent",
     "jdk.naming.dns",
+    "jdk.naming.rmi",
     "jdk.net",
+    "jdk.random",
+    "jdk.security.auth",
+    "jdk.security.jgss",
     "jdk.unsupported",
     "jdk.zipfs",
 ];
