@@ -97,7 +97,8 @@ pub fn link(
         return Ok(Err(Refused("the root has no /tmp to link a runtime in".to_owned())));
     };
     let available = modules_of(root, &jdk)?;
-    let tools = Tools { guest, jdk, place, folder, stop };
+    let strip = if has_objcopy(root)? { "--strip-debug" } else { "--strip-java-debug-attributes" };
+    let tools = Tools { guest, jdk, place, strip, folder, stop };
     Ok(tools.link(runtime, &version, &available))
 }
 
@@ -105,6 +106,8 @@ struct Tools<'a> {
     guest: &'a Guest,
     jdk: RootPath,
     place: String,
+    /// How debug information is left out: that of native libraries only where the root has objcopy for it.
+    strip: &'static str,
     folder: TempDir,
     stop: &'a (dyn Fn() -> bool + Sync),
 }
@@ -126,7 +129,7 @@ impl Tools<'_> {
             &format!("{}/jmods", self.jdk),
             "--add-modules",
             &modules.join(","),
-            "--strip-debug",
+            self.strip,
             "--no-man-pages",
             "--no-header-files",
             compress,
@@ -256,6 +259,15 @@ fn jdk(root: &Root, runtime: &Runtime<'_>, version_wanted: &str) -> Result<Optio
         }
     }
     Ok(None)
+}
+
+fn has_objcopy(root: &Root) -> Result<bool, Error> {
+    for dir in super::PATH.split(':') {
+        if root.follow(format!("{dir}/objcopy").as_bytes())?.file().is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The modules that a JDK can link.

@@ -122,7 +122,10 @@ impl Guest {
     fn refused(&self, job: &Job<'_>, failed: &process::Failed) -> Refused {
         let program = job.program;
         Refused(match failed {
-            process::Failed::Start(Errno::NOEXEC) => format!("{program} is built for another machine"),
+            // execvp tries a shell with what the kernel does not know, and then complains of that.
+            process::Failed::Start(Errno::NOEXEC | Errno::NOENT) => {
+                format!("{program} is built for another machine, or what interprets it is not in the root")
+            }
             process::Failed::Start(Errno::PERM | Errno::NOSYS | Errno::INVAL | Errno::NOSPC) if !self.is_here => {
                 format!(
                     "programs of {} cannot be run here: this process may not make mounts of its own (run slimroot in the \
