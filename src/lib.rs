@@ -36,7 +36,8 @@
 //! # }
 //! ```
 //!
-//! Nothing of the root is ever run, and nothing outside of it is ever read.
+//! Nothing outside of the root is ever read, and nothing of it is ever run but by a [`guest`], which callers make for what
+//! they ask for.
 
 pub mod check;
 #[cfg(feature = "cli")]
@@ -49,6 +50,7 @@ pub mod digest;
 pub mod elf;
 pub mod error;
 pub mod finding;
+pub mod guest;
 pub mod image;
 pub mod language;
 pub mod layer;

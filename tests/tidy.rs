@@ -9,7 +9,7 @@ const LAYERS: &[&[&str]] = &[
     &["path", "digest"],
     &["error"],
     &["root", "elf", "config"],
-    &["profile", "loader", "package", "language", "trust", "verify"],
+    &["profile", "loader", "package", "language", "trust", "verify", "guest"],
     &["closure"],
     &["finding", "plan"],
     &["layer"],

@@ -28,6 +28,7 @@ mod linker_script;
 mod locale_missing;
 mod low_port;
 mod missing_library;
+mod not_made;
 mod not_packed;
 mod nothing_matched;
 mod nss_service_missing;
@@ -247,6 +248,7 @@ pub const CHECKS: &[Check] = &[
     locale_missing::CHECK,
     low_port::CHECK,
     missing_library::CHECK,
+    not_made::CHECK,
     not_packed::CHECK,
     nothing_matched::CHECK,
     nss_service_missing::CHECK,

@@ -120,7 +120,10 @@ impl Build<'_> {
     /// A directory of a call, less what it does without.
     fn home(&mut self, home: &Home) -> Result<(), Error> {
         let root = self.root;
-        let reason = Reason::Home { group: home.group, why: home.why.clone() };
+        let reason = match self.request.stand_ins.get(&home.dir) {
+            Some(why) => Reason::Made { group: home.group, why: why.clone() },
+            None => Reason::Home { group: home.group, why: home.why.clone() },
+        };
         self.whole(&home.dir, &reason, &|path| (home.without)(root, path), true)
     }
 

@@ -4,6 +4,7 @@
 //! processes, processes to files, then what the user and the profiles add.
 
 mod build;
+mod bytecode;
 mod call;
 mod clues;
 mod companions;
@@ -13,6 +14,7 @@ mod probes;
 mod query;
 mod reason;
 mod records;
+mod runtime;
 mod script;
 mod strings;
 mod suggested;
@@ -21,9 +23,11 @@ mod trust;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use bytecode::Pyc;
 pub use clues::Fired;
 pub use query::Link;
 pub use reason::Reason;
+pub use runtime::JavaRuntime;
 pub use suggested::Suggested;
 
 use crate::elf::DlopenNote;
@@ -83,6 +87,8 @@ pub struct Request {
     pub known: Vec<Profile>,
     /// Profiles that are applied if their signs are there.
     pub automatic: Vec<Profile>,
+    /// Directories of the root in whose place something made stands, with what made it.
+    pub stand_ins: BTreeMap<RootPath, String>,
     /// The best CPU level to count on; `None` packs for every CPU.
     pub cpu: Option<String>,
     /// The loader for plug-ins without one.
@@ -208,6 +214,15 @@ pub struct Unconfigured {
     pub need: crate::profile::Need,
 }
 
+/// What running a program of the root should have made and did not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmade {
+    /// What was asked for, as an option.
+    pub what: String,
+    /// Why there is none, in a clause.
+    pub why: String,
+}
+
 /// Everything that is in the image and why.
 #[derive(Default)]
 pub struct Closure {
@@ -245,6 +260,8 @@ pub struct Closure {
     pub unstarted: Vec<Unstarted>,
     /// What was decided on the way, to be told to the user.
     pub notes: Vec<String>,
+    /// What could not be made by running programs of the root.
+    pub unmade: Vec<Unmade>,
     /// Libraries that `.note.dlopen` notes name and that were not found, with the object that opens them.
     pub unopened: Vec<(RootPath, DlopenNote)>,
     /// Libraries that packed ones name and may open, and that are not packed.

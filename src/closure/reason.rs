@@ -76,6 +76,13 @@ pub enum Reason {
         /// In words.
         why: String,
     },
+    /// A program of the root made it, because the user asked for that.
+    Made {
+        /// The group under which the summary counts it.
+        group: &'static str,
+        /// In words.
+        why: String,
+    },
     /// A program that the call starts.
     Command {
         /// In words.
@@ -117,7 +124,7 @@ impl Reason {
             Self::Shebang | Self::EnvCommand => "script interpreter".to_owned(),
             Self::Dlopen { .. } | Self::Opens { .. } => "libraries opened by name".to_owned(),
             Self::Variant { .. } => "CPU variant".to_owned(),
-            Self::Home { group, .. } => (*group).to_owned(),
+            Self::Home { group, .. } | Self::Made { group, .. } => (*group).to_owned(),
             Self::Command { .. } => "programs that are started".to_owned(),
             Self::Companion { package } => format!("package {package}"),
             _ => "shared libraries and loader".to_owned(),
@@ -171,7 +178,7 @@ impl Reason {
             Self::Hop { path, .. } => format!("a link on the way to {}, which {from} uses", show(path)),
             Self::PassedThrough { path } => format!("{from} uses the path {}", show(path)),
             Self::Included { pattern } => format!("it matches --include {pattern}"),
-            Self::Home { why, .. } | Self::Command { why } => why.clone(),
+            Self::Home { why, .. } | Self::Made { why, .. } | Self::Command { why } => why.clone(),
             Self::Companion { package } => match asker {
                 Some(asker) => format!("package {package} brought it with {asker}"),
                 None => format!("it is in the package {package}, which is asked for"),

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::config::Config;
+use super::made;
 use super::subject::{Subject, Watch, bytes_of};
 use crate::check::{Evidence, Ranking, find, rank};
 use crate::cli::{Format, RankOptions, RootOptions};
@@ -44,6 +45,19 @@ pub(crate) enum CompanionOption {
     Entry,
     /// Nobody's.
     None,
+}
+
+/// Of which Python sources bytecode is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum PycOption {
+    /// Of none: the smallest image, and Python compiles at every start.
+    #[default]
+    None,
+    /// Of those that a start of the entry loads. It is started to see them, so another start may give another digest.
+    Used,
+    /// Of all in the image: the same digest every time.
+    All,
 }
 
 /// What goes in besides what the entry itself names.
@@ -82,6 +96,12 @@ pub(crate) struct ImageOptions {
     /// Applies no profile by itself; base and those named stay.
     #[arg(long)]
     pub(crate) no_auto: bool,
+    /// Makes Python bytecode by running the root's own interpreter. Without it none is packed.
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub(crate) pyc: Option<PycOption>,
+    /// Links the Java runtime anew with the modules that the jars need, by running the JDK of the root.
+    #[arg(long)]
+    pub(crate) jlink: bool,
 }
 
 #[derive(Debug, Args)]
@@ -318,7 +338,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Packed, Error>
     let rankings = config.rankings(&merged.rank)?;
     let codec = merged.compression.as_deref().map(codec).transpose()?;
     let epoch = epoch()?;
-    let subject = Subject::open(&merged.root, watch)?;
+    let mut subject = Subject::open(&merged.root, watch)?;
     adopt(&mut merged, &subject);
     if merged.entry.is_empty() {
         return Err(Error::new("bad-argument", "no entry: nothing says what the image starts")
@@ -332,14 +352,16 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Packed, Error>
         epoch,
         strip: merged.strip,
     };
-    let request = request_of(&merged.root, &merged.image, &merged.entry)?;
+    let mut request = request_of(&merged.root, &merged.image, &merged.entry)?;
+    let dir = &merged.root.root;
+    let linked = made::linked(&mut subject, dir, &merged.image, &mut request, watch)?;
     let root = &subject.root;
     let measuring = match &subject.image {
         None => Some(measure(&merged.root.root)?),
         Some(_) => None,
     };
     let objects = Objects::new(root);
-    let closure = Closure::build(root, &objects, &request)?;
+    let closure = made::closure(&subject, dir, &objects, &request, (&merged.image, &linked), watch)?;
     let plan = Plan::build(&objects, &request, &closure, &settings)?;
     let planned = Root::new(Arc::new(PlannedTree::new(&plan, root.tree())));
     let is_image = destinations.iter().any(Destination::has_config);

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::build::{self, ImageOptions};
 use super::config::Config;
+use super::made;
 use super::subject::{Subject, Watch};
 use crate::check::{Evidence, find, find_loading, rank};
 use crate::cli::{RankOptions, RootOptions};
@@ -84,12 +85,11 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
         root.root = PathBuf::from(reference);
         line.remove(0);
     }
-    let subject = Subject::open(&root, watch)?;
+    let mut subject = Subject::open(&root, watch)?;
     if line.is_empty() {
         line = subject.image.as_ref().map_or_else(|| config.entry().to_vec(), RunConfig::line);
     }
     let root = subject.adopted(&root);
-    let objects = Objects::new(&subject.root);
     let Some(entry) = line.first() else {
         if subject.image.is_none() {
             return Err(Error::new("bad-argument", "no entry: nothing says what the image starts")
@@ -100,13 +100,16 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
         return Ok(checked(String::new(), 0, rank(vec![finding], &rankings)));
     };
     let is_finished = options.as_is || subject.image.is_some();
-    let request = if options.loaded_only {
-        Request { processes_only: true, ..super::request(&root, &line)? }
+    let (mut request, image) = if options.loaded_only {
+        (Request { processes_only: true, ..super::request(&root, &line)? }, ImageOptions::default())
     } else {
-        let request = build::request_of(&root, &config.image_under(&options.image), &line)?.without_records();
-        if is_finished { as_is(request) } else { request }
+        let image = config.image_under(&options.image);
+        let request = build::request_of(&root, &image, &line)?.without_records();
+        if is_finished { (as_is(request), ImageOptions::default()) } else { (request, image) }
     };
-    let (closure, stopped) = match Closure::build(&subject.root, &objects, &request) {
+    let linked = made::linked(&mut subject, &root.root, &image, &mut request, watch)?;
+    let objects = Objects::new(&subject.root);
+    let (closure, stopped) = match made::closure(&subject, &root.root, &objects, &request, (&image, &linked), watch) {
         Ok(closure) => (closure, None),
         // What keeps an entry from starting is what the user wants to hear of.
         Err(error) if is_about_entry(&error) => (Closure::default(), Some(finding_of(error, entry))),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::build::{CompanionOption, ImageOptions, Options};
+use super::build::{CompanionOption, ImageOptions, Options, PycOption};
 use crate::check::Ranking;
 use crate::cli::{RankOptions, RootOptions};
 use crate::error::Error;
@@ -30,6 +30,8 @@ pub(crate) struct Config {
     ca: Vec<PathBuf>,
     exclude: Vec<String>,
     strip: bool,
+    pyc: Option<PycOption>,
+    jlink: bool,
     env: BTreeMap<String, String>,
     workdir: Option<String>,
     user: Option<String>,
@@ -145,6 +147,8 @@ impl Config {
                 named => named,
             },
             no_auto: options.no_auto || self.no_auto,
+            pyc: options.pyc.or(self.pyc),
+            jlink: options.jlink || self.jlink,
         }
     }
 

@@ -17,7 +17,7 @@ pub(crate) struct Subject {
 /// How long work is told of and ended.
 pub(crate) struct Watch<'a> {
     pub(crate) progress: &'a dyn Fn(u64, u64),
-    pub(crate) stop: &'a dyn Fn() -> bool,
+    pub(crate) stop: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl Watch<'_> {

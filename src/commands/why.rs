@@ -4,9 +4,9 @@ use clap::Args;
 use serde::Serialize;
 
 use super::build::{self, ImageOptions};
+use super::made;
 use super::subject::{Subject, Watch};
 use crate::cli::{Format, RootOptions};
-use crate::closure::Closure;
 use crate::error::Error;
 use crate::loader::Objects;
 use crate::path::RootPath;
@@ -57,11 +57,13 @@ impl Why {
 }
 
 pub(crate) fn run(options: &Options) -> Result<Why, Error> {
-    let subject = Subject::open(&options.root, &Watch::SILENT)?;
-    let (root, adopted) = (&subject.root, subject.adopted(&options.root));
+    let (watch, dir) = (&Watch::SILENT, &options.root.root);
+    let mut subject = Subject::open(&options.root, watch)?;
+    let mut request = build::request_of(&subject.adopted(&options.root), &options.image, &options.entry)?;
+    let linked = made::linked(&mut subject, dir, &options.image, &mut request, watch)?;
+    let root = &subject.root;
     let objects = Objects::new(root);
-    let request = build::request_of(&adopted, &options.image, &options.entry)?;
-    let closure = Closure::build(root, &objects, &request)?;
+    let closure = made::closure(&subject, dir, &objects, &request, (&options.image, &linked), watch)?;
     let followed = root.follow(options.path.as_bytes())?;
     let mut asked: Vec<RootPath> = followed.hops.iter().map(|hop| hop.link.clone()).collect();
     asked.extend(followed.found().map(|(real, _)| real.clone()).or_else(|| RootPath::new(&options.path)));

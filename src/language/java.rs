@@ -118,6 +118,16 @@ fn jar(root: &Root, path: &RootPath, why: &str, needs: &mut Needs) -> Result<(),
     Ok(())
 }
 
+/// Whether a jar holds jars and classes in directories of their own, as those of Spring Boot and web archives do.
+///
+/// # Errors
+/// `unreadable`.
+pub fn nests_jars(root: &Root, path: &RootPath) -> Result<bool, Error> {
+    let bytes = root.read(path, MAX_JAR)?;
+    let Ok(archive) = zip::ZipArchive::new(Cursor::new(&bytes)) else { return Ok(false) };
+    Ok(archive.file_names().any(|name| name.starts_with("BOOT-INF/") || name.starts_with("WEB-INF/")))
+}
+
 /// `Class-Path` of a jar's manifest; a line that starts with a blank goes on with the one before.
 fn manifest_class_path(bytes: &[u8]) -> Vec<String> {
     let Ok(mut archive) = zip::ZipArchive::new(Cursor::new(bytes)) else { return Vec::new() };

@@ -33,6 +33,7 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::Root;
 
+pub use java::nests_jars;
 pub use npm::{Replaced, replaced};
 pub use shell_run::Unstarted;
 

@@ -7,6 +7,7 @@ mod dir;
 mod follow;
 mod glob;
 mod mem;
+mod stand_in;
 mod tree;
 mod visit;
 
@@ -19,6 +20,7 @@ pub use dir::DirTree;
 pub use follow::{End, Followed, Hop};
 pub use glob::RootGlob;
 pub use mem::{MemSource, MemTree};
+pub use stand_in::StandIn;
 pub use tree::{FileKind, Meta, Source, Tree, Xattr};
 pub use visit::Visit;
 

@@ -1,0 +1,183 @@
+//! Bytecode of the Python sources in the image, made by the root's own interpreter because the user asked for it. What
+//! the builder left in `__pycache__` stays out: it holds times, and is taken for stale where those change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Closure, DEFAULT_PATH, NodeKind, Reason, Request, Unmade};
+use crate::error::Error;
+use crate::guest::{Guest, Interpreter, Refused};
+use crate::path::{RootPath, show};
+use crate::root::Root;
+
+const BYTECODE_MODE: u32 = 0o644;
+
+/// Of which sources bytecode is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pyc {
+    /// Of none.
+    #[default]
+    None,
+    /// Of those that a start of the entry loads.
+    Used,
+    /// Of all in the image.
+    All,
+}
+
+impl Pyc {
+    fn option(self) -> &'static str {
+        match self {
+            Self::None => "--pyc none",
+            Self::Used => "--pyc used",
+            Self::All => "--pyc all",
+        }
+    }
+}
+
+impl Closure {
+    /// Adds bytecode. Where the guest does not make any the sources stay alone, and [`Closure::unmade`] says why.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub fn add_bytecode(
+        &mut self,
+        root: &Root,
+        request: &Request,
+        guest: &Result<Guest, Refused>,
+        which: Pyc,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<(), Error> {
+        let interpreters = self.interpreters(root, request)?;
+        if which == Pyc::None {
+            return Ok(());
+        }
+        let what = which.option().to_owned();
+        let guest = match guest {
+            _ if interpreters.is_empty() => return self.unmade(what, "no Python is packed".to_owned()),
+            Ok(guest) => guest,
+            Err(Refused(why)) => return self.unmade(what, why.clone()),
+        };
+        let env = self.image_env(request);
+        let mut sources = self.sources(root)?;
+        if which == Pyc::Used {
+            let Some(entry) = self.entries.first() else { return Ok(()) };
+            let cwd = request.workdir.clone().unwrap_or_else(RootPath::root);
+            let seen = match guest.sources_of_start(&entry.path, &entry.args, &env, &cwd, stop) {
+                Ok(seen) => seen,
+                Err(Refused(why)) => return self.unmade(what, why),
+            };
+            let all = sources.len();
+            let mut loaded = BTreeSet::new();
+            for path in seen {
+                loaded.extend(root.follow(path.as_bytes())?.file().map(|(real, _)| real.clone()));
+                loaded.insert(path);
+            }
+            sources.retain(|source, real| loaded.contains(source) || loaded.contains(real));
+            self.notes.push(format!("{what}: a start loads {} of {all} Python sources", sources.len()));
+        }
+        for program in interpreters {
+            let own = own_version(&program);
+            let sources: Vec<RootPath> = sources.keys().filter(|path| fits(path, own.as_deref())).cloned().collect();
+            let made = match guest.bytecode(&Interpreter { program: &program, env: &env }, &sources, stop) {
+                Ok(made) => made,
+                Err(Refused(why)) => return self.unmade(what, why),
+            };
+            for bytecode in made.bytecode {
+                let why = format!("bytecode of {}, made by {program} of the root ({what})", bytecode.source);
+                let kind = NodeKind::MadeFile { mode: BYTECODE_MODE, bytes: bytecode.bytes.into() };
+                self.add(Some(bytecode.source), bytecode.path, kind, Reason::Made { group: "Python bytecode", why });
+            }
+            if made.not_compiled > 0 {
+                let (count, name) = (made.not_compiled, program.name());
+                self.notes.push(format!("{count} Python sources have no bytecode: {} cannot compile them", show(name)));
+            }
+        }
+        Ok(())
+    }
+
+    fn unmade(&mut self, what: String, why: String) -> Result<(), Error> {
+        self.unmade.push(Unmade { what, why });
+        Ok(())
+    }
+
+    /// Environment of the image.
+    fn image_env(&self, request: &Request) -> BTreeMap<String, String> {
+        let mut env = self.env.clone();
+        env.insert("PATH".to_owned(), DEFAULT_PATH.to_owned());
+        env.extend(request.env.clone());
+        env
+    }
+
+    /// The sources in the image, with the real file of each.
+    fn sources(&self, root: &Root) -> Result<BTreeMap<RootPath, RootPath>, Error> {
+        let mut found = BTreeMap::new();
+        for (path, node) in self.nodes.iter().filter(|(path, _)| path.name().ends_with(b".py")) {
+            match node {
+                NodeKind::File(_) => {
+                    found.insert(path.clone(), path.clone());
+                }
+                // A module has its bytecode beside the name by which it is imported.
+                NodeKind::Link(..) => {
+                    let followed = root.follow(path.as_bytes())?;
+                    let real = followed.file().map(|(real, _)| real).filter(|real| self.nodes.contains_key(real));
+                    found.extend(real.map(|real| (path.clone(), real.clone())));
+                }
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+
+    /// Interpreters that are packed, and for programs that embed one, the program of the same version in PATH.
+    fn interpreters(&self, root: &Root, request: &Request) -> Result<BTreeSet<RootPath>, Error> {
+        let mut found = BTreeSet::new();
+        for started in self.processes.iter().filter(|started| started.required) {
+            let program = &started.process.loaded[0];
+            let name = show(program.real.name());
+            if (name.starts_with("python") || name.starts_with("pypy")) && !name.contains("config") {
+                found.insert(program.real.clone());
+                continue;
+            }
+            let sonames = started.process.loaded.iter().filter_map(|object| object.elf.soname.as_ref());
+            for soname in sonames.filter(|soname| soname.starts_with(b"libpython3.")) {
+                let name = show(soname);
+                let version = name.trim_start_matches("libpython").split(".so").next().unwrap_or_default().to_owned();
+                for dir in request.path().split(':') {
+                    let program = format!("{dir}/python{version}");
+                    found.extend(root.follow(program.as_bytes())?.file().map(|(real, _)| real.clone()));
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// `python3.11` of an interpreter that says its version.
+fn own_version(program: &RootPath) -> Option<String> {
+    let name = show(program.name()).into_owned();
+    name.contains('.').then_some(name)
+}
+
+/// Whether a source is not in a library of another version.
+fn fits(source: &RootPath, own: Option<&str>) -> bool {
+    let Some(own) = own else { return true };
+    let is_other = |part: &[u8]| {
+        let part = show(part);
+        (part.starts_with("python3.") || part.starts_with("pypy3.")) && part != own
+    };
+    !source.as_bytes().split(|b| *b == b'/').any(is_other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_of_other_versions_are_left_alone() {
+        let path = |text| RootPath::new(text).expect("a path");
+        let own = own_version(&path("/usr/bin/python3.11"));
+        assert!(fits(&path("/usr/lib/python3.11/os.py"), own.as_deref()));
+        assert!(fits(&path("/app/main.py"), own.as_deref()));
+        assert!(!fits(&path("/usr/local/lib/python3.12/os.py"), own.as_deref()));
+        assert!(fits(&path("/usr/local/lib/python3.12/os.py"), own_version(&path("/usr/bin/python3")).as_deref()));
+    }
+}

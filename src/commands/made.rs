@@ -1,0 +1,125 @@
+//! What is made by running programs of the root, where the user asks for it: before the closure a Java runtime that
+//! stands in for the root's, after it the bytecode of its Python sources.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::build::{ImageOptions, PycOption};
+use super::subject::{Subject, Watch};
+use crate::closure::{Closure, JavaRuntime, Pyc, Request, Unmade};
+use crate::error::Error;
+use crate::guest::{Guest, Refused, Runtime, link};
+use crate::loader::Objects;
+use crate::path::RootPath;
+use crate::root::{DirTree, FileKind, Root, StandIn, Visit};
+
+/// Parts of a Java runtime that the builder, not the vendor, has the say over: settings, policies, trusted authorities.
+const BUILDERS: [&[&[u8]]; 2] = [&[b"conf"], &[b"lib", b"security"]];
+
+/// A runtime that was linked, which must live as long as its files are read, and what there is to say of it.
+#[derive(Default)]
+pub(crate) struct Linked {
+    _folder: Option<TempDir>,
+    notes: Vec<String>,
+    unmade: Vec<Unmade>,
+}
+
+fn guest(subject: &Subject, dir: &Path) -> Result<Result<Guest, Refused>, Error> {
+    match subject.image {
+        Some(_) => Ok(Err(Refused("the root is an image, in which nothing can be run: unpack it".to_owned()))),
+        None => Ok(Ok(Guest::of(dir, &subject.root)?)),
+    }
+}
+
+/// `--jlink`: puts a linked runtime in the place of the one that the request packs.
+pub(crate) fn linked(
+    subject: &mut Subject,
+    dir: &Path,
+    image: &ImageOptions,
+    request: &mut Request,
+    watch: &Watch<'_>,
+) -> Result<Linked, Error> {
+    let unmade = |why: &str| {
+        let unmade = Unmade { what: "--jlink".to_owned(), why: why.to_owned() };
+        Ok(Linked { unmade: vec![unmade], ..Linked::default() })
+    };
+    if !image.jlink {
+        return Ok(Linked::default());
+    }
+    let guest = match guest(subject, dir)? {
+        Ok(guest) => guest,
+        Err(Refused(why)) => return unmade(&why),
+    };
+    // What is wrong with the entry is told where its closure is wanted.
+    let Ok(closure) = Closure::build(&subject.root, &Objects::new(&subject.root), request) else {
+        return Ok(Linked::default());
+    };
+    let Some(java) = closure.java_runtime(&subject.root)? else {
+        return unmade("no Java runtime made of modules is packed");
+    };
+    let JavaRuntime { home, classes, nested } = java;
+    let runtime = Runtime { home: &home, classes: &classes, nested: &nested, env: &request.env };
+    let made = match link(&guest, &subject.root, &runtime, watch.stop)? {
+        Ok(made) => made,
+        Err(Refused(why)) => return unmade(&why),
+    };
+    let kept = kept(&subject.root, &home)?;
+    let tree = DirTree::open(&made.folder.path().join(made.home))?;
+    let tree = StandIn::new(Arc::clone(subject.root.tree()), Box::new(tree), home.clone(), kept);
+    subject.root = Root::new(Arc::new(tree));
+    request
+        .stand_ins
+        .insert(home, format!("made by {} of the root (--jlink): modules {}", made.by, made.modules.join(", ")));
+    let all =
+        |why| format!("--jlink: all modules of the JDK are linked, since jdeps could not say which are needed: {why}");
+    Ok(Linked {
+        _folder: Some(made.folder),
+        notes: made.all_because.map(all).into_iter().collect(),
+        unmade: Vec::new(),
+    })
+}
+
+/// What a linked runtime takes over of the one in the root: what the builder has the say over, and links out of it, by
+/// which distributions keep settings in /etc.
+fn kept(root: &Root, home: &RootPath) -> Result<BTreeSet<RootPath>, Error> {
+    let mut found = BTreeSet::new();
+    for parts in BUILDERS {
+        let place = parts.iter().fold(home.clone(), |place, part| place.join(part));
+        if root.meta(&place)?.is_some() {
+            found.insert(place);
+        }
+    }
+    root.visit(home, &mut |path, meta| {
+        if meta.kind == FileKind::Link
+            && root.follow(path.as_bytes())?.file().is_some_and(|(real, _)| !real.is_within(home))
+        {
+            found.insert(path.clone());
+        }
+        Ok(Visit::Enter)
+    })?;
+    Ok(found)
+}
+
+/// The closure of a request, with what is made for it.
+pub(crate) fn closure(
+    subject: &Subject,
+    dir: &Path,
+    objects: &Objects<'_>,
+    request: &Request,
+    (image, linked): (&ImageOptions, &Linked),
+    watch: &Watch<'_>,
+) -> Result<Closure, Error> {
+    let mut closure = Closure::build(&subject.root, objects, request)?;
+    closure.notes.extend(linked.notes.iter().cloned());
+    closure.unmade.extend(linked.unmade.iter().cloned());
+    let which = match image.pyc.unwrap_or_default() {
+        PycOption::None => return Ok(closure),
+        PycOption::Used => Pyc::Used,
+        PycOption::All => Pyc::All,
+    };
+    closure.add_bytecode(&subject.root, request, &guest(subject, dir)?, which, watch.stop)?;
+    Ok(closure)
+}

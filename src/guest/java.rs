@@ -1,0 +1,279 @@
+//! A Java runtime with the modules that jars need, linked by the root's own JDK: jdeps says which, jlink links them
+//! (jdeps(1), jlink(1)).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::{Ended, Guest, Job, Refused};
+use crate::error::Error;
+use crate::path::{RootPath, show};
+use crate::root::{FileKind, Root};
+
+/// Modules that no class names: providers that are found by service, and what configuration and frameworks load by name.
+const SERVICES: &[&str] = &[
+    "java.instrument",
+    "java.logging",
+    "java.management",
+    "java.naming",
+    "java.scripting",
+    "java.security.jgss",
+    "java.security.sasl",
+    "java.smartcardio",
+    "java.sql",
+    "java.xml",
+    "java.xml.crypto",
+    "jdk.charsets",
+    "jdk.crypto.cryptoki",
+    "jdk.crypto.ec",
+    "jdk.jfr",
+    "jdk.localedata",
+    "jdk.management",
+    "jdk.management.agent",
+    "jdk.naming.dns",
+    "jdk.naming.rmi",
+    "jdk.net",
+    "jdk.random",
+    "jdk.security.auth",
+    "jdk.security.jgss",
+    "jdk.unsupported",
+    "jdk.zipfs",
+];
+/// Directories in which JDKs lie side by side.
+const JDKS: &[&str] = &["/usr/lib/jvm", "/opt", "/opt/java", "/usr/java", "/usr/local"];
+const MAX_RELEASE: usize = 64 << 10;
+const LIMIT: Duration = Duration::from_secs(600);
+const MAX_OUTPUT: usize = 1 << 20;
+/// From this release on jlink calls no compression by another name.
+const ZIP_NAMES: u32 = 21;
+
+/// What shall be linked anew.
+pub struct Runtime<'a> {
+    /// The home of the runtime.
+    pub home: &'a RootPath,
+    /// Jars, and directories of classes, that it runs.
+    pub classes: &'a [RootPath],
+    /// Those of the jars that hold more jars and classes in directories of their own.
+    pub nested: &'a [RootPath],
+    /// Environment of the image.
+    pub env: &'a BTreeMap<String, String>,
+}
+
+/// A runtime that was linked.
+#[derive(Debug)]
+pub struct Linked {
+    /// The directory of this machine that holds it; it ends with this value.
+    pub folder: TempDir,
+    /// Where in the folder its home is.
+    pub home: &'static str,
+    /// What made it.
+    pub by: RootPath,
+    /// Its modules, of which jlink adds those that they require.
+    pub modules: Vec<String>,
+    /// Why all modules of the JDK are in, if jdeps could not say which are needed.
+    pub all_because: Option<String>,
+}
+
+/// Links a runtime for jars.
+///
+/// # Errors
+/// [`Refused`] without a JDK of its version, or if that cannot be run here; `unreadable`.
+pub fn link(
+    guest: &Guest,
+    root: &Root,
+    runtime: &Runtime<'_>,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Result<Linked, Refused>, Error> {
+    let Some(version) = version(root, runtime.home)? else {
+        return Ok(Err(Refused(format!("{} does not say which Java it is", runtime.home))));
+    };
+    let Some(jdk) = jdk(root, runtime, &version)? else {
+        let why = format!("the root has no JDK of version {version} with jlink and jmods");
+        return Ok(Err(Refused(why)));
+    };
+    let folder = tempfile::tempdir().map_err(|error| Error::unwritable(&std::env::temp_dir().display(), error))?;
+    let Some(place) = guest.scratch(folder.path()) else {
+        return Ok(Err(Refused("the root has no /tmp to link a runtime in".to_owned())));
+    };
+    let available = modules_of(root, &jdk)?;
+    let strip = if has_objcopy(root)? { "--strip-debug" } else { "--strip-java-debug-attributes" };
+    let tools = Tools { guest, jdk, place, strip, folder, stop };
+    Ok(tools.link(runtime, &version, &available))
+}
+
+struct Tools<'a> {
+    guest: &'a Guest,
+    jdk: RootPath,
+    place: String,
+    /// How debug information is left out: that of native libraries only where the root has objcopy for it.
+    strip: &'static str,
+    folder: TempDir,
+    stop: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Tools<'_> {
+    fn link(self, runtime: &Runtime<'_>, version: &str, available: &BTreeSet<String>) -> Result<Linked, Refused> {
+        let major: u32 = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or_default();
+        let (needed, all_because) = match self.needed(runtime, major) {
+            Ok(needed) => (needed, None),
+            Err(Refused(why)) if why.contains("cannot be run here") => return Err(Refused(why)),
+            Err(Refused(why)) => (available.clone(), Some(why)),
+        };
+        let services = SERVICES.iter().map(|name| (*name).to_owned());
+        let modules: BTreeSet<String> = needed.into_iter().chain(services).collect();
+        let modules: Vec<String> = modules.intersection(available).cloned().collect();
+        let compress = if major >= ZIP_NAMES { "--compress=zip-0" } else { "--compress=0" };
+        let words = [
+            "--module-path",
+            &format!("{}/jmods", self.jdk),
+            "--add-modules",
+            &modules.join(","),
+            self.strip,
+            "--no-man-pages",
+            "--no-header-files",
+            compress,
+            "--output",
+            &format!("{}/{HOME}", self.place),
+        ];
+        let words: Vec<String> = words.map(str::to_owned).to_vec();
+        self.run("jlink", &RootPath::root(), words)?;
+        Ok(Linked { by: self.jdk.join(b"bin").join(b"jlink"), folder: self.folder, home: HOME, modules, all_because })
+    }
+
+    /// The modules that the classes name.
+    fn needed(&self, runtime: &Runtime<'_>, major: u32) -> Result<BTreeSet<String>, Refused> {
+        let mut classes: Vec<String> = runtime.classes.iter().map(|path| show(path.as_bytes()).into_owned()).collect();
+        let lost = |error: std::io::Error| Refused(format!("a jar cannot be unpacked: {error}"));
+        for (at, jar) in runtime.nested.iter().enumerate() {
+            let inside = format!("nested-{at}");
+            let folder = self.folder.path().join(&inside);
+            std::fs::create_dir(&folder).map_err(lost)?;
+            let Some(cwd) = RootPath::new(format!("{}/{inside}", self.place)) else { continue };
+            let words = ["--extract", "--file", &show(jar.as_bytes()), "BOOT-INF", "WEB-INF"];
+            self.run("jar", &cwd, words.map(str::to_owned).to_vec())?;
+            classes.extend(unpacked(&folder).map_err(lost)?.into_iter().map(|path| format!("{cwd}/{path}")));
+        }
+        if classes.is_empty() {
+            return Err(Refused("no jar and no class is packed that could say which modules it needs".to_owned()));
+        }
+        let mut words: Vec<String> =
+            ["--print-module-deps", "--ignore-missing-deps", "--multi-release", &major.to_string()]
+                .map(str::to_owned)
+                .to_vec();
+        words.extend(classes);
+        let ended = self.run("jdeps", &RootPath::root(), words)?;
+        let said = String::from_utf8_lossy(&ended.output).into_owned();
+        let modules = said.lines().last().unwrap_or_default().trim();
+        let is_name = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.');
+        if !modules.split(',').all(is_name) {
+            return Err(Refused(format!("jdeps says {}", show(modules.as_bytes()))));
+        }
+        Ok(modules.split(',').map(str::to_owned).collect())
+    }
+
+    fn run(&self, tool: &str, cwd: &RootPath, words: Vec<String>) -> Result<Ended, Refused> {
+        let program = self.jdk.join(b"bin").join(tool.as_bytes());
+        // Without a record of itself in the scratch directory.
+        let own = ["-J-XX:-UsePerfData".to_owned(), format!("-J-Djava.io.tmpdir={}", self.place)];
+        let job = Job {
+            program: &program,
+            args: own.into_iter().chain(words).collect(),
+            env: [("LC_ALL", "C.UTF-8"), ("PATH", super::PATH)]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+            cwd,
+            input: Vec::new(),
+            scratch: Some(self.folder.path()),
+            limit: LIMIT,
+            max_output: MAX_OUTPUT,
+            stop: self.stop,
+        };
+        let ended = self.guest.run(&job)?;
+        if ended.status == Some(0) {
+            return Ok(ended);
+        }
+        let said = String::from_utf8_lossy(&ended.output).into_owned();
+        // These tools complain on either.
+        let last = said.lines().map(str::trim).rfind(|line| !line.is_empty()).map(|line| show(line.as_bytes()));
+        let said = if ended.complaint.is_empty() { last.unwrap_or_default().into_owned() } else { ended.complaint };
+        Err(Refused(format!("{tool} failed: {said}")))
+    }
+}
+
+/// Where in its folder a runtime is linked.
+const HOME: &str = "runtime";
+
+/// Jars and directories of classes in what was unpacked, as paths below it.
+fn unpacked(folder: &std::path::Path) -> std::io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for place in ["BOOT-INF", "WEB-INF"] {
+        if folder.join(place).join("classes").is_dir() {
+            found.push(format!("{place}/classes"));
+        }
+        for libraries in ["lib", "lib-provided"] {
+            let dir = folder.join(place).join(libraries);
+            if !dir.is_dir() {
+                continue;
+            }
+            for entry in std::fs::read_dir(dir)? {
+                let name = entry?.file_name();
+                if let Some(name) = name.to_str().filter(|name| name.ends_with(".jar")) {
+                    found.push(format!("{place}/{libraries}/{name}"));
+                }
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// `JAVA_VERSION` of a home's `release` file.
+fn version(root: &Root, home: &RootPath) -> Result<Option<String>, Error> {
+    let read = root.read_followed(home.join(b"release").as_bytes(), MAX_RELEASE)?;
+    let text = read.map(|(_, bytes)| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let value = text.lines().find_map(|line| line.strip_prefix("JAVA_VERSION="));
+    Ok(value.map(|value| value.trim_matches('"').to_owned()).filter(|value| !value.is_empty()))
+}
+
+/// The JDK that a runtime belongs to, or another one of the same version.
+fn jdk(root: &Root, runtime: &Runtime<'_>, version_wanted: &str) -> Result<Option<RootPath>, Error> {
+    let mut places = vec![runtime.home.clone()];
+    places.extend(runtime.home.parent());
+    places.extend(runtime.env.get("JAVA_HOME").and_then(RootPath::new));
+    let beside = runtime.home.parent().into_iter().chain(JDKS.iter().filter_map(RootPath::new));
+    for dir in beside {
+        let Some(real) = root.follow(dir.as_bytes())?.dir().cloned() else { continue };
+        places.extend(root.list(&real)?.iter().map(|name| real.join(name)));
+    }
+    for place in places {
+        let Some(real) = root.follow(place.as_bytes())?.dir().cloned() else { continue };
+        let has = |path: RootPath, kind: FileKind| -> Result<bool, Error> {
+            Ok(root.follow(path.as_bytes())?.found().is_some_and(|(_, meta)| meta.kind == kind))
+        };
+        if has(real.join(b"bin").join(b"jlink"), FileKind::File)?
+            && has(real.join(b"jmods"), FileKind::Dir)?
+            && version(root, &real)?.as_deref() == Some(version_wanted)
+        {
+            return Ok(Some(real));
+        }
+    }
+    Ok(None)
+}
+
+fn has_objcopy(root: &Root) -> Result<bool, Error> {
+    for dir in super::PATH.split(':') {
+        if root.follow(format!("{dir}/objcopy").as_bytes())?.file().is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The modules that a JDK can link.
+fn modules_of(root: &Root, jdk: &RootPath) -> Result<BTreeSet<String>, Error> {
+    let Some(real) = root.follow(jdk.join(b"jmods").as_bytes())?.dir().cloned() else { return Ok(BTreeSet::new()) };
+    let names = root.list(&real)?;
+    let stems = names.iter().filter_map(|name| name.strip_suffix(b".jmod"));
+    Ok(stems.map(|stem| String::from_utf8_lossy(stem).into_owned()).collect())
+}

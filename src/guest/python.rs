@@ -1,0 +1,284 @@
+//! Python's bytecode, made by the root's own interpreter, and which modules a start loads.
+//!
+//! Bytecode is of the unchecked, hash-based kind (PEP 552): it holds no time, and is right as long as the source it came
+//! with is. The same root gives the same bytes: sources are compiled in order, in portions of a fixed size, each by an
+//! interpreter of its own without site packages, with a fixed hash seed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::{Guest, Job, Refused};
+use crate::path::RootPath;
+
+const COMPILE: &str = include_str!("compile.py");
+const STARTED: &str = include_str!("started.py");
+/// Sources that one interpreter compiles. What it made before shows in the bytes, so it is not the machine that decides.
+const PORTION: usize = 256;
+const MAX_WORKERS: usize = 8;
+const PORTION_LIMIT: Duration = Duration::from_secs(300);
+/// Largest bytecode of one portion.
+const MAX_OUTPUT: usize = 512 << 20;
+/// How long a start may take, and after how long without a new module it counts as done.
+const START_LIMIT: Duration = Duration::from_secs(60);
+const QUIET: Duration = Duration::from_secs(4);
+/// How much is kept of what a start says, which nobody reads.
+const MAX_SAID: usize = 1 << 20;
+/// Largest record of what a start opened.
+const MAX_SEEN: u64 = 64 << 20;
+/// Variables that decide how the interpreter runs at all, and where and how it looks for bytecode.
+const KEPT_ENV: [&str; 4] = ["LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONOPTIMIZE", "PYTHONPYCACHEPREFIX"];
+
+/// An interpreter of the root, with the environment of the image.
+pub struct Interpreter<'a> {
+    /// The program.
+    pub program: &'a RootPath,
+    /// Environment of the image.
+    pub env: &'a BTreeMap<String, String>,
+}
+
+/// The bytecode of one source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bytecode {
+    /// The source.
+    pub source: RootPath,
+    /// Where the interpreter looks for it.
+    pub path: RootPath,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+/// What compiling came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Made {
+    /// By source.
+    pub bytecode: Vec<Bytecode>,
+    /// Sources that do not compile.
+    pub not_compiled: usize,
+}
+
+impl Guest {
+    /// Compiles sources.
+    ///
+    /// # Errors
+    /// [`Refused`] if the interpreter cannot be run here or fails.
+    pub fn bytecode(
+        &self,
+        interpreter: &Interpreter<'_>,
+        sources: &[RootPath],
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Made, Refused> {
+        let portions: Vec<&[RootPath]> = sources.chunks(PORTION).collect();
+        let done: Vec<Mutex<Option<Result<Made, Refused>>>> = portions.iter().map(|_| Mutex::new(None)).collect();
+        let next = AtomicUsize::new(0);
+        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS).min(portions.len());
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|| {
+                    while let Some(at) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|at| *at < portions.len()) {
+                        let made = self.portion(interpreter, portions[at], stop);
+                        // Without the interpreter there is nothing to wait for.
+                        if made.is_err() {
+                            next.store(portions.len(), Ordering::Relaxed);
+                        }
+                        *done[at].lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(made);
+                    }
+                });
+            }
+        });
+        let mut all = Made::default();
+        let mut refused = None;
+        for portion in done {
+            match portion.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+                Some(Ok(made)) => {
+                    all.bytecode.extend(made.bytecode);
+                    all.not_compiled += made.not_compiled;
+                }
+                Some(Err(why)) => refused = refused.or(Some(why)),
+                None => {}
+            }
+        }
+        refused.map_or(Ok(all), Err)
+    }
+
+    fn portion(
+        &self,
+        interpreter: &Interpreter<'_>,
+        sources: &[RootPath],
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Made, Refused> {
+        let kept = interpreter.env.iter().filter(|(name, _)| KEPT_ENV.contains(&name.as_str()));
+        let mut env: BTreeMap<String, String> = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+        env.insert("PYTHONHASHSEED".to_owned(), "0".to_owned());
+        env.insert("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned());
+        let job = Job {
+            program: interpreter.program,
+            args: ["-S", "-s", "-c", COMPILE].map(str::to_owned).to_vec(),
+            env,
+            cwd: &RootPath::root(),
+            input: sources.iter().map(RootPath::as_bytes).collect::<Vec<_>>().join(&0),
+            scratch: None,
+            limit: PORTION_LIMIT,
+            max_output: MAX_OUTPUT,
+            stop,
+        };
+        let ended = self.run(&job)?;
+        let made = parse(&ended.output).filter(|_| ended.status == Some(0));
+        made.ok_or_else(|| {
+            Refused(format!("{} could not compile sources: {}", interpreter.program, complaint(&ended.complaint)))
+        })
+    }
+
+    /// The sources that are opened when a program of the image starts, until it ends, opens no more for a while, or its
+    /// time is up.
+    ///
+    /// # Errors
+    /// [`Refused`] if it cannot be started here, or opened nothing that could be seen.
+    pub fn sources_of_start(
+        &self,
+        program: &RootPath,
+        args: &[String],
+        env: &BTreeMap<String, String>,
+        cwd: &RootPath,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<BTreeSet<RootPath>, Refused> {
+        let lost = |error: std::io::Error| Refused(format!("there is no place to watch a start from: {error}"));
+        let folder = tempfile::tempdir().map_err(lost)?;
+        // Workers may run as somebody else.
+        let everyone = std::os::unix::fs::PermissionsExt::from_mode(0o1777);
+        std::fs::set_permissions(folder.path(), everyone).map_err(lost)?;
+        std::fs::write(folder.path().join("sitecustomize.py"), STARTED).map_err(lost)?;
+        let Some(place) = self.scratch(folder.path()) else {
+            return Err(Refused("the root has no /tmp to watch a start from".to_owned()));
+        };
+        let mut env = env.clone();
+        let path = env.get("PYTHONPATH").map_or(place.clone(), |path| format!("{place}:{path}"));
+        env.insert("PYTHONPATH".to_owned(), path);
+        env.insert("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned());
+        // Where there is no bytecode, so that sources are opened.
+        env.insert("PYTHONPYCACHEPREFIX".to_owned(), format!("{place}/none"));
+        env.entry("HOME".to_owned()).or_insert_with(|| "/root".to_owned());
+        if !self.is_here {
+            env.insert("SLIMROOT_LOOPBACK".to_owned(), "1".to_owned());
+        }
+        let seen = folder.path().join("seen");
+        let quiet = Quiet::new(&seen);
+        let is_done = || stop() || quiet.is_long();
+        let job = Job {
+            program,
+            args: args.to_vec(),
+            env,
+            cwd,
+            input: Vec::new(),
+            scratch: Some(folder.path()),
+            limit: START_LIMIT,
+            max_output: MAX_SAID,
+            stop: &is_done,
+        };
+        let ended = self.run(&job);
+        let found = read_seen(&seen);
+        match ended {
+            _ if !found.is_empty() => Ok(found),
+            Err(why) => Err(why),
+            Ok(ended) => {
+                Err(Refused(format!("its start loaded nothing that could be seen: {}", complaint(&ended.complaint))))
+            }
+        }
+    }
+}
+
+fn complaint(said: &str) -> &str {
+    if said.is_empty() { "it says nothing" } else { said }
+}
+
+/// How long a record has not grown.
+struct Quiet<'a> {
+    record: &'a Path,
+    last: Mutex<(u64, Instant)>,
+}
+
+impl<'a> Quiet<'a> {
+    fn new(record: &'a Path) -> Self {
+        Self { record, last: Mutex::new((0, Instant::now())) }
+    }
+
+    /// Whether it has grown at all, and then no more for a while.
+    fn is_long(&self) -> bool {
+        let size = self.record.metadata().map_or(0, |meta| meta.len());
+        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if size != last.0 {
+            *last = (size, Instant::now());
+        }
+        size > 0 && last.1.elapsed() >= QUIET || size > MAX_SEEN
+    }
+}
+
+/// The sources of a record: bytecode counts as its source.
+fn read_seen(record: &Path) -> BTreeSet<RootPath> {
+    let mut bytes = Vec::new();
+    if let Ok(file) = std::fs::File::open(record) {
+        let _ = std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_SEEN), &mut bytes);
+    }
+    bytes.split(|b| *b == 0).filter_map(RootPath::new).map(|path| source_of(&path).unwrap_or(path)).collect()
+}
+
+/// `a/x.py` of `a/__pycache__/x.cpython-311.pyc` (PEP 3147).
+fn source_of(bytecode: &RootPath) -> Option<RootPath> {
+    let folder = bytecode.parent().filter(|folder| folder.name() == b"__pycache__")?;
+    let stem = bytecode.name().strip_suffix(b".pyc")?.split(|b| *b == b'.').next()?;
+    Some(folder.parent()?.join(&[stem, b".py"].concat()))
+}
+
+/// The answer of `compile.py`; `None` if it is none.
+fn parse(answer: &[u8]) -> Option<Made> {
+    let mut made = Made::default();
+    let mut rest = answer;
+    while !rest.is_empty() {
+        let source = RootPath::new(part(&mut rest)?)?;
+        let (path, bytes) = (part(&mut rest)?, part(&mut rest)?);
+        match RootPath::new(path).filter(|path| path.name().ends_with(b".pyc")) {
+            Some(path) => made.bytecode.push(Bytecode { source, path, bytes: bytes.to_vec() }),
+            None => made.not_compiled += 1,
+        }
+    }
+    Some(made)
+}
+
+/// A part with its length before it, four bytes of it.
+fn part<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, after) = rest.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+    let part = after.get(..length)?;
+    *rest = &after[length..];
+    Some(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read_whole_or_not_at_all() {
+        let put = |parts: &[&[u8]]| {
+            let each = |part: &&[u8]| [&u32::try_from(part.len()).expect("small").to_be_bytes(), *part].concat();
+            parts.iter().flat_map(each).collect::<Vec<u8>>()
+        };
+        let good = put(&[b"/a/x.py", b"/a/__pycache__/x.cpython-311.pyc", b"code", b"/a/bad.py", b"", b""]);
+        let made = parse(&good).expect("an answer");
+        assert_eq!((made.bytecode.len(), made.not_compiled), (1, 1));
+        assert_eq!(made.bytecode[0].path.to_string(), "/a/__pycache__/x.cpython-311.pyc");
+        assert_eq!(parse(&good[..good.len() - 1]), None);
+        assert_eq!(parse(&put(&[b"a/x.py", b"/y.pyc", b""])), None);
+        // Nothing but bytecode is ever written for it.
+        assert_eq!(parse(&put(&[b"/a/x.py", b"/etc/passwd", b"x"])).expect("an answer").not_compiled, 1);
+    }
+
+    #[test]
+    fn bytecode_leads_back_to_its_source() {
+        let source = |path| source_of(&RootPath::new(path).expect("a path")).map(|path| path.to_string());
+        assert_eq!(source("/a/__pycache__/x.cpython-311.opt-1.pyc").as_deref(), Some("/a/x.py"));
+        assert_eq!(source("/a/x.pyc"), None);
+    }
+}
