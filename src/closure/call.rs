@@ -69,7 +69,7 @@ impl Build<'_> {
             args,
             cwd: &self.conditions.cwd.clone(),
             env: &env,
-            path: &self.path().to_owned(),
+            path: self.path(),
             sonames: loaded.filter_map(|object| object.elf.soname.clone()).collect(),
             target: known.map(|started| started.process.loaded[0].elf.target),
             is_musl: known

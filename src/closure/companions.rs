@@ -42,9 +42,6 @@ const NOT_RUN: &[&str] = &[
     "/usr/share/bug",
     "/usr/share/doc",
     "/usr/share/doc-base",
-    "/usr/share/emacs",
-    "/usr/share/fish",
-    "/usr/share/gdb",
     "/usr/share/info",
     "/usr/share/licenses",
     "/usr/share/lintian",
@@ -54,9 +51,9 @@ const NOT_RUN: &[&str] = &[
     "/usr/share/metainfo",
     "/usr/share/pixmaps",
     "/usr/share/pkgconfig",
-    "/usr/share/vim",
-    "/usr/share/zsh",
 ];
+/// Where packages put what another program reads: of that program's own packages it is the program's library.
+const ADD_ONS: &[&str] = &["/usr/share/emacs", "/usr/share/fish", "/usr/share/gdb", "/usr/share/vim", "/usr/share/zsh"];
 /// Other commands of the package: each would be an entry of its own, which `--bin` makes it.
 const COMMANDS: &[&str] =
     &["/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/games", "/usr/local/bin", "/usr/local/sbin"];
@@ -70,7 +67,8 @@ impl Build<'_> {
             return Ok(());
         }
         let Some(database) = self.database()? else { return Ok(()) };
-        let mut asking: Vec<RootPath> = self.closure.entries.iter().map(|entry| entry.real.clone()).collect();
+        let entries: Vec<RootPath> = self.closure.entries.iter().map(|entry| entry.real.clone()).collect();
+        let mut asking = entries.clone();
         if self.request.companions == Companions::All {
             let loaded = self.closure.processes.iter().flat_map(|started| &started.process.loaded);
             asking.extend(loaded.map(|object| object.real.clone()));
@@ -88,6 +86,15 @@ impl Build<'_> {
                     self.companion(object, &package, path)?;
                 }
                 self.private_dirs(object, &package, &contents)?;
+            }
+        }
+        for entry in entries {
+            for package in owners.get(&entry).into_iter().flat_map(|owner| database.siblings(owner)) {
+                if seen.insert(package.clone()) {
+                    for path in database.contents(&package)?.iter().filter(|path| !is_command(path)) {
+                        self.companion(&entry, &package, path)?;
+                    }
+                }
             }
         }
         Ok(())
@@ -110,6 +117,7 @@ impl Build<'_> {
     /// A file of a package that is asked for as such: all but what nothing reads at run time.
     pub(super) fn packaged(&mut self, package: &str, path: &RootPath) -> Result<(), Error> {
         let is_out = lies_in(path, NOT_RUN)
+            || is_add_on(path, package)
             || NOT_RUN_ENDS.iter().any(|end| path.name().ends_with(end))
             || self.request.exclude.iter().any(|glob| glob.covers(path));
         if is_out { Ok(()) } else { self.bring(None, package, path) }
@@ -119,6 +127,7 @@ impl Build<'_> {
         // A library beside others is there for whoever needs it; what a profile knows is left to the profile.
         let is_public = path.parent().is_some_and(|parent| is_library_dir(&parent));
         let is_out = lies_in(path, NOT_RUN)
+            || is_add_on(path, package)
             || lies_in(path, COMMANDS)
             || is_public
             || self.closure.homes.iter().any(|home| path.is_within(home))
@@ -158,10 +167,21 @@ impl Build<'_> {
     }
 }
 
+/// Whether a package puts a path there for another program: packages of the program itself begin with its name.
+fn is_add_on(path: &RootPath, package: &str) -> bool {
+    let place = ADD_ONS.iter().find(|dir| lies_in(path, &[**dir]));
+    place.and_then(|dir| dir.rsplit('/').next()).is_some_and(|program| !package.starts_with(program))
+}
+
 /// Whether a path is one of these directories or lies below.
 fn lies_in(path: &RootPath, dirs: &[&str]) -> bool {
     let rest = dirs.iter().filter_map(|dir| path.as_bytes().strip_prefix(dir.as_bytes()));
     rest.into_iter().any(|rest| rest.is_empty() || rest.starts_with(b"/"))
+}
+
+/// Whether a path lies in a directory of commands, private ones too: those of another package are its own business.
+fn is_command(path: &RootPath) -> bool {
+    path.parent().is_some_and(|dir| matches!(dir.name(), b"bin" | b"sbin"))
 }
 
 /// Whether libraries of all kinds lie side by side in a directory: /usr/lib, or a directory of one machine in it.

@@ -128,6 +128,12 @@ impl Packages for Dpkg<'_> {
         };
         own.depends.iter().filter(is_half).cloned().collect()
     }
+
+    fn siblings(&self, package: &str) -> Vec<String> {
+        let Some(own) = self.stanzas.get(package) else { return Vec::new() };
+        let is_kin = |name: &&String| self.stanzas.get(*name).is_some_and(|stanza| stanza.source == own.source);
+        own.depends.iter().filter(is_kin).cloned().collect()
+    }
 }
 
 /// The stanzas of a status file by package; of a dependency on one of several the first counts.
@@ -196,8 +202,9 @@ mod tests {
 
     #[test]
     fn owners_contents_and_halves_are_found() {
-        let status = "Package: web\nArchitecture: amd64\nDepends: web-common (= 1), libc6 (>= 2), other | more\n\n\
+        let status = "Package: web\nArchitecture: amd64\nDepends: web-common (= 1), web-plugins, libc6 (>= 2), other | more\n\n\
                       Package: web-common\nSource: web (1)\nArchitecture: all\n\n\
+                      Package: web-plugins\nSource: web\nArchitecture: amd64\n\n\
                       Package: libc6\nSource: glibc\nArchitecture: amd64\n";
         let mut tree = MemTree::default();
         tree.file("/var/lib/dpkg/status", 0o644, status)
@@ -214,5 +221,6 @@ mod tests {
         assert_eq!(contents, ["/bin", "/bin/web", "/usr/lib/web"].map(path));
         assert_eq!(database.contents("libc6").expect("readable").len(), 2 - 1);
         assert_eq!(database.halves("web"), ["web-common"]);
+        assert_eq!(database.siblings("web"), ["web-common", "web-plugins"]);
     }
 }

@@ -33,6 +33,12 @@ pub trait Packages {
     /// always installed with it.
     fn halves(&self, package: &str) -> Vec<String>;
 
+    /// Packages that this one depends on and that are built from the same source: one program in pieces, such as its
+    /// plug-ins.
+    fn siblings(&self, package: &str) -> Vec<String> {
+        self.halves(package)
+    }
+
     /// The package whose list has a file of this name, whether the file is there or not.
     ///
     /// # Errors

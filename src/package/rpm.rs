@@ -154,6 +154,22 @@ impl Package {
     }
 }
 
+impl Rpm<'_> {
+    /// Packages of the same source that a package requires.
+    fn kin(&self, package: &str, fits: impl Fn(&Package) -> bool) -> Vec<String> {
+        let Some(own) = self.packages.get(package) else { return Vec::new() };
+        let source = own.header.text(header::SOURCE_RPM);
+        let required: BTreeSet<&[u8]> = own.header.texts(header::REQUIRE_NAME).into_iter().collect();
+        let is_kin = |kin: &Package| {
+            fits(kin)
+                && kin.header.text(header::SOURCE_RPM) == source
+                && kin.header.texts(header::PROVIDE_NAME).iter().any(|name| required.contains(name))
+        };
+        let found = self.packages.iter().filter(|(key, kin)| *key != package && is_kin(kin));
+        found.map(|(key, _)| key.clone()).collect()
+    }
+}
+
 impl Packages for Rpm<'_> {
     fn owners(&self, paths: &[RootPath]) -> Result<BTreeMap<RootPath, String>, Error> {
         let mut wanted: HashMap<&[u8], Vec<&RootPath>> = HashMap::new();
@@ -189,16 +205,11 @@ impl Packages for Rpm<'_> {
     }
 
     fn halves(&self, package: &str) -> Vec<String> {
-        let Some(own) = self.packages.get(package) else { return Vec::new() };
-        let source = own.header.text(header::SOURCE_RPM);
-        let required: BTreeSet<&[u8]> = own.header.texts(header::REQUIRE_NAME).into_iter().collect();
-        let is_half = |half: &Package| {
-            half.is_for_all()
-                && half.header.text(header::SOURCE_RPM) == source
-                && half.header.texts(header::PROVIDE_NAME).iter().any(|name| required.contains(name))
-        };
-        let halves = self.packages.iter().filter(|(key, half)| *key != package && is_half(half));
-        halves.map(|(key, _)| key.clone()).collect()
+        self.kin(package, Package::is_for_all)
+    }
+
+    fn siblings(&self, package: &str) -> Vec<String> {
+        self.kin(package, |_| true)
     }
 
     fn with_name(&self, name: &[u8]) -> Result<Option<String>, Error> {
