@@ -49,7 +49,7 @@ fn sources() -> Vec<(String, PathBuf, String)> {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 open.push(path);
-            } else {
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).expect("text");
                 let inside = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).expect("inside");
                 let room = inside.components().next().expect("a part").as_os_str().to_string_lossy().into_owned();
@@ -101,6 +101,13 @@ fn crates_stay_in_their_rooms() {
         }
     }
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn what_is_unsafe_stays_in_one_file() {
+    let unsafe_files = sources().into_iter().filter(|(_, _, text)| code(text).contains("unsafe {"));
+    let files: Vec<PathBuf> = unsafe_files.map(|(_, path, _)| path).collect();
+    assert!(files.len() == 1 && files[0].ends_with("src/guest/enter.rs"), "{files:?}");
 }
 
 #[test]

@@ -52,9 +52,9 @@ impl Closure {
         }
         let what = which.option().to_owned();
         let guest = match guest {
-            _ if interpreters.is_empty() => return self.unmade(what, "no Python is packed".to_owned()),
+            _ if interpreters.is_empty() => return self.leave_unmade(what, "no Python is packed".to_owned()),
             Ok(guest) => guest,
-            Err(Refused(why)) => return self.unmade(what, why.clone()),
+            Err(Refused(why)) => return self.leave_unmade(what, why.clone()),
         };
         let env = self.image_env(request);
         let mut sources = self.sources(root)?;
@@ -63,7 +63,7 @@ impl Closure {
             let cwd = request.workdir.clone().unwrap_or_else(RootPath::root);
             let seen = match guest.sources_of_start(&entry.path, &entry.args, &env, &cwd, stop) {
                 Ok(seen) => seen,
-                Err(Refused(why)) => return self.unmade(what, why),
+                Err(Refused(why)) => return self.leave_unmade(what, why),
             };
             let all = sources.len();
             let mut loaded = BTreeSet::new();
@@ -79,7 +79,7 @@ impl Closure {
             let sources: Vec<RootPath> = sources.keys().filter(|path| fits(path, own.as_deref())).cloned().collect();
             let made = match guest.bytecode(&Interpreter { program: &program, env: &env }, &sources, stop) {
                 Ok(made) => made,
-                Err(Refused(why)) => return self.unmade(what, why),
+                Err(Refused(why)) => return self.leave_unmade(what, why),
             };
             for bytecode in made.bytecode {
                 let why = format!("bytecode of {}, made by {program} of the root ({what})", bytecode.source);
@@ -94,7 +94,7 @@ impl Closure {
         Ok(())
     }
 
-    fn unmade(&mut self, what: String, why: String) -> Result<(), Error> {
+    fn leave_unmade(&mut self, what: String, why: String) -> Result<(), Error> {
         self.unmade.push(Unmade { what, why });
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The guest: programs of the root that are run, and only because the user asked for what they make (`--pyc`, `--jlink`).
 //!
 //! Where the root is this machine's own `/` they run as any program does. Elsewhere they run behind a door that only they
-//! go through ([`enter`]): own mounts, no network, the root as their `/` and not to be written to, a fresh directory for
+//! go through (`enter.rs`): own mounts, no network, the root as their `/` and not to be written to, a fresh directory for
 //! what must be written. What they make comes back over a pipe or in that directory, never through the root. What cannot
 //! be run here is a [`Refused`] with its reason, never an error: callers go on without.
 

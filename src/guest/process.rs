@@ -121,6 +121,6 @@ fn listen(mut pipe: Option<impl Read + Send + 'static>, limit: usize, is_first: 
 }
 
 fn last_line(said: &[u8]) -> String {
-    let lines = said.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    lines.last().map(|line| show(line.trim_ascii()).into_owned()).unwrap_or_default()
+    let mut lines = said.rsplit(|b| *b == b'\n').map(<[u8]>::trim_ascii);
+    lines.find(|line| !line.is_empty()).map(|line| show(line).into_owned()).unwrap_or_default()
 }
