@@ -88,7 +88,8 @@ impl Closure {
             }
             if made.not_compiled > 0 {
                 let (count, name) = (made.not_compiled, program.name());
-                self.notes.push(format!("{count} Python sources have no bytecode: {} cannot compile them", show(name)));
+                self.notes
+                    .push(format!("Python sources without bytecode, which {} cannot compile: {count}", show(name)));
             }
         }
         Ok(())
