@@ -49,6 +49,7 @@ impl Closure {
         }
         build.want_trust()?;
         build.automatic()?;
+        build.name_services()?;
         build.package_records()?;
         build.trust()?;
         Ok(build.closure)

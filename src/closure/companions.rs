@@ -65,18 +65,23 @@ const NOT_RUN_ENDS: &[&[u8]] = &[b".a", b".pc", b".h"];
 impl Build<'_> {
     /// Adds the companions of every entry, and of every library if they are asked for.
     pub(super) fn companions(&mut self) -> Result<(), Error> {
-        if self.request.companions == Companions::None {
-            return Ok(());
-        }
-        let Some(database) = self.database()? else { return Ok(()) };
         let mut asking: Vec<RootPath> = self.closure.entries.iter().map(|entry| entry.real.clone()).collect();
         if self.request.companions == Companions::All {
             let loaded = self.closure.processes.iter().flat_map(|started| &started.process.loaded);
             asking.extend(loaded.map(|object| object.real.clone()));
         }
-        let owners = database.owners(&asking)?;
+        self.companions_of(&asking)
+    }
+
+    /// Adds what else the packages of some files brought.
+    pub(super) fn companions_of(&mut self, asking: &[RootPath]) -> Result<(), Error> {
+        if self.request.companions == Companions::None {
+            return Ok(());
+        }
+        let Some(database) = self.database()? else { return Ok(()) };
+        let owners = database.owners(asking)?;
         let mut seen = BTreeSet::new();
-        for object in &asking {
+        for object in asking {
             let Some(owner) = owners.get(object) else { continue };
             for package in database.halves(owner).into_iter().chain([owner.clone()]) {
                 if !seen.insert(package.clone()) {

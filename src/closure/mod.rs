@@ -8,6 +8,7 @@ mod call;
 mod clues;
 mod companions;
 mod declared;
+mod nss;
 mod query;
 mod reason;
 mod records;
