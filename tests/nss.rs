@@ -13,7 +13,7 @@ use std::process::Command;
 use roots::{root, run};
 
 const FILES: [(&str, &str); 4] = [
-    ("etc/nsswitch.conf", "passwd: files extrausers\ngroup: files\nhosts: files [UNAVAIL=return] myhostname dns\n"),
+    ("etc/nsswitch.conf", "passwd: files extrausers\ngroup: files\nhosts: files [NOTFOUND=continue] myhostname dns\n"),
     ("var/lib/extrausers/passwd", "alice:x:2001:2001:Alice:/home/alice:/bin/sh\n"),
     ("var/lib/extrausers/group", "crew:x:2001:\n"),
     ("var/lib/extrausers/shadow", "alice:!:::::::\n"),
