@@ -184,9 +184,16 @@ fn each_broken_image_is_told_by_its_cause() {
 /// A code that no test can bring up may be one that nothing brings up.
 #[test]
 fn every_code_of_an_image_has_its_broken_image() {
-    // These are about what the builder's patterns and options bring in; tests/cli.rs has them.
-    const OF_BUILDERS: [&str; 6] =
-        ["dangling-link", "default-dirs-guessed", "foreign-elf", "not-packed", "nothing-matched", "stale-allow"];
+    // These are about what the builder's patterns and options bring in; tests/cli.rs and tests/trust.rs have them.
+    const OF_BUILDERS: [&str; 7] = [
+        "ca-expired",
+        "dangling-link",
+        "default-dirs-guessed",
+        "foreign-elf",
+        "not-packed",
+        "nothing-matched",
+        "stale-allow",
+    ];
     let known: Vec<String> = fixtures().into_iter().filter_map(|(_, broken)| broken.code).collect();
     let absent: Vec<&str> = slimroot::check::CHECKS
         .iter()

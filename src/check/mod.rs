@@ -146,7 +146,8 @@ impl<'a> Evidence<'a> {
     /// Whether the image holds a file that a compiled-in profile takes.
     fn has_file_of(&self, profile: &str) -> Result<bool, Error> {
         let profile = Profile::builtin(profile)?;
-        for pattern in profile.take.iter().flat_map(|take| take.first.iter().chain(&take.paths)) {
+        let takes = profile.take.iter().filter(|take| !take.links_only);
+        for pattern in takes.flat_map(|take| take.first.iter().chain(&take.paths)) {
             for path in self.image.matching(pattern)? {
                 if self.image.follow(path.as_bytes())?.found().is_some() {
                     return Ok(true);
