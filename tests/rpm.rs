@@ -10,8 +10,11 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use roots::{run, slimroot};
+use slimroot::path::RootPath;
+use slimroot::root::{MemTree, Root};
 
 const TOOLS: &[&str] = &["rpm", "rpmbuild", "gcc", "ldconfig", "chroot", "python3"];
 /// One database that is read for each kind, of the same packages.
@@ -147,4 +150,44 @@ fn every_kind_of_database_makes_the_same_records() {
     let refused = slimroot(&["build", "--dry-run", "--root", &text, "--", "/usr/bin/greet"]);
     let says = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(says.contains("bad-package-database") && refused.status.code() == Some(3), "{says}");
+}
+
+#[test]
+fn damaged_databases_are_errors_or_fewer_packages() {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/rpm");
+    let mut state = 1_u64;
+    let mut next = |limit: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % limit
+    };
+    let mut refused = 0;
+    for (seed, name) in [("sqlite", "rpmdb.sqlite"), ("ndb", "Packages.db"), ("berkeley", "Packages")] {
+        let whole = fs::read(seeds.join(seed)).expect("a seed");
+        for round in 0..400 {
+            let mut bytes = whole.clone();
+            for _ in 0..round.min(8) {
+                // Half of the changes where the heads of file and header are.
+                let at = if next(2) == 0 { next(bytes.len()) } else { next(200) };
+                bytes[at] = [0, 1, 0x7f, 0xff, next(256) as u8][next(5)];
+            }
+            bytes.truncate(if round % 10 == 9 { next(whole.len()) } else { whole.len() });
+            let mut tree = MemTree::default();
+            tree.file(&format!("/var/lib/rpm/{name}"), 0o644, bytes);
+            let root = Root::new(Arc::new(tree));
+            let Ok(Some(database)) = slimroot::package::open(&root) else {
+                refused += 1;
+                assert_ne!(round, 0, "{name} is whole");
+                continue;
+            };
+            let greet = RootPath::new("/usr/bin/greet").expect("a path");
+            let owners = database.owners(std::slice::from_ref(&greet)).expect("known");
+            assert!(round > 0 || owners[&greet] == "greet");
+            database.contents("greet").expect("known");
+            database.halves("greet");
+            database.licences("greet");
+            let names = ["greet", "greet-data", "libgreet1"].map(str::to_owned).into();
+            database.records(&names, &|path| *path == greet).expect("made");
+        }
+    }
+    assert!(refused > 100, "{refused}");
 }

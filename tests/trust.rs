@@ -298,6 +298,12 @@ fn hashes_are_those_of_openssl() {
             openssl(dir.path(), &["x509", "-in", &file.display().to_string()]).trim_end()
         );
     }
+    // One that was over long before this test was written.
+    let old = debian().join("usr/share/ca-certificates/mozilla/Baltimore_CyberTrust_Root.crt").display().to_string();
+    let root = debian().display().to_string();
+    let built = slimroot(&["build", "--dry-run", "--root", &root, "--ca", &old, "--", "curl"]);
+    let said = String::from_utf8_lossy(&built.stderr).into_owned();
+    assert!(said.contains("warning[ca-expired]: the certificate Baltimore CyberTrust Root"), "{said}");
 }
 
 #[test]

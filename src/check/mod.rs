@@ -60,7 +60,7 @@ use crate::loader::{Loaded, Objects, Role};
 use crate::package::{self, Packages};
 use crate::path::RootPath;
 use crate::plan::{Identity, RunSettings};
-use crate::profile::Profile;
+use crate::profile::{Place, Profile};
 use crate::root::{Meta, Root};
 
 /// What a check looks at.
@@ -151,7 +151,8 @@ impl<'a> Evidence<'a> {
     /// Whether the image holds a file that a compiled-in profile takes.
     fn has_file_of(&self, profile: &str) -> Result<bool, Error> {
         let profile = Profile::builtin(profile)?;
-        for pattern in profile.places() {
+        let takes = profile.take.iter().filter(|take| !take.links_only);
+        for pattern in takes.flat_map(|take| take.first.iter().chain(&take.paths)).flat_map(Place::globs) {
             for path in self.image.matching(pattern)? {
                 if self.image.follow(path.as_bytes())?.found().is_some() {
                     return Ok(true);

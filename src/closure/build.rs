@@ -51,6 +51,7 @@ impl Closure {
         }
         build.want_trust()?;
         build.automatic()?;
+        build.name_services()?;
         build.suggestions()?;
         build.package_records()?;
         build.trust()?;

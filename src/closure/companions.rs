@@ -63,19 +63,41 @@ const NOT_RUN_ENDS: &[&[u8]] = &[b".a", b".pc", b".h"];
 impl Build<'_> {
     /// Adds the companions of every entry, and of every library if they are asked for.
     pub(super) fn companions(&mut self) -> Result<(), Error> {
+        let mut asking: Vec<RootPath> = self.closure.entries.iter().map(|entry| entry.real.clone()).collect();
+        if self.request.companions == Companions::All {
+            let loaded = self.closure.processes.iter().flat_map(|started| &started.process.loaded);
+            asking.extend(loaded.map(|object| object.real.clone()));
+        }
+        self.companions_of(&asking)?;
+        self.siblings()
+    }
+
+    /// Adds what packages brought that are pieces of an entry's: plug-ins and data, not their commands.
+    fn siblings(&mut self) -> Result<(), Error> {
         if self.request.companions == Companions::None {
             return Ok(());
         }
         let Some(database) = self.database()? else { return Ok(()) };
         let entries: Vec<RootPath> = self.closure.entries.iter().map(|entry| entry.real.clone()).collect();
-        let mut asking = entries.clone();
-        if self.request.companions == Companions::All {
-            let loaded = self.closure.processes.iter().flat_map(|started| &started.process.loaded);
-            asking.extend(loaded.map(|object| object.real.clone()));
+        for (entry, owner) in database.owners(&entries)? {
+            for package in database.siblings(&owner) {
+                for path in database.contents(&package)?.iter().filter(|path| !is_command(path)) {
+                    self.companion(&entry, &package, path)?;
+                }
+            }
         }
-        let owners = database.owners(&asking)?;
+        Ok(())
+    }
+
+    /// Adds what else the packages of some files brought.
+    pub(super) fn companions_of(&mut self, asking: &[RootPath]) -> Result<(), Error> {
+        if self.request.companions == Companions::None {
+            return Ok(());
+        }
+        let Some(database) = self.database()? else { return Ok(()) };
+        let owners = database.owners(asking)?;
         let mut seen = BTreeSet::new();
-        for object in &asking {
+        for object in asking {
             let Some(owner) = owners.get(object) else { continue };
             for package in database.halves(owner).into_iter().chain([owner.clone()]) {
                 if !seen.insert(package.clone()) {
@@ -86,15 +108,6 @@ impl Build<'_> {
                     self.companion(object, &package, path)?;
                 }
                 self.private_dirs(object, &package, &contents)?;
-            }
-        }
-        for entry in entries {
-            for package in owners.get(&entry).into_iter().flat_map(|owner| database.siblings(owner)) {
-                if seen.insert(package.clone()) {
-                    for path in database.contents(&package)?.iter().filter(|path| !is_command(path)) {
-                        self.companion(&entry, &package, path)?;
-                    }
-                }
             }
         }
         Ok(())

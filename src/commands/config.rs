@@ -70,7 +70,7 @@ impl Config {
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
         let bad = |why: String| {
             Error::new("bad-config", format!("{}: {why}", path.display()))
-                .help("the keys are entry, bins, profiles, include, exclude, env, workdir, user, expose, labels, outputs, …: see README")
+                .help("the keys are entry, bins, profiles, include, exclude, ca, env, workdir, user, expose, labels, outputs, …: see README")
         };
         let text = std::fs::read_to_string(path).map_err(|error| bad(format!("cannot be read: {error}")))?;
         toml::from_str(&text).map_err(|error| bad(toml_complaint(&text, &error)))

@@ -30,9 +30,11 @@ pub(super) fn headers(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
     }
     let file = File { page, ..file };
     let mut found = Vec::new();
+    // Values share no pages: together they are no longer than the file.
+    let mut left = bytes.len();
     for start in (page..bytes.len()).step_by(page) {
         if matches!(bytes.get(start + 25)?, &(HASH_PAGE | HASH_PAGE_UNSORTED)) {
-            file.pairs(start, &mut found)?;
+            file.pairs(start, &mut found, &mut left)?;
         }
     }
     // Pages hold them in the order of a hash.
@@ -52,7 +54,7 @@ impl File<'_> {
     }
 
     /// Adds the keys and values of a page.
-    fn pairs(&self, start: usize, found: &mut Vec<(usize, Vec<u8>)>) -> Option<()> {
+    fn pairs(&self, start: usize, found: &mut Vec<(usize, Vec<u8>)>, left: &mut usize) -> Option<()> {
         let offset = |at: usize| self.short(start + PAGE_HEAD + 2 * at);
         // Values are laid out from the end of the page on; each ends where the one before begins.
         let mut end = self.page;
@@ -63,7 +65,9 @@ impl File<'_> {
             match *self.bytes.get(start + value)? {
                 _ if is_counter => {}
                 OFF_PAGE => {
-                    found.push((number, self.chain(self.long(start + value + 4)?, self.long(start + value + 8)?)?))
+                    let length = self.long(start + value + 8)?;
+                    *left = left.checked_sub(length)?;
+                    found.push((number, self.chain(self.long(start + value + 4)?, length)?));
                 }
                 ON_PAGE => found.push((number, self.bytes.get(start + value + 1..start + key)?.to_vec())),
                 _ => return None,

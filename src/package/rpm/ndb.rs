@@ -21,6 +21,8 @@ pub(super) fn headers(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
     }
     let end = word(SLOT_PAGES)?.checked_mul(PAGE)?.min(bytes.len());
     let mut found = Vec::new();
+    // Blobs do not lie on each other: together they are no longer than the file.
+    let mut left = bytes.len();
     for slot in (FIRST_SLOT..end).step_by(SLOT_SIZE) {
         let (package, block) = (word(slot + 4)?, word(slot + 8)?);
         if bytes.get(slot..slot + 4)? != SLOT {
@@ -34,7 +36,9 @@ pub(super) fn headers(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
             return None;
         }
         let start = blob + BLOB_HEAD;
-        found.push((package, bytes.get(start..start.checked_add(word(blob + 12)?)?)?.to_vec()));
+        let length = word(blob + 12)?;
+        left = left.checked_sub(length)?;
+        found.push((package, bytes.get(start..start.checked_add(length)?)?.to_vec()));
     }
     found.sort_by_key(|(package, _)| *package);
     Some(found.into_iter().map(|(_, header)| header).collect())

@@ -82,8 +82,15 @@ fn read(bytes: &[u8]) -> rusqlite::Result<Vec<Vec<u8>>> {
         return Err(rusqlite::Error::InvalidQuery);
     }
     let mut statement = database.prepare("SELECT blob FROM Packages ORDER BY hnum")?;
-    let headers = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
-    headers.collect()
+    let mut found = Vec::new();
+    // Values share no pages: together they are no longer than the file.
+    let mut left = bytes.len();
+    for header in statement.query_map([], |row| row.get::<_, Vec<u8>>(0))? {
+        let header = header?;
+        left = left.checked_sub(header.len()).ok_or(rusqlite::Error::InvalidQuery)?;
+        found.push(header);
+    }
+    Ok(found)
 }
 
 /// A database of these headers. The same headers make the same bytes.
