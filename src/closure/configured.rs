@@ -392,7 +392,8 @@ fn reason(reading: &Reading<'_>, file: &RootPath, statement: &Statement) -> Reas
 /// A statement as it may be shown.
 fn said(statement: &Statement) -> String {
     const MAX_SHOWN: usize = 120;
-    let text = [&[statement.name.clone()], statement.words.as_slice()].concat().join(" ");
+    let words = std::iter::once(&statement.name).chain(&statement.words);
+    let text = words.map(String::as_str).collect::<Vec<_>>().join(" ");
     show(text.chars().take(MAX_SHOWN).collect::<String>().as_bytes()).into_owned()
 }
 
