@@ -114,4 +114,11 @@ printf 'liba.so:/usr/lib/libd.so # x\n$ORIGIN/../lib:${LIB}/$PLATFORM;/usr/lib//
 printf ':rel:/lib\n/usr/lib' >seeds/lists/plain
 # Databases of fixtures/rpm; `sqlite` and `header` were taken out of what rpm made of the same packages.
 mkdir -p seeds/rpm && cp ../fixtures/rpm/Packages.db seeds/rpm/ndb
+mkdir -p seeds/config
+printf 'load_module liba.so;\ninclude d/*.conf; root /etc; # x\nhttp { module "a b" ${x}; }\n' >seeds/config/braces
+printf 'Define own /usr/lib\n<IfModule x>\nModule ${own}/libb.so \\\n  liba\n</IfModule>\nInclude /etc/d\nbase /usr/lib\n' >seeds/config/lines
+printf 'providers = p\n.include d/y.conf\n[p]\nliba = l # x\ndefault = d\n[l]\nmodule = "/usr/lib/libb.so, libd"\n' >seeds/config/keys
+printf '@include d/y.conf\nauth [success=1 default=ignore] liba.so file=/etc/a.conf\n-session optional gone.so\nauth substack d\n' >seeds/config/pam
+printf '<?xml version="1.0"?><!-- x --><f><dir prefix="xdg">d</dir><include ignore_missing="yes">d</include><dir>/etc/d</dir></f>' >seeds/config/xml
+printf 'x\0dir=/usr/lib;\0/opt/lib:/usr/lib\0' >seeds/config/probe
 chmod 644 world/* seeds/*/*

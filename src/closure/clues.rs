@@ -45,6 +45,19 @@ impl Build<'_> {
         if request.automatic.is_empty() {
             return Ok(());
         }
+        // What one profile's configuration names may show the need of another.
+        loop {
+            let known = self.closure.named_modules.len();
+            self.fire_shown()?;
+            if self.closure.named_modules.len() == known {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Applies the profiles whose signs are there now.
+    fn fire_shown(&mut self) -> Result<(), Error> {
+        let request = self.request;
         let signs = self.signs()?;
         for profile in &request.automatic {
             if self.closure.fired.iter().any(|fired| fired.profile == profile.name) {
@@ -103,9 +116,13 @@ impl Build<'_> {
             programs: BTreeSet::new(),
         };
         let mut seen = BTreeSet::new();
-        for started in self.closure.processes.iter().filter(|started| started.required) {
+        let is_named = |started: &&Started| {
+            let module = started.process.loaded.get(started.process.inherited);
+            module.is_some_and(|module| self.closure.named_modules.contains(&module.real))
+        };
+        for started in self.closure.processes.iter().filter(|started| started.required || is_named(started)) {
             for (index, object) in started.process.loaded.iter().enumerate().skip(started.process.inherited) {
-                let is_program = index == 0 && !started.is_command;
+                let is_program = index == 0 && !started.is_command && started.required;
                 if is_program {
                     signs.programs.insert(object.real.clone());
                 }

@@ -354,15 +354,17 @@ impl Build<'_> {
                 return Ok(Named::There(matched.iter().map(|path| path.as_bytes().to_vec()).collect()));
             }
         }
-        if is_pattern || bases.is_empty() {
+        if is_pattern {
             return Ok(Named::There(Vec::new()));
         }
-        Ok(Named::Absent(below(&bases[0])))
+        Ok(Named::Absent(bases.first().map_or_else(|| name.clone().into_bytes(), |base| below(base))))
     }
 
     /// The directories that a relative name counts from, that there are or that are spelled out.
     fn bases(&self, reading: &Reading<'_>, rule: &Names, file: &RootPath) -> Result<Vec<Vec<u8>>, Error> {
         let mut bases: Vec<Vec<u8>> = Vec::new();
+        // One that is not there is where the program would have looked, which a finding says.
+        let mut absent = Vec::new();
         for place in &rule.bases {
             if place.as_str() == Place::NAMING {
                 bases.extend(file.parent().map(|dir| dir.as_bytes().to_vec()));
@@ -370,12 +372,16 @@ impl Build<'_> {
             }
             for glob in place.filled(&reading.values) {
                 let found = self.root.matching(&glob)?;
+                if found.is_empty() && !glob.as_str().contains(['*', '?', '[']) {
+                    absent.push(glob.as_str().as_bytes().to_vec());
+                }
                 bases.extend(found.iter().map(|dir| dir.as_bytes().to_vec()));
             }
         }
         if rule.bases.is_empty() {
             bases.push(Vec::new());
         }
+        bases.extend(absent);
         Ok(bases)
     }
 }
@@ -392,7 +398,8 @@ fn reason(reading: &Reading<'_>, file: &RootPath, statement: &Statement) -> Reas
 /// A statement as it may be shown.
 fn said(statement: &Statement) -> String {
     const MAX_SHOWN: usize = 120;
-    let text = [&[statement.name.clone()], statement.words.as_slice()].concat().join(" ");
+    let words = std::iter::once(&statement.name).chain(&statement.words);
+    let text = words.map(String::as_str).collect::<Vec<_>>().join(" ");
     show(text.chars().take(MAX_SHOWN).collect::<String>().as_bytes()).into_owned()
 }
 

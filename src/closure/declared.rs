@@ -52,9 +52,13 @@ impl Build<'_> {
         for take in &profile.take {
             self.take_rule(profile, take, &values, is_asked)?;
         }
+        let first = self.closure.processes.len();
         for read in &profile.read {
             self.read_rule(profile, read, &values)?;
         }
+        let modules = self.closure.processes[first..].iter();
+        let modules = modules.filter_map(|started| started.process.loaded.get(started.process.inherited));
+        self.closure.named_modules.extend(modules.map(|module| module.real.clone()));
         self.open_rule(profile)?;
         for make in &profile.make {
             let bytes = self.made(make)?;

@@ -253,6 +253,8 @@ pub struct Closure {
     pub authorities: Vec<Authority>,
     /// Programs that calls start.
     pub commands: BTreeSet<RootPath>,
+    /// Modules that configuration names: the process has them like what it needs by itself.
+    named_modules: BTreeSet<RootPath>,
     /// Profiles that a language asks for, with the sign of each.
     wanted: Vec<(&'static str, String)>,
     /// Directories that a language has taken with rules of its own: nobody else adds to them.
