@@ -101,6 +101,8 @@ struct Line<'l> {
     is_soft: bool,
     /// No function and no part of the shell: `command`, `exec`.
     is_program: bool,
+    /// It may be one of several things, most of which are none.
+    is_guess: bool,
 }
 
 impl<'c, 'a> Reader<'c, 'a> {
@@ -189,6 +191,9 @@ impl<'c, 'a> Reader<'c, 'a> {
                     let plain: Vec<String> = simple.words.iter().map(|word| self.known.one(word)).collect();
                     let Some((name, rest)) = plain.split_first() else { continue };
                     let is_query = name == "command" && rest.iter().any(|word| matches!(word.as_str(), "-v" | "-V"));
+                    if name == "shift" && simple.function.is_none() {
+                        (1..=9).for_each(|at| self.known.forget(&at.to_string()));
+                    }
                     if is_query || matches!(name.as_str(), "which" | "type" | "hash") {
                         self.tested.extend(rest.iter().filter(|word| !word.starts_with('-')).cloned());
                     } else if name == "alias" {
@@ -242,7 +247,10 @@ impl<'c, 'a> Reader<'c, 'a> {
             }
             Step::Command(simple) => {
                 let is_soft = simple.is_soft;
-                self.command(&simple.words, &Line { simple, is_exec: false, is_soft, is_program: false })
+                self.command(
+                    &simple.words,
+                    &Line { simple, is_exec: false, is_soft, is_program: false, is_guess: false },
+                )
             }
             Step::Function(_) | Step::Open | Step::Close => Ok(()),
         }
@@ -326,8 +334,9 @@ impl<'c, 'a> Reader<'c, 'a> {
         if let Some(unknown) = unknown.filter(|_| lines.is_empty() && !line.is_soft && self.is_whole) {
             self.unstarted(line.simple.line, unknown, false, None);
         }
+        let is_guess = list_name(first).is_some_and(|name| self.known.lists(&name).len() > 1);
         for words in lines {
-            self.line(&words, line)?;
+            self.line(&words, &Line { is_guess, ..*line })?;
         }
         (self.path, self.env) = (path, env);
         if !was_shell {
@@ -459,9 +468,12 @@ impl<'c, 'a> Reader<'c, 'a> {
                 Ok(())
             }
             "shift" if line.simple.function.is_none() => {
+                // How often it is reached is not known: in a loop, as often as there are words.
                 let lists = self.known.lists("@").to_vec();
-                for list in lists.iter().filter(|list| list.len() > 1) {
-                    self.known.add_list("@", list[1..].to_vec());
+                for list in &lists {
+                    for at in 1..list.len() {
+                        self.known.add_list("@", list[at..].to_vec());
+                    }
                 }
                 Ok(())
             }
@@ -515,7 +527,7 @@ impl<'c, 'a> Reader<'c, 'a> {
             path.is_some_and(|path| MADE_LATER.iter().filter_map(RootPath::new).any(|dir| path.is_within(&dir)));
         let is_named =
             name.chars().all(is_name) && name.starts_with(|c: char| c.is_ascii_alphanumeric() || "/._".contains(c));
-        if !self.is_whole || is_made || !is_named {
+        if !self.is_whole || is_made || !is_named || line.is_guess {
             return;
         }
         let base = name.rsplit('/').next().unwrap_or(name);
