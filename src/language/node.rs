@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::node_packages::{Platform, Unneeded, is_source, unneeded};
-use super::{Call, Command, Home, Needs, app};
+use super::{Call, Command, Home, Needs, app, literals};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, Root, Visit};
@@ -24,6 +24,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let keeps_maps = call.args.iter().map(String::as_str).chain(options).any(|word| word == "--enable-source-maps");
     let platform = Platform::of(call.target.as_ref(), call.is_musl);
     needs.notes.extend(app::alone(call)?);
+    literals::node(call, &mut needs)?;
     let mut dirs = Vec::new();
     for dir in app::dirs(call)? {
         dirs.push(application_of(call.root, &dir)?);

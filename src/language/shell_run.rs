@@ -412,6 +412,7 @@ impl<'c, 'a> Reader<'c, 'a> {
                         cwd: self.cwd.clone(),
                         env: self.env.clone(),
                         is_exec: line.is_exec,
+                        is_sure: true,
                         why: format!("{} starts it in line {}", self.script, line.simple.line),
                     });
                 }
