@@ -61,8 +61,8 @@ impl Build<'_> {
             programs: chain.programs,
             args,
             cwd: &self.conditions.cwd.clone(),
-            env: &self.env.clone(),
-            path: &self.path().to_owned(),
+            env: &self.env,
+            path: self.path(),
             sonames: loaded.filter_map(|object| object.elf.soname.clone()).collect(),
             target: known.map(|started| started.process.loaded[0].elf.target),
             is_musl: known
@@ -95,11 +95,11 @@ impl Build<'_> {
                 self.library(program, library)?;
             }
         }
-        for start in needs.starts {
-            self.started(&entry, start, depth)?;
-        }
         for home in &needs.homes {
             self.home(home)?;
+        }
+        for start in needs.starts {
+            self.started(&entry, start, depth)?;
         }
         for command in needs.commands {
             self.command(&entry, &command, depth)?;
@@ -140,6 +140,10 @@ impl Build<'_> {
 
     /// A directory of a call, less what it does without.
     fn home(&mut self, home: &Home) -> Result<(), Error> {
+        // What somebody else's rules have taken, a program that it starts does not take anew without them.
+        if self.depth > 0 && self.closure.homes.contains(&home.dir) {
+            return Ok(());
+        }
         let root = self.root;
         self.closure.homes.push(home.dir.clone());
         let reason = Reason::Home { group: home.group, why: home.why.clone() };
