@@ -55,14 +55,15 @@ impl Build<'_> {
         let processes = &self.closure.processes[first..];
         let loaded = processes.iter().flat_map(|started| &started.process.loaded);
         let known = self.closure.processes.iter().find(|started| started.required);
+        let (env, path_list) = (self.env.clone(), self.path().to_owned());
         let call = Call {
             root: self.root,
             scripts: chain.scripts,
             programs: chain.programs,
             args,
             cwd: &self.conditions.cwd.clone(),
-            env: &self.env,
-            path: self.path(),
+            env: &env,
+            path: &path_list,
             sonames: loaded.filter_map(|object| object.elf.soname.clone()).collect(),
             target: known.map(|started| started.process.loaded[0].elf.target),
             is_musl: known

@@ -172,7 +172,7 @@ fn is_kernels(path: &RootPath) -> bool {
     lies_in(path, &["/proc", "/sys", "/dev"])
 }
 
-fn is_systems(path: &RootPath) -> bool {
+pub(super) fn is_systems(path: &RootPath) -> bool {
     lies_in(
         path,
         &["/usr", "/etc", "/var", "/lib", "/lib64", "/bin", "/sbin", "/run", "/tmp", "/home", "/root", "/boot"],

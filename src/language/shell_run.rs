@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::shell::{MAX_SCRIPT, MAX_SCRIPTS, program};
+use super::shell::{MAX_SCRIPT, MAX_SCRIPTS, is_systems, program};
 use super::shell_tree::{self, Part, Simple, Step, Word};
 use super::shell_words::Known;
 use super::{Call, Needs, Start, wrapper};
@@ -318,6 +318,9 @@ impl<'c, 'a> Reader<'c, 'a> {
         if is_own {
             return Ok(());
         }
+        for pattern in words.iter().filter_map(pattern) {
+            self.handed(&pattern, line.simple.line)?;
+        }
         let unknown = self.unknown(first);
         let (cwd, path, env) = (self.cwd.clone(), self.path.clone(), self.env.clone());
         for (name, value) in &line.simple.prefix {
@@ -511,6 +514,23 @@ impl<'c, 'a> Reader<'c, 'a> {
         let script = std::mem::replace(&mut self.script, real);
         self.text(&String::from_utf8_lossy(&text), 0)?;
         self.script = script;
+        Ok(())
+    }
+
+    /// Files that a command gets by a pattern, such as scripts to be run at the start. What lies in a system's directory
+    /// is left to who owns it.
+    fn handed(&mut self, pattern: &str, line: usize) -> Result<(), Error> {
+        for path in self.matches(pattern)?.into_iter().filter(|path| !is_systems(path)) {
+            let why = format!("{} hands {pattern} around in line {line}", self.script);
+            self.needs.files.push((path.clone(), why.clone()));
+            if program(self.call.root, &self.path, &path.to_string())?.is_some() && self.needs.starts.len() < MAX_STARTS
+            {
+                let words = vec![path.to_string()];
+                self.needs.starts.push(Start { is_exec: false, ..Start::of(self.call, words, why) });
+            } else if path.name().ends_with(b".sh") {
+                self.source(&path.to_string())?;
+            }
+        }
         Ok(())
     }
 
