@@ -16,6 +16,7 @@ mod python;
 mod python_text;
 mod ruby;
 mod shell;
+mod shell_builtins;
 mod shell_run;
 mod shell_tree;
 mod shell_words;

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::shell::{MAX_SCRIPT, MAX_SCRIPTS, is_systems, program};
+use super::shell_builtins::{is_bash_builtin, is_builtin};
 use super::shell_tree::{self, Part, Simple, Step, Word};
 use super::shell_words::Known;
 use super::{Call, Needs, Start, wrapper};
@@ -11,43 +12,6 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::RootGlob;
 
-/// What POSIX shells do themselves (XCU 2.14 and the built-in utilities of dash(1)).
-const BUILTINS: &[&str] = &[
-    ".", ":", "[", "alias", "bg", "break", "cd", "chdir", "command", "continue", "echo", "eval", "exec", "exit",
-    "export", "false", "fc", "fg", "getopts", "hash", "jobs", "kill", "local", "printf", "pwd", "read", "readonly",
-    "return", "set", "shift", "test", "times", "trap", "true", "type", "ulimit", "umask", "unalias", "unset", "wait",
-];
-/// What bash does itself beyond that; dash has none of it (bash(1), "SHELL BUILTIN COMMANDS").
-const BASH_BUILTINS: &[&str] = &[
-    "source",
-    "[[",
-    "((",
-    "bind",
-    "builtin",
-    "caller",
-    "compgen",
-    "complete",
-    "compopt",
-    "declare",
-    "dirs",
-    "disown",
-    "enable",
-    "help",
-    "history",
-    "let",
-    "logout",
-    "mapfile",
-    "popd",
-    "pushd",
-    "readarray",
-    "shopt",
-    "suspend",
-    "typeset",
-    "time",
-    "coproc",
-    "function",
-    "select",
-];
 /// Directories that are filled when the image runs.
 const MADE_LATER: [&str; 6] = ["/tmp", "/run", "/var/run", "/proc", "/dev", "/sys"];
 /// Most commands that one call starts, and how deep texts lie in texts (`eval`, `trap`, files that are sourced).
@@ -202,7 +166,7 @@ impl<'c, 'a> Reader<'c, 'a> {
                     }
                     if let Some(function) = &simple.function
                         && simple.words.iter().take(3).any(is_arguments)
-                        && (is_arguments(&simple.words[0]) || !BUILTINS.contains(&name.as_str()) || name == "exec")
+                        && (is_arguments(&simple.words[0]) || !is_builtin(name) || name == "exec")
                     {
                         self.runners.insert(function.clone());
                     }
@@ -382,7 +346,7 @@ impl<'c, 'a> Reader<'c, 'a> {
     }
 
     fn is_shells(&self, name: &str) -> bool {
-        BUILTINS.contains(&name) || !self.is_dash && BASH_BUILTINS.contains(&name)
+        is_builtin(name) || !self.is_dash && is_bash_builtin(name)
     }
 
     /// One command in plain words.
@@ -559,7 +523,7 @@ impl<'c, 'a> Reader<'c, 'a> {
             }
             return;
         }
-        let help = (self.is_dash && BASH_BUILTINS.contains(&name))
+        let help = (self.is_dash && is_bash_builtin(name))
             .then(|| format!("{name} is a command of bash, and this shell is dash: change the #! line to bash"));
         self.unstarted(line.simple.line, name.to_owned(), true, help);
     }
