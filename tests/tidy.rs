@@ -35,6 +35,8 @@ const FENCES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("signal_hook", &["cli"]),
     ("memchr", &["check", "closure", "elf", "language", "loader", "package", "profile"]),
+    ("tree_sitter", &["language"]),
+    ("tree_sitter_bash", &["language"]),
     ("zip", &["language"]),
     ("strsim", &["profile"]),
     ("rusqlite", &["package"]),
@@ -101,6 +103,15 @@ fn crates_stay_in_their_rooms() {
         }
     }
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// The kept grammar is behind one file.
+#[test]
+fn one_file_knows_the_shell_grammar() {
+    let knows = |text: &str| code(text).contains("tree_sitter");
+    let files: Vec<PathBuf> =
+        sources().into_iter().filter(|(_, _, text)| knows(text)).map(|(_, path, _)| path).collect();
+    assert!(files.len() == 1 && files[0].ends_with("language/shell_tree.rs"), "{files:?}");
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! How an entry is called, and what its language says that such a call needs.
 
 use super::build::{Build, Chain};
-use super::{EntryPoint, Reason};
+use super::{EntryPoint, Reason, Started};
 use crate::error::Error;
-use crate::language::{self, Call, Command, Home, Start};
-use crate::loader::Family;
+use crate::language::{self, Call, Command, Home, Library, Start};
+use crate::loader::{self, Family};
 use crate::path::{RootPath, show};
 use crate::root::FileKind;
 
@@ -62,6 +62,7 @@ impl Build<'_> {
         let known = self.closure.processes.iter().find(|started| started.required);
         let mut env = self.closure.env.clone();
         env.extend(self.env.clone());
+        let path_list = self.path().to_owned();
         let call = Call {
             root: self.root,
             scripts: chain.scripts,
@@ -69,7 +70,7 @@ impl Build<'_> {
             args,
             cwd: &self.conditions.cwd.clone(),
             env: &env,
-            path: self.path(),
+            path: &path_list,
             sonames: loaded.filter_map(|object| object.elf.soname.clone()).collect(),
             target: known.map(|started| started.process.loaded[0].elf.target),
             is_musl: known
@@ -92,17 +93,25 @@ impl Build<'_> {
             }
         }
         self.closure.wanted.extend(needs.profiles);
-        self.closure.homes.extend(needs.homes.iter().map(|home| home.dir.clone()));
+        // What somebody else's rules have taken, a program that it starts does not take anew without them.
+        let is_new = |home: &Home| self.depth == 0 || !self.closure.homes.contains(&home.dir);
+        let homes: Vec<Home> = needs.homes.into_iter().filter(is_new).collect();
+        self.closure.homes.extend(homes.iter().map(|home| home.dir.clone()));
         // What a script that itself is only likely to run says of absent programs is not for the user's ears.
-        if self.depth == 0 || self.is_sure {
+        if self.is_sure {
             self.closure.notes.extend(needs.notes);
             self.closure.unstarted.extend(needs.unstarted);
         }
+        if let Some(program) = call.programs.last() {
+            for library in &needs.libraries {
+                self.library(program, library)?;
+            }
+        }
+        for home in &homes {
+            self.home(home)?;
+        }
         for start in needs.starts {
             self.started(&entry, start, depth)?;
-        }
-        for home in &needs.homes {
-            self.home(home)?;
         }
         for command in needs.commands {
             self.command(&entry, &command, depth)?;
@@ -113,6 +122,30 @@ impl Build<'_> {
                 Ok(found) => self.call(Some(&entry), &found, &words[1..], Reason::Command { why }, depth + 1)?,
                 Err(error) => self.closure.notes.push(format!("{path} would start {}: {error}", words[0])),
             }
+        }
+        Ok(())
+    }
+
+    /// A library that is opened by name in the process of a program: of its names the first that is found.
+    fn library(&mut self, program: &RootPath, library: &Library) -> Result<(), Error> {
+        let host = self.closure.processes.iter().find(|started| started.process.loaded[0].path == program.as_bytes());
+        let Some(host) = host.map(|started| started.process.clone()) else { return Ok(()) };
+        let cwd = self.conditions.cwd.clone();
+        for name in &library.names {
+            let opened = loader::open(self.objects, &host, 0, name.as_bytes(), &self.conditions)?;
+            let Some(opened) = opened else { continue };
+            if let Some(plugin) = opened.loaded.get(opened.inherited) {
+                let reason = Reason::Home { group: "libraries opened by name", why: library.why.clone() };
+                let (path, real) = (plugin.path.clone(), plugin.real.clone());
+                self.closure.take(self.root, Some(program), &cwd, &path, reason)?;
+                self.add_process(&opened, &real)?;
+                self.closure.processes.push(Started { process: opened, required: false, is_command: false });
+            }
+            return Ok(());
+        }
+        if library.is_wanted {
+            let name = library.names.last().map_or("", String::as_str);
+            self.closure.notes.push(format!("{name} is not in the root: {}", library.why));
         }
         Ok(())
     }
@@ -156,6 +189,8 @@ impl Build<'_> {
         }
         let cwd = std::mem::replace(&mut self.conditions.cwd, start.cwd);
         let env = std::mem::replace(&mut self.env, start.env);
+        let was_sure = self.is_sure;
+        self.is_sure &= start.is_sure;
         let called = match self.find_program(start.words[0].as_bytes()) {
             Ok(found) => {
                 self.closure.commands.insert(found.clone());
@@ -167,7 +202,7 @@ impl Build<'_> {
             }
             Err(_) => Ok(()),
         };
-        (self.conditions.cwd, self.env) = (cwd, env);
+        (self.conditions.cwd, self.env, self.is_sure) = (cwd, env, was_sure);
         called
     }
 

@@ -8,6 +8,7 @@ mod dotnet;
 mod dotnet_bundle;
 mod dotnet_host;
 mod java;
+mod literals;
 mod node;
 mod node_flags;
 mod node_packages;
@@ -21,6 +22,7 @@ mod python;
 mod python_text;
 mod ruby;
 mod shell;
+mod shell_builtins;
 mod shell_run;
 mod shell_tree;
 mod shell_words;
@@ -96,6 +98,8 @@ pub struct Start {
     pub env: BTreeMap<String, String>,
     /// Whether it takes the place of what starts it.
     pub is_exec: bool,
+    /// Whether what it lacks is worth a word.
+    pub is_sure: bool,
     /// Why it is needed.
     pub why: String,
 }
@@ -103,8 +107,19 @@ pub struct Start {
 impl Start {
     /// A command that takes the place of a call, in the circumstances of that.
     fn of(call: &Call<'_>, words: Vec<String>, why: String) -> Self {
-        Self { words, cwd: call.cwd.clone(), env: call.env.clone(), is_exec: true, why }
+        Self { words, cwd: call.cwd.clone(), env: call.env.clone(), is_exec: true, is_sure: true, why }
     }
+}
+
+/// A library that a call opens by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Library {
+    /// Names, of which the first that is found counts.
+    pub names: Vec<String>,
+    /// Whether its absence is worth a word.
+    pub is_wanted: bool,
+    /// Why it is needed.
+    pub why: String,
 }
 
 /// What a language asks for.
@@ -120,6 +135,8 @@ pub struct Needs {
     pub calls: Vec<Vec<String>>,
     /// Programs that are started with words of their own.
     pub starts: Vec<Start>,
+    /// Libraries that are opened by name in the process of the interpreter.
+    pub libraries: Vec<Library>,
     /// What would be started and is not there.
     pub unstarted: Vec<Unstarted>,
     /// Profiles, with the sign of each.
@@ -135,6 +152,7 @@ impl Needs {
         self.commands.extend(other.commands);
         self.calls.extend(other.calls);
         self.starts.extend(other.starts);
+        self.libraries.extend(other.libraries);
         self.unstarted.extend(other.unstarted);
         self.profiles.extend(other.profiles);
         self.notes.extend(other.notes);

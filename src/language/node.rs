@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::node_packages::{MODULES, Platform, Unneeded, is_source, unneeded};
-use super::{Call, Command, Home, Needs, app, node_flags as flags, node_pnp as pnp, node_shared as shared};
+use super::{Call, Command, Home, Needs, app, literals, node_flags as flags, node_pnp as pnp, node_shared as shared};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, Root, Visit};
@@ -27,6 +27,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let keeps_maps = call.args.iter().map(String::as_str).chain(options).any(|word| word == "--enable-source-maps");
     let platform = Platform::of(call.target.as_ref(), call.is_musl);
     needs.notes.extend(app::alone(call)?);
+    literals::node(call, &mut needs)?;
     let starts = starts(call, &mut needs)?;
     let mut homes = starts.clone();
     // Packages are looked up in every directory above.

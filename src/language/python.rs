@@ -54,6 +54,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     app_dirs.retain(|dir| !layout.sites.contains(dir) && layout.venv.as_ref() != Some(dir));
     let texts = Arc::new(Texts::read(call.root, &layout.sites, &app_dirs, &venvs)?);
 
+    texts.named.ask(call, &mut needs)?;
     let tk = texts.app_names_tk;
     let group = "Python's standard library";
     let library = layout.library.clone();

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use memchr::memmem::find;
 
 use super::app::is_leftover;
+use super::literals::Named;
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, Root, Visit};
@@ -25,6 +26,8 @@ pub(super) struct Texts {
     pub(super) finds_libraries: bool,
     /// The application names tkinter.
     pub(super) app_names_tk: bool,
+    /// Programs and libraries that are started or opened by name.
+    pub(super) named: Named,
     /// Test folders that something outside of them names.
     used_tests: BTreeSet<RootPath>,
 }
@@ -69,6 +72,7 @@ impl Texts {
             || found("import pkg_resources", &is_untried)
             || found("from pkg_resources", &is_untried);
         self.app_names_tk |= is_app && (holds("tkinter") || holds("turtle"));
+        self.named.python(path, text, is_app);
         let package = path.parent().unwrap_or_else(|| site.clone());
         for at in memchr::memmem::find_iter(text, b"test") {
             self.test_word(site, &package, text, at);

@@ -145,6 +145,9 @@ pub(super) fn program(root: &Root, path: &str, word: &str) -> Result<Option<Root
         let followed = root.follow(path.as_bytes())?;
         Ok(followed.file().is_some_and(|(_, meta)| meta.kind == FileKind::File && meta.mode & 0o111 != 0))
     };
+    if word.is_empty() {
+        return Ok(None);
+    }
     if word.contains('/') {
         let path = RootPath::new(word);
         return Ok(match path {
@@ -172,7 +175,7 @@ fn is_kernels(path: &RootPath) -> bool {
     lies_in(path, &["/proc", "/sys", "/dev"])
 }
 
-fn is_systems(path: &RootPath) -> bool {
+pub(super) fn is_systems(path: &RootPath) -> bool {
     lies_in(
         path,
         &["/usr", "/etc", "/var", "/lib", "/lib64", "/bin", "/sbin", "/run", "/tmp", "/home", "/root", "/boot"],

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::shell::{MAX_SCRIPT, MAX_SCRIPTS, program};
+use super::shell::{MAX_SCRIPT, MAX_SCRIPTS, is_systems, program};
+use super::shell_builtins::{is_bash_builtin, is_builtin};
 use super::shell_tree::{self, Part, Simple, Step, Word};
 use super::shell_words::Known;
 use super::{Call, Needs, Start, wrapper};
@@ -11,43 +12,6 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::RootGlob;
 
-/// What POSIX shells do themselves (XCU 2.14 and the built-in utilities of dash(1)).
-const BUILTINS: &[&str] = &[
-    ".", ":", "[", "alias", "bg", "break", "cd", "chdir", "command", "continue", "echo", "eval", "exec", "exit",
-    "export", "false", "fc", "fg", "getopts", "hash", "jobs", "kill", "local", "printf", "pwd", "read", "readonly",
-    "return", "set", "shift", "test", "times", "trap", "true", "type", "ulimit", "umask", "unalias", "unset", "wait",
-];
-/// What bash does itself beyond that; dash has none of it (bash(1), "SHELL BUILTIN COMMANDS").
-const BASH_BUILTINS: &[&str] = &[
-    "source",
-    "[[",
-    "((",
-    "bind",
-    "builtin",
-    "caller",
-    "compgen",
-    "complete",
-    "compopt",
-    "declare",
-    "dirs",
-    "disown",
-    "enable",
-    "help",
-    "history",
-    "let",
-    "logout",
-    "mapfile",
-    "popd",
-    "pushd",
-    "readarray",
-    "shopt",
-    "suspend",
-    "typeset",
-    "time",
-    "coproc",
-    "function",
-    "select",
-];
 /// Directories that are filled when the image runs.
 const MADE_LATER: [&str; 6] = ["/tmp", "/run", "/var/run", "/proc", "/dev", "/sys"];
 /// Most commands that one call starts, and how deep texts lie in texts (`eval`, `trap`, files that are sourced).
@@ -101,6 +65,8 @@ struct Line<'l> {
     is_soft: bool,
     /// No function and no part of the shell: `command`, `exec`.
     is_program: bool,
+    /// It may be one of several things, most of which are none.
+    is_guess: bool,
 }
 
 impl<'c, 'a> Reader<'c, 'a> {
@@ -189,6 +155,9 @@ impl<'c, 'a> Reader<'c, 'a> {
                     let plain: Vec<String> = simple.words.iter().map(|word| self.known.one(word)).collect();
                     let Some((name, rest)) = plain.split_first() else { continue };
                     let is_query = name == "command" && rest.iter().any(|word| matches!(word.as_str(), "-v" | "-V"));
+                    if name == "shift" && simple.function.is_none() {
+                        (1..=9).for_each(|at| self.known.forget(&at.to_string()));
+                    }
                     if is_query || matches!(name.as_str(), "which" | "type" | "hash") {
                         self.tested.extend(rest.iter().filter(|word| !word.starts_with('-')).cloned());
                     } else if name == "alias" {
@@ -197,7 +166,7 @@ impl<'c, 'a> Reader<'c, 'a> {
                     }
                     if let Some(function) = &simple.function
                         && simple.words.iter().take(3).any(is_arguments)
-                        && (is_arguments(&simple.words[0]) || !BUILTINS.contains(&name.as_str()) || name == "exec")
+                        && (is_arguments(&simple.words[0]) || !is_builtin(name) || name == "exec")
                     {
                         self.runners.insert(function.clone());
                     }
@@ -242,7 +211,10 @@ impl<'c, 'a> Reader<'c, 'a> {
             }
             Step::Command(simple) => {
                 let is_soft = simple.is_soft;
-                self.command(&simple.words, &Line { simple, is_exec: false, is_soft, is_program: false })
+                self.command(
+                    &simple.words,
+                    &Line { simple, is_exec: false, is_soft, is_program: false, is_guess: false },
+                )
             }
             Step::Function(_) | Step::Open | Step::Close => Ok(()),
         }
@@ -310,6 +282,9 @@ impl<'c, 'a> Reader<'c, 'a> {
         if is_own {
             return Ok(());
         }
+        for pattern in words.iter().filter_map(pattern) {
+            self.handed(&pattern, line.simple.line)?;
+        }
         let unknown = self.unknown(first);
         let (cwd, path, env) = (self.cwd.clone(), self.path.clone(), self.env.clone());
         for (name, value) in &line.simple.prefix {
@@ -326,8 +301,9 @@ impl<'c, 'a> Reader<'c, 'a> {
         if let Some(unknown) = unknown.filter(|_| lines.is_empty() && !line.is_soft && self.is_whole) {
             self.unstarted(line.simple.line, unknown, false, None);
         }
+        let is_guess = list_name(first).is_some_and(|name| self.known.lists(&name).len() > 1);
         for words in lines {
-            self.line(&words, line)?;
+            self.line(&words, &Line { is_guess, ..*line })?;
         }
         (self.path, self.env) = (path, env);
         if !was_shell {
@@ -370,7 +346,7 @@ impl<'c, 'a> Reader<'c, 'a> {
     }
 
     fn is_shells(&self, name: &str) -> bool {
-        BUILTINS.contains(&name) || !self.is_dash && BASH_BUILTINS.contains(&name)
+        is_builtin(name) || !self.is_dash && is_bash_builtin(name)
     }
 
     /// One command in plain words.
@@ -403,6 +379,7 @@ impl<'c, 'a> Reader<'c, 'a> {
                         cwd: self.cwd.clone(),
                         env: self.env.clone(),
                         is_exec: line.is_exec,
+                        is_sure: true,
                         why: format!("{} starts it in line {}", self.script, line.simple.line),
                     });
                 }
@@ -459,9 +436,12 @@ impl<'c, 'a> Reader<'c, 'a> {
                 Ok(())
             }
             "shift" if line.simple.function.is_none() => {
+                // How often it is reached is not known: in a loop, as often as there are words.
                 let lists = self.known.lists("@").to_vec();
-                for list in lists.iter().filter(|list| list.len() > 1) {
-                    self.known.add_list("@", list[1..].to_vec());
+                for list in &lists {
+                    for at in 1..list.len() {
+                        self.known.add_list("@", list[at..].to_vec());
+                    }
                 }
                 Ok(())
             }
@@ -501,6 +481,23 @@ impl<'c, 'a> Reader<'c, 'a> {
         Ok(())
     }
 
+    /// Files that a command gets by a pattern, such as scripts to be run at the start. What lies in a system's directory
+    /// is left to who owns it.
+    fn handed(&mut self, pattern: &str, line: usize) -> Result<(), Error> {
+        for path in self.matches(pattern)?.into_iter().filter(|path| !is_systems(path)) {
+            let why = format!("{} hands {pattern} around in line {line}", self.script);
+            self.needs.files.push((path.clone(), why.clone()));
+            if program(self.call.root, &self.path, &path.to_string())?.is_some() && self.needs.starts.len() < MAX_STARTS
+            {
+                let words = vec![path.to_string()];
+                self.needs.starts.push(Start { is_exec: false, ..Start::of(self.call, words, why) });
+            } else if path.name().ends_with(b".sh") {
+                self.source(&path.to_string())?;
+            }
+        }
+        Ok(())
+    }
+
     fn matches(&self, pattern: &str) -> Result<Vec<RootPath>, Error> {
         let Ok(glob) = RootGlob::new(pattern) else { return Ok(Vec::new()) };
         let mut found = self.call.root.matching(&glob)?;
@@ -515,7 +512,7 @@ impl<'c, 'a> Reader<'c, 'a> {
             path.is_some_and(|path| MADE_LATER.iter().filter_map(RootPath::new).any(|dir| path.is_within(&dir)));
         let is_named =
             name.chars().all(is_name) && name.starts_with(|c: char| c.is_ascii_alphanumeric() || "/._".contains(c));
-        if !self.is_whole || is_made || !is_named {
+        if !self.is_whole || is_made || !is_named || line.is_guess {
             return;
         }
         let base = name.rsplit('/').next().unwrap_or(name);
@@ -526,7 +523,7 @@ impl<'c, 'a> Reader<'c, 'a> {
             }
             return;
         }
-        let help = (self.is_dash && BASH_BUILTINS.contains(&name))
+        let help = (self.is_dash && is_bash_builtin(name))
             .then(|| format!("{name} is a command of bash, and this shell is dash: change the #! line to bash"));
         self.unstarted(line.simple.line, name.to_owned(), true, help);
     }

@@ -35,6 +35,11 @@ impl Known {
         }
     }
 
+    /// A variable has no value that is known.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.values.insert(name.to_owned(), vec![None]);
+    }
+
     /// An array, or the arguments, may be these words.
     pub(super) fn add_list(&mut self, name: &str, words: Vec<String>) {
         let lists = self.lists.entry(name.to_owned()).or_default();

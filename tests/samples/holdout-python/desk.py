@@ -34,7 +34,7 @@ def cloud(_):
     from botocore.stub import Stubber
     client = boto3.client("dynamodb", region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="y")
     with Stubber(client) as stub:
-        stub.add_response("list_tables", {"TableNames": ["t1"]})
+        stub.add_response("list_tables", {"TableNames": ["tab1"]})
         return client.list_tables()["TableNames"][0] + " " + client.meta.endpoint_url
 
 

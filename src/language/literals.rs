@@ -1,0 +1,215 @@
+//! Programs and libraries that sources name in plain text where they start or open them: `subprocess.run(["git", …])`,
+//! `execSync("sort | head")`, `CDLL("libz.so.1")`. What is computed is not seen; nothing is parsed.
+
+use std::collections::BTreeMap;
+
+use memchr::memmem::find_iter;
+
+use super::{Call, Command, Library, Needs, Start, app, shell};
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::root::{FileKind, Visit};
+
+/// What Python code calls with a program, or with a text for a shell (the modules `subprocess`, `os`, `shutil`, `asyncio`).
+const PYTHON_STARTS: [&str; 17] = [
+    "subprocess.run(",
+    "subprocess.call(",
+    "check_call(",
+    "check_output(",
+    "Popen(",
+    "getoutput(",
+    "getstatusoutput(",
+    "os.system(",
+    "os.popen(",
+    "os.execl(",
+    "os.execlp(",
+    "os.execv(",
+    "os.execvp(",
+    "os.execvpe(",
+    "shutil.which(",
+    "create_subprocess_exec(",
+    "create_subprocess_shell(",
+];
+/// What Node code calls so (the module `child_process`).
+const NODE_STARTS: [&str; 6] = ["exec(", "execSync(", "execFile(", "execFileSync(", "spawn(", "spawnSync("];
+/// What opens libraries (`ctypes`, cffi).
+const OPENS: [&str; 5] = ["CDLL(", "LoadLibrary(", "ffi.dlopen(", "find_library(", "PyDLL("];
+/// Tools of who builds, which packages name for their own development.
+const TOOLS: &[&str] = &[
+    "gcc", "cc", "g++", "c++", "clang", "gfortran", "ld", "as", "ar", "nm", "make", "cmake", "ninja", "git", "hg",
+    "svn", "bzr", "darcs", "cargo", "rustc", "npm", "node", "pip", "pip3", "python", "python3", "pytest", "apt",
+    "apt-get", "dpkg", "rpm", "gdb", "patchelf", "swig", "man", "clear",
+];
+/// Longest literal that is a command, and most of them.
+const MAX_LITERAL: usize = 512;
+const MAX_LITERALS: usize = 512;
+
+/// A literal with the file and line where it stands first.
+pub(super) type Literals = BTreeMap<String, (RootPath, usize)>;
+
+/// What sources name.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    starts: Literals,
+    opens: Literals,
+    /// Libraries whose absence is worth a word: the application's own, named once.
+    wanted: Literals,
+}
+
+impl Named {
+    /// Looks at a Python source.
+    pub(super) fn python(&mut self, path: &RootPath, text: &[u8], is_app: bool) {
+        for literal in PYTHON_STARTS.iter().flat_map(|name| literals(text, name)) {
+            let program = literal.text.split(char::is_whitespace).next().unwrap_or_default();
+            let program = program.rsplit('/').next().unwrap_or_default();
+            if is_app || !TOOLS.contains(&program) {
+                keep(&mut self.starts, path, literal);
+            }
+        }
+        for name in OPENS {
+            for literal in literals(text, name).filter(|literal| !literal.is_open) {
+                let is_short = name == "find_library(";
+                let library = if is_short { format!("lib{}.so", literal.text) } else { literal.text.clone() };
+                let literal = Literal { text: library, ..literal };
+                if is_app && !is_short && !literal.is_tried && literal.text.contains(".so") {
+                    keep(&mut self.wanted, path, literal.clone());
+                }
+                keep(&mut self.opens, path, literal);
+            }
+        }
+    }
+
+    fn node(&mut self, path: &RootPath, text: &[u8]) {
+        if memchr::memmem::find(text, b"child_process").is_some() {
+            NODE_STARTS.iter().flat_map(|name| literals(text, name)).for_each(|one| keep(&mut self.starts, path, one));
+        }
+    }
+
+    /// What of it the root has.
+    pub(super) fn ask(&self, call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
+        for (text, (path, line)) in &self.starts {
+            let why = format!("{path} starts it in line {line}");
+            if !text.contains(|c: char| c.is_whitespace() || "|&;<>()$`".contains(c)) {
+                if let Some(program) = shell::program(call.root, call.path, text)? {
+                    needs.commands.push(Command { name: program.to_string(), why });
+                }
+            } else if shell::program(call.root, call.path, "/bin/sh")?.is_some() {
+                let words = ["/bin/sh", "-c", text].map(str::to_owned).to_vec();
+                needs.starts.push(Start { is_exec: false, is_sure: false, ..Start::of(call, words, why) });
+            }
+        }
+        for (name, (path, line)) in &self.opens {
+            let is_wanted = self.wanted.contains_key(name);
+            let names = if name.ends_with(".so") { versions(call, name)? } else { vec![name.clone()] };
+            needs.libraries.push(Library { names, is_wanted, why: format!("{path} opens it in line {line}") });
+        }
+        Ok(())
+    }
+}
+
+/// Programs that the sources of a Node application start; those of its packages are not looked at.
+pub(super) fn node(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
+    let mut named = Named::default();
+    for dir in app::dirs(call)? {
+        call.root.visit(&dir, &mut |path, meta| {
+            let is_source = [&b".js"[..], b".mjs", b".cjs"].iter().any(|end| path.name().ends_with(end));
+            if meta.kind == FileKind::File && is_source && meta.size < (4 << 20) {
+                named.node(path, &call.root.read(path, 4 << 20)?);
+            }
+            let is_out = path.name() == b"node_modules" || app::is_leftover(path);
+            Ok(if is_out { Visit::Pass } else { Visit::Enter })
+        })?;
+    }
+    named.ask(call, needs)
+}
+
+/// The names under which a library without a version may be opened: its own, and those of files that go on with one, as
+/// `find_library` finds them.
+fn versions(call: &Call<'_>, name: &str) -> Result<Vec<String>, Error> {
+    let mut dirs = Vec::new();
+    for top in ["/lib", "/usr/lib", "/usr/local/lib", "/lib64", "/usr/lib64"] {
+        let Some(real) = call.root.follow(top.as_bytes())?.dir().cloned() else { continue };
+        for entry in call.root.list(&real)? {
+            if memchr::memmem::find(&entry, b"-linux-").is_some() {
+                dirs.push(real.join(&entry));
+            }
+        }
+        dirs.push(real);
+    }
+    let mut found = Vec::new();
+    for dir in dirs {
+        if call.root.follow(dir.as_bytes())?.dir().is_none() {
+            continue;
+        }
+        for entry in call.root.list(&dir)? {
+            let entry = String::from_utf8_lossy(&entry).into_owned();
+            if entry.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')) && !found.contains(&entry) {
+                found.push(entry);
+            }
+        }
+    }
+    found.sort_by_key(|found| (found.len(), found.clone()));
+    found.push(name.to_owned());
+    Ok(found)
+}
+
+fn keep(literals: &mut Literals, path: &RootPath, literal: Literal) {
+    if literals.len() < MAX_LITERALS {
+        literals.entry(literal.text).or_insert_with(|| (path.clone(), literal.line));
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Literal {
+    text: String,
+    line: usize,
+    /// Only its start is known.
+    is_open: bool,
+    /// Something else is done without it.
+    is_tried: bool,
+}
+
+/// The first argument of each call of a name, or the first item of a list there, if it is a literal.
+fn literals<'t>(text: &'t [u8], name: &str) -> impl Iterator<Item = Literal> + use<'t> {
+    let length = name.len();
+    let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let starts: Vec<usize> = find_iter(text, name.as_bytes()).collect();
+    starts.into_iter().filter(move |at| *at == 0 || !is_word(text[at - 1])).filter_map(move |at| {
+        let mut rest = text[at + length..].trim_ascii_start();
+        rest = rest.strip_prefix(b"[").or_else(|| rest.strip_prefix(b"(")).unwrap_or(rest).trim_ascii_start();
+        let is_format = rest.first().is_some_and(|b| matches!(b, b'f' | b'F'));
+        if rest.first().is_some_and(|b| matches!(b, b'f' | b'F' | b'r' | b'b' | b'u')) {
+            rest = &rest[1..];
+        }
+        let quote = *rest.first().filter(|b| matches!(b, b'"' | b'\'' | b'`'))?;
+        let inner = &rest[1..rest.len().min(MAX_LITERAL)];
+        let end = inner.iter().enumerate().position(|(at, b)| *b == quote && (at == 0 || inner[at - 1] != b'\\'))?;
+        let literal =
+            std::str::from_utf8(&inner[..end]).ok()?.replace("\\n", "\n").replace("\\\"", "\"").replace("\\'", "'");
+        let before = &text[text[..at].len().saturating_sub(120)..at];
+        let is_open = is_format && literal.contains('{') || quote == b'`' && literal.contains("${");
+        (!literal.is_empty()).then(|| Literal {
+            text: literal,
+            line: memchr::memchr_iter(b'\n', &text[..at]).count() + 1,
+            is_open,
+            is_tried: memchr::memmem::find(before, b"try:").is_some(),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_arguments_are_read() {
+        let found = |text: &str, name: &str| -> Vec<(String, usize)> {
+            literals(text.as_bytes(), name).map(|literal| (literal.text, literal.line)).collect()
+        };
+        let one = |text: &str, line| vec![(text.to_owned(), line)];
+        assert_eq!(found("x\nsubprocess.run(\n  [\"git\", 'log'])", "subprocess.run("), one("git", 2));
+        assert_eq!(found("os.system('a \\'b\\' | c')", "os.system("), one("a 'b' | c", 1));
+        assert_eq!(found("os.system(x); myos.system('y')", "os.system("), []);
+        assert_eq!(found("run([sys.executable, '-m'])", "run("), []);
+    }
+}

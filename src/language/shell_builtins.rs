@@ -1,0 +1,49 @@
+//! What shells do themselves, without a program.
+
+/// What POSIX shells do themselves (XCU 2.14 and the built-in utilities of dash(1)).
+const BUILTINS: &[&str] = &[
+    ".", ":", "[", "alias", "bg", "break", "cd", "chdir", "command", "continue", "echo", "eval", "exec", "exit",
+    "export", "false", "fc", "fg", "getopts", "hash", "jobs", "kill", "local", "printf", "pwd", "read", "readonly",
+    "return", "set", "shift", "test", "times", "trap", "true", "type", "ulimit", "umask", "unalias", "unset", "wait",
+];
+/// What bash does itself beyond that; dash has none of it (bash(1), "SHELL BUILTIN COMMANDS").
+const BASH_BUILTINS: &[&str] = &[
+    "source",
+    "[[",
+    "((",
+    "bind",
+    "builtin",
+    "caller",
+    "compgen",
+    "complete",
+    "compopt",
+    "declare",
+    "dirs",
+    "disown",
+    "enable",
+    "help",
+    "history",
+    "let",
+    "logout",
+    "mapfile",
+    "popd",
+    "pushd",
+    "readarray",
+    "shopt",
+    "suspend",
+    "typeset",
+    "time",
+    "coproc",
+    "function",
+    "select",
+];
+
+/// Whether every shell does it itself.
+pub(super) fn is_builtin(name: &str) -> bool {
+    BUILTINS.contains(&name)
+}
+
+/// Whether bash does it itself, and dash does not.
+pub(super) fn is_bash_builtin(name: &str) -> bool {
+    BASH_BUILTINS.contains(&name)
+}
