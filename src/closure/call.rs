@@ -19,7 +19,9 @@ impl Build<'_> {
             Some(found) if !self.request.processes_only => {
                 let before =
                     std::iter::once(asked).chain(args.iter().map(String::as_str)).collect::<Vec<_>>().join(" ");
-                self.closure.notes.push(format!("`{before}` is replaced by what it starts: `{}`", found.words.join(" ")));
+                self.closure
+                    .notes
+                    .push(format!("`{before}` is replaced by what it starts: `{}`", found.words.join(" ")));
                 for (name, value) in found.env {
                     self.closure.env.entry(name).or_insert(value);
                 }

@@ -36,10 +36,28 @@ const FILE_VARIABLES: [&str; 4] =
 const DEBUGGERS: [&[u8]; 3] = [b"createdump", b"libmscordaccore.so", b"libmscordbi.so"];
 /// Systems that are no Linux, as runtime identifiers begin.
 const OTHER_SYSTEMS: [&str; 12] = [
-    "win", "osx", "ios", "tvos", "maccatalyst", "android", "browser", "wasi", "freebsd", "illumos", "solaris", "haiku",
+    "win",
+    "osx",
+    "ios",
+    "tvos",
+    "maccatalyst",
+    "android",
+    "browser",
+    "wasi",
+    "freebsd",
+    "illumos",
+    "solaris",
+    "haiku",
 ];
 const MACHINES: [&str; 12] =
     ["x64", "x86", "arm", "arm64", "armel", "armv6", "s390x", "ppc64le", "loongarch64", "riscv64", "mips64", "wasm"];
+
+/// What of a directory is left out beside what is for other machines.
+#[derive(Clone, Copy, Default)]
+struct Spares {
+    /// What only debuggers and tracers read.
+    debuggers: bool,
+}
 
 /// An application and the words that its host is given.
 struct App {
@@ -159,7 +177,9 @@ fn application(call: &Call<'_>, found: &App, needs: &mut Needs) -> Result<(), Er
     let option = |name: &str| found.options.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value.as_str());
     let settings = match option("--runtimeconfig").map_or(Ok(None), |word| call.file(word))? {
         Some(file) => Some((file.clone(), call.root.read(&file, MAX_JSON)?)),
-        None => call.root.read_followed(dir.join(format!("{stem}.runtimeconfig.json").as_bytes()).as_bytes(), MAX_JSON)?,
+        None => {
+            call.root.read_followed(dir.join(format!("{stem}.runtimeconfig.json").as_bytes()).as_bytes(), MAX_JSON)?
+        }
     };
     let config = settings.and_then(|(_, text)| RuntimeConfig::parse(&text)).unwrap_or_default();
     let mut frameworks = Vec::new();
@@ -171,7 +191,8 @@ fn application(call: &Call<'_>, found: &App, needs: &mut Needs) -> Result<(), Er
     for above in [Some(dir.clone()), Some(call.cwd.clone())].into_iter().flatten() {
         let Some(real) = call.dir(&above.to_string())?.filter(|dir| !app::is_wide(dir)) else { continue };
         if !needs.homes.iter().any(|home| real.is_within(&home.dir)) {
-            needs.homes.push(home(call, real, "application", "the application's directory"));
+            let spares = Spares { debuggers: config.includes_lenient() };
+            needs.homes.push(home(call, spares, real, "application", "the application's directory"));
         }
     }
     if app::is_wide(&dir) {
@@ -212,18 +233,24 @@ fn single_file(
     }
     let unpacked = call.env.get("DOTNET_BUNDLE_EXTRACT_BASE_DIR").map_or(Ok(None), |word| call.dir(word))?;
     if let Some(unpacked) = unpacked.filter(|dir| !app::is_wide(dir)) {
-        needs.homes.push(home(call, unpacked, "application", "where single-file programs have unpacked their files"));
+        needs.homes.push(home(
+            call,
+            Spares::default(),
+            unpacked,
+            "application",
+            "where single-file programs have unpacked their files",
+        ));
     } else if let Some(first) = bundle.unpacked.first() {
         needs.notes.push(format!(
             "{real} unpacks {} files at its start, {first} among them: start it once in the builder with \
-             DOTNET_BUNDLE_EXTRACT_BASE_DIR set for both, or set that to a writable directory in which programs may run",
+             DOTNET_BUNDLE_EXTRACT_BASE_DIR set for both and chmod what it unpacks, or set that to a writable directory in which programs may run",
             bundle.unpacked.len()
         ));
     }
     let dir = real.parent().unwrap_or_else(RootPath::root);
     for own in [&dir, call.cwd] {
         if let Some(own) = call.dir(&own.to_string())?.filter(|dir| !app::is_wide(dir)) {
-            needs.homes.push(home(call, own, "application", "the application's directory"));
+            needs.homes.push(home(call, Spares::default(), own, "application", "the application's directory"));
         }
     }
     opened(call, &config, &format!("{real} is a single-file program of .NET"), &dir, needs)
@@ -240,7 +267,9 @@ fn shared(
 ) -> Result<Vec<RootPath>, Error> {
     let hosts = installation.join(b"host").join(b"fxr");
     match versions(call.root, &hosts)?.into_iter().max_by(|one, other| one.0.cmp(&other.0)) {
-        Some((_, dir)) => needs.homes.push(home(call, dir, ".NET", "the host of .NET that picks the frameworks")),
+        Some((_, dir)) => {
+            needs.homes.push(home(call, Spares::default(), dir, ".NET", "the host of .NET that picks the frameworks"))
+        }
         None => needs.notes.push(format!("{hosts} holds no version of the host")),
     }
     let variable = call.env.get("DOTNET_ROLL_FORWARD").map(String::as_str);
@@ -280,7 +309,15 @@ fn shared(
         picked.insert(name, dir.clone());
     }
     for (name, dir) in &picked {
-        needs.homes.push(home(call, dir.clone(), ".NET", &format!("the version of {name} that the host picks")));
+        let version = Version::parse(&String::from_utf8_lossy(dir.name()));
+        let spares = Spares { debuggers: version.is_some_and(|version| version.is_lenient()) };
+        needs.homes.push(home(
+            call,
+            spares,
+            dir.clone(),
+            ".NET",
+            &format!("the version of {name} that the host picks"),
+        ));
     }
     Ok(picked.into_values().collect())
 }
@@ -360,19 +397,15 @@ fn listed(
         }
     }
     if let Some(first) = absent.first() {
-        needs.notes.push(format!("{file} lists {} files that are nowhere in the root, {first} among them", absent.len()));
+        needs
+            .notes
+            .push(format!("{file} lists {} files that are nowhere in the root, {first} among them", absent.len()));
     }
     Ok(())
 }
 
 /// What the runtime opens by name, and files that the environment names.
-fn opened(
-    call: &Call<'_>,
-    config: &RuntimeConfig,
-    sign: &str,
-    dir: &RootPath,
-    needs: &mut Needs,
-) -> Result<(), Error> {
+fn opened(call: &Call<'_>, config: &RuntimeConfig, sign: &str, dir: &RootPath, needs: &mut Needs) -> Result<(), Error> {
     needs.profiles.push(("dotnet", sign.to_owned()));
     let variable = call.env.get("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT");
     let is_invariant = match variable {
@@ -394,7 +427,9 @@ fn opened(
             let Some(file) = call.file(word)? else { continue };
             let above = file.parent().filter(|dir| !app::is_wide(dir));
             match above.filter(|_| name == "DOTNET_STARTUP_HOOKS") {
-                Some(above) => needs.homes.push(home(call, above, ".NET", &format!("{name} names {word}"))),
+                Some(above) => {
+                    needs.homes.push(home(call, Spares::default(), above, ".NET", &format!("{name} names {word}")))
+                }
                 None => needs.files.push((file, format!("{name} names it"))),
             }
         }
@@ -404,7 +439,8 @@ fn opened(
 
 fn has_icu(root: &Root, dir: &RootPath) -> Result<bool, Error> {
     let own = format!("{dir}/libicuuc.so*");
-    for pattern in ["/usr/lib/libicuuc.so*", "/usr/lib/*/libicuuc.so*", "/usr/lib64/libicuuc.so*", "/lib/*/libicuuc.so*", &own]
+    for pattern in
+        ["/usr/lib/libicuuc.so*", "/usr/lib/*/libicuuc.so*", "/usr/lib64/libicuuc.so*", "/lib/*/libicuuc.so*", &own]
     {
         if !root.matching(&RootGlob::new(pattern)?)?.is_empty() {
             return Ok(true);
@@ -423,7 +459,7 @@ fn machine(call: &Call<'_>) -> String {
     }
 }
 
-fn home(call: &Call<'_>, dir: RootPath, group: &'static str, what: &str) -> Home {
+fn home(call: &Call<'_>, spares: Spares, dir: RootPath, group: &'static str, what: &str) -> Home {
     let why = format!("{dir} is {what}");
     let (machine, is_musl) = (machine(call), call.is_musl);
     let dumps = ["DOTNET_DbgEnableMiniDump", "COMPlus_DbgEnableMiniDump"];
@@ -432,10 +468,10 @@ fn home(call: &Call<'_>, dir: RootPath, group: &'static str, what: &str) -> Home
         let name = path.name();
         let is_debugger = !dumps && DEBUGGERS.contains(&name);
         let is_asset = path.parent().is_some_and(|dir| dir.name() == b"runtimes");
-        // Tracing of LTTng, which needs a library that hardly any root has.
+        // Tracing of LTTng needs a library that hardly any root has.
+        let is_tracer = name == b"libcoreclrtraceptprovider.so";
         app::is_leftover(path)
-            || is_debugger
-            || name == b"libcoreclrtraceptprovider.so"
+            || spares.debuggers && (is_debugger || is_tracer)
             || is_asset && is_foreign(&String::from_utf8_lossy(name), &machine, is_musl)
     };
     Home { dir, without: Box::new(without), group, why }
@@ -455,7 +491,9 @@ mod tests {
 
     #[test]
     fn identifiers_of_other_machines_are_foreign() {
-        for identifier in ["win", "win-x64", "win10-arm64", "osx.10.12-x64", "linux-arm64", "linux-musl-x64", "browser-wasm"] {
+        for identifier in
+            ["win", "win-x64", "win10-arm64", "osx.10.12-x64", "linux-arm64", "linux-musl-x64", "browser-wasm"]
+        {
             assert!(is_foreign(identifier, "x64", false), "{identifier}");
         }
         for identifier in ["unix", "linux", "linux-x64", "debian.12-x64", "any"] {

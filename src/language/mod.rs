@@ -111,8 +111,7 @@ impl Needs {
 type Language = fn(&Call<'_>) -> Result<Needs, Error>;
 
 /// Every language.
-const LANGUAGES: &[Language] =
-    &[
+const LANGUAGES: &[Language] = &[
     arguments::find,
     dotnet::find,
     java::find,

@@ -17,7 +17,10 @@ const MAX_SOURCES: usize = 20_000;
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let mut needs = Needs::default();
     let is_node = |name: &str| matches!(name, "node" | "nodejs" | "bun");
-    if call.program(is_node)?.is_none() && !is_shim(call) && !call.sonames.iter().any(|name| name.starts_with(b"libnode.so")) {
+    if call.program(is_node)?.is_none()
+        && !is_shim(call)
+        && !call.sonames.iter().any(|name| name.starts_with(b"libnode.so"))
+    {
         return Ok(needs);
     }
     let options = call.env.get("NODE_OPTIONS").into_iter().flat_map(|text| text.split_whitespace());

@@ -269,12 +269,7 @@ struct Collected {
 
 /// Every package directory below a directory: `node_modules/NAME`, `node_modules/@SCOPE/NAME`, nested ones, and those of
 /// stores. Links are named apart.
-fn collect(
-    root: &Root,
-    dir: &RootPath,
-    all: &mut Collected,
-    linked: &mut BTreeSet<RootPath>,
-) -> Result<(), Error> {
+fn collect(root: &Root, dir: &RootPath, all: &mut Collected, linked: &mut BTreeSet<RootPath>) -> Result<(), Error> {
     let is_modules = |dir: Option<RootPath>| dir.is_some_and(|dir| dir.name() == MODULES);
     let is_store = |dir: Option<RootPath>| {
         dir.is_some_and(|dir| STORES.iter().any(|name| name.as_bytes() == dir.name()) && is_modules(dir.parent()))

@@ -19,7 +19,8 @@ impl Reached {
     pub(super) fn keeps(&self, package: &RootPath) -> bool {
         let belongs = |kept: &RootPath| {
             // What lies in the application's own directory is no part of a package.
-            kept.is_within(package) || package.is_within(kept) && kept.ancestors().iter().any(|dir| dir.name() == MODULES)
+            kept.is_within(package)
+                || package.is_within(kept) && kept.ancestors().iter().any(|dir| dir.name() == MODULES)
         };
         self.0.contains(package) || self.0.iter().any(belongs)
     }

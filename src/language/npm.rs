@@ -98,7 +98,8 @@ fn plain(line: &str) -> Option<Replaced> {
     let mut found = Replaced::default();
     for word in words {
         let is_name = |name: &str| {
-            name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit())
+            name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+                && !name.starts_with(|c: char| c.is_ascii_digit())
         };
         match word.split_once('=') {
             // What cross-env does for other systems the image does by itself.

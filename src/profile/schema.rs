@@ -53,6 +53,8 @@ struct RawClue {
     imports: Vec<String>,
     #[serde(default)]
     strings: Vec<String>,
+    #[serde(default)]
+    modules: Vec<String>,
     env: Option<String>,
     path: Option<String>,
     package: Option<String>,
@@ -151,14 +153,15 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
         text: text.to_owned(),
     };
     for clue in raw.when {
-        let RawClue { soname, imports, strings, env, path: place, package, interpreter, entry, anywhere } = clue;
+        let RawClue { soname, imports, strings, modules, env, path: place, package, interpreter, entry, anywhere } = clue;
         let place = place.map(|text| RootGlob::new(&text).map_err(|error| bad(error.says))).transpose()?;
-        let is_empty = soname.is_none() && imports.is_empty() && strings.is_empty() && env.is_none();
+        let is_empty =
+            soname.is_none() && imports.is_empty() && strings.is_empty() && modules.is_empty() && env.is_none();
         if is_empty && place.is_none() && package.is_none() && interpreter.is_none() && entry.is_none() {
-            let kinds = "soname, imports, strings, env, path, package, interpreter or entry";
+            let kinds = "soname, imports, strings, modules, env, path, package, interpreter or entry";
             return Err(bad(format!("a when needs {kinds}")));
         }
-        let clue = Clue { soname, imports, strings, env, path: place, package, interpreter, entry, anywhere };
+        let clue = Clue { soname, imports, strings, modules, env, path: place, package, interpreter, entry, anywhere };
         profile.when.push(clue);
     }
     for take in raw.take {
