@@ -164,6 +164,8 @@ fn listed(version: &str, modules: &[u8]) -> BuildInfo {
     for line in text.lines() {
         let words: Vec<&str> = line.split('\t').collect();
         match words.as_slice() {
+            // What takes a module's place may be a directory, which is no name.
+            ["=>", path, ..] if path.starts_with(['.', '/']) => {}
             ["mod" | "dep" | "=>", path, version, ..] => {
                 found.modules.insert((*path).to_owned(), (*version).to_owned());
             }

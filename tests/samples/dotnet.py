@@ -135,7 +135,7 @@ ICU = "usr/lib/x86_64-linux-gnu/libicuuc.so.72"
 ASP = f"{HOME}/shared/Microsoft.AspNetCore.App"
 DOTNET = "/usr/bin/dotnet"
 INVARIANT = {"System.Globalization.Invariant": True, "System.Globalization.PredefinedCulturesOnly": False}
-UNPACKED = {"DOTNET_BUNDLE_EXTRACT_BASE_DIR": "/opt/unpacked"}
+UNPACKED = {"DOTNET_BUNDLE_EXTRACT_BASE_DIR": "/opt/unpacked", "HOME": "/tmp"}
 
 
 def case(make, argv, absent, settings=None, files=None, **more):
