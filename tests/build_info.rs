@@ -49,7 +49,10 @@ fn go_programs_say_what_go_reads_of_them() {
     ] {
         let program = dir.path().join("prog");
         let mut go = Command::new("go");
-        go.current_dir(dir.path()).env("CGO_ENABLED", cgo).env("GOFLAGS", "-mod=mod").env("GOCACHE", "/tmp/slimroot-go");
+        go.current_dir(dir.path())
+            .env("CGO_ENABLED", cgo)
+            .env("GOFLAGS", "-mod=mod")
+            .env("GOCACHE", "/tmp/slimroot-go");
         run(go.args(["build", "-o", "prog"]).args(options).arg("."));
         let said = run(Command::new("go").args(["version", "-m"]).arg(&program));
         let found = told(&program);

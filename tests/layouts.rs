@@ -19,7 +19,6 @@ fn judged_by(script: &str) {
         .expect("python3 runs");
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
-    println!("{said}");
     assert!(output.status.success(), "{said}");
 }
 

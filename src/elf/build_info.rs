@@ -10,7 +10,7 @@ use super::{Bytes, Class, ElfObject};
 
 const MAGIC: &[u8; 14] = b"\xff Go buildinf:";
 /// It starts at a multiple of this address, and strings that are written inline start as far behind it again.
-const ALIGN: usize = 16;
+const ALIGN: u64 = 16;
 const INLINE: u8 = 2;
 /// Bytes of each writable segment in which it is looked for.
 const MAX_SEARCHED: usize = 1 << 20;
@@ -54,9 +54,11 @@ impl<B: Bytes + ?Sized> File<'_, B> {
 
     /// Bytes at an address, as the file has them.
     fn at(&self, address: u64, size: u64) -> Option<Vec<u8>> {
-        let segment = self.object.segments.iter().find(|segment| {
-            address >= segment.address && address - segment.address < segment.size
-        })?;
+        let segment = self
+            .object
+            .segments
+            .iter()
+            .find(|segment| address >= segment.address && address - segment.address < segment.size)?;
         let into = address - segment.address;
         self.range(segment.offset + into, size.min(segment.size - into))
     }
@@ -66,17 +68,18 @@ impl<B: Bytes + ?Sized> File<'_, B> {
         let writable = self.object.segments.iter().filter(|segment| segment.flags & WRITABLE != 0);
         for segment in writable {
             let data = self.range(segment.offset, segment.size.min(MAX_SEARCHED as u64))?;
-            let is_aligned = |at: &usize| (segment.address as usize).wrapping_add(*at) % ALIGN == 0;
+            let is_aligned = |at: &usize| segment.address.wrapping_add(*at as u64).is_multiple_of(ALIGN);
             let Some(at) = memchr::memmem::find_iter(&data, MAGIC).find(is_aligned) else { continue };
             let (pointer, flags) = (usize::from(*data.get(at + 14)?), *data.get(at + 15)?);
             let (version, modules) = if flags & INLINE != 0 {
-                let mut rest = self.range(segment.offset + at as u64 + 2 * ALIGN as u64, MAX_TEXT)?;
+                let mut rest = self.range(segment.offset + at as u64 + 2 * ALIGN, MAX_TEXT)?;
                 let version = inline(&mut rest)?;
                 (version, inline(&mut rest).unwrap_or_default())
             } else {
-                let head = self.range(segment.offset + at as u64 + ALIGN as u64, 16)?;
+                let head = self.range(segment.offset + at as u64 + ALIGN, 16)?;
                 let is_little = flags & 1 == 0;
-                let string = |index: usize| self.string(number(&head, index * pointer, pointer, is_little)?, pointer, is_little);
+                let string =
+                    |index: usize| self.string(number(&head, index * pointer, pointer, is_little)?, pointer, is_little);
                 (string(0)?, string(1).unwrap_or_default())
             };
             return Some(listed(&String::from_utf8_lossy(&version), &modules));

@@ -153,7 +153,8 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
         text: text.to_owned(),
     };
     for clue in raw.when {
-        let RawClue { soname, imports, strings, modules, env, path: place, package, interpreter, entry, anywhere } = clue;
+        let RawClue { soname, imports, strings, modules, env, path: place, package, interpreter, entry, anywhere } =
+            clue;
         let place = place.map(|text| RootGlob::new(&text).map_err(|error| bad(error.says))).transpose()?;
         let is_empty =
             soname.is_none() && imports.is_empty() && strings.is_empty() && modules.is_empty() && env.is_none();
