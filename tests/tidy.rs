@@ -30,7 +30,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("oci_spec", &["layer", "image", "output"]),
     ("libdeflater", &["layer"]),
     ("zstd", &["layer", "verify"]),
-    ("flate2", &["verify"]),
+    ("flate2", &["elf", "verify"]),
     ("clap", &["commands", "cli"]),
     ("indicatif", &["cli"]),
     ("signal_hook", &["cli"]),

@@ -164,6 +164,10 @@ impl Build<'_> {
             let Some((program, text)) = self.string_in(&clue.strings, &signs.programs)? else { return Ok(None) };
             said.push(format!("{program} holds the text {}", text.trim_end_matches('\0')));
         }
+        if !clue.modules.is_empty() {
+            let Some((program, name)) = self.module_in(&clue.modules, &signs.programs)? else { return Ok(None) };
+            said.push(format!("{program} is built with {name}"));
+        }
         if let Some(name) = &clue.env {
             let Some(value) = self.request.env.get(name) else { return Ok(None) };
             said.push(format!("{name} is {value}"));
@@ -232,6 +236,16 @@ impl Build<'_> {
             Some(started) if started.process.facts.is_some() => EntryKind::Dynamic,
             Some(_) => EntryKind::Static,
         })
+    }
+
+    fn module_in(&self, names: &[String], programs: &BTreeSet<RootPath>) -> Result<Option<(RootPath, String)>, Error> {
+        for program in programs {
+            let built = self.objects.build_info(program)?.unwrap_or_default();
+            if let Some(name) = names.iter().find(|name| built.modules.contains_key(*name)) {
+                return Ok(Some((program.clone(), name.clone())));
+            }
+        }
+        Ok(None)
     }
 
     fn string_in(&self, texts: &[String], programs: &BTreeSet<RootPath>) -> Result<Option<(RootPath, String)>, Error> {

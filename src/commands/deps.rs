@@ -7,6 +7,7 @@ use super::subject::{Subject, Watch};
 use crate::check::searched;
 use crate::cli::RootOptions;
 use crate::closure::{Closure, Request};
+use crate::elf::BuildInfo;
 use crate::error::Error;
 use crate::finding::Searched;
 use crate::loader::{Answer, Fault, LibraryNames, Objects, Process, diagnose, undefined_symbols, unmet_versions};
@@ -47,6 +48,9 @@ pub(crate) struct Deps {
     /// Version of this document's form.
     pub(crate) schema: &'static str,
     pub(crate) interpreter: Option<String>,
+    /// How the program was built, as it says itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) built: Option<BuildInfo>,
     pub(crate) objects: Vec<Object>,
     pub(crate) missing: Vec<MissingName>,
     pub(crate) errors: Vec<Trouble>,
@@ -179,6 +183,7 @@ fn told(objects: &Objects<'_>, process: &Process, with_symbols: bool) -> Result<
     Ok(Deps {
         schema: "slimroot.deps.v1",
         interpreter: process.interpreter.as_deref().map(shown),
+        built: process.loaded.first().map_or(Ok(None), |program| objects.build_info(&program.real))?,
         objects: listed.collect(),
         missing,
         errors,

@@ -4,6 +4,7 @@
 //! goblin gives the constants and the record layouts; which table counts and what is a limit is decided here, as
 //! the kernel and the loaders decide it (goblin's own lists drop what they cannot read).
 
+mod build_info;
 mod note;
 mod parse;
 mod strip;
@@ -13,6 +14,7 @@ mod window;
 
 use std::io;
 
+pub use build_info::{BuildInfo, parse_build_info};
 pub use note::{DlopenNote, Priority};
 pub use parse::parse;
 pub use strip::{Stripped, strip};

@@ -52,6 +52,13 @@ const OTHER_SYSTEMS: [&str; 12] = [
 const MACHINES: [&str; 12] =
     ["x64", "x86", "arm", "arm64", "armel", "armv6", "s390x", "ppc64le", "loongarch64", "riscv64", "mips64", "wasm"];
 
+/// What of a directory is left out beside what is for other machines.
+#[derive(Clone, Copy, Default)]
+struct Spares {
+    /// What only debuggers and tracers read.
+    debuggers: bool,
+}
+
 /// An application and the words that its host is given.
 struct App {
     /// The dll.
@@ -184,7 +191,8 @@ fn application(call: &Call<'_>, found: &App, needs: &mut Needs) -> Result<(), Er
     for above in [Some(dir.clone()), Some(call.cwd.clone())].into_iter().flatten() {
         let Some(real) = call.dir(&above.to_string())?.filter(|dir| !app::is_wide(dir)) else { continue };
         if !needs.homes.iter().any(|home| real.is_within(&home.dir)) {
-            needs.homes.push(home(call, real, "application", "the application's directory"));
+            let spares = Spares { debuggers: config.includes_lenient() };
+            needs.homes.push(home(call, spares, real, "application", "the application's directory"));
         }
     }
     if app::is_wide(&dir) {
@@ -225,18 +233,24 @@ fn single_file(
     }
     let unpacked = call.env.get("DOTNET_BUNDLE_EXTRACT_BASE_DIR").map_or(Ok(None), |word| call.dir(word))?;
     if let Some(unpacked) = unpacked.filter(|dir| !app::is_wide(dir)) {
-        needs.homes.push(home(call, unpacked, "application", "where single-file programs have unpacked their files"));
+        needs.homes.push(home(
+            call,
+            Spares::default(),
+            unpacked,
+            "application",
+            "where single-file programs have unpacked their files",
+        ));
     } else if let Some(first) = bundle.unpacked.first() {
         needs.notes.push(format!(
             "{real} unpacks {} files at its start, {first} among them: start it once in the builder with \
-             DOTNET_BUNDLE_EXTRACT_BASE_DIR set for both, or set that to a writable directory in which programs may run",
+             DOTNET_BUNDLE_EXTRACT_BASE_DIR set for both and chmod what it unpacks, or set that to a writable directory in which programs may run",
             bundle.unpacked.len()
         ));
     }
     let dir = real.parent().unwrap_or_else(RootPath::root);
     for own in [&dir, call.cwd] {
         if let Some(own) = call.dir(&own.to_string())?.filter(|dir| !app::is_wide(dir)) {
-            needs.homes.push(home(call, own, "application", "the application's directory"));
+            needs.homes.push(home(call, Spares::default(), own, "application", "the application's directory"));
         }
     }
     opened(call, &config, &format!("{real} is a single-file program of .NET"), &dir, needs)
@@ -253,7 +267,9 @@ fn shared(
 ) -> Result<Vec<RootPath>, Error> {
     let hosts = installation.join(b"host").join(b"fxr");
     match versions(call.root, &hosts)?.into_iter().max_by(|one, other| one.0.cmp(&other.0)) {
-        Some((_, dir)) => needs.homes.push(home(call, dir, ".NET", "the host of .NET that picks the frameworks")),
+        Some((_, dir)) => {
+            needs.homes.push(home(call, Spares::default(), dir, ".NET", "the host of .NET that picks the frameworks"))
+        }
         None => needs.notes.push(format!("{hosts} holds no version of the host")),
     }
     let variable = call.env.get("DOTNET_ROLL_FORWARD").map(String::as_str);
@@ -293,7 +309,15 @@ fn shared(
         picked.insert(name, dir.clone());
     }
     for (name, dir) in &picked {
-        needs.homes.push(home(call, dir.clone(), ".NET", &format!("the version of {name} that the host picks")));
+        let version = Version::parse(&String::from_utf8_lossy(dir.name()));
+        let spares = Spares { debuggers: version.is_some_and(|version| version.is_lenient()) };
+        needs.homes.push(home(
+            call,
+            spares,
+            dir.clone(),
+            ".NET",
+            &format!("the version of {name} that the host picks"),
+        ));
     }
     Ok(picked.into_values().collect())
 }
@@ -403,7 +427,9 @@ fn opened(call: &Call<'_>, config: &RuntimeConfig, sign: &str, dir: &RootPath, n
             let Some(file) = call.file(word)? else { continue };
             let above = file.parent().filter(|dir| !app::is_wide(dir));
             match above.filter(|_| name == "DOTNET_STARTUP_HOOKS") {
-                Some(above) => needs.homes.push(home(call, above, ".NET", &format!("{name} names {word}"))),
+                Some(above) => {
+                    needs.homes.push(home(call, Spares::default(), above, ".NET", &format!("{name} names {word}")))
+                }
                 None => needs.files.push((file, format!("{name} names it"))),
             }
         }
@@ -433,7 +459,7 @@ fn machine(call: &Call<'_>) -> String {
     }
 }
 
-fn home(call: &Call<'_>, dir: RootPath, group: &'static str, what: &str) -> Home {
+fn home(call: &Call<'_>, spares: Spares, dir: RootPath, group: &'static str, what: &str) -> Home {
     let why = format!("{dir} is {what}");
     let (machine, is_musl) = (machine(call), call.is_musl);
     let dumps = ["DOTNET_DbgEnableMiniDump", "COMPlus_DbgEnableMiniDump"];
@@ -442,10 +468,10 @@ fn home(call: &Call<'_>, dir: RootPath, group: &'static str, what: &str) -> Home
         let name = path.name();
         let is_debugger = !dumps && DEBUGGERS.contains(&name);
         let is_asset = path.parent().is_some_and(|dir| dir.name() == b"runtimes");
-        // Tracing of LTTng, which needs a library that hardly any root has.
+        // Tracing of LTTng needs a library that hardly any root has.
+        let is_tracer = name == b"libcoreclrtraceptprovider.so";
         app::is_leftover(path)
-            || is_debugger
-            || name == b"libcoreclrtraceptprovider.so"
+            || spares.debuggers && (is_debugger || is_tracer)
             || is_asset && is_foreign(&String::from_utf8_lossy(name), &machine, is_musl)
     };
     Home { dir, without: Box::new(without), group, why }

@@ -23,6 +23,13 @@ impl Version {
     }
 }
 
+impl Version {
+    /// Whether hosts of this version start without files that a deps.json lists: older ones end at the first.
+    pub(super) fn is_lenient(&self) -> bool {
+        self.numbers[0] >= 8
+    }
+}
+
 impl PartialOrd for Version {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
@@ -170,6 +177,12 @@ impl RuntimeConfig {
             stated.and_then(RollForward::parse).unwrap_or_default()
         };
         all.map(|framework| (framework.clone(), policy(framework))).collect()
+    }
+
+    /// Whether it brings frameworks along whose host starts without files that are listed.
+    pub(super) fn includes_lenient(&self) -> bool {
+        let versions = self.options.included_frameworks.iter().map(|framework| Version::parse(&framework.version));
+        self.is_self_contained() && versions.flatten().all(|version| version.is_lenient())
     }
 
     /// Whether the application brings its frameworks along.

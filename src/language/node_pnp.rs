@@ -48,7 +48,16 @@ fn devirtualized(place: &str) -> String {
             && let Some((_, rest)) = rest.split_once('/')
             && let Some((depth, rest)) = rest.split_once('/')
         {
-            return format!("{base}/{}{rest}", "../".repeat(depth.parse::<usize>().unwrap_or(0).min(64)));
+            // Counted by names: the directories need not be there.
+            let mut parts: Vec<&str> = base.split('/').collect();
+            for _ in 0..depth.parse::<usize>().unwrap_or(0).min(64) {
+                match parts.last() {
+                    Some(&("." | "..")) | None => parts.push(".."),
+                    Some(_) => drop(parts.pop()),
+                }
+            }
+            parts.push(rest);
+            return parts.join("/");
         }
     }
     place.to_owned()

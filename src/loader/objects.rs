@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::facts::{Facts, read_facts};
-use crate::elf::{self, Bytes, ElfObject, Malformed, Stripped, Symbols, Versions};
+use crate::elf::{self, BuildInfo, Bytes, ElfObject, Malformed, Stripped, Symbols, Versions};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{Root, Source};
@@ -102,6 +102,17 @@ impl<'r> Objects<'r> {
         let Ok(elf) = &read.elf else { return Ok(Vec::new()) };
         let source = self.root.open_file(real)?;
         Ok(elf::parse_imports(&SourceBytes { source: &*source, first: &[] }, elf).unwrap_or_default())
+    }
+
+    /// How the program at a real path was built, as it says itself.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub fn build_info(&self, real: &RootPath) -> Result<Option<BuildInfo>, Error> {
+        let read = self.read(real)?;
+        let Ok(elf) = &read.elf else { return Ok(None) };
+        let source = self.root.open_file(real)?;
+        Ok(elf::parse_build_info(&SourceBytes { source: &*source, first: &[] }, elf))
     }
 
     /// What the ELF file at a real path would be without debug sections and symbol tables; `None` if nothing can go.

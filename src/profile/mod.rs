@@ -59,6 +59,8 @@ pub struct Clue {
     pub imports: Vec<String>,
     /// One of these stands in the bytes of the entry.
     pub strings: Vec<String>,
+    /// The entry says that it was built with one of these Go modules or crates.
+    pub modules: Vec<String>,
     /// The environment of the image has this variable.
     pub env: Option<String>,
     /// The root has a path that this pattern names.

@@ -65,6 +65,8 @@ struct RawClue {
     imports: Vec<String>,
     #[serde(default)]
     strings: Vec<String>,
+    #[serde(default)]
+    modules: Vec<String>,
     env: Option<String>,
     path: Option<String>,
     package: Option<String>,
@@ -229,16 +231,19 @@ fn clue(raw: RawClue, depth: usize) -> Result<Clue, String> {
     if depth > MAX_NESTED {
         return Err(format!("a when nests more than {MAX_NESTED} deep"));
     }
-    let RawClue { soname, imports, strings, env, path, package, interpreter, entry, anywhere, all, any, not } = raw;
+    let RawClue { soname, imports, strings, modules, env, path, package, interpreter, entry, anywhere, all, any, not } =
+        raw;
     let path = path.map(|text| RootGlob::new(&text).map_err(|error| error.says)).transpose()?;
     if anywhere && imports.is_empty() {
         return Err("anywhere says whose imports count: it stands in the table that has them".to_owned());
     }
     let nested = |clues: Vec<RawClue>| clues.into_iter().map(|raw| clue(raw, depth + 1)).collect::<Result<Vec<_>, _>>();
     let (all, any, not) = (nested(all)?, nested(any)?, nested(not)?);
-    let clue = Clue { soname, imports, strings, env, path, package, interpreter, entry, anywhere, all, any, not };
+    let clue =
+        Clue { soname, imports, strings, modules, env, path, package, interpreter, entry, anywhere, all, any, not };
     if depth == 0 && !clue.shows_something() {
-        let says = "soname, imports, strings, env, path, package, interpreter or entry, itself or in its all or any";
+        let says =
+            "soname, imports, strings, modules, env, path, package, interpreter or entry, itself or in its all or any";
         return Err(format!("a when needs {says}: what is only `not` so is so of nearly everything"));
     }
     if depth > 0 && !clue.shows_something() && clue.not.is_empty() {
@@ -252,7 +257,7 @@ impl Clue {
     fn shows_something(&self) -> bool {
         let has_text = self.soname.is_some() || self.env.is_some() || self.package.is_some();
         let is_of_program = self.interpreter.is_some() || self.entry.is_some() || self.path.is_some();
-        let has_list = !self.imports.is_empty() || !self.strings.is_empty();
+        let has_list = !self.imports.is_empty() || !self.strings.is_empty() || !self.modules.is_empty();
         has_text
             || is_of_program
             || has_list

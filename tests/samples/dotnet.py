@@ -135,7 +135,7 @@ ICU = "usr/lib/x86_64-linux-gnu/libicuuc.so.72"
 ASP = f"{HOME}/shared/Microsoft.AspNetCore.App"
 DOTNET = "/usr/bin/dotnet"
 INVARIANT = {"System.Globalization.Invariant": True, "System.Globalization.PredefinedCulturesOnly": False}
-UNPACKED = {"DOTNET_BUNDLE_EXTRACT_BASE_DIR": "/opt/unpacked"}
+UNPACKED = {"DOTNET_BUNDLE_EXTRACT_BASE_DIR": "/opt/unpacked", "HOME": "/tmp"}
 
 
 def case(make, argv, absent, settings=None, files=None, **more):
@@ -167,9 +167,9 @@ LAYOUTS = {
     "tool": case(tool, ["/opt/tools/hello"], [*REST, *OLD], workdir="/", files={
         "/opt/tools/.store/hello/1.0/hello.runtimeconfig.json": config()}),
     "self-contained": case(whole, ["/app/azmcp", "--help"], ["app/libcoreclrtraceptprovider.so", "app/libmscordbi.so"], status=0),
-    # Its native libraries are unpacked while the image is made, as a container has no place for them.
+    # Its native libraries are unpacked while the image is made, readable by all: a container has no place for them.
     "single-file": {**case(single, ["/app/mcptmp", "--help"], [], status=0, present=[ICU, "opt/unpacked"], env=UNPACKED),
-                    "run": "DOTNET_BUNDLE_EXTRACT_BASE_DIR=/opt/unpacked /app/mcptmp --help"},
+                    "run": "DOTNET_BUNDLE_EXTRACT_BASE_DIR=/opt/unpacked /app/mcptmp --help; chmod -R a+rX /opt"},
 }
 
 if __name__ == "__main__":

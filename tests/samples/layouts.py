@@ -220,7 +220,8 @@ def place(name):
 
 
 def key(name, case):
-    shared = [roots.KEY, TOOLS, roots.base_key(case.get("base", "node")), case["files"], case["run"], case.get("key")]
+    shared = [roots.KEY, TOOLS, roots.base_key(case.get("base", "node")), case["files"], case["run"]]
+    shared += [case["key"]] if "key" in case else []
     return hashlib.sha256(repr(shared).encode()).hexdigest()
 
 
@@ -291,15 +292,25 @@ def told(where, argv):
         return status, container.log()
 
 
+def baseline(name, case, layers):
+    """Two runs in the builder root, remembered as long as nothing changes."""
+    argv = case.get("builder", case["argv"])
+    own = repr((key(name, case), argv, case.get("env"), case.get("workdir"), Path(__file__).read_text()))
+    known = place(name) / "baseline.json"
+    if roots.stored(known).get("key") != own:
+        with roots.mounted(layers) as builder:
+            roots.store(known, {"key": own, "runs": [told(Where(builder, case), argv) for _ in range(2)]})
+    return roots.stored(known)["runs"]
+
+
 def look(name, case, slimroot, keep):
     """What is wrong with a packed layout; nothing if it holds."""
     spare = roots.spare_folder()
     out = spare / "root"
     layers = prepare(name, case)
     try:
+        runs = baseline(name, case, layers)
         with roots.mounted(layers) as builder:
-            argv = case.get("builder", case["argv"])
-            runs = [told(Where(builder, case), argv) for _ in range(2)]
             wanted = case.get("absent", []) + case.get("present", [])
             nowhere = [path for path in wanted if not os.path.lexists(builder / path)]
         if nowhere:

@@ -14,6 +14,11 @@ pub(super) fn tree(deps: &Deps) -> String {
         if let Some(interpreter) = &deps.interpreter {
             let _ = writeln!(out, "  interpreter {interpreter}");
         }
+        if let Some(built) = &deps.built {
+            let by = built.toolchain.as_deref().unwrap_or("cargo");
+            let linked = if deps.interpreter.is_some() { "" } else { ", static" };
+            let _ = writeln!(out, "  built by {by}, {} modules{linked}", built.modules.len());
+        }
         let mut open = BTreeSet::from([0]);
         // Objects still to print, the next one last: index, depth, line.
         let mut stack: Vec<(Option<usize>, usize, String)> = children(deps, 0, 1);
