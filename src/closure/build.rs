@@ -87,6 +87,12 @@ pub(super) struct Build<'a> {
     pub(super) env: BTreeMap<String, String>,
     /// Commands that were followed: directory and words.
     pub(super) started: BTreeSet<(RootPath, Vec<String>)>,
+    /// Whether objects that were asked about start programs.
+    pub(super) starters: BTreeMap<RootPath, bool>,
+    /// Texts that objects were asked for, and whether they hold them.
+    pub(super) held: BTreeMap<(RootPath, Vec<u8>), bool>,
+    /// Whether what is being added is a script of a package that its own program starts: it has no application.
+    pub(super) is_kin: bool,
     /// The root's package database, once somebody has asked for it.
     database: OnceCell<Option<Rc<dyn Packages + 'a>>>,
 }
@@ -110,6 +116,9 @@ impl<'a> Build<'a> {
             closure,
             depth: 0,
             is_sure: true,
+            starters: BTreeMap::new(),
+            held: BTreeMap::new(),
+            is_kin: false,
             env: request.env.clone(),
             started: BTreeSet::new(),
             database: OnceCell::new(),

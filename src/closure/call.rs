@@ -8,6 +8,8 @@ use crate::loader::{self, Family};
 use crate::path::{RootPath, show};
 use crate::root::FileKind;
 
+/// The group of directories that belong to an application.
+const APPLICATION: &str = "application";
 /// Calls that start each other: a wrapper, the command after it, and so on.
 const MAX_DEPTH: usize = 8;
 /// Most commands, each with its words, that are followed for one image.
@@ -94,7 +96,8 @@ impl Build<'_> {
         }
         self.closure.wanted.extend(needs.profiles);
         // What somebody else's rules have taken, a program that it starts does not take anew without them.
-        let is_new = |home: &Home| self.depth == 0 || !self.closure.homes.contains(&home.dir);
+        let is_known = |home: &Home| self.is_kin && home.group == APPLICATION || self.closure.homes.contains(&home.dir);
+        let is_new = |home: &Home| self.depth == 0 || !is_known(home);
         let homes: Vec<Home> = needs.homes.into_iter().filter(is_new).collect();
         self.closure.homes.extend(homes.iter().map(|home| home.dir.clone()));
         // What a script that itself is only likely to run says of absent programs is not for the user's ears.
@@ -161,7 +164,7 @@ impl Build<'_> {
     }
 
     /// A program that a call starts. One that cannot be started is told, not an error: a word may mean something else.
-    fn command(&mut self, from: &RootPath, command: &Command, depth: usize) -> Result<(), Error> {
+    pub(super) fn command(&mut self, from: &RootPath, command: &Command, depth: usize) -> Result<(), Error> {
         let found = match self.find_program(command.name.as_bytes()) {
             Ok(found) => found,
             Err(_) => {

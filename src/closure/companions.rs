@@ -55,7 +55,7 @@ const NOT_RUN: &[&str] = &[
 /// Where packages put what another program reads: of that program's own packages it is the program's library.
 const ADD_ONS: &[&str] = &["/usr/share/emacs", "/usr/share/fish", "/usr/share/gdb", "/usr/share/vim", "/usr/share/zsh"];
 /// Other commands of the package: each would be an entry of its own, which `--bin` makes it.
-const COMMANDS: &[&str] =
+pub(super) const COMMANDS: &[&str] =
     &["/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/games", "/usr/local/bin", "/usr/local/sbin"];
 /// What only linkers read.
 const NOT_RUN_ENDS: &[&[u8]] = &[b".a", b".pc", b".h"];
@@ -80,11 +80,19 @@ impl Build<'_> {
         let Some(database) = self.database()? else { return Ok(()) };
         let entries: Vec<RootPath> = self.closure.entries.iter().map(|entry| entry.real.clone()).collect();
         for (entry, owner) in database.owners(&entries)? {
-            for package in database.siblings(&owner) {
-                for path in database.contents(&package)?.iter().filter(|path| !is_command(path)) {
+            let mut open = database.siblings(&owner);
+            let mut seen = BTreeSet::from([owner.clone()]);
+            while let Some(package) = open.pop() {
+                if !seen.insert(package.clone()) {
+                    continue;
+                }
+                open.extend(database.siblings(&package));
+                let contents = database.contents(&package)?;
+                for path in contents.iter().filter(|path| !is_command(path) && is_piece(path, &owner)) {
                     self.companion(&entry, &package, path)?;
                 }
             }
+            self.named_commands(&entry, &owner, &database.contents(&owner)?)?;
         }
         Ok(())
     }
@@ -113,15 +121,21 @@ impl Build<'_> {
         Ok(())
     }
 
-    /// Directories of a package's own, such as that of its plug-ins: what was made in them when it was installed (an
-    /// index, a cache) belongs to it too, though no list of files has it.
+    /// Directories of a package's own, such as that of its plug-ins, settings or data: what was made in them when it was
+    /// installed, or by the user since, belongs to it too, though no list of files has it.
     fn private_dirs(&mut self, object: &RootPath, package: &str, contents: &[RootPath]) -> Result<(), Error> {
-        let is_private =
-            |path: &&RootPath| path.parent().is_some_and(|parent| is_library_dir(&parent)) && !is_library_dir(path);
-        for dir in contents.iter().filter(is_private) {
+        for dir in contents {
+            let is_plugins = dir.parent().is_some_and(|parent| is_library_dir(&parent)) && !is_library_dir(dir);
+            if !is_plugins && !is_own(dir, package) {
+                continue;
+            }
             let Some(real) = self.root.follow(dir.as_bytes())?.dir().cloned() else { continue };
             for path in self.root.below(&real)? {
-                self.companion(object, package, &path)?;
+                // What not everybody may read is a key or a password more often than not.
+                let is_open = self.root.meta(&path)?.is_some_and(|meta| meta.mode & 0o4 != 0);
+                if is_plugins || is_open {
+                    self.companion(object, package, &path)?;
+                }
             }
         }
         Ok(())
@@ -159,7 +173,11 @@ impl Build<'_> {
             Some((real, kind)) => {
                 let is_new = !self.closure.nodes.contains_key(&real);
                 self.closure.take(self.root, entry, &RootPath::root(), path.as_bytes(), reason)?;
-                if is_new && kind == FileKind::File { self.elf_file(&real) } else { Ok(()) }
+                if !is_new || kind != FileKind::File {
+                    return Ok(());
+                }
+                self.elf_file(&real)?;
+                entry.map_or(Ok(()), |object| self.companion_script(object, package, &real))
             }
             None => {
                 // A link whose target the user made elsewhere, or a file that was deleted after it was installed.
@@ -187,7 +205,7 @@ fn is_add_on(path: &RootPath, package: &str) -> bool {
 }
 
 /// Whether a path is one of these directories or lies below.
-fn lies_in(path: &RootPath, dirs: &[&str]) -> bool {
+pub(super) fn lies_in(path: &RootPath, dirs: &[&str]) -> bool {
     let rest = dirs.iter().filter_map(|dir| path.as_bytes().strip_prefix(dir.as_bytes()));
     rest.into_iter().any(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
@@ -195,6 +213,26 @@ fn lies_in(path: &RootPath, dirs: &[&str]) -> bool {
 /// Whether a path lies in a directory of commands, private ones too: those of another package are its own business.
 fn is_command(path: &RootPath) -> bool {
     path.parent().is_some_and(|dir| matches!(dir.name(), b"bin" | b"sbin"))
+}
+
+/// Whether a directory holds settings or data of a package's program: /etc/NAME or /usr/share/NAME of a package whose
+/// name begins so.
+fn is_own(dir: &RootPath, package: &str) -> bool {
+    let is_there = dir.parent().is_some_and(|parent| matches!(parent.as_bytes(), b"/etc" | b"/usr/share"));
+    is_there && package.as_bytes().starts_with(dir.name())
+}
+
+/// Whether a path lies in a directory of a program's own: NAME, where directories of programs lie side by side, of a
+/// package whose name begins so, or that NAME begins with. A library for some language that was built from the same
+/// source lies elsewhere, and so does a hook of another program's.
+pub(super) fn is_piece(path: &RootPath, package: &str) -> bool {
+    const BESIDE: [&[u8]; 7] =
+        [b"/etc", b"/usr/share", b"/usr/libexec", b"/var/cache", b"/var/lib", b"/var/log", b"/var/spool"];
+    path.ancestors().iter().chain([path]).any(|dir| {
+        let parent = dir.parent().filter(|parent| BESIDE.contains(&parent.as_bytes()) || is_library_dir(parent));
+        let (name, package) = (dir.name(), package.as_bytes());
+        parent.is_some() && (package.starts_with(name) || name.starts_with(package))
+    })
 }
 
 /// Whether libraries of all kinds lie side by side in a directory: /usr/lib, or a directory of one machine in it.

@@ -10,6 +10,7 @@ mod clues;
 mod companions;
 mod configured;
 mod declared;
+mod kin;
 mod nss;
 mod probes;
 mod query;

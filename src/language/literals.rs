@@ -52,6 +52,8 @@ pub(super) type Literals = BTreeMap<String, (RootPath, usize)>;
 pub(super) struct Named {
     starts: Literals,
     opens: Literals,
+    /// Libraries that are opened by exactly this name.
+    exact: Literals,
     /// Libraries whose absence is worth a word: the application's own, named once.
     wanted: Literals,
 }
@@ -85,6 +87,28 @@ impl Named {
         }
     }
 
+    /// Looks at a Ruby source: `ffi_lib "libz.so.1"`, and of `"/usr/lib/#{arch}/libsass.#{ext}"` the name.
+    pub(super) fn ruby(&mut self, path: &RootPath, text: &[u8]) {
+        for at in find_iter(text, b"ffi_lib ") {
+            let line = text[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+            let rest = text[at + b"ffi_lib ".len()..].split(|byte| *byte == b'\n').next().unwrap_or_default();
+            let rest = String::from_utf8_lossy(&rest[..rest.len().min(MAX_LITERAL)]).into_owned();
+            for quoted in rest.split(['"', '\'']).skip(1).step_by(2) {
+                let name = quoted.rsplit('/').find(|part| !part.is_empty()).unwrap_or_default();
+                let (known, is_computed) = name.split_once("#{").map_or((name, false), |(known, _)| (known, true));
+                let stem = known.trim_end_matches('.');
+                let library = match (stem.starts_with("lib"), stem.contains(".so")) {
+                    (_, true) => stem.to_owned(),
+                    (true, false) => format!("{stem}.so"),
+                    (false, false) => format!("lib{stem}.so"),
+                };
+                if stem.len() > 1 && (!is_computed || known.ends_with('.')) && self.exact.len() < MAX_LITERALS {
+                    self.exact.entry(library).or_insert_with(|| (path.clone(), line));
+                }
+            }
+        }
+    }
+
     /// What of it the root has.
     pub(super) fn ask(&self, call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
         for (text, (path, line)) in &self.starts {
@@ -103,6 +127,11 @@ impl Named {
             let names = if name.ends_with(".so") { versions(call, name)? } else { vec![name.clone()] };
             needs.libraries.push(Library { names, is_wanted, why: format!("{path} opens it in line {line}") });
         }
+        for (name, (path, line)) in &self.exact {
+            let mut names = vec![name.clone()];
+            names.extend(versions(call, name)?);
+            needs.libraries.push(Library { names, is_wanted: false, why: format!("{path} opens it in line {line}") });
+        }
         Ok(())
     }
 }
@@ -118,6 +147,20 @@ pub(super) fn node(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
             }
             let is_out = path.name() == b"node_modules" || app::is_leftover(path);
             Ok(if is_out { Visit::Pass } else { Visit::Enter })
+        })?;
+    }
+    named.ask(call, needs)
+}
+
+/// Libraries that the sources of Ruby gems open.
+pub(super) fn ruby(call: &Call<'_>, dirs: &[RootPath], needs: &mut Needs) -> Result<(), Error> {
+    let mut named = Named::default();
+    for dir in dirs {
+        call.root.visit(dir, &mut |path, meta| {
+            if meta.kind == FileKind::File && path.name().ends_with(b".rb") && meta.size < (1 << 20) {
+                named.ruby(path, &call.root.read(path, 1 << 20)?);
+            }
+            Ok(Visit::Enter)
         })?;
     }
     named.ask(call, needs)

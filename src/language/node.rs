@@ -34,8 +34,13 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     for dir in &starts {
         for above in dir.ancestors() {
             let modules = above.join(MODULES);
-            if call.root.follow(modules.as_bytes())?.dir().is_some() && !modules.is_within(dir) {
-                homes.insert(modules);
+            let Some(real) = call.root.follow(modules.as_bytes())?.dir().cloned() else { continue };
+            // A link to where the application itself lies is the distribution's, whose modules come by name.
+            if real != modules && !dir.is_within(&real) {
+                needs.files.push((modules.clone(), "packages are looked up there".to_owned()));
+            }
+            if !modules.is_within(dir) && !dir.is_within(&real) {
+                homes.insert(real);
             }
         }
     }
@@ -56,7 +61,9 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     kept.extend(unneeded.linked.iter().cloned());
     if call.sonames.iter().any(|name| name.starts_with(b"libnode.so")) {
         let mut sources = kept.clone();
-        sources.extend(call.script()?);
+        if let Some(script) = call.script()? {
+            sources.extend(call.root.follow(script.as_bytes())?.file().map(|(real, _)| real.clone()));
+        }
         for package in shared::named(call.root, &sources)? {
             let why = "code of the application names this module of the distribution".to_owned();
             match call.root.meta(&package)?.is_some_and(|meta| meta.kind == FileKind::Dir) {

@@ -11,12 +11,13 @@ const OWN_DIRECTORY: [&str; 6] =
     ["${FindBin::RealBin}", "${FindBin::Bin}", "$FindBin::RealBin", "$FindBin::Bin", "$RealBin", "$Bin"];
 
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
-    if call.program(|name| name == "perl" || name.starts_with("perl5"))?.is_none() {
+    let Some((program, _)) = call.program(|name| name == "perl" || name.starts_with("perl5"))? else {
         return Ok(Needs::default());
-    }
+    };
     let mut needs = Needs {
         homes: app::plain_homes(call, "application")?,
         notes: app::alone(call)?.into_iter().collect(),
+        profiles: vec![("perl", format!("{program} is started"))],
         ..Needs::default()
     };
     let list = |name: &str| call.env.get(name).into_iter().flat_map(|list| list.split(':')).map(str::to_owned);

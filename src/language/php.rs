@@ -18,7 +18,11 @@ const POOLS: [&str; 3] =
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let is_php = |name: &str| name.starts_with("php");
     let Some((program, _)) = call.program(is_php)? else { return Ok(Needs::default()) };
-    let mut needs = Needs { notes: app::alone(call)?.into_iter().collect(), ..Needs::default() };
+    let mut needs = Needs {
+        notes: app::alone(call)?.into_iter().collect(),
+        profiles: vec![("php", format!("{program} is started"))],
+        ..Needs::default()
+    };
     for dir in app::dirs(call)? {
         let dev = development(call.root, &dir)?;
         if !dev.is_empty() {

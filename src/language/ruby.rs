@@ -1,11 +1,21 @@
 //! Ruby: the application's directory, its bundle and the gems that the environment names; the standard library and
 //! installed gems are the profile's.
 
-use super::{Call, Needs, app};
+use super::{Call, Needs, app, literals};
 use crate::error::Error;
+use crate::path::RootPath;
 
 /// Variables that name directories of gems (gem-environment(1), bundle-config(1)).
 const VARIABLES: [&str; 4] = ["GEM_HOME", "GEM_PATH", "BUNDLE_PATH", "RUBYLIB"];
+
+/// Where gems are installed for all: of Debian, of RubyGems, of the official images.
+const GEMS: [&str; 5] = [
+    "/usr/share/rubygems-integration",
+    "/usr/lib/ruby/vendor_ruby",
+    "/var/lib/gems",
+    "/usr/local/bundle",
+    "/usr/local/lib/ruby/gems",
+];
 
 /// Where bundler keeps its settings: beside the application, or where this variable says (bundle-config(1)).
 const APP_CONFIG: &str = "BUNDLE_APP_CONFIG";
@@ -50,6 +60,11 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
             needs.homes.push(app::home(dir, "Ruby gems", Box::new(|_, _| false)));
         }
     }
+    let mut sources: Vec<RootPath> = needs.homes.iter().map(|home| home.dir.clone()).collect();
+    for dir in GEMS {
+        sources.extend(call.root.follow(dir.as_bytes())?.dir().cloned());
+    }
+    literals::ruby(call, &sources, &mut needs)?;
     // `bundle exec puma` is a call of puma.
     let is_bundle = call.scripts.first().is_some_and(|script| script.name().starts_with(b"bundle"));
     if is_bundle && call.args.first().is_some_and(|word| word == "exec") && call.args.len() > 1 {

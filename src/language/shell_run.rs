@@ -458,11 +458,17 @@ impl<'c, 'a> Reader<'c, 'a> {
     /// Goes through a file that is sourced, if the root has it.
     fn source(&mut self, file: &str) -> Result<(), Error> {
         let mut followed = self.call.root.follow_from(&self.cwd, file.as_bytes())?;
-        if !file.contains('/')
-            && followed.file().is_none()
-            && let Some(path) = program(self.call.root, &self.path, file)?
-        {
-            followed = self.call.root.follow(path.as_bytes())?;
+        if !file.contains('/') && followed.file().is_none() {
+            // A bare name is looked up in PATH, executable or not (POSIX, `dot`). Whoever starts a script that is no
+            // command often puts the directory of the script there.
+            let beside = self.script.parent();
+            for dir in self.path.split(':').filter_map(RootPath::new).chain(beside) {
+                let found = self.call.root.follow(dir.join(file.as_bytes()).as_bytes())?;
+                if found.file().is_some() {
+                    followed = found;
+                    break;
+                }
+            }
         }
         let Some(real) = followed.file().map(|(real, _)| real.clone()) else {
             if self.is_whole && !file.is_empty() && !self.tested.contains(file) {
