@@ -65,6 +65,11 @@ impl<B: Bytes + ?Sized> File<'_, B> {
 
     fn go(&self) -> Option<BuildInfo> {
         const WRITABLE: u32 = 2;
+        // A file whose sections have names says by them whether there is anything to be searched.
+        let section = self.section(b".go.buildinfo");
+        if section.is_none() && self.section(b".shstrtab").is_some() {
+            return None;
+        }
         let writable = self.object.segments.iter().filter(|segment| segment.flags & WRITABLE != 0);
         for segment in writable {
             let data = self.range(segment.offset, segment.size.min(MAX_SEARCHED as u64))?;
