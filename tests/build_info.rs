@@ -85,8 +85,8 @@ fn crates_that_a_program_lists_are_read() {
     let dir = tempfile::tempdir().expect("a directory");
     let (section, program) = (dir.path().join("section"), dir.path().join("prog"));
     let packed = "import json, sys, zlib; open(sys.argv[1], 'wb').write(zlib.compress(json.dumps({'packages': [\
-                  {'name': 'openssl-probe', 'version': '0.1.5', 'source': 'crates.io'}, \
-                  {'name': 'cc', 'version': '1.0.0', 'source': 'crates.io', 'kind': 'build'}]}).encode()))";
+                  {'name': 'openssl-probe', 'version': '0.1.5', 'source': 'registry'}, \
+                  {'name': 'cc', 'version': '1.0.0', 'source': 'registry', 'kind': 'build'}]}).encode()))";
     run(Command::new("python3").args(["-c", packed]).arg(&section));
     let add = format!(".dep-v0={}", section.display());
     run(Command::new("objcopy").args(["--add-section", &add, "/bin/true"]).arg(&program));
