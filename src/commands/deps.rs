@@ -121,6 +121,9 @@ pub(crate) fn run(options: &Options) -> Result<Deps, Error> {
         return Err(Error::new("internal", format!("{} started no process", options.entry)));
     };
     let mut deps = told(&objects, first, options.symbols)?;
+    if matches!(options.format, DepsFormat::Tree | DepsFormat::Json) {
+        deps.built = objects.build_info(&first.loaded[0].real)?;
+    }
     deps.others = processes.map(|process| told(&objects, process, options.symbols)).collect::<Result<_, _>>()?;
     Ok(deps)
 }
@@ -183,7 +186,7 @@ fn told(objects: &Objects<'_>, process: &Process, with_symbols: bool) -> Result<
     Ok(Deps {
         schema: "slimroot.deps.v1",
         interpreter: process.interpreter.as_deref().map(shown),
-        built: process.loaded.first().map_or(Ok(None), |program| objects.build_info(&program.real))?,
+        built: None,
         objects: listed.collect(),
         missing,
         errors,
