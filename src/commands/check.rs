@@ -91,22 +91,10 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
     }
     let root = subject.adopted(&root);
     let Some(entry) = line.first() else {
-        if subject.image.is_none() {
-            return Err(Error::new("bad-argument", "no entry: nothing says what the image starts")
-                .help("slimroot check ENTRY, or slimroot check oci:DIR for a finished image"));
-        }
-        let says = "the image names no entrypoint and no command: nothing starts";
-        let finding = Finding::new("entry-missing", Level::Error, "", says).help("build it with ENTRYPOINT or CMD");
-        return Ok(checked(String::new(), 0, rank(vec![finding], &rankings)));
+        return Ok(checked(String::new(), 0, rank(vec![nothing_starts(&subject)?], &rankings)));
     };
     let is_finished = options.as_is || subject.image.is_some();
-    let (mut request, image) = if options.loaded_only {
-        (Request { processes_only: true, ..super::request(&root, &line)? }, ImageOptions::default())
-    } else {
-        let image = config.image_under(&options.image);
-        let request = build::request_of(&root, &image, &line)?.without_records();
-        if is_finished { (as_is(request), ImageOptions::default()) } else { (request, image) }
-    };
+    let (mut request, image) = asked(options, &config, &root, &line, is_finished)?;
     let linked = made::linked(&mut subject, &root.root, &image, &mut request, watch)?;
     let objects = Objects::new(&subject.root);
     let (closure, stopped) = match made::closure(&subject, &root.root, &objects, &request, (&image, &linked), watch) {
@@ -131,6 +119,33 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
     }
     let count = closure.processes.iter().map(|started| started.process.loaded.len() - started.process.inherited).sum();
     Ok(checked(line.join(" "), count, rank(findings, &rankings)))
+}
+
+/// What no word of the command line and of the image names.
+fn nothing_starts(subject: &Subject) -> Result<Finding, Error> {
+    if subject.image.is_none() {
+        return Err(Error::new("bad-argument", "no entry: nothing says what the image starts")
+            .help("slimroot check ENTRY, or slimroot check oci:DIR for a finished image"));
+    }
+    let says = "the image names no entrypoint and no command: nothing starts";
+    Ok(Finding::new("entry-missing", Level::Error, "", says).help("build it with ENTRYPOINT or CMD"))
+}
+
+/// What is looked at: all that would be packed, what a finished image holds, or only what is loaded.
+fn asked(
+    options: &Options,
+    config: &Config,
+    root: &RootOptions,
+    line: &[String],
+    is_finished: bool,
+) -> Result<(Request, ImageOptions), Error> {
+    if options.loaded_only {
+        let request = Request { processes_only: true, ..super::request(root, line)? };
+        return Ok((request, ImageOptions::default()));
+    }
+    let image = config.image_under(&options.image);
+    let request = build::request_of(root, &image, line)?.without_records();
+    Ok(if is_finished { (as_is(request), ImageOptions::default()) } else { (request, image) })
 }
 
 fn checked(entry: String, objects: usize, findings: Vec<Finding>) -> Checked {
