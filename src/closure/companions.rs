@@ -1,7 +1,7 @@
 //! Companions: what else the package of an entry brought, because it runs with it. Helper programs, plug-ins, data,
 //! configuration and the directories it writes to; not documentation, and not the other commands of the package.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::Build;
 use super::{Companions, NodeKind, Reason};
@@ -130,15 +130,25 @@ impl Build<'_> {
                 continue;
             }
             let Some(real) = self.root.follow(dir.as_bytes())?.dir().cloned() else { continue };
-            for path in self.root.below(&real)? {
+            let below = self.root.below(&real)?;
+            let theirs = if is_plugins { BTreeMap::new() } else { self.of_others(package, &below)? };
+            for path in below.iter().filter(|path| !theirs.contains_key(*path)) {
                 // What not everybody may read is a key or a password more often than not.
-                let is_open = self.root.meta(&path)?.is_some_and(|meta| meta.mode & 0o4 != 0);
+                let is_open = self.root.meta(path)?.is_some_and(|meta| meta.mode & 0o4 != 0);
                 if is_plugins || is_open {
-                    self.companion(object, package, &path)?;
+                    self.companion(object, package, path)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Files that packages of other sources brought: a directory with the name of one package may be everybody's.
+    fn of_others(&self, package: &str, paths: &[RootPath]) -> Result<BTreeMap<RootPath, String>, Error> {
+        let Some(database) = self.database()? else { return Ok(BTreeMap::new()) };
+        let mut owners = database.owners(paths)?;
+        owners.retain(|_, owner| !database.is_kin(package, owner));
+        Ok(owners)
     }
 
     /// A file of a package that is asked for as such: all but what nothing reads at run time.

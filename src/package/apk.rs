@@ -88,6 +88,11 @@ impl Packages for Apk {
         Ok(self.packages.get(package).map(|stanza| stanza.contents.clone()).unwrap_or_default())
     }
 
+    fn is_kin(&self, package: &str, other: &str) -> bool {
+        let origin = |name: &str| self.packages.get(name).map(|stanza| &stanza.origin);
+        origin(package).is_some() && origin(package) == origin(other)
+    }
+
     fn halves(&self, package: &str) -> Vec<String> {
         // Data that only one program needs is split off under its name.
         let Some(own) = self.packages.get(package) else { return Vec::new() };

@@ -129,6 +129,11 @@ impl Packages for Dpkg<'_> {
         own.depends.iter().filter(is_half).cloned().collect()
     }
 
+    fn is_kin(&self, package: &str, other: &str) -> bool {
+        let source = |name: &str| self.stanzas.get(name).map(|stanza| &stanza.source);
+        source(package).is_some() && source(package) == source(other)
+    }
+
     fn siblings(&self, package: &str) -> Vec<String> {
         let Some(own) = self.stanzas.get(package) else { return Vec::new() };
         let is_kin = |name: &&String| self.stanzas.get(*name).is_some_and(|stanza| stanza.source == own.source);
@@ -222,5 +227,6 @@ mod tests {
         assert_eq!(database.contents("libc6").expect("readable").len(), 2 - 1);
         assert_eq!(database.halves("web"), ["web-common"]);
         assert_eq!(database.siblings("web"), ["web-common", "web-plugins"]);
+        assert!(database.is_kin("web", "web-common") && !database.is_kin("web", "libc6"));
     }
 }

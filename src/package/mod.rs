@@ -33,6 +33,9 @@ pub trait Packages {
     /// always installed with it.
     fn halves(&self, package: &str) -> Vec<String>;
 
+    /// Whether two packages are built from the same source.
+    fn is_kin(&self, package: &str, other: &str) -> bool;
+
     /// Packages that this one depends on and that are built from the same source: one program in pieces, such as its
     /// plug-ins.
     fn siblings(&self, package: &str) -> Vec<String> {

@@ -204,6 +204,11 @@ impl Packages for Rpm<'_> {
         self.packages.get(package).map(of).unwrap_or_default()
     }
 
+    fn is_kin(&self, package: &str, other: &str) -> bool {
+        let source = |key: &str| self.packages.get(key).map(|package| package.header.text(header::SOURCE_RPM));
+        source(package).is_some() && source(package) == source(other)
+    }
+
     fn halves(&self, package: &str) -> Vec<String> {
         self.kin(package, Package::is_for_all)
     }
