@@ -281,6 +281,10 @@ fn shared(
     for _ in 0..MAX_FRAMEWORKS {
         let Some((framework, policy)) = open.pop() else { break };
         let name = framework.name.clone();
+        // A name is one of a directory; a file may say anything.
+        if name.is_empty() || name.contains('/') || name == ".." {
+            continue;
+        }
         let mut asked = Version::parse(&framework.version).map(|version| (version, policy));
         if let Some(exact) = exactly.filter(|_| name == "Microsoft.NETCore.App") {
             asked = Version::parse(exact).map(|version| (version, RollForward::Disable));

@@ -458,7 +458,7 @@ impl<'c, 'a> Reader<'c, 'a> {
     /// Goes through a file that is sourced, if the root has it.
     fn source(&mut self, file: &str) -> Result<(), Error> {
         let mut followed = self.call.root.follow_from(&self.cwd, file.as_bytes())?;
-        if !file.contains('/') && followed.file().is_none() {
+        if !file.is_empty() && !file.contains('/') && followed.file().is_none() {
             // A bare name is looked up in PATH, executable or not (POSIX, `dot`). Whoever starts a script that is no
             // command often puts the directory of the script there.
             let beside = self.script.parent();
