@@ -110,6 +110,7 @@ why = "w"
 A = "b"
 T
 printf 'Package: prog\nArchitecture: amd64\nDepends: prog-common (= 1), libc6 | x\n\nPackage: prog-common\nSource: prog (1)\nArchitecture: all\n\n%%%%\n/.\n/etc/a.conf\n/usr/lib/prog\n/var/lib/prog\n/usr/lib/liba.so\n' >seeds/dpkg/two
+printf 'Package: prog\nArchitecture: amd64\nDepends: prog-common\n\nPackage: prog-common\nSource: prog\nArchitecture: all\n\n%%%%\n/etc/x\n/usr/lib/prog\n' >seeds/dpkg/architecture
 printf 'liba.so:/usr/lib/libd.so # x\n$ORIGIN/../lib:${LIB}/$PLATFORM;/usr/lib//\n' >seeds/lists/tokens
 printf ':rel:/lib\n/usr/lib' >seeds/lists/plain
 # Databases of fixtures/rpm; `sqlite` and `header` were taken out of what rpm made of the same packages.

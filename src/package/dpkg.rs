@@ -38,7 +38,9 @@ impl<'r> Dpkg<'r> {
 
     /// A file of the database about a package, which is named with its architecture if there may be several.
     fn info_file(&self, package: &str, what: &str) -> Result<Vec<u8>, Error> {
-        for name in [format!("{package}.{what}"), format!("{package}:{}.{what}", self.arch())] {
+        let names = [format!("{package}.{what}"), format!("{package}:{}.{what}", self.arch())];
+        // A status file may call a package or an architecture anything.
+        for name in names.iter().filter(|name| !name.contains('/')) {
             let path = self.info.join(name.as_bytes());
             if self.root.meta(&path)?.is_some() {
                 return self.root.read(&path, MAX_FILE);
@@ -222,6 +224,7 @@ mod tests {
         assert_eq!(owner("/usr/bin/web").as_deref(), Some("web"));
         assert_eq!(owner("/usr/lib/libc.so.6").as_deref(), Some("libc6"));
         assert_eq!(owner("/usr/bin/we"), None);
+        assert_eq!(database.contents("../info/web").expect("readable"), []);
         let contents = database.contents("web").expect("readable");
         assert_eq!(contents, ["/bin", "/bin/web", "/usr/lib/web"].map(path));
         assert_eq!(database.contents("libc6").expect("readable").len(), 2 - 1);
