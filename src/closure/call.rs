@@ -56,7 +56,7 @@ impl Build<'_> {
         let mut chain = Chain::default();
         let first = self.closure.processes.len();
         self.program(from, path, reason, &mut chain)?;
-        if depth > MAX_DEPTH {
+        if self.request.processes_only || depth > MAX_DEPTH {
             return Ok(());
         }
         let processes = &self.closure.processes[first..];
@@ -79,10 +79,6 @@ impl Build<'_> {
                 .and_then(|started| started.process.facts.as_ref())
                 .is_some_and(|facts| facts.family == Family::Musl),
         };
-        if self.request.processes_only {
-            self.closure.unstarted.extend(language::unstarted(&call)?);
-            return Ok(());
-        }
         let needs = language::needs(&call)?;
         let entry = self.root.follow(path.as_bytes())?.file().map_or_else(|| path.clone(), |(real, _)| real.clone());
         for (file, why) in needs.files {

@@ -188,14 +188,6 @@ pub fn needs(call: &Call<'_>) -> Result<Needs, Error> {
     Ok(all)
 }
 
-/// What a call would start and the root does not have.
-///
-/// # Errors
-/// `unreadable`.
-pub fn unstarted(call: &Call<'_>) -> Result<Vec<Unstarted>, Error> {
-    shell::unstarted(call)
-}
-
 impl Call<'_> {
     /// The program among those started whose real file has a name that fits; its path as called.
     fn program(&self, fits: impl Fn(&str) -> bool) -> Result<Option<(RootPath, RootPath)>, Error> {

@@ -186,11 +186,6 @@ fn lies_in(path: &RootPath, dirs: &[&str]) -> bool {
     dirs.iter().filter_map(RootPath::new).any(|dir| path.is_within(&dir))
 }
 
-/// What a script would start and the root does not have: all that is asked of a finished image.
-pub(super) fn unstarted(call: &Call<'_>) -> Result<Vec<shell_run::Unstarted>, Error> {
-    Ok(find(call)?.unstarted)
-}
-
 #[cfg(test)]
 mod tests {
     use super::words;
