@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::shell_run::Reader;
-use super::{Call, Command, Home, Needs, app, shell_run};
+use super::{Call, Command, Home, Needs, app};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, Root};
