@@ -1,6 +1,7 @@
 //! dpkg, of Debian and its kin: `/var/lib/dpkg/status` and `info/PACKAGE.list` (dpkg-query(1), deb-control(5)); in images
 //! that hold parts of packages `status.d/PACKAGE` and `status.d/PACKAGE.md5sums`, which scanners read.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Packages;
@@ -19,6 +20,13 @@ pub(super) struct Dpkg<'r> {
     root: &'r Root,
     stanzas: BTreeMap<String, Stanza>,
     info: RootPath,
+    lists: OnceCell<Vec<List>>,
+}
+
+/// The paths that one package came with, one a line.
+struct List {
+    package: String,
+    text: Vec<u8>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -33,7 +41,8 @@ impl<'r> Dpkg<'r> {
     pub(super) fn open(root: &'r Root) -> Result<Option<Self>, Error> {
         let Some((_, status)) = root.read_followed(STATUS, MAX_FILE)? else { return Ok(None) };
         let Some(info) = root.follow(INFO)?.dir().cloned() else { return Ok(None) };
-        Ok(Some(Self { root, stanzas: parse_status(&String::from_utf8_lossy(&status)), info }))
+        let stanzas = parse_status(&String::from_utf8_lossy(&status));
+        Ok(Some(Self { root, stanzas, info, lists: OnceCell::new() }))
     }
 
     /// A file of the database about a package, which is named with its architecture if there may be several.
@@ -47,6 +56,21 @@ impl<'r> Dpkg<'r> {
             }
         }
         Ok(Vec::new())
+    }
+
+    /// The lists of all packages, read once: a root has hundreds, and many ask who owns a file.
+    fn lists(&self) -> Result<&[List], Error> {
+        if let Some(known) = self.lists.get() {
+            return Ok(known);
+        }
+        let mut lists = Vec::new();
+        for name in self.root.list(&self.info)? {
+            let Some(package) = name.strip_suffix(b".list") else { continue };
+            let package = String::from_utf8_lossy(package);
+            let package = package.split(':').next().unwrap_or_default().to_owned();
+            lists.push(List { package, text: self.root.read(&self.info.join(&name), MAX_FILE)? });
+        }
+        Ok(self.lists.get_or_init(|| lists))
     }
 
     /// The architecture that packages of several are listed under: that of the database itself.
@@ -67,13 +91,9 @@ impl Packages for Dpkg<'_> {
         let wanted: HashMap<Vec<u8>, &RootPath> =
             paths.iter().flat_map(|path| spellings(path).into_iter().map(move |text| (text, path))).collect();
         let mut found = BTreeMap::new();
-        for name in self.root.list(&self.info)? {
-            let Some(package) = name.strip_suffix(b".list") else { continue };
-            let list = self.root.read(&self.info.join(&name), MAX_FILE)?;
-            for path in list.split(|b| *b == b'\n').filter_map(|line| wanted.get(line)) {
-                let package = String::from_utf8_lossy(package).into_owned();
-                let package = package.split(':').next().unwrap_or_default().to_owned();
-                found.insert((*path).clone(), package);
+        for list in self.lists()? {
+            for path in list.text.split(|b| *b == b'\n').filter_map(|line| wanted.get(line)) {
+                found.insert((*path).clone(), list.package.clone());
             }
         }
         Ok(found)
@@ -86,15 +106,8 @@ impl Packages for Dpkg<'_> {
 
     fn with_name(&self, name: &[u8]) -> Result<Option<String>, Error> {
         let end = [b"/", name].concat();
-        for file in self.root.list(&self.info)? {
-            let Some(package) = file.strip_suffix(b".list") else { continue };
-            let list = self.root.read(&self.info.join(&file), MAX_FILE)?;
-            if list.split(|b| *b == b'\n').any(|line| line.ends_with(&end)) {
-                let package = String::from_utf8_lossy(package).into_owned();
-                return Ok(Some(package.split(':').next().unwrap_or_default().to_owned()));
-            }
-        }
-        Ok(None)
+        let names = |list: &&List| list.text.split(|b| *b == b'\n').any(|line| line.ends_with(&end));
+        Ok(self.lists()?.iter().find(names).map(|list| list.package.clone()))
     }
 
     fn records(
