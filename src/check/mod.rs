@@ -56,7 +56,7 @@ use std::cell::OnceCell;
 use crate::closure::{Closure, Fired};
 use crate::error::{ERROR_CODES, Error};
 use crate::finding::{Finding, Level};
-use crate::loader::{Loaded, Objects, Role};
+use crate::loader::{Objects, Role};
 use crate::package::{self, Packages};
 use crate::path::RootPath;
 use crate::plan::{Identity, RunSettings};
@@ -135,8 +135,9 @@ impl<'a> Evidence<'a> {
         for started in
             self.closure.processes.iter().filter(|started| started.required && started.process.inherited == 0)
         {
-            let is_executed = |object: &&Loaded| matches!(object.role, Role::Entry | Role::Interpreter | Role::Shim);
-            found.extend(started.process.loaded.iter().filter(is_executed).map(|object| object.real.clone()));
+            let is_executed = |role: &Role| matches!(role, Role::Entry | Role::Interpreter | Role::Shim);
+            let loaded = started.process.loaded.iter().filter(|object| is_executed(&object.role));
+            found.extend(loaded.map(|object| object.real.clone()));
         }
         found.sort();
         found.dedup();

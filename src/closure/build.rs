@@ -6,9 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::script::{HEAD, MAX_CHAIN, env_command, parse_shebang};
-use super::strings::library_names;
 use super::{Closure, Reason, Request, Started};
-use crate::elf::Priority;
 use crate::error::Error;
 use crate::loader::{self, Answer, Conditions, FoundBy, Objects, Process, Role};
 use crate::package::{self, Packages};
@@ -47,7 +45,7 @@ impl Closure {
             build.package(package)?;
         }
         for profile in &request.profiles {
-            build.profile(profile, true)?;
+            build.asked(profile)?;
         }
         build.want_trust()?;
         build.automatic()?;
@@ -89,8 +87,12 @@ pub(super) struct Build<'a> {
     pub(super) started: BTreeSet<(RootPath, Vec<String>)>,
     /// Whether objects that were asked about start programs.
     pub(super) starters: BTreeMap<RootPath, bool>,
-    /// Texts that objects were asked for, and whether they hold them.
+    /// Which of the texts that profiles ask for stand in each program.
+    pub(super) texts: BTreeMap<RootPath, BTreeSet<String>>,
+    /// Other texts that objects were asked for, and whether they hold them.
     pub(super) held: BTreeMap<(RootPath, Vec<u8>), bool>,
+    /// The process in which plug-ins of what is being added are opened: its place in [`Closure::processes`].
+    pub(super) host: Option<usize>,
     /// Whether what is being added is a script of a package that its own program starts: it has no application.
     pub(super) is_kin: bool,
     /// The root's package database, once somebody has asked for it.
@@ -117,7 +119,9 @@ impl<'a> Build<'a> {
             depth: 0,
             is_sure: true,
             starters: BTreeMap::new(),
+            texts: BTreeMap::new(),
             held: BTreeMap::new(),
+            host: None,
             is_kin: false,
             env: request.env.clone(),
             started: BTreeSet::new(),
@@ -280,7 +284,7 @@ impl Build<'_> {
         self.add_dlopened(process)
     }
 
-    fn add_objects(&mut self, process: &Process, subject: &RootPath) -> Result<(), Error> {
+    pub(super) fn add_objects(&mut self, process: &Process, subject: &RootPath) -> Result<(), Error> {
         let cwd = self.conditions.cwd.clone();
         for object in &process.loaded[process.inherited..] {
             if matches!(object.role, Role::Interpreter | Role::Shim) {
@@ -309,26 +313,6 @@ impl Build<'_> {
         Ok(())
     }
 
-    /// Adds the libraries whose names stand in the program itself, if it imports what opens them. That they are opened
-    /// is likely, not sure: what does not resolve is nothing.
-    fn add_named_libraries(&mut self, process: &Process, program: &RootPath) -> Result<(), Error> {
-        if !self.is_opener(program)? {
-            return Ok(());
-        }
-        let cwd = self.conditions.cwd.clone();
-        for name in library_names(self.root, program)? {
-            let opened = loader::open(self.objects, process, 0, &name, &self.conditions)?;
-            let Some(opened) = opened else { continue };
-            if let Some(plugin) = opened.loaded.get(opened.inherited) {
-                let (path, real) = (plugin.path.clone(), plugin.real.clone());
-                self.closure.take(self.root, Some(program), &cwd, &path, Reason::Opens { name })?;
-                self.add_process(&opened, &real)?;
-                self.closure.processes.push(Started { process: opened, required: false, is_command: false });
-            }
-        }
-        Ok(())
-    }
-
     fn add_variant(&mut self, process: &Process, level: &str) -> Result<(), Error> {
         let cwd = self.conditions.cwd.clone();
         for object in process.loaded.iter().filter(|object| object.role == Role::Library) {
@@ -339,126 +323,5 @@ impl Build<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Adds what `.note.dlopen` notes name, then what the notes of that name. Each note is followed once: libraries may
-    /// name each other in as many orders as there are.
-    fn add_dlopened(&mut self, process: &Process) -> Result<(), Error> {
-        let mut followed = BTreeSet::new();
-        let mut open = self.open_noted(process, &mut followed)?;
-        while let Some(started) = open.pop() {
-            let more = self.open_noted(&started.process, &mut followed)?;
-            open.extend(more);
-            self.closure.processes.push(started);
-        }
-        Ok(())
-    }
-
-    /// Adds what the notes of one process name: of each note the first soname that is found, opened in this process.
-    fn open_noted(
-        &mut self,
-        process: &Process,
-        followed: &mut BTreeSet<(RootPath, usize)>,
-    ) -> Result<Vec<Started>, Error> {
-        let cwd = self.conditions.cwd.clone();
-        let mut found = Vec::new();
-        for (index, object) in process.loaded.iter().enumerate().skip(process.inherited) {
-            for (at, note) in object.elf.dlopen.iter().enumerate() {
-                if note.priority < Priority::Recommended || !followed.insert((object.real.clone(), at)) {
-                    continue;
-                }
-                let mut is_found = false;
-                for name in &note.sonames {
-                    let opened = loader::open(self.objects, process, index, name.as_bytes(), &self.conditions)?;
-                    let Some(opened) = opened else { continue };
-                    is_found = true;
-                    if let Some(plugin) = opened.loaded.get(opened.inherited) {
-                        let reason = Reason::Dlopen {
-                            name: name.clone(),
-                            feature: note.feature.clone(),
-                            priority: note.priority,
-                        };
-                        let (from, real) = (object.real.clone(), plugin.real.clone());
-                        self.closure.take(self.root, Some(&from), &cwd, &plugin.path, reason)?;
-                        self.add_objects(&opened, &real)?;
-                        found.push(Started {
-                            process: opened,
-                            required: note.priority == Priority::Required,
-                            is_command: false,
-                        });
-                    }
-                    break;
-                }
-                let unopened = (object.real.clone(), note.clone());
-                if !is_found && !self.closure.unopened.contains(&unopened) {
-                    self.closure.unopened.push(unopened);
-                }
-            }
-        }
-        found.reverse();
-        Ok(found)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::root::MemTree;
-
-    /// An x86-64 file with an interpreter, and notes that each name one library.
-    fn object(names: &[String]) -> Vec<u8> {
-        const INTERPRETER: &[u8] = b"/lib64/ld.so\0";
-        let mut notes = Vec::new();
-        for name in names {
-            let mut text = format!("[{{\"soname\":[\"{name}\"]}}]").into_bytes();
-            text.resize(text.len().next_multiple_of(4), 0);
-            for word in [4, u32::try_from(text.len()).expect("small"), 0x407c_0c0a] {
-                notes.extend_from_slice(&word.to_le_bytes());
-            }
-            notes.extend_from_slice(b"FDO\0");
-            notes.extend_from_slice(&text);
-        }
-        let mut out = b"\x7fELF\x02\x01\x01".to_vec();
-        out.resize(16, 0);
-        let mut put = |value: usize, size: usize| out.extend_from_slice(&value.to_le_bytes()[..size]);
-        for (value, size) in
-            [(3, 2), (62, 2), (1, 4), (0, 8), (64, 8), (0, 8), (0, 4), (64, 2), (56, 2), (4, 2), (0, 6)]
-        {
-            put(value, size);
-        }
-        let (start, length) = (64 + 4 * 56, INTERPRETER.len() + 3);
-        // PT_LOAD of the headers, PT_DYNAMIC without a tag, PT_INTERP, PT_NOTE.
-        for (kind, from, size) in
-            [(1, 0, start), (2, start, 0), (3, start, INTERPRETER.len()), (4, start + length, notes.len())]
-        {
-            for (value, size) in [(kind, 4), (4, 4), (from, 8), (from, 8), (from, 8), (size, 8), (size, 8), (1, 8)] {
-                put(value, size);
-            }
-        }
-        out.extend_from_slice(INTERPRETER);
-        out.resize(start + length, 0);
-        out.extend_from_slice(&notes);
-        out
-    }
-
-    #[test]
-    fn notes_that_name_each_other_are_followed_once() {
-        let names: Vec<String> = (0..16).map(|index| format!("lib{index}.so")).collect();
-        let mut tree = MemTree::default();
-        tree.file("/bin/prog", 0o755, object(&names[..1])).file("/lib64/ld.so", 0o755, object(&[]));
-        for name in &names {
-            tree.file(&format!("/lib64/{name}"), 0o644, object(&names));
-        }
-        let root = Root::new(Arc::new(tree));
-        let request = Request { entry: "/bin/prog".to_owned(), ..Request::default() };
-        let closure = Closure::build(&root, &Objects::new(&root), &request).expect("a closure");
-        for name in &names {
-            let path = RootPath::root().join(b"lib64").join(name.as_bytes());
-            assert!(closure.nodes.contains_key(&path), "{path} is in");
-        }
-        let notes = 1 + names.len() * names.len();
-        assert!(closure.processes.len() <= 1 + notes, "{} for {notes} notes", closure.processes.len());
     }
 }

@@ -1,10 +1,12 @@
 //! How an entry is called, and what its language says that such a call needs.
 
 use super::build::{Build, Chain};
-use super::{EntryPoint, Reason, Started};
+use super::clues::Sign;
+use super::open::Opened;
+use super::{EntryPoint, Reason};
 use crate::error::Error;
 use crate::language::{self, Call, Command, Home, Library, Start};
-use crate::loader::{self, Family};
+use crate::loader::Family;
 use crate::path::{RootPath, show};
 use crate::root::FileKind;
 
@@ -80,35 +82,25 @@ impl Build<'_> {
                 .is_some_and(|facts| facts.family == Family::Musl),
         };
         let needs = language::needs(&call)?;
-        let entry = self.root.follow(path.as_bytes())?.file().map_or_else(|| path.clone(), |(real, _)| real.clone());
-        for (file, why) in needs.files {
-            let reason = Reason::Home { group: "arguments", why };
-            let taken = self.closure.take(self.root, Some(&entry), &RootPath::root(), file.as_bytes(), reason)?;
-            if let Some(real) = taken
-                && self.root.meta(&real)?.is_some_and(|meta| meta.kind == FileKind::File)
-            {
-                self.elf_file(&real)?;
-            }
-        }
-        self.closure.wanted.extend(needs.profiles);
-        // What somebody else's rules have taken, a program that it starts does not take anew without them.
-        let is_known = |home: &Home| self.is_kin && home.group == APPLICATION || self.closure.homes.contains(&home.dir);
-        let is_new = |home: &Home| self.depth == 0 || !is_known(home);
-        let homes: Vec<Home> = needs.homes.into_iter().filter(is_new).collect();
-        self.closure.homes.extend(homes.iter().map(|home| home.dir.clone()));
-        // What a script that itself is only likely to run says of absent programs is not for the user's ears.
-        if self.is_sure {
-            self.closure.notes.extend(needs.notes);
-            self.closure.unstarted.extend(needs.unstarted);
-        }
+        let real =
+            |path: &RootPath| Ok::<_, Error>(self.root.follow(path.as_bytes())?.file().map(|(real, _)| real.clone()));
+        let entry = real(path)?.unwrap_or_else(|| path.clone());
+        // Modules and add-ons are opened in the process of the program that reads the script.
+        let program = call.programs.last().map(real).transpose()?.flatten();
         if let Some(program) = call.programs.last() {
             for library in &needs.libraries {
                 self.library(program, library)?;
             }
         }
-        for home in &homes {
-            self.home(home)?;
+        for (profile, says) in needs.profiles {
+            self.closure.wanted.entry(profile).or_insert(Sign { says, object: program.clone() });
         }
+        // What a script that itself is only likely to run says of absent programs is not for the user's ears.
+        if self.is_sure {
+            self.closure.notes.extend(needs.notes);
+            self.closure.unstarted.extend(needs.unstarted);
+        }
+        self.hosted_by(program.as_ref(), |build| build.belongings(&entry, needs.files, needs.homes))?;
         for start in needs.starts {
             self.started(&entry, start, depth)?;
         }
@@ -125,22 +117,34 @@ impl Build<'_> {
         Ok(())
     }
 
+    /// Files and directories that belong to a call.
+    fn belongings(&mut self, entry: &RootPath, files: Vec<(RootPath, String)>, homes: Vec<Home>) -> Result<(), Error> {
+        for (file, why) in files {
+            let reason = Reason::Home { group: "arguments", why };
+            let taken = self.closure.take(self.root, Some(entry), &RootPath::root(), file.as_bytes(), reason)?;
+            if let Some(real) = taken
+                && self.root.meta(&real)?.is_some_and(|meta| meta.kind == FileKind::File)
+            {
+                self.elf_file(&real)?;
+            }
+        }
+        // What somebody else's rules have taken, a program that it starts does not take anew without them.
+        let is_known = |home: &Home| self.is_kin && home.group == APPLICATION || self.closure.homes.contains(&home.dir);
+        let is_new = |home: &Home| self.depth == 0 || !is_known(home);
+        let homes: Vec<Home> = homes.into_iter().filter(is_new).collect();
+        self.closure.homes.extend(homes.iter().map(|home| home.dir.clone()));
+        homes.iter().try_for_each(|home| self.home(home))
+    }
+
     /// A library that is opened by name in the process of a program: of its names the first that is found.
     fn library(&mut self, program: &RootPath, library: &Library) -> Result<(), Error> {
         let host = self.closure.processes.iter().find(|started| started.process.loaded[0].path == program.as_bytes());
         let Some(host) = host.map(|started| started.process.clone()) else { return Ok(()) };
-        let cwd = self.conditions.cwd.clone();
         for name in &library.names {
-            let opened = loader::open(self.objects, &host, 0, name.as_bytes(), &self.conditions)?;
-            let Some(opened) = opened else { continue };
-            if let Some(plugin) = opened.loaded.get(opened.inherited) {
-                let reason = Reason::Home { group: "libraries opened by name", why: library.why.clone() };
-                let (path, real) = (plugin.path.clone(), plugin.real.clone());
-                self.closure.take(self.root, Some(program), &cwd, &path, reason)?;
-                self.add_process(&opened, &real)?;
-                self.closure.processes.push(Started { process: opened, required: false, is_command: false });
+            let reason = Reason::Home { group: "libraries opened by name", why: library.why.clone() };
+            if !matches!(self.open(&host, name.as_bytes(), Some(program), reason)?, Opened::Absent) {
+                return Ok(());
             }
-            return Ok(());
         }
         if library.is_wanted {
             let name = library.names.last().map_or("", String::as_str);

@@ -1,33 +1,25 @@
-//! Profiles that know when they are needed: signs of the need in what was resolved so far.
+//! Signs of a need: what of a profile's clues the closure shows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Started;
 use super::build::Build;
-use super::{Reason, Started};
+use super::strings::texts_in;
 use crate::error::Error;
-use crate::loader;
 use crate::path::{RootPath, show};
-use crate::profile::{Clue, EntryKind, Profile};
+use crate::profile::{Clue, EntryKind, fits};
 
-/// Bytes of a program that are searched for strings at a time, and by how much the pieces overlap.
-const PIECE: usize = 1 << 20;
-const OVERLAP: usize = 256;
-
-/// A profile that was applied by itself.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct Fired {
-    /// Its name.
-    pub profile: String,
-    /// The sign: which object, and what of it.
-    pub because: String,
-    /// Files that came in by it.
-    pub files: usize,
-    /// Their bytes.
-    pub bytes: u64,
+/// What shows a clue.
+#[derive(Clone, Debug)]
+pub(super) struct Sign {
+    /// In words.
+    pub(super) says: String,
+    /// The object that shows it, if one does.
+    pub(super) object: Option<RootPath>,
 }
 
 /// What the processes of the entries show.
-struct Signs {
+pub(super) struct Signs {
     /// SONAMEs with the object that has each.
     sonames: BTreeMap<Vec<u8>, RootPath>,
     /// Imported names with the first object that imports each.
@@ -39,76 +31,7 @@ struct Signs {
 }
 
 impl Build<'_> {
-    /// Applies the profiles whose signs are there.
-    pub(super) fn automatic(&mut self) -> Result<(), Error> {
-        let request = self.request;
-        if request.automatic.is_empty() {
-            return Ok(());
-        }
-        // What one profile's configuration names may show the need of another.
-        loop {
-            let known = self.closure.named_modules.len();
-            self.fire_shown()?;
-            if self.closure.named_modules.len() == known {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Applies the profiles whose signs are there now.
-    fn fire_shown(&mut self) -> Result<(), Error> {
-        let request = self.request;
-        let signs = self.signs()?;
-        for profile in &request.automatic {
-            if self.closure.fired.iter().any(|fired| fired.profile == profile.name) {
-                continue;
-            }
-            let mut shown =
-                self.closure.wanted.iter().find(|(name, _)| *name == profile.name).map(|(_, sign)| sign.clone());
-            let clues = if shown.is_none() { profile.when.as_slice() } else { &[] };
-            for clue in clues {
-                if let Some(sign) = self.sign(clue, &signs)? {
-                    shown = Some(sign);
-                    break;
-                }
-            }
-            if let Some(because) = shown {
-                self.fire(profile, because)?;
-                for name in &profile.extends {
-                    let extended = request.automatic.iter().find(|other| other.name == *name);
-                    let is_new = !self.closure.fired.iter().any(|fired| fired.profile == *name);
-                    if let Some(extended) = extended.filter(|_| is_new) {
-                        self.fire(extended, format!("the profile {} brings it", profile.name))?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn fire(&mut self, profile: &Profile, because: String) -> Result<(), Error> {
-        let first = self.closure.edges.len();
-        self.profile(profile, false)?;
-        let closure = &self.closure;
-        // What has no older reason came in by this profile.
-        let is_new = |path: &&RootPath| closure.reached.get(*path).and_then(|edges| edges.first()) >= Some(&first);
-        let paths: BTreeSet<&RootPath> = closure.edges[first..].iter().map(|edge| &edge.to).filter(is_new).collect();
-        let new = || paths.iter().filter_map(|path| closure.nodes.get(*path));
-        let is_file =
-            |node: &&super::NodeKind| matches!(node, super::NodeKind::File(_) | super::NodeKind::MadeFile { .. });
-        let files = new().filter(is_file).count();
-        // Names of one inode are one file in the image too.
-        let mut inodes = BTreeSet::new();
-        let bytes = new().map(|node| match node {
-            super::NodeKind::File(meta) if meta.links > 1 && !inodes.insert(meta.identity) => 0,
-            node => node.size(),
-        });
-        let bytes = bytes.sum();
-        self.closure.fired.push(Fired { profile: profile.name.clone(), because, files, bytes });
-        Ok(())
-    }
-
-    fn signs(&self) -> Result<Signs, Error> {
+    pub(super) fn signs(&self) -> Result<Signs, Error> {
         let mut signs = Signs {
             sonames: BTreeMap::new(),
             anywhere: BTreeMap::new(),
@@ -129,9 +52,7 @@ impl Build<'_> {
                 if !seen.insert(object.real.clone()) {
                     continue;
                 }
-                // One without DT_SONAME is known by the name of its file, as the loader knows it.
-                let soname = object.elf.soname.clone().unwrap_or_else(|| object.real.name().to_vec());
-                signs.sonames.entry(soname).or_insert_with(|| object.real.clone());
+                signs.sonames.entry(object.name().to_vec()).or_insert_with(|| object.real.clone());
                 for name in self.objects.imports(&object.real)? {
                     if is_program {
                         signs.entry.entry(name.clone()).or_insert_with(|| object.real.clone());
@@ -143,31 +64,41 @@ impl Build<'_> {
         Ok(signs)
     }
 
-    /// What shows a clue, in words; `None` if nothing does.
-    fn sign(&self, clue: &Clue, signs: &Signs) -> Result<Option<String>, Error> {
-        let mut said = Vec::new();
+    /// What shows a clue; `None` if nothing does.
+    pub(super) fn sign(&mut self, clue: &Clue, signs: &Signs) -> Result<Option<Sign>, Error> {
+        let mut shown = Sign { says: String::new(), object: None };
         if let Some(wanted) = &clue.soname {
-            let fits = |soname: &Vec<u8>| match wanted.strip_suffix('*') {
-                Some(start) => soname.starts_with(start.as_bytes()),
-                None => soname == wanted.as_bytes(),
-            };
-            let Some((soname, _)) = signs.sonames.iter().find(|(soname, _)| fits(soname)) else { return Ok(None) };
-            said.push(format!("{} is loaded", show(soname)));
+            let found = signs.sonames.iter().find(|(soname, _)| fits(wanted, soname));
+            let Some((soname, object)) = found else { return Ok(None) };
+            shown.add(format!("{} is loaded", show(soname)), Some(object));
         }
         if !clue.imports.is_empty() {
             let table = if clue.anywhere { &signs.anywhere } else { &signs.entry };
             let found = clue.imports.iter().find_map(|name| Some((name, table.get(name.as_bytes())?)));
             let Some((name, object)) = found else { return Ok(None) };
-            said.push(format!("{object} imports {name}"));
+            shown.add(format!("{object} imports {name}"), Some(object));
         }
         if !clue.strings.is_empty() {
             let Some((program, text)) = self.string_in(&clue.strings, &signs.programs)? else { return Ok(None) };
-            said.push(format!("{program} holds the text {}", text.trim_end_matches('\0')));
+            shown.add(format!("{program} holds the text {}", text.trim_end_matches('\0')), Some(&program));
         }
         if !clue.modules.is_empty() {
             let Some((program, name)) = self.module_in(&clue.modules, &signs.programs)? else { return Ok(None) };
-            said.push(format!("{program} is built with {name}"));
+            shown.add(format!("{program} is built with {name}"), Some(&program));
         }
+        if let Some(wanted) = &clue.interpreter {
+            let mut programs = signs.programs.iter().filter(|_| self.is_script());
+            let Some(program) = programs.find(|path| fits(wanted, path.name())) else { return Ok(None) };
+            shown.add(format!("the entry is a script for {}", show(program.name())), Some(program));
+        }
+        let Some(around) = self.around(clue)? else { return Ok(None) };
+        around.into_iter().for_each(|says| shown.add(says, None));
+        Ok(if self.nested(clue, signs, &mut shown)? { Some(shown) } else { None })
+    }
+
+    /// What shows the parts of a clue that are about the request and the root.
+    fn around(&self, clue: &Clue) -> Result<Option<Vec<String>>, Error> {
+        let mut said = Vec::new();
         if let Some(name) = &clue.env {
             let Some(value) = self.request.env.get(name) else { return Ok(None) };
             said.push(format!("{name} is {value}"));
@@ -183,44 +114,34 @@ impl Build<'_> {
             }
             said.push(format!("the package {name} is installed"));
         }
-        if let Some(wanted) = &clue.interpreter {
-            let programs =
-                signs.programs.iter().filter(|_| self.is_script()).map(|path| show(path.name()).into_owned());
-            let fits = |name: &String| wanted.strip_suffix('*').map_or(name == wanted, |start| name.starts_with(start));
-            let Some(name) = programs.into_iter().find(fits) else { return Ok(None) };
-            said.push(format!("the entry is a script for {name}"));
-        }
         if let Some(kind) = clue.entry {
             if self.entry_kind() != Some(kind) {
                 return Ok(None);
             }
             said.push(format!("the entry is of the kind {kind:?}").to_lowercase());
         }
-        let Some(nested) = self.nested(clue, signs)? else { return Ok(None) };
-        said.extend(nested);
-        Ok(Some(said.join(" and ")))
+        Ok(Some(said))
     }
 
-    /// What shows the clues that stand in a clue.
-    fn nested(&self, clue: &Clue, signs: &Signs) -> Result<Option<Vec<String>>, Error> {
-        let mut said = Vec::new();
+    /// Whether the clues that stand in a clue are shown, and by what.
+    fn nested(&mut self, clue: &Clue, signs: &Signs, shown: &mut Sign) -> Result<bool, Error> {
         for inner in &clue.all {
-            let Some(sign) = self.sign(inner, signs)? else { return Ok(None) };
-            said.push(sign);
+            let Some(sign) = self.sign(inner, signs)? else { return Ok(false) };
+            shown.add(sign.says, sign.object.as_ref());
         }
-        let mut shown = clue.any.is_empty();
+        let mut is_any = clue.any.is_empty();
         for inner in &clue.any {
             if let Some(sign) = self.sign(inner, signs)? {
-                said.push(sign);
-                shown = true;
+                shown.add(sign.says, sign.object.as_ref());
+                is_any = true;
                 break;
             }
         }
         for inner in &clue.not {
-            shown &= self.sign(inner, signs)?.is_none();
-            said.push(format!("not ({inner})"));
+            is_any &= self.sign(inner, signs)?.is_none();
+            shown.add(format!("not ({inner})"), None);
         }
-        Ok(shown.then_some(said))
+        Ok(is_any)
     }
 
     /// Whether the entry is a script: what runs it is another file then.
@@ -248,47 +169,36 @@ impl Build<'_> {
         Ok(None)
     }
 
-    fn string_in(&self, texts: &[String], programs: &BTreeSet<RootPath>) -> Result<Option<(RootPath, String)>, Error> {
+    /// The first program that holds one of some texts, and which. All that any profile asks of a program is looked for in
+    /// one reading of it.
+    fn string_in(
+        &mut self,
+        texts: &[String],
+        programs: &BTreeSet<RootPath>,
+    ) -> Result<Option<(RootPath, String)>, Error> {
         for program in programs {
-            let source = self.root.open_file(program)?;
-            let mut buffer = vec![0; PIECE + OVERLAP];
-            let mut at = 0;
-            loop {
-                let read = source.read_at(at, &mut buffer).map_err(|error| Error::unreadable(program, error))?;
-                let found = texts.iter().find(|text| memchr::memmem::find(&buffer[..read], text.as_bytes()).is_some());
-                if let Some(text) = found {
-                    return Ok(Some((program.clone(), text.clone())));
-                }
-                if read < buffer.len() {
-                    break;
-                }
-                at += PIECE as u64;
+            if !self.texts.contains_key(program) {
+                let all: Vec<&str> =
+                    self.request.automatic.iter().flat_map(|profile| &profile.when).flat_map(Clue::texts).collect();
+                let held = texts_in(self.root, program, &all)?;
+                self.texts.insert(program.clone(), held.into_iter().map(|at| all[at].to_owned()).collect());
+            }
+            if let Some(text) = texts.iter().find(|text| self.texts[program].contains(*text)) {
+                return Ok(Some((program.clone(), text.clone())));
             }
         }
         Ok(None)
     }
+}
 
-    /// Opens the libraries of a profile in the process of the entry.
-    pub(super) fn open_rule(&mut self, profile: &Profile) -> Result<(), Error> {
-        let hosts: Vec<Started> =
-            self.closure.processes.iter().filter(|s| s.required && s.process.inherited == 0).cloned().collect();
-        let cwd = self.conditions.cwd.clone();
-        for rule in &profile.open {
-            for host in &hosts {
-                for name in &rule.sonames {
-                    let opened = loader::open(self.objects, &host.process, 0, name.as_bytes(), &self.conditions)?;
-                    let Some(opened) = opened else { continue };
-                    if let Some(plugin) = opened.loaded.get(opened.inherited) {
-                        let reason = Reason::Profile { profile: profile.name.clone(), why: rule.why.clone() };
-                        let (path, real) = (plugin.path.clone(), plugin.real.clone());
-                        self.closure.take(self.root, None, &cwd, &path, reason)?;
-                        self.add_process(&opened, &real)?;
-                        self.closure.processes.push(Started { process: opened, required: false, is_command: false });
-                    }
-                    break;
-                }
-            }
+impl Sign {
+    fn add(&mut self, says: String, object: Option<&RootPath>) {
+        if !self.says.is_empty() {
+            self.says.push_str(" and ");
         }
-        Ok(())
+        self.says.push_str(&says);
+        if self.object.is_none() {
+            self.object = object.cloned();
+        }
     }
 }

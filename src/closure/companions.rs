@@ -107,18 +107,22 @@ impl Build<'_> {
         let mut seen = BTreeSet::new();
         for object in asking {
             let Some(owner) = owners.get(object) else { continue };
-            for package in database.halves(owner).into_iter().chain([owner.clone()]) {
-                if !seen.insert(package.clone()) {
-                    continue;
-                }
-                let contents = database.contents(&package)?;
-                for path in &contents {
-                    self.companion(object, &package, path)?;
-                }
-                self.private_dirs(object, &package, &contents)?;
-            }
+            let packages = database.halves(owner).into_iter().chain([owner.clone()]);
+            let new: Vec<String> = packages.filter(|package| seen.insert(package.clone())).collect();
+            self.hosted_by(Some(object), |build| {
+                new.iter().try_for_each(|package| build.companions_from(package, object))
+            })?;
         }
         Ok(())
+    }
+
+    fn companions_from(&mut self, package: &str, object: &RootPath) -> Result<(), Error> {
+        let Some(database) = self.database()? else { return Ok(()) };
+        let contents = database.contents(package)?;
+        for path in &contents {
+            self.companion(object, package, path)?;
+        }
+        self.private_dirs(object, package, &contents)
     }
 
     /// Directories of a package's own, such as that of its plug-ins, settings or data: what was made in them when it was

@@ -182,12 +182,7 @@ impl Build<'_> {
         if elf.is_static_program() || elf.is_relocatable() {
             return Ok(());
         }
-        let host = self
-            .closure
-            .processes
-            .iter()
-            .find(|started| started.required && started.process.facts.is_some())
-            .map(|started| started.process.clone());
+        let host = self.host();
         if host.as_ref().is_some_and(|host| host.loaded[0].elf.target.machine != elf.target.machine) {
             self.closure.foreign.insert(real.clone());
             return Ok(());

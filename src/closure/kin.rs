@@ -3,10 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use memchr::memmem;
-
 use super::build::Build;
 use super::companions::{COMMANDS, is_piece, lies_in};
+use super::strings::texts_in;
 use crate::error::Error;
 use crate::language::Command;
 use crate::path::{RootPath, show};
@@ -31,8 +30,7 @@ const STARTERS: [&[u8]; 14] = [
 ];
 /// Where packages put programs that only programs run.
 const PROGRAMS_FOR_PROGRAMS: &[&str] = &["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/libexec"];
-/// Largest program that is searched for names, largest file of data, and bytes of data in all.
-const MAX_PROGRAM: usize = 64 << 20;
+/// Largest file of data that is searched for names, and bytes of data in all.
 const MAX_DATA: u64 = 64 << 10;
 const MAX_ALL_DATA: u64 = 4 << 20;
 
@@ -76,7 +74,7 @@ impl Build<'_> {
         if let Some(known) = self.held.get(&key) {
             return Ok(*known);
         }
-        let holds = memmem::find(&self.root.read(object, MAX_PROGRAM)?, text).is_some();
+        let holds = !texts_in(self.root, object, &[text])?.is_empty();
         self.held.insert(key, holds);
         Ok(holds)
     }
@@ -103,13 +101,10 @@ impl Build<'_> {
         if commands.is_empty() {
             return Ok(());
         }
-        let program = self.root.read(entry, MAX_PROGRAM)?;
-        let mut named: BTreeMap<&[u8], RootPath> = BTreeMap::new();
-        for name in commands.keys() {
-            if memmem::find(&program, &[b"\0", *name, b"\0"].concat()).is_some() {
-                named.insert(name, entry.clone());
-            }
-        }
+        let names: Vec<&[u8]> = commands.keys().copied().collect();
+        let strings: Vec<Vec<u8>> = names.iter().map(|name| [b"\0", *name, b"\0"].concat()).collect();
+        let held = texts_in(self.root, entry, &strings)?;
+        let mut named: BTreeMap<&[u8], RootPath> = held.into_iter().map(|at| (names[at], entry.clone())).collect();
         let mut left = MAX_ALL_DATA;
         for path in contents.iter().filter(|path| !lies_in(path, COMMANDS)) {
             let Some((real, meta)) =

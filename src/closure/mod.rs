@@ -3,6 +3,7 @@
 //! The only way in is `Closure::take` and its kin, and each takes a reason. The one loop is in `build`: entries to
 //! processes, processes to files, then what the user and the profiles add.
 
+mod automatic;
 mod build;
 mod bytecode;
 mod call;
@@ -12,6 +13,7 @@ mod configured;
 mod declared;
 mod kin;
 mod nss;
+mod open;
 mod probes;
 mod query;
 mod reason;
@@ -25,8 +27,8 @@ mod trust;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use automatic::Fired;
 pub use bytecode::Pyc;
-pub use clues::Fired;
 pub use query::Link;
 pub use reason::Reason;
 pub use runtime::JavaRuntime;
@@ -257,7 +259,7 @@ pub struct Closure {
     /// Modules that configuration names: the process has them like what it needs by itself.
     named_modules: BTreeSet<RootPath>,
     /// Profiles that a language asks for, with the sign of each.
-    wanted: Vec<(&'static str, String)>,
+    wanted: BTreeMap<&'static str, clues::Sign>,
     /// Directories that a language has taken with rules of its own: nobody else adds to them.
     homes: Vec<RootPath>,
     /// Commands of scripts that lead nowhere.

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::build::Build;
+use super::open::Opened;
 use super::{NodeKind, Reason, Started};
 use crate::error::Error;
-use crate::loader::{self, Family, Process};
+use crate::loader::{Family, Process};
 use crate::path::RootPath;
 use crate::root::FileKind;
 
@@ -39,22 +40,12 @@ impl Build<'_> {
             for service in services.iter().filter(|service| !has_inside || !matches!(service.as_str(), "files" | "dns"))
             {
                 let name = format!("libnss_{service}.so.2");
-                let opened = loader::open(self.objects, host, 0, name.as_bytes(), &self.conditions)?;
-                // One that is not there is a finding.
-                let Some(opened) = opened else { continue };
-                let Some(module) = opened.loaded.get(opened.inherited) else { continue };
-                let (path, real) = (module.path.clone(), module.real.clone());
                 let why = format!("{CONF} names the service {service}");
-                self.closure.take(
-                    self.root,
-                    Some(&conf),
-                    &RootPath::root(),
-                    &path,
-                    Reason::Home { group: GROUP, why },
-                )?;
-                self.add_process(&opened, &real)?;
-                self.closure.processes.push(Started { process: opened, required: false, is_command: false });
-                modules.insert(real);
+                let reason = Reason::Home { group: GROUP, why };
+                // One that is not there is a finding.
+                if let Opened::New(module) = self.open(host, name.as_bytes(), Some(&conf), reason)? {
+                    modules.insert(module);
+                }
             }
         }
         for module in &modules {

@@ -1,15 +1,14 @@
 //! What the probes of a profile find in the objects of the closure.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use super::build::Build;
+use super::strings::pieces;
 use crate::error::Error;
 use crate::path::RootPath;
-use crate::profile::{Probe, Profile, Values};
+use crate::profile::{Probe, Profile, Values, fits};
 
-/// Bytes of an object that are searched at a time, and by how much the pieces overlap.
-const PIECE: usize = 1 << 20;
-const OVERLAP: usize = 4096;
 /// Objects that one probe looks at.
 const MAX_OBJECTS: usize = 64;
 
@@ -48,18 +47,11 @@ impl Build<'_> {
     fn probed(&self, probe: &Probe) -> Result<Vec<String>, Error> {
         let mut found: Vec<String> = Vec::new();
         for object in self.probed_objects(probe).into_iter().take(MAX_OBJECTS) {
-            let source = self.root.open_file(&object)?;
-            let mut buffer = vec![0; PIECE + OVERLAP];
-            let mut at = 0;
-            loop {
-                let read = source.read_at(at, &mut buffer).map_err(|error| Error::unreadable(&object, error))?;
-                let new = probe.values(&buffer[..read]);
+            pieces(self.root, &object, |piece, _| {
+                let new = probe.values(piece);
                 found.extend(new.into_iter().filter(|value| !found.contains(value)).collect::<Vec<_>>());
-                if read < buffer.len() {
-                    break;
-                }
-                at += PIECE as u64;
-            }
+                ControlFlow::Continue(())
+            })?;
         }
         Ok(found)
     }
@@ -68,11 +60,9 @@ impl Build<'_> {
         let mut objects = BTreeSet::new();
         for started in &self.closure.processes {
             for (index, object) in started.process.loaded.iter().enumerate().skip(started.process.inherited) {
-                let name = object.elf.soname.as_deref().unwrap_or_else(|| object.real.name());
-                let is_meant = match probe.soname.as_deref().map(|wanted| (wanted, wanted.strip_suffix('*'))) {
+                let is_meant = match &probe.soname {
                     None => index == 0 && started.required,
-                    Some((_, Some(start))) => name.starts_with(start.as_bytes()),
-                    Some((wanted, None)) => name == wanted.as_bytes(),
+                    Some(wanted) => fits(wanted, object.name()),
                 };
                 if is_meant {
                     objects.insert(object.real.clone());

@@ -1,7 +1,8 @@
-//! Libraries that a program opens by a name written out in it: whole strings of the file that look like one
-//! (elf-resolution §6).
+//! Texts in files of any size: those that somebody asks for, and whole strings that look like names of libraries, which
+//! a program opens by a name written out in it (elf-resolution §6).
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use memchr::{memchr, memmem, memrchr};
 
@@ -13,28 +14,60 @@ use crate::root::Root;
 pub(super) const OPENERS: [&[u8]; 5] = [b"dlopen", b"dlmopen", b"__libc_dlopen_mode", b"g_module_open", b"lt_dlopen"];
 /// Longest name of a library that is taken for one.
 const MAX_NAME: usize = 255;
-/// Bytes read at a time.
+/// Bytes read at a time, and by how much the pieces overlap.
 const PIECE: usize = 1 << 20;
+const OVERLAP: usize = 4096;
+
+/// Gives a file piece by piece, and whether a piece is the first, until told to stop. What is no longer than the overlap
+/// is whole in one of them, with the byte before it unless the file starts there.
+///
+/// # Errors
+/// `unreadable`.
+pub(super) fn pieces(
+    root: &Root,
+    file: &RootPath,
+    mut visit: impl FnMut(&[u8], bool) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    let source = root.open_file(file)?;
+    let mut buffer = vec![0; PIECE];
+    let mut at = 0;
+    loop {
+        let read = source.read_at(at, &mut buffer).map_err(|error| Error::unreadable(file, error))?;
+        if visit(&buffer[..read], at == 0).is_break() || read < buffer.len() {
+            return Ok(());
+        }
+        at += (PIECE - OVERLAP) as u64;
+    }
+}
+
+/// Which of some texts stand in a file.
+///
+/// # Errors
+/// `unreadable`.
+pub(super) fn texts_in<T: AsRef<[u8]>>(root: &Root, file: &RootPath, texts: &[T]) -> Result<BTreeSet<usize>, Error> {
+    let finders: Vec<_> = texts.iter().map(|text| memmem::Finder::new(text)).collect();
+    let mut found = BTreeSet::new();
+    pieces(root, file, |piece, _| {
+        for (at, finder) in finders.iter().enumerate() {
+            if !found.contains(&at) && finder.find(piece).is_some() {
+                found.insert(at);
+            }
+        }
+        if found.len() == texts.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(found)
+}
 
 /// The names of libraries that stand in a file as whole strings, sorted.
 ///
 /// # Errors
 /// `unreadable`.
 pub(super) fn library_names(root: &Root, file: &RootPath) -> Result<Vec<Vec<u8>>, Error> {
-    let source = root.open_file(file)?;
     let mut found = BTreeSet::new();
-    let mut buffer = vec![0; PIECE];
-    let mut at = 0;
-    loop {
-        let read = source.read_at(at, &mut buffer).map_err(|error| Error::unreadable(file, error))?;
-        let piece = &buffer[..read];
-        found.extend(memmem::find_iter(piece, b".so").filter_map(|end| string_around(piece, end, at == 0)));
-        if read < buffer.len() {
-            break;
-        }
-        // A string that the end of a piece cuts, or the zero before it, is whole in the next.
-        at += (PIECE - MAX_NAME - 2) as u64;
-    }
+    pieces(root, file, |piece, is_first| {
+        found.extend(memmem::find_iter(piece, b".so").filter_map(|end| string_around(piece, end, is_first)));
+        ControlFlow::Continue(())
+    })?;
     // `libx.so` beside `libx.so.1` is what a linker wants, not a loader.
     let is_versioned = |name: &Vec<u8>| {
         let start = [name.as_slice(), b"."].concat();

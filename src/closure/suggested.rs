@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::build::Build;
-use super::strings::{OPENERS, library_names};
+use super::strings::library_names;
 use crate::error::Error;
 use crate::loader::{self, Role};
 use crate::path::{RootPath, show};
@@ -51,10 +51,5 @@ impl Build<'_> {
         }
         self.closure.suggested = found;
         Ok(())
-    }
-
-    /// Whether an object imports what opens libraries by name.
-    pub(super) fn is_opener(&self, real: &RootPath) -> Result<bool, Error> {
-        Ok(self.objects.imports(real)?.iter().any(|name| OPENERS.contains(&name.as_slice())))
     }
 }

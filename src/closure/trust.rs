@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::build::Build;
+use super::clues::Sign;
 use super::{NodeKind, Reason};
 use crate::error::Error;
 use crate::path::RootPath;
@@ -36,7 +37,8 @@ impl Build<'_> {
         if self.request.authorities.is_empty() {
             return Ok(());
         }
-        self.closure.wanted.push((BUNDLES, "--ca is given".to_owned()));
+        let sign = Sign { says: "--ca is given".to_owned(), object: None };
+        self.closure.wanted.entry(BUNDLES).or_insert(sign);
         let is_in = |profiles: &[crate::profile::Profile]| profiles.iter().any(|profile| profile.name == BUNDLES);
         if !is_in(&self.request.automatic) && !is_in(&self.request.profiles) {
             let known = self.request.known.iter().find(|profile| profile.name == BUNDLES);

@@ -2,6 +2,7 @@
 //! define. The loader looks at both before the program runs its first line, so a miss ends it like a missing file.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::{Answer, Family, Loaded, Objects, Process, Role};
 use crate::elf::{DefinedVersion, Malformed, Symbol, Symbols, Versions, WantedVersion};
@@ -129,7 +130,7 @@ fn numbers(name: &[u8]) -> Vec<u64> {
 }
 
 /// Who answers a name, by the names that objects go by once they are loaded.
-fn answerer(loaded: &[Loaded], name: &[u8]) -> Option<usize> {
+fn answerer(loaded: &[Rc<Loaded>], name: &[u8]) -> Option<usize> {
     loaded.iter().position(|object| {
         object.names.iter().chain(&object.elf.soname).any(|known| known == name) || object.path == name
     })

@@ -269,7 +269,7 @@ impl<'a> Glibc<'a> {
     fn try_rpaths(
         &mut self,
         search: &mut Search,
-        loaded: &[Loaded],
+        loaded: &[Rc<Loaded>],
         requester: usize,
         name: &[u8],
     ) -> Result<Listed, Error> {
@@ -294,7 +294,7 @@ impl<'a> Glibc<'a> {
         Ok(Listed::GoOn)
     }
 
-    fn try_library_path(&mut self, search: &mut Search, loaded: &[Loaded], name: &[u8]) -> Result<Listed, Error> {
+    fn try_library_path(&mut self, search: &mut Search, loaded: &[Rc<Loaded>], name: &[u8]) -> Result<Listed, Error> {
         let Some(text) = self.conditions.library_path.as_deref().filter(|text| !text.is_empty()) else {
             search.skip_source(FoundBy::LdLibraryPath, "not set");
             return Ok(Listed::GoOn);
@@ -424,7 +424,7 @@ impl<'a> Glibc<'a> {
 }
 
 impl Rules for Glibc<'_> {
-    fn known(&mut self, loaded: &[Loaded], name: &[u8]) -> Option<Known> {
+    fn known(&mut self, loaded: &[Rc<Loaded>], name: &[u8]) -> Option<Known> {
         if VDSO.contains(&name) {
             return Some(Known::Vdso);
         }
@@ -437,7 +437,7 @@ impl Rules for Glibc<'_> {
         self.answered.get(name).copied().map(Known::Object)
     }
 
-    fn search(&mut self, loaded: &[Loaded], requester: usize, name: &[u8]) -> Result<Search, Error> {
+    fn search(&mut self, loaded: &[Rc<Loaded>], requester: usize, name: &[u8]) -> Result<Search, Error> {
         let mut search = Search::default();
         let object = &loaded[requester];
         if name.contains(&b'/') {

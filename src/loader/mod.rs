@@ -99,6 +99,13 @@ pub struct Loaded {
     names: Vec<Vec<u8>>,
 }
 
+impl Loaded {
+    /// DT_SONAME, or of an object without one the name of its file, as the loader knows it.
+    pub fn name(&self) -> &[u8] {
+        self.elf.soname.as_deref().unwrap_or_else(|| self.real.name())
+    }
+}
+
 /// A want of an object and what became of it.
 #[derive(Clone, Debug)]
 pub struct Need {
@@ -202,8 +209,8 @@ pub struct Process {
     pub interpreter: Option<Vec<u8>>,
     /// What the loader was built with, if there is a loader.
     pub facts: Option<Rc<Facts>>,
-    /// Objects in load order; the entry is the first, its interpreter the second.
-    pub loaded: Vec<Loaded>,
+    /// Objects in load order; the entry is the first, its interpreter the second. A plug-in shares those of its host.
+    pub loaded: Vec<Rc<Loaded>>,
     /// How many of `loaded` were there before: those of the host that a plug-in was opened in.
     pub inherited: usize,
     /// Wants that nothing answers.
@@ -226,6 +233,11 @@ impl Process {
     /// What was asked for: the entry, or the plug-in that was opened.
     pub fn subject(&self) -> &Loaded {
         &self.loaded[self.inherited.min(self.loaded.len() - 1)]
+    }
+
+    /// An object to be changed: one that is shared with a host becomes this process's own.
+    fn object_mut(&mut self, at: usize) -> &mut Loaded {
+        Rc::make_mut(&mut self.loaded[at])
     }
 
     /// Whether everything was found and nothing would make the process die.

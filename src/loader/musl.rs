@@ -153,7 +153,7 @@ impl<'a> Musl<'a> {
     fn search_bare(
         &mut self,
         search: &mut Search,
-        loaded: &[Loaded],
+        loaded: &[Rc<Loaded>],
         requester: usize,
         name: &[u8],
     ) -> Result<(), Error> {
@@ -187,7 +187,7 @@ impl<'a> Musl<'a> {
 }
 
 impl Rules for Musl<'_> {
-    fn known(&mut self, loaded: &[Loaded], name: &[u8]) -> Option<Known> {
+    fn known(&mut self, loaded: &[Rc<Loaded>], name: &[u8]) -> Option<Known> {
         let is_reserved =
             name.strip_prefix(b"lib").is_some_and(|rest| RESERVED.iter().any(|word| rest.starts_with(word)));
         if is_reserved || name == self.interpreter {
@@ -197,14 +197,14 @@ impl Rules for Musl<'_> {
             return None;
         }
         // Only short names answer: sonames are not looked at.
-        let answers = |object: &Loaded| {
+        let answers = |object: &Rc<Loaded>| {
             !matches!(object.role, Role::Entry | Role::Interpreter | Role::Shim)
                 && object.names.iter().any(|known| known == name)
         };
         loaded.iter().position(answers).map(Known::Object)
     }
 
-    fn search(&mut self, loaded: &[Loaded], requester: usize, name: &[u8]) -> Result<Search, Error> {
+    fn search(&mut self, loaded: &[Rc<Loaded>], requester: usize, name: &[u8]) -> Result<Search, Error> {
         let mut search = Search::default();
         if name.is_empty() || name.len() > MAX_NAME && !name.contains(&b'/') {
             return Ok(search);

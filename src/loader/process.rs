@@ -29,10 +29,10 @@ pub(super) enum Known {
 /// What differs between loaders.
 pub(super) trait Rules {
     /// Whether an object that is loaded, or the kernel's, answers this name.
-    fn known(&mut self, loaded: &[Loaded], name: &[u8]) -> Option<Known>;
+    fn known(&mut self, loaded: &[Rc<Loaded>], name: &[u8]) -> Option<Known>;
 
     /// Searches for a name on behalf of an object.
-    fn search(&mut self, loaded: &[Loaded], requester: usize, name: &[u8]) -> Result<Search, Error>;
+    fn search(&mut self, loaded: &[Rc<Loaded>], requester: usize, name: &[u8]) -> Result<Search, Error>;
 
     /// Names that a freshly loaded object answers to.
     fn names(&self, requested: &[u8], path: &[u8]) -> Vec<Vec<u8>>;
@@ -88,7 +88,7 @@ pub fn load(
         let plugin = Loaded { role: Role::Plugin, names: vec![entry.to_vec()], ..loaded };
         let mut run = Run::in_host(objects, conditions, host);
         if let Some(run) = &mut run {
-            run.process.loaded.push(plugin);
+            run.process.loaded.push(Rc::new(plugin));
             run.queue()?;
         }
         return Ok(run.map_or_else(|| host.clone(), Run::finish));
@@ -96,7 +96,7 @@ pub fn load(
     let mut process = Process {
         interpreter: elf.interp.clone(),
         facts: None,
-        loaded: vec![loaded],
+        loaded: vec![Rc::new(loaded)],
         inherited: 0,
         missing: Vec::new(),
         faults: Vec::new(),
@@ -130,7 +130,7 @@ fn audit(objects: &Objects<'_>, process: &mut Process, conditions: &Conditions) 
     for name in lists.flat_map(|list| list.split(|b| *b == b':')).filter(is_valid) {
         let mut alone = process.clone();
         alone.loaded.truncate(2);
-        alone.loaded.iter_mut().for_each(|object| object.needs.clear());
+        alone.loaded.iter_mut().for_each(|object| Rc::make_mut(object).needs.clear());
         let mut run = Run::in_host(objects, conditions, &alone);
         run.iter_mut().for_each(|run| run.rules.set_preloading(true));
         match run.map(|run| run.open(0, name)).transpose()?.flatten() {
@@ -236,13 +236,13 @@ fn start(objects: &Objects<'_>, process: &mut Process, conditions: &Conditions) 
     };
     let Some(started) = &facts.shim_for else {
         process.facts = Some(facts);
-        process.loaded.push(loaded);
+        process.loaded.push(Rc::new(loaded));
         return Ok(true);
     };
     // The shim starts another loader, and is gone.
     loaded.role = Role::Shim;
     let shim = loaded.path.clone();
-    process.loaded.push(loaded);
+    process.loaded.push(Rc::new(loaded));
     let followed = objects.root().follow_from(&conditions.cwd, started)?;
     let found = match followed.file() {
         Some((real, meta)) => objects.read(real)?.elf.as_ref().ok().map(|elf| (real, meta, Arc::clone(elf))),
@@ -254,7 +254,7 @@ fn start(objects: &Objects<'_>, process: &mut Process, conditions: &Conditions) 
         return Ok(false);
     };
     process.facts = Some(objects.facts(real, &elf)?);
-    process.loaded.push(Loaded {
+    process.loaded.push(Rc::new(Loaded {
         path: started.clone(),
         real: real.clone(),
         elf,
@@ -263,7 +263,7 @@ fn start(objects: &Objects<'_>, process: &mut Process, conditions: &Conditions) 
         needs: Vec::new(),
         identity: meta.identity,
         names: vec![started.clone()],
-    });
+    }));
     Ok(true)
 }
 
@@ -353,7 +353,7 @@ impl<'a, 'r> Run<'a, 'r> {
             let first_new = self.process.loaded.len();
             let answer = self.answer(0, &want)?;
             if let Some(loaded) = self.process.loaded.get_mut(first_new) {
-                loaded.role = Role::Preload;
+                Rc::make_mut(loaded).role = Role::Preload;
             }
             if self.process.missing.len() > missing {
                 self.process.missing.truncate(missing);
@@ -362,7 +362,7 @@ impl<'a, 'r> Run<'a, 'r> {
                 self.process.warnings.push(Fault { class: "preload-failed", path: want.name, says });
             } else if let Answer::Object { index, via, .. } = answer {
                 let answer = Answer::Object { index, by: FoundBy::Preload, via };
-                self.process.loaded[0].needs.push(Need { name: want.name, kind: want.kind, answer });
+                self.process.object_mut(0).needs.push(Need { name: want.name, kind: want.kind, answer });
             }
         }
         self.rules.set_preloading(false);
@@ -374,8 +374,8 @@ impl<'a, 'r> Run<'a, 'r> {
         let want = Want { kind: WantKind::Needed, name: name.to_vec() };
         let Answer::Object { index, .. } = self.answer(requester, &want)? else { return Ok(None) };
         if index >= self.process.inherited {
-            self.process.loaded[index].loader = None;
-            self.process.loaded[index].role = Role::Plugin;
+            let plugin = self.process.object_mut(index);
+            (plugin.loader, plugin.role) = (None, Role::Plugin);
         }
         self.rules.set_preloading(false);
         self.queue()?;
@@ -398,7 +398,7 @@ impl<'a, 'r> Run<'a, 'r> {
                     continue;
                 }
                 let answer = self.answer(at, want)?;
-                self.process.loaded[at].needs.push(Need { name: want.name.clone(), kind: want.kind, answer });
+                self.process.object_mut(at).needs.push(Need { name: want.name.clone(), kind: want.kind, answer });
             }
             at += 1;
         }
@@ -418,11 +418,11 @@ impl<'a, 'r> Run<'a, 'r> {
         }
         let mut search = self.rules.search(&process.loaded, requester, &want.name)?;
         let Some(found) = search.found.take() else { return Ok(self.missed(requester, want, search)) };
-        let is_same = |known: &Loaded| {
+        let is_same = |known: &Rc<Loaded>| {
             !matches!(known.role, Role::Entry | Role::Interpreter | Role::Shim) && known.identity == found.meta.identity
         };
         if let Some(index) = process.loaded.iter().position(is_same) {
-            self.rules.same_file(index, &mut process.loaded[index], &want.name);
+            self.rules.same_file(index, process.object_mut(index), &want.name);
             return Ok(Answer::Object { index, by: found.by, via: found.via });
         }
         let read = self.objects.read(&found.real)?;
@@ -436,7 +436,7 @@ impl<'a, 'r> Run<'a, 'r> {
             return Ok(self.missed(requester, want, search));
         }
         let Ok(elf) = &read.elf else { return Ok(self.missed(requester, want, search)) };
-        process.loaded.push(Loaded {
+        process.loaded.push(Rc::new(Loaded {
             names: self.rules.names(&want.name, &found.path),
             path: found.path,
             real: found.real,
@@ -445,7 +445,7 @@ impl<'a, 'r> Run<'a, 'r> {
             loader: Some(requester),
             needs: Vec::new(),
             identity: found.meta.identity,
-        });
+        }));
         Ok(Answer::Object { index: process.loaded.len() - 1, by: found.by, via: found.via })
     }
 

@@ -82,6 +82,22 @@ pub struct Clue {
     pub not: Vec<Clue>,
 }
 
+impl Clue {
+    /// All texts that it asks for, those of the clues in it too.
+    pub fn texts(&self) -> Vec<&str> {
+        let inner = self.all.iter().chain(&self.any).chain(&self.not).flat_map(Self::texts);
+        self.strings.iter().map(String::as_str).chain(inner).collect()
+    }
+}
+
+/// Whether a name is what a profile names; a `*` at its end stands for any rest.
+pub fn fits(wanted: &str, name: &[u8]) -> bool {
+    match wanted.strip_suffix('*') {
+        Some(start) => name.starts_with(start.as_bytes()),
+        None => name == wanted.as_bytes(),
+    }
+}
+
 impl std::fmt::Display for Clue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let texts = [
