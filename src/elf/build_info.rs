@@ -6,7 +6,8 @@ use std::io::Read;
 
 use serde::Deserialize;
 
-use super::{Bytes, Class, ElfObject};
+use super::sections::Sections;
+use super::{Bytes, ElfObject};
 
 const MAGIC: &[u8; 14] = b"\xff Go buildinf:";
 /// It starts at a multiple of this address, and strings that are written inline start as far behind it again.
@@ -17,7 +18,6 @@ const MAX_SEARCHED: usize = 1 << 20;
 const MAX_TEXT: u64 = 4 << 20;
 /// Marks of 16 bytes before and behind the list of modules.
 const MARK: usize = 16;
-const MAX_SECTIONS: u64 = 4096;
 const MAX_PACKED: u64 = 4 << 20;
 const MAX_CRATES: u64 = 32 << 20;
 
@@ -34,13 +34,14 @@ pub struct BuildInfo {
 
 /// What a program says of how it was built; `None` if it does not, or not in a form that is known.
 pub fn parse_build_info(bytes: &(impl Bytes + ?Sized), object: &ElfObject) -> Option<BuildInfo> {
-    let file = File { bytes, object };
+    let file = File { bytes, object, sections: Sections::read(bytes) };
     file.go().or_else(|| file.crates())
 }
 
 struct File<'a, B: Bytes + ?Sized> {
     bytes: &'a B,
     object: &'a ElfObject,
+    sections: Option<Sections>,
 }
 
 impl<B: Bytes + ?Sized> File<'_, B> {
@@ -66,8 +67,7 @@ impl<B: Bytes + ?Sized> File<'_, B> {
     fn go(&self) -> Option<BuildInfo> {
         const WRITABLE: u32 = 2;
         // A file whose sections have names says by them whether there is anything to be searched.
-        let section = self.section(b".go.buildinfo");
-        if section.is_none() && self.section(b".shstrtab").is_some() {
+        if self.sections.as_ref().is_some_and(|sections| sections.named(b".go.buildinfo").is_none()) {
             return None;
         }
         let writable = self.object.segments.iter().filter(|segment| segment.flags & WRITABLE != 0);
@@ -100,38 +100,14 @@ impl<B: Bytes + ?Sized> File<'_, B> {
     }
 
     fn crates(&self) -> Option<BuildInfo> {
-        let (offset, size) = self.section(b".dep-v0")?;
-        let packed = self.range(offset, size.min(MAX_PACKED))?;
+        let section = self.sections.as_ref()?.named(b".dep-v0")?;
+        let packed = self.range(section.offset, section.size.min(MAX_PACKED))?;
         let mut text = Vec::new();
         flate2::read::ZlibDecoder::new(&packed[..]).take(MAX_CRATES).read_to_end(&mut text).ok()?;
         let listed: Crates = serde_json::from_slice(&text).ok()?;
         let at_run_time = listed.packages.into_iter().filter(|package| package.kind.as_deref() != Some("build"));
         let modules = at_run_time.map(|package| (package.name, package.version)).collect();
         Some(BuildInfo { modules, ..BuildInfo::default() })
-    }
-
-    /// Where a section lies, by its name.
-    fn section(&self, wanted: &[u8]) -> Option<(u64, u64)> {
-        let (is_64, little) = (self.object.target.class == Class::Elf64, self.object.target.little_endian);
-        let pick = |small: usize, large: usize| if is_64 { large } else { small };
-        let word = pick(4, 8);
-        let head = self.range(0, 64)?;
-        let table = number(&head, pick(0x20, 0x28), word, little)?;
-        let entry = number(&head, pick(0x2e, 0x3a), 2, little)?;
-        let count = number(&head, pick(0x30, 0x3c), 2, little)?.min(MAX_SECTIONS);
-        let names = number(&head, pick(0x32, 0x3e), 2, little)?;
-        let headers = self.range(table, entry * count)?;
-        let place = |index: u64| {
-            let header = headers.get(usize::try_from(index * entry).ok()?..)?;
-            Some((number(header, pick(0x10, 0x18), word, little)?, number(header, pick(0x14, 0x20), word, little)?))
-        };
-        let (at, size) = place(names)?;
-        let names = self.range(at, size.min(MAX_TEXT))?;
-        (0..count).find_map(|index| {
-            let name = number(headers.get(usize::try_from(index * entry).ok()?..)?, 0, 4, little)?;
-            let name = names.get(usize::try_from(name).ok()?..)?.split(|byte| *byte == 0).next()?;
-            (name == wanted).then(|| place(index)).flatten()
-        })
     }
 }
 

@@ -7,6 +7,7 @@
 mod build_info;
 mod note;
 mod parse;
+mod sections;
 mod strip;
 mod symbols;
 mod version;

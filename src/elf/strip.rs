@@ -2,19 +2,19 @@
 //! kept as it is up to the end of its last segment, and only the section table after it is written anew. So the libraries
 //! that tools for wheels have patched, with segments in odd places, are as safe as others.
 
-use goblin::elf::header::{EI_CLASS, EI_DATA, ELFCLASS64, ELFDATA2LSB, ELFMAG, ET_DYN, ET_EXEC};
+use goblin::elf::header::{ET_DYN, ET_EXEC};
 use goblin::elf::section_header::{SHF_ALLOC, SHF_INFO_LINK, SHT_NOBITS, SHT_REL, SHT_RELA};
-use scroll::{Endian, Pread, Pwrite};
+use scroll::Pwrite;
 
 use super::Bytes;
+use super::sections::{Layout, Section, Sections, exactly};
 
 /// Sections that only debuggers and linkers read, by name. Small ones that say where a file comes from stay.
 const NAMES: [&str; 6] =
     [".symtab", ".strtab", ".symtab_shndx", ".gnu_debugdata", ".gdb_index", ".gnu.build.attributes"];
 /// The same by how their names start.
 const STARTS: [&str; 6] = [".debug", ".zdebug", ".stab", ".gnu.lto", ".lto", ".gnu.build.attributes."];
-/// Most sections, and bytes of sections that stay without being loaded.
-const MAX_SECTIONS: usize = 4096;
+/// Bytes of sections that stay without being loaded.
 const MAX_KEPT: u64 = 16 << 20;
 
 /// A file without what nobody needs at run time: the bytes of the original up to `keep`, its first ones replaced by
@@ -36,146 +36,18 @@ impl Stripped {
     }
 }
 
-/// A section header, both classes alike.
-#[derive(Clone, Debug, Default)]
-struct Section {
-    name: Vec<u8>,
-    name_at: u32,
-    kind: u32,
-    flags: u64,
-    address: u64,
-    offset: u64,
-    size: u64,
-    link: u32,
-    info: u32,
-    align: u64,
-    entry: u64,
-}
-
-/// Where the fields of a class lie.
-struct Layout {
-    endian: Endian,
-    is_64: bool,
-}
-
-impl Layout {
-    fn word(&self, bytes: &[u8], at: usize) -> Option<u64> {
-        if self.is_64 {
-            bytes.pread_with(at, self.endian).ok()
-        } else {
-            bytes.pread_with::<u32>(at, self.endian).ok().map(u64::from)
-        }
-    }
-
-    fn half(&self, bytes: &[u8], at: usize) -> Option<u64> {
-        bytes.pread_with::<u16>(at, self.endian).ok().map(u64::from)
-    }
-
-    fn pick(&self, small: usize, large: usize) -> usize {
-        if self.is_64 { large } else { small }
-    }
-
-    fn section(&self, bytes: &[u8]) -> Option<Section> {
-        let u32_at = |at: usize| bytes.pread_with::<u32>(at, self.endian).ok();
-        Some(Section {
-            name: Vec::new(),
-            name_at: u32_at(0)?,
-            kind: u32_at(4)?,
-            flags: self.word(bytes, 8)?,
-            address: self.word(bytes, self.pick(12, 16))?,
-            offset: self.word(bytes, self.pick(16, 24))?,
-            size: self.word(bytes, self.pick(20, 32))?,
-            link: u32_at(self.pick(24, 40))?,
-            info: u32_at(self.pick(28, 44))?,
-            align: self.word(bytes, self.pick(32, 48))?,
-            entry: self.word(bytes, self.pick(36, 56))?,
-        })
-    }
-
-    fn put(&self, out: &mut [u8], at: usize, value: u64) -> Option<()> {
-        if self.is_64 {
-            out.pwrite_with(value, at, self.endian).ok()?;
-        } else {
-            out.pwrite_with(u32::try_from(value).ok()?, at, self.endian).ok()?;
-        }
-        Some(())
-    }
-
-    fn put_section(&self, section: &Section) -> Option<Vec<u8>> {
-        let mut out = vec![0; self.pick(40, 64)];
-        for (at, value) in [
-            (0, section.name_at),
-            (4, section.kind),
-            (self.pick(24, 40), section.link),
-            (self.pick(28, 44), section.info),
-        ] {
-            out.pwrite_with(value, at, self.endian).ok()?;
-        }
-        for (at, value) in [
-            (8, section.flags),
-            (self.pick(12, 16), section.address),
-            (self.pick(16, 24), section.offset),
-            (self.pick(20, 32), section.size),
-            (self.pick(32, 48), section.align),
-            (self.pick(36, 56), section.entry),
-        ] {
-            self.put(&mut out, at, value)?;
-        }
-        Some(out)
-    }
-}
-
 /// Says what a file would be without its debug sections and symbol tables; `None` if nothing can be left out, or if the
 /// file has more to it than ELF knows of (an archive behind it, a table that contradicts).
 pub fn strip(bytes: &(impl Bytes + ?Sized)) -> Option<Stripped> {
     let size = bytes.size();
-    let read = |offset: u64, length: u64| -> Option<Vec<u8>> {
-        if offset.checked_add(length)? > size {
-            return None;
-        }
-        let mut buffer = vec![0; usize::try_from(length).ok()?];
-        (bytes.read_at(offset, &mut buffer).ok()? == buffer.len()).then_some(buffer)
-    };
-    let ident = read(0, 16)?;
-    if !ident.starts_with(ELFMAG) {
-        return None;
-    }
-    let is_64 = ident[EI_CLASS] == ELFCLASS64;
-    let endian = if ident[EI_DATA] == ELFDATA2LSB { Endian::Little } else { Endian::Big };
-    let layout = Layout { endian, is_64 };
-    let header_size = layout.pick(52, 64);
-    let mut head = read(0, header_size as u64)?;
-    let kind = u16::try_from(layout.half(&head, 16)?).ok()?;
+    let Sections { layout, mut head, at: sections_at, names, all } = Sections::read(bytes)?;
+    let kind = layout.half(&head, 16)?;
     if kind != ET_DYN && kind != ET_EXEC {
         return None;
     }
-    let programs_at = layout.word(&head, layout.pick(28, 32))?;
-    let sections_at = layout.word(&head, layout.pick(32, 40))?;
-    let half = |at: (usize, usize)| layout.half(&head, layout.pick(at.0, at.1));
-    let (program_size, programs) = (half((42, 54))?, half((44, 56))?);
-    let (section_size, sections, names) = (half((46, 58))?, half((48, 60))?, half((50, 62))?);
-    if sections == 0 || section_size != layout.pick(40, 64) as u64 || program_size != layout.pick(32, 56) as u64 {
-        return None;
-    }
-    let count = usize::try_from(sections).ok().filter(|count| *count <= MAX_SECTIONS)?;
-    let programs = read(programs_at, programs * program_size)?;
-    // How far the file is loaded, or read by the kernel.
-    let mut keep = (header_size as u64).max(programs_at + programs.len() as u64);
-    for program in programs.chunks_exact(layout.pick(32, 56)) {
-        let offset = layout.word(program, layout.pick(4, 8))?;
-        let length = layout.word(program, layout.pick(16, 32))?;
-        keep = keep.max(offset.checked_add(length)?);
-    }
-    let table = read(sections_at, sections * section_size)?;
-    let mut all: Vec<Section> =
-        table.chunks_exact(layout.pick(40, 64)).map(|record| layout.section(record)).collect::<Option<_>>()?;
-    let names_section = all.get(usize::try_from(names).ok()?)?;
-    let text = read(names_section.offset, names_section.size.min(MAX_KEPT))?;
-    for section in &mut all {
-        let name = text.get(section.name_at as usize..)?;
-        section.name = name.split(|b| *b == 0).next()?.to_vec();
-    }
-    let mut end = keep.max(sections_at + table.len() as u64);
+    let count = all.len();
+    let mut keep = (head.len() as u64).max(segments_end(bytes, &layout, &head)?);
+    let mut end = keep.max(sections_at + (count * layout.section_size()) as u64);
     for section in all.iter().filter(|section| section.kind != SHT_NOBITS) {
         let section_end = section.offset.checked_add(section.size)?;
         end = end.max(section_end);
@@ -187,22 +59,38 @@ pub fn strip(bytes: &(impl Bytes + ?Sized)) -> Option<Stripped> {
     if size > end || keep > size {
         return None;
     }
-    rewrite(&layout, &mut all, usize::try_from(names).ok()?, keep, &read).and_then(
-        |(tail, table_at, count_left, names_left)| {
-            layout.put(&mut head, layout.pick(32, 40), keep + table_at)?;
-            head.pwrite_with(u16::try_from(count_left).ok()?, layout.pick(48, 60), endian).ok()?;
-            head.pwrite_with(u16::try_from(names_left).ok()?, layout.pick(50, 62), endian).ok()?;
-            let stripped = Stripped { head: std::mem::take(&mut head), keep, tail };
-            (count_left < count && stripped.size() < size).then_some(stripped)
-        },
-    )
+    let (tail, table_at, count_left, names_left) =
+        rewrite(&layout, &all, names, keep, &|offset, length| exactly(bytes, offset, length))?;
+    layout.put(&mut head, layout.pick(32, 40), keep + table_at)?;
+    head.pwrite_with(u16::try_from(count_left).ok()?, layout.pick(48, 60), layout.endian).ok()?;
+    head.pwrite_with(u16::try_from(names_left).ok()?, layout.pick(50, 62), layout.endian).ok()?;
+    let stripped = Stripped { head, keep, tail };
+    (count_left < count && stripped.size() < size).then_some(stripped)
+}
+
+/// How far a file is loaded, or read by the kernel: the end of its program headers and of what they name.
+fn segments_end(bytes: &(impl Bytes + ?Sized), layout: &Layout, head: &[u8]) -> Option<u64> {
+    let at = layout.word(head, layout.pick(28, 32))?;
+    let size = usize::from(layout.half(head, layout.pick(42, 54))?);
+    if size != layout.pick(32, 56) {
+        return None;
+    }
+    let count = usize::from(layout.half(head, layout.pick(44, 56))?);
+    let programs = exactly(bytes, at, (count * size) as u64)?;
+    let mut end = at + programs.len() as u64;
+    for program in programs.chunks_exact(size) {
+        let offset = layout.word(program, layout.pick(4, 8))?;
+        let length = layout.word(program, layout.pick(16, 32))?;
+        end = end.max(offset.checked_add(length)?);
+    }
+    Some(end)
 }
 
 /// What comes after the kept bytes: the tail, where the section table lies in it, how many sections there are, and which
 /// holds their names.
 fn rewrite(
     layout: &Layout,
-    all: &mut [Section],
+    all: &[Section],
     names: usize,
     keep: u64,
     read: &dyn Fn(u64, u64) -> Option<Vec<u8>>,
