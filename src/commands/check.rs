@@ -6,8 +6,8 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::build::{self, ImageOptions};
 use super::config::Config;
+use super::contents::{ImageOptions, request_of};
 use super::made;
 use super::subject::{Subject, Watch};
 use crate::check::{Evidence, find, find_loading, rank};
@@ -144,7 +144,7 @@ fn asked(
         return Ok((request, ImageOptions::default()));
     }
     let image = config.image_under(&options.image);
-    let request = build::request_of(root, &image, line)?.without_records();
+    let request = request_of(root, &image, line)?.without_records();
     Ok(if is_finished { (as_is(request), ImageOptions::default()) } else { (request, image) })
 }
 

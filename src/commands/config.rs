@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::build::{CompanionOption, ImageOptions, Options, PycOption};
+use super::build::Options;
+use super::contents::{CompanionOption, ImageOptions, PycOption};
 use crate::check::Ranking;
 use crate::cli::{RankOptions, RootOptions};
 use crate::error::Error;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::build::{ImageOptions, PycOption};
+use super::contents::{ImageOptions, PycOption};
 use super::subject::{Subject, Watch};
 use crate::closure::{Closure, JavaRuntime, Pyc, Request, Unmade};
 use crate::error::Error;

@@ -3,6 +3,7 @@
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod config;
+pub(crate) mod contents;
 pub(crate) mod deps;
 pub(crate) mod explain;
 pub(crate) mod made;

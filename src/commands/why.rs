@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::build::{self, ImageOptions};
+use super::contents::{ImageOptions, request_of};
 use super::made;
 use super::subject::{Subject, Watch};
 use crate::cli::{Format, RootOptions};
@@ -59,7 +59,7 @@ impl Why {
 pub(crate) fn run(options: &Options) -> Result<Why, Error> {
     let (watch, dir) = (&Watch::SILENT, &options.root.root);
     let mut subject = Subject::open(&options.root, watch)?;
-    let mut request = build::request_of(&subject.adopted(&options.root), &options.image, &options.entry)?;
+    let mut request = request_of(&subject.adopted(&options.root), &options.image, &options.entry)?;
     let linked = made::linked(&mut subject, dir, &options.image, &mut request, watch)?;
     let root = &subject.root;
     let objects = Objects::new(root);
