@@ -24,10 +24,12 @@ pub(super) struct Signs {
     sonames: BTreeMap<Vec<u8>, RootPath>,
     /// Imported names with the first object that imports each.
     anywhere: BTreeMap<Vec<u8>, RootPath>,
-    /// The same of the entries alone.
+    /// The same of the entries and of what they start: a server is what it is behind a script too.
     entry: BTreeMap<Vec<u8>, RootPath>,
     /// The programs of the entries.
     programs: BTreeSet<RootPath>,
+    /// These, and every program that they start.
+    started: BTreeSet<RootPath>,
 }
 
 impl Build<'_> {
@@ -37,6 +39,7 @@ impl Build<'_> {
             anywhere: BTreeMap::new(),
             entry: BTreeMap::new(),
             programs: BTreeSet::new(),
+            started: BTreeSet::new(),
         };
         let mut seen = BTreeSet::new();
         let is_named = |started: &&Started| {
@@ -45,7 +48,11 @@ impl Build<'_> {
         };
         for started in self.closure.processes.iter().filter(|started| started.required || is_named(started)) {
             for (index, object) in started.process.loaded.iter().enumerate().skip(started.process.inherited) {
-                let is_program = index == 0 && !started.is_command && started.required;
+                let is_started = index == 0 && started.required;
+                let is_program = is_started && !started.is_command;
+                if is_started {
+                    signs.started.insert(object.real.clone());
+                }
                 if is_program {
                     signs.programs.insert(object.real.clone());
                 }
@@ -54,7 +61,7 @@ impl Build<'_> {
                 }
                 signs.sonames.entry(object.name().to_vec()).or_insert_with(|| object.real.clone());
                 for name in self.objects.imports(&object.real)? {
-                    if is_program {
+                    if is_started {
                         signs.entry.entry(name.clone()).or_insert_with(|| object.real.clone());
                     }
                     signs.anywhere.entry(name).or_insert_with(|| object.real.clone());
@@ -79,11 +86,11 @@ impl Build<'_> {
             shown.add(format!("{object} imports {name}"), Some(object));
         }
         if !clue.strings.is_empty() {
-            let Some((program, text)) = self.string_in(&clue.strings, &signs.programs)? else { return Ok(None) };
+            let Some((program, text)) = self.string_in(&clue.strings, &signs.started)? else { return Ok(None) };
             shown.add(format!("{program} holds the text {}", text.trim_end_matches('\0')), Some(&program));
         }
         if !clue.modules.is_empty() {
-            let Some((program, name)) = self.module_in(&clue.modules, &signs.programs)? else { return Ok(None) };
+            let Some((program, name)) = self.module_in(&clue.modules, &signs.started)? else { return Ok(None) };
             shown.add(format!("{program} is built with {name}"), Some(&program));
         }
         if let Some(wanted) = &clue.interpreter {

@@ -92,7 +92,9 @@ impl Build<'_> {
                     self.companion(&entry, &package, path)?;
                 }
             }
-            self.named_commands(&entry, &owner, &database.contents(&owner)?)?;
+            let contents = database.contents(&owner)?;
+            self.settings_of_kin(&entry, &owner, &contents)?;
+            self.named_commands(&entry, &owner, &contents)?;
         }
         Ok(())
     }
@@ -147,6 +149,26 @@ impl Build<'_> {
         Ok(())
     }
 
+    /// Settings that packages of the same source brought into a directory of /etc that the entry's own package has:
+    /// it reads what its plug-ins put there.
+    fn settings_of_kin(&mut self, entry: &RootPath, package: &str, contents: &[RootPath]) -> Result<(), Error> {
+        let Some(database) = self.database()? else { return Ok(()) };
+        let is_settings = |dir: &&RootPath| dir.parent().is_some_and(|parent| parent.as_bytes() == b"/etc");
+        let mut below = Vec::new();
+        for dir in contents.iter().filter(is_settings).filter(|dir| !is_own(dir, package) && !lies_in(dir, NOT_RUN)) {
+            below.extend(self.root.below(dir)?);
+        }
+        if below.is_empty() {
+            return Ok(());
+        }
+        for (path, other) in database.owners(&below)? {
+            if other != package && database.is_kin(package, &other) {
+                self.companion(entry, &other, &path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Files that packages of other sources brought: a directory with the name of one package may be everybody's.
     fn of_others(&self, package: &str, paths: &[RootPath]) -> Result<BTreeMap<RootPath, String>, Error> {
         let Some(database) = self.database()? else { return Ok(BTreeMap::new()) };
@@ -182,8 +204,9 @@ impl Build<'_> {
         let reason = Reason::Companion { package: package.to_owned() };
         let followed = self.root.follow(path.as_bytes())?;
         match followed.found().map(|(real, meta)| (real.clone(), meta.kind)) {
-            // Directories come with what lies in them; those of /var, which the program fills, come in any case.
-            Some((_, FileKind::Dir)) if !path.is_within(&var()) => Ok(()),
+            // Directories come with what lies in them; empty ones, which the program lists or the user fills, and those of
+            // /var, which the program fills, come in any case.
+            Some((real, FileKind::Dir)) if !path.is_within(&var()) && !self.root.list(&real)?.is_empty() => Ok(()),
             Some((real, kind)) => {
                 let is_new = !self.closure.nodes.contains_key(&real);
                 self.closure.take(self.root, entry, &RootPath::root(), path.as_bytes(), reason)?;

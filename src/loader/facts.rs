@@ -1,6 +1,6 @@
 //! What a loader was built with, read out of the loader: its family, release, default directories and `$LIB`.
 
-use memchr::{memchr, memmem, memrchr};
+use memchr::{memchr, memmem};
 
 use crate::elf::{Class, ElfObject};
 
@@ -148,8 +148,9 @@ fn system_dirs(data: &[u8], elf: &ElfObject) -> Option<Vec<Vec<u8>>> {
         let numbers: Vec<u8> = dirs.iter().flat_map(|dir| number(dir.len() as u64, elf)).collect();
         memmem::find(data, &numbers).is_some()
     };
-    let lengths = |run: &[Vec<u8>]| (2..=run.len().min(MAX_DIRS)).rev();
-    let mut windows = runs.iter().flat_map(|run| lengths(run).flat_map(|length| run.windows(length))).take(MAX_TRIES);
+    // A shorter run may be the end of the right one, whose lengths end alike.
+    let lengths = (2..=runs.iter().map(Vec::len).max().unwrap_or(0).min(MAX_DIRS)).rev();
+    let mut windows = lengths.flat_map(|length| runs.iter().flat_map(move |run| run.windows(length))).take(MAX_TRIES);
     if let Some(dirs) = windows.find(|dirs| has_lengths(dirs)) {
         return Some(dirs.to_vec());
     }
@@ -169,7 +170,8 @@ fn slash_runs(data: &[u8]) -> Vec<Vec<Vec<u8>>> {
         if end < done {
             continue;
         }
-        let start = memrchr(0, &data[..end]).map_or(0, |nul| nul + 1);
+        // Constants that follow code, as in loaders for Arm, begin without a zero before them.
+        let start = data[..end].iter().rposition(|b| !b.is_ascii_graphic()).map_or(0, |before| before + 1);
         let mut run = Vec::new();
         let mut at = start;
         while let Some(length) = memchr(0, &data[at..]).filter(|length| *length > 1) {

@@ -57,9 +57,10 @@ pub fn debian() -> PathBuf {
     root("bookworm", "bookworm", &["--variant=minbase", "--dpkgopt=force-unsafe-io", include])
 }
 
-/// Debian for arm64, unpacked: none of its scripts was run.
-pub fn debian_arm64() -> PathBuf {
-    root("bookworm-arm64", "bookworm", &["--arch=arm64", "--variant=extract", "--include=sqlite3,libc6"])
+/// Debian for another architecture, unpacked: none of its scripts was run.
+pub fn debian_of(arch: &str) -> PathBuf {
+    let args = [&format!("--arch={arch}"), "--variant=extract", "--include=sqlite3,libc6"];
+    root(&format!("bookworm-{arch}"), "bookworm", &args)
 }
 
 /// Another release's C library, unpacked: none of its scripts was run.
