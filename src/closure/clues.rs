@@ -30,6 +30,8 @@ pub struct Fired {
 struct Signs {
     /// SONAMEs with the object that has each.
     sonames: BTreeMap<Vec<u8>, RootPath>,
+    /// The same of plug-ins and programs that came with the packages of the entries.
+    brought: BTreeMap<Vec<u8>, RootPath>,
     /// Imported names with the first object that imports each.
     anywhere: BTreeMap<Vec<u8>, RootPath>,
     /// The same of the entries alone.
@@ -111,6 +113,7 @@ impl Build<'_> {
     fn signs(&self) -> Result<Signs, Error> {
         let mut signs = Signs {
             sonames: BTreeMap::new(),
+            brought: self.brought(),
             anywhere: BTreeMap::new(),
             entry: BTreeMap::new(),
             programs: BTreeSet::new(),
@@ -143,6 +146,20 @@ impl Build<'_> {
         Ok(signs)
     }
 
+    /// SONAMEs of what plug-ins and programs load that came with the packages of the entries, with one that loads each.
+    fn brought(&self) -> BTreeMap<Vec<u8>, RootPath> {
+        let mut found = BTreeMap::new();
+        for process in self.closure.processes.iter().filter(|started| !started.required).map(|started| &started.process) {
+            let Some(first) = process.loaded.get(process.inherited) else { continue };
+            let is_companion = |edge: &super::Edge| matches!(edge.reason, Reason::Companion { .. });
+            if self.closure.reasons(&first.real).any(is_companion) {
+                let sonames = process.loaded[process.inherited..].iter().filter_map(|object| object.elf.soname.clone());
+                found.extend(sonames.map(|soname| (soname, first.real.clone())));
+            }
+        }
+        found
+    }
+
     /// What shows a clue, in words; `None` if nothing does.
     fn sign(&self, clue: &Clue, signs: &Signs) -> Result<Option<String>, Error> {
         let mut said = Vec::new();
@@ -151,8 +168,11 @@ impl Build<'_> {
                 Some(start) => soname.starts_with(start.as_bytes()),
                 None => soname == wanted.as_bytes(),
             };
-            let Some((soname, _)) = signs.sonames.iter().find(|(soname, _)| fits(soname)) else { return Ok(None) };
-            said.push(format!("{} is loaded", show(soname)));
+            let loaded = signs.sonames.keys().find(|soname| fits(soname)).map(|soname| format!("{} is loaded", show(soname)));
+            let brought = signs.brought.iter().find(|(soname, _)| clue.companions && fits(soname));
+            let brought = brought.map(|(soname, by)| format!("{by}, which came with the entry, loads {}", show(soname)));
+            let Some(sign) = loaded.or(brought) else { return Ok(None) };
+            said.push(sign);
         }
         if !clue.imports.is_empty() {
             let table = if clue.anywhere { &signs.anywhere } else { &signs.entry };

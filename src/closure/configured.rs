@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::Build;
+use super::narrowed::Start;
 use super::{Reason, Unconfigured};
 use crate::config::{self, Grammar, Statement};
 use crate::error::Error;
@@ -100,11 +101,11 @@ impl Build<'_> {
                 starts.extend(self.root.matching(&glob)?);
             }
         }
-        for start in starts {
-            let dir = start.parent().unwrap_or_else(RootPath::root);
+        for Start { path, why } in self.narrowed(read, starts)? {
+            let dir = path.parent().unwrap_or_else(RootPath::root);
             reading.values.insert(MAIN.to_owned(), vec![RootGlob::literal(&dir)]);
-            let reason = Reason::Profile { profile: profile.name.clone(), why: read.why.clone() };
-            self.read_config(&mut reading, start.as_bytes(), &reason, 0)?;
+            let reason = Reason::Profile { profile: profile.name.clone(), why };
+            self.read_config(&mut reading, path.as_bytes(), &reason, 0)?;
         }
         self.said_by_command(&mut reading);
         let stated = std::mem::take(&mut reading.stated);

@@ -29,6 +29,10 @@ pub(super) struct RawRead {
     files: Vec<String>,
     #[serde(default)]
     arguments: Vec<String>,
+    #[serde(default, rename = "named-by")]
+    named_by: Vec<String>,
+    #[serde(default)]
+    always: Vec<String>,
     names: Vec<RawNames>,
     #[serde(default)]
     otherwise: Vec<String>,
@@ -100,10 +104,11 @@ impl RawRead {
     }
 
     pub(super) fn valid(self, defaults: &Values) -> Result<Read, String> {
-        let Self { why, grammar, files, arguments, names, otherwise } = self;
+        let Self { why, grammar, files, arguments, named_by, always, names, otherwise } = self;
         let places = |texts: &[String]| texts.iter().map(|text| Place::new(text, defaults)).collect::<Result<_, _>>();
         let names = names.into_iter().map(|names| names.valid(defaults)).collect::<Result<_, _>>()?;
-        Ok(Read { files: places(&files)?, otherwise: places(&otherwise)?, why, grammar, arguments, names })
+        let (files, otherwise) = (places(&files)?, places(&otherwise)?);
+        Ok(Read { why, grammar, files, arguments, named_by, always, names, otherwise })
     }
 }
 

@@ -14,6 +14,10 @@ pub struct Read {
     pub files: Vec<Place>,
     /// Options of the command after which another file is named, which is read instead.
     pub arguments: Vec<String>,
+    /// Of a directory in `files` only those are read that an object names which imports one of these; empty: all are.
+    pub named_by: Vec<String>,
+    /// Those that are read besides.
+    pub always: Vec<String>,
     /// Which statements name what; of the rules that fit a statement the first counts.
     pub names: Vec<Names>,
     /// Taken, with what ELF files need, where the configuration is not there or cannot be read whole.
