@@ -107,7 +107,7 @@ impl Build<'_> {
             let reason = Reason::Profile { profile: profile.name.clone(), why };
             self.read_config(&mut reading, path.as_bytes(), &reason, 0)?;
         }
-        self.said_by_command(&mut reading);
+        self.said_by_command(&mut reading)?;
         let stated = std::mem::take(&mut reading.stated);
         let mut sections = Sections::of(read, &stated);
         let mut names = 0;
@@ -134,16 +134,17 @@ impl Build<'_> {
     }
 
     /// Files that the command itself gives as configuration: `-c FILE`, `-cFILE`, `--config=FILE`; of an option without a
-    /// name the words that are none.
+    /// name the first word, if it is none.
     fn named_by_arguments(&self, read: &Read) -> Result<Vec<RootPath>, Error> {
         let mut found = Vec::new();
         for option in &read.arguments {
             for entry in &self.closure.entries {
-                let mut words = entry.args.iter();
+                let all = if option.is_empty() { &entry.args[..entry.args.len().min(1)] } else { &entry.args };
+                let mut words = all.iter();
                 while let Some(word) = words.next() {
                     let file = match word.strip_prefix(option.as_str()) {
-                        Some("") => words.next().map(String::as_str),
                         Some(_) if option.is_empty() && word.starts_with('-') => None,
+                        Some("") => words.next().map(String::as_str),
                         Some(rest) => Some(rest.strip_prefix('=').unwrap_or(rest)),
                         None => None,
                     };
@@ -157,23 +158,22 @@ impl Build<'_> {
     }
 
     /// Settings that the command gives are statements too: `-d extension=x`, `-c shared_preload_libraries=x`,
-    /// `--plugin-load-add=x`.
-    fn said_by_command(&self, reading: &mut Reading<'_>) {
-        if reading.read.grammar != Grammar::Keys {
-            return;
-        }
+    /// `--plugin-load-add=x`, `--loadmodule x`.
+    fn said_by_command(&mut self, reading: &mut Reading<'_>) -> Result<(), Error> {
+        let mut said = Vec::new();
         for entry in &self.closure.entries {
-            for word in entry.args.iter().filter(|word| word.contains('=')) {
-                let long = word.trim_start_matches('-');
-                let short = word.strip_prefix("-d").or_else(|| word.strip_prefix("-c"));
-                let readings = [Some(long), short].into_iter().flatten();
-                let statements = readings.flat_map(|text| config::parse(Grammar::Keys, text.as_bytes()));
-                let named = statements.filter(|statement| reading.read.rule(statement).is_some());
-                for statement in named.map(|statement| Statement { line: 0, ..statement }).collect::<Vec<_>>() {
-                    reading.stated.push(Stated { file: entry.path.clone(), statement });
-                }
-            }
+            let statements = match reading.read.grammar {
+                Grammar::Keys => said_as_keys(&entry.args),
+                Grammar::Lines => said_as_lines(&entry.args),
+                _ => Vec::new(),
+            };
+            let named = statements.into_iter().filter(|statement| reading.read.rule(statement).is_some());
+            said.extend(named.map(|statement| (entry.path.clone(), Statement { line: 0, ..statement })));
         }
+        for (path, statement) in said {
+            self.state(reading, &path, statement, 0)?;
+        }
+        Ok(())
     }
 
     /// Adds and reads one file, or each of a directory, with what they include.
@@ -205,32 +205,42 @@ impl Build<'_> {
         self.configured(path, reason, false)?;
         reading.is_whole &= self.root.meta(&real)?.is_none_or(|meta| meta.size <= MAX_FILE as u64);
         let file = RootPath::new(path).unwrap_or_else(|| real.clone());
-        // What a section is for is only known once all is read.
-        let has_keys = reading.read.names.iter().any(|names| names.keys);
         for statement in config::parse(reading.read.grammar, &self.root.read(&real, MAX_FILE)?) {
-            let Some(rule) = reading.read.rule(&statement) else {
-                if has_keys {
-                    reading.stated.push(Stated { file: file.clone(), statement });
-                }
-                continue;
-            };
-            match &rule.what {
-                What::Config => self.include_config(reading, rule, &file, &statement, depth)?,
-                What::Value(name) => {
-                    let value = statement.words.first().and_then(|word| plain(word, &reading.variables));
-                    let value = value.and_then(|value| RootPath::new(value.as_bytes()));
-                    match value {
-                        Some(dir) => drop(reading.values.insert(name.clone(), vec![RootGlob::literal(&dir)])),
-                        None => reading.is_whole = false,
-                    }
-                }
-                What::Variable => {
-                    if let [name, value, ..] = statement.words.as_slice() {
-                        reading.variables.insert(name.clone(), value.clone());
-                    }
-                }
-                _ => reading.stated.push(Stated { file: file.clone(), statement }),
+            self.state(reading, &file, statement, depth)?;
+        }
+        Ok(())
+    }
+
+    /// What one statement says at once; what it names is looked up when all is read.
+    fn state(
+        &mut self,
+        reading: &mut Reading<'_>,
+        file: &RootPath,
+        statement: Statement,
+        depth: usize,
+    ) -> Result<(), Error> {
+        let Some(rule) = reading.read.rule(&statement) else {
+            // What a section is for is only known once all is read.
+            if reading.read.names.iter().any(|names| names.keys) {
+                reading.stated.push(Stated { file: file.clone(), statement });
             }
+            return Ok(());
+        };
+        match &rule.what {
+            What::Config => self.include_config(reading, rule, file, &statement, depth)?,
+            What::Value(name) => {
+                let value = statement.words.first().and_then(|word| plain(word, &reading.variables));
+                match value.and_then(|value| RootPath::new(value.as_bytes())) {
+                    Some(dir) => drop(reading.values.insert(name.clone(), vec![RootGlob::literal(&dir)])),
+                    None => reading.is_whole = false,
+                }
+            }
+            What::Variable => {
+                if let [name, value, ..] = statement.words.as_slice() {
+                    reading.variables.insert(name.clone(), value.clone());
+                }
+            }
+            _ => reading.stated.push(Stated { file: file.clone(), statement }),
         }
         Ok(())
     }
@@ -260,12 +270,16 @@ impl Build<'_> {
 
     /// Adds what one name of a statement stands for.
     fn statement(&mut self, reading: &mut Reading<'_>, rule: &Names, one: &Stated, name: &str) -> Result<(), Error> {
+        if name.is_empty() {
+            return Ok(());
+        }
         match self.named(reading, rule, &one.file, name)? {
             Named::There(paths) => {
                 for path in paths {
                     self.add_named(reading, rule, one, &path)?;
                 }
             }
+            Named::Absent(path) if rule.what == What::Dir => self.add_dir(reading, one, &path)?,
             Named::Absent(path) => self.absent(rule, &one.file, &one.statement, &path),
             Named::Open => reading.is_whole &= rule.what != What::Module,
         }
@@ -273,6 +287,9 @@ impl Build<'_> {
     }
 
     fn add_named(&mut self, reading: &Reading<'_>, rule: &Names, one: &Stated, path: &[u8]) -> Result<(), Error> {
+        if rule.what == What::Dir {
+            return self.add_dir(reading, one, path);
+        }
         let reason = reason(reading, &one.file, &one.statement);
         // What not everybody may read is a secret of the builder's.
         let is_open = |meta: &Meta| meta.kind == FileKind::Dir || meta.mode & FOR_ALL != 0;
@@ -297,6 +314,17 @@ impl Build<'_> {
             if !self.closure.notes.contains(&note) {
                 self.closure.notes.push(note);
             }
+        }
+        Ok(())
+    }
+
+    /// Adds a directory that is written to, or that of a file that is, without what lies in it.
+    fn add_dir(&mut self, reading: &Reading<'_>, one: &Stated, path: &[u8]) -> Result<(), Error> {
+        let parent = || path.iter().rposition(|b| *b == b'/').map_or(&[][..], |at| &path[..at]);
+        let dir = if self.root.follow(path)?.dir().is_some() { path } else { parent() };
+        if self.root.follow(dir)?.dir().is_some_and(|dir| !dir.is_root()) {
+            let reason = reason(reading, &one.file, &one.statement);
+            self.closure.take(self.root, None, &RootPath::root(), dir, reason)?;
         }
         Ok(())
     }
@@ -385,6 +413,29 @@ impl Build<'_> {
         bases.extend(absent);
         Ok(bases)
     }
+}
+
+/// `name=value` of any option.
+fn said_as_keys(args: &[String]) -> Vec<Statement> {
+    let words = args.iter().filter(|word| word.contains('='));
+    let readings = words.flat_map(|word| {
+        let short = word.strip_prefix("-d").or_else(|| word.strip_prefix("-c"));
+        [Some(word.trim_start_matches('-')), short].into_iter().flatten()
+    });
+    readings.flat_map(|text| config::parse(Grammar::Keys, text.as_bytes())).collect()
+}
+
+/// `--directive word word`, up to the next option.
+fn said_as_lines(args: &[String]) -> Vec<Statement> {
+    let mut statements: Vec<Statement> = Vec::new();
+    for word in args {
+        match (word.strip_prefix("--"), statements.last_mut()) {
+            (Some(name), _) => statements.push(Statement { name: name.to_owned(), ..Statement::default() }),
+            (None, Some(open)) => open.words.push(word.clone()),
+            (None, None) => {}
+        }
+    }
+    statements
 }
 
 fn reason(reading: &Reading<'_>, file: &RootPath, statement: &Statement) -> Reason {

@@ -118,11 +118,12 @@ impl RawNames {
             "config" => What::Config,
             "module" => What::Module,
             "file" => What::File,
+            "dir" => What::Dir,
             "told" => What::Told,
             "variable" => What::Variable,
             what => match value_name(what) {
                 Some(name) => What::Value(name.to_owned()),
-                None => return Err(format!("what = {what:?} is not config, module, file, told, variable or {{name}}")),
+                None => return Err(format!("what = {what:?} is not config, module, file, dir, told, variable or {{name}}")),
             },
         };
         // A dot is the directory of the naming file.

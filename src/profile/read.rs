@@ -56,6 +56,8 @@ pub enum What {
     Module,
     /// A file or directory that is read.
     File,
+    /// A directory that is written to, or a file in it: the directory, without what lies in it.
+    Dir,
     /// A file or directory of the user's, or a key: told, not taken.
     Told,
     /// A value that stands in braces in paths.
