@@ -54,7 +54,7 @@ impl<'s> Sections<'s> {
         let mut sections = Self { keys: BTreeMap::new(), modules: BTreeSet::new() };
         for Stated { statement, .. } in stated {
             sections.keys.entry(&statement.section).or_default().push(statement);
-            if read.rule(statement).is_some_and(|rule| !rule.keys && rule.what == What::Module) {
+            if read.rules(statement).any(|rule| !rule.keys && rule.what == What::Module) {
                 sections.modules.insert(&statement.section);
             }
         }
@@ -62,14 +62,15 @@ impl<'s> Sections<'s> {
     }
 
     /// The names that a statement holds; the keys of a section once.
-    fn names(&mut self, rule: &Names, statement: &'s Statement) -> Vec<&'s String> {
+    fn names(&mut self, rule: &Names, statement: &'s Statement) -> Vec<&'s str> {
         if !rule.keys {
-            return picked(rule, statement).collect();
+            return picked(rule, statement);
         }
-        let keys = picked(rule, statement).flat_map(|section| self.keys.remove(section.as_str()).unwrap_or_default());
+        let sections = picked(rule, statement).into_iter();
+        let keys = sections.flat_map(|section| self.keys.remove(section).unwrap_or_default());
         let keys: Vec<&Statement> = keys.collect();
         let is_name = |key: &&Statement| key.words.first().is_none_or(|own| !self.modules.contains(own.as_str()));
-        keys.into_iter().filter(is_name).map(|key| &key.name).collect()
+        keys.into_iter().filter(is_name).map(|key| key.name.as_str()).collect()
     }
 }
 
@@ -112,11 +113,15 @@ impl Build<'_> {
         let mut sections = Sections::of(read, &stated);
         let mut names = 0;
         for one in &stated {
-            let Some(rule) = read.rule(&one.statement) else { continue };
-            for name in sections.names(rule, &one.statement) {
-                names += 1;
-                if names <= MAX_NAMES && !rule.except.contains(name) {
-                    self.statement(&mut reading, rule, one, name)?;
+            // What one rule takes for a name is none for the next.
+            let mut claimed = BTreeSet::new();
+            for rule in read.rules(&one.statement) {
+                for name in sections.names(rule, &one.statement) {
+                    names += 1;
+                    let is_name = claimed.insert(name) && !rule.except.iter().any(|except| except == name);
+                    if names <= MAX_NAMES && is_name {
+                        self.statement(&mut reading, rule, one, name)?;
+                    }
                 }
             }
         }
@@ -167,7 +172,7 @@ impl Build<'_> {
                 Grammar::Lines => said_as_lines(&entry.args),
                 _ => Vec::new(),
             };
-            let named = statements.into_iter().filter(|statement| reading.read.rule(statement).is_some());
+            let named = statements.into_iter().filter(|statement| reading.read.rules(statement).next().is_some());
             said.extend(named.map(|statement| (entry.path.clone(), Statement { line: 0, ..statement })));
         }
         for (path, statement) in said {
@@ -219,9 +224,10 @@ impl Build<'_> {
         statement: Statement,
         depth: usize,
     ) -> Result<(), Error> {
-        let Some(rule) = reading.read.rule(&statement) else {
+        let read = reading.read;
+        let Some(rule) = read.rules(&statement).next() else {
             // What a section is for is only known once all is read.
-            if reading.read.names.iter().any(|names| names.keys) {
+            if read.names.iter().any(|names| names.keys) {
                 reading.stated.push(Stated { file: file.clone(), statement });
             }
             return Ok(());
@@ -270,7 +276,8 @@ impl Build<'_> {
 
     /// Adds what one name of a statement stands for.
     fn statement(&mut self, reading: &mut Reading<'_>, rule: &Names, one: &Stated, name: &str) -> Result<(), Error> {
-        if name.is_empty() {
+        let is_other = || Ok(self.root.follow(name.as_bytes())?.file().is_none());
+        if name.is_empty() || rule.paths && is_other()? {
             return Ok(());
         }
         match self.named(reading, rule, &one.file, name)? {
@@ -455,10 +462,17 @@ fn said(statement: &Statement) -> String {
     show(text.chars().take(MAX_SHOWN).collect::<String>().as_bytes()).into_owned()
 }
 
-/// The words that a rule looks at.
-fn picked<'s>(rule: &Names, statement: &'s Statement) -> impl Iterator<Item = &'s String> {
+/// The names that a rule finds in the words of a statement.
+fn picked<'s>(rule: &Names, statement: &'s Statement) -> Vec<&'s str> {
     let (skipped, taken) = if rule.word == 0 { (0, usize::MAX) } else { (rule.word - 1, 1) };
-    statement.words.iter().skip(skipped).take(taken)
+    let words: Vec<&str> = statement.words.iter().map(String::as_str).collect();
+    let found: Vec<&str> = match (rule.after.is_empty(), rule.paths) {
+        (false, _) => words.windows(2).filter(|pair| rule.after.iter().any(|one| one == pair[0])).map(|pair| pair[1]).collect(),
+        (_, true) => words.iter().flat_map(|word| word.split(['(', ',', ')'])).filter(|part| part.starts_with('/')).collect(),
+        _ => words.into_iter().skip(skipped).take(taken).collect(),
+    };
+    let until = |name: &'s str| rule.until.as_ref().and_then(|end| name.split_once(end.as_str())).map_or(name, |(name, _)| name);
+    found.into_iter().map(until).collect()
 }
 
 /// A word with `$NAME` and `${NAME}` replaced and `~` for the home; `None` if nothing gives a variable.

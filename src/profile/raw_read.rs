@@ -46,6 +46,11 @@ struct RawNames {
     #[serde(default = "first")]
     word: usize,
     #[serde(default)]
+    after: Vec<String>,
+    #[serde(default)]
+    paths: bool,
+    until: Option<String>,
+    #[serde(default)]
     keys: bool,
     what: String,
     #[serde(default, rename = "in")]
@@ -129,8 +134,8 @@ impl RawNames {
         // A dot is the directory of the naming file.
         let base = |text: &String| Place::new(if text == "." { Place::NAMING } else { text }, defaults);
         let bases = self.bases.iter().map(base).collect::<Result<_, _>>()?;
-        let Self { directives, with, word, keys, suffix, except, need, .. } = self;
-        Ok(Names { directives, with, word, keys, what, bases, suffix, except, need })
+        let Self { directives, with, word, after, paths, until, keys, suffix, except, need, .. } = self;
+        Ok(Names { directives, with, word, after, paths, until, keys, what, bases, suffix, except, need })
     }
 }
 
