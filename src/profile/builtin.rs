@@ -53,6 +53,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("pam", include_str!("../../profiles/pam.toml")),
     ("perl", include_str!("../../profiles/perl.toml")),
     ("php", include_str!("../../profiles/php.toml")),
+    ("pocl", include_str!("../../profiles/pocl.toml")),
     ("poppler", include_str!("../../profiles/poppler.toml")),
     ("postgres", include_str!("../../profiles/postgres.toml")),
     ("proj", include_str!("../../profiles/proj.toml")),
