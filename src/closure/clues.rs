@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Started;
 use super::build::Build;
 use super::strings::texts_in;
+use super::{Reason, Started};
 use crate::error::Error;
 use crate::path::{RootPath, show};
 use crate::profile::{Clue, EntryKind, fits};
@@ -22,6 +22,8 @@ pub(super) struct Sign {
 pub(super) struct Signs {
     /// SONAMEs with the object that has each.
     sonames: BTreeMap<Vec<u8>, RootPath>,
+    /// The same of plug-ins and programs that came with the packages of the entries.
+    brought: BTreeMap<Vec<u8>, RootPath>,
     /// Imported names with the first object that imports each.
     anywhere: BTreeMap<Vec<u8>, RootPath>,
     /// The same of the entries and of what they start: a server is what it is behind a script too.
@@ -36,6 +38,7 @@ impl Build<'_> {
     pub(super) fn signs(&self) -> Result<Signs, Error> {
         let mut signs = Signs {
             sonames: BTreeMap::new(),
+            brought: self.brought(),
             anywhere: BTreeMap::new(),
             entry: BTreeMap::new(),
             programs: BTreeSet::new(),
@@ -71,13 +74,35 @@ impl Build<'_> {
         Ok(signs)
     }
 
+    /// SONAMEs of what plug-ins and programs load that came with the packages of the entries, with one that loads each.
+    fn brought(&self) -> BTreeMap<Vec<u8>, RootPath> {
+        let mut found = BTreeMap::new();
+        for process in self.closure.processes.iter().filter(|started| !started.required).map(|started| &started.process)
+        {
+            let Some(first) = process.loaded.get(process.inherited) else { continue };
+            let is_companion = |edge: &super::Edge| matches!(edge.reason, Reason::Companion { .. });
+            if self.closure.reasons(&first.real).any(is_companion) {
+                let sonames = process.loaded[process.inherited..].iter().filter_map(|object| object.elf.soname.clone());
+                found.extend(sonames.map(|soname| (soname, first.real.clone())));
+            }
+        }
+        found
+    }
+
     /// What shows a clue; `None` if nothing does.
     pub(super) fn sign(&mut self, clue: &Clue, signs: &Signs) -> Result<Option<Sign>, Error> {
         let mut shown = Sign { says: String::new(), object: None };
         if let Some(wanted) = &clue.soname {
-            let found = signs.sonames.iter().find(|(soname, _)| fits(wanted, soname));
-            let Some((soname, object)) = found else { return Ok(None) };
-            shown.add(format!("{} is loaded", show(soname)), Some(object));
+            let in_table = |table: &BTreeMap<Vec<u8>, RootPath>| {
+                table.iter().find(|(soname, _)| fits(wanted, soname)).map(|(soname, by)| (soname.clone(), by.clone()))
+            };
+            if let Some((soname, object)) = in_table(&signs.sonames) {
+                shown.add(format!("{} is loaded", show(&soname)), Some(&object));
+            } else if let Some((soname, by)) = in_table(&signs.brought).filter(|_| clue.companions) {
+                shown.add(format!("{by}, which came with the entry, loads {}", show(&soname)), Some(&by));
+            } else {
+                return Ok(None);
+            }
         }
         if !clue.imports.is_empty() {
             let table = if clue.anywhere { &signs.anywhere } else { &signs.entry };

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::Build;
+use super::narrowed::Start;
 use super::{Reason, Unconfigured};
 use crate::config::{self, Grammar, Statement};
 use crate::error::Error;
@@ -53,7 +54,7 @@ impl<'s> Sections<'s> {
         let mut sections = Self { keys: BTreeMap::new(), modules: BTreeSet::new() };
         for Stated { statement, .. } in stated {
             sections.keys.entry(&statement.section).or_default().push(statement);
-            if read.rule(statement).is_some_and(|rule| !rule.keys && rule.what == What::Module) {
+            if read.rules(statement).any(|rule| !rule.keys && rule.what == What::Module) {
                 sections.modules.insert(&statement.section);
             }
         }
@@ -61,14 +62,15 @@ impl<'s> Sections<'s> {
     }
 
     /// The names that a statement holds; the keys of a section once.
-    fn names(&mut self, rule: &Names, statement: &'s Statement) -> Vec<&'s String> {
+    fn names(&mut self, rule: &Names, statement: &'s Statement) -> Vec<&'s str> {
         if !rule.keys {
-            return picked(rule, statement).collect();
+            return picked(rule, statement);
         }
-        let keys = picked(rule, statement).flat_map(|section| self.keys.remove(section.as_str()).unwrap_or_default());
+        let sections = picked(rule, statement).into_iter();
+        let keys = sections.flat_map(|section| self.keys.remove(section).unwrap_or_default());
         let keys: Vec<&Statement> = keys.collect();
         let is_name = |key: &&Statement| key.words.first().is_none_or(|own| !self.modules.contains(own.as_str()));
-        keys.into_iter().filter(is_name).map(|key| &key.name).collect()
+        keys.into_iter().filter(is_name).map(|key| key.name.as_str()).collect()
     }
 }
 
@@ -100,22 +102,26 @@ impl Build<'_> {
                 starts.extend(self.root.matching(&glob)?);
             }
         }
-        for start in starts {
-            let dir = start.parent().unwrap_or_else(RootPath::root);
+        for Start { path, why } in self.narrowed(read, starts)? {
+            let dir = path.parent().unwrap_or_else(RootPath::root);
             reading.values.insert(MAIN.to_owned(), vec![RootGlob::literal(&dir)]);
-            let reason = Reason::Profile { profile: profile.name.clone(), why: read.why.clone() };
-            self.read_config(&mut reading, start.as_bytes(), &reason, 0)?;
+            let reason = Reason::Profile { profile: profile.name.clone(), why };
+            self.read_config(&mut reading, path.as_bytes(), &reason, 0)?;
         }
-        self.said_by_command(&mut reading);
+        self.said_by_command(&mut reading)?;
         let stated = std::mem::take(&mut reading.stated);
         let mut sections = Sections::of(read, &stated);
         let mut names = 0;
         for one in &stated {
-            let Some(rule) = read.rule(&one.statement) else { continue };
-            for name in sections.names(rule, &one.statement) {
-                names += 1;
-                if names <= MAX_NAMES && !rule.except.contains(name) {
-                    self.statement(&mut reading, rule, one, name)?;
+            // What one rule takes for a name is none for the next.
+            let mut claimed = BTreeSet::new();
+            for rule in read.rules(&one.statement) {
+                for name in sections.names(rule, &one.statement) {
+                    names += 1;
+                    let is_name = claimed.insert(name) && !rule.except.iter().any(|except| except == name);
+                    if names <= MAX_NAMES && is_name {
+                        self.statement(&mut reading, rule, one, name)?;
+                    }
                 }
             }
         }
@@ -133,16 +139,17 @@ impl Build<'_> {
     }
 
     /// Files that the command itself gives as configuration: `-c FILE`, `-cFILE`, `--config=FILE`; of an option without a
-    /// name the words that are none.
+    /// name the first word, if it is none.
     fn named_by_arguments(&self, read: &Read) -> Result<Vec<RootPath>, Error> {
         let mut found = Vec::new();
         for option in &read.arguments {
             for entry in &self.closure.entries {
-                let mut words = entry.args.iter();
+                let all = if option.is_empty() { &entry.args[..entry.args.len().min(1)] } else { &entry.args };
+                let mut words = all.iter();
                 while let Some(word) = words.next() {
                     let file = match word.strip_prefix(option.as_str()) {
-                        Some("") => words.next().map(String::as_str),
                         Some(_) if option.is_empty() && word.starts_with('-') => None,
+                        Some("") => words.next().map(String::as_str),
                         Some(rest) => Some(rest.strip_prefix('=').unwrap_or(rest)),
                         None => None,
                     };
@@ -156,23 +163,22 @@ impl Build<'_> {
     }
 
     /// Settings that the command gives are statements too: `-d extension=x`, `-c shared_preload_libraries=x`,
-    /// `--plugin-load-add=x`.
-    fn said_by_command(&self, reading: &mut Reading<'_>) {
-        if reading.read.grammar != Grammar::Keys {
-            return;
-        }
+    /// `--plugin-load-add=x`, `--loadmodule x`.
+    fn said_by_command(&mut self, reading: &mut Reading<'_>) -> Result<(), Error> {
+        let mut said = Vec::new();
         for entry in &self.closure.entries {
-            for word in entry.args.iter().filter(|word| word.contains('=')) {
-                let long = word.trim_start_matches('-');
-                let short = word.strip_prefix("-d").or_else(|| word.strip_prefix("-c"));
-                let readings = [Some(long), short].into_iter().flatten();
-                let statements = readings.flat_map(|text| config::parse(Grammar::Keys, text.as_bytes()));
-                let named = statements.filter(|statement| reading.read.rule(statement).is_some());
-                for statement in named.map(|statement| Statement { line: 0, ..statement }).collect::<Vec<_>>() {
-                    reading.stated.push(Stated { file: entry.path.clone(), statement });
-                }
-            }
+            let statements = match reading.read.grammar {
+                Grammar::Keys => said_as_keys(&entry.args),
+                Grammar::Lines => said_as_lines(&entry.args),
+                _ => Vec::new(),
+            };
+            let named = statements.into_iter().filter(|statement| reading.read.rules(statement).next().is_some());
+            said.extend(named.map(|statement| (entry.path.clone(), Statement { line: 0, ..statement })));
         }
+        for (path, statement) in said {
+            self.state(reading, &path, statement, 0)?;
+        }
+        Ok(())
     }
 
     /// Adds and reads one file, or each of a directory, with what they include.
@@ -204,32 +210,43 @@ impl Build<'_> {
         self.configured(path, reason, false)?;
         reading.is_whole &= self.root.meta(&real)?.is_none_or(|meta| meta.size <= MAX_FILE as u64);
         let file = RootPath::new(path).unwrap_or_else(|| real.clone());
-        // What a section is for is only known once all is read.
-        let has_keys = reading.read.names.iter().any(|names| names.keys);
         for statement in config::parse(reading.read.grammar, &self.root.read(&real, MAX_FILE)?) {
-            let Some(rule) = reading.read.rule(&statement) else {
-                if has_keys {
-                    reading.stated.push(Stated { file: file.clone(), statement });
-                }
-                continue;
-            };
-            match &rule.what {
-                What::Config => self.include_config(reading, rule, &file, &statement, depth)?,
-                What::Value(name) => {
-                    let value = statement.words.first().and_then(|word| plain(word, &reading.variables));
-                    let value = value.and_then(|value| RootPath::new(value.as_bytes()));
-                    match value {
-                        Some(dir) => drop(reading.values.insert(name.clone(), vec![RootGlob::literal(&dir)])),
-                        None => reading.is_whole = false,
-                    }
-                }
-                What::Variable => {
-                    if let [name, value, ..] = statement.words.as_slice() {
-                        reading.variables.insert(name.clone(), value.clone());
-                    }
-                }
-                _ => reading.stated.push(Stated { file: file.clone(), statement }),
+            self.state(reading, &file, statement, depth)?;
+        }
+        Ok(())
+    }
+
+    /// What one statement says at once; what it names is looked up when all is read.
+    fn state(
+        &mut self,
+        reading: &mut Reading<'_>,
+        file: &RootPath,
+        statement: Statement,
+        depth: usize,
+    ) -> Result<(), Error> {
+        let read = reading.read;
+        let Some(rule) = read.rules(&statement).next() else {
+            // What a section is for is only known once all is read.
+            if read.names.iter().any(|names| names.keys) {
+                reading.stated.push(Stated { file: file.clone(), statement });
             }
+            return Ok(());
+        };
+        match &rule.what {
+            What::Config => self.include_config(reading, rule, file, &statement, depth)?,
+            What::Value(name) => {
+                let value = statement.words.first().and_then(|word| plain(word, &reading.variables));
+                match value.and_then(|value| RootPath::new(value.as_bytes())) {
+                    Some(dir) => drop(reading.values.insert(name.clone(), vec![RootGlob::literal(&dir)])),
+                    None => reading.is_whole = false,
+                }
+            }
+            What::Variable => {
+                if let [name, value, ..] = statement.words.as_slice() {
+                    reading.variables.insert(name.clone(), value.clone());
+                }
+            }
+            _ => reading.stated.push(Stated { file: file.clone(), statement }),
         }
         Ok(())
     }
@@ -259,12 +276,17 @@ impl Build<'_> {
 
     /// Adds what one name of a statement stands for.
     fn statement(&mut self, reading: &mut Reading<'_>, rule: &Names, one: &Stated, name: &str) -> Result<(), Error> {
+        let is_other = || Ok(self.root.follow(name.as_bytes())?.file().is_none());
+        if name.is_empty() || rule.paths && is_other()? {
+            return Ok(());
+        }
         match self.named(reading, rule, &one.file, name)? {
             Named::There(paths) => {
                 for path in paths {
                     self.add_named(reading, rule, one, &path)?;
                 }
             }
+            Named::Absent(path) if rule.what == What::Dir => self.add_dir(reading, one, &path)?,
             Named::Absent(path) => self.absent(rule, &one.file, &one.statement, &path),
             Named::Open => reading.is_whole &= rule.what != What::Module,
         }
@@ -272,6 +294,9 @@ impl Build<'_> {
     }
 
     fn add_named(&mut self, reading: &Reading<'_>, rule: &Names, one: &Stated, path: &[u8]) -> Result<(), Error> {
+        if rule.what == What::Dir {
+            return self.add_dir(reading, one, path);
+        }
         let reason = reason(reading, &one.file, &one.statement);
         // What not everybody may read is a secret of the builder's.
         let is_open = |meta: &Meta| meta.kind == FileKind::Dir || meta.mode & FOR_ALL != 0;
@@ -296,6 +321,17 @@ impl Build<'_> {
             if !self.closure.notes.contains(&note) {
                 self.closure.notes.push(note);
             }
+        }
+        Ok(())
+    }
+
+    /// Adds a directory that is written to, or that of a file that is, without what lies in it.
+    fn add_dir(&mut self, reading: &Reading<'_>, one: &Stated, path: &[u8]) -> Result<(), Error> {
+        let parent = || path.iter().rposition(|b| *b == b'/').map_or(&[][..], |at| &path[..at]);
+        let dir = if self.root.follow(path)?.dir().is_some() { path } else { parent() };
+        if self.root.follow(dir)?.dir().is_some_and(|dir| !dir.is_root()) {
+            let reason = reason(reading, &one.file, &one.statement);
+            self.closure.take(self.root, None, &RootPath::root(), dir, reason)?;
         }
         Ok(())
     }
@@ -386,6 +422,29 @@ impl Build<'_> {
     }
 }
 
+/// `name=value` of any option.
+fn said_as_keys(args: &[String]) -> Vec<Statement> {
+    let words = args.iter().filter(|word| word.contains('='));
+    let readings = words.flat_map(|word| {
+        let short = word.strip_prefix("-d").or_else(|| word.strip_prefix("-c"));
+        [Some(word.trim_start_matches('-')), short].into_iter().flatten()
+    });
+    readings.flat_map(|text| config::parse(Grammar::Keys, text.as_bytes())).collect()
+}
+
+/// `--directive word word`, up to the next option.
+fn said_as_lines(args: &[String]) -> Vec<Statement> {
+    let mut statements: Vec<Statement> = Vec::new();
+    for word in args {
+        match (word.strip_prefix("--"), statements.last_mut()) {
+            (Some(name), _) => statements.push(Statement { name: name.to_owned(), ..Statement::default() }),
+            (None, Some(open)) => open.words.push(word.clone()),
+            (None, None) => {}
+        }
+    }
+    statements
+}
+
 fn reason(reading: &Reading<'_>, file: &RootPath, statement: &Statement) -> Reason {
     Reason::Configured {
         profile: reading.profile.to_owned(),
@@ -403,10 +462,23 @@ fn said(statement: &Statement) -> String {
     show(text.chars().take(MAX_SHOWN).collect::<String>().as_bytes()).into_owned()
 }
 
-/// The words that a rule looks at.
-fn picked<'s>(rule: &Names, statement: &'s Statement) -> impl Iterator<Item = &'s String> {
+/// The names that a rule finds in the words of a statement.
+fn picked<'s>(rule: &Names, statement: &'s Statement) -> Vec<&'s str> {
     let (skipped, taken) = if rule.word == 0 { (0, usize::MAX) } else { (rule.word - 1, 1) };
-    statement.words.iter().skip(skipped).take(taken)
+    let words: Vec<&str> = statement.words.iter().map(String::as_str).collect();
+    let found: Vec<&str> = match (rule.after.is_empty(), rule.paths) {
+        (false, _) => {
+            words.windows(2).filter(|pair| rule.after.iter().any(|one| one == pair[0])).map(|pair| pair[1]).collect()
+        }
+        (_, true) => {
+            words.iter().flat_map(|word| word.split(['(', ',', ')'])).filter(|part| part.starts_with('/')).collect()
+        }
+        _ => words.into_iter().skip(skipped).take(taken).collect(),
+    };
+    let until = |name: &'s str| {
+        rule.until.as_ref().and_then(|end| name.split_once(end.as_str())).map_or(name, |(name, _)| name)
+    };
+    found.into_iter().map(until).collect()
 }
 
 /// A word with `$NAME` and `${NAME}` replaced and `~` for the home; `None` if nothing gives a variable.

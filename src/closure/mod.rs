@@ -12,6 +12,7 @@ mod companions;
 mod configured;
 mod declared;
 mod kin;
+mod narrowed;
 mod nss;
 mod open;
 mod probes;

@@ -29,6 +29,10 @@ pub(super) struct RawRead {
     files: Vec<String>,
     #[serde(default)]
     arguments: Vec<String>,
+    #[serde(default, rename = "named-by")]
+    named_by: Vec<String>,
+    #[serde(default)]
+    always: Vec<String>,
     names: Vec<RawNames>,
     #[serde(default)]
     otherwise: Vec<String>,
@@ -41,6 +45,11 @@ struct RawNames {
     with: Option<String>,
     #[serde(default = "first")]
     word: usize,
+    #[serde(default)]
+    after: Vec<String>,
+    #[serde(default)]
+    paths: bool,
+    until: Option<String>,
     #[serde(default)]
     keys: bool,
     what: String,
@@ -100,10 +109,11 @@ impl RawRead {
     }
 
     pub(super) fn valid(self, defaults: &Values) -> Result<Read, String> {
-        let Self { why, grammar, files, arguments, names, otherwise } = self;
+        let Self { why, grammar, files, arguments, named_by, always, names, otherwise } = self;
         let places = |texts: &[String]| texts.iter().map(|text| Place::new(text, defaults)).collect::<Result<_, _>>();
         let names = names.into_iter().map(|names| names.valid(defaults)).collect::<Result<_, _>>()?;
-        Ok(Read { files: places(&files)?, otherwise: places(&otherwise)?, why, grammar, arguments, names })
+        let (files, otherwise) = (places(&files)?, places(&otherwise)?);
+        Ok(Read { why, grammar, files, arguments, named_by, always, names, otherwise })
     }
 }
 
@@ -113,18 +123,21 @@ impl RawNames {
             "config" => What::Config,
             "module" => What::Module,
             "file" => What::File,
+            "dir" => What::Dir,
             "told" => What::Told,
             "variable" => What::Variable,
             what => match value_name(what) {
                 Some(name) => What::Value(name.to_owned()),
-                None => return Err(format!("what = {what:?} is not config, module, file, told, variable or {{name}}")),
+                None => {
+                    return Err(format!("what = {what:?} is not config, module, file, dir, told, variable or {{name}}"));
+                }
             },
         };
         // A dot is the directory of the naming file.
         let base = |text: &String| Place::new(if text == "." { Place::NAMING } else { text }, defaults);
         let bases = self.bases.iter().map(base).collect::<Result<_, _>>()?;
-        let Self { directives, with, word, keys, suffix, except, need, .. } = self;
-        Ok(Names { directives, with, word, keys, what, bases, suffix, except, need })
+        let Self { directives, with, word, after, paths, until, keys, suffix, except, need, .. } = self;
+        Ok(Names { directives, with, word, after, paths, until, keys, what, bases, suffix, except, need })
     }
 }
 

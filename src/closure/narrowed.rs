@@ -1,0 +1,191 @@
+//! Which files of a directory of configuration programs ask for by their names: PAM's services. The name is a word of the
+//! program's at the call, so only what surely belongs to somebody else stays out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use memchr::memmem;
+
+use super::build::Build;
+use super::{NodeKind, Reason};
+use crate::error::Error;
+use crate::path::{RootPath, show};
+use crate::profile::Read;
+
+/// Largest program that is searched for names, and largest file of its configuration.
+const MAX_PROGRAM: usize = 64 << 20;
+const MAX_CONFIG: u64 = 64 << 10;
+/// Names that a note shows.
+const MAX_SHOWN: usize = 4;
+
+/// A file where reading starts, and why it is read.
+pub(super) struct Start {
+    pub(super) path: RootPath,
+    pub(super) why: String,
+}
+
+/// A program that asks for files by name.
+struct Asker {
+    real: RootPath,
+    package: Option<String>,
+    /// The names by which it is called, in small letters.
+    called: BTreeSet<Vec<u8>>,
+}
+
+/// Names of files, in the letters of the file system, each with where it lies and its packages.
+struct Named {
+    paths: Vec<RootPath>,
+    packages: BTreeSet<Option<String>>,
+}
+
+impl Build<'_> {
+    /// Of the places where reading starts, directories taken apart: the files that programs of the image ask for. All
+    /// of them, where the name that a program asks for cannot be seen.
+    pub(super) fn narrowed(&mut self, read: &Read, starts: Vec<RootPath>) -> Result<Vec<Start>, Error> {
+        let start = |path: &RootPath| Start { path: path.clone(), why: read.why.clone() };
+        let (mut dirs, mut found) = (Vec::new(), Vec::new());
+        for path in starts {
+            match self.root.follow(path.as_bytes())?.dir().is_some() {
+                true if !read.named_by.is_empty() => dirs.push(path),
+                _ => found.push(start(&path)),
+            }
+        }
+        let all = self.named_files(&dirs)?;
+        let askers = self.askers(&read.named_by)?;
+        let words = self.own_words()?;
+        let mut wanted: BTreeMap<&Vec<u8>, String> = BTreeMap::new();
+        let mut unknown = Vec::new();
+        for asker in &askers {
+            let mut bytes = self.root.read(&asker.real, MAX_PROGRAM)?;
+            bytes.make_ascii_lowercase();
+            let mut is_known = false;
+            for (name, file) in &all {
+                let small = name.to_ascii_lowercase();
+                let is_own = asker.called.contains(&small)
+                    || asker.package.is_some() && file.packages.contains(&asker.package)
+                    || memmem::find(&bytes, &[b"\0", small.as_slice(), b"\0"].concat()).is_some();
+                is_known |= is_own;
+                // Linkers keep one text that ends another only once.
+                if is_own || memmem::find(&bytes, &[small.as_slice(), b"\0"].concat()).is_some() {
+                    wanted.entry(name).or_insert_with(|| format!("{} asks for {}", asker.real, show(name)));
+                }
+            }
+            if !is_known {
+                unknown.push(asker.real.to_string());
+            }
+        }
+        for (name, file) in &all {
+            let is_packed = file.paths.iter().any(|path| self.closure.nodes.contains_key(path));
+            let is_told = words.contains(&name.to_ascii_lowercase());
+            if is_told
+                || is_packed
+                || file.packages.contains(&None)
+                || read.always.iter().any(|one| one.as_bytes() == *name)
+            {
+                wanted.entry(name).or_insert_with(|| read.why.clone());
+            }
+        }
+        let is_narrow = !askers.is_empty() && unknown.is_empty();
+        let left: Vec<_> = all.keys().filter(|name| !wanted.contains_key(name)).collect();
+        if !left.is_empty() && (is_narrow || !unknown.is_empty()) {
+            self.closure.notes.push(match is_narrow {
+                true => left_out(&dirs, &left),
+                false => format!(
+                    "{} is packed whole: which of its files {} asks for is not to be seen",
+                    list(&dirs),
+                    unknown.join(", ")
+                ),
+            });
+        }
+        for (name, file) in &all {
+            let why = wanted.get(name).unwrap_or(&read.why);
+            if !is_narrow || wanted.contains_key(name) {
+                found.extend(file.paths.iter().map(|path| Start { path: path.clone(), why: why.clone() }));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The files of some directories by name.
+    fn named_files(&self, dirs: &[RootPath]) -> Result<BTreeMap<Vec<u8>, Named>, Error> {
+        let mut all: BTreeMap<Vec<u8>, Named> = BTreeMap::new();
+        for dir in dirs {
+            for name in self.root.list(dir)? {
+                let path = dir.join(&name);
+                if self.root.follow(path.as_bytes())?.file().is_some() {
+                    let empty = || Named { paths: Vec::new(), packages: BTreeSet::new() };
+                    all.entry(name.clone()).or_insert_with(empty).paths.push(path);
+                }
+            }
+        }
+        let paths: Vec<RootPath> = all.values().flat_map(|file| file.paths.iter().cloned()).collect();
+        let owners = self.owners(&paths)?;
+        for file in all.values_mut() {
+            file.packages = file.paths.iter().map(|path| owners.get(path).cloned()).collect();
+        }
+        Ok(all)
+    }
+
+    fn owners(&self, paths: &[RootPath]) -> Result<BTreeMap<RootPath, String>, Error> {
+        self.database()?.map_or_else(|| Ok(BTreeMap::new()), |database| database.owners(paths))
+    }
+
+    /// The objects of all processes that import one of these symbols.
+    fn askers(&self, imports: &[String]) -> Result<Vec<Asker>, Error> {
+        let mut found = BTreeSet::new();
+        for started in &self.closure.processes {
+            for object in started.process.loaded.iter().skip(started.process.inherited) {
+                let own = self.objects.imports(&object.real)?;
+                if own.iter().any(|name| imports.iter().any(|one| one.as_bytes() == name.as_slice())) {
+                    found.insert(object.real.clone());
+                }
+            }
+        }
+        let paths: Vec<RootPath> = found.iter().cloned().collect();
+        let mut owners = self.owners(&paths)?;
+        let asker = |real: RootPath| {
+            let entries = self.closure.entries.iter().filter(|entry| entry.real == real);
+            let called = entries.map(|entry| entry.path.name()).chain([real.name()]).map(<[u8]>::to_ascii_lowercase);
+            Asker { called: called.collect(), package: owners.remove(&real), real }
+        };
+        Ok(found.into_iter().map(asker).collect())
+    }
+
+    /// Words of the commands, of the environment, and of the configuration that came with the program or was named by
+    /// the user, in small letters: a name may come from there.
+    fn own_words(&self) -> Result<BTreeSet<Vec<u8>>, Error> {
+        let mut texts: Vec<Vec<u8>> = Vec::new();
+        texts.extend(self.closure.entries.iter().flat_map(|entry| &entry.args).map(|word| word.clone().into_bytes()));
+        texts.extend(self.request.env.values().map(|value| value.clone().into_bytes()));
+        for (path, kind) in &self.closure.nodes {
+            let NodeKind::File(meta) = kind else { continue };
+            let is_own = |reason: &Reason| match reason {
+                Reason::Companion { .. } => path.as_bytes().starts_with(b"/etc/"),
+                Reason::Included { .. } | Reason::Home { group: "arguments", .. } => true,
+                _ => false,
+            };
+            if meta.size <= MAX_CONFIG && self.closure.reasons(path).any(|edge| is_own(&edge.reason)) {
+                texts.push(self.root.read(path, usize::try_from(meta.size).unwrap_or(0))?);
+            }
+        }
+        let lines = texts.iter().flat_map(|text| text.split(|b| *b == b'\n'));
+        let told = lines.filter(|line| !matches!(line.trim_ascii_start().first(), Some(b'#' | b';')));
+        let is_part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        Ok(told.flat_map(|line| line.split(move |b| !is_part(b))).map(<[u8]>::to_ascii_lowercase).collect())
+    }
+}
+
+/// What is said of files that stay out.
+fn left_out(dirs: &[RootPath], left: &[&Vec<u8>]) -> String {
+    let shown: Vec<_> = left.iter().take(MAX_SHOWN).map(|name| show(name).into_owned()).collect();
+    let more = left.len().saturating_sub(MAX_SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let (dirs, shown, first) = (list(dirs), shown.join(", "), &dirs[0]);
+    format!(
+        "of {dirs}, {shown}{more} stay out: they are of other packages, and no program that is packed names them; \
+         --include {first}/NAME adds one with what it names"
+    )
+}
+
+fn list(dirs: &[RootPath]) -> String {
+    dirs.iter().map(RootPath::to_string).collect::<Vec<_>>().join(", ")
+}
