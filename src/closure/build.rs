@@ -37,6 +37,7 @@ impl Closure {
             return Ok(build.closure);
         }
         build.companions()?;
+        build.named_paths()?;
         for (from, _) in &request.copies {
             build.copied(from)?;
         }

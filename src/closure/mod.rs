@@ -11,6 +11,7 @@ mod companions;
 mod configured;
 mod declared;
 mod kin;
+mod named_paths;
 mod nss;
 mod probes;
 mod query;

@@ -66,6 +66,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("ruby", include_str!("../../profiles/ruby.toml")),
     ("sasl", include_str!("../../profiles/sasl.toml")),
     ("shared-mime", include_str!("../../profiles/shared-mime.toml")),
+    ("shell", include_str!("../../profiles/shell.toml")),
     ("spelling", include_str!("../../profiles/spelling.toml")),
     ("tcl", include_str!("../../profiles/tcl.toml")),
     ("terminfo", include_str!("../../profiles/terminfo.toml")),
