@@ -32,11 +32,11 @@ struct Signs {
     sonames: BTreeMap<Vec<u8>, RootPath>,
     /// Imported names with the first object that imports each.
     anywhere: BTreeMap<Vec<u8>, RootPath>,
-    /// The same of the entries and of what they start: a server is what it is behind a script too.
+    /// The same of the entries and of what they surely start alone.
     entry: BTreeMap<Vec<u8>, RootPath>,
-    /// The programs of the entries.
+    /// The programs of the entries, and those that they surely start.
     programs: BTreeSet<RootPath>,
-    /// These, and every program that they start.
+    /// These, and those that they may start: a server is what it is behind a script too.
     started: BTreeSet<RootPath>,
 }
 
@@ -140,7 +140,7 @@ impl Build<'_> {
                 let soname = object.elf.soname.clone().unwrap_or_else(|| object.real.name().to_vec());
                 signs.sonames.entry(soname).or_insert_with(|| object.real.clone());
                 for name in self.objects.imports(&object.real)? {
-                    if is_started {
+                    if is_program {
                         signs.entry.entry(name.clone()).or_insert_with(|| object.real.clone());
                     }
                     signs.anywhere.entry(name).or_insert_with(|| object.real.clone());

@@ -145,7 +145,8 @@ impl Build<'_> {
         }
     }
 
-    /// Settings that came in one package of the same source with a file that is named: it includes them.
+    /// Settings that came in one package of the same source with a file that is named: it includes them; and the
+    /// directories that they name.
     fn beside(&mut self, object: &RootPath, by: &Namer<'_>, settings: &RootPath) -> Result<(), Error> {
         let (Some(database), Some(owner), Some(dir)) = (self.database()?, by.owner, settings.parent()) else {
             return Ok(());
@@ -159,6 +160,9 @@ impl Build<'_> {
             if self.root.meta(path)?.is_some_and(|meta| meta.kind != FileKind::Dir && is_readable(&meta)) {
                 self.companion(object, &package, path)?;
             }
+        }
+        for path in contents.iter().filter(|path| lies_in(path, &["/var"])) {
+            self.companion(object, &package, path)?;
         }
         Ok(())
     }

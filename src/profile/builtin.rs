@@ -63,6 +63,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("qt-qml", include_str!("../../profiles/qt-qml.toml")),
     ("qt-sql", include_str!("../../profiles/qt-sql.toml")),
     ("r", include_str!("../../profiles/r.toml")),
+    ("r-script", include_str!("../../profiles/r-script.toml")),
     ("ruby", include_str!("../../profiles/ruby.toml")),
     ("sasl", include_str!("../../profiles/sasl.toml")),
     ("shared-mime", include_str!("../../profiles/shared-mime.toml")),
