@@ -70,8 +70,8 @@ impl Witnesses {
                 let word = line.trim_start_matches("#!").split_whitespace().next().unwrap_or_default().to_owned();
                 self.real(word.as_bytes()) == to.to_string()
             }
-            (Reason::Opens { name }, Some(from)) => {
-                let told = roots::run("grep", &["-c", "-a", "-F", &show(name), &self.at(from)]);
+            (Reason::Opens { name: text } | Reason::Names { text }, Some(from)) => {
+                let told = roots::run("grep", &["-c", "-a", "-F", &show(text), &self.at(from)]);
                 told.trim() != "0"
             }
             (Reason::Companion { package }, _) => {

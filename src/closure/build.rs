@@ -35,6 +35,7 @@ impl Closure {
             return Ok(build.closure);
         }
         build.companions()?;
+        build.named_paths()?;
         for (from, _) in &request.copies {
             build.copied(from)?;
         }
@@ -253,7 +254,11 @@ impl Build<'_> {
         }
         let process = loader::load(self.objects, path, &self.conditions, None)?;
         if self.request.processes_only {
-            self.closure.processes.push(Started { process, required: true, is_command: self.depth > 0 });
+            self.closure.processes.push(Started {
+                process,
+                required: true,
+                is_command: self.depth > 0 && !self.is_sure,
+            });
             return Ok(());
         }
         self.add_process(&process, real)?;
@@ -267,7 +272,7 @@ impl Build<'_> {
         }
         self.add_named_libraries(&process, real)?;
         let levels: BTreeSet<String> = process.variants.iter().map(|variant| variant.level.clone()).collect();
-        self.closure.processes.push(Started { process, required: true, is_command: self.depth > 0 });
+        self.closure.processes.push(Started { process, required: true, is_command: self.depth > 0 && !self.is_sure });
         if self.request.cpu.is_none() {
             for level in levels {
                 let conditions = Conditions { cpu: Some(level.clone()), ..self.conditions.clone() };

@@ -26,11 +26,11 @@ pub(super) struct Signs {
     brought: BTreeMap<Vec<u8>, RootPath>,
     /// Imported names with the first object that imports each.
     anywhere: BTreeMap<Vec<u8>, RootPath>,
-    /// The same of the entries and of what they start: a server is what it is behind a script too.
+    /// The same of the entries and of what they surely start alone.
     entry: BTreeMap<Vec<u8>, RootPath>,
-    /// The programs of the entries.
+    /// The programs of the entries, and those that they surely start.
     programs: BTreeSet<RootPath>,
-    /// These, and every program that they start.
+    /// These, and those that they may start: a server is what it is behind a script too.
     started: BTreeSet<RootPath>,
 }
 
@@ -64,7 +64,7 @@ impl Build<'_> {
                 }
                 signs.sonames.entry(object.name().to_vec()).or_insert_with(|| object.real.clone());
                 for name in self.objects.imports(&object.real)? {
-                    if is_started {
+                    if is_program {
                         signs.entry.entry(name.clone()).or_insert_with(|| object.real.clone());
                     }
                     signs.anywhere.entry(name).or_insert_with(|| object.real.clone());

@@ -11,7 +11,7 @@ use crate::profile::Profile;
 use crate::root::FileKind;
 
 /// What a package brings for people, other packages or the init system, not for the program that runs.
-const NOT_RUN: &[&str] = &[
+pub(super) const NOT_RUN: &[&str] = &[
     "/etc/apparmor.d",
     "/etc/bash_completion.d",
     "/etc/cron.d",
@@ -186,7 +186,7 @@ impl Build<'_> {
         if is_out { Ok(()) } else { self.bring(None, package, path) }
     }
 
-    fn companion(&mut self, entry: &RootPath, package: &str, path: &RootPath) -> Result<(), Error> {
+    pub(super) fn companion(&mut self, entry: &RootPath, package: &str, path: &RootPath) -> Result<(), Error> {
         // A library beside others is there for whoever needs it; what a profile knows is left to the profile.
         let is_public = path.parent().is_some_and(|parent| is_library_dir(&parent));
         let is_out = lies_in(path, NOT_RUN)
@@ -230,7 +230,7 @@ impl Build<'_> {
 }
 
 impl Build<'_> {
-    fn is_known_to_a_profile(&self, path: &RootPath) -> bool {
+    pub(super) fn is_known_to_a_profile(&self, path: &RootPath) -> bool {
         self.request.known.iter().flat_map(Profile::places).any(|glob| glob.covers(path))
     }
 }
@@ -273,7 +273,7 @@ pub(super) fn is_piece(path: &RootPath, package: &str) -> bool {
 }
 
 /// Whether libraries of all kinds lie side by side in a directory: /usr/lib, or a directory of one machine in it.
-fn is_library_dir(dir: &RootPath) -> bool {
+pub(super) fn is_library_dir(dir: &RootPath) -> bool {
     let text = dir.as_bytes().strip_prefix(b"/usr").unwrap_or(dir.as_bytes());
     let mut parts = text.split(|b| *b == b'/').filter(|part| !part.is_empty());
     let is_lib = parts.next().is_some_and(|part| part == b"lib" || part == b"lib64" || part == b"lib32");

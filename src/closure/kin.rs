@@ -36,7 +36,7 @@ const MAX_ALL_DATA: u64 = 4 << 20;
 
 impl Build<'_> {
     /// Whether an object imports what starts programs.
-    fn starts_programs(&mut self, real: &RootPath) -> Result<bool, Error> {
+    pub(super) fn starts_programs(&mut self, real: &RootPath) -> Result<bool, Error> {
         if let Some(known) = self.starters.get(real) {
             return Ok(*known);
         }
@@ -79,7 +79,7 @@ impl Build<'_> {
         Ok(holds)
     }
 
-    fn is_elf(&self, path: &RootPath) -> Result<bool, Error> {
+    pub(super) fn is_elf(&self, path: &RootPath) -> Result<bool, Error> {
         let read = self.root.read_followed(path.as_bytes(), 4)?;
         Ok(read.is_some_and(|(_, head)| head == b"\x7fELF"))
     }

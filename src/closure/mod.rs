@@ -12,6 +12,7 @@ mod companions;
 mod configured;
 mod declared;
 mod kin;
+mod named_paths;
 mod narrowed;
 mod nss;
 mod open;
@@ -175,8 +176,8 @@ pub struct Started {
     /// Whether a library it misses fails the build: true for entries and what they run by `#!`, false for files that
     /// a pattern brought in, which may never be loaded.
     pub required: bool,
-    /// Whether it is a program that a call starts, such as one of a shell script: its own words say less of the image
-    /// than the entry's.
+    /// Whether it is a program that a call may start, such as one that a word names: what it imports says less of the
+    /// image than what the entry does, and what it surely starts.
     pub is_command: bool,
 }
 

@@ -41,6 +41,11 @@ pub enum Reason {
         /// The name as it stands in the program.
         name: Vec<u8>,
     },
+    /// A program holds its path, or that of a directory above it, as a whole string.
+    Names {
+        /// The path as it stands in the program.
+        text: Vec<u8>,
+    },
     /// A better CPU loads it instead of the plain file.
     Variant {
         /// The CPU level.
@@ -123,6 +128,7 @@ impl Reason {
             Self::Profile { profile, .. } | Self::Configured { profile, .. } => format!("profile {profile}"),
             Self::Shebang | Self::EnvCommand => "script interpreter".to_owned(),
             Self::Dlopen { .. } | Self::Opens { .. } => "libraries opened by name".to_owned(),
+            Self::Names { .. } => "paths that programs name".to_owned(),
             Self::Variant { .. } => "CPU variant".to_owned(),
             Self::Home { group, .. } | Self::Made { group, .. } => (*group).to_owned(),
             Self::Command { .. } => "programs that are started".to_owned(),
@@ -171,6 +177,7 @@ impl Reason {
                 format!("{from} may open {name}{feature} (its .note.dlopen, {priority})")
             }
             Self::Opens { name } => format!("{from} imports dlopen and holds the name {}", show(name)),
+            Self::Names { text } => format!("{from} names {}", show(text)),
             Self::Variant { level } => format!("{from} loads it on a CPU of level {level}"),
             Self::LoaderReads => format!("{from} reads it to find libraries"),
             Self::Shebang => format!("the #! line of {from} names it"),

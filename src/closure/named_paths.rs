@@ -1,0 +1,233 @@
+//! Paths that a program holds as whole strings: its settings, the programs it starts, and, where no package says what
+//! belongs to it, its data and plug-ins.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use memchr::{memchr, memmem};
+
+use super::build::Build;
+use super::companions::{COMMANDS, NOT_RUN, is_library_dir, lies_in};
+use super::strings::pieces;
+use super::{Companions, Reason};
+use crate::error::Error;
+use crate::language::Command;
+use crate::path::RootPath;
+use crate::root::{FileKind, Meta, Root};
+
+/// Longest list of paths that is looked for.
+const MAX_LIST: usize = 1024;
+/// Most paths that one program names.
+const MAX_NAMED: usize = 4096;
+/// What an engine mounts, what tells one machine from others, and hashes of passwords.
+const OF_THE_BUILDER: &[&str] = &[
+    "/etc/fstab",
+    "/etc/group-",
+    "/etc/gshadow",
+    "/etc/gshadow-",
+    "/etc/hostname",
+    "/etc/hosts",
+    "/etc/machine-id",
+    "/etc/mtab",
+    "/etc/passwd-",
+    "/etc/resolv.conf",
+    "/etc/shadow",
+    "/etc/shadow-",
+    "/etc/sudoers",
+];
+/// Where programs that were not packaged have directories of their own, besides those of the distribution.
+const OWN: [&[u8]; 10] = [
+    b"/opt",
+    b"/usr/libexec",
+    b"/usr/local/etc",
+    b"/usr/local/lib",
+    b"/usr/local/libexec",
+    b"/usr/local/share",
+    b"/usr/share",
+    b"/var/cache",
+    b"/var/lib",
+    b"/var/spool",
+];
+
+/// Who names a path.
+struct Namer<'p> {
+    /// The package that it came with.
+    owner: Option<&'p str>,
+    /// Whether it is a program, not a library.
+    is_program: bool,
+    /// Whether it is a program, or a library of its source.
+    is_kin: bool,
+}
+
+impl Build<'_> {
+    /// Adds what the programs of the closure name; of libraries that no package owns, their plug-ins too.
+    pub(super) fn named_paths(&mut self) -> Result<(), Error> {
+        if self.request.companions == Companions::None {
+            return Ok(());
+        }
+        let mut objects: Vec<(RootPath, bool)> = Vec::new();
+        for started in self.closure.processes.iter().filter(|started| started.required) {
+            for (index, object) in started.process.loaded.iter().enumerate() {
+                objects.push((object.real.clone(), index == 0));
+            }
+        }
+        let mut seen = BTreeSet::new();
+        objects.retain(|(real, _)| seen.insert(real.clone()));
+        let reals: Vec<RootPath> = objects.iter().map(|(real, _)| real.clone()).collect();
+        let owners = match self.database()? {
+            Some(database) => database.owners(&reals)?,
+            None => BTreeMap::new(),
+        };
+        let programs: Vec<RootPath> =
+            objects.iter().filter(|(_, is_program)| *is_program).map(|(real, _)| real.clone()).collect();
+        for (object, is_program) in objects {
+            let owner = owners.get(&object).map(String::as_str);
+            let by = Namer {
+                owner,
+                is_program,
+                is_kin: is_program || self.is_kin_of_any(owner, programs.iter().filter_map(|real| owners.get(real)))?,
+            };
+            if by.is_kin || owner.is_none() && self.is_opener(&object)? {
+                for text in whole_paths(self.root, &object)? {
+                    self.named_path(&object, &by, &text)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a package is built from the source of one of these.
+    fn is_kin_of_any<'p>(
+        &self,
+        owner: Option<&str>,
+        mut packages: impl Iterator<Item = &'p String>,
+    ) -> Result<bool, Error> {
+        let (Some(database), Some(owner)) = (self.database()?, owner) else { return Ok(false) };
+        Ok(packages.any(|package| package == owner || database.is_kin(package, owner)))
+    }
+
+    fn named_path(&mut self, object: &RootPath, by: &Namer<'_>, text: &[u8]) -> Result<(), Error> {
+        let Some(path) = RootPath::new(text) else { return Ok(()) };
+        if lies_in(&path, COMMANDS) {
+            return self.named_program(object, &path);
+        }
+        let (owner, is_program) = (by.owner, by.is_program);
+        let is_settings = by.is_kin && lies_in(&path, &["/etc"]) && path.as_bytes() != b"/etc";
+        let is_own = owner.is_none() && is_below_own(&path, is_program);
+        let is_state = is_program && is_state(&path, owner.unwrap_or_default().as_bytes());
+        if !(is_settings || is_own || is_state) || self.is_elsewhere(&path) {
+            return Ok(());
+        }
+        let followed = self.root.follow(path.as_bytes())?;
+        let Some((real, meta)) = followed.found().map(|(real, meta)| (real.clone(), *meta)) else { return Ok(()) };
+        if self.is_elsewhere(&real) {
+            return Ok(());
+        }
+        match meta.kind {
+            FileKind::File if is_readable(&meta) => {
+                self.named_file(object, &path, text)?;
+                self.beside(object, by, &real)
+            }
+            FileKind::Dir if is_own || is_settings => {
+                for below in self.root.below(&path)? {
+                    let followed = self.root.follow(below.as_bytes())?;
+                    let found = followed.found().map(|(real, meta)| (real.clone(), *meta));
+                    // A link out of the directory leads to what is somebody else's.
+                    if found.is_some_and(|(at, meta)| {
+                        meta.kind == FileKind::File && is_for_all(&meta) && at.is_within(&real)
+                    }) && !self.is_elsewhere(&below)
+                    {
+                        self.named_file(object, &below, text)?;
+                    }
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Settings that came in one package of the same source with a file that is named: it includes them; and the
+    /// directories that they name.
+    fn beside(&mut self, object: &RootPath, by: &Namer<'_>, settings: &RootPath) -> Result<(), Error> {
+        let (Some(database), Some(owner), Some(dir)) = (self.database()?, by.owner, settings.parent()) else {
+            return Ok(());
+        };
+        let package = database.owners(std::slice::from_ref(settings))?.remove(settings);
+        let Some(package) = package.filter(|package| package != owner && database.is_kin(owner, package)) else {
+            return Ok(());
+        };
+        let contents = database.contents(&package)?;
+        for path in contents.iter().filter(|path| dir.as_bytes() != b"/etc" && path.is_within(&dir) && **path != dir) {
+            if self.root.meta(path)?.is_some_and(|meta| meta.kind != FileKind::Dir && is_readable(&meta)) {
+                self.companion(object, &package, path)?;
+            }
+        }
+        for path in contents.iter().filter(|path| lies_in(path, &["/var"])) {
+            self.companion(object, &package, path)?;
+        }
+        Ok(())
+    }
+
+    /// A program that is started by its path: what is machine code itself, since a script may bring a whole language.
+    fn named_program(&mut self, object: &RootPath, path: &RootPath) -> Result<(), Error> {
+        if !self.starts_programs(object)? || !self.is_elf(path)? || self.closure.commands.contains(path) {
+            return Ok(());
+        }
+        let why = format!("{object} names it, and starts programs");
+        self.command(object, &Command { name: path.to_string(), why }, 0)
+    }
+
+    fn named_file(&mut self, object: &RootPath, path: &RootPath, text: &[u8]) -> Result<(), Error> {
+        let reason = Reason::Names { text: text.to_vec() };
+        let real = self.closure.take(self.root, Some(object), &RootPath::root(), path.as_bytes(), reason)?;
+        real.map_or(Ok(()), |real| self.elf_file(&real))
+    }
+
+    /// Whether a path is left to other rules, or out.
+    fn is_elsewhere(&self, path: &RootPath) -> bool {
+        lies_in(path, NOT_RUN)
+            || lies_in(path, OF_THE_BUILDER)
+            || self.closure.homes.iter().any(|home| path.is_within(home))
+            || self.is_known_to_a_profile(path)
+            || self.request.exclude.iter().any(|glob| glob.covers(path))
+    }
+}
+
+/// Settings that are named may be for the group of a service; keys are for their owner alone.
+fn is_readable(meta: &Meta) -> bool {
+    meta.mode & 0o044 != 0
+}
+
+/// Of a whole directory, what not everybody may read is a key or a password more often than not.
+fn is_for_all(meta: &Meta) -> bool {
+    meta.mode & 0o004 != 0
+}
+
+/// Whether a path lies in a directory of one program, of a kind that comes with programs; for a library, beside others.
+fn is_below_own(path: &RootPath, is_program: bool) -> bool {
+    path.ancestors().iter().any(|dir| is_library_dir(dir) || is_program && OWN.contains(&dir.as_bytes()))
+        && !is_library_dir(path)
+        && !OWN.contains(&path.as_bytes())
+}
+
+/// Whether a path is what a package has under /var/lib when it is installed.
+fn is_state(path: &RootPath, package: &[u8]) -> bool {
+    let dir = path.as_bytes().strip_prefix(b"/var/lib/").and_then(|rest| rest.split(|b| *b == b'/').next());
+    dir.is_some_and(|dir| package.starts_with(dir))
+}
+
+/// The absolute paths that are whole strings of a file, or parts of a list with colons; sorted, without a closing slash.
+fn whole_paths(root: &Root, file: &RootPath) -> Result<BTreeSet<Vec<u8>>, Error> {
+    let mut found = BTreeSet::new();
+    pieces(root, file, |piece, _| {
+        for start in memmem::find_iter(piece, b"\0/") {
+            let list = &piece[start + 1..piece.len().min(start + 1 + MAX_LIST)];
+            let Some(end) = memchr(0, list) else { continue };
+            let parts = list[..end].split(|b| *b == b':').map(|part| part.strip_suffix(b"/").unwrap_or(part));
+            let is_path = |part: &&[u8]| part.starts_with(b"/") && part.iter().all(u8::is_ascii_graphic);
+            found.extend(parts.filter(is_path).take(MAX_NAMED - found.len().min(MAX_NAMED)).map(<[u8]>::to_vec));
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
+}
