@@ -30,8 +30,8 @@ pub struct Fired {
 struct Signs {
     /// SONAMEs with the object that has each.
     sonames: BTreeMap<Vec<u8>, RootPath>,
-    /// The same of plug-ins and programs that came with the packages of the entries.
-    brought: BTreeMap<Vec<u8>, RootPath>,
+    /// The same of plug-ins: what came with the packages of the entries, or is opened by name.
+    plug_ins: BTreeMap<Vec<u8>, RootPath>,
     /// Imported names with the first object that imports each.
     anywhere: BTreeMap<Vec<u8>, RootPath>,
     /// The same of the entries alone.
@@ -113,7 +113,7 @@ impl Build<'_> {
     fn signs(&self) -> Result<Signs, Error> {
         let mut signs = Signs {
             sonames: BTreeMap::new(),
-            brought: self.brought(),
+            plug_ins: self.plug_ins(),
             anywhere: BTreeMap::new(),
             entry: BTreeMap::new(),
             programs: BTreeSet::new(),
@@ -146,15 +146,18 @@ impl Build<'_> {
         Ok(signs)
     }
 
-    /// SONAMEs of what plug-ins and programs load that came with the packages of the entries, with one that loads each.
-    fn brought(&self) -> BTreeMap<Vec<u8>, RootPath> {
+    /// SONAMEs of what plug-ins and helper programs load, with one that loads each.
+    fn plug_ins(&self) -> BTreeMap<Vec<u8>, RootPath> {
         let mut found = BTreeMap::new();
         for process in self.closure.processes.iter().filter(|started| !started.required).map(|started| &started.process) {
             let Some(first) = process.loaded.get(process.inherited) else { continue };
-            let is_companion = |edge: &super::Edge| matches!(edge.reason, Reason::Companion { .. });
-            if self.closure.reasons(&first.real).any(is_companion) {
-                let sonames = process.loaded[process.inherited..].iter().filter_map(|object| object.elf.soname.clone());
-                found.extend(sonames.map(|soname| (soname, first.real.clone())));
+            let is_plugged =
+                |edge: &super::Edge| matches!(edge.reason, Reason::Companion { .. } | Reason::Opens { .. });
+            if self.closure.reasons(&first.real).any(is_plugged) {
+                for object in &process.loaded[process.inherited..] {
+                    let soname = object.elf.soname.clone().unwrap_or_else(|| object.real.name().to_vec());
+                    found.insert(soname, first.real.clone());
+                }
             }
         }
         found
@@ -169,9 +172,9 @@ impl Build<'_> {
                 None => soname == wanted.as_bytes(),
             };
             let loaded = signs.sonames.keys().find(|soname| fits(soname)).map(|soname| format!("{} is loaded", show(soname)));
-            let brought = signs.brought.iter().find(|(soname, _)| clue.companions && fits(soname));
-            let brought = brought.map(|(soname, by)| format!("{by}, which came with the entry, loads {}", show(soname)));
-            let Some(sign) = loaded.or(brought) else { return Ok(None) };
+            let plugged = signs.plug_ins.iter().find(|(soname, _)| clue.plug_ins && fits(soname));
+            let plugged = plugged.map(|(soname, by)| format!("{by}, which the entry may open, loads {}", show(soname)));
+            let Some(sign) = loaded.or(plugged) else { return Ok(None) };
             said.push(sign);
         }
         if !clue.imports.is_empty() {

@@ -61,8 +61,8 @@ struct RawExample {
 #[serde(deny_unknown_fields)]
 struct RawClue {
     soname: Option<String>,
-    #[serde(default)]
-    companions: bool,
+    #[serde(default, rename = "plug-ins")]
+    plug_ins: bool,
     #[serde(default)]
     imports: Vec<String>,
     #[serde(default)]
@@ -233,18 +233,18 @@ fn clue(raw: RawClue, depth: usize) -> Result<Clue, String> {
     if depth > MAX_NESTED {
         return Err(format!("a when nests more than {MAX_NESTED} deep"));
     }
-    let RawClue { soname, companions, imports, strings, modules, env, path, package, interpreter, .. } = raw;
+    let RawClue { soname, plug_ins, imports, strings, modules, env, path, package, interpreter, .. } = raw;
     let (entry, anywhere, all, any, not) = (raw.entry, raw.anywhere, raw.all, raw.any, raw.not);
     let path = path.map(|text| RootGlob::new(&text).map_err(|error| error.says)).transpose()?;
     if anywhere && imports.is_empty() {
         return Err("anywhere says whose imports count: it stands in the table that has them".to_owned());
     }
-    if companions && soname.is_none() {
-        return Err("companions says whose soname counts: it stands in the table that has it".to_owned());
+    if plug_ins && soname.is_none() {
+        return Err("plug-ins says whose soname counts: it stands in the table that has it".to_owned());
     }
     let nested = |clues: Vec<RawClue>| clues.into_iter().map(|raw| clue(raw, depth + 1)).collect::<Result<Vec<_>, _>>();
     let (all, any, not) = (nested(all)?, nested(any)?, nested(not)?);
-    let says = Clue { soname, companions, imports, strings, modules, env, ..Clue::default() };
+    let says = Clue { soname, plug_ins, imports, strings, modules, env, ..Clue::default() };
     let clue = Clue { path, package, interpreter, entry, anywhere, all, any, not, ..says };
     if depth == 0 && !clue.shows_something() {
         let says =
