@@ -38,6 +38,8 @@ struct Reading<'r> {
     variables: BTreeMap<String, String>,
     stated: Vec<Stated>,
     seen: BTreeSet<RootPath>,
+    /// Command lines, each with the file that has it.
+    commands: Vec<(RootPath, String)>,
     /// Whether all that may name a module was understood.
     is_whole: bool,
 }
@@ -94,6 +96,7 @@ impl Build<'_> {
             variables: self.closure.env.iter().chain(&self.request.env).map(|(k, v)| (k.clone(), v.clone())).collect(),
             stated: Vec::new(),
             seen: BTreeSet::new(),
+            commands: Vec::new(),
             is_whole: true,
         };
         let mut starts = self.named_by_arguments(read)?;
@@ -126,6 +129,7 @@ impl Build<'_> {
             }
         }
         reading.is_whole &= names <= MAX_NAMES;
+        self.tell_commands(&reading.commands);
         if !reading.seen.is_empty() && reading.is_whole {
             return Ok(());
         }
@@ -143,8 +147,8 @@ impl Build<'_> {
     fn named_by_arguments(&self, read: &Read) -> Result<Vec<RootPath>, Error> {
         let mut found = Vec::new();
         for option in &read.arguments {
-            for entry in &self.closure.entries {
-                let all = if option.is_empty() { &entry.args[..entry.args.len().min(1)] } else { &entry.args };
+            for (cwd, args) in self.commands() {
+                let all = if option.is_empty() { &args[..args.len().min(1)] } else { args };
                 let mut words = all.iter();
                 while let Some(word) = words.next() {
                     let file = match word.strip_prefix(option.as_str()) {
@@ -154,7 +158,7 @@ impl Build<'_> {
                         None => None,
                     };
                     let Some(file) = file else { continue };
-                    let followed = self.root.follow_from(&self.conditions.cwd, file.as_bytes())?;
+                    let followed = self.root.follow_from(cwd, file.as_bytes())?;
                     found.extend(followed.found().map(|(real, _)| real.clone()));
                 }
             }
@@ -162,20 +166,37 @@ impl Build<'_> {
         Ok(found)
     }
 
+    /// The words of the commands that programs are started by, each with its directory: of entries, and of what their
+    /// scripts go on to start in their own place.
+    pub(super) fn commands(&self) -> Vec<(&RootPath, &[String])> {
+        let mut all: Vec<(&RootPath, &[String])> =
+            self.closure.entries.iter().map(|entry| (&self.conditions.cwd, entry.args.as_slice())).collect();
+        let programs = self.closure.processes.iter().filter(|started| started.required && !started.is_command);
+        let programs: BTreeSet<&[u8]> = programs.map(|started| started.process.loaded[0].path.as_slice()).collect();
+        for (cwd, words) in &self.started {
+            let program = words.first().and_then(|name| self.find_program(name.as_bytes()).ok());
+            if program.is_some_and(|path| programs.contains(path.as_bytes())) {
+                all.push((cwd, &words[1..]));
+            }
+        }
+        all
+    }
+
     /// Settings that the command gives are statements too: `-d extension=x`, `-c shared_preload_libraries=x`,
     /// `--plugin-load-add=x`, `--loadmodule x`.
     fn said_by_command(&mut self, reading: &mut Reading<'_>) -> Result<(), Error> {
         let mut said = Vec::new();
-        for entry in &self.closure.entries {
+        let path = self.closure.entries.first().map_or_else(RootPath::root, |entry| entry.path.clone());
+        for (_, args) in self.commands() {
             let statements = match reading.read.grammar {
-                Grammar::Keys => said_as_keys(&entry.args),
-                Grammar::Lines => said_as_lines(&entry.args),
+                Grammar::Keys => said_as_keys(args),
+                Grammar::Lines => said_as_lines(args),
                 _ => Vec::new(),
             };
             let named = statements.into_iter().filter(|statement| reading.read.rules(statement).next().is_some());
-            said.extend(named.map(|statement| (entry.path.clone(), Statement { line: 0, ..statement })));
+            said.extend(named.map(|statement| Statement { line: 0, ..statement }));
         }
-        for (path, statement) in said {
+        for statement in said {
             self.state(reading, &path, statement, 0)?;
         }
         Ok(())
@@ -276,6 +297,10 @@ impl Build<'_> {
 
     /// Adds what one name of a statement stands for.
     fn statement(&mut self, reading: &mut Reading<'_>, rule: &Names, one: &Stated, name: &str) -> Result<(), Error> {
+        if rule.what == What::Command {
+            reading.commands.push((one.file.clone(), name.to_owned()));
+            return Ok(());
+        }
         let is_other = || Ok(self.root.follow(name.as_bytes())?.file().is_none());
         if name.is_empty() || rule.paths && is_other()? {
             return Ok(());
@@ -465,6 +490,10 @@ fn said(statement: &Statement) -> String {
 /// The names that a rule finds in the words of a statement.
 fn picked<'s>(rule: &Names, statement: &'s Statement) -> Vec<&'s str> {
     let (skipped, taken) = if rule.word == 0 { (0, usize::MAX) } else { (rule.word - 1, 1) };
+    if let Some(attribute) = &rule.attribute {
+        let value = |text: &'s String| text.strip_prefix(attribute.as_str())?.strip_prefix('=');
+        return statement.attributes.iter().filter_map(value).collect();
+    }
     let words: Vec<&str> = statement.words.iter().map(String::as_str).collect();
     let found: Vec<&str> = match (rule.after.is_empty(), rule.paths) {
         (false, _) => words.windows(2).filter(|pair| rule.after.iter().any(|one| one == pair[0])).map(|pair| pair[1]).collect(),

@@ -10,6 +10,7 @@ mod clues;
 mod companions;
 mod configured;
 mod declared;
+mod delegated;
 mod kin;
 mod narrowed;
 mod nss;
