@@ -182,8 +182,7 @@ fn programs_run_with_their_profile_and_want_it() {
     }
     let fixtures = fixtures();
     let aparts: BTreeSet<&str> = fixtures.values().map(|fixture| fixture.apart.as_str()).collect();
-    let debians: BTreeMap<&str, PathBuf> =
-        aparts.into_iter().map(|apart| (apart, debian(&fixtures, apart))).collect();
+    let debians: BTreeMap<&str, PathBuf> = aparts.into_iter().map(|apart| (apart, debian(&fixtures, apart))).collect();
     let mut failed = Vec::new();
     for (name, fixture) in &fixtures {
         let debian = &debians[fixture.apart.as_str()];

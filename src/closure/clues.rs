@@ -149,7 +149,8 @@ impl Build<'_> {
     /// SONAMEs of what plug-ins and helper programs load, with one that loads each.
     fn plug_ins(&self) -> BTreeMap<Vec<u8>, RootPath> {
         let mut found = BTreeMap::new();
-        for process in self.closure.processes.iter().filter(|started| !started.required).map(|started| &started.process) {
+        for process in self.closure.processes.iter().filter(|started| !started.required).map(|started| &started.process)
+        {
             let Some(first) = process.loaded.get(process.inherited) else { continue };
             let is_plugged =
                 |edge: &super::Edge| matches!(edge.reason, Reason::Companion { .. } | Reason::Opens { .. });
@@ -171,7 +172,8 @@ impl Build<'_> {
                 Some(start) => soname.starts_with(start.as_bytes()),
                 None => soname == wanted.as_bytes(),
             };
-            let loaded = signs.sonames.keys().find(|soname| fits(soname)).map(|soname| format!("{} is loaded", show(soname)));
+            let loaded =
+                signs.sonames.keys().find(|soname| fits(soname)).map(|soname| format!("{} is loaded", show(soname)));
             let plugged = signs.plug_ins.iter().find(|(soname, _)| clue.plug_ins && fits(soname));
             let plugged = plugged.map(|(soname, by)| format!("{by}, which the entry may open, loads {}", show(soname)));
             let Some(sign) = loaded.or(plugged) else { return Ok(None) };

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::build::Build;
 use super::narrowed::Start;
 use super::{Reason, Unconfigured};
-use crate::config::{self, Grammar, Statement};
+use crate::config::{self, Statement};
 use crate::error::Error;
 use crate::path::{RootPath, show};
 use crate::profile::{Names, Need, Place, Profile, Read, Values, What};
@@ -142,61 +142,10 @@ impl Build<'_> {
         Ok(())
     }
 
-    /// Files that the command itself gives as configuration: `-c FILE`, `-cFILE`, `--config=FILE`; of an option without a
-    /// name the first word, if it is none.
-    fn named_by_arguments(&self, read: &Read) -> Result<Vec<RootPath>, Error> {
-        let mut found = Vec::new();
-        for option in &read.arguments {
-            for (cwd, args) in self.commands() {
-                let all = if option.is_empty() { &args[..args.len().min(1)] } else { args };
-                let mut words = all.iter();
-                while let Some(word) = words.next() {
-                    let file = match word.strip_prefix(option.as_str()) {
-                        Some(_) if option.is_empty() && word.starts_with('-') => None,
-                        Some("") => words.next().map(String::as_str),
-                        Some(rest) => Some(rest.strip_prefix('=').unwrap_or(rest)),
-                        None => None,
-                    };
-                    let Some(file) = file else { continue };
-                    let followed = self.root.follow_from(cwd, file.as_bytes())?;
-                    found.extend(followed.found().map(|(real, _)| real.clone()));
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// The words of the commands that programs are started by, each with its directory: of entries, and of what their
-    /// scripts go on to start in their own place.
-    pub(super) fn commands(&self) -> Vec<(&RootPath, &[String])> {
-        let mut all: Vec<(&RootPath, &[String])> =
-            self.closure.entries.iter().map(|entry| (&self.conditions.cwd, entry.args.as_slice())).collect();
-        let programs = self.closure.processes.iter().filter(|started| started.required && !started.is_command);
-        let programs: BTreeSet<&[u8]> = programs.map(|started| started.process.loaded[0].path.as_slice()).collect();
-        for (cwd, words) in &self.started {
-            let program = words.first().and_then(|name| self.find_program(name.as_bytes()).ok());
-            if program.is_some_and(|path| programs.contains(path.as_bytes())) {
-                all.push((cwd, &words[1..]));
-            }
-        }
-        all
-    }
-
-    /// Settings that the command gives are statements too: `-d extension=x`, `-c shared_preload_libraries=x`,
-    /// `--plugin-load-add=x`, `--loadmodule x`.
+    /// Settings that the command gives are statements too.
     fn said_by_command(&mut self, reading: &mut Reading<'_>) -> Result<(), Error> {
-        let mut said = Vec::new();
         let path = self.closure.entries.first().map_or_else(RootPath::root, |entry| entry.path.clone());
-        for (_, args) in self.commands() {
-            let statements = match reading.read.grammar {
-                Grammar::Keys => said_as_keys(args),
-                Grammar::Lines => said_as_lines(args),
-                _ => Vec::new(),
-            };
-            let named = statements.into_iter().filter(|statement| reading.read.rules(statement).next().is_some());
-            said.extend(named.map(|statement| Statement { line: 0, ..statement }));
-        }
-        for statement in said {
+        for statement in self.settings(reading.read) {
             self.state(reading, &path, statement, 0)?;
         }
         Ok(())
@@ -447,29 +396,6 @@ impl Build<'_> {
     }
 }
 
-/// `name=value` of any option.
-fn said_as_keys(args: &[String]) -> Vec<Statement> {
-    let words = args.iter().filter(|word| word.contains('='));
-    let readings = words.flat_map(|word| {
-        let short = word.strip_prefix("-d").or_else(|| word.strip_prefix("-c"));
-        [Some(word.trim_start_matches('-')), short].into_iter().flatten()
-    });
-    readings.flat_map(|text| config::parse(Grammar::Keys, text.as_bytes())).collect()
-}
-
-/// `--directive word word`, up to the next option.
-fn said_as_lines(args: &[String]) -> Vec<Statement> {
-    let mut statements: Vec<Statement> = Vec::new();
-    for word in args {
-        match (word.strip_prefix("--"), statements.last_mut()) {
-            (Some(name), _) => statements.push(Statement { name: name.to_owned(), ..Statement::default() }),
-            (None, Some(open)) => open.words.push(word.clone()),
-            (None, None) => {}
-        }
-    }
-    statements
-}
-
 fn reason(reading: &Reading<'_>, file: &RootPath, statement: &Statement) -> Reason {
     Reason::Configured {
         profile: reading.profile.to_owned(),
@@ -496,11 +422,17 @@ fn picked<'s>(rule: &Names, statement: &'s Statement) -> Vec<&'s str> {
     }
     let words: Vec<&str> = statement.words.iter().map(String::as_str).collect();
     let found: Vec<&str> = match (rule.after.is_empty(), rule.paths) {
-        (false, _) => words.windows(2).filter(|pair| rule.after.iter().any(|one| one == pair[0])).map(|pair| pair[1]).collect(),
-        (_, true) => words.iter().flat_map(|word| word.split(['(', ',', ')'])).filter(|part| part.starts_with('/')).collect(),
+        (false, _) => {
+            words.windows(2).filter(|pair| rule.after.iter().any(|one| one == pair[0])).map(|pair| pair[1]).collect()
+        }
+        (_, true) => {
+            words.iter().flat_map(|word| word.split(['(', ',', ')'])).filter(|part| part.starts_with('/')).collect()
+        }
         _ => words.into_iter().skip(skipped).take(taken).collect(),
     };
-    let until = |name: &'s str| rule.until.as_ref().and_then(|end| name.split_once(end.as_str())).map_or(name, |(name, _)| name);
+    let until = |name: &'s str| {
+        rule.until.as_ref().and_then(|end| name.split_once(end.as_str())).map_or(name, |(name, _)| name)
+    };
     found.into_iter().map(until).collect()
 }
 

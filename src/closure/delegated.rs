@@ -31,8 +31,7 @@ impl Build<'_> {
                 false => format!("; some lines start {} too, by /bin/sh", names(&besides)),
             };
             let starts = names(&starts);
-            let note =
-                format!("{file} starts {starts}, in the root and not packed: --bin {first} adds one{besides}");
+            let note = format!("{file} starts {starts}, in the root and not packed: --bin {first} adds one{besides}");
             self.closure.notes.push(note);
         }
     }

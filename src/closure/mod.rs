@@ -7,6 +7,7 @@ mod build;
 mod bytecode;
 mod call;
 mod clues;
+mod commanded;
 mod companions;
 mod configured;
 mod declared;

@@ -76,7 +76,10 @@ impl Build<'_> {
         for (name, file) in &all {
             let is_packed = file.paths.iter().any(|path| self.closure.nodes.contains_key(path));
             let is_told = words.contains(&name.to_ascii_lowercase());
-            if is_told || is_packed || file.packages.contains(&None) || read.always.iter().any(|one| one.as_bytes() == *name)
+            if is_told
+                || is_packed
+                || file.packages.contains(&None)
+                || read.always.iter().any(|one| one.as_bytes() == *name)
             {
                 wanted.entry(name).or_insert_with(|| read.why.clone());
             }
@@ -86,7 +89,11 @@ impl Build<'_> {
         if !left.is_empty() && (is_narrow || !unknown.is_empty()) {
             self.closure.notes.push(match is_narrow {
                 true => left_out(&dirs, &left),
-                false => format!("{} is packed whole: which of its files {} asks for is not to be seen", list(&dirs), unknown.join(", ")),
+                false => format!(
+                    "{} is packed whole: which of its files {} asks for is not to be seen",
+                    list(&dirs),
+                    unknown.join(", ")
+                ),
             });
         }
         for (name, file) in &all {

@@ -39,7 +39,7 @@ pub struct Take {
     /// Of these only the first that matches: the places of different distributions.
     pub first: Vec<Place>,
     /// What is left out of the matches.
-    pub exclude: Vec<RootGlob>,
+    pub exclude: Vec<Place>,
     /// Whether ELF files among the matches get their own closure.
     pub elf: bool,
     /// Only for a process of a glibc before this release, `(2, N)`.

@@ -130,7 +130,11 @@ impl RawNames {
             "variable" => What::Variable,
             what => match value_name(what) {
                 Some(name) => What::Value(name.to_owned()),
-                None => return Err(format!("what = {what:?} is not config, module, file, dir, command, told, variable or {{name}}")),
+                None => {
+                    return Err(format!(
+                        "what = {what:?} is not config, module, file, dir, command, told, variable or {{name}}"
+                    ));
+                }
             },
         };
         // A dot is the directory of the naming file.

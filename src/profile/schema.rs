@@ -149,9 +149,6 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
     if raw.format != FORMAT {
         return Err(bad(format!("format = {} is not known, this slimroot reads {FORMAT}", raw.format)));
     }
-    let globs = |patterns: &[String]| -> Result<Vec<RootGlob>, Error> {
-        patterns.iter().map(|pattern| RootGlob::new(pattern).map_err(|error| bad(error.says))).collect()
-    };
     let path = |text: &str| RootPath::new(text).ok_or_else(|| bad(format!("{text} is no absolute path without `..`")));
     let mode = |text: &str| {
         let digits = text.strip_prefix('0').filter(|digits| digits.len() <= 4);
@@ -177,7 +174,8 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
     let clues = raw.when.into_iter().map(|clue| self::clue(clue, 0));
     profile.when = clues.collect::<Result<_, _>>().map_err(bad)?;
     profile.probe = probes(raw.probe).map_err(bad)?;
-    let taken = raw.take.iter().flat_map(|take| take.paths.iter().chain(&take.first)).map(String::as_str);
+    let taken =
+        raw.take.iter().flat_map(|take| take.paths.iter().chain(&take.first).chain(&take.exclude)).map(String::as_str);
     let texts: Vec<&str> = taken.chain(raw.read.iter().flat_map(RawRead::texts)).collect();
     let values: Values = defaults(&profile.probe, &raw.read, &texts);
     let places = |texts: &[String]| -> Result<Vec<Place>, Error> {
@@ -190,7 +188,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
         profile.take.push(Take {
             paths: places(&take.paths)?,
             first: places(&take.first)?,
-            exclude: globs(&take.exclude)?,
+            exclude: places(&take.exclude)?,
             why: take.why,
             elf: take.elf,
             links_only: take.links_only,
