@@ -38,13 +38,18 @@ const NOT_UNPACKED: &[&str] = &[
 /// No daemon is started and no database made while packages are installed.
 const BEFORE: &str = r#"printf '#!/bin/sh\nexit 101\n' > "$1/usr/sbin/policy-rc.d"; chmod 755 "$1/usr/sbin/policy-rc.d"
 mkdir -p "$1/etc/postgresql-common"; echo create_main_cluster=false > "$1/etc/postgresql-common/createcluster.conf""#;
-/// Mounts what an engine mounts, and enters.
-const ENTER: &str = r#"mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec timeout 120 "$@""#;
+/// What an engine mounts besides /proc.
+const MOUNTS: &str = r#"mount --rbind /dev "$0/dev"; mount --rbind /sys "$0/sys""#;
+/// Longest that a program runs.
+const SECONDS: u32 = 120;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fixture {
     packages: Vec<String>,
+    /// A root of its own, with the others of this name.
+    #[serde(default)]
+    apart: String,
     #[serde(default)]
     prepare: String,
     entry: Option<String>,
@@ -56,6 +61,15 @@ struct Fixture {
     asked: bool,
     #[serde(default)]
     called: bool,
+    #[serde(default)]
+    args: Vec<String>,
+    companions: Option<String>,
+    mounts: Option<String>,
+    seconds: Option<u32>,
+    #[serde(default)]
+    packs: Vec<String>,
+    #[serde(default)]
+    leaves: Vec<String>,
     #[serde(default)]
     files: BTreeMap<String, String>,
     run: Vec<String>,
@@ -85,11 +99,11 @@ fn profile_of(name: &str) -> &str {
     name.split('.').next().unwrap_or(name)
 }
 
-/// A Debian with the packages of all fixtures; another list of them is another root.
-fn debian(fixtures: &BTreeMap<String, Fixture>) -> PathBuf {
-    let packages: BTreeSet<&str> =
-        fixtures.values().flat_map(|fixture| fixture.packages.iter().map(String::as_str)).collect();
-    let prepares: BTreeSet<&str> = fixtures.values().map(|fixture| fixture.prepare.as_str()).collect();
+/// A Debian with the packages of all fixtures that share it; another list of them is another root.
+fn debian(fixtures: &BTreeMap<String, Fixture>, apart: &str) -> PathBuf {
+    let ours = || fixtures.values().filter(|fixture| fixture.apart == apart);
+    let packages: BTreeSet<&str> = ours().flat_map(|fixture| fixture.packages.iter().map(String::as_str)).collect();
+    let prepares: BTreeSet<&str> = ours().map(|fixture| fixture.prepare.as_str()).collect();
     let mut args = vec!["--variant=apt".to_owned(), "--dpkgopt=force-unsafe-io".to_owned()];
     args.push("--aptopt=Apt::Install-Recommends \"false\"".to_owned());
     args.extend(NOT_UNPACKED.iter().map(|pattern| format!("--dpkgopt=path-exclude={pattern}")));
@@ -110,7 +124,8 @@ fn debian(fixtures: &BTreeMap<String, Fixture>) -> PathBuf {
 fn said(name: &str, fixture: &Fixture, debian: &Path, with_it: bool) -> String {
     let dir = tempfile::tempdir().expect("a directory");
     let out = dir.path().join("out").display().to_string();
-    let mut args = ["build", "--companions", "none", "--root"].map(str::to_owned).to_vec();
+    let companions = fixture.companions.as_deref().unwrap_or("none");
+    let mut args = ["build", "--companions", companions, "--root"].map(str::to_owned).to_vec();
     args.extend([debian.display().to_string(), "-o".to_owned(), format!("dir:{out}")]);
     args.extend(fixture.env.iter().flat_map(|(name, value)| ["-e".to_owned(), format!("{name}={value}")]));
     args.extend(fixture.bins.iter().flat_map(|bin| ["--bin".to_owned(), bin.clone()]));
@@ -120,19 +135,25 @@ fn said(name: &str, fixture: &Fixture, debian: &Path, with_it: bool) -> String {
         _ => {}
     }
     args.extend(["--".to_owned(), fixture.entry.as_ref().unwrap_or(&fixture.run[0]).clone()]);
-    args.extend(fixture.run[1..].iter().filter(|_| fixture.called).cloned());
+    args.extend(fixture.run[1..].iter().filter(|_| fixture.called).chain(&fixture.args).cloned());
     let packed = slimroot(&args.iter().map(String::as_str).collect::<Vec<_>>());
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let report = text(&packed.stdout) + &text(&packed.stderr);
     assert!(packed.status.success(), "{name} is not packed: {report}");
     let is_told = report.lines().any(|line| line.starts_with("auto ") && line.contains(&format!(" {name}: ")));
     assert_eq!(is_told, with_it && !fixture.asked, "{name}: {report}");
+    let is_there = |path: &&String| Path::new(&format!("{out}{path}")).exists();
+    let absent: Vec<_> = fixture.packs.iter().filter(|path| with_it && !is_there(path)).collect();
+    let present: Vec<_> = fixture.leaves.iter().filter(is_there).collect();
+    assert!(absent.is_empty() && present.is_empty(), "{name}: without {absent:?}, with {present:?}: {report}");
     for (path, text) in &fixture.files {
         fs::write(format!("{out}{path}"), text).expect("written");
     }
     let user = format!("--userspec={0}:{0}", fixture.user);
+    let (mounts, seconds) = (fixture.mounts.as_deref().unwrap_or(MOUNTS), fixture.seconds.unwrap_or(SECONDS));
+    let enter = format!("mount -t proc proc \"$0/proc\"\n{mounts}\nexec timeout {seconds} \"$@\"");
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--pid", "--fork", "sh", "-c", ENTER, &out, "chroot", &user, &out]).args(&fixture.run);
+    command.args(["--mount", "--pid", "--fork", "sh", "-ec", &enter, &out, "chroot", &user, &out]).args(&fixture.run);
     command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/tmp").envs(&fixture.env);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("unshare runs");
@@ -160,11 +181,13 @@ fn programs_run_with_their_profile_and_want_it() {
         return;
     }
     let fixtures = fixtures();
-    let debian = debian(&fixtures);
+    let aparts: BTreeSet<&str> = fixtures.values().map(|fixture| fixture.apart.as_str()).collect();
+    let debians: BTreeMap<&str, PathBuf> = aparts.into_iter().map(|apart| (apart, debian(&fixtures, apart))).collect();
     let mut failed = Vec::new();
     for (name, fixture) in &fixtures {
+        let debian = &debians[fixture.apart.as_str()];
         let profile = profile_of(name);
-        let (with, without) = (said(profile, fixture, &debian, true), said(profile, fixture, &debian, false));
+        let (with, without) = (said(profile, fixture, debian, true), said(profile, fixture, debian, false));
         failed.extend(wrong(fixture, &with, &without).map(|how| format!("{name} {how}")));
     }
     assert!(failed.is_empty(), "{} of {} fail\n{}", failed.len(), fixtures.len(), failed.join("\n"));
@@ -176,7 +199,7 @@ fn what_configuration_names_and_is_not_there_stops_the_program() {
     if !need::all(&["mmdebstrap", "chroot"]) {
         return;
     }
-    let debian = debian(&fixtures());
+    let debian = debian(&fixtures(), "");
     let conf = debian.join("opt/own/broken.conf");
     fs::write(&conf, "load_module /opt/own/gone.so;\nevents {}\n").expect("written");
     let line = ["/usr/sbin/nginx", "-t", "-c", "/opt/own/broken.conf"];

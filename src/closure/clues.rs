@@ -22,8 +22,8 @@ pub(super) struct Sign {
 pub(super) struct Signs {
     /// SONAMEs with the object that has each.
     sonames: BTreeMap<Vec<u8>, RootPath>,
-    /// The same of plug-ins and programs that came with the packages of the entries.
-    brought: BTreeMap<Vec<u8>, RootPath>,
+    /// The same of plug-ins: what came with the packages of the entries, or is opened by name.
+    plug_ins: BTreeMap<Vec<u8>, RootPath>,
     /// Imported names with the first object that imports each.
     anywhere: BTreeMap<Vec<u8>, RootPath>,
     /// The same of the entries and of what they surely start alone.
@@ -38,7 +38,7 @@ impl Build<'_> {
     pub(super) fn signs(&self) -> Result<Signs, Error> {
         let mut signs = Signs {
             sonames: BTreeMap::new(),
-            brought: self.brought(),
+            plug_ins: self.plug_ins(),
             anywhere: BTreeMap::new(),
             entry: BTreeMap::new(),
             programs: BTreeSet::new(),
@@ -74,16 +74,18 @@ impl Build<'_> {
         Ok(signs)
     }
 
-    /// SONAMEs of what plug-ins and programs load that came with the packages of the entries, with one that loads each.
-    fn brought(&self) -> BTreeMap<Vec<u8>, RootPath> {
+    /// SONAMEs of what plug-ins and helper programs load, with one that loads each.
+    fn plug_ins(&self) -> BTreeMap<Vec<u8>, RootPath> {
         let mut found = BTreeMap::new();
         for process in self.closure.processes.iter().filter(|started| !started.required).map(|started| &started.process)
         {
             let Some(first) = process.loaded.get(process.inherited) else { continue };
-            let is_companion = |edge: &super::Edge| matches!(edge.reason, Reason::Companion { .. });
-            if self.closure.reasons(&first.real).any(is_companion) {
-                let sonames = process.loaded[process.inherited..].iter().filter_map(|object| object.elf.soname.clone());
-                found.extend(sonames.map(|soname| (soname, first.real.clone())));
+            let is_plugged =
+                |edge: &super::Edge| matches!(edge.reason, Reason::Companion { .. } | Reason::Opens { .. });
+            if self.closure.reasons(&first.real).any(is_plugged) {
+                for object in &process.loaded[process.inherited..] {
+                    found.insert(object.name().to_vec(), first.real.clone());
+                }
             }
         }
         found
@@ -98,8 +100,8 @@ impl Build<'_> {
             };
             if let Some((soname, object)) = in_table(&signs.sonames) {
                 shown.add(format!("{} is loaded", show(&soname)), Some(&object));
-            } else if let Some((soname, by)) = in_table(&signs.brought).filter(|_| clue.companions) {
-                shown.add(format!("{by}, which came with the entry, loads {}", show(&soname)), Some(&by));
+            } else if let Some((soname, by)) = in_table(&signs.plug_ins).filter(|_| clue.plug_ins) {
+                shown.add(format!("{by}, which the entry may open, loads {}", show(&soname)), Some(&by));
             } else {
                 return Ok(None);
             }

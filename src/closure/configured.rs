@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::build::Build;
 use super::narrowed::Start;
 use super::{Reason, Unconfigured};
-use crate::config::{self, Grammar, Statement};
+use crate::config::{self, Statement};
 use crate::error::Error;
 use crate::path::{RootPath, show};
 use crate::profile::{Names, Need, Place, Profile, Read, Values, What};
@@ -38,6 +38,8 @@ struct Reading<'r> {
     variables: BTreeMap<String, String>,
     stated: Vec<Stated>,
     seen: BTreeSet<RootPath>,
+    /// Command lines, each with the file that has it.
+    commands: Vec<(RootPath, String)>,
     /// Whether all that may name a module was understood.
     is_whole: bool,
 }
@@ -94,6 +96,7 @@ impl Build<'_> {
             variables: self.closure.env.iter().chain(&self.request.env).map(|(k, v)| (k.clone(), v.clone())).collect(),
             stated: Vec::new(),
             seen: BTreeSet::new(),
+            commands: Vec::new(),
             is_whole: true,
         };
         let mut starts = self.named_by_arguments(read)?;
@@ -126,6 +129,7 @@ impl Build<'_> {
             }
         }
         reading.is_whole &= names <= MAX_NAMES;
+        self.tell_commands(&reading.commands);
         if !reading.seen.is_empty() && reading.is_whole {
             return Ok(());
         }
@@ -138,44 +142,10 @@ impl Build<'_> {
         Ok(())
     }
 
-    /// Files that the command itself gives as configuration: `-c FILE`, `-cFILE`, `--config=FILE`; of an option without a
-    /// name the first word, if it is none.
-    fn named_by_arguments(&self, read: &Read) -> Result<Vec<RootPath>, Error> {
-        let mut found = Vec::new();
-        for option in &read.arguments {
-            for entry in &self.closure.entries {
-                let all = if option.is_empty() { &entry.args[..entry.args.len().min(1)] } else { &entry.args };
-                let mut words = all.iter();
-                while let Some(word) = words.next() {
-                    let file = match word.strip_prefix(option.as_str()) {
-                        Some(_) if option.is_empty() && word.starts_with('-') => None,
-                        Some("") => words.next().map(String::as_str),
-                        Some(rest) => Some(rest.strip_prefix('=').unwrap_or(rest)),
-                        None => None,
-                    };
-                    let Some(file) = file else { continue };
-                    let followed = self.root.follow_from(&self.conditions.cwd, file.as_bytes())?;
-                    found.extend(followed.found().map(|(real, _)| real.clone()));
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// Settings that the command gives are statements too: `-d extension=x`, `-c shared_preload_libraries=x`,
-    /// `--plugin-load-add=x`, `--loadmodule x`.
+    /// Settings that the command gives are statements too.
     fn said_by_command(&mut self, reading: &mut Reading<'_>) -> Result<(), Error> {
-        let mut said = Vec::new();
-        for entry in &self.closure.entries {
-            let statements = match reading.read.grammar {
-                Grammar::Keys => said_as_keys(&entry.args),
-                Grammar::Lines => said_as_lines(&entry.args),
-                _ => Vec::new(),
-            };
-            let named = statements.into_iter().filter(|statement| reading.read.rules(statement).next().is_some());
-            said.extend(named.map(|statement| (entry.path.clone(), Statement { line: 0, ..statement })));
-        }
-        for (path, statement) in said {
+        let path = self.closure.entries.first().map_or_else(RootPath::root, |entry| entry.path.clone());
+        for statement in self.settings(reading.read) {
             self.state(reading, &path, statement, 0)?;
         }
         Ok(())
@@ -276,6 +246,10 @@ impl Build<'_> {
 
     /// Adds what one name of a statement stands for.
     fn statement(&mut self, reading: &mut Reading<'_>, rule: &Names, one: &Stated, name: &str) -> Result<(), Error> {
+        if rule.what == What::Command {
+            reading.commands.push((one.file.clone(), name.to_owned()));
+            return Ok(());
+        }
         let is_other = || Ok(self.root.follow(name.as_bytes())?.file().is_none());
         if name.is_empty() || rule.paths && is_other()? {
             return Ok(());
@@ -422,29 +396,6 @@ impl Build<'_> {
     }
 }
 
-/// `name=value` of any option.
-fn said_as_keys(args: &[String]) -> Vec<Statement> {
-    let words = args.iter().filter(|word| word.contains('='));
-    let readings = words.flat_map(|word| {
-        let short = word.strip_prefix("-d").or_else(|| word.strip_prefix("-c"));
-        [Some(word.trim_start_matches('-')), short].into_iter().flatten()
-    });
-    readings.flat_map(|text| config::parse(Grammar::Keys, text.as_bytes())).collect()
-}
-
-/// `--directive word word`, up to the next option.
-fn said_as_lines(args: &[String]) -> Vec<Statement> {
-    let mut statements: Vec<Statement> = Vec::new();
-    for word in args {
-        match (word.strip_prefix("--"), statements.last_mut()) {
-            (Some(name), _) => statements.push(Statement { name: name.to_owned(), ..Statement::default() }),
-            (None, Some(open)) => open.words.push(word.clone()),
-            (None, None) => {}
-        }
-    }
-    statements
-}
-
 fn reason(reading: &Reading<'_>, file: &RootPath, statement: &Statement) -> Reason {
     Reason::Configured {
         profile: reading.profile.to_owned(),
@@ -465,6 +416,10 @@ fn said(statement: &Statement) -> String {
 /// The names that a rule finds in the words of a statement.
 fn picked<'s>(rule: &Names, statement: &'s Statement) -> Vec<&'s str> {
     let (skipped, taken) = if rule.word == 0 { (0, usize::MAX) } else { (rule.word - 1, 1) };
+    if let Some(attribute) = &rule.attribute {
+        let value = |text: &'s String| text.strip_prefix(attribute.as_str())?.strip_prefix('=');
+        return statement.attributes.iter().filter_map(value).collect();
+    }
     let words: Vec<&str> = statement.words.iter().map(String::as_str).collect();
     let found: Vec<&str> = match (rule.after.is_empty(), rule.paths) {
         (false, _) => {

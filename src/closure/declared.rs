@@ -82,6 +82,7 @@ impl Build<'_> {
             return Ok(());
         }
         let reason = Reason::Profile { profile: profile.name.clone(), why: take.why.clone() };
+        let exclude: Vec<RootGlob> = take.exclude.iter().flat_map(|place| place.filled(values)).collect();
         let mut any = false;
         for (pattern, is_alternate) in
             take.first.iter().map(|pattern| (pattern, true)).chain(take.paths.iter().map(|pattern| (pattern, false)))
@@ -98,7 +99,7 @@ impl Build<'_> {
                 if take.links_only {
                     self.link_only(path, &reason)?;
                 } else {
-                    let is_out = |path: &RootPath| take.exclude.iter().any(|glob| glob.covers(path));
+                    let is_out = |path: &RootPath| exclude.iter().any(|glob| glob.covers(path));
                     self.whole(path, &reason, &is_out, take.elf)?;
                 }
             }

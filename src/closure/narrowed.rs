@@ -154,7 +154,7 @@ impl Build<'_> {
     /// the user, in small letters: a name may come from there.
     fn own_words(&self) -> Result<BTreeSet<Vec<u8>>, Error> {
         let mut texts: Vec<Vec<u8>> = Vec::new();
-        texts.extend(self.closure.entries.iter().flat_map(|entry| &entry.args).map(|word| word.clone().into_bytes()));
+        texts.extend(self.commands().into_iter().flat_map(|(_, args)| args).map(|word| word.clone().into_bytes()));
         texts.extend(self.request.env.values().map(|value| value.clone().into_bytes()));
         for (path, kind) in &self.closure.nodes {
             let NodeKind::File(meta) = kind else { continue };

@@ -47,14 +47,18 @@ fn element(line: usize, inside: &str, after: &str) -> Statement {
         let value = value.trim_start();
         let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) else { break };
         let (value, more) = quoted(&value[1..], quote);
-        attributes.push(format!("{}={value}", name.trim()));
+        attributes.push(format!("{}={}", name.trim(), plain(&value)));
         rest = more.trim_start();
     }
-    let text = after[..after.find('<').unwrap_or(after.len())].trim();
-    let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&");
+    let text = plain(after[..after.find('<').unwrap_or(after.len())].trim());
     let words = if text.is_empty() { Vec::new() } else { vec![text] };
     let is_conditional = attributes.iter().any(|attribute| attribute == "ignore_missing=yes");
     Statement { line, name: inside[..name_end].to_owned(), words, attributes, is_conditional, ..Statement::default() }
+}
+
+/// A text without entities.
+fn plain(text: &str) -> String {
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&apos;", "'").replace("&amp;", "&")
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub struct Take {
     /// Of these only the first that matches: the places of different distributions.
     pub first: Vec<Place>,
     /// What is left out of the matches.
-    pub exclude: Vec<RootGlob>,
+    pub exclude: Vec<Place>,
     /// Whether ELF files among the matches get their own closure.
     pub elf: bool,
     /// Only for a process of a glibc before this release, `(2, N)`.
@@ -55,9 +55,9 @@ pub struct Take {
 pub struct Clue {
     /// An object of the process has this SONAME; a `*` at the end stands for any rest.
     pub soname: Option<String>,
-    /// Whether the SONAME also counts of plug-ins and programs that came with the package of the entry: of a library
-    /// without whose configuration they do not work.
-    pub companions: bool,
+    /// Whether the SONAME also counts of what plug-ins load: those that came with the package of the entry, or that it
+    /// opens by name.
+    pub plug_ins: bool,
     /// One of these is imported.
     pub imports: Vec<String>,
     /// One of these stands in the bytes of the entry.

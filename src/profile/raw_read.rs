@@ -43,6 +43,7 @@ pub(super) struct RawRead {
 struct RawNames {
     directives: Vec<String>,
     with: Option<String>,
+    attribute: Option<String>,
     #[serde(default = "first")]
     word: usize,
     #[serde(default)]
@@ -124,13 +125,14 @@ impl RawNames {
             "module" => What::Module,
             "file" => What::File,
             "dir" => What::Dir,
+            "command" => What::Command,
             "told" => What::Told,
             "variable" => What::Variable,
             what => match value_name(what) {
                 Some(name) => What::Value(name.to_owned()),
                 None => {
                     return Err(format!(
-                        "what = {what:?} is not config, module, file, dir, told, variable or {{name}}"
+                        "what = {what:?} is not config, module, file, dir, command, told, variable or {{name}}"
                     ));
                 }
             },
@@ -138,8 +140,8 @@ impl RawNames {
         // A dot is the directory of the naming file.
         let base = |text: &String| Place::new(if text == "." { Place::NAMING } else { text }, defaults);
         let bases = self.bases.iter().map(base).collect::<Result<_, _>>()?;
-        let Self { directives, with, word, after, paths, until, keys, suffix, except, need, .. } = self;
-        Ok(Names { directives, with, word, after, paths, until, keys, what, bases, suffix, except, need })
+        let Self { directives, with, attribute, word, after, paths, until, keys, suffix, except, need, .. } = self;
+        Ok(Names { directives, with, attribute, word, after, paths, until, keys, what, bases, suffix, except, need })
     }
 }
 

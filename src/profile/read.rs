@@ -31,6 +31,8 @@ pub struct Names {
     pub directives: Vec<String>,
     /// An attribute that the statement must have, as `name=value`.
     pub with: Option<String>,
+    /// The name is the value of this attribute, not a word.
+    pub attribute: Option<String>,
     /// Which word, from 1; 0 is each of them.
     pub word: usize,
     /// Only words that follow one of these.
@@ -64,6 +66,8 @@ pub enum What {
     File,
     /// A directory that is written to, or a file in it: the directory, without what lies in it.
     Dir,
+    /// A command line: its programs are told if they are in the root, not taken.
+    Command,
     /// A file or directory of the user's, or a key: told, not taken.
     Told,
     /// A value that stands in braces in paths.

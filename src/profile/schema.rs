@@ -61,8 +61,8 @@ struct RawExample {
 #[serde(deny_unknown_fields)]
 struct RawClue {
     soname: Option<String>,
-    #[serde(default)]
-    companions: bool,
+    #[serde(default, rename = "plug-ins")]
+    plug_ins: bool,
     #[serde(default)]
     imports: Vec<String>,
     #[serde(default)]
@@ -149,9 +149,6 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
     if raw.format != FORMAT {
         return Err(bad(format!("format = {} is not known, this slimroot reads {FORMAT}", raw.format)));
     }
-    let globs = |patterns: &[String]| -> Result<Vec<RootGlob>, Error> {
-        patterns.iter().map(|pattern| RootGlob::new(pattern).map_err(|error| bad(error.says))).collect()
-    };
     let path = |text: &str| RootPath::new(text).ok_or_else(|| bad(format!("{text} is no absolute path without `..`")));
     let mode = |text: &str| {
         let digits = text.strip_prefix('0').filter(|digits| digits.len() <= 4);
@@ -177,7 +174,8 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
     let clues = raw.when.into_iter().map(|clue| self::clue(clue, 0));
     profile.when = clues.collect::<Result<_, _>>().map_err(bad)?;
     profile.probe = probes(raw.probe).map_err(bad)?;
-    let taken = raw.take.iter().flat_map(|take| take.paths.iter().chain(&take.first)).map(String::as_str);
+    let taken =
+        raw.take.iter().flat_map(|take| take.paths.iter().chain(&take.first).chain(&take.exclude)).map(String::as_str);
     let texts: Vec<&str> = taken.chain(raw.read.iter().flat_map(RawRead::texts)).collect();
     let values: Values = defaults(&profile.probe, &raw.read, &texts);
     let places = |texts: &[String]| -> Result<Vec<Place>, Error> {
@@ -190,7 +188,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
         profile.take.push(Take {
             paths: places(&take.paths)?,
             first: places(&take.first)?,
-            exclude: globs(&take.exclude)?,
+            exclude: places(&take.exclude)?,
             why: take.why,
             elf: take.elf,
             links_only: take.links_only,
@@ -233,18 +231,18 @@ fn clue(raw: RawClue, depth: usize) -> Result<Clue, String> {
     if depth > MAX_NESTED {
         return Err(format!("a when nests more than {MAX_NESTED} deep"));
     }
-    let RawClue { soname, companions, imports, strings, modules, env, path, package, interpreter, .. } = raw;
+    let RawClue { soname, plug_ins, imports, strings, modules, env, path, package, interpreter, .. } = raw;
     let (entry, anywhere, all, any, not) = (raw.entry, raw.anywhere, raw.all, raw.any, raw.not);
     let path = path.map(|text| RootGlob::new(&text).map_err(|error| error.says)).transpose()?;
     if anywhere && imports.is_empty() {
         return Err("anywhere says whose imports count: it stands in the table that has them".to_owned());
     }
-    if companions && soname.is_none() {
-        return Err("companions says whose soname counts: it stands in the table that has it".to_owned());
+    if plug_ins && soname.is_none() {
+        return Err("plug-ins says whose soname counts: it stands in the table that has it".to_owned());
     }
     let nested = |clues: Vec<RawClue>| clues.into_iter().map(|raw| clue(raw, depth + 1)).collect::<Result<Vec<_>, _>>();
     let (all, any, not) = (nested(all)?, nested(any)?, nested(not)?);
-    let says = Clue { soname, companions, imports, strings, modules, env, ..Clue::default() };
+    let says = Clue { soname, plug_ins, imports, strings, modules, env, ..Clue::default() };
     let clue = Clue { path, package, interpreter, entry, anywhere, all, any, not, ..says };
     if depth == 0 && !clue.shows_something() {
         let says =
