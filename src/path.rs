@@ -35,12 +35,13 @@ impl RootPath {
         Some(path)
     }
 
-    /// The path of `name`, one part, in this directory.
+    /// The path of `name` in this directory. A text of more parts, which only a hostile file has for a name, leads
+    /// further down and never out: `.` and `..` are no parts.
     pub fn join(&self, name: &[u8]) -> Self {
-        debug_assert!(!name.is_empty() && !name.contains(&b'/'));
         let mut joined = Self(Vec::with_capacity(self.0.len() + 1 + name.len()));
         joined.0.extend_from_slice(&self.0);
-        joined.push(name);
+        let is_part = |part: &&[u8]| !matches!(*part, b"" | b"." | b"..");
+        name.split(|b| *b == b'/').filter(is_part).for_each(|part| joined.push(part));
         joined
     }
 
@@ -171,6 +172,19 @@ mod tests {
         assert_eq!(clean("usr"), None);
         assert_eq!(clean("/usr/../lib"), None);
         assert_eq!(clean("/a\0b"), None);
+    }
+
+    #[test]
+    fn names_never_lead_out_of_their_directory() {
+        let dir = RootPath::new("/var/lib").expect("a path");
+        for (name, joined) in [
+            ("web", "/var/lib/web"),
+            ("../../etc/shadow", "/var/lib/etc/shadow"),
+            ("..", "/var/lib"),
+            ("a//b/", "/var/lib/a/b"),
+        ] {
+            assert_eq!(dir.join(name.as_bytes()).to_string(), joined);
+        }
     }
 
     #[test]

@@ -88,9 +88,10 @@ impl Build<'_> {
                 is_kin: is_program || self.is_kin_of_any(owner, programs.iter().filter_map(|real| owners.get(real)))?,
             };
             if by.is_kin || owner.is_none() && self.is_opener(&object)? {
-                for text in whole_paths(self.root, &object)? {
-                    self.named_path(&object, &by, &text)?;
-                }
+                let texts = whole_paths(self.root, &object)?;
+                self.hosted_by(Some(&object), |build| {
+                    texts.iter().try_for_each(|text| build.named_path(&object, &by, text))
+                })?;
             }
         }
         Ok(())
