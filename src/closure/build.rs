@@ -250,7 +250,11 @@ impl Build<'_> {
         }
         let process = loader::load(self.objects, path, &self.conditions, None)?;
         if self.request.processes_only {
-            self.closure.processes.push(Started { process, required: true, is_command: self.depth > 0 && !self.is_sure });
+            self.closure.processes.push(Started {
+                process,
+                required: true,
+                is_command: self.depth > 0 && !self.is_sure,
+            });
             return Ok(());
         }
         self.add_process(&process, real)?;

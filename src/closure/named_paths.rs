@@ -112,7 +112,7 @@ impl Build<'_> {
         }
         let (owner, is_program) = (by.owner, by.is_program);
         let is_settings = by.is_kin && lies_in(&path, &["/etc"]) && path.as_bytes() != b"/etc";
-        let is_own = owner.is_none() && is_below_own(&path, is_program);
+        let is_own = (owner.is_none() && is_below_own(&path, is_program)) || is_program && is_data(&path);
         let is_state = is_program && is_state(&path, owner.unwrap_or_default().as_bytes());
         if !(is_settings || is_own || is_state) || self.is_elsewhere(&path) {
             return Ok(());
@@ -202,6 +202,11 @@ fn is_below_own(path: &RootPath, is_program: bool) -> bool {
     path.ancestors().iter().any(|dir| is_library_dir(dir) || is_program && OWN.contains(&dir.as_bytes()))
         && !is_library_dir(path)
         && !OWN.contains(&path.as_bytes())
+}
+
+/// Whether a path is data of some program, or lies below.
+fn is_data(path: &RootPath) -> bool {
+    lies_in(path, &["/usr/share"]) && path.as_bytes() != b"/usr/share"
 }
 
 /// Whether a path is what a package has under /var/lib when it is installed.
