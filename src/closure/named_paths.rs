@@ -16,6 +16,8 @@ use crate::root::{FileKind, Meta, Root};
 /// Longest list of paths that is looked for, and bytes read at a time.
 const MAX_LIST: usize = 1024;
 const PIECE: usize = 1 << 20;
+/// Largest program that is searched for names of commands.
+const MAX_PROGRAM: usize = 64 << 20;
 /// Most paths that one program names.
 const MAX_NAMED: usize = 4096;
 /// What an engine mounts, what tells one machine from others, and hashes of passwords.
@@ -90,6 +92,35 @@ impl Build<'_> {
                 for text in whole_paths(self.root, &object)? {
                     self.named_path(&object, &by, &text)?;
                 }
+            }
+            if let Some(owner) = owner.filter(|_| is_program) {
+                self.commands_of_kin(&object, owner)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Commands that packages of the same source brought, and that a program which starts others holds the name of.
+    fn commands_of_kin(&mut self, object: &RootPath, package: &str) -> Result<(), Error> {
+        let Some(database) = self.database()? else { return Ok(()) };
+        if !self.starts_programs(object)? {
+            return Ok(());
+        }
+        let mut commands = Vec::new();
+        for dir in self.path().split(':').filter_map(RootPath::new) {
+            let Some(real) = self.root.follow(dir.as_bytes())?.dir().cloned() else { continue };
+            commands.extend(self.root.list(&real)?.iter().map(|name| real.join(name)));
+        }
+        let mut owners = database.owners(&commands)?;
+        owners.retain(|_, owner| owner != package && database.is_kin(package, owner));
+        if owners.is_empty() {
+            return Ok(());
+        }
+        let program = self.root.read(object, MAX_PROGRAM)?;
+        for (path, owner) in owners {
+            if ends_a_string(&program, path.name()) && self.is_elf(&path)? && !self.closure.commands.contains(&path) {
+                let why = format!("{object} names it, {owner} is built from the same source, and it starts programs");
+                self.command(object, &Command { name: path.to_string(), why }, 0)?;
             }
         }
         Ok(())
@@ -235,4 +266,10 @@ fn whole_paths(root: &Root, file: &RootPath) -> Result<BTreeSet<Vec<u8>>, Error>
         }
         at += PIECE as u64;
     }
+}
+
+/// Whether a word ends a string: linkers keep one that is the end of another only once.
+fn ends_a_string(bytes: &[u8], word: &[u8]) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+    memmem::find_iter(bytes, &[word, b"\0"].concat()).any(|at| at > 0 && !is_part(&bytes[at - 1]))
 }
