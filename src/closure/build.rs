@@ -96,6 +96,8 @@ pub(super) struct Build<'a> {
     pub(super) host: Option<usize>,
     /// Whether what is being added is a script of a package that its own program starts: it has no application.
     pub(super) is_kin: bool,
+    /// What lies in PATH and came with a package, once somebody has asked for it.
+    pub(super) commands_with_owners: OnceCell<Rc<BTreeMap<RootPath, String>>>,
     /// The root's package database, once somebody has asked for it.
     database: OnceCell<Option<Rc<dyn Packages + 'a>>>,
 }
@@ -126,6 +128,7 @@ impl<'a> Build<'a> {
             is_kin: false,
             env: request.env.clone(),
             started: BTreeSet::new(),
+            commands_with_owners: OnceCell::new(),
             database: OnceCell::new(),
         }
     }

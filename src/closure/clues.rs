@@ -49,7 +49,11 @@ impl Build<'_> {
             let module = started.process.loaded.get(started.process.inherited);
             module.is_some_and(|module| self.closure.named_modules.contains(&module.real))
         };
-        for started in self.closure.processes.iter().filter(|started| started.required || is_named(started)) {
+        // A program that a package brought for its own programs needs what it would need as an entry.
+        let is_helper =
+            |started: &&Started| started.process.loaded[0].elf.interp.is_some() && started.process.inherited == 0;
+        let counts = |started: &&Started| started.required || is_named(started) || is_helper(started);
+        for started in self.closure.processes.iter().filter(counts) {
             for (index, object) in started.process.loaded.iter().enumerate().skip(started.process.inherited) {
                 let is_started = index == 0 && started.required;
                 let is_program = is_started && !started.is_command;

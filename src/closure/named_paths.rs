@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 use memchr::{memchr, memmem};
 
@@ -93,8 +94,50 @@ impl Build<'_> {
                     texts.iter().try_for_each(|text| build.named_path(&object, &by, text))
                 })?;
             }
+            if let Some(owner) = owner.filter(|_| is_program) {
+                self.commands_of_kin(&object, owner)?;
+            }
         }
         Ok(())
+    }
+
+    /// Commands that packages of the same source brought, and that a program which starts others holds the name of.
+    fn commands_of_kin(&mut self, object: &RootPath, package: &str) -> Result<(), Error> {
+        let Some(database) = self.database()? else { return Ok(()) };
+        if !self.starts_programs(object)? {
+            return Ok(());
+        }
+        let mut kin = self.commands_with_owners()?.as_ref().clone();
+        kin.retain(|_, owner| owner != package && database.is_kin(package, owner));
+        if kin.is_empty() {
+            return Ok(());
+        }
+        let mut named = BTreeSet::new();
+        pieces(self.root, object, |piece, _| {
+            named.extend(kin.keys().filter(|path| ends_a_string(piece, path.name())).cloned());
+            ControlFlow::Continue(())
+        })?;
+        for (path, owner) in kin.into_iter().filter(|(path, _)| named.contains(path)) {
+            if self.is_elf(&path)? && !self.closure.commands.contains(&path) {
+                let why = format!("{object} names it, {owner} is built from the same source, and it starts programs");
+                self.command(object, &Command { name: path.to_string(), why }, 0)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What lies in PATH and came with a package, with its name.
+    fn commands_with_owners(&self) -> Result<Rc<BTreeMap<RootPath, String>>, Error> {
+        if let Some(known) = self.commands_with_owners.get() {
+            return Ok(Rc::clone(known));
+        }
+        let mut commands = Vec::new();
+        for dir in self.path().split(':').filter_map(RootPath::new) {
+            let Some(real) = self.root.follow(dir.as_bytes())?.dir().cloned() else { continue };
+            commands.extend(self.root.list(&real)?.iter().map(|name| real.join(name)));
+        }
+        let owners = self.database()?.map_or_else(|| Ok(BTreeMap::new()), |database| database.owners(&commands))?;
+        Ok(Rc::clone(self.commands_with_owners.get_or_init(|| Rc::new(owners))))
     }
 
     /// Whether a package is built from the source of one of these.
@@ -114,7 +157,7 @@ impl Build<'_> {
         }
         let (owner, is_program) = (by.owner, by.is_program);
         let is_settings = by.is_kin && lies_in(&path, &["/etc"]) && path.as_bytes() != b"/etc";
-        let is_own = owner.is_none() && is_below_own(&path, is_program);
+        let is_own = (owner.is_none() && is_below_own(&path, is_program)) || is_program && is_data(&path);
         let is_state = is_program && is_state(&path, owner.unwrap_or_default().as_bytes());
         if !(is_settings || is_own || is_state) || self.is_elsewhere(&path) {
             return Ok(());
@@ -211,6 +254,11 @@ fn is_below_own(path: &RootPath, is_program: bool) -> bool {
         && !OWN.contains(&path.as_bytes())
 }
 
+/// Whether a path is data of some program, or lies below.
+fn is_data(path: &RootPath) -> bool {
+    lies_in(path, &["/usr/share"]) && path.as_bytes() != b"/usr/share"
+}
+
 /// Whether a path is what a package has under /var/lib when it is installed.
 fn is_state(path: &RootPath, package: &[u8]) -> bool {
     let dir = path.as_bytes().strip_prefix(b"/var/lib/").and_then(|rest| rest.split(|b| *b == b'/').next());
@@ -231,4 +279,10 @@ fn whole_paths(root: &Root, file: &RootPath) -> Result<BTreeSet<Vec<u8>>, Error>
         ControlFlow::Continue(())
     })?;
     Ok(found)
+}
+
+/// Whether a word ends a string: linkers keep one that is the end of another only once.
+fn ends_a_string(bytes: &[u8], word: &[u8]) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+    memmem::find_iter(bytes, &[word, b"\0"].concat()).any(|at| at > 0 && !is_part(&bytes[at - 1]))
 }

@@ -48,12 +48,29 @@ pub(super) fn named(root: &Root, homes: &[RootPath]) -> Result<Vec<RootPath>, Er
                         && found.insert(real.clone())
                     {
                         open.push(real.clone());
+                        for (modules, real) in beside(root, real, place)? {
+                            open.extend(found.insert(modules).then_some(real));
+                        }
                     }
                 }
             }
         }
     }
     Ok(found.into_iter().collect())
+}
+
+/// Directories or links `node_modules` above a package and below the place where packages lie: Node looks there for what
+/// the package names (Modules, "Loading from node_modules folders"). Each with where it really lies.
+fn beside(root: &Root, package: &RootPath, place: &RootPath) -> Result<Vec<(RootPath, RootPath)>, Error> {
+    let mut found = Vec::new();
+    for above in package.ancestors().iter().filter(|above| above.is_within(place) && *above != place) {
+        let modules = above.join(b"node_modules");
+        let followed = root.follow(modules.as_bytes())?;
+        if let Some(real) = followed.dir().filter(|_| above.name() != b"node_modules") {
+            found.push((modules, real.clone()));
+        }
+    }
+    Ok(found)
 }
 
 /// Quoted words that read as a package: `name`, `@scope/name`, and these before a path in the package.
@@ -71,5 +88,27 @@ fn words(text: &[u8], names: &mut BTreeSet<String>) {
         if name.len() == parts && name.iter().all(|part| !part.is_empty() && !part.starts_with('.')) {
             names.insert(name.join("/"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::root::MemTree;
+
+    /// As Debian's npm has it, which does not start without.
+    #[test]
+    fn a_scope_may_have_modules_of_its_own() {
+        let mut tree = MemTree::default();
+        tree.file("/app/x.js", 0o644, "require('@scope/one')")
+            .file("/usr/share/nodejs/@scope/one/index.js", 0o644, "require('two')")
+            .file("/usr/share/nodejs/app/node_modules/two/index.js", 0o644, "")
+            .link("/usr/share/nodejs/@scope/node_modules", "../app/node_modules");
+        let root = Root::new(Arc::new(tree));
+        let path = |text| RootPath::new(text).expect("a path");
+        let found = named(&root, &[path("/app")]).expect("readable");
+        assert_eq!(found, ["/usr/share/nodejs/@scope/node_modules", "/usr/share/nodejs/@scope/one"].map(path));
     }
 }

@@ -40,6 +40,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("mariadb", include_str!("../../profiles/mariadb.toml")),
     ("mariadb-client", include_str!("../../profiles/mariadb-client.toml")),
     ("mime", include_str!("../../profiles/mime.toml")),
+    ("mono", include_str!("../../profiles/mono.toml")),
     ("netdb", include_str!("../../profiles/netdb.toml")),
     ("nginx", include_str!("../../profiles/nginx.toml")),
     ("node", include_str!("../../profiles/node.toml")),
