@@ -37,7 +37,7 @@ const NOT_UNPACKED: &[&str] = &[
 ];
 /// No daemon is started and no database made while packages are installed.
 const BEFORE: &str = r#"printf '#!/bin/sh\nexit 101\n' > "$1/usr/sbin/policy-rc.d"; chmod 755 "$1/usr/sbin/policy-rc.d"
-mkdir -p "$1/etc/postgresql-common"; echo create_main_cluster=false > "$1/etc/postgresql-common/createcluster.conf""#;
+mkdir -p "$1/etc/postgresql-common" "$1/usr/share/man/man1"; echo create_main_cluster=false > "$1/etc/postgresql-common/createcluster.conf""#;
 /// What an engine mounts besides /proc.
 const MOUNTS: &str = r#"mount --rbind /dev "$0/dev"; mount --rbind /sys "$0/sys""#;
 /// Longest that a program runs.

@@ -1,5 +1,5 @@
-//! Which files of a directory of configuration programs ask for by their names: PAM's services. The name is a word of the
-//! program's at the call, so only what surely belongs to somebody else stays out.
+//! Which files of a directory of configuration programs ask for by their names: PAM's services. The name is a word of
+//! the program's at the call, so only what surely belongs to somebody else stays out.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +31,15 @@ struct Asker {
     called: BTreeSet<Vec<u8>>,
 }
 
-/// Names of files, in the letters of the file system, each with where it lies and its packages.
+/// What programs ask for.
+struct Asked {
+    /// Names of files, each with why.
+    names: BTreeMap<Vec<u8>, String>,
+    /// Programs of which no name is to be seen.
+    unknown: Vec<String>,
+}
+
+/// Where a file of one name lies, and the packages that it came with.
 struct Named {
     paths: Vec<RootPath>,
     packages: BTreeSet<Option<String>>,
@@ -51,14 +59,47 @@ impl Build<'_> {
         }
         let all = self.named_files(&dirs)?;
         let askers = self.askers(&read.named_by)?;
+        let Asked { names: asked, unknown } = self.asked_for(&askers, &all)?;
         let words = self.own_words()?;
-        let mut wanted: BTreeMap<&Vec<u8>, String> = BTreeMap::new();
-        let mut unknown = Vec::new();
-        for asker in &askers {
+        let is_wanted = |name: &Vec<u8>, file: &Named| {
+            asked.contains_key(name)
+                || words.contains(&name.to_ascii_lowercase())
+                || file.paths.iter().any(|path| self.closure.nodes.contains_key(path))
+                || file.packages.contains(&None)
+                || read.always.iter().any(|one| one.as_bytes() == name)
+        };
+        let is_narrow = !askers.is_empty() && unknown.is_empty();
+        let mut left = Vec::new();
+        for (name, file) in &all {
+            let is_wanted = is_wanted(name, file);
+            if !is_wanted {
+                left.push(name);
+            }
+            if is_wanted || !is_narrow {
+                let why = asked.get(name).unwrap_or(&read.why);
+                found.extend(file.paths.iter().map(|path| Start { path: path.clone(), why: why.clone() }));
+            }
+        }
+        let note = match (left.is_empty(), is_narrow, unknown.is_empty()) {
+            (false, true, _) => left_out(&dirs, &left),
+            (false, false, false) => {
+                let unknown = unknown.join(", ");
+                format!("all of {} is packed: which of its files {unknown} asks for is not to be seen", list(&dirs))
+            }
+            _ => return Ok(found),
+        };
+        self.closure.notes.push(note);
+        Ok(found)
+    }
+
+    /// Names that programs ask for, by what they are called, came with, or hold.
+    fn asked_for(&self, askers: &[Asker], all: &BTreeMap<Vec<u8>, Named>) -> Result<Asked, Error> {
+        let (mut names, mut unknown) = (BTreeMap::new(), Vec::new());
+        for asker in askers {
             let mut bytes = self.root.read(&asker.real, MAX_PROGRAM)?;
             bytes.make_ascii_lowercase();
             let mut is_known = false;
-            for (name, file) in &all {
+            for (name, file) in all {
                 let small = name.to_ascii_lowercase();
                 let is_own = asker.called.contains(&small)
                     || asker.package.is_some() && file.packages.contains(&asker.package)
@@ -66,43 +107,14 @@ impl Build<'_> {
                 is_known |= is_own;
                 // Linkers keep one text that ends another only once.
                 if is_own || memmem::find(&bytes, &[small.as_slice(), b"\0"].concat()).is_some() {
-                    wanted.entry(name).or_insert_with(|| format!("{} asks for {}", asker.real, show(name)));
+                    names.entry(name.clone()).or_insert_with(|| format!("{} asks for {}", asker.real, show(name)));
                 }
             }
             if !is_known {
                 unknown.push(asker.real.to_string());
             }
         }
-        for (name, file) in &all {
-            let is_packed = file.paths.iter().any(|path| self.closure.nodes.contains_key(path));
-            let is_told = words.contains(&name.to_ascii_lowercase());
-            if is_told
-                || is_packed
-                || file.packages.contains(&None)
-                || read.always.iter().any(|one| one.as_bytes() == *name)
-            {
-                wanted.entry(name).or_insert_with(|| read.why.clone());
-            }
-        }
-        let is_narrow = !askers.is_empty() && unknown.is_empty();
-        let left: Vec<_> = all.keys().filter(|name| !wanted.contains_key(name)).collect();
-        if !left.is_empty() && (is_narrow || !unknown.is_empty()) {
-            self.closure.notes.push(match is_narrow {
-                true => left_out(&dirs, &left),
-                false => format!(
-                    "{} is packed whole: which of its files {} asks for is not to be seen",
-                    list(&dirs),
-                    unknown.join(", ")
-                ),
-            });
-        }
-        for (name, file) in &all {
-            let why = wanted.get(name).unwrap_or(&read.why);
-            if !is_narrow || wanted.contains_key(name) {
-                found.extend(file.paths.iter().map(|path| Start { path: path.clone(), why: why.clone() }));
-            }
-        }
-        Ok(found)
+        Ok(Asked { names, unknown })
     }
 
     /// The files of some directories by name.
