@@ -25,7 +25,7 @@ int main(void) {
     char path[64];
     snprintf(path, sizeof path, "%s/%s", "/usr/local/share/lab", "table");
     show(path);
-    return 0;
+    return fopen("/etc/lab.secret", "r") == NULL && 0;
 }
 "#;
 
@@ -53,16 +53,19 @@ fn what_a_program_names_comes_and_passwords_stay() {
     compile(&root, "usr/local/bin/lab", PROGRAM);
     put(&root, "etc/lab/lab.conf", 0o640, "settings\n");
     put(&root, "etc/lab/key", 0o600, "mine\n");
+    put(&root, "etc/lab.secret", 0o600, "mine\n");
     put(&root, "usr/local/share/lab/table", 0o644, "data\n");
     put(&root, "usr/local/share/other/table", 0o644, "data\n");
     let (from, out) = (root.display().to_string(), dir.path().join("out"));
     let to = format!("dir:{}", out.display());
     let packed = slimroot(&["build", "--root", &from, "-o", &to, "--", "lab"]);
     assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));
+    let says = String::from_utf8_lossy(&packed.stdout) + String::from_utf8_lossy(&packed.stderr);
+    assert!(says.contains("--include '/etc/lab.secret' adds"), "{says}");
     let wanted = run("chroot", &[&from, "/usr/local/bin/lab"]);
     assert_eq!(run("chroot", &[&out.display().to_string(), "/usr/local/bin/lab"]), wanted);
     assert!(wanted.contains("settings") && wanted.contains("data"), "{wanted}");
-    for left in ["etc/lab/key", "usr/local/share/other", "tmp/x.c"] {
+    for left in ["etc/lab/key", "etc/lab.secret", "usr/local/share/other", "tmp/x.c"] {
         assert!(!out.join(left).exists(), "{left}");
     }
 }

@@ -61,7 +61,7 @@ impl Build<'_> {
             };
             if let Some(sign) = shown {
                 let object = sign.object.clone();
-                self.hosted_by(object.as_ref(), |build| build.fire(profile, sign))?;
+                self.hosted_by(object.as_ref(), |build| build.fire(profile, &sign))?;
             }
         }
         Ok(())
@@ -77,13 +77,14 @@ impl Build<'_> {
     }
 
     /// Applies a profile with those that it extends.
-    fn fire(&mut self, profile: &Profile, sign: Sign) -> Result<(), Error> {
-        self.apply(profile, sign.says)?;
+    fn fire(&mut self, profile: &Profile, sign: &Sign) -> Result<(), Error> {
+        self.apply(profile, sign.says.clone())?;
         for name in &profile.extends {
             let extended = self.request.automatic.iter().find(|other| other.name == *name);
             let is_new = !self.closure.fired.iter().any(|fired| fired.profile == *name);
             if let Some(extended) = extended.filter(|_| is_new) {
-                self.apply(extended, format!("the profile {} brings it", profile.name))?;
+                let says = format!("the profile {} brings it", profile.name);
+                self.fire(extended, &Sign { says, object: sign.object.clone() })?;
             }
         }
         Ok(())

@@ -172,22 +172,42 @@ impl Build<'_> {
                 self.named_file(object, &path, text)?;
                 self.beside(object, by, &real)
             }
-            FileKind::Dir if is_own || is_settings => {
-                for below in self.root.below(&path)? {
-                    let followed = self.root.follow(below.as_bytes())?;
-                    let found = followed.found().map(|(real, meta)| (real.clone(), *meta));
-                    // A link out of the directory leads to what is somebody else's.
-                    if found.is_some_and(|(at, meta)| {
-                        meta.kind == FileKind::File && is_for_all(&meta) && at.is_within(&real)
-                    }) && !self.is_elsewhere(&below)
-                    {
-                        self.named_file(object, &below, text)?;
-                    }
-                }
+            FileKind::File => {
+                self.left_to_its_owner(object, &path, 1);
                 Ok(())
             }
+            FileKind::Dir if is_own || is_settings => self.named_dir(object, &path, &real, text),
             _ => Ok(()),
         }
+    }
+
+    /// What lies in a directory that is named, but for what not everybody may read.
+    fn named_dir(&mut self, object: &RootPath, path: &RootPath, real: &RootPath, text: &[u8]) -> Result<(), Error> {
+        let mut left = 0;
+        for below in self.root.below(path)? {
+            let followed = self.root.follow(below.as_bytes())?;
+            let Some((at, meta)) = followed.found().map(|(at, meta)| (at.clone(), *meta)) else { continue };
+            // A link out of the directory leads to what is somebody else's.
+            if meta.kind != FileKind::File || !at.is_within(real) || self.is_elsewhere(&below) {
+                continue;
+            }
+            match is_for_all(&meta) {
+                true => self.named_file(object, &below, text)?,
+                false => left += usize::from(!self.closure.nodes.contains_key(&at)),
+            }
+        }
+        if left > 0 {
+            self.left_to_its_owner(object, &path.join(b"**"), left);
+        }
+        Ok(())
+    }
+
+    /// Tells what is named and stays out, since it may be a secret.
+    fn left_to_its_owner(&mut self, object: &RootPath, path: &RootPath, files: usize) {
+        let files = if files == 1 { "a file".to_owned() } else { format!("{files} files") };
+        self.closure.notes.push(format!(
+            "{object} names {files} that not everybody may read, left out as a secret of the builder's: --include '{path}' adds what it needs"
+        ));
     }
 
     /// Settings that came in one package of the same source with a file that is named: it includes them; and the
