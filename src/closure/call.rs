@@ -100,7 +100,9 @@ impl Build<'_> {
             self.closure.notes.extend(needs.notes);
             self.closure.unstarted.extend(needs.unstarted);
         }
-        self.hosted_by(program.as_ref(), |build| build.belongings(&entry, needs.files, needs.homes))?;
+        let mut paths = needs.paths;
+        paths.extend(needs.files.into_iter().map(|(path, why)| (path.as_bytes().to_vec(), why)));
+        self.hosted_by(program.as_ref(), |build| build.belongings(&entry, paths, needs.homes))?;
         for start in needs.starts {
             self.started(&entry, start, depth)?;
         }
@@ -118,10 +120,10 @@ impl Build<'_> {
     }
 
     /// Files and directories that belong to a call.
-    fn belongings(&mut self, entry: &RootPath, files: Vec<(RootPath, String)>, homes: Vec<Home>) -> Result<(), Error> {
-        for (file, why) in files {
+    fn belongings(&mut self, entry: &RootPath, paths: Vec<(Vec<u8>, String)>, homes: Vec<Home>) -> Result<(), Error> {
+        for (path, why) in paths {
             let reason = Reason::Home { group: "arguments", why };
-            let taken = self.closure.take(self.root, Some(entry), &RootPath::root(), file.as_bytes(), reason)?;
+            let taken = self.closure.take(self.root, Some(entry), &RootPath::root(), &path, reason)?;
             if let Some(real) = taken
                 && self.root.meta(&real)?.is_some_and(|meta| meta.kind == FileKind::File)
             {

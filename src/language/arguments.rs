@@ -1,4 +1,5 @@
-//! Words of the command that name files: a configuration, a jar, a directory to be served.
+//! Words of the command that name files: a configuration, a jar, a directory to be served; and files that the environment
+//! names.
 
 use super::app::is_wide;
 use super::{Call, Home, Needs};
@@ -10,20 +11,33 @@ const SEPARATORS: [char; 3] = ['=', ':', ','];
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let mut needs = Needs::default();
     for word in call.args {
-        for part in word.split(SEPARATORS).filter(|part| part.contains('/') || part.contains('.')) {
+        // A whole word may be any file of the working directory; a part of one that looks like no path is a value.
+        let is_path = |part: &&str| *part == word || part.contains('/') || part.contains('.');
+        for part in word.split(SEPARATORS).filter(is_path) {
             if part.contains('\0') || part.chars().all(|c| c == '.' || c == '/') {
                 continue;
             }
-            if let Some(file) = call.file(part)? {
-                needs.files.push((file, format!("{word} is an argument of the command")));
-            } else if let Some(dir) = call.dir(part)?.filter(|dir| part.starts_with('/') && !is_wide(dir)) {
-                let why = format!("{word} is an argument of the command");
+            let why = format!("{word} is an argument of the command");
+            let followed = call.root.follow_from(call.cwd, part.as_bytes())?;
+            if followed.file().is_some() || followed.dir().is_some() && !followed.hops.is_empty() {
+                needs.paths.push((call.spelled(part), why.clone()));
+            }
+            if let Some(dir) = followed.dir().filter(|dir| part.starts_with('/') && !is_wide(dir)) {
                 needs.homes.push(Home {
-                    dir,
+                    dir: dir.clone(),
                     without: Box::new(|_, path| super::app::is_leftover(path)),
                     group: "arguments",
                     why,
                 });
+            }
+        }
+    }
+    for (name, value) in call.env {
+        for part in value.split(':').filter(|part| part.starts_with('/') && !part.contains('\0')) {
+            let followed = call.root.follow(part.as_bytes())?;
+            // What a directory is for, only who reads the variable knows; a link on the way is needed in any case.
+            if followed.file().is_some() || followed.dir().is_some() && !followed.hops.is_empty() {
+                needs.paths.push((part.as_bytes().to_vec(), format!("{name} of the environment names it")));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::io::{Cursor, Read};
 
 use super::{Call, Home, Needs, app};
 use crate::error::Error;
-use crate::path::RootPath;
+use crate::path::{RootPath, show};
 use crate::root::Root;
 
 /// Parts of a JDK that no program runs with, below its home.
@@ -78,44 +78,54 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
 /// An element of a class path: a jar, a directory of classes, or all jars of a directory.
 fn class_path(call: &Call<'_>, word: &str, needs: &mut Needs) -> Result<(), Error> {
     let why = format!("{word} is on the class path");
+    let spelled = call.spelled(word);
     if let Some(dir) = word.strip_suffix("/*").map_or(Ok(None), |dir| call.dir(dir))? {
         for name in call.root.list(&dir)?.iter().filter(|name| name.ends_with(b".jar")) {
-            jar(call.root, &dir.join(name), &why, needs)?;
+            jar(call.root, &[&spelled[..spelled.len() - 1], name.as_slice()].concat(), &why, needs)?;
         }
-    } else if let Some(file) = call.file(word)? {
-        jar(call.root, &file, &why, needs)?;
+    } else if call.file(word)?.is_some() {
+        jar(call.root, &spelled, &why, needs)?;
     } else if let Some(dir) = call.dir(word)?.filter(|dir| !app::is_wide(dir)) {
+        needs.paths.push((spelled, why.clone()));
         needs.homes.push(Home { dir, without: Box::new(|_, path| app::is_leftover(path)), group: "application", why });
     }
     Ok(())
 }
 
-/// A jar, and those that its manifest names relative to it.
-fn jar(root: &Root, path: &RootPath, why: &str, needs: &mut Needs) -> Result<(), Error> {
-    let mut open = vec![(path.clone(), why.to_owned())];
+/// A jar, and those that its manifest names relative to the path by which it is opened (java.util.jar, `Class-Path`).
+fn jar(root: &Root, path: &[u8], why: &str, needs: &mut Needs) -> Result<(), Error> {
+    let mut open = vec![(path.to_vec(), why.to_owned())];
     while let Some((path, why)) = open.pop() {
-        if needs.files.len() > MAX_JARS || needs.files.iter().any(|(known, _)| *known == path) {
+        let Some(real) = root.follow(&path)?.file().map(|(real, _)| real.clone()) else { continue };
+        if needs.paths.len() > MAX_JARS || needs.paths.iter().any(|(known, _)| *known == path) {
             continue;
         }
-        let dir = path.parent().unwrap_or_else(RootPath::root);
-        for name in manifest_class_path(&root.read(&path, MAX_JAR)?) {
-            let place = if name.starts_with('/') { name.clone() } else { format!("{dir}/{name}") };
-            let followed = root.follow(place.as_bytes())?;
-            if let Some((real, _)) = followed.file() {
-                open.push((real.clone(), format!("the manifest of {path} names it")));
-            } else if let Some(real) = followed.dir().filter(|dir| !app::is_wide(dir)) {
-                let why = format!("the manifest of {path} names it");
-                needs.homes.push(Home {
-                    dir: real.clone(),
-                    without: Box::new(|_, _| false),
-                    group: "application",
-                    why,
-                });
+        for name in manifest_class_path(&root.read(&real, MAX_JAR)?) {
+            let place = resolved(&path, name.as_bytes());
+            let why = format!("the manifest of {} names it", show(&path));
+            if let Some(dir) = root.follow(&place)?.dir().filter(|dir| !app::is_wide(dir)).cloned() {
+                needs.homes.push(Home { dir, without: Box::new(|_, _| false), group: "application", why: why.clone() });
             }
+            open.push((place, why));
         }
-        needs.files.push((path, why));
+        needs.paths.push((path, why));
     }
     Ok(())
+}
+
+/// A relative URL against the one of a jar: `..` takes a part away before anything is opened (RFC 3986, 5.2.4).
+fn resolved(jar: &[u8], name: &[u8]) -> Vec<u8> {
+    let base = jar.iter().rposition(|b| *b == b'/').map_or(&b""[..], |slash| &jar[..slash]);
+    let whole = if name.starts_with(b"/") { name.to_vec() } else { [base, b"/", name].concat() };
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in whole.split(|b| *b == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => _ = parts.pop(),
+            part => parts.push(part),
+        }
+    }
+    parts.iter().flat_map(|part| [b"/", *part].concat()).collect()
 }
 
 /// Whether a jar holds jars and classes in directories of their own, as those of Spring Boot and web archives do.

@@ -129,6 +129,8 @@ pub struct Needs {
     pub homes: Vec<Home>,
     /// Single files and directories as they are, with why.
     pub files: Vec<(RootPath, String)>,
+    /// Files and directories by the paths that are used for them, with the links on their way, and why.
+    pub paths: Vec<(Vec<u8>, String)>,
     /// Programs that are started.
     pub commands: Vec<Command>,
     /// Another call that this one turns into: words that start a program.
@@ -149,6 +151,7 @@ impl Needs {
     fn join(&mut self, other: Self) {
         self.homes.extend(other.homes);
         self.files.extend(other.files);
+        self.paths.extend(other.paths);
         self.commands.extend(other.commands);
         self.calls.extend(other.calls);
         self.starts.extend(other.starts);
@@ -209,6 +212,14 @@ impl Call<'_> {
     /// The real directory that a word names.
     fn dir(&self, word: &str) -> Result<Option<RootPath>, Error> {
         Ok(self.root.follow_from(self.cwd, word.as_bytes())?.dir().cloned())
+    }
+
+    /// The absolute path that a word stands for, as it is spelled.
+    fn spelled(&self, word: &str) -> Vec<u8> {
+        match word.starts_with('/') {
+            true => word.as_bytes().to_vec(),
+            false => [self.cwd.as_bytes(), b"/", word.as_bytes()].concat(),
+        }
     }
 
     /// What an interpreter is given to run: the script by its `#!` line, or the first word that is a file.
