@@ -49,6 +49,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("odbc", include_str!("../../profiles/odbc.toml")),
     ("opencl", include_str!("../../profiles/opencl.toml")),
     ("openssl", include_str!("../../profiles/openssl.toml")),
+    ("openssl-modules", include_str!("../../profiles/openssl-modules.toml")),
     ("p11-kit", include_str!("../../profiles/p11-kit.toml")),
     ("package-records", include_str!("../../profiles/package-records.toml")),
     ("pam", include_str!("../../profiles/pam.toml")),
