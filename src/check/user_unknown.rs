@@ -21,8 +21,9 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     }
     let name = user.split(':').next().unwrap_or(user);
     let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    let help =
-        format!("echo '{name}:x:65532:65532::/nonexistent:/sbin/nologin' >>/etc/passwd, or use a number as user");
+    let help = format!(
+        "echo '{name}:x:65532:65532::/nonexistent:/sbin/nologin' >>/etc/passwd in the builder stage, or use a number as user"
+    );
     if evidence.identity()?.is_none() {
         let says =
             format!("the image runs as {user}, which its /etc/passwd and /etc/group do not know: it will not start");
@@ -32,7 +33,9 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         let says = format!(
             "the image runs as {name}, which has no line in its /etc/passwd: programs that look up their user fail"
         );
-        let help = format!("echo 'app:x:{name}:{name}::/nonexistent:/sbin/nologin' >>/etc/passwd, if a program asks");
+        let help = format!(
+            "echo 'app:x:{name}:{name}::/nonexistent:/sbin/nologin' >>/etc/passwd in the builder stage, if a program asks"
+        );
         return Ok(vec![Finding::new(CHECK.code, Level::Note, user.clone(), says).help(help)]);
     }
     Ok(Vec::new())

@@ -105,11 +105,11 @@ pub(super) fn packed(packed: &Packed) -> String {
     for written in &packed.outputs {
         row("wrote", &written.destination);
         if let Some(layer) = &written.layer {
-            let codec = layer.codec.name();
-            row(
-                "",
-                &format!("layer    {}  {} {codec}, {} as tar", layer.digest, size(layer.size), size(layer.tar_size)),
-            );
+            let packed = match layer.codec.name() {
+                "none" => "not compressed".to_owned(),
+                codec => format!("{codec}, {} as tar", size(layer.tar_size)),
+            };
+            row("", &format!("layer    {}  {} {packed}", layer.digest, size(layer.size)));
         }
         if let Some(manifest) = &written.manifest {
             row("", &format!("manifest {manifest}"));
