@@ -8,7 +8,7 @@ use crate::profile::Need;
 pub(super) const CHECK: Check = Check {
     code: "nothing-matched",
     scope: Scope::Image,
-    text: "A pattern of --include, or a rule of a profile that was asked for, found nothing in the root. Patterns are \
+    text: "A pattern of --include, a path of --copy, a name of --package, or a rule of a profile that was asked for, found nothing in the root. Patterns are \
            absolute paths inside the root, and are quoted so that the shell does not expand them against the host. For a \
            profile, install in the builder stage what it is about (for example the ca-certificates or tzdata package).",
     find,

@@ -10,7 +10,8 @@ pub(super) const CHECK: Check = Check {
     text: "The image's configuration names its user, but its /etc/passwd (or /etc/group) has no such name: the runtime refuses to \
            start the container with \"unable to find user\". A number always works, so slimroot writes numbers.\n\n\
            For a number without a line in /etc/passwd this is a note: the container starts, but programs that ask who they \
-           are (ssh, whoami, Python's getpass, anything that wants a home directory) fail.",
+           are (ssh, whoami, Python's getpass, anything that wants a home directory) fail. If one does, add the account in the builder stage (useradd, adduser), or use \
+           an account that the image has, such as --user nonroot.",
     find,
 };
 

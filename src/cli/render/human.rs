@@ -79,7 +79,7 @@ pub(super) fn packed(packed: &Packed) -> String {
         (true, true) => "would pack",
         (true, false) => "packed",
     };
-    row(did, &packed.entry.join(" "));
+    row(did, &super::page::command(&packed.entry));
     let links = plural(packed.links, "link");
     let directories = if packed.directories == 1 { "directory" } else { "directories" };
     let files = plural(packed.files, "file");
