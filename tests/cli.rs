@@ -312,6 +312,28 @@ fn source_date_epoch_is_every_time_of_an_image() {
     }
 }
 
+/// A directory has no configuration: the statements are those of the image that the same run writes.
+#[test]
+fn statements_of_a_dockerfile_say_what_the_configuration_says() {
+    let world = World::new();
+    let layout = world.dir.path().join("layout");
+    let oci = format!("oci:{}", layout.display());
+    let settings = ["-e", "A=b \\ \"c\" $d", "-e", "PATH=/bin", "-w", "/srv", "-u", "7:8", "--expose", "53/udp"];
+    let told = world.builds(&[&settings[..], &["-o", "out", "-o", &oci, "--", "true", "two words", "\"q\""]].concat());
+    let lines: Vec<&str> = told["dockerfile"].as_array().expect("lines").iter().filter_map(Value::as_str).collect();
+    let config = told["outputs"][1]["config"].as_str().expect("a digest").trim_start_matches("sha256:").to_owned();
+    let text = fs::read(layout.join("blobs/sha256").join(config)).expect("the configuration");
+    let config: Value = serde_json::from_slice(&text).expect("JSON");
+    let (env, entrypoint) = (&config["config"]["Env"], &config["config"]["Entrypoint"]);
+    assert_eq!((env[0].as_str(), env[1].as_str()), (Some("A=b \\ \"c\" $d"), Some("PATH=/bin")));
+    assert_eq!(
+        lines[..5],
+        [r#"ENV A="b \\ \"c\" \$d""#, "ENV PATH=\"/bin\"", "WORKDIR /srv", "EXPOSE 53/udp", "USER 7:8"]
+    );
+    let words = lines[5].strip_prefix("ENTRYPOINT ").expect("the last line");
+    assert_eq!(&serde_json::from_str::<Value>(words).expect("JSON"), entrypoint);
+}
+
 #[test]
 fn a_dry_run_decides_and_writes_nothing() {
     let world = World::new();

@@ -102,6 +102,8 @@ pub(crate) struct Packed {
     pub(crate) automatic: Vec<Fired>,
     pub(crate) notes: Vec<String>,
     pub(crate) dry_run: bool,
+    /// How it runs, as statements of a Dockerfile.
+    pub(crate) dockerfile: Vec<String>,
 }
 
 /// What came in for one kind of reason.
@@ -319,5 +321,6 @@ fn report(
         automatic: closure.fired.clone(),
         notes,
         dry_run: options.dry_run,
+        dockerfile: super::dockerfile::statements(&plan.run),
     }
 }

@@ -115,6 +115,12 @@ pub(super) fn packed(packed: &Packed) -> String {
             row("", &format!("manifest {manifest}"));
         }
     }
+    // An output without a configuration does not say how it is run.
+    if packed.outputs.iter().any(|written| written.config.is_none()) {
+        for (number, statement) in packed.dockerfile.iter().enumerate() {
+            row(if number == 0 { "Dockerfile" } else { "" }, statement);
+        }
+    }
     let notes = packed.notes.iter().chain(packed.outputs.iter().flat_map(|written| &written.notes));
     for note in notes {
         row("note", note);
