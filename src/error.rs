@@ -148,8 +148,8 @@ pub const ERROR_CODES: &[ErrorCode] = codes! {
     "The directory given by --root does not exist or is not a directory. Give the directory that holds the builder's \
      /usr, /lib and /etc; without --root it is /."
     "entry-missing" CannotRead
-    "The entry is not in the root. A name with a slash is a path inside the root; a bare name is looked up in the \
-     image's PATH (--env PATH=…), also inside the root."
+    "The entry is not in the root. A name with a slash is a path inside the root, counted from --workdir if it does not \
+     start with one; a bare name is looked up in the image's PATH (--env PATH=…), also inside the root."
     "entry-is-directory" CannotRead
     "The entry is a directory. Name the program or script that the container shall start; to add a directory of files \
      use --include 'DIR/**'."

@@ -51,6 +51,7 @@ struct Config {
     ports: Vec<String>,
     architecture: Option<String>,
     entrypoint: Option<String>,
+    cmd: Vec<String>,
 }
 
 fn sha256(path: &Path) -> String {
@@ -83,7 +84,7 @@ fn layout(root: &Path, config: &Config, layout: &Path) {
         "os": "linux",
         "config": {
             "Entrypoint": [config.entrypoint.as_deref().unwrap_or("/bin/prog")],
-            "Env": env, "User": config.user, "ExposedPorts": ports,
+            "Cmd": config.cmd, "Env": env, "User": config.user, "ExposedPorts": ports,
         },
         "rootfs": { "type": "layers", "diff_ids": [diff_id] },
     });

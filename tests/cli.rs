@@ -115,6 +115,15 @@ fn each_bad_entry_has_its_own_code() {
     ] {
         assert_eq!(world.fails(&["build", "-o", "out", "--", entry]), (Some(exit), code.to_owned()), "{entry}");
     }
+    for (entry, help) in [
+        ("/app/dangling", "a link on the way leads nowhere"),
+        ("./none", "a relative path counts from the working directory"),
+        ("/app/none", "paths are looked up inside --root"),
+    ] {
+        let said = world.slimroot(&["build", "--dry-run", "--", entry]);
+        let said = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert!(said.contains(help), "{entry}: {said}");
+    }
     let rm = fs::remove_file(world.place("/lib64/ld-linux-x86-64.so.2"));
     rm.expect("removed");
     assert_eq!(world.fails(&["build", "-o", "out", "--", "true"]), (Some(1), "interpreter-missing".to_owned()));
@@ -167,6 +176,7 @@ fn each_bad_word_has_its_own_code() {
         (&["-o", "out", "--expose", "http"], 2, "bad-argument"),
         (&["-o", "out", "--workdir", "srv"], 2, "bad-argument"),
         (&["-o", "out", "--compression", "lz4"], 2, "bad-argument"),
+        (&["-o", "out", "--cpu", "v3"], 2, "bad-argument"),
         (&["-o", "out", "-p", "nope"], 2, "unknown-profile"),
         (&["-o", "out", "-p", "./bad.toml"], 2, "bad-profile"),
         (&["-o", "out", "--config", "other.toml"], 2, "bad-config"),
@@ -296,7 +306,32 @@ fn source_date_epoch_is_every_time_of_an_image() {
         .map(|entry| entry.expect("an entry").header().mtime().expect("a time"))
         .collect();
     assert!(times.len() > 3 && times.iter().all(|time| *time == 1_700_000_000), "{times:?}");
-    assert_eq!(build("yesterday").status.code(), Some(2));
+    // RFC 3339 has no year 10000: skopeo would not read the configuration.
+    for bad in ["yesterday", "", "-1", "253402300800"] {
+        assert_eq!(build(bad).status.code(), Some(2), "{bad}");
+    }
+}
+
+/// A directory has no configuration: the statements are those of the image that the same run writes.
+#[test]
+fn statements_of_a_dockerfile_say_what_the_configuration_says() {
+    let world = World::new();
+    let layout = world.dir.path().join("layout");
+    let oci = format!("oci:{}", layout.display());
+    let settings = ["-e", "A=b \\ \"c\" $d", "-e", "PATH=/bin", "-w", "/srv", "-u", "7:8", "--expose", "53/udp"];
+    let told = world.builds(&[&settings[..], &["-o", "out", "-o", &oci, "--", "true", "two words", "\"q\""]].concat());
+    let lines: Vec<&str> = told["dockerfile"].as_array().expect("lines").iter().filter_map(Value::as_str).collect();
+    let config = told["outputs"][1]["config"].as_str().expect("a digest").trim_start_matches("sha256:").to_owned();
+    let text = fs::read(layout.join("blobs/sha256").join(config)).expect("the configuration");
+    let config: Value = serde_json::from_slice(&text).expect("JSON");
+    let (env, entrypoint) = (&config["config"]["Env"], &config["config"]["Entrypoint"]);
+    assert_eq!((env[0].as_str(), env[1].as_str()), (Some("A=b \\ \"c\" $d"), Some("PATH=/bin")));
+    assert_eq!(
+        lines[..5],
+        [r#"ENV A="b \\ \"c\" \$d""#, "ENV PATH=\"/bin\"", "WORKDIR /srv", "EXPOSE 53/udp", "USER 7:8"]
+    );
+    let words = lines[5].strip_prefix("ENTRYPOINT ").expect("the last line");
+    assert_eq!(&serde_json::from_str::<Value>(words).expect("JSON"), entrypoint);
 }
 
 #[test]

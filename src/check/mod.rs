@@ -1,6 +1,7 @@
 //! Checks: what is wrong, or will surprise, in a closure. One file a code, each with a constant that names it, explains
 //! it and finds it; a new check is a new file and a line in [`CHECKS`].
 
+mod application_missing;
 mod bad_object;
 mod ca_certificates_missing;
 mod ca_expired;
@@ -223,6 +224,7 @@ pub struct Check {
 
 /// Every check, by code.
 pub const CHECKS: &[Check] = &[
+    application_missing::CHECK,
     bad_object::CHECK,
     ca_certificates_missing::CHECK,
     ca_expired::CHECK,

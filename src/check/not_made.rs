@@ -19,7 +19,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let finding = |unmade: &crate::closure::Unmade| {
         let says = format!("{} has no effect: {}", unmade.what, unmade.why);
         Finding::new(CHECK.code, Level::Warning, unmade.what.clone(), says)
-            .help("run slimroot in the builder stage itself, or leave the option out")
+            .help("leave the option out; if the root's programs cannot be run from here, run slimroot in the builder stage itself")
     };
     Ok(evidence.closure.unmade.iter().map(finding).collect())
 }

@@ -10,7 +10,8 @@ pub(super) const CHECK: Check = Check {
     text: "The image's configuration names its user, but its /etc/passwd (or /etc/group) has no such name: the runtime refuses to \
            start the container with \"unable to find user\". A number always works, so slimroot writes numbers.\n\n\
            For a number without a line in /etc/passwd this is a note: the container starts, but programs that ask who they \
-           are (ssh, whoami, Python's getpass, anything that wants a home directory) fail.",
+           are (ssh, whoami, Python's getpass, anything that wants a home directory) fail. If one does, add the account in the builder stage (useradd, adduser), or use \
+           an account that the image has, such as --user nonroot.",
     find,
 };
 
@@ -21,8 +22,9 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     }
     let name = user.split(':').next().unwrap_or(user);
     let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    let help =
-        format!("echo '{name}:x:65532:65532::/nonexistent:/sbin/nologin' >>/etc/passwd, or use a number as user");
+    let help = format!(
+        "echo '{name}:x:65532:65532::/nonexistent:/sbin/nologin' >>/etc/passwd in the builder stage, or use a number as user"
+    );
     if evidence.identity()?.is_none() {
         let says =
             format!("the image runs as {user}, which its /etc/passwd and /etc/group do not know: it will not start");
@@ -32,7 +34,9 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         let says = format!(
             "the image runs as {name}, which has no line in its /etc/passwd: programs that look up their user fail"
         );
-        let help = format!("echo 'app:x:{name}:{name}::/nonexistent:/sbin/nologin' >>/etc/passwd, if a program asks");
+        let help = format!(
+            "echo 'app:x:{name}:{name}::/nonexistent:/sbin/nologin' >>/etc/passwd in the builder stage, if a program asks"
+        );
         return Ok(vec![Finding::new(CHECK.code, Level::Note, user.clone(), says).help(help)]);
     }
     Ok(Vec::new())

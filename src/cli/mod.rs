@@ -18,7 +18,7 @@ use crate::error::Error;
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    findings at error level (a missing library, …): nothing was written
+  1    findings at error level (a missing library, …): nothing was written; why: not in the image
   2    the command line, a profile or slimroot.toml is wrong
   3    could not complete (entry not there, unreadable file, full disk, …)
   101  a fault of slimroot itself
@@ -151,7 +151,7 @@ fn run(command: Command) -> Result<u8, Error> {
             Ok(verdict(told.is_whole))
         }
         Command::Explain { code } => {
-            render::text(&commands::explain::run(code.as_deref())?)?;
+            render::page(&commands::explain::run(code.as_deref())?)?;
             Ok(exit::DONE)
         }
         Command::Completions { shell } => {

@@ -173,8 +173,16 @@ impl Build<'_> {
                         .help("two links probably name each other: readlink them one by one"))
                 }
                 (End::Missing(at), _) if at.as_bytes() != spelled => {
-                    Err(missing(format!("{} is not in the root: {at} does not exist", show(asked)))
-                        .help("a link on the way leads nowhere; its target may have been left in another stage"))
+                    // Behind links of directories, as that of a merged /usr, the name is still the one that was asked for.
+                    let is_dangling = !asked.ends_with(at.name());
+                    let help = match (is_dangling, asked.starts_with(b"/")) {
+                        (true, _) if !followed.hops.is_empty() => {
+                            "a link on the way leads nowhere; its target may have been left in another stage"
+                        }
+                        (_, false) => "a relative path counts from the working directory: --workdir says which it is",
+                        _ => "paths are looked up inside --root; a bare name is searched in PATH there",
+                    };
+                    Err(missing(format!("{} is not in the root: {at} does not exist", show(asked))).help(help))
                 }
                 _ => Err(missing(format!("{} is not in the root", show(asked)))
                     .help("paths are looked up inside --root; a bare name is searched in PATH there")),

@@ -5,7 +5,7 @@ use super::clues::Sign;
 use super::open::Opened;
 use super::{EntryPoint, Reason};
 use crate::error::Error;
-use crate::language::{self, Call, Command, Home, Library, Start};
+use crate::language::{self, Absent, Call, Command, Home, Library, Start};
 use crate::loader::Family;
 use crate::path::{RootPath, show};
 use crate::root::FileKind;
@@ -99,6 +99,9 @@ impl Build<'_> {
         if self.is_sure {
             self.closure.notes.extend(needs.notes);
             self.closure.unstarted.extend(needs.unstarted);
+            // Which lines of a script are reached depends on the run.
+            let absent = needs.absent.into_iter();
+            self.closure.absent.extend(absent.map(|one| Absent { is_certain: one.is_certain && depth == 0, ..one }));
         }
         let mut paths = needs.paths;
         paths.extend(needs.files.into_iter().map(|(path, why)| (path.as_bytes().to_vec(), why)));

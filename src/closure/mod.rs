@@ -40,7 +40,7 @@ pub use suggested::Suggested;
 
 use crate::elf::DlopenNote;
 use crate::error::Error;
-use crate::language::Unstarted;
+use crate::language::{Absent, Unstarted};
 use crate::loader::{Conditions, Process};
 use crate::path::RootPath;
 use crate::profile::Profile;
@@ -268,6 +268,8 @@ pub struct Closure {
     homes: Vec<RootPath>,
     /// Commands of scripts that lead nowhere.
     pub unstarted: Vec<Unstarted>,
+    /// Applications that calls name and that are not there.
+    pub absent: Vec<Absent>,
     /// What was decided on the way, to be told to the user.
     pub notes: Vec<String>,
     /// What could not be made by running programs of the root.

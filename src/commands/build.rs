@@ -102,6 +102,8 @@ pub(crate) struct Packed {
     pub(crate) automatic: Vec<Fired>,
     pub(crate) notes: Vec<String>,
     pub(crate) dry_run: bool,
+    /// How it runs, as statements of a Dockerfile.
+    pub(crate) dockerfile: Vec<String>,
 }
 
 /// What came in for one kind of reason.
@@ -118,12 +120,16 @@ impl Packed {
     }
 }
 
+const END_OF_YEAR_9999: u64 = 253_402_300_799;
+
 /// Seconds of every time in the image (reproducible-builds.org, SOURCE_DATE_EPOCH).
 fn epoch() -> Result<u64, Error> {
     match std::env::var("SOURCE_DATE_EPOCH") {
         Err(_) => Ok(0),
-        Ok(text) => text.trim().parse().map_err(|_| {
-            Error::new("bad-argument", format!("SOURCE_DATE_EPOCH is {text}, not a number of seconds since 1970"))
+        // Times of configurations have four digits for the year (RFC 3339).
+        Ok(text) => text.trim().parse().ok().filter(|seconds| *seconds <= END_OF_YEAR_9999).ok_or_else(|| {
+            let says = format!("SOURCE_DATE_EPOCH is {text:?}, not a number of seconds from 1970 to the year 9999");
+            Error::new("bad-argument", says)
         }),
     }
 }
@@ -315,5 +321,6 @@ fn report(
         automatic: closure.fired.clone(),
         notes,
         dry_run: options.dry_run,
+        dockerfile: super::dockerfile::statements(&plan.run),
     }
 }

@@ -65,7 +65,7 @@ pub(crate) struct ImageOptions {
     /// What patterns and profiles shall not add. Repeatable.
     #[arg(long = "exclude", short = 'x', value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
-    /// Leaves a profile out that is always applied. Repeatable.
+    /// Leaves a profile out that would be applied by itself. Repeatable.
     #[arg(long = "no-profile", value_name = "NAME")]
     pub(crate) no_profile: Vec<String>,
     /// What else the package of the entry brought (helpers, plug-ins, data, configuration) comes too, and of the packages of its libraries.

@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod contents;
 pub(crate) mod deps;
+pub(crate) mod dockerfile;
 pub(crate) mod explain;
 pub(crate) mod made;
 pub(crate) mod profiles;
@@ -18,6 +19,7 @@ use crate::cli::{RankOptions, RootOptions};
 use crate::closure::Request;
 use crate::error::Error;
 use crate::finding::Level;
+use crate::loader::CPU_LEVELS;
 use crate::path::RootPath;
 
 /// Splits `K=V`.
@@ -37,6 +39,15 @@ fn workdir(text: &str) -> Result<RootPath, Error> {
         .ok_or_else(|| Error::new("bad-argument", format!("--workdir {text} is not an absolute path without `..`")))
 }
 
+fn cpu(level: &str) -> Result<String, Error> {
+    // The psABI has no name for the first level but x86-64 itself.
+    match level == "x86-64" || level == "x86-64-v1" || CPU_LEVELS.concat().contains(&level) {
+        true => Ok(level.to_owned()),
+        false => Err(Error::new("bad-argument", format!("--cpu {level} is no level that glibc knows"))
+            .help(format!("x86-64, {}", CPU_LEVELS.concat().join(", ")))),
+    }
+}
+
 /// A request for an entry with its arguments, without anything declared.
 fn request(options: &RootOptions, line: &[String]) -> Result<Request, Error> {
     Ok(Request {
@@ -44,7 +55,7 @@ fn request(options: &RootOptions, line: &[String]) -> Result<Request, Error> {
         args: line.iter().skip(1).cloned().collect(),
         env: pairs("--env", &options.env)?,
         workdir: options.workdir.as_deref().map(workdir).transpose()?,
-        cpu: options.cpu.clone(),
+        cpu: options.cpu.as_deref().map(cpu).transpose()?,
         interpreter: options.interpreter.as_ref().map(|path| path.clone().into_bytes()),
         ..Request::default()
     })

@@ -2,6 +2,7 @@
 //! a language; each looks at a [`Call`] and says which directories belong to it, what in them is surely not needed at run
 //! time, and which other programs it starts. Places that are the same for every call are profiles.
 
+mod absent;
 mod app;
 mod arguments;
 mod dotnet;
@@ -35,6 +36,7 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::Root;
 
+pub use absent::Absent;
 pub use java::nests_jars;
 pub use npm::{Replaced, replaced};
 pub use shell_run::Unstarted;
@@ -141,6 +143,8 @@ pub struct Needs {
     pub libraries: Vec<Library>,
     /// What would be started and is not there.
     pub unstarted: Vec<Unstarted>,
+    /// What the call would run and is not there.
+    pub absent: Vec<Absent>,
     /// Profiles, with the sign of each.
     pub profiles: Vec<(&'static str, String)>,
     /// What the user should hear.
@@ -157,6 +161,7 @@ impl Needs {
         self.starts.extend(other.starts);
         self.libraries.extend(other.libraries);
         self.unstarted.extend(other.unstarted);
+        self.absent.extend(other.absent);
         self.profiles.extend(other.profiles);
         self.notes.extend(other.notes);
     }
@@ -167,6 +172,7 @@ type Language = fn(&Call<'_>) -> Result<Needs, Error>;
 
 /// Every language.
 const LANGUAGES: &[Language] = &[
+    absent::find,
     arguments::find,
     dotnet::find,
     java::find,

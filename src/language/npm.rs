@@ -40,6 +40,7 @@ pub fn replaced(root: &Root, entry: &str, args: &[String], cwd: &RootPath) -> Re
     let words: Vec<&str> =
         args.iter().map(String::as_str).filter(|word| *word != "--silent" && *word != "-s").collect();
     let read = root.read_followed(cwd.join(b"package.json").as_bytes(), MAX_JSON)?;
+    let is_package = read.is_some();
     let package: Package = read.and_then(|(_, text)| serde_json::from_slice(&text).ok()).unwrap_or_default();
     let installed = |name: &str, rest: &[&str]| -> Result<Option<Replaced>, Error> {
         Ok(binary(root, cwd, name, rest)?.map(|words| Replaced { words, env: BTreeMap::new() }))
@@ -56,9 +57,15 @@ pub fn replaced(root: &Root, entry: &str, args: &[String], cwd: &RootPath) -> Re
     let rest = rest.strip_prefix(&["--"]).unwrap_or(rest);
     let line = match package.scripts.get(script) {
         Some(line) => line.clone(),
-        // Without a script npm starts server.js.
-        None if script == "start" => format!("node {}", package.main.as_deref().unwrap_or("server.js")),
-        None => return Ok(None),
+        // Without a script npm starts server.js; without a package it starts nothing.
+        None if script == "start" && is_package => {
+            format!("node {}", package.main.as_deref().unwrap_or("server.js"))
+        }
+        None if is_package => return Ok(None),
+        None => {
+            let says = format!("`{entry} {}` reads package.json, and {cwd} has none", args.join(" "));
+            return Err(Error::new("entry-missing", says).help("--workdir DIR, the directory of package.json"));
+        }
     };
     let has_hooks = ["pre", "post"].iter().any(|hook| package.scripts.contains_key(&format!("{hook}{script}")));
     let Some(mut found) = plain(&line).filter(|_| !has_hooks) else { return Ok(None) };
@@ -171,5 +178,7 @@ mod tests {
         for other in ["npm run all", "npm install", "node x.js", "npx none"] {
             assert_eq!(told(other), None, "{other}");
         }
+        let nowhere = replaced(&root, "npm", &["start".to_owned()], &RootPath::root());
+        assert_eq!(nowhere.expect_err("/ has no package.json").code, "entry-missing");
     }
 }

@@ -106,6 +106,18 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     Ok(needs)
 }
 
+/// Directories in which the interpreter of a call looks for modules, without those of the call itself; `None` if no Python
+/// is called.
+pub(super) fn places(call: &Call<'_>) -> Result<Option<Vec<RootPath>>, Error> {
+    let Some(layout) = layout(call)? else { return Ok(None) };
+    let mut dirs = vec![layout.library.join(b"lib-dynload"), layout.library];
+    for site in layout.sites {
+        dirs.extend(path_files(call.root, &site)?);
+        dirs.push(site);
+    }
+    Ok(Some(dirs))
+}
+
 /// Where the interpreter of a call finds its modules; `None` if no Python is called.
 fn layout(call: &Call<'_>) -> Result<Option<Layout>, Error> {
     let is_python = |name: &str| name.starts_with("python") && !name.contains("config");

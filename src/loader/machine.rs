@@ -2,12 +2,18 @@
 
 use crate::elf::{Class, Target, machine_name};
 
+const X86: [&str; 3] = ["x86-64-v4", "x86-64-v3", "x86-64-v2"];
+const POWER: [&str; 2] = ["power10", "power9"];
+const S390: [&str; 5] = ["z17", "z16", "z15", "z14", "z13"];
+/// Every CPU level that glibc knows, by machine.
+pub const CPU_LEVELS: [&[&str]; 3] = [&X86, &POWER, &S390];
+
 /// CPU levels of a machine, the best first, as directories under `glibc-hwcaps` (each port's `dl-hwcap`).
 pub(super) fn levels(target: &Target) -> &'static [&'static str] {
     match machine_name(target.machine).as_str() {
-        "x86_64" if target.class == Class::Elf64 => &["x86-64-v4", "x86-64-v3", "x86-64-v2"],
-        "ppc64" if target.little_endian => &["power10", "power9"],
-        "s390" if target.class == Class::Elf64 => &["z17", "z16", "z15", "z14", "z13"],
+        "x86_64" if target.class == Class::Elf64 => &X86,
+        "ppc64" if target.little_endian => &POWER,
+        "s390" if target.class == Class::Elf64 => &S390,
         _ => &[],
     }
 }

@@ -27,6 +27,7 @@ pub use cache::{Cache, CacheEntry};
 pub use conf::conf_dirs;
 pub use facts::{Facts, Family};
 pub use lost::{Cause, Diagnosis, LibraryNames, diagnose};
+pub use machine::CPU_LEVELS;
 pub use objects::{Objects, Read};
 pub use process::{load, open};
 pub use search::{Found, FoundBy, Outcome, Search, Step, Via};

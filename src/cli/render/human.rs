@@ -79,7 +79,7 @@ pub(super) fn packed(packed: &Packed) -> String {
         (true, true) => "would pack",
         (true, false) => "packed",
     };
-    row(did, &packed.entry.join(" "));
+    row(did, &super::page::command(&packed.entry));
     let links = plural(packed.links, "link");
     let directories = if packed.directories == 1 { "directory" } else { "directories" };
     let files = plural(packed.files, "file");
@@ -105,14 +105,20 @@ pub(super) fn packed(packed: &Packed) -> String {
     for written in &packed.outputs {
         row("wrote", &written.destination);
         if let Some(layer) = &written.layer {
-            let codec = layer.codec.name();
-            row(
-                "",
-                &format!("layer    {}  {} {codec}, {} as tar", layer.digest, size(layer.size), size(layer.tar_size)),
-            );
+            let packed = match layer.codec.name() {
+                "none" => "not compressed".to_owned(),
+                codec => format!("{codec}, {} as tar", size(layer.tar_size)),
+            };
+            row("", &format!("layer    {}  {} {packed}", layer.digest, size(layer.size)));
         }
         if let Some(manifest) = &written.manifest {
             row("", &format!("manifest {manifest}"));
+        }
+    }
+    // An output without a configuration does not say how it is run.
+    if packed.outputs.iter().any(|written| written.config.is_none()) {
+        for (number, statement) in packed.dockerfile.iter().enumerate() {
+            row(if number == 0 { "Dockerfile" } else { "" }, statement);
         }
     }
     let notes = packed.notes.iter().chain(packed.outputs.iter().flat_map(|written| &written.notes));

@@ -1,6 +1,7 @@
 //! The only place that prints: results to stdout, talk to stderr. The same words with and without a terminal.
 
 mod human;
+mod page;
 mod progress;
 mod sarif;
 mod tree;
@@ -30,6 +31,11 @@ pub(super) fn bytes(bytes: &[u8]) -> Result<(), Error> {
 /// Prints a result as text.
 pub(super) fn text(text: &str) -> Result<(), Error> {
     bytes(text.as_bytes())
+}
+
+/// Prints a page to be read.
+pub(super) fn page(page: &str) -> Result<(), Error> {
+    text(&page::wrapped(page))
 }
 
 /// Talks on stderr; nobody listening is no error.

@@ -13,9 +13,9 @@ impl Progress {
         } else {
             ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
         };
-        if let Ok(style) =
-            ProgressStyle::with_template(&format!("{what} {{bar:30}} {{bytes}} of {{total_bytes}} {{bytes_per_sec}}"))
-        {
+        if let Ok(style) = ProgressStyle::with_template(&format!(
+            "{what} {{bar:30}} {{decimal_bytes}} of {{decimal_total_bytes}} {{decimal_bytes_per_sec}}"
+        )) {
             bar.set_style(style);
         }
         Self { bar }

@@ -1,0 +1,322 @@
+//! What a call names as its application and the root does not have: the file that an interpreter is given to run, or a
+//! Python module. Options are read as the interpreters read theirs (python(1), node(1), perlrun(1), ruby(1), php(1),
+//! java(1), sh(1)); what is not understood is not complained of.
+
+use super::{Call, Needs, app, python};
+use crate::error::Error;
+use crate::path::RootPath;
+
+/// Directories whose own directories are homes of applications, when one is looked for.
+const FOLDERS: [&str; 6] = ["/", "/srv", "/opt", "/usr/src", "/home", "/var/www"];
+
+/// An application that is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Absent {
+    /// The program that is given it.
+    pub program: RootPath,
+    /// The word of the command.
+    pub word: String,
+    /// What is not there.
+    pub what: String,
+    /// Whether the program surely ends with it.
+    pub is_certain: bool,
+    /// A working directory from which the word would name something.
+    pub workdir: Option<RootPath>,
+}
+
+/// How an interpreter reads its words until the one that names a script.
+struct Grammar {
+    is_it: fn(&str) -> bool,
+    /// Letters whose value is the rest of the word, or else the next word.
+    valued: &'static str,
+    /// Letters whose value can only be the rest of the word.
+    attached: &'static str,
+    /// Letters after which no script follows.
+    ends: &'static str,
+    /// Long options whose value is the next word.
+    long_valued: &'static [&'static str],
+    /// Ends of names that a script must have; none of them, any.
+    suffixes: &'static [&'static str],
+}
+
+const GRAMMARS: [Grammar; 6] = [
+    Grammar {
+        is_it: |name| name.starts_with("python") && !name.contains("config"),
+        valued: "WX",
+        attached: "",
+        ends: "cmhV?",
+        long_valued: &["--check-hash-based-pycs"],
+        suffixes: &[],
+    },
+    Grammar {
+        is_it: |name| matches!(name, "node" | "nodejs"),
+        valued: "rC",
+        attached: "",
+        ends: "epivh",
+        long_valued: &[],
+        suffixes: &[".js", ".mjs", ".cjs", ".ts", ".mts", ".cts"],
+    },
+    Grammar {
+        is_it: |name| name == "perl" || name.starts_with("perl5"),
+        valued: "I",
+        attached: "xiMmCDFd",
+        ends: "eEvVhS?",
+        long_valued: &[],
+        suffixes: &[],
+    },
+    Grammar {
+        is_it: |name| name == "ruby" || name.starts_with("ruby2") || name.starts_with("ruby3"),
+        valued: "CEIr",
+        attached: "xFKTWi",
+        ends: "eSh",
+        long_valued: &["--encoding", "--external-encoding", "--internal-encoding", "--disable", "--enable"],
+        suffixes: &[],
+    },
+    Grammar {
+        is_it: |name| {
+            name.strip_prefix("php").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
+        },
+        valued: "cdz",
+        attached: "",
+        ends: "aBEFfhimRrStvw",
+        long_valued: &[],
+        suffixes: &[],
+    },
+    Grammar {
+        is_it: |name| matches!(name, "sh" | "bash" | "dash" | "ash" | "ksh"),
+        valued: "oO",
+        attached: "",
+        ends: "cs",
+        long_valued: &["--rcfile", "--init-file"],
+        suffixes: &[],
+    },
+];
+/// Options of `java` whose value is the next word.
+const JAVA_VALUED: [&str; 10] = [
+    "-cp",
+    "-classpath",
+    "--class-path",
+    "-p",
+    "--module-path",
+    "--upgrade-module-path",
+    "--add-modules",
+    "--add-opens",
+    "--add-exports",
+    "--add-reads",
+];
+
+pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
+    let mut needs = Needs::default();
+    needs.absent.extend(module(call)?);
+    let Some(program) = call.programs.last().filter(|_| call.scripts.is_empty()) else { return Ok(needs) };
+    let name = String::from_utf8_lossy(program.name()).into_owned();
+    let word = match name.as_str() {
+        "java" => jar(call.args),
+        _ => GRAMMARS.iter().find(|grammar| (grammar.is_it)(&name)).and_then(|grammar| script(grammar, call.args)),
+    };
+    let Some(word) = word else { return Ok(needs) };
+    if !is_there(call, call.cwd, word)? && !is_command(call, word)? {
+        let workdir = workdir(call, |dir| is_there(call, dir, word))?.filter(|_| !word.starts_with('/'));
+        let path =
+            if word.starts_with('/') { RootPath::new(word) } else { RootPath::new(format!("{}/{word}", call.cwd)) };
+        let what = format!("file {}", path.map_or_else(|| word.to_owned(), |path| path.to_string()));
+        needs.absent.push(Absent { program: program.clone(), word: word.to_owned(), what, is_certain: true, workdir });
+    }
+    Ok(needs)
+}
+
+/// The word that names the script; `None` if there is none, or an option does not let us say.
+fn script<'a>(grammar: &Grammar, words: &'a [String]) -> Option<&'a str> {
+    let mut words = words.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        if word == "--" {
+            return words.next();
+        } else if word == "-" {
+            return None;
+        } else if let Some(long) = word.strip_prefix("--") {
+            // Whether a long option that is not known takes the next word, its name does not say.
+            match grammar.long_valued.contains(&word) {
+                true => drop(words.next()),
+                false if long.contains('=') || grammar.suffixes.is_empty() => {}
+                false => return None,
+            }
+        } else if let Some(letters) = word.strip_prefix('-') {
+            for (at, letter) in letters.char_indices() {
+                if grammar.ends.contains(letter) {
+                    return None;
+                }
+                if grammar.valued.contains(letter) && at + letter.len_utf8() == letters.len() {
+                    words.next();
+                }
+                if grammar.valued.contains(letter) || grammar.attached.contains(letter) {
+                    break;
+                }
+            }
+        } else {
+            let fits = grammar.suffixes.is_empty() || grammar.suffixes.iter().any(|end| word.ends_with(end));
+            return Some(word).filter(|_| fits);
+        }
+    }
+    None
+}
+
+/// The jar that `java -jar` is given.
+fn jar(words: &[String]) -> Option<&str> {
+    let mut words = words.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        match word {
+            "-jar" => return words.next(),
+            _ if JAVA_VALUED.contains(&word) => drop(words.next()),
+            _ if word.starts_with(['-', '@']) => {}
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// Whether a word names a file or directory, or something inside of a file that is an archive.
+fn is_there(call: &Call<'_>, dir: &RootPath, word: &str) -> Result<bool, Error> {
+    if word.contains('\0') {
+        return Ok(true);
+    }
+    let end = word.trim_end_matches('/');
+    for (at, _) in end.match_indices('/').filter(|(at, _)| *at > 0).chain([(end.len(), "")]) {
+        let followed = call.root.follow_from(dir, end[..at].as_bytes())?;
+        if followed.file().is_some() {
+            return Ok(true);
+        } else if followed.dir().is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Shells look for a bare name in PATH too.
+fn is_command(call: &Call<'_>, word: &str) -> Result<bool, Error> {
+    if word.contains('/') {
+        return Ok(false);
+    }
+    for dir in call.path.split(':').filter(|dir| dir.starts_with('/')) {
+        if call.root.follow(format!("{dir}/{word}").as_bytes())?.file().is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The first home of an application in which something is there.
+fn workdir(call: &Call<'_>, is_in: impl Fn(&RootPath) -> Result<bool, Error>) -> Result<Option<RootPath>, Error> {
+    for folder in FOLDERS.iter().filter_map(|folder| RootPath::new(folder)) {
+        let Some(folder) = call.root.follow(folder.as_bytes())?.dir().cloned() else { continue };
+        for name in call.root.list(&folder)? {
+            let dir = folder.join(&name);
+            let is_kernels = folder.is_root() && matches!(name.as_slice(), b"proc" | b"sys" | b"dev");
+            if is_kernels || app::is_wide(&dir) {
+                continue;
+            }
+            if let Some(real) = call.root.follow(dir.as_bytes())?.dir()
+                && is_in(real)?
+            {
+                return Ok(Some(dir));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// A module that Python is given: after `-m`, or as `MODULE:OBJECT`, which is how servers of applications name theirs.
+fn module(call: &Call<'_>) -> Result<Option<Absent>, Error> {
+    let Some(places) = python::places(call)? else { return Ok(None) };
+    let Some(program) = call.scripts.first().or(call.programs.last()) else { return Ok(None) };
+    let Some((word, name)) = named_module(call) else { return Ok(None) };
+    let mut dirs = places;
+    dirs.push(call.cwd.clone());
+    dirs.extend(call.scripts.first().and_then(RootPath::parent));
+    // Servers have options and variables that add directories.
+    for part in call.args.iter().chain(call.env.values()).flat_map(|word| word.split([':', '=', ' '])) {
+        if !part.is_empty() && !part.contains('\0') {
+            dirs.extend(call.dir(part)?);
+        }
+    }
+    for dir in &dirs {
+        if has_module(call, dir, name)? {
+            return Ok(None);
+        }
+    }
+    let workdir = workdir(call, |dir| has_module(call, dir, name))?;
+    let what = format!("module {name} in {}", call.cwd);
+    Ok(Some(Absent { program: program.clone(), word: word.to_owned(), what, is_certain: false, workdir }))
+}
+
+/// The word that names a module, and the outermost package of it.
+fn named_module<'a>(call: &Call<'a>) -> Option<(&'a str, &'a str)> {
+    let is_name = |text: &str| {
+        !text.starts_with(|c: char| c.is_ascii_digit())
+            && !text.is_empty()
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    let outermost = |text: &'a str| text.split('.').all(is_name).then(|| text.split('.').next().unwrap_or(text));
+    let words: &'a [String] = call.args;
+    if call.scripts.is_empty() {
+        let at = words.iter().position(|word| !word.starts_with('-') || word == "-m")?;
+        let word = words.get(at + 1).filter(|_| words[at] == "-m")?;
+        return outermost(word).map(|name| (word.as_str(), name));
+    }
+    words.iter().enumerate().find_map(|(at, word)| {
+        // What follows an option may be a host, or a user with a group.
+        let is_value = at > 0 && words[at - 1].starts_with('-') && !words[at - 1].contains('=');
+        let (module, object) = word.split_once(':').filter(|_| !is_value)?;
+        let name = outermost(module).filter(|_| is_name(object.trim_end_matches("()")))?;
+        Some((word.as_str(), name))
+    })
+}
+
+/// Whether a directory has a module: a package, a source, bytecode or an extension.
+fn has_module(call: &Call<'_>, dir: &RootPath, name: &str) -> Result<bool, Error> {
+    let is_it = |entry: &Vec<u8>| {
+        entry.strip_prefix(name.as_bytes()).is_some_and(|rest| {
+            rest.is_empty() || rest == b".py" || rest == b".pyc" || rest.starts_with(b".") && rest.ends_with(b".so")
+        })
+    };
+    match call.root.follow(dir.as_bytes())?.dir() {
+        Some(real) => Ok(call.root.list(real)?.iter().any(is_it)),
+        None => Ok(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_that_is_run_is_found_behind_the_options_of_each_interpreter() {
+        let cases = [
+            ("python3 -u -W ignore -Xdev app.py x.py", Some("app.py")),
+            ("python3 -Bc x app.py", None),
+            ("python3.11 -Im http.server", None),
+            ("python3 -", None),
+            ("node --max-old-space-size=64 -r dotenv/config dist/index.js", Some("dist/index.js")),
+            ("node --title app.js x.js", None),
+            ("node dist", None),
+            ("node -pe 1", None),
+            ("perl -Mstrict -I lib -w run.pl", Some("run.pl")),
+            ("perl -ne print x", None),
+            ("ruby -rset -I lib main.rb", Some("main.rb")),
+            ("php -d a=b index.php", Some("index.php")),
+            ("php -S 0.0.0.0:80 x.php", None),
+            ("bash -eo pipefail run.sh", Some("run.sh")),
+            ("sh -ec run.sh", None),
+        ];
+        for (line, wanted) in cases {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let grammar = GRAMMARS.iter().find(|grammar| (grammar.is_it)(&words[0])).expect("a known interpreter");
+            assert_eq!(script(grammar, &words[1..]), wanted, "{line}");
+        }
+        let java = |line: &str| {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            jar(&words).map(str::to_owned)
+        };
+        assert_eq!(java("-Xmx64m -cp x.jar -jar app.jar -jar y").as_deref(), Some("app.jar"));
+        assert_eq!(java("-cp x.jar Main -jar y"), None);
+    }
+}
