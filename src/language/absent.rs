@@ -181,7 +181,7 @@ fn is_there(call: &Call<'_>, dir: &RootPath, word: &str) -> Result<bool, Error> 
     }
     let end = word.trim_end_matches('/');
     for (at, _) in end.match_indices('/').filter(|(at, _)| *at > 0).chain([(end.len(), "")]) {
-        let followed = call.root.follow_from(dir, end[..at].as_bytes())?;
+        let followed = call.root.follow_from(dir, &end.as_bytes()[..at])?;
         if followed.file().is_some() {
             return Ok(true);
         } else if followed.dir().is_none() {
@@ -206,7 +206,7 @@ fn is_command(call: &Call<'_>, word: &str) -> Result<bool, Error> {
 
 /// The first home of an application in which something is there.
 fn workdir(call: &Call<'_>, is_in: impl Fn(&RootPath) -> Result<bool, Error>) -> Result<Option<RootPath>, Error> {
-    for folder in FOLDERS.iter().filter_map(|folder| RootPath::new(folder)) {
+    for folder in FOLDERS.iter().filter_map(RootPath::new) {
         let Some(folder) = call.root.follow(folder.as_bytes())?.dir().cloned() else { continue };
         for name in call.root.list(&folder)? {
             let dir = folder.join(&name);
