@@ -1,4 +1,5 @@
-//! `directive word word;` and `directive word { … }`: nginx (src/core/ngx_conf_file.c).
+//! `directive word word;` and `directive word { … }`: nginx (src/core/ngx_conf_file.c), BIND (lib/isccfg/parser.c), whose
+//! comments are those of C too, where a statement might start.
 
 use super::{Statement, quoted};
 
@@ -9,6 +10,10 @@ pub(super) fn parse(text: &str) -> Vec<Statement> {
     while let Some(c) = rest.chars().next() {
         let after = match c {
             '#' => &rest[rest.find('\n').unwrap_or(rest.len())..],
+            '/' if open.is_empty() && rest.starts_with("//") => &rest[rest.find('\n').unwrap_or(rest.len())..],
+            '/' if open.is_empty() && rest.starts_with("/*") => {
+                rest[2..].split_once("*/").map_or("", |(_, after)| after)
+            }
             ';' | '{' | '}' => {
                 if !open.is_empty() {
                     let name = open.remove(0);
@@ -52,6 +57,14 @@ fn bare(text: &str) -> (String, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn comments_of_c_are_none_of_the_words() {
+        let text = "options { // a;\n /* b;\n c */ directory \"/var\"; }\nproxy_pass http://x/; // end";
+        let read: Vec<String> =
+            parse(text).iter().map(|one| format!("{}:{} {:?}", one.line, one.name, one.words)).collect();
+        assert_eq!(read, ["1:options []", "3:directory [\"/var\"]", "4:proxy_pass [\"http://x/\"]"]);
+    }
 
     #[test]
     fn statements_end_at_semicolons_and_braces() {

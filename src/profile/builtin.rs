@@ -6,6 +6,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("apache", include_str!("../../profiles/apache.toml")),
     ("apr", include_str!("../../profiles/apr.toml")),
     ("base", include_str!("../../profiles/base.toml")),
+    ("bind", include_str!("../../profiles/bind.toml")),
     ("ca-certificates", include_str!("../../profiles/ca-certificates.toml")),
     ("ca-directory", include_str!("../../profiles/ca-directory.toml")),
     ("debug", include_str!("../../profiles/debug.toml")),
