@@ -9,6 +9,9 @@ use crate::path::RootPath;
 /// Directories whose own directories are homes of applications, when one is looked for.
 const FOLDERS: [&str; 6] = ["/", "/srv", "/opt", "/usr/src", "/home", "/var/www"];
 
+/// What only a running system has.
+const KERNELS: [&str; 4] = ["/dev/", "/proc/", "/sys/", "/run/"];
+
 /// An application that is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Absent {
@@ -174,14 +177,14 @@ fn jar(words: &[String]) -> Option<&str> {
     None
 }
 
-/// Whether a word names a file or directory, or something inside of a file that is an archive.
+/// Whether a word names a file or directory, something inside of a file that is an archive, or what no root has.
 fn is_there(call: &Call<'_>, dir: &RootPath, word: &str) -> Result<bool, Error> {
-    if word.contains('\0') {
+    if word.contains('\0') || KERNELS.iter().any(|dir| word.starts_with(dir)) {
         return Ok(true);
     }
     let end = word.trim_end_matches('/');
     for (at, _) in end.match_indices('/').filter(|(at, _)| *at > 0).chain([(end.len(), "")]) {
-        let followed = call.root.follow_from(dir, end[..at].as_bytes())?;
+        let followed = call.root.follow_from(dir, &end.as_bytes()[..at])?;
         if followed.file().is_some() {
             return Ok(true);
         } else if followed.dir().is_none() {
@@ -206,7 +209,7 @@ fn is_command(call: &Call<'_>, word: &str) -> Result<bool, Error> {
 
 /// The first home of an application in which something is there.
 fn workdir(call: &Call<'_>, is_in: impl Fn(&RootPath) -> Result<bool, Error>) -> Result<Option<RootPath>, Error> {
-    for folder in FOLDERS.iter().filter_map(|folder| RootPath::new(folder)) {
+    for folder in FOLDERS.iter().filter_map(RootPath::new) {
         let Some(folder) = call.root.follow(folder.as_bytes())?.dir().cloned() else { continue };
         for name in call.root.list(&folder)? {
             let dir = folder.join(&name);
