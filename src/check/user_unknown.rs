@@ -23,7 +23,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let name = user.split(':').next().unwrap_or(user);
     let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
     let help = format!(
-        "echo '{name}:x:65532:65532::/nonexistent:/sbin/nologin' >>/etc/passwd in the builder stage, or use a number as user"
+        "use a number as user, or in the builder stage: echo '{name}:x:65532:65532::/nonexistent:/sbin/nologin' >>/etc/passwd"
     );
     if evidence.identity()?.is_none() {
         let says =
@@ -35,7 +35,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             "the image runs as {name}, which has no line in its /etc/passwd: programs that look up their user fail"
         );
         let help = format!(
-            "echo 'app:x:{name}:{name}::/nonexistent:/sbin/nologin' >>/etc/passwd in the builder stage, if a program asks"
+            "if a program asks, in the builder stage: echo 'app:x:{name}:{name}::/nonexistent:/sbin/nologin' >>/etc/passwd"
         );
         return Ok(vec![Finding::new(CHECK.code, Level::Note, user.clone(), says).help(help)]);
     }

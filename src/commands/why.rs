@@ -34,6 +34,8 @@ pub(crate) struct Why {
     pub(crate) schema: &'static str,
     pub(crate) path: String,
     pub(crate) packed: bool,
+    /// Whether the root has it.
+    pub(crate) in_root: bool,
     /// For each path that the asked one leads through, the last being the file itself.
     pub(crate) chains: Vec<Chain>,
 }
@@ -88,5 +90,6 @@ pub(crate) fn run(options: &Options) -> Result<Why, Error> {
         };
         chains.push(Chain { path: path.to_string(), reasons: links.into_iter().map(step).collect() });
     }
-    Ok(Why { schema: "slimroot.why.v1", path: options.path.clone(), packed: packed && !chains.is_empty(), chains })
+    let (packed, in_root) = (packed && !chains.is_empty(), followed.found().is_some());
+    Ok(Why { schema: "slimroot.why.v1", path: options.path.clone(), packed, in_root, chains })
 }

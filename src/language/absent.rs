@@ -9,6 +9,9 @@ use crate::path::RootPath;
 /// Directories whose own directories are homes of applications, when one is looked for.
 const FOLDERS: [&str; 6] = ["/", "/srv", "/opt", "/usr/src", "/home", "/var/www"];
 
+/// What only a running system has.
+const KERNELS: [&str; 4] = ["/dev/", "/proc/", "/sys/", "/run/"];
+
 /// An application that is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Absent {
@@ -174,9 +177,9 @@ fn jar(words: &[String]) -> Option<&str> {
     None
 }
 
-/// Whether a word names a file or directory, or something inside of a file that is an archive.
+/// Whether a word names a file or directory, something inside of a file that is an archive, or what no root has.
 fn is_there(call: &Call<'_>, dir: &RootPath, word: &str) -> Result<bool, Error> {
-    if word.contains('\0') {
+    if word.contains('\0') || KERNELS.iter().any(|dir| word.starts_with(dir)) {
         return Ok(true);
     }
     let end = word.trim_end_matches('/');

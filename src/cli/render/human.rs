@@ -146,7 +146,8 @@ pub(super) fn checked(checked: &Checked) -> String {
 pub(super) fn why(why: &Why) -> String {
     let mut out = String::new();
     if !why.packed {
-        let _ = writeln!(out, "{} is not in the image: nothing asks for it", why.path);
+        let cause = if why.in_root { "nothing asks for it" } else { "the root does not have it" };
+        let _ = writeln!(out, "{} is not in the image: {cause}", why.path);
     }
     for chain in &why.chains {
         let _ = writeln!(out, "{}", chain.path);
