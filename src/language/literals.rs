@@ -87,6 +87,36 @@ impl Named {
         }
     }
 
+    /// Looks for calls of these names; whether there is one, with a text that is known or not.
+    pub(super) fn starts(&mut self, path: &RootPath, text: &[u8], calls: &[&str]) -> bool {
+        let mut is_started = false;
+        for name in calls {
+            // A method of that name is something else: `$db->exec("…")`.
+            let is_method = |at: usize| {
+                [&b"->"[..], b"::", b"."].iter().any(|sign| text[..at].ends_with(sign)) && !name.contains('.')
+            };
+            let is_word =
+                |at: usize| at > 0 && (text[at - 1].is_ascii_alphanumeric() || matches!(text[at - 1], b'_' | b'$'));
+            let mut at_all = find_iter(text, name.as_bytes());
+            if at_all.all(|at| is_method(at) || is_word(at)) {
+                continue;
+            }
+            is_started |= name.ends_with('(');
+            for literal in literals(text, name) {
+                is_started = true;
+                keep(&mut self.starts, path, literal);
+            }
+        }
+        is_started
+    }
+
+    /// A command in a source, at this place of it.
+    pub(super) fn command(&mut self, path: &RootPath, text: &[u8], at: usize, command: &[u8]) {
+        let line = memchr::memchr_iter(b'\n', &text[..at]).count() + 1;
+        let text = String::from_utf8_lossy(&command[..command.len().min(MAX_LITERAL)]).into_owned();
+        keep(&mut self.starts, path, Literal { text, line, is_open: false, is_tried: false });
+    }
+
     /// Looks at a Ruby source: `ffi_lib "libz.so.1"`, and of `"/usr/lib/#{arch}/libsass.#{ext}"` the name.
     pub(super) fn ruby(&mut self, path: &RootPath, text: &[u8]) {
         for at in find_iter(text, b"ffi_lib ") {

@@ -129,7 +129,9 @@ impl RawNames {
             what => match value_name(what) {
                 Some(name) => What::Value(name.to_owned()),
                 None => {
-                    return Err(format!("what = {what:?} is not config, module, file, dir, told, variable or {{name}}"));
+                    return Err(format!(
+                        "what = {what:?} is not config, module, file, dir, told, variable or {{name}}"
+                    ));
                 }
             },
         };
