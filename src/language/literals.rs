@@ -104,7 +104,7 @@ impl Named {
             is_started |= name.ends_with('(');
             for literal in literals(text, name) {
                 is_started = true;
-                keep(&mut self.starts, path, literal);
+                self.keep_command(path, literal);
             }
         }
         is_started
@@ -114,7 +114,16 @@ impl Named {
     pub(super) fn command(&mut self, path: &RootPath, text: &[u8], at: usize, command: &[u8]) {
         let line = memchr::memchr_iter(b'\n', &text[..at]).count() + 1;
         let text = String::from_utf8_lossy(&command[..command.len().min(MAX_LITERAL)]).into_owned();
-        keep(&mut self.starts, path, Literal { text, line, is_open: false, is_tried: false });
+        self.keep_command(path, Literal { text, line, is_open: false, is_tried: false });
+    }
+
+    /// Perl and Ruby start a text without signs of a shell by themselves, so that its first word is a program, not a builtin.
+    fn keep_command(&mut self, path: &RootPath, literal: Literal) {
+        let is_plain = !literal.text.contains(|c: char| "*?{}[]<>()~&|\\$;'`\"\n#=%".contains(c));
+        if let Some(word) = literal.text.split_whitespace().next().filter(|word| is_plain && *word != literal.text) {
+            keep(&mut self.starts, path, Literal { text: word.to_owned(), ..literal.clone() });
+        }
+        keep(&mut self.starts, path, literal);
     }
 
     /// Looks at a Ruby source: `ffi_lib "libz.so.1"`, and of `"/usr/lib/#{arch}/libsass.#{ext}"` the name.

@@ -2,7 +2,7 @@
 //! installed gems are the profile's.
 
 use super::started::{self, Manner};
-use super::{Call, Needs, app, literals, ruby_bundle};
+use super::{Call, Needs, Start, app, literals, ruby_bundle};
 use crate::error::Error;
 use crate::path::RootPath;
 
@@ -66,7 +66,7 @@ const MAX_SCRIPTS: usize = 64;
 /// Directories and files that a script adds to the load path or loads by a path, counted from where it lies.
 fn loaded(text: &str, own: &str) -> (Vec<String>, Vec<String>) {
     let (mut dirs, mut files) = (Vec::new(), Vec::new());
-    for line in text.lines().map(str::trim_start).filter(|line| !line.starts_with('#')) {
+    for line in text.split(['\n', ';']).map(str::trim_start).filter(|line| !line.starts_with('#')) {
         let path = ["$LOAD_PATH", "$:"].iter().find_map(|name| line.strip_prefix(name));
         let words: Vec<&str> = line.split(['\'', '"']).skip(1).step_by(2).filter(|word| !word.is_empty()).collect();
         if path.is_some_and(|rest| rest.starts_with(".unshift") || rest.starts_with(".push") || rest.contains("<<")) {
@@ -170,7 +170,10 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         ruby_bundle::leave_out(call, &mut needs)?;
     }
     if is_bundle && call.args.first().is_some_and(|word| word == "exec") && call.args.len() > 1 {
-        needs.calls.push(call.args[1..].to_vec());
+        let mut start = Start::of(call, call.args[1..].to_vec(), "bundler goes on to start it".to_owned());
+        let options = call.env.get("RUBYOPT").map_or_else(String::new, |words| format!("{words} "));
+        start.env.insert("RUBYOPT".to_owned(), format!("{options}-rbundler/setup"));
+        needs.starts.push(start);
     }
     Ok(needs)
 }

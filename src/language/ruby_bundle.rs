@@ -15,7 +15,7 @@ const DEFAULT: &str = "default";
 pub(super) fn leave_out(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
     for app in app::dirs(call)? {
         let read = |name: &str| {
-            let found = call.root.read_followed(app.join(name.as_bytes()).as_bytes(), MAX_FILE)?;
+            let found = call.root.read_followed(format!("{app}/{name}").as_bytes(), MAX_FILE)?;
             Ok::<_, Error>(found.map(|(_, text)| String::from_utf8_lossy(&text).into_owned()))
         };
         let (Some(gemfile), Some(lock)) = (read("Gemfile")?, read("Gemfile.lock")?) else { continue };
