@@ -164,15 +164,22 @@ impl<'a> Evidence<'a> {
         Ok(false)
     }
 
-    /// The package whose list has a file of this name.
-    fn package_with(&self, name: &[u8]) -> Result<Option<String>, Error> {
+    fn database(&self) -> Result<Option<&(dyn Packages + 'a)>, Error> {
         if self.database.get().is_none() {
             let _ = self.database.set(package::open(self.root())?);
         }
-        match self.database.get() {
-            Some(Some(database)) => database.with_name(name),
-            _ => Ok(None),
-        }
+        Ok(self.database.get().and_then(Option::as_deref))
+    }
+
+    /// The package whose list has a file of this name.
+    fn package_with(&self, name: &[u8]) -> Result<Option<String>, Error> {
+        self.database()?.map_or(Ok(None), |database| database.with_name(name))
+    }
+
+    /// The package that a file came with.
+    fn owner(&self, path: &RootPath) -> Result<Option<String>, Error> {
+        let Some(database) = self.database()? else { return Ok(None) };
+        Ok(database.owners(std::slice::from_ref(path))?.remove(path))
     }
 
     /// A finding about how the entry is started, with the reasons for the file it is about.

@@ -88,9 +88,13 @@ fn holds_key(evidence: &Evidence<'_>, path: &RootPath, name: &str) -> Result<boo
     if !KEYS.iter().any(|ending| name.ends_with(ending)) {
         return Ok(false);
     }
-    // Nobody's secret came with a package of the distribution.
+    // Nobody's secret came with a package of the distribution; what its users write lies elsewhere (FHS 3.0, 4.1).
     let is_packaged = evidence.closure.reasons(path).any(|edge| matches!(edge.reason, Reason::Companion { .. }));
-    Ok(!is_packaged && memchr::memmem::find(&evidence.image.read(path, HEAD)?, MARK).is_some())
+    if is_packaged || memchr::memmem::find(&evidence.image.read(path, HEAD)?, MARK).is_none() {
+        return Ok(false);
+    }
+    let is_theirs = path.as_bytes().starts_with(b"/usr/") && !path.as_bytes().starts_with(b"/usr/local/");
+    Ok(!is_theirs || evidence.owner(path)?.is_none())
 }
 
 fn is_named_exactly(evidence: &Evidence<'_>, path: &RootPath) -> bool {

@@ -87,6 +87,45 @@ impl Named {
         }
     }
 
+    /// Looks for calls of these names; whether there is one, with a text that is known or not.
+    pub(super) fn starts(&mut self, path: &RootPath, text: &[u8], calls: &[&str]) -> bool {
+        let mut is_started = false;
+        for name in calls {
+            // A method of that name is something else: `$db->exec("…")`.
+            let is_method = |at: usize| {
+                [&b"->"[..], b"::", b"."].iter().any(|sign| text[..at].ends_with(sign)) && !name.contains('.')
+            };
+            let is_word =
+                |at: usize| at > 0 && (text[at - 1].is_ascii_alphanumeric() || matches!(text[at - 1], b'_' | b'$'));
+            let mut at_all = find_iter(text, name.as_bytes());
+            if at_all.all(|at| is_method(at) || is_word(at)) {
+                continue;
+            }
+            is_started |= name.ends_with('(');
+            for literal in literals(text, name) {
+                is_started = true;
+                self.keep_command(path, literal);
+            }
+        }
+        is_started
+    }
+
+    /// A command in a source, at this place of it.
+    pub(super) fn command(&mut self, path: &RootPath, text: &[u8], at: usize, command: &[u8]) {
+        let line = memchr::memchr_iter(b'\n', &text[..at]).count() + 1;
+        let text = String::from_utf8_lossy(&command[..command.len().min(MAX_LITERAL)]).into_owned();
+        self.keep_command(path, Literal { text, line, is_open: false, is_tried: false });
+    }
+
+    /// Perl and Ruby start a text without signs of a shell by themselves, so that its first word is a program, not a builtin.
+    fn keep_command(&mut self, path: &RootPath, literal: Literal) {
+        let is_plain = !literal.text.contains(|c: char| "*?{}[]<>()~&|\\$;'`\"\n#=%".contains(c));
+        if let Some(word) = literal.text.split_whitespace().next().filter(|word| is_plain && *word != literal.text) {
+            keep(&mut self.starts, path, Literal { text: word.to_owned(), ..literal.clone() });
+        }
+        keep(&mut self.starts, path, literal);
+    }
+
     /// Looks at a Ruby source: `ffi_lib "libz.so.1"`, and of `"/usr/lib/#{arch}/libsass.#{ext}"` the name.
     pub(super) fn ruby(&mut self, path: &RootPath, text: &[u8]) {
         for at in find_iter(text, b"ffi_lib ") {

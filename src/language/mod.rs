@@ -19,14 +19,18 @@ mod node_shared;
 mod npm;
 mod perl;
 mod php;
+mod php_fpm;
 mod python;
+mod python_server;
 mod python_text;
 mod ruby;
+mod ruby_bundle;
 mod shell;
 mod shell_builtins;
 mod shell_run;
 mod shell_tree;
 mod shell_words;
+mod started;
 mod wrapper;
 
 use std::collections::{BTreeMap, BTreeSet};

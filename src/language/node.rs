@@ -51,7 +51,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         }
     }
     let starts: Vec<RootPath> = starts.into_iter().collect();
-    let unneeded = Rc::new(unneeded(call.root, &starts, &kept, &platform)?);
+    let unneeded = Rc::new(unneeded(call.root, &starts, &kept, &asked(call)?, &platform)?);
     needs.notes.extend(unneeded.broken.iter().cloned());
     let mut words = Words::default();
     for dir in &kept {
@@ -78,6 +78,21 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         needs.commands.push(Command { name: "/bin/sh".to_owned(), why });
     }
     Ok(needs)
+}
+
+/// Packages that the call itself names: by an option, or since the script lies in one.
+fn asked(call: &Call<'_>) -> Result<Vec<RootPath>, Error> {
+    let mut found = flags::loaded(call)?.packages;
+    if let Some(script) = call.script()?
+        && let Some((real, _)) = call.root.follow(script.as_bytes())?.file()
+    {
+        let above = real.ancestors();
+        if let Some(at) = above.iter().rposition(|dir| dir.name() == MODULES) {
+            let is_scoped = above.get(at + 1).is_some_and(|dir| dir.name().starts_with(b"@"));
+            found.extend(above.get(at + 1 + usize::from(is_scoped)).cloned());
+        }
+    }
+    Ok(found)
 }
 
 /// Directories that the application starts from.

@@ -19,6 +19,8 @@ const ENDS: [&str; 8] = ["", ".js", ".cjs", ".mjs", ".json", ".node", "/index.js
 pub(super) struct Loaded {
     /// Modules that are named by a path.
     pub(super) modules: Vec<RootPath>,
+    /// Packages whose modules are named.
+    pub(super) packages: Vec<RootPath>,
     /// Files and directories, with what names them.
     pub(super) data: Vec<(RootPath, String)>,
 }
@@ -38,6 +40,8 @@ pub(super) fn loaded(call: &Call<'_>) -> Result<Loaded, Error> {
             found.data.extend(place(call, value)?.map(|path| (path, format!("{name} names it"))));
         } else if let Some(module) = module(call, value)? {
             found.modules.push(module);
+        } else {
+            found.packages.extend(package(call, value)?);
         }
     }
     for name in VARIABLES {
@@ -51,6 +55,18 @@ pub(super) fn loaded(call: &Call<'_>) -> Result<Loaded, Error> {
 fn place(call: &Call<'_>, word: &str) -> Result<Option<RootPath>, Error> {
     let file = call.file(word)?;
     Ok(if file.is_some() { file } else { call.dir(word)? })
+}
+
+/// The package of a module, as it is looked up from the working directory.
+fn package(call: &Call<'_>, word: &str) -> Result<Option<RootPath>, Error> {
+    let parts = if word.starts_with('@') { 2 } else { 1 };
+    let name = word.split('/').take(parts).collect::<Vec<_>>().join("/");
+    for above in std::iter::successors(Some(call.cwd.clone()), RootPath::parent) {
+        if let Some(found) = call.root.follow(format!("{above}/node_modules/{name}").as_bytes())?.dir() {
+            return Ok(Some(found.clone()));
+        }
+    }
+    Ok(None)
 }
 
 /// The file of a module that is no package's.

@@ -78,6 +78,8 @@ pub(super) struct Unneeded {
     pub(super) linked: BTreeSet<RootPath>,
     /// What is wrong with packages that are kept.
     pub(super) broken: Vec<String>,
+    /// The compiler is among them, which reads types wherever it runs.
+    reads_types: bool,
     platform: Option<Platform>,
 }
 
@@ -104,7 +106,7 @@ impl Unneeded {
         if is_top && DOCUMENTS.iter().any(|word| DOCUMENT_ENDS.iter().any(|end| name == format!("{word}{end}"))) {
             return true;
         }
-        TYPES.iter().any(|end| name.ends_with(end))
+        !self.reads_types && TYPES.iter().any(|end| name.ends_with(end))
             || self.is_build_rest(package, path, &name)
             || self.is_foreign_build(path, &name)
     }
@@ -189,11 +191,13 @@ struct LockedPackage {
 }
 
 /// What of an application's directories is not needed: those that it starts from, and all that are searched for packages.
-/// Directories that links lead to from there are searched too, and named.
+/// Directories that links lead to from there are searched too, and named. Packages that the call asks for stay, with what
+/// they depend on.
 pub(super) fn unneeded(
     root: &Root,
     starts: &[RootPath],
     dirs: &[RootPath],
+    asked: &[RootPath],
     platform: &Platform,
 ) -> Result<Unneeded, Error> {
     let mut found = Unneeded { platform: Some(platform.clone()), ..Unneeded::default() };
@@ -223,6 +227,9 @@ pub(super) fn unneeded(
         found.packages.extend(unreached.cloned());
         let unreached = all.units.iter().filter(|unit| !is_recorded(unit) && !reached.is_below(unit));
         found.packages.extend(unreached.cloned());
+    }
+    for package in reach::asked(root, asked)? {
+        found.packages.remove(&package);
     }
     for package in all.packages {
         sort_in(root, package, platform, &mut found)?;
@@ -255,6 +262,7 @@ fn sort_in(root: &Root, package: RootPath, platform: &Platform, found: &mut Unne
     if root.meta(&package.join(b"binding.gyp"))?.is_some() {
         found.built.insert(package.clone());
     }
+    found.reads_types |= package.name() == b"typescript";
     found.kept.insert(package);
     Ok(())
 }
@@ -381,7 +389,7 @@ mod tests {
             .file("/app/node_modules/n/prebuilds/linux-x64/n.node", 0o644, "")
             .file("/app/node_modules/@n/w/package.json", 0o644, r#"{"os":["win32"]}"#);
         let root = Root::new(Arc::new(tree));
-        let found = unneeded(&root, &[path("/app")], &[path("/app")], &platform()).expect("readable");
+        let found = unneeded(&root, &[path("/app")], &[path("/app")], &[], &platform()).expect("readable");
         let out = |text: &str| found.holds(&root, &path(text));
         for gone in [
             "/app/node_modules/d",
@@ -415,8 +423,30 @@ mod tests {
             .file("/app/node_modules/d/package.json", 0o644, "{}")
             .file("/app/node_modules/x/package.json", 0o644, "{}");
         let root = Root::new(Arc::new(tree));
-        let found = unneeded(&root, &[path("/app")], &[path("/app")], &platform()).expect("readable");
+        let found = unneeded(&root, &[path("/app")], &[path("/app")], &[], &platform()).expect("readable");
         assert!(found.holds(&root, &path("/app/node_modules/d")) && !found.holds(&root, &path("/app/node_modules/x")));
+    }
+
+    #[test]
+    fn what_the_call_names_stays_though_it_is_for_development() {
+        let mut tree = MemTree::default();
+        let lock = r#"{"packages":{"node_modules/t":{"dev":true},"node_modules/typescript":{"dev":true},"node_modules/d":{"dev":true}}}"#;
+        tree.file("/app/package.json", 0o644, "{}")
+            .file("/app/node_modules/.package-lock.json", 0o644, lock)
+            .file("/app/node_modules/t/package.json", 0o644, r#"{"peerDependencies":{"typescript":"*"}}"#)
+            .file("/app/node_modules/typescript/package.json", 0o644, "{}")
+            .file("/app/node_modules/typescript/lib/lib.d.ts", 0o644, "")
+            .file("/app/node_modules/d/package.json", 0o644, "{}");
+        let root = Root::new(Arc::new(tree));
+        let out = |asked: &[RootPath], text: &str| {
+            let found = unneeded(&root, &[path("/app")], &[path("/app")], asked, &platform()).expect("readable");
+            found.holds(&root, &path(text))
+        };
+        let asked = [path("/app/node_modules/t")];
+        assert!(out(&[], "/app/node_modules/t") && out(&asked, "/app/node_modules/d"));
+        for kept in ["t", "typescript", "typescript/lib/lib.d.ts"] {
+            assert!(!out(&asked, &format!("/app/node_modules/{kept}")), "{kept}");
+        }
     }
 
     #[test]

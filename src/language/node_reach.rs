@@ -52,6 +52,18 @@ pub(super) fn reached(root: &Root, starts: &[RootPath], homes: &[RootPath]) -> R
     for start in &open {
         is_stated |= root.follow(start.join(b"package.json").as_bytes())?.file().is_some();
     }
+    follow(root, open, &mut reached)?;
+    Ok((is_stated && !reached.is_empty()).then_some(Reached(reached)))
+}
+
+/// Packages that are asked for by name, with what they depend on.
+pub(super) fn asked(root: &Root, packages: &[RootPath]) -> Result<BTreeSet<RootPath>, Error> {
+    let mut reached: BTreeSet<RootPath> = packages.iter().cloned().collect();
+    follow(root, packages.to_vec(), &mut reached)?;
+    Ok(reached)
+}
+
+fn follow(root: &Root, mut open: Vec<RootPath>, reached: &mut BTreeSet<RootPath>) -> Result<(), Error> {
     let mut seen: BTreeSet<RootPath> = open.iter().cloned().collect();
     while let Some(package) = open.pop() {
         let json = manifest(root, &package)?;
@@ -68,7 +80,7 @@ pub(super) fn reached(root: &Root, starts: &[RootPath], homes: &[RootPath]) -> R
             }
         }
     }
-    Ok((is_stated && !reached.is_empty()).then_some(Reached(reached)))
+    Ok(())
 }
 
 /// Directories that links in a `node_modules` lead to, out of it: packages of the same repository.

@@ -1,19 +1,26 @@
 //! PHP: the application's directory with its `vendor`, less what Composer has installed for development; folders of
-//! settings that the environment names; where the pools of php-fpm listen. Extensions and configuration are the profile's.
+//! settings that the environment names; files that settings have it load; programs that it starts. What php-fpm reads is in
+//! a file of its own. Extensions and configuration are the profile's.
 
 use std::collections::BTreeSet;
 
-use super::{Call, Needs, app};
+use super::started::{self, Manner};
+use super::{Call, Needs, Start, app, php_fpm};
 use crate::error::Error;
 use crate::path::RootPath;
-use crate::root::{Root, RootGlob};
+use crate::root::Root;
 
 /// Composer's records, below an application's directory.
 const INSTALLED: &[u8] = b"vendor/composer/installed.json";
 const MAX_RECORD: usize = 32 << 20;
-/// Pools of php-fpm, of Debian and of the official images.
-const POOLS: [&str; 3] =
-    ["/etc/php/*/fpm/pool.d/*.conf", "/etc/php/*/fpm/php-fpm.conf", "/usr/local/etc/php-fpm.d/*.conf"];
+/// Program execution functions of the manual.
+const MANNER: Manner = Manner {
+    sources: &[".php", ".phtml", ".inc"],
+    calls: &["shell_exec(", "exec(", "system(", "passthru(", "popen(", "proc_open(", "fromShellCommandline("],
+    before_backtick: Some(&["=", "(", "echo", "return"]),
+};
+/// Settings that name files which PHP loads by itself.
+pub(super) const LOADED: [&str; 3] = ["auto_prepend_file", "auto_append_file", "opcache.preload"];
 
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let is_php = |name: &str| name.starts_with("php");
@@ -37,10 +44,86 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
             needs.homes.push(app::home(dir, "application", Box::new(|_, _| false)));
         }
     }
+    options(call, &mut needs)?;
     if memchr::memmem::find(program.name(), b"fpm").is_some() {
-        pools(call.root, &mut needs)?;
+        php_fpm::find(call, &mut needs)?;
     }
+    if call.scripts.first().is_some_and(|script| script.name().starts_with(b"composer")) {
+        composer_script(call, &mut needs)?;
+    }
+    let own: Vec<RootPath> = needs.homes.iter().map(|home| home.dir.clone()).collect();
+    let scripts: Vec<RootPath> = call.script()?.into_iter().collect();
+    started::ask(call, &MANNER, &own, &scripts, &mut needs)?;
     Ok(needs)
+}
+
+/// Files that settings of the command line load: `-d NAME=VALUE`, and those of `-c FILE` (the manual, options).
+fn options(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
+    let value = |option: &str| {
+        let mut words = call.args.iter();
+        let mut found = Vec::new();
+        while let Some(word) = words.next() {
+            match word.strip_prefix(option) {
+                Some("") => found.extend(words.next().cloned()),
+                Some(rest) => found.push(rest.to_owned()),
+                None => {}
+            }
+        }
+        found
+    };
+    let mut settings = value("-d");
+    for place in value("-c") {
+        let file = if call.dir(&place)?.is_some() { format!("{place}/php.ini") } else { place };
+        let Some((real, text)) = call.root.read_followed(file.as_bytes(), MAX_RECORD)? else { continue };
+        needs.files.push((real, "-c names it".to_owned()));
+        settings.extend(String::from_utf8_lossy(&text).lines().map(str::to_owned));
+    }
+    for (key, value) in settings.iter().filter_map(|line| line.split_once('=')) {
+        let value = value.trim().trim_matches(['"', '\'']);
+        if LOADED.contains(&key.trim())
+            && let Some(file) = call.file(value)?
+        {
+            needs.files.push((file, format!("the setting {} names it", key.trim())));
+        }
+    }
+    Ok(())
+}
+
+/// What `composer NAME` starts: the scripts of composer.json (the manual, scripts).
+fn composer_script(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
+    let composer = call.cwd.join(b"composer.json");
+    let Some((_, text)) = call.root.read_followed(composer.as_bytes(), MAX_RECORD)? else { return Ok(()) };
+    let Ok(told) = serde_json::from_slice::<serde_json::Value>(&text) else { return Ok(()) };
+    let mut words = call.args.iter().filter(|word| !word.starts_with('-'));
+    let name = words.next().filter(|word| !matches!(word.as_str(), "run" | "run-script")).or_else(|| words.next());
+    let mut open: Vec<String> = name.cloned().into_iter().collect();
+    let mut seen = BTreeSet::new();
+    while let Some(name) = open.pop() {
+        if !seen.insert(name.clone()) {
+            continue;
+        }
+        let script = &told["scripts"][name.as_str()];
+        let list = script.as_array().cloned().unwrap_or_else(|| vec![script.clone()]);
+        for line in list.iter().filter_map(serde_json::Value::as_str) {
+            let text = match line.strip_prefix('@') {
+                Some(other) if other.starts_with("php ") => other,
+                Some(other) => {
+                    open.push(other.split(' ').next().unwrap_or_default().to_owned());
+                    continue;
+                }
+                None if line.contains("::") => continue,
+                None => line,
+            };
+            let mut start = Start::of(
+                call,
+                ["/bin/sh", "-c", text].map(str::to_owned).to_vec(),
+                format!("{composer} starts it as the script {name}"),
+            );
+            start.is_exec = false;
+            needs.starts.push(start);
+        }
+    }
+    Ok(())
 }
 
 /// Packages of `dev-package-names` (Composer 2). One whose files every request loads stays: without them
@@ -63,35 +146,14 @@ fn development(root: &Root, app: &RootPath) -> Result<BTreeSet<RootPath>, Error>
         }
         let place = package["install-path"].as_str().map_or_else(|| format!("../{name}"), str::to_owned);
         let real = root.follow_from(&dir, place.as_bytes())?.dir().cloned();
-        found.extend(real.filter(|real| real.is_within(app) && real != app));
-    }
-    Ok(found)
-}
-
-/// Directories in which pools listen and write: php-fpm makes none of them.
-fn pools(root: &Root, needs: &mut Needs) -> Result<(), Error> {
-    for pattern in POOLS {
-        for file in root.matching(&RootGlob::new(pattern)?)? {
-            let Some((_, text)) = root.read_followed(file.as_bytes(), 1 << 20)? else { continue };
-            let text = String::from_utf8_lossy(&text).into_owned();
-            let settings =
-                text.lines().filter_map(|line| line.split_once('=')).map(|(key, value)| (key.trim(), value.trim()));
-            for (key, value) in settings.filter(|(key, _)| matches!(*key, "listen" | "pid" | "error_log" | "slowlog")) {
-                let Some(dir) = RootPath::new(value).filter(|_| value.starts_with('/')).and_then(|path| path.parent())
-                else {
-                    continue;
-                };
-                if root.follow(dir.as_bytes())?.dir().is_some() {
-                    needs.files.push((dir, format!("{file} has {key} there")));
-                } else {
-                    needs.notes.push(format!(
-                        "{file} has {key} in {dir}, which the root does not have: mkdir it in the builder stage"
-                    ));
-                }
-            }
+        match real {
+            Some(real) if real.is_within(app) && real != *app => drop(found.insert(real)),
+            // A link to where the package is developed: the link itself goes.
+            Some(_) => found.extend(dir.parent().and_then(|vendor| RootPath::new(format!("{vendor}/{name}")))),
+            None => {}
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -105,19 +167,23 @@ mod tests {
     fn development_packages_go_unless_the_autoloader_loads_them() {
         let mut tree = MemTree::default();
         let installed = r#"{"packages": [{"name": "a/run", "install-path": "../a/run"}, {"name": "b/dev", "install-path": "../b/dev"},
-            {"name": "c/loaded", "install-path": "../c/loaded"}, {"name": "d/out", "install-path": "../../.."}],
+            {"name": "c/loaded", "install-path": "../c/loaded"}, {"name": "d/out", "install-path": "../d/out"}],
             "dev": true, "dev-package-names": ["b/dev", "c/loaded", "d/out"]}"#;
         tree.file("/app/vendor/composer/installed.json", 0o644, installed).file(
             "/app/vendor/composer/autoload_files.php",
             0o644,
             "'x' => $vendorDir . '/c/loaded/x.php',",
         );
+        tree.link("/app/vendor/d/out", "/src/out").dir("/src/out", 0o755);
         for name in ["a/run", "b/dev", "c/loaded"] {
             tree.file(&format!("/app/vendor/{name}/x.php"), 0o644, "");
         }
         let root = Root::new(Arc::new(tree));
         let app = RootPath::new("/app").expect("a path");
         let found = development(&root, &app).expect("readable");
-        assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), ["/app/vendor/b/dev"]);
+        assert_eq!(
+            found.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["/app/vendor/b/dev", "/app/vendor/d/out"]
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::python_text::Texts;
-use super::{Call, Command, Home, Needs, app};
+use super::{Call, Command, Home, Needs, app, python_server};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, Root};
@@ -44,6 +44,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     for site in &layout.sites {
         app_dirs.extend(path_files(call.root, site)?);
     }
+    app_dirs.extend(python_server::dirs(call, &mut needs)?);
     app_dirs.sort();
     app_dirs.dedup();
     // A virtual environment inside of the application comes as such, and only the one that is used.
@@ -138,6 +139,10 @@ fn layout(call: &Call<'_>) -> Result<Option<Layout>, Error> {
         && let Some(real) = call.root.follow(home.as_bytes())?.dir()
     {
         base = real.parent();
+    }
+    // PYTHONHOME goes before everything (Modules/getpath.py).
+    if let Some(home) = call.env.get("PYTHONHOME").and_then(|home| home.split(':').next()) {
+        base = call.dir(home)?.or(base);
     }
     let Some(base) = base else { return Ok(None) };
     let Some(library) = library(call.root, &base)? else { return Ok(None) };
