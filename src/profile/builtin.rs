@@ -74,6 +74,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("shared-mime", include_str!("../../profiles/shared-mime.toml")),
     ("shell", include_str!("../../profiles/shell.toml")),
     ("spelling", include_str!("../../profiles/spelling.toml")),
+    ("tar", include_str!("../../profiles/tar.toml")),
     ("tcl", include_str!("../../profiles/tcl.toml")),
     ("terminfo", include_str!("../../profiles/terminfo.toml")),
     ("tesseract", include_str!("../../profiles/tesseract.toml")),
