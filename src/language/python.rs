@@ -23,6 +23,9 @@ const BUILDERS: &[&str] = &["setuptools", "pkg_resources", "_distutils_hack", "d
 /// Sources and interfaces that no interpreter reads.
 const JUNK_ENDS: &[&str] = &[".pyc", ".pyi", ".pxd", ".pyx", ".c", ".cpp", ".h", ".hpp", ".a", ".o"];
 
+/// Bytes in which the `#!` line of an archive of sources ends (the module `zipapp`).
+const ARCHIVE_HEAD: usize = 512;
+
 /// Where an interpreter finds its modules.
 struct Layout {
     /// `lib/python3.N` of the prefix.
@@ -37,6 +40,14 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let mut needs = Needs::default();
     let Some(layout) = layout(call)? else { return Ok(needs) };
     needs.notes.extend(app::alone(call)?);
+    if let Some(script) = call.script()?
+        && let Some((real, head)) = call.root.read_followed(script.as_bytes(), ARCHIVE_HEAD)?
+        && is_archive(&head)
+    {
+        needs.notes.push(format!(
+            "{real} is an archive of sources: programs and libraries that these start or open by name are not seen; --bin and --include name them"
+        ));
+    }
     let mut app_dirs = app::dirs(call)?;
     for dir in call.env.get("PYTHONPATH").iter().flat_map(|list| list.split(':')) {
         app_dirs.extend(call.dir(dir)?.filter(|dir| !app::is_wide(dir)));
@@ -254,6 +265,12 @@ fn environments_in(root: &Root, dir: &RootPath) -> Result<BTreeSet<RootPath>, Er
     Ok(found)
 }
 
+/// Whether a file is a zip archive, with a `#!` line before it or not.
+fn is_archive(head: &[u8]) -> bool {
+    let line = head.iter().position(|byte| *byte == b'\n').filter(|_| head.starts_with(b"#!"));
+    line.map_or(head, |end| &head[end + 1..]).starts_with(b"PK\x03\x04")
+}
+
 fn is_junk(path: &RootPath) -> bool {
     let name = String::from_utf8_lossy(path.name());
     name == "__pycache__" || JUNK_ENDS.iter().any(|end| name.ends_with(end))
@@ -308,6 +325,12 @@ mod tests {
         };
         assert_eq!(found("/opt/venv/bin/python").as_deref(), Some("/opt/venv"));
         assert_eq!(found("/usr/bin/python3.11"), None);
+    }
+
+    #[test]
+    fn archives_of_sources_are_known() {
+        assert!(is_archive(b"PK\x03\x04rest") && is_archive(b"#!/usr/bin/env python3\nPK\x03\x04"));
+        assert!(!is_archive(b"#!/bin/sh\necho PK\x03\x04") && !is_archive(b""));
     }
 
     #[test]
