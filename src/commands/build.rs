@@ -121,11 +121,14 @@ impl Packed {
 }
 
 const END_OF_YEAR_9999: u64 = 253_402_300_799;
+/// Every time without SOURCE_DATE_EPOCH. Not 0, which is "not there" or "never" to programs that do not expect it: cron
+/// loads no table of that time, Perl's Template Toolkit finds no template.
+const FIRST_SECOND: u64 = 1;
 
 /// Seconds of every time in the image (reproducible-builds.org, SOURCE_DATE_EPOCH).
 fn epoch() -> Result<u64, Error> {
     match std::env::var("SOURCE_DATE_EPOCH") {
-        Err(_) => Ok(0),
+        Err(_) => Ok(FIRST_SECOND),
         // Times of configurations have four digits for the year (RFC 3339).
         Ok(text) => text.trim().parse().ok().filter(|seconds| *seconds <= END_OF_YEAR_9999).ok_or_else(|| {
             let says = format!("SOURCE_DATE_EPOCH is {text:?}, not a number of seconds from 1970 to the year 9999");

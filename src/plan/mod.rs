@@ -135,7 +135,7 @@ pub struct Plan {
     pub items: BTreeMap<RootPath, Item>,
     /// How the image runs.
     pub run: RunSettings,
-    /// Seconds since 1970 of every time in the image (SOURCE_DATE_EPOCH, or 0).
+    /// Seconds since 1970 of every time in the image (SOURCE_DATE_EPOCH, or 1).
     pub epoch: u64,
     /// What was kept or dropped by rule.
     pub notes: Notes,
