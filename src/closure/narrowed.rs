@@ -1,7 +1,7 @@
 //! Which files of a directory of configuration programs ask for by their names: PAM's services. The name is a word of
 //! the program's at the call, so only what surely belongs to somebody else stays out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use memchr::memmem;
 
@@ -57,13 +57,16 @@ impl Build<'_> {
                 _ => found.push(start(&path)),
             }
         }
+        if dirs.is_empty() {
+            return Ok(found);
+        }
         let all = self.named_files(&dirs)?;
         let askers = self.askers(&read.named_by)?;
         let Asked { names: asked, unknown } = self.asked_for(&askers, &all)?;
-        let words = self.own_words()?;
+        let told = self.told_names(&all)?;
         let is_wanted = |name: &Vec<u8>, file: &Named| {
             asked.contains_key(name)
-                || words.contains(&name.to_ascii_lowercase())
+                || told.contains(name)
                 || file.paths.iter().any(|path| self.closure.nodes.contains_key(path))
                 || file.packages.contains(&None)
                 || read.always.iter().any(|one| one.as_bytes() == name)
@@ -162,28 +165,39 @@ impl Build<'_> {
         Ok(found.into_iter().map(asker).collect())
     }
 
-    /// Words of the commands, of the environment, and of the configuration that came with the program or was named by
-    /// the user, in small letters: a name may come from there.
-    fn own_words(&self) -> Result<BTreeSet<Vec<u8>>, Error> {
-        let mut texts: Vec<Vec<u8>> = Vec::new();
-        texts.extend(self.commands().into_iter().flat_map(|(_, args)| args).map(|word| word.clone().into_bytes()));
-        texts.extend(self.request.env.values().map(|value| value.clone().into_bytes()));
+    /// Of some names those that are words of the commands, of the environment, or of the configuration that came with the
+    /// program or was named by the user, in any case: a name may come from there.
+    fn told_names(&self, all: &BTreeMap<Vec<u8>, Named>) -> Result<BTreeSet<Vec<u8>>, Error> {
+        let small: HashMap<Vec<u8>, &Vec<u8>> = all.keys().map(|name| (name.to_ascii_lowercase(), name)).collect();
+        let mut told = BTreeSet::new();
+        let mut look = |text: &[u8]| {
+            let is_part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+            let lines = text.split(|b| *b == b'\n');
+            let lines = lines.filter(|line| !matches!(line.trim_ascii_start().first(), Some(b'#' | b';')));
+            for word in lines.flat_map(|line| line.split(move |b| !is_part(b))) {
+                told.extend(small.get(&word.to_ascii_lowercase()).map(|name| (*name).clone()));
+            }
+        };
+        self.commands().into_iter().flat_map(|(_, args)| args).for_each(|word| look(word.as_bytes()));
+        self.request.env.values().for_each(|value| look(value.as_bytes()));
         for (path, kind) in &self.closure.nodes {
             let NodeKind::File(meta) = kind else { continue };
             let is_own = |reason: &Reason| match reason {
                 Reason::Companion { .. } => path.as_bytes().starts_with(b"/etc/"),
-                Reason::Included { .. } | Reason::Home { group: "arguments", .. } => true,
+                Reason::Included { .. } | Reason::Home { group: "arguments", .. } => !is_of_distribution(path),
                 _ => false,
             };
             if meta.size <= MAX_CONFIG && self.closure.reasons(path).any(|edge| is_own(&edge.reason)) {
-                texts.push(self.root.read(path, usize::try_from(meta.size).unwrap_or(0))?);
+                look(&self.root.read(path, usize::try_from(meta.size).unwrap_or(0))?);
             }
         }
-        let lines = texts.iter().flat_map(|text| text.split(|b| *b == b'\n'));
-        let told = lines.filter(|line| !matches!(line.trim_ascii_start().first(), Some(b'#' | b';')));
-        let is_part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-        Ok(told.flat_map(|line| line.split(move |b| !is_part(b))).map(<[u8]>::to_ascii_lowercase).collect())
+        Ok(told)
     }
+}
+
+/// Whether a path is the distribution's and nobody's configuration (FHS 3.0, 4.1).
+fn is_of_distribution(path: &RootPath) -> bool {
+    path.as_bytes().starts_with(b"/usr/") && !path.as_bytes().starts_with(b"/usr/local/")
 }
 
 /// What is said of files that stay out.
