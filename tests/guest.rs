@@ -300,7 +300,10 @@ fn a_linked_runtime_has_what_jars_need_and_the_builders_trust() {
     let java = |options: &[&str], jar: &str| Build::new(&["env"], &debian, options, &["/usr/bin/java", "-jar", jar]);
     let (whole, linked, again) =
         (java(&[], "/app/hello.jar"), java(&["--jlink"], "/app/hello.jar"), java(&["--jlink"], "/app/hello.jar"));
-    assert_eq!((linked.manifest(), linked.unmade().as_str()), (again.manifest(), ""));
+    // What jlink 17 writes is one of two orders of the same tables, by chance: the bytes differ, what is there does not.
+    let told = |build: &Build| (build.report["files"].clone(), build.report["links"].clone(), build.unmade());
+    assert_eq!(told(&linked), told(&again));
+    assert_eq!(linked.unmade(), "");
     assert!(before == state(&debian), "the root was written to");
     let bytes = |build: &Build| build.report["bytes"].as_u64().expect("a number");
     assert!(bytes(&linked) + 40_000_000 < bytes(&whole), "{} of {}", bytes(&linked), bytes(&whole));

@@ -251,7 +251,8 @@ impl Build<'_> {
     fn is_elsewhere(&self, path: &RootPath) -> bool {
         lies_in(path, NOT_RUN)
             || lies_in(path, OF_THE_BUILDER)
-            || self.closure.homes.iter().any(|home| path.is_within(home))
+            // Of what a language has taken in part, it has left the rest.
+            || self.closure.homes.iter().any(|home| path.is_within(home) || home.is_within(path))
             || self.is_known_to_a_profile(path)
             || self.request.exclude.iter().any(|glob| glob.covers(path))
     }

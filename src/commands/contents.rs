@@ -77,7 +77,8 @@ pub(crate) struct ImageOptions {
     /// Makes Python bytecode by running the root's own interpreter. Without it none is packed.
     #[arg(long, value_enum, value_name = "WHICH")]
     pub(crate) pyc: Option<PycOption>,
-    /// Links the Java runtime anew with the modules that the jars need, by running the JDK of the root.
+    /// Links the Java runtime anew with the modules that the jars need, by running the JDK of the root. Its jlink may
+    /// order tables by chance, so another build may give another digest.
     #[arg(long)]
     pub(crate) jlink: bool,
 }
