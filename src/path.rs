@@ -84,6 +84,11 @@ impl RootPath {
         dir.is_root() || (self.0.starts_with(&dir.0) && matches!(self.0.get(dir.0.len()), None | Some(b'/')))
     }
 
+    /// Whether it lies where only the distribution puts files, not its users (FHS 3.0, 4.1).
+    pub fn is_of_distribution(&self) -> bool {
+        self.0.starts_with(b"/usr/") && !self.0.starts_with(b"/usr/local/")
+    }
+
     /// The bytes of the path, with the leading slash.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

@@ -38,7 +38,7 @@ format = 1
 name = "host"
 summary = "plug-ins of libhost"
 [[when]]
-soname = "libhost.so.1"
+SIGN
 [[take]]
 why = "plug-ins of libhost"
 paths = ["/usr/lib/host"]
@@ -83,24 +83,27 @@ fn a_plug_in_is_opened_in_the_process_of_the_program_that_shows_the_need() {
     let (builder, packed, profile) =
         (place.path().join("builder"), place.path().join("packed"), place.path().join("host.toml"));
     root(&builder);
-    fs::write(&profile, PROFILE).expect("written");
     let says = |root: &Path| {
         let out = Command::new("chroot").arg(root).arg("/app.sh").output().expect("chroot");
         (out.status.code(), String::from_utf8_lossy(&out.stdout).into_owned())
     };
     assert_eq!(says(&builder), (Some(0), "42\n".to_owned()));
-    let to = format!("dir:{}", packed.display());
-    let built = roots::slimroot(&[
-        "build",
-        "--root",
-        &builder.display().to_string(),
-        "-p",
-        &profile.display().to_string(),
-        "-o",
-        &to,
-        "--",
-        "/app.sh",
-    ]);
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    assert_eq!(says(&packed), says(&builder));
+    for (at, sign) in ["soname = \"libhost.so.1\"", "strings = [\"libhost.so.1\"]"].into_iter().enumerate() {
+        fs::write(&profile, PROFILE.replace("SIGN", sign)).expect("written");
+        let packed = packed.with_extension(at.to_string());
+        let to = format!("dir:{}", packed.display());
+        let built = roots::slimroot(&[
+            "build",
+            "--root",
+            &builder.display().to_string(),
+            "-p",
+            &profile.display().to_string(),
+            "-o",
+            &to,
+            "--",
+            "/app.sh",
+        ]);
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        assert_eq!(says(&packed), says(&builder), "{sign}");
+    }
 }

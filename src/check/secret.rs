@@ -93,8 +93,7 @@ fn holds_key(evidence: &Evidence<'_>, path: &RootPath, name: &str) -> Result<boo
     if is_packaged || memchr::memmem::find(&evidence.image.read(path, HEAD)?, MARK).is_none() {
         return Ok(false);
     }
-    let is_theirs = path.as_bytes().starts_with(b"/usr/") && !path.as_bytes().starts_with(b"/usr/local/");
-    Ok(!is_theirs || evidence.owner(path)?.is_none())
+    Ok(!path.is_of_distribution() || evidence.owner(path)?.is_none())
 }
 
 fn is_named_exactly(evidence: &Evidence<'_>, path: &RootPath) -> bool {

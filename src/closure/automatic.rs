@@ -26,8 +26,13 @@ pub struct Fired {
 impl Build<'_> {
     /// Applies a profile that is asked for, in the process that shows its signs if one does.
     pub(super) fn asked(&mut self, profile: &Profile) -> Result<(), Error> {
-        let signs = self.signs()?;
-        let object = self.first_sign(profile, &signs)?.and_then(|sign| sign.object);
+        let object = match profile.when.is_empty() {
+            true => None,
+            false => {
+                let signs = self.signs()?;
+                self.first_sign(profile, &signs)?.and_then(|sign| sign.object)
+            }
+        };
         self.hosted_by(object.as_ref(), |build| build.profile(profile, true))
     }
 

@@ -146,6 +146,11 @@ impl<'a> Build<'a> {
         let opened = package::open(self.root)?.map(Rc::from);
         Ok(self.database.get_or_init(|| opened).clone())
     }
+
+    /// The packages that files came with; none of a root without a database.
+    pub(super) fn owners(&self, paths: &[RootPath]) -> Result<BTreeMap<RootPath, String>, Error> {
+        self.database()?.map_or_else(|| Ok(BTreeMap::new()), |database| database.owners(paths))
+    }
 }
 
 impl Build<'_> {

@@ -216,8 +216,8 @@ impl Build<'_> {
     ) -> Result<Option<(RootPath, String)>, Error> {
         for program in programs {
             if !self.texts.contains_key(program) {
-                let all: Vec<&str> =
-                    self.request.automatic.iter().flat_map(|profile| &profile.when).flat_map(Clue::texts).collect();
+                let profiles = self.request.automatic.iter().chain(&self.request.profiles);
+                let all: Vec<&str> = profiles.flat_map(|profile| &profile.when).flat_map(Clue::texts).collect();
                 let held = texts_in(self.root, program, &all)?;
                 self.texts.insert(program.clone(), held.into_iter().map(|at| all[at].to_owned()).collect());
             }

@@ -140,8 +140,7 @@ impl Build<'_> {
             let theirs = if is_plugins { BTreeMap::new() } else { self.of_others(package, &below)? };
             for path in below.iter().filter(|path| !theirs.contains_key(*path)) {
                 // What not everybody may read is a key or a password more often than not; of directories only empty ones come.
-                let is_open =
-                    self.root.meta(path)?.is_some_and(|meta| meta.kind == FileKind::Dir || meta.mode & 0o4 != 0);
+                let is_open = self.root.meta(path)?.is_some_and(|meta| meta.kind == FileKind::Dir || meta.is_for_all());
                 if is_plugins || is_open {
                     self.companion(object, package, path)?;
                 }

@@ -16,8 +16,6 @@ use crate::root::{FileKind, Meta, RootGlob};
 const MAX_FILE: usize = 1 << 20;
 const MAX_FILES: usize = 1024;
 const MAX_DEPTH: usize = 16;
-/// The permission bit by which everybody may read.
-const FOR_ALL: u32 = 0o004;
 /// Names that one reading follows.
 const MAX_NAMES: usize = 10_000;
 /// The directory of the file that reading started with.
@@ -273,7 +271,7 @@ impl Build<'_> {
         }
         let reason = reason(reading, &one.file, &one.statement);
         // What not everybody may read is a secret of the builder's.
-        let is_open = |meta: &Meta| meta.kind == FileKind::Dir || meta.mode & FOR_ALL != 0;
+        let is_open = |meta: &Meta| meta.kind == FileKind::Dir || meta.is_for_all();
         if rule.what != What::Told && self.root.follow(path)?.found().is_none_or(|(_, meta)| is_open(meta)) {
             return self.configured(path, &reason, true);
         }

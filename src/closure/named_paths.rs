@@ -75,10 +75,7 @@ impl Build<'_> {
         let mut seen = BTreeSet::new();
         objects.retain(|(real, _)| seen.insert(real.clone()));
         let reals: Vec<RootPath> = objects.iter().map(|(real, _)| real.clone()).collect();
-        let owners = match self.database()? {
-            Some(database) => database.owners(&reals)?,
-            None => BTreeMap::new(),
-        };
+        let owners = self.owners(&reals)?;
         let programs: Vec<RootPath> =
             objects.iter().filter(|(_, is_program)| *is_program).map(|(real, _)| real.clone()).collect();
         for (object, is_program) in objects {
@@ -107,18 +104,19 @@ impl Build<'_> {
         if !self.starts_programs(object)? {
             return Ok(());
         }
-        let mut kin = self.commands_with_owners()?.as_ref().clone();
-        kin.retain(|_, owner| owner != package && database.is_kin(package, owner));
+        let all = self.commands_with_owners()?;
+        let is_kin = |owner: &String| owner != package && database.is_kin(package, owner);
+        let kin: Vec<(&RootPath, &String)> = all.iter().filter(|(_, owner)| is_kin(owner)).collect();
         if kin.is_empty() {
             return Ok(());
         }
         let mut named = BTreeSet::new();
         pieces(self.root, object, |piece, _| {
-            named.extend(kin.keys().filter(|path| ends_a_string(piece, path.name())).cloned());
+            named.extend(kin.iter().map(|(path, _)| *path).filter(|path| ends_a_string(piece, path.name())));
             ControlFlow::Continue(())
         })?;
         for (path, owner) in kin.into_iter().filter(|(path, _)| named.contains(path)) {
-            if self.is_elf(&path)? && !self.closure.commands.contains(&path) {
+            if self.is_elf(path)? && !self.closure.commands.contains(path) {
                 let why = format!("{object} names it, {owner} is built from the same source, and it starts programs");
                 self.command(object, &Command { name: path.to_string(), why }, 0)?;
             }
@@ -136,7 +134,7 @@ impl Build<'_> {
             let Some(real) = self.root.follow(dir.as_bytes())?.dir().cloned() else { continue };
             commands.extend(self.root.list(&real)?.iter().map(|name| real.join(name)));
         }
-        let owners = self.database()?.map_or_else(|| Ok(BTreeMap::new()), |database| database.owners(&commands))?;
+        let owners = self.owners(&commands)?;
         Ok(Rc::clone(self.commands_with_owners.get_or_init(|| Rc::new(owners))))
     }
 
@@ -191,7 +189,8 @@ impl Build<'_> {
             if meta.kind != FileKind::File || !at.is_within(real) || self.is_elsewhere(&below) {
                 continue;
             }
-            match is_for_all(&meta) {
+            // Of a whole directory, what not everybody may read is a key or a password more often than not.
+            match meta.is_for_all() {
                 true => self.named_file(object, &below, text)?,
                 false => left += usize::from(!self.closure.nodes.contains_key(&at)),
             }
@@ -261,11 +260,6 @@ impl Build<'_> {
 /// Settings that are named may be for the group of a service; keys are for their owner alone.
 fn is_readable(meta: &Meta) -> bool {
     meta.mode & 0o044 != 0
-}
-
-/// Of a whole directory, what not everybody may read is a key or a password more often than not.
-fn is_for_all(meta: &Meta) -> bool {
-    meta.mode & 0o004 != 0
 }
 
 /// Whether a path lies in a directory of one program, of a kind that comes with programs; for a library, beside others.

@@ -140,10 +140,6 @@ impl Build<'_> {
         Ok(all)
     }
 
-    fn owners(&self, paths: &[RootPath]) -> Result<BTreeMap<RootPath, String>, Error> {
-        self.database()?.map_or_else(|| Ok(BTreeMap::new()), |database| database.owners(paths))
-    }
-
     /// The objects of all processes that import one of these symbols.
     fn askers(&self, imports: &[String]) -> Result<Vec<Asker>, Error> {
         let mut found = BTreeSet::new();
@@ -184,7 +180,7 @@ impl Build<'_> {
             let NodeKind::File(meta) = kind else { continue };
             let is_own = |reason: &Reason| match reason {
                 Reason::Companion { .. } => path.as_bytes().starts_with(b"/etc/"),
-                Reason::Included { .. } | Reason::Home { group: "arguments", .. } => !is_of_distribution(path),
+                Reason::Included { .. } | Reason::Home { group: "arguments", .. } => !path.is_of_distribution(),
                 _ => false,
             };
             if meta.size <= MAX_CONFIG && self.closure.reasons(path).any(|edge| is_own(&edge.reason)) {
@@ -193,11 +189,6 @@ impl Build<'_> {
         }
         Ok(told)
     }
-}
-
-/// Whether a path is the distribution's and nobody's configuration (FHS 3.0, 4.1).
-fn is_of_distribution(path: &RootPath) -> bool {
-    path.as_bytes().starts_with(b"/usr/") && !path.as_bytes().starts_with(b"/usr/local/")
 }
 
 /// What is said of files that stay out.

@@ -120,8 +120,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let Some(word) = word else { return Ok(needs) };
     if !is_there(call, call.cwd, word)? && !is_command(call, word)? {
         let workdir = workdir(call, |dir| is_there(call, dir, word))?.filter(|_| !word.starts_with('/'));
-        let path =
-            if word.starts_with('/') { RootPath::new(word) } else { RootPath::new(format!("{}/{word}", call.cwd)) };
+        let path = RootPath::new(call.spelled(word));
         let what = format!("file {}", path.map_or_else(|| word.to_owned(), |path| path.to_string()));
         needs.absent.push(Absent { program: program.clone(), word: word.to_owned(), what, is_certain: true, workdir });
     }

@@ -4,6 +4,7 @@
 use super::app::is_wide;
 use super::{Call, Home, Needs};
 use crate::error::Error;
+use crate::root::Followed;
 
 /// What separates paths in one word: `--conf=/etc/x`, `/a.jar:/b.jar`.
 const SEPARATORS: [char; 3] = ['=', ':', ','];
@@ -19,7 +20,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
             }
             let why = format!("{word} is an argument of the command");
             let followed = call.root.follow_from(call.cwd, part.as_bytes())?;
-            if followed.file().is_some() || followed.dir().is_some() && !followed.hops.is_empty() {
+            if is_needed(&followed) {
                 needs.paths.push((call.spelled(part), why.clone()));
             }
             if let Some(dir) = followed.dir().filter(|dir| part.starts_with('/') && !is_wide(dir)) {
@@ -35,11 +36,16 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     for (name, value) in call.env {
         for part in value.split(':').filter(|part| part.starts_with('/') && !part.contains('\0')) {
             let followed = call.root.follow(part.as_bytes())?;
-            // What a directory is for, only who reads the variable knows; a link on the way is needed in any case.
-            if followed.file().is_some() || followed.dir().is_some() && !followed.hops.is_empty() {
+            if is_needed(&followed) {
                 needs.paths.push((part.as_bytes().to_vec(), format!("{name} of the environment names it")));
             }
         }
     }
     Ok(needs)
+}
+
+/// Whether a path is needed as it is spelled. What a directory is for, only who is given it knows; a link on the way to it
+/// is needed in any case.
+fn is_needed(followed: &Followed) -> bool {
+    followed.file().is_some() || followed.dir().is_some() && !followed.hops.is_empty()
 }

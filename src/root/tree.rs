@@ -41,6 +41,13 @@ pub struct Meta {
     pub stamp: (i128, i128),
 }
 
+impl Meta {
+    /// Whether everybody may read it.
+    pub fn is_for_all(&self) -> bool {
+        self.mode & 0o004 != 0
+    }
+}
+
 /// Name and value of an extended attribute.
 pub type Xattr = (Vec<u8>, Vec<u8>);
 
