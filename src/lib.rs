@@ -22,7 +22,7 @@
 //! let request =
 //!     Request { entry: "true".to_owned(), profiles: vec![Profile::builtin("base")?], ..Request::default() };
 //! let objects = Objects::new(&root);
-//! let closure = Closure::build(&root, &objects, &request)?;
+//! let closure = Closure::build(&objects, &request)?;
 //! let plan = Plan::build(&objects, &request, &closure, &Settings::default())?;
 //! let planned = Root::new(std::sync::Arc::new(PlannedTree::new(&plan, root.tree())));
 //! let findings = find(&Evidence::new(&objects, &closure, &planned, &plan.run, false))?;
@@ -63,3 +63,4 @@ pub mod profile;
 pub mod root;
 pub mod trust;
 pub mod verify;
+mod world;

@@ -119,12 +119,12 @@ pub(super) fn lost(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
 
 /// Whether a pattern of the user's brought a file in.
 fn is_asked_for(evidence: &Evidence<'_>, path: &RootPath) -> bool {
-    evidence.closure.reasons(path).any(|edge| matches!(edge.reason, Reason::Included { .. }))
+    evidence.closure.reasons(path).any(|edge| matches!(*edge.reason, Reason::Included { .. }))
 }
 
 /// A file of the image with this name.
 fn packed_as<'a>(evidence: &'a Evidence<'_>, name: &[u8]) -> Option<&'a RootPath> {
-    evidence.closure.nodes.keys().find(|path| path.name() == name)
+    evidence.closure.graph.nodes().keys().find(|path| path.name() == name)
 }
 
 fn says(missing: &Missing, cause: &Cause) -> String {

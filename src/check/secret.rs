@@ -89,7 +89,7 @@ fn holds_key(evidence: &Evidence<'_>, path: &RootPath, name: &str) -> Result<boo
         return Ok(false);
     }
     // Nobody's secret came with a package of the distribution; what its users write lies elsewhere (FHS 3.0, 4.1).
-    let is_packaged = evidence.closure.reasons(path).any(|edge| matches!(edge.reason, Reason::Companion { .. }));
+    let is_packaged = evidence.closure.reasons(path).any(|edge| matches!(*edge.reason, Reason::Companion { .. }));
     if is_packaged || memchr::memmem::find(&evidence.image.read(path, HEAD)?, MARK).is_none() {
         return Ok(false);
     }
@@ -97,7 +97,7 @@ fn holds_key(evidence: &Evidence<'_>, path: &RootPath, name: &str) -> Result<boo
 }
 
 fn is_named_exactly(evidence: &Evidence<'_>, path: &RootPath) -> bool {
-    evidence.closure.reasons(path).any(|edge| match &edge.reason {
+    evidence.closure.reasons(path).any(|edge| match &*edge.reason {
         Reason::Included { pattern } => RootPath::new(pattern).as_ref() == Some(path),
         Reason::Entry | Reason::Bin => true,
         _ => false,

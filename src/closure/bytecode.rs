@@ -2,8 +2,10 @@
 //! the builder left in `__pycache__` stays out: it holds times, and is taken for stale where those change.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::{Closure, DEFAULT_PATH, NodeKind, Reason, Request, Unmade};
+use super::rules::BYTECODE;
+use super::{Closure, DEFAULT_PATH, NodeKind, Note, Reason, Request, Unmade};
 use crate::error::Error;
 use crate::guest::{Guest, Interpreter, Refused};
 use crate::path::{RootPath, show};
@@ -72,7 +74,8 @@ impl Closure {
                 loaded.insert(path);
             }
             sources.retain(|source, real| loaded.contains(source) || loaded.contains(real));
-            self.notes.push(format!("{what}: a start loads {} of {all} Python sources", sources.len()));
+            let says = format!("{what}: a start loads {} of {all} Python sources", sources.len());
+            self.notes.push(Note::new("bytecode-used", what.clone(), says));
         }
         for program in interpreters {
             let own = own_version(&program);
@@ -84,12 +87,13 @@ impl Closure {
             for bytecode in made.bytecode {
                 let why = format!("bytecode of {}, made by {program} of the root ({what})", bytecode.source);
                 let kind = NodeKind::MadeFile { mode: BYTECODE_MODE, bytes: bytecode.bytes.into() };
-                self.add(Some(bytecode.source), bytecode.path, kind, Reason::Made { group: "Python bytecode", why });
+                let reason = Arc::new(Reason::Made { group: "Python bytecode", why });
+                self.graph.add(Some(&bytecode.source), &bytecode.path, kind, BYTECODE, &reason);
             }
             if made.not_compiled > 0 {
                 let (count, name) = (made.not_compiled, program.name());
-                self.notes
-                    .push(format!("Python sources without bytecode, which {} cannot compile: {count}", show(name)));
+                let says = format!("Python sources without bytecode, which {} cannot compile: {count}", show(name));
+                self.notes.push(Note::new("bytecode-not-compiled", program.to_string(), says));
             }
         }
         Ok(())
@@ -111,7 +115,7 @@ impl Closure {
     /// The sources in the image, with the real file of each.
     fn sources(&self, root: &Root) -> Result<BTreeMap<RootPath, RootPath>, Error> {
         let mut found = BTreeMap::new();
-        for (path, node) in self.nodes.iter().filter(|(path, _)| path.name().ends_with(b".py")) {
+        for (path, node) in self.graph.nodes().iter().filter(|(path, _)| path.name().ends_with(b".py")) {
             match node {
                 NodeKind::File(_) => {
                     found.insert(path.clone(), path.clone());
@@ -119,7 +123,7 @@ impl Closure {
                 // A module has its bytecode beside the name by which it is imported.
                 NodeKind::Link(..) => {
                     let followed = root.follow(path.as_bytes())?;
-                    let real = followed.file().map(|(real, _)| real).filter(|real| self.nodes.contains_key(real));
+                    let real = followed.file().map(|(real, _)| real).filter(|real| self.graph.contains(real));
                     found.extend(real.map(|real| (path.clone(), real.clone())));
                 }
                 _ => {}

@@ -1,11 +1,13 @@
 //! Why a path is in the image.
 
+use std::sync::Arc;
+
 use crate::elf::Priority;
 use crate::loader::{FoundBy, Via};
 use crate::path::{RootPath, show};
 
 /// Why a path is in the image.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
     /// What the image starts.
@@ -62,7 +64,7 @@ pub enum Reason {
         /// The path as it is used.
         path: Vec<u8>,
         /// Why the path is used.
-        to: Box<Reason>,
+        to: Arc<Reason>,
     },
     /// A path that is used goes through this directory and out again by `..`.
     PassedThrough {
@@ -137,21 +139,44 @@ impl Reason {
         }
     }
 
-    /// Whether another reason says nothing new beside this one: of a kind, and of patterns the same.
-    pub(super) fn is_like(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Included { pattern }, Self::Included { pattern: other }) => pattern == other,
-            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+    /// Orders reasons for one path: the lowest is the one that is shown. What a process surely does comes first, then
+    /// the user's words, then what belongs to an application or package, then profiles.
+    pub fn rank(&self) -> u8 {
+        match self {
+            Self::Entry => 0,
+            Self::Bin => 1,
+            Self::Shebang | Self::EnvCommand => 2,
+            Self::Interpreter => 3,
+            Self::Needed { .. } => 4,
+            Self::Preload | Self::Audit => 5,
+            Self::LoaderReads => 6,
+            Self::Variant { .. } => 7,
+            Self::Dlopen { .. } => 8,
+            Self::Opens { .. } => 9,
+            Self::Command { .. } => 10,
+            Self::Home { .. } | Self::Made { .. } => 11,
+            Self::Included { .. } => 12,
+            Self::Companion { .. } => 13,
+            Self::Names { .. } => 14,
+            Self::Configured { .. } => 15,
+            Self::Profile { .. } => 16,
+            Self::Hop { to, .. } => to.rank(),
+            Self::PassedThrough { .. } => 17,
         }
     }
 
-    /// Whether a profile is behind it.
-    pub fn is_profile(&self) -> bool {
+    /// The profile behind it.
+    pub fn profile(&self) -> Option<&str> {
         match self {
-            Self::Profile { .. } | Self::Configured { .. } => true,
-            Self::Hop { to, .. } => to.is_profile(),
-            _ => false,
+            Self::Profile { profile, .. } | Self::Configured { profile, .. } => Some(profile),
+            Self::Hop { to, .. } => to.profile(),
+            _ => None,
         }
+    }
+
+    /// True if a profile is behind it.
+    pub fn is_profile(&self) -> bool {
+        self.profile().is_some()
     }
 
     /// One clause that fits after "because"; `from` is whoever asks for it.

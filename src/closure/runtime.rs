@@ -44,7 +44,8 @@ impl Closure {
             let own = home.clone();
             let is_file = |node: &NodeKind| matches!(node, NodeKind::File(_));
             let found = self
-                .nodes
+                .graph
+                .nodes()
                 .iter()
                 .filter(move |(path, node)| is_file(node) && path.name().ends_with(end) && !path.is_within(&own));
             found.map(|(path, _)| path.clone())
@@ -58,7 +59,7 @@ impl Closure {
         }
         let single: Vec<RootPath> = files(b".class").collect();
         let is_of_classes = |dir: &&RootPath| single.iter().any(|class| class.is_within(dir));
-        classes.extend(self.homes.iter().filter(is_of_classes).cloned());
+        classes.extend(self.claimed.iter().filter(is_of_classes).cloned());
         Ok(JavaRuntime { home, classes, nested })
     }
 }

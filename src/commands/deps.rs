@@ -114,7 +114,7 @@ pub(crate) fn run(options: &Options) -> Result<Deps, Error> {
     let (root, adopted) = (&subject.root, subject.adopted(&options.root));
     let objects = Objects::new(root);
     let request = Request { processes_only: true, ..super::request(&adopted, std::slice::from_ref(&options.entry))? };
-    let closure = Closure::build(root, &objects, &request)?;
+    let closure = Closure::build(&objects, &request)?;
     let mut processes =
         closure.processes.iter().map(|started| &started.process).filter(|process| process.inherited == 0);
     let Some(first) = processes.next() else {

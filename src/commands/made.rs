@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::contents::{ImageOptions, PycOption};
 use super::subject::{Subject, Watch};
-use crate::closure::{Closure, JavaRuntime, Pyc, Request, Unmade};
+use crate::closure::{Closure, JavaRuntime, Note, Pyc, Request, Unmade};
 use crate::error::Error;
 use crate::guest::{Guest, Refused, Runtime, link};
 use crate::loader::Objects;
@@ -54,7 +54,7 @@ pub(crate) fn linked(
         Err(Refused(why)) => return unmade(&why),
     };
     // What is wrong with the entry is told where its closure is wanted.
-    let Ok(closure) = Closure::build(&subject.root, &Objects::new(&subject.root), request) else {
+    let Ok(closure) = Closure::build(&Objects::new(&subject.root), request) else {
         return Ok(Linked::default());
     };
     let Some(java) = closure.java_runtime(&subject.root)? else {
@@ -112,8 +112,9 @@ pub(crate) fn closure(
     (image, linked): (&ImageOptions, &Linked),
     watch: &Watch<'_>,
 ) -> Result<Closure, Error> {
-    let mut closure = Closure::build(&subject.root, objects, request)?;
-    closure.notes.extend(linked.notes.iter().cloned());
+    let mut closure = Closure::build(objects, request)?;
+    let note = |says: &String| Note::new("jlink-all-modules", "--jlink", says.clone());
+    closure.notes.extend(linked.notes.iter().map(note));
     closure.unmade.extend(linked.unmade.iter().cloned());
     let which = match image.pyc.unwrap_or_default() {
         PycOption::None => return Ok(closure),

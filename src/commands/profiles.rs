@@ -86,8 +86,8 @@ fn faults(profile: &Profile, example: &Example) -> Result<Vec<String>, Error> {
         tree.file(&path.to_string(), 0o644, text.clone());
     }
     let closure = Closure::of_profile(&Root::new(Arc::new(tree)), profile)?;
-    let absent = example.packs.iter().filter(|path| !closure.nodes.contains_key(path));
-    let extra = example.leaves.iter().filter(|path| closure.nodes.contains_key(path));
+    let absent = example.packs.iter().filter(|path| !closure.graph.contains(path));
+    let extra = example.leaves.iter().filter(|path| closure.graph.contains(path));
     let absent = absent.map(|path| format!("{path} is not packed"));
     Ok(absent.chain(extra.map(|path| format!("{path} is packed"))).collect())
 }

@@ -75,7 +75,8 @@ pub(crate) fn run(options: &Options) -> Result<Why, Error> {
         let mut links = closure.why(&path);
         // A directory is in because of what lies in it.
         if links.is_empty()
-            && let Some((inside, _)) = closure.nodes.range(path.clone()..).find(|(node, _)| node.is_within(&path))
+            && let Some((inside, _)) =
+                closure.graph.nodes().range(path.clone()..).find(|(node, _)| node.is_within(&path))
         {
             links = closure.why(inside);
         }

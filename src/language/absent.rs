@@ -5,9 +5,7 @@
 use super::{Call, Needs, app, python};
 use crate::error::Error;
 use crate::path::RootPath;
-
-/// Directories whose own directories are homes of applications, when one is looked for.
-const FOLDERS: [&str; 6] = ["/", "/srv", "/opt", "/usr/src", "/home", "/var/www"];
+use crate::world::tables::system;
 
 /// What only a running system has.
 const KERNELS: [&str; 4] = ["/dev/", "/proc/", "/sys/", "/run/"];
@@ -208,7 +206,7 @@ fn is_command(call: &Call<'_>, word: &str) -> Result<bool, Error> {
 
 /// The first home of an application in which something is there.
 fn workdir(call: &Call<'_>, is_in: impl Fn(&RootPath) -> Result<bool, Error>) -> Result<Option<RootPath>, Error> {
-    for folder in FOLDERS.iter().filter_map(RootPath::new) {
+    for folder in system().application_parents.iter().filter_map(RootPath::new) {
         let Some(folder) = call.root.follow(folder.as_bytes())?.dir().cloned() else { continue };
         for name in call.root.list(&folder)? {
             let dir = folder.join(&name);

@@ -1,82 +1,26 @@
 //! The application itself: the directory that a script lies in, or that the program is started in.
 
-use super::{Call, Home, Without};
+use std::rc::Rc;
+
+use super::{Call, Claim, Scope, Without};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::Root;
-
-/// Directories that hold a system, not an application.
-const WIDE: &[&str] = &[
-    "/",
-    "/bin",
-    "/boot",
-    "/dev",
-    "/etc",
-    "/home",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/media",
-    "/mnt",
-    "/opt",
-    "/proc",
-    "/root",
-    "/run",
-    "/sbin",
-    "/srv",
-    "/sys",
-    "/tmp",
-    "/usr",
-    "/usr/bin",
-    "/usr/games",
-    "/usr/lib",
-    "/usr/lib64",
-    "/usr/libexec",
-    "/usr/local",
-    "/usr/local/bin",
-    "/usr/local/lib",
-    "/usr/local/sbin",
-    "/usr/local/share",
-    "/usr/sbin",
-    "/usr/share",
-    "/var",
-    "/var/lib",
-    "/var/log",
-    "/var/tmp",
-    "/var/www",
-];
-/// What tools leave in an application's directory, by name.
-const LEFTOVERS: &[&str] = &[
-    ".git",
-    ".hg",
-    ".svn",
-    ".github",
-    ".gitlab",
-    ".idea",
-    ".vscode",
-    ".tox",
-    ".nox",
-    ".pytest_cache",
-    ".mypy_cache",
-    ".ruff_cache",
-    "__pycache__",
-    ".DS_Store",
-    ".nyc_output",
-];
+use crate::world::tables::system;
 
 /// Whether a directory holds so much else that it is nobody's application.
 pub(super) fn is_wide(dir: &RootPath) -> bool {
-    WIDE.iter().any(|wide| wide.as_bytes() == dir.as_bytes()) || is_program_dir(dir)
+    system().shared.contain(dir) || is_program_dir(dir)
 }
 
 /// Whether programs lie here side by side.
 fn is_program_dir(dir: &RootPath) -> bool {
-    matches!(dir.name(), b"bin" | b"sbin" | b".bin" | b"Scripts")
+    system().program_names.iter().any(|name| name.as_bytes() == dir.name())
 }
 
 /// Whether an entry is left by a tool, not a part of the application.
 pub(super) fn is_leftover(path: &RootPath) -> bool {
-    LEFTOVERS.iter().any(|name| name.as_bytes() == path.name())
+    system().leftovers.iter().any(|name| name.as_bytes() == path.name())
 }
 
 /// The directories of an application: that of its script, and the one it is started in.
@@ -115,20 +59,22 @@ pub(super) fn alone(call: &Call<'_>) -> Result<Option<String>, Error> {
     }))
 }
 
-/// A home of the application, with what else of it is left out.
-pub(super) fn home(dir: RootPath, group: &'static str, more: Without) -> Home {
+/// A claim on the directory of an application, with what its language leaves out of it.
+pub(super) fn home(dir: RootPath, group: &'static str, more: Without) -> Claim {
     let why = format!("{dir} is the application's directory");
-    Home {
-        dir,
-        without: Box::new(move |root: &Root, path: &RootPath| is_leftover(path) || more(root, path)),
-        group,
-        why,
-    }
+    let without = Rc::new(move |root: &Root, path: &RootPath| is_leftover(path) || more(root, path));
+    Claim { dir, without, group, why, scope: Scope::Application }
 }
 
-/// The homes of an application that nothing more is known of.
-pub(super) fn plain_homes(call: &Call<'_>, group: &'static str) -> Result<Vec<Home>, Error> {
-    Ok(dirs(call)?.into_iter().map(|dir| home(dir, group, Box::new(|_, _| false))).collect())
+/// Claims on the directories of an application of a known language, which leaves nothing out of them.
+pub(super) fn whole_claims(call: &Call<'_>, group: &'static str) -> Result<Vec<Claim>, Error> {
+    Ok(dirs(call)?.into_iter().map(|dir| home(dir, group, Rc::new(|_, _| false))).collect())
+}
+
+/// Claims on the directories of an application of an unknown kind: they give way to the claim of a language.
+pub(super) fn plain_claims(call: &Call<'_>, group: &'static str) -> Result<Vec<Claim>, Error> {
+    let plain = |claim: Claim| Claim { scope: Scope::Plain, ..claim };
+    Ok(whole_claims(call, group)?.into_iter().map(plain).collect())
 }
 
 #[cfg(test)]

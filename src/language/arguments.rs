@@ -1,8 +1,10 @@
 //! Words of the command that name files: a configuration, a jar, a directory to be served; and files that the environment
 //! names.
 
+use std::rc::Rc;
+
 use super::app::is_wide;
-use super::{Call, Home, Needs};
+use super::{Call, Claim, Needs, Scope};
 use crate::error::Error;
 use crate::root::Followed;
 
@@ -24,9 +26,10 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
                 needs.paths.push((call.spelled(part), why.clone()));
             }
             if let Some(dir) = followed.dir().filter(|dir| part.starts_with('/') && !is_wide(dir)) {
-                needs.homes.push(Home {
+                needs.claims.push(Claim {
                     dir: dir.clone(),
-                    without: Box::new(|_, path| super::app::is_leftover(path)),
+                    without: Rc::new(|_, path| super::app::is_leftover(path)),
+                    scope: Scope::Application,
                     group: "arguments",
                     why,
                 });

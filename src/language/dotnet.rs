@@ -2,12 +2,13 @@
 //! picks, and what they open by name (dotnet/runtime, docs/design/features: `host-components.md`, `host-probing.md`).
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde::Deserialize;
 
 use super::dotnet_host::{Framework, RollForward, RuntimeConfig, Version};
 use super::node_packages::Platform;
-use super::{Call, Home, Needs, app, dotnet_bundle};
+use super::{Call, Claim, Needs, Scope, app, dotnet_bundle};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{Root, RootGlob};
@@ -129,7 +130,13 @@ fn sdk(call: &Call<'_>, installation: RootPath, needs: &mut Needs) {
         "`dotnet {word}` is a command of the SDK: all of {installation} is packed; to run an application name its dll"
     ));
     let why = format!("{installation} is the installation of .NET");
-    needs.homes.push(Home { dir: installation, without: Box::new(|_, _| false), group: ".NET", why });
+    needs.claims.push(Claim {
+        dir: installation,
+        without: Rc::new(|_, _| false),
+        group: ".NET",
+        why,
+        scope: Scope::Own,
+    });
 }
 
 /// The dll that a program starts: its name stands in the program, relative to it.
@@ -190,9 +197,9 @@ fn application(call: &Call<'_>, found: &App, needs: &mut Needs) -> Result<(), Er
     }
     for above in [Some(dir.clone()), Some(call.cwd.clone())].into_iter().flatten() {
         let Some(real) = call.dir(&above.to_string())?.filter(|dir| !app::is_wide(dir)) else { continue };
-        if !needs.homes.iter().any(|home| real.is_within(&home.dir)) {
+        if !needs.claims.iter().any(|home| real.is_within(&home.dir)) {
             let spares = Spares { debuggers: config.includes_lenient() };
-            needs.homes.push(home(call, spares, real, "application", "the application's directory"));
+            needs.claims.push(home(call, spares, real, "application", "the application's directory"));
         }
     }
     if app::is_wide(&dir) {
@@ -233,7 +240,7 @@ fn single_file(
     }
     let unpacked = call.env.get("DOTNET_BUNDLE_EXTRACT_BASE_DIR").map_or(Ok(None), |word| call.dir(word))?;
     if let Some(unpacked) = unpacked.filter(|dir| !app::is_wide(dir)) {
-        needs.homes.push(home(
+        needs.claims.push(home(
             call,
             Spares::default(),
             unpacked,
@@ -250,7 +257,7 @@ fn single_file(
     let dir = real.parent().unwrap_or_else(RootPath::root);
     for own in [&dir, call.cwd] {
         if let Some(own) = call.dir(&own.to_string())?.filter(|dir| !app::is_wide(dir)) {
-            needs.homes.push(home(call, Spares::default(), own, "application", "the application's directory"));
+            needs.claims.push(home(call, Spares::default(), own, "application", "the application's directory"));
         }
     }
     opened(call, &config, &format!("{real} is a single-file program of .NET"), &dir, needs)
@@ -268,7 +275,7 @@ fn shared(
     let hosts = installation.join(b"host").join(b"fxr");
     match versions(call.root, &hosts)?.into_iter().max_by(|one, other| one.0.cmp(&other.0)) {
         Some((_, dir)) => {
-            needs.homes.push(home(call, Spares::default(), dir, ".NET", "the host of .NET that picks the frameworks"))
+            needs.claims.push(home(call, Spares::default(), dir, ".NET", "the host of .NET that picks the frameworks"))
         }
         None => needs.notes.push(format!("{hosts} holds no version of the host")),
     }
@@ -315,7 +322,7 @@ fn shared(
     for (name, dir) in &picked {
         let version = Version::parse(&String::from_utf8_lossy(dir.name()));
         let spares = Spares { debuggers: version.is_some_and(|version| version.is_lenient()) };
-        needs.homes.push(home(
+        needs.claims.push(home(
             call,
             spares,
             dir.clone(),
@@ -432,7 +439,7 @@ fn opened(call: &Call<'_>, config: &RuntimeConfig, sign: &str, dir: &RootPath, n
             let above = file.parent().filter(|dir| !app::is_wide(dir));
             match above.filter(|_| name == "DOTNET_STARTUP_HOOKS") {
                 Some(above) => {
-                    needs.homes.push(home(call, Spares::default(), above, ".NET", &format!("{name} names {word}")))
+                    needs.claims.push(home(call, Spares::default(), above, ".NET", &format!("{name} names {word}")))
                 }
                 None => needs.files.push((file, format!("{name} names it"))),
             }
@@ -463,7 +470,7 @@ fn machine(call: &Call<'_>) -> String {
     }
 }
 
-fn home(call: &Call<'_>, spares: Spares, dir: RootPath, group: &'static str, what: &str) -> Home {
+fn home(call: &Call<'_>, spares: Spares, dir: RootPath, group: &'static str, what: &str) -> Claim {
     let why = format!("{dir} is {what}");
     let (machine, is_musl) = (machine(call), call.is_musl);
     let dumps = ["DOTNET_DbgEnableMiniDump", "COMPlus_DbgEnableMiniDump"];
@@ -478,7 +485,7 @@ fn home(call: &Call<'_>, spares: Spares, dir: RootPath, group: &'static str, wha
             || spares.debuggers && (is_debugger || is_tracer)
             || is_asset && is_foreign(&String::from_utf8_lossy(name), &machine, is_musl)
     };
-    Home { dir, without: Box::new(without), group, why }
+    Claim { dir, without: Rc::new(without), group, why, scope: Scope::Own }
 }
 
 /// Whether a runtime identifier (`win-x64`, `linux-musl-arm64`, `unix`) is for another machine than the image's.

@@ -2,8 +2,9 @@
 //! Specification, "Main Attributes"; java(1)).
 
 use std::io::{Cursor, Read};
+use std::rc::Rc;
 
-use super::{Call, Home, Needs, app};
+use super::{Call, Claim, Needs, Scope, app};
 use crate::error::Error;
 use crate::path::{RootPath, show};
 use crate::root::Root;
@@ -40,11 +41,12 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     // Java 8 keeps its runtime one level below a JDK.
     let home = if is_runtime(&home)? { home } else { return Ok(needs) };
     let (dir, real_home) = (home.clone(), home.clone());
-    needs.homes.push(Home {
+    needs.claims.push(Claim {
         why: format!("the Java runtime that {path} belongs to"),
-        without: Box::new(move |_, path| is_not_run(&dir, path)),
+        without: Rc::new(move |_, path| is_not_run(&dir, path)),
         dir: home,
         group: "Java runtime",
+        scope: Scope::Own,
     });
     // What draws text needs a font, be it for a picture on a server (java.desktop).
     if call.root.follow(real_home.join(b"lib").join(b"libfontmanager.so").as_bytes())?.file().is_some() {
@@ -87,7 +89,13 @@ fn class_path(call: &Call<'_>, word: &str, needs: &mut Needs) -> Result<(), Erro
         jar(call.root, &spelled, &why, needs)?;
     } else if let Some(dir) = call.dir(word)?.filter(|dir| !app::is_wide(dir)) {
         needs.paths.push((spelled, why.clone()));
-        needs.homes.push(Home { dir, without: Box::new(|_, path| app::is_leftover(path)), group: "application", why });
+        needs.claims.push(Claim {
+            dir,
+            without: Rc::new(|_, path| app::is_leftover(path)),
+            group: "application",
+            why,
+            scope: Scope::Application,
+        });
     }
     Ok(())
 }
@@ -104,7 +112,13 @@ fn jar(root: &Root, path: &[u8], why: &str, needs: &mut Needs) -> Result<(), Err
             let place = resolved(&path, name.as_bytes());
             let why = format!("the manifest of {} names it", show(&path));
             if let Some(dir) = root.follow(&place)?.dir().filter(|dir| !app::is_wide(dir)).cloned() {
-                needs.homes.push(Home { dir, without: Box::new(|_, _| false), group: "application", why: why.clone() });
+                needs.claims.push(Claim {
+                    dir,
+                    without: Rc::new(|_, _| false),
+                    group: "application",
+                    why: why.clone(),
+                    scope: Scope::Application,
+                });
             }
             open.push((place, why));
         }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use memchr::memmem::find_iter;
 
-use super::{Call, Command, Library, Needs, Start, app, shell};
+use super::{Call, Certainty, Command, Library, Needs, Start, app};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, Visit};
+use crate::world::program_in_path;
 
 /// What Python code calls with a program, or with a text for a shell (the modules `subprocess`, `os`, `shutil`, `asyncio`).
 const PYTHON_STARTS: [&str; 17] = [
@@ -153,12 +154,16 @@ impl Named {
         for (text, (path, line)) in &self.starts {
             let why = format!("{path} starts it in line {line}");
             if !text.contains(|c: char| c.is_whitespace() || "|&;<>()$`".contains(c)) {
-                if let Some(program) = shell::program(call.root, call.path, text)? {
-                    needs.commands.push(Command { name: program.to_string(), why });
+                if let Some(program) = program_in_path(call.root, call.path, text)? {
+                    needs.commands.push(Command { name: program.to_string(), certainty: Certainty::Likely, why });
                 }
-            } else if shell::program(call.root, call.path, "/bin/sh")?.is_some() {
+            } else if program_in_path(call.root, call.path, "/bin/sh")?.is_some() {
                 let words = ["/bin/sh", "-c", text].map(str::to_owned).to_vec();
-                needs.starts.push(Start { is_exec: false, is_sure: false, ..Start::of(call, words, why) });
+                needs.starts.push(Start {
+                    is_exec: false,
+                    certainty: Certainty::Likely,
+                    ..Start::of(call, words, why)
+                });
             }
         }
         for (name, (path, line)) in &self.opens {

@@ -34,6 +34,7 @@ mod started;
 mod wrapper;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use crate::elf::Target;
 use crate::error::Error;
@@ -69,51 +70,79 @@ pub struct Call<'a> {
     pub is_musl: bool,
 }
 
-/// Says of a path below a home that it is surely not needed at run time.
-pub type Without = Box<dyn Fn(&Root, &RootPath) -> bool>;
+/// How sure it is that a program is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Certainty {
+    /// A word happens to name a program.
+    Possible,
+    /// A source contains a literal call of it.
+    Likely,
+    /// It is the entry, or a program that surely runs executes it.
+    Sure,
+}
 
-/// A directory that belongs to a call: all of it comes, but for what is left out.
-pub struct Home {
+/// True for a path below a claimed directory that nothing needs at run time.
+pub type Without = Rc<dyn Fn(&Root, &RootPath) -> bool>;
+
+/// How much a claim says of its directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// An application of an unknown kind: the claim gives way to the claims of languages in the same application.
+    Plain,
+    /// The directory of an application, as its language sees it.
+    Application,
+    /// A directory of the language itself: its library, installed packages.
+    Own,
+}
+
+/// A directory that belongs to a launch. All of it is packed, except what its owner leaves out.
+#[derive(Clone)]
+pub struct Claim {
     /// The directory.
     pub dir: RootPath,
-    /// What is left out.
+    /// Leaves out what nothing needs.
     pub without: Without,
+    /// How much the claim says.
+    pub scope: Scope,
     /// The group under which the report counts it, such as `Python packages`.
     pub group: &'static str,
     /// Why it is needed.
     pub why: String,
 }
 
-/// A program that a call starts.
+/// A program that a launch may start, with unknown arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
     /// Its path, or a name to be looked up in PATH.
     pub name: String,
+    /// How sure it is.
+    pub certainty: Certainty,
     /// Why it is needed.
     pub why: String,
 }
 
-/// A command that a call starts with words, and the circumstances that it gives it.
+/// A program that a launch starts, as it is given to execve(2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {
     /// The program and its arguments.
     pub words: Vec<String>,
-    /// The directory it is started in.
+    /// Its working directory.
     pub cwd: RootPath,
     /// Its environment, as far as it is known.
     pub env: BTreeMap<String, String>,
-    /// Whether it takes the place of what starts it.
+    /// True if every run of the launch comes to it and does nothing else after it.
     pub is_exec: bool,
-    /// Whether what it lacks is worth a word.
-    pub is_sure: bool,
+    /// How sure it is, if the launch itself is sure.
+    pub certainty: Certainty,
     /// Why it is needed.
     pub why: String,
 }
 
 impl Start {
-    /// A command that takes the place of a call, in the circumstances of that.
+    /// A program that takes the place of the launch, in the same directory and environment.
     fn of(call: &Call<'_>, words: Vec<String>, why: String) -> Self {
-        Self { words, cwd: call.cwd.clone(), env: call.env.clone(), is_exec: true, is_sure: true, why }
+        let (cwd, env) = (call.cwd.clone(), call.env.clone());
+        Self { words, cwd, env, is_exec: true, certainty: Certainty::Sure, why }
     }
 }
 
@@ -128,78 +157,98 @@ pub struct Library {
     pub why: String,
 }
 
-/// What a language asks for.
+/// What a launch needs.
 #[derive(Default)]
 pub struct Needs {
-    /// Directories.
-    pub homes: Vec<Home>,
-    /// Single files and directories as they are, with why.
+    /// Directories that belong to it.
+    pub claims: Vec<Claim>,
+    /// Single files and directories by their real paths, with the reason.
     pub files: Vec<(RootPath, String)>,
-    /// Files and directories by the paths that are used for them, with the links on their way, and why.
+    /// Files and directories by the paths that are used for them, with the symlinks on the way, and the reason.
     pub paths: Vec<(Vec<u8>, String)>,
-    /// Programs that are started.
+    /// Programs that it may start.
     pub commands: Vec<Command>,
-    /// Another call that this one turns into: words that start a program.
-    pub calls: Vec<Vec<String>>,
-    /// Programs that are started with words of their own.
+    /// Programs that it starts with known arguments.
     pub starts: Vec<Start>,
     /// Libraries that are opened by name in the process of the interpreter.
     pub libraries: Vec<Library>,
-    /// What would be started and is not there.
+    /// Programs that it would start and that are missing.
     pub unstarted: Vec<Unstarted>,
-    /// What the call would run and is not there.
+    /// Applications that it would run and that are missing.
     pub absent: Vec<Absent>,
-    /// Profiles, with the sign of each.
+    /// Profiles, with the evidence for each.
     pub profiles: Vec<(&'static str, String)>,
-    /// What the user should hear.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 
-impl Needs {
-    fn join(&mut self, other: Self) {
-        self.homes.extend(other.homes);
-        self.files.extend(other.files);
-        self.paths.extend(other.paths);
-        self.commands.extend(other.commands);
-        self.calls.extend(other.calls);
-        self.starts.extend(other.starts);
-        self.libraries.extend(other.libraries);
-        self.unstarted.extend(other.unstarted);
-        self.absent.extend(other.absent);
-        self.profiles.extend(other.profiles);
-        self.notes.extend(other.notes);
-    }
+/// A language: it recognises its own launches, and says what such a launch needs.
+pub struct Language {
+    /// Its name, which is the id of its rule.
+    pub id: &'static str,
+    /// One sentence for `slimroot explain rule:ID`.
+    pub about: &'static str,
+    /// What a launch needs; nothing for a launch of another language.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub needs: fn(&Call<'_>) -> Result<Needs, Error>,
 }
-
-/// What a language says of a call; nothing of one that is not its own.
-type Language = fn(&Call<'_>) -> Result<Needs, Error>;
 
 /// Every language.
-const LANGUAGES: &[Language] = &[
-    absent::find,
-    arguments::find,
-    dotnet::find,
-    java::find,
-    node::find,
-    perl::find,
-    php::find,
-    python::find,
-    ruby::find,
-    shell::find,
-    wrapper::find,
+pub const LANGUAGES: &[Language] = &[
+    Language {
+        id: "missing-application",
+        about: "Reports the script, jar or module that a command names and that is not in the root.",
+        needs: absent::find,
+    },
+    Language {
+        id: "arguments",
+        about: "Packs the files and directories that arguments and environment variables of a launch name.",
+        needs: arguments::find,
+    },
+    Language {
+        id: "dotnet",
+        about: "Packs a .NET application with the frameworks that its host selects.",
+        needs: dotnet::find,
+    },
+    Language {
+        id: "java",
+        about: "Packs the Java runtime of a launch, its class path, and the jars that manifests name.",
+        needs: java::find,
+    },
+    Language {
+        id: "node",
+        about: "Packs a Node application and the packages that its dependencies lead to, without development packages.",
+        needs: node::find,
+    },
+    Language {
+        id: "perl",
+        about: "Packs a Perl application with the directories of its load path.",
+        needs: perl::find,
+    },
+    Language {
+        id: "php",
+        about: "Packs a PHP application with its include path, without development packages.",
+        needs: php::find,
+    },
+    Language {
+        id: "python",
+        about: "Packs Python's standard library, installed packages, virtual environment and the application.",
+        needs: python::find,
+    },
+    Language { id: "ruby", about: "Packs a Ruby application with its gems and load path.", needs: ruby::find },
+    Language {
+        id: "shell",
+        about: "Reads shell scripts: the programs they start, the files they source, the directory they lie in.",
+        needs: shell::find,
+    },
+    Language {
+        id: "wrapper",
+        about: "Follows programs that start the command in their arguments, such as env, tini, timeout or su-exec.",
+        needs: wrapper::find,
+    },
 ];
-
-/// What a call needs, by every language that knows it.
-///
-/// # Errors
-/// `unreadable`.
-pub fn needs(call: &Call<'_>) -> Result<Needs, Error> {
-    let mut all = Needs::default();
-    for language in LANGUAGES {
-        all.join(language(call)?);
-    }
-    Ok(all)
-}
 
 impl Call<'_> {
     /// The program among those started whose real file has a name that fits; its path as called.

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::node_packages::{MODULES, Platform, Unneeded, is_source, unneeded};
-use super::{Call, Command, Home, Needs, app, literals, node_flags as flags, node_pnp as pnp, node_shared as shared};
+use super::{
+    Call, Certainty, Claim, Command, Needs, Scope, app, literals, node_flags as flags, node_pnp as pnp,
+    node_shared as shared,
+};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, Root, Visit};
@@ -67,15 +70,21 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         for package in shared::named(call.root, &sources)? {
             let why = "code of the application names this module of the distribution".to_owned();
             match call.root.meta(&package)?.is_some_and(|meta| meta.kind == FileKind::Dir) {
-                true => needs.homes.push(Home { dir: package, without: Box::new(|_, _| false), group: "modules", why }),
+                true => needs.claims.push(Claim {
+                    dir: package,
+                    without: Rc::new(|_, _| false),
+                    group: "modules",
+                    why,
+                    scope: Scope::Own,
+                }),
                 false => needs.files.push((package, why)),
             }
         }
     }
-    needs.homes.extend(kept.into_iter().map(|dir| home(dir, &unneeded, keeps_maps)));
+    needs.claims.extend(kept.into_iter().map(|dir| home(dir, &unneeded, keeps_maps)));
     if words.runs_shell {
         let why = "code of the application runs a shell (child_process)".to_owned();
-        needs.commands.push(Command { name: "/bin/sh".to_owned(), why });
+        needs.commands.push(Command { name: "/bin/sh".to_owned(), certainty: Certainty::Likely, why });
     }
     Ok(needs)
 }
@@ -123,7 +132,13 @@ fn starts(call: &Call<'_>, needs: &mut Needs) -> Result<BTreeSet<RootPath>, Erro
     for (path, why) in loaded.data {
         match call.root.meta(&path)?.is_some_and(|meta| meta.kind == FileKind::Dir) {
             true if app::is_wide(&path) => {}
-            true => needs.homes.push(Home { dir: path, without: Box::new(|_, _| false), group: "application", why }),
+            true => needs.claims.push(Claim {
+                dir: path,
+                without: Rc::new(|_, _| false),
+                group: "application",
+                why,
+                scope: Scope::Application,
+            }),
             false => needs.files.push((path, why)),
         }
     }
@@ -145,14 +160,14 @@ pub(super) fn is_shim(call: &Call<'_>) -> bool {
     dir.is_some_and(|dir| dir.name() == b".bin" && dir.parent().is_some_and(|above| above.name() == MODULES))
 }
 
-fn home(dir: RootPath, unneeded: &Rc<Unneeded>, keeps_maps: bool) -> Home {
+fn home(dir: RootPath, unneeded: &Rc<Unneeded>, keeps_maps: bool) -> Claim {
     let unneeded = Rc::clone(unneeded);
     let why = format!("{dir} is the application's directory");
     let without = move |root: &Root, path: &RootPath| {
         let is_map = !keeps_maps && path.name().ends_with(b".map");
         app::is_leftover(path) || is_map || unneeded.holds(root, path)
     };
-    Home { dir, without: Box::new(without), group: "application", why }
+    Claim { dir, without: Rc::new(without), group: "application", why, scope: Scope::Application }
 }
 
 /// The nearest directory above with a package.json, unless that is no application's.

@@ -1,6 +1,8 @@
 //! Perl: the application's directory, and where it says that modules of its own lie: PERL5LIB, `-I`, `use lib`, `@INC`,
 //! local::lib; files that it loads by path, and programs that it starts. Where modules are installed is the profile's.
 
+use std::rc::Rc;
+
 use super::started::{self, Manner};
 use super::{Call, Needs, app};
 use crate::error::Error;
@@ -28,7 +30,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         return Ok(Needs::default());
     };
     let mut needs = Needs {
-        homes: app::plain_homes(call, "application")?,
+        claims: app::whole_claims(call, "application")?,
         notes: app::alone(call)?.into_iter().collect(),
         profiles: vec![("perl", format!("{program} is started"))],
         ..Needs::default()
@@ -43,7 +45,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     for word in call.args.iter().filter(|word| word.ends_with(".psgi")) {
         let psgi = call.file(word)?;
         let dir = psgi.iter().filter_map(RootPath::parent).find(|dir| !app::is_wide(dir));
-        needs.homes.extend(dir.map(|dir| app::home(dir, "application", Box::new(|_, _| false))));
+        needs.claims.extend(dir.map(|dir| app::home(dir, "application", Rc::new(|_, _| false))));
         scripts.extend(psgi);
     }
     let mut at = 0;
@@ -72,10 +74,10 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     }
     for dir in dirs.iter().filter(|dir| !dir.is_empty()) {
         if let Some(dir) = call.dir(dir)?.filter(|dir| !app::is_wide(dir)) {
-            needs.homes.push(app::home(dir, "application", Box::new(|_, _| false)));
+            needs.claims.push(app::home(dir, "application", Rc::new(|_, _| false)));
         }
     }
-    let sources: Vec<RootPath> = needs.homes.iter().map(|home| home.dir.clone()).collect();
+    let sources: Vec<RootPath> = needs.claims.iter().map(|home| home.dir.clone()).collect();
     started::ask(call, &MANNER, &sources, &scripts, &mut needs)?;
     Ok(needs)
 }

@@ -3,6 +3,7 @@
 //! a file of its own. Extensions and configuration are the profile's.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use super::started::{self, Manner};
 use super::{Call, Needs, Start, app, php_fpm};
@@ -37,11 +38,11 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
                 .notes
                 .push(format!("{} packages that Composer has installed for development are left out", dev.len()));
         }
-        needs.homes.push(app::home(dir, "application", Box::new(move |_, path| dev.contains(path))));
+        needs.claims.push(app::home(dir, "application", Rc::new(move |_, path| dev.contains(path))));
     }
     for dir in call.env.get("PHP_INI_SCAN_DIR").iter().flat_map(|list| list.split(':')) {
         if let Some(dir) = call.dir(dir)?.filter(|dir| !dir.is_root() && !app::is_wide(dir)) {
-            needs.homes.push(app::home(dir, "application", Box::new(|_, _| false)));
+            needs.claims.push(app::home(dir, "application", Rc::new(|_, _| false)));
         }
     }
     options(call, &mut needs)?;
@@ -51,7 +52,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     if call.scripts.first().is_some_and(|script| script.name().starts_with(b"composer")) {
         composer_script(call, &mut needs)?;
     }
-    let own: Vec<RootPath> = needs.homes.iter().map(|home| home.dir.clone()).collect();
+    let own: Vec<RootPath> = needs.claims.iter().map(|home| home.dir.clone()).collect();
     let scripts: Vec<RootPath> = call.script()?.into_iter().collect();
     started::ask(call, &MANNER, &own, &scripts, &mut needs)?;
     Ok(needs)

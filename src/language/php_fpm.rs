@@ -2,6 +2,7 @@
 //! their settings load (the manual, FPM configuration; it makes none of the directories).
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use super::{Call, Needs, app, php};
 use crate::error::Error;
@@ -107,7 +108,7 @@ fn setting(call: &Call<'_>, file: &RootPath, key: &str, value: &str, needs: &mut
     if matches!(key, "chdir" | "chroot")
         && let Some(dir) = call.dir(value)?.filter(|dir| !app::is_wide(dir))
     {
-        needs.homes.push(app::home(dir, "application", Box::new(|_, _| false)));
+        needs.claims.push(app::home(dir, "application", Rc::new(|_, _| false)));
     }
     if of_php.is_some_and(|name| php::LOADED.contains(&name))
         && let Some(loaded) = call.file(value)?

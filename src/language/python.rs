@@ -2,10 +2,11 @@
 //! what is surely not needed (PEP 405; Modules/getpath.py; the `site` module's documentation).
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::python_text::Texts;
-use super::{Call, Command, Home, Needs, app, python_server};
+use super::{Call, Certainty, Claim, Command, Needs, Scope, app, python_server};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, Root};
@@ -71,49 +72,52 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let group = "Python's standard library";
     let library = layout.library.clone();
     let sites = layout.sites.clone();
-    needs.homes.push(Home {
+    needs.claims.push(Claim {
         why: format!("the standard library of {}", layout.library),
-        without: Box::new(move |_, path| {
+        without: Rc::new(move |_, path| {
             sites.contains(path) && *path != library || is_not_run(&library, path, tk) || is_junk(path)
         }),
         dir: layout.library.clone(),
         group,
+        scope: Scope::Own,
     });
     for site in &layout.sites {
         let (texts, dir) = (Arc::clone(&texts), site.clone());
-        needs.homes.push(Home {
+        needs.claims.push(Claim {
             why: format!("what is installed in {site}"),
-            without: Box::new(move |_, path| {
+            without: Rc::new(move |_, path| {
                 is_installer(&dir, path, &texts) || is_junk(path) || texts.is_unused_test(path)
             }),
             dir: site.clone(),
             group: "Python packages",
+            scope: Scope::Own,
         });
     }
     if let Some(venv) = &layout.venv {
         // The environment without its packages, which come as a site; of its programs only those that are started.
         let (dir, sites) = (venv.clone(), layout.sites.clone());
-        needs.homes.push(Home {
+        needs.claims.push(Claim {
             why: format!("the interpreter runs in this virtual environment, which {} marks", venv.join(VENV_MARK)),
-            without: Box::new(move |_, path| {
+            without: Rc::new(move |_, path| {
                 let is_place = |name: &[u8]| *path == dir.join(name);
                 is_place(b"bin") || is_place(b"include") || sites.contains(path) || is_junk(path)
             }),
             dir: venv.clone(),
             group: "Python packages",
+            scope: Scope::Own,
         });
     }
     for dir in app_dirs {
         let venvs = venvs.clone();
-        needs.homes.push(app::home(dir, "application", Box::new(move |_, path| venvs.contains(path))));
+        needs.claims.push(app::home(dir, "application", Rc::new(move |_, path| venvs.contains(path))));
     }
     if texts.runs_shell {
         let why = "Python code runs a shell (shell=True, os.system or os.popen)".to_owned();
-        needs.commands.push(Command { name: "/bin/sh".to_owned(), why });
+        needs.commands.push(Command { name: "/bin/sh".to_owned(), certainty: Certainty::Likely, why });
     }
     if texts.finds_libraries {
         let why = "ctypes.util.find_library runs it at this path".to_owned();
-        needs.commands.push(Command { name: "/sbin/ldconfig".to_owned(), why });
+        needs.commands.push(Command { name: "/sbin/ldconfig".to_owned(), certainty: Certainty::Likely, why });
     }
     Ok(needs)
 }

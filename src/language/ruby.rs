@@ -1,6 +1,8 @@
 //! Ruby: the application's directory, its bundle and the gems that the environment names; the standard library and
 //! installed gems are the profile's.
 
+use std::rc::Rc;
+
 use super::started::{self, Manner};
 use super::{Call, Needs, Start, app, literals, ruby_bundle};
 use crate::error::Error;
@@ -108,7 +110,7 @@ fn scripts(call: &Call<'_>, needs: &mut Needs) -> Result<Vec<RootPath>, Error> {
         let (dirs, files) = loaded(&String::from_utf8_lossy(&text), &own);
         for dir in dirs {
             if let Some(dir) = call.dir(&dir)?.filter(|dir| !app::is_wide(dir)) {
-                needs.homes.push(app::home(dir, "application", Box::new(|_, _| false)));
+                needs.claims.push(app::home(dir, "application", Rc::new(|_, _| false)));
             }
         }
         for file in files {
@@ -127,14 +129,14 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         return Ok(Needs::default());
     }
     let mut needs = Needs {
-        homes: app::plain_homes(call, "application")?,
+        claims: app::whole_claims(call, "application")?,
         notes: app::alone(call)?.into_iter().collect(),
         ..Needs::default()
     };
     for name in VARIABLES {
         for dir in call.env.get(name).iter().flat_map(|list| list.split(':')) {
             if let Some(dir) = call.dir(dir)?.filter(|dir| !app::is_wide(dir)) {
-                needs.homes.push(app::home(dir, "Ruby gems", Box::new(|_, _| false)));
+                needs.claims.push(app::home(dir, "Ruby gems", Rc::new(|_, _| false)));
             }
         }
     }
@@ -144,14 +146,14 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     dirs.extend(words.filter_map(|word| word.strip_prefix("-I")).map(str::to_owned));
     for dir in dirs {
         if let Some(dir) = call.dir(&dir)?.filter(|dir| !app::is_wide(dir)) {
-            needs.homes.push(app::home(dir, "Ruby gems", Box::new(|_, _| false)));
+            needs.claims.push(app::home(dir, "Ruby gems", Rc::new(|_, _| false)));
         }
     }
     let scripts = scripts(call, &mut needs)?;
-    let own = needs.homes.iter().filter(|home| home.group == "application").map(|home| home.dir.clone());
+    let own = needs.claims.iter().filter(|home| home.group == "application").map(|home| home.dir.clone());
     let own: Vec<RootPath> = own.collect();
     started::ask(call, &MANNER, &own, &scripts, &mut needs)?;
-    let mut sources: Vec<RootPath> = needs.homes.iter().map(|home| home.dir.clone()).collect();
+    let mut sources: Vec<RootPath> = needs.claims.iter().map(|home| home.dir.clone()).collect();
     for dir in GEMS {
         sources.extend(call.root.follow(dir.as_bytes())?.dir().cloned());
     }

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use std::rc::Rc;
+
 use super::{Call, Needs, app};
 use crate::error::Error;
 use crate::path::RootPath;
@@ -49,10 +51,10 @@ pub(super) fn leave_out(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error>
             gems.len(),
             names.join(", ")
         ));
-        for home in &mut needs.homes {
+        for home in &mut needs.claims {
             let gems = gems.clone();
-            let others = std::mem::replace(&mut home.without, Box::new(|_, _| false));
-            home.without = Box::new(move |root, path| is_of(&gems, path) || others(root, path));
+            let others = std::mem::replace(&mut home.without, Rc::new(|_, _| false));
+            home.without = Rc::new(move |root, path| is_of(&gems, path) || others(root, path));
         }
     }
     Ok(())

@@ -3,12 +3,15 @@
 //! none of those that a script hands around.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use super::shell_run::Reader;
-use super::{Call, Command, Home, Needs, app};
+use super::{Call, Certainty, Claim, Command, Needs, Scope, Start, app};
 use crate::error::Error;
 use crate::path::RootPath;
-use crate::root::{FileKind, Root};
+use crate::root::Root;
+use crate::world::program_in_path as program;
+use crate::world::tables::system;
 
 /// Names of shells that read such scripts.
 const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "ksh", "busybox"];
@@ -43,23 +46,29 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         for word in words(text) {
             if let Some(path) = program(call.root, call.path, &word)? {
                 let why = format!("the command has the word {word}");
-                reader.needs.commands.push(Command { name: path.to_string(), why });
+                reader.needs.commands.push(Command { name: path.to_string(), certainty: Certainty::Possible, why });
             }
         }
     } else {
         return Ok(Needs::default());
     }
     let mut needs = reader.needs;
-    // A wrapper that ends in `exec "$@"` starts what follows it.
+    // A script that ends in `exec "$@"` starts its arguments, also where the grammar did not see it.
+    let is_read = |start: &Start| start.words[1..] == call.args[1..];
     if !call.scripts.is_empty()
         && let Some(first) = call.args.first()
-        && program(call.root, call.path, first)?.is_some()
+        && let Some(path) = program(call.root, call.path, first)?
+        && !needs.starts.iter().any(|start| is_read(start) && start.words[0] == path.to_string())
     {
-        needs.calls.push(call.args.to_vec());
+        let why = format!("{} starts its arguments", call.scripts[0]);
+        needs.starts.push(Start::of(call, call.args.to_vec(), why));
     }
+    // The grammar says with which arguments and environment a program is started; its bare name says less.
+    let started: BTreeSet<String> = needs.starts.iter().map(|start| start.words[0].clone()).collect();
+    needs.commands.retain(|command| !started.contains(&command.name));
     // What a package's program is started by says nothing of a directory: the language of the package does.
     if !super::node::is_shim(call) {
-        needs.homes.extend(app::plain_homes(call, "application")?);
+        needs.claims.extend(app::plain_claims(call, "application")?);
     }
     Ok(needs)
 }
@@ -94,23 +103,24 @@ fn list(call: &Call<'_>, needs: &mut Needs, script: RootPath) -> Result<(), Erro
         for word in words(&String::from_utf8_lossy(&text)) {
             if let Some(path) = program(call.root, call.path, &word)? {
                 let why = format!("the script {script} has the word {word}");
-                needs.commands.push(Command { name: path.to_string(), why });
+                needs.commands.push(Command { name: path.to_string(), certainty: Certainty::Possible, why });
             } else if word.contains('/') || word.ends_with(".sh") {
                 // What a script sources or reads by name.
                 let why = format!("the script {script} names it");
-                if let Some(file) = call.file(&word)?.filter(|file| !is_kernels(file)) {
+                if let Some(file) = call.file(&word)?.filter(|file| !system().kernel.cover(file)) {
                     needs.files.push((file.clone(), why));
                     if is_shell_script(call.root, &file)? || word.ends_with(".sh") {
                         open.push(file);
                     }
                 } else if word.starts_with('/')
-                    && let Some(dir) = call.dir(&word)?.filter(|dir| !is_kernels(dir) && !app::is_wide(dir))
+                    && let Some(dir) = call.dir(&word)?.filter(|dir| !system().kernel.cover(dir) && !app::is_wide(dir))
                 {
                     // What lies in a system's directory is somebody else's; that it is there may count.
-                    if is_systems(&dir) {
+                    if system().system.cover(&dir) {
                         needs.files.push((dir, why));
                     } else {
-                        needs.homes.push(Home { why, ..app::home(dir, "application", Box::new(|_, _| false)) });
+                        let whole = app::home(dir, "application", Rc::new(|_, _| false));
+                        needs.claims.push(Claim { why, scope: Scope::Plain, ..whole });
                     }
                 }
             }
@@ -139,51 +149,11 @@ fn words(text: &str) -> BTreeSet<String> {
     found
 }
 
-/// The program that a word names by a PATH, as it is found.
-pub(super) fn program(root: &Root, path: &str, word: &str) -> Result<Option<RootPath>, Error> {
-    let is_program = |path: &RootPath| -> Result<bool, Error> {
-        let followed = root.follow(path.as_bytes())?;
-        Ok(followed.file().is_some_and(|(_, meta)| meta.kind == FileKind::File && meta.mode & 0o111 != 0))
-    };
-    if word.is_empty() {
-        return Ok(None);
-    }
-    if word.contains('/') {
-        let path = RootPath::new(word);
-        return Ok(match path {
-            Some(path) if is_program(&path)? => Some(path),
-            _ => None,
-        });
-    }
-    for dir in path.split(':').filter_map(RootPath::new) {
-        let path = dir.join(word.as_bytes());
-        if is_program(&path)? {
-            return Ok(Some(path));
-        }
-    }
-    Ok(None)
-}
-
 fn is_shell_script(root: &Root, path: &RootPath) -> Result<bool, Error> {
     let Some((_, head)) = root.read_followed(path.as_bytes(), 64)? else { return Ok(false) };
     let line = head.split(|b| *b == b'\n').next().unwrap_or_default();
     let text = String::from_utf8_lossy(line);
     Ok(text.starts_with("#!") && SHELLS.iter().any(|shell| text.split(['/', ' ']).any(|word| word == *shell)))
-}
-
-fn is_kernels(path: &RootPath) -> bool {
-    lies_in(path, &["/proc", "/sys", "/dev"])
-}
-
-pub(super) fn is_systems(path: &RootPath) -> bool {
-    lies_in(
-        path,
-        &["/usr", "/etc", "/var", "/lib", "/lib64", "/bin", "/sbin", "/run", "/tmp", "/home", "/root", "/boot"],
-    )
-}
-
-fn lies_in(path: &RootPath, dirs: &[&str]) -> bool {
-    dirs.iter().filter_map(RootPath::new).any(|dir| path.is_within(&dir))
 }
 
 #[cfg(test)]

@@ -3,17 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::shell::{MAX_SCRIPT, MAX_SCRIPTS, is_systems, program};
+use super::shell::{MAX_SCRIPT, MAX_SCRIPTS};
 use super::shell_builtins::{is_bash_builtin, is_builtin};
 use super::shell_tree::{self, Part, Simple, Step, Word};
 use super::shell_words::Known;
-use super::{Call, Needs, Start, wrapper};
+use super::{Call, Certainty, Needs, Start, wrapper};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::RootGlob;
+use crate::world::program_in_path as program;
+use crate::world::tables::system;
 
-/// Directories that are filled when the image runs.
-const MADE_LATER: [&str; 6] = ["/tmp", "/run", "/var/run", "/proc", "/dev", "/sys"];
 /// Most commands that one call starts, and how deep texts lie in texts (`eval`, `trap`, files that are sourced).
 const MAX_STARTS: usize = 512;
 const MAX_DEPTH: usize = 12;
@@ -45,6 +45,10 @@ pub(super) struct Reader<'c, 'a> {
     cwd: RootPath,
     path: String,
     is_dash: bool,
+    /// Variables that are exported.
+    exported: BTreeSet<String>,
+    /// `set -a`: every variable is exported.
+    exports_all: bool,
     functions: BTreeSet<String>,
     /// Functions that start their arguments.
     runners: BTreeSet<String>,
@@ -83,6 +87,8 @@ impl<'c, 'a> Reader<'c, 'a> {
             cwd: call.cwd.clone(),
             path: call.path.to_owned(),
             is_dash: shell.name() == b"dash",
+            exported: BTreeSet::new(),
+            exports_all: false,
             functions: BTreeSet::new(),
             runners: BTreeSet::new(),
             tested: BTreeSet::new(),
@@ -205,16 +211,22 @@ impl<'c, 'a> Reader<'c, 'a> {
                 }
                 Ok(())
             }
+            Step::Export(names) => {
+                for name in names {
+                    self.exported.insert(name.clone());
+                    if let Some(value) = self.known.last(name) {
+                        self.env.insert(name.clone(), value);
+                    }
+                }
+                Ok(())
+            }
             Step::Tested(word) => {
                 self.tested.extend(self.known.values(word).known);
                 Ok(())
             }
             Step::Command(simple) => {
-                let is_soft = simple.is_soft;
-                self.command(
-                    &simple.words,
-                    &Line { simple, is_exec: false, is_soft, is_program: false, is_guess: false },
-                )
+                let (is_soft, is_exec) = (simple.is_soft, simple.is_last && self.depth == 1);
+                self.command(&simple.words, &Line { simple, is_exec, is_soft, is_program: false, is_guess: false })
             }
             Step::Function(_) | Step::Open | Step::Close => Ok(()),
         }
@@ -242,8 +254,15 @@ impl<'c, 'a> Reader<'c, 'a> {
             self.env.insert(name.to_owned(), self.path.clone());
             return Ok(());
         }
-        if values.unknown.is_none() && !is_added {
-            self.env.insert(name.to_owned(), one);
+        if name.ends_with("PATH") && self.is_exported(name) {
+            // A list of directories is worth its known elements: `/app/lib:$LD_LIBRARY_PATH` mostly adds to nothing.
+            let known: Vec<&str> = one.split(':').filter(|part| !part.is_empty()).collect();
+            self.env.insert(name.to_owned(), known.join(":"));
+        } else if values.unknown.is_none() && !is_added && self.is_exported(name) {
+            self.env.insert(name.to_owned(), one.clone());
+        }
+        if values.unknown.is_some() && name.ends_with("PATH") {
+            self.known.add(name, Some(one));
         }
         if values.unknown.is_some() || is_added {
             self.known.add(name, None);
@@ -252,6 +271,11 @@ impl<'c, 'a> Reader<'c, 'a> {
             self.known.add(name, Some(value));
         }
         Ok(())
+    }
+
+    /// True for a variable that started programs get: one that the shell got itself, or that is exported.
+    fn is_exported(&self, name: &str) -> bool {
+        self.exports_all || self.exported.contains(name) || self.call.env.contains_key(name)
     }
 
     /// One command; `words` are those that are left after `exec` and the like.
@@ -378,8 +402,8 @@ impl<'c, 'a> Reader<'c, 'a> {
                         words: started,
                         cwd: self.cwd.clone(),
                         env: self.env.clone(),
-                        is_exec: line.is_exec,
-                        is_sure: true,
+                        is_exec: line.is_exec && !line.simple.is_conditional && line.simple.function.is_none(),
+                        certainty: Certainty::Sure,
                         why: format!("{} starts it in line {}", self.script, line.simple.line),
                     });
                 }
@@ -391,8 +415,8 @@ impl<'c, 'a> Reader<'c, 'a> {
 
     /// What a wrapper starts must be there too.
     fn inner(&mut self, path: &RootPath, args: &[String], line: &Line<'_>) -> Result<(), Error> {
-        for range in wrapper::inner(&String::from_utf8_lossy(path.name()), args) {
-            let name = args[range.start].clone();
+        for inner in wrapper::inner(&String::from_utf8_lossy(path.name()), args) {
+            let name = args[inner.words.start].clone();
             if !name.is_empty() && self.program(&name)?.is_none() {
                 self.missing(&name, line);
             }
@@ -425,6 +449,8 @@ impl<'c, 'a> Reader<'c, 'a> {
                 _ => Ok(()),
             },
             "set" => {
+                let is_all = |word: &String| word == "allexport" || word.starts_with('-') && word.contains('a');
+                self.exports_all |= args.iter().take_while(|word| *word != "--").any(is_all);
                 if let Some(at) = args.iter().position(|word| word == "--")
                     && line.simple.function.is_none()
                 {
@@ -490,7 +516,7 @@ impl<'c, 'a> Reader<'c, 'a> {
     /// Files that a command gets by a pattern, such as scripts to be run at the start. What lies in a system's directory
     /// is left to who owns it.
     fn handed(&mut self, pattern: &str, line: usize) -> Result<(), Error> {
-        for path in self.matches(pattern)?.into_iter().filter(|path| !is_systems(path)) {
+        for path in self.matches(pattern)?.into_iter().filter(|path| !system().system.cover(path)) {
             let why = format!("{} hands {pattern} around in line {line}", self.script);
             self.needs.files.push((path.clone(), why.clone()));
             if program(self.call.root, &self.path, &path.to_string())?.is_some() && self.needs.starts.len() < MAX_STARTS
@@ -514,8 +540,7 @@ impl<'c, 'a> Reader<'c, 'a> {
     fn missing(&mut self, name: &str, line: &Line<'_>) {
         let is_name = |c: char| c.is_ascii_alphanumeric() || "_-.+/".contains(c);
         let path = RootPath::new(name);
-        let is_made =
-            path.is_some_and(|path| MADE_LATER.iter().filter_map(RootPath::new).any(|dir| path.is_within(&dir)));
+        let is_made = path.is_some_and(|path| system().at_run_time.cover(&path));
         let is_named =
             name.chars().all(is_name) && name.starts_with(|c: char| c.is_ascii_alphanumeric() || "/._".contains(c));
         if !self.is_whole || is_made || !is_named || line.is_guess {

@@ -44,6 +44,10 @@ pub(super) struct Simple {
     pub(super) function: Option<String>,
     /// Whether its failure is provided for (`|| true`).
     pub(super) is_soft: bool,
+    /// True if some runs of the script do not come to it: a branch, a loop, a part of a list.
+    pub(super) is_conditional: bool,
+    /// True for the last command of the script: nothing runs after it.
+    pub(super) is_last: bool,
 }
 
 /// What a script does, one thing after the other.
@@ -62,6 +66,8 @@ pub(super) enum Step {
         /// `+=`
         is_added: bool,
     },
+    /// Variables are given to the programs that are started from here on.
+    Export(Vec<String>),
     /// A variable of a loop over words.
     Loop(String, Vec<Word>),
     /// A function is defined.
@@ -100,6 +106,10 @@ pub(super) fn parse(text: &str) -> Script {
     let Some(tree) = parser.parse_with_options(&mut read, None, Some(options)) else { return Script::default() };
     let mut walk = Walk { text, steps: Vec::new(), is_whole: !tree.root_node().has_error() };
     walk.visit(tree.root_node(), &Place::default(), 0);
+    // The last step belongs to the last statement of the script, if it is a command by itself.
+    if let Some(Step::Command(last)) = walk.steps.last_mut() {
+        last.is_last = !last.is_conditional && last.function.is_none();
+    }
     Script { steps: walk.steps, is_whole: walk.is_whole }
 }
 
@@ -107,6 +117,7 @@ pub(super) fn parse(text: &str) -> Script {
 struct Place {
     function: Option<String>,
     is_soft: bool,
+    is_conditional: bool,
 }
 
 struct Walk<'t> {
@@ -144,6 +155,10 @@ impl Walk<'_> {
                 each(self, place);
                 self.assignment(node);
             }
+            "declaration_command" => {
+                each(self, place);
+                self.export(node);
+            }
             "function_definition" => {
                 let name = node.child_by_field_name("name").map_or("", |name| self.text(name)).to_owned();
                 self.steps.push(Step::Function(name.clone()));
@@ -173,13 +188,37 @@ impl Walk<'_> {
                     let words = node.children_by_field_name("value", &mut cursor).map(|word| self.word(word)).collect();
                     self.steps.push(Step::Loop(name, words));
                 }
-                each(self, place);
+                each(self, &Place { is_conditional: true, ..place.clone() });
             }
             "heredoc_body" => {
                 each(self, place);
                 self.backticks(node, place);
             }
+            "if_statement" | "while_statement" | "case_statement" | "c_style_for_statement" | "pipeline" => {
+                each(self, &Place { is_conditional: true, ..place.clone() });
+            }
             _ => each(self, place),
+        }
+    }
+
+    /// `export A B=c`, `declare -x A`, `typeset -x A`.
+    fn export(&mut self, node: Node<'_>) {
+        let parts = children(node);
+        let is_export = match parts.first().map(|first| self.text(*first)) {
+            Some("export") => !parts.iter().any(|part| self.text(*part).starts_with("-n")),
+            Some("declare" | "typeset") => {
+                parts.iter().any(|part| self.text(*part).starts_with('-') && self.text(*part).contains('x'))
+            }
+            _ => false,
+        };
+        let name = |part: &Node<'_>| match part.kind() {
+            "variable_name" => Some(self.text(*part).to_owned()),
+            "variable_assignment" => part.child_by_field_name("name").map(|name| self.text(name).to_owned()),
+            _ => None,
+        };
+        if is_export {
+            let names = parts.iter().filter_map(name).collect();
+            self.steps.push(Step::Export(names));
         }
     }
 
@@ -190,7 +229,7 @@ impl Walk<'_> {
         let last = parts.last().map_or("", |part| self.text(*part)).trim();
         let is_soft = place.is_soft || is_or && matches!(last, "true" | ":");
         for part in parts.into_iter().filter(Node::is_named) {
-            self.visit(part, &Place { is_soft, ..place.clone() }, depth + 1);
+            self.visit(part, &Place { is_soft, is_conditional: true, ..place.clone() }, depth + 1);
         }
     }
 
@@ -218,7 +257,16 @@ impl Walk<'_> {
             }
         }
         let (line, function) = (node.start_position().row + 1, place.function.clone());
-        self.steps.push(Step::Command(Simple { line, prefix, words, function, is_soft: place.is_soft }));
+        let Place { is_soft, is_conditional, .. } = *place;
+        self.steps.push(Step::Command(Simple {
+            line,
+            prefix,
+            words,
+            function,
+            is_soft,
+            is_conditional,
+            is_last: false,
+        }));
     }
 
     fn assignment(&mut self, node: Node<'_>) {

@@ -35,6 +35,11 @@ impl Known {
         }
     }
 
+    /// The value that a variable got last, if it is known.
+    pub(super) fn last(&self, name: &str) -> Option<String> {
+        self.values.get(name)?.last()?.clone()
+    }
+
     /// A variable has no value that is known.
     pub(super) fn forget(&mut self, name: &str) {
         self.values.insert(name.to_owned(), vec![None]);

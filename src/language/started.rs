@@ -2,7 +2,7 @@
 //! Those of installed modules are not looked at.
 
 use super::literals::Named;
-use super::{Call, Command, Needs, app};
+use super::{Call, Certainty, Command, Needs, app};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, Visit};
@@ -81,7 +81,7 @@ pub(super) fn ask(
     }
     if let Some(path) = shell {
         let why = format!("{path} starts programs, which a shell does for it");
-        needs.commands.push(Command { name: "/bin/sh".to_owned(), why });
+        needs.commands.push(Command { name: "/bin/sh".to_owned(), certainty: Certainty::Likely, why });
     }
     named.ask(call, needs)
 }

@@ -1,5 +1,8 @@
 //! Programs that start what their words name: `env`, `xargs`, `find -exec`, `timeout`, `su-exec`, `tini` and their like.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use super::{Call, Needs, Start};
 use crate::error::Error;
 
@@ -37,32 +40,82 @@ const WRAPPERS: &[Wrapper] = &[
 /// What `find` runs follows one of these (find(1)).
 const ACTIONS: [&str; 4] = ["-exec", "-execdir", "-ok", "-okdir"];
 
-/// Where in the words of a command the words of what it starts are; empty if it starts nothing that stands there.
-pub(super) fn inner(name: &str, words: &[String]) -> Vec<std::ops::Range<usize>> {
+/// A command in the arguments of a wrapper, and what the wrapper changes for it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Inner {
+    /// The arguments that are the command.
+    pub(super) words: Range<usize>,
+    /// Variables that are set for it.
+    set: Vec<(String, String)>,
+    /// Variables that are removed for it.
+    unset: Vec<String>,
+    /// True if the environment is emptied first.
+    is_cleared: bool,
+    /// The directory it is started in, if the wrapper changes it.
+    chdir: Option<String>,
+}
+
+impl Inner {
+    fn plain(words: Range<usize>) -> Self {
+        Self { words, set: Vec::new(), unset: Vec::new(), is_cleared: false, chdir: None }
+    }
+
+    /// The environment of the command.
+    fn env(&self, own: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let mut env = if self.is_cleared { BTreeMap::new() } else { own.clone() };
+        env.retain(|name, _| !self.unset.contains(name));
+        env.extend(self.set.iter().cloned());
+        env
+    }
+}
+
+/// The commands in the arguments of a wrapper; none if it starts nothing that stands there.
+pub(super) fn inner(name: &str, words: &[String]) -> Vec<Inner> {
     if name == "find" {
         let starts = words.iter().enumerate().filter(|(_, word)| ACTIONS.contains(&word.as_str()));
         let end = |from: usize| {
             words[from..].iter().position(|word| word == ";" || word == "+").map_or(words.len(), |end| from + end)
         };
-        return starts.map(|(at, _)| at + 1..end(at + 1)).filter(|range| !range.is_empty()).collect();
+        let ranges = starts.map(|(at, _)| at + 1..end(at + 1)).filter(|range| !range.is_empty());
+        return ranges.map(Inner::plain).collect();
     }
     let Some(wrapper) = WRAPPERS.iter().find(|wrapper| wrapper.names.contains(&name)) else { return Vec::new() };
+    let is_env = name == "env";
+    let mut inner = Inner::plain(0..0);
     let (mut at, mut before) = (0, wrapper.before);
     while let Some(word) = words.get(at) {
-        let is_assignment = name == "env" || name == "sudo";
+        let is_assignment = is_env || name == "sudo";
         if word == "--" && before == wrapper.before {
             at += 1;
             continue;
         }
         match word {
-            word if wrapper.with_word.contains(&word.as_str()) => at += 2,
-            word if word.starts_with('-') => at += 1,
-            word if is_assignment && word.contains('=') => at += 1,
+            word if wrapper.with_word.contains(&word.as_str()) => {
+                let value = words.get(at + 1).cloned();
+                match word.as_str() {
+                    "-u" | "--unset" if is_env => inner.unset.extend(value),
+                    "-C" | "--chdir" if is_env => inner.chdir = value,
+                    _ => {}
+                }
+                at += 2;
+            }
+            word if word.starts_with('-') => {
+                match word.split_once('=') {
+                    Some(("--unset", value)) if is_env => inner.unset.push(value.to_owned()),
+                    Some(("--chdir", value)) if is_env => inner.chdir = Some(value.to_owned()),
+                    _ => inner.is_cleared |= is_env && matches!(word.as_str(), "-i" | "-" | "--ignore-environment"),
+                }
+                at += 1;
+            }
+            word if is_assignment && word.contains('=') => {
+                inner.set.extend(word.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())));
+                at += 1;
+            }
             _ if before > 0 => {
                 before -= 1;
                 at += 1;
             }
-            _ => return std::iter::once(at..words.len()).collect(),
+            _ => return vec![Inner { words: at..words.len(), ..inner }],
         }
     }
     Vec::new()
@@ -90,10 +143,15 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         let words = ["/bin/sh", "-c", text].map(str::to_owned).to_vec();
         needs.starts.push(Start::of(call, words, format!("{program} starts it")));
     }
-    for range in inner(&name, call.args) {
-        let words = &call.args[range];
+    for inner in inner(&name, call.args) {
+        let words = &call.args[inner.words.clone()];
         if words[0].starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_')) {
-            needs.starts.push(Start::of(call, words.to_vec(), format!("{program} starts it")));
+            let mut start = Start::of(call, words.to_vec(), format!("{program} starts it"));
+            start.env = inner.env(call.env);
+            if let Some(dir) = inner.chdir.as_deref().map(|dir| call.dir(dir)).transpose()?.flatten() {
+                start.cwd = dir;
+            }
+            needs.starts.push(start);
         }
     }
     Ok(needs)
@@ -107,7 +165,7 @@ mod tests {
     fn commands_are_found_behind_options() {
         let found = |line: &str| {
             let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-            let inner = inner(&words[0], &words[1..]).into_iter().map(|range| words[1..][range].join(" "));
+            let inner = inner(&words[0], &words[1..]).into_iter().map(|inner| words[1..][inner.words].join(" "));
             inner.collect::<Vec<_>>().join(" / ")
         };
         assert_eq!(found("env -i A=1 -u B python3 -m x"), "python3 -m x");
@@ -117,5 +175,17 @@ mod tests {
         assert_eq!(found("xargs -0 -n 1 rm -f"), "rm -f");
         assert_eq!(found("find . -name x -exec chown a {} + -exec ls {} ;"), "chown a {} / ls {}");
         assert_eq!(found("cat -- x"), "");
+        assert_eq!(found("env -C /srv A=b ./run"), "./run");
+    }
+
+    #[test]
+    fn env_changes_the_environment_of_its_command() {
+        let words: Vec<String> = ["-u", "A", "B=1", "run"].map(str::to_owned).to_vec();
+        let own = ["A", "C"].map(|name| (name.to_owned(), "0".to_owned())).into();
+        let env = inner("env", &words).remove(0).env(&own);
+        let shown: Vec<String> = env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(shown, ["B=1", "C=0"]);
+        let words: Vec<String> = ["-i", "B=1", "run"].map(str::to_owned).to_vec();
+        assert_eq!(inner("env", &words).remove(0).env(&own).len(), 1);
     }
 }

@@ -88,11 +88,14 @@ impl Packages for Dpkg<'_> {
             let old = path.as_bytes().strip_prefix(b"/usr").map(<[u8]>::to_vec);
             [Some(path.as_bytes().to_vec()), old].into_iter().flatten().collect::<Vec<_>>()
         };
-        let wanted: HashMap<Vec<u8>, &RootPath> =
-            paths.iter().flat_map(|path| spellings(path).into_iter().map(move |text| (text, path))).collect();
+        // Two paths may share a spelling: /bin/x is the old name of /usr/bin/x.
+        let mut wanted: HashMap<Vec<u8>, Vec<&RootPath>> = HashMap::new();
+        for path in paths {
+            spellings(path).into_iter().for_each(|text| wanted.entry(text).or_default().push(path));
+        }
         let mut found = BTreeMap::new();
         for list in self.lists()? {
-            for path in list.text.split(|b| *b == b'\n').filter_map(|line| wanted.get(line)) {
+            for path in list.text.split(|b| *b == b'\n').filter_map(|line| wanted.get(line)).flatten() {
                 found.insert((*path).clone(), list.package.clone());
             }
         }

@@ -52,7 +52,7 @@ impl Plan {
 
     fn add_nodes(&mut self, root: &Root, closure: &Closure) -> Result<(), Error> {
         let mut first_names: HashMap<(u64, u64), RootPath> = HashMap::new();
-        for (path, node) in &closure.nodes {
+        for (path, node) in closure.graph.nodes() {
             self.add_parents(root, path)?;
             if path.is_root() {
                 continue;

@@ -1,0 +1,176 @@
+//! The files of the image and the reasons for each: nodes and edges.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Reason;
+use super::rules::RuleId;
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::root::{FileKind, Meta, Root};
+
+/// Something in the image.
+#[derive(Clone, Debug)]
+pub enum NodeKind {
+    /// A file of the root.
+    File(Meta),
+    /// A directory of the root.
+    Dir(Meta),
+    /// A symlink of the root, with its target.
+    Link(Meta, Vec<u8>),
+    /// A file that is made.
+    MadeFile {
+        /// Permission bits.
+        mode: u32,
+        /// Content.
+        bytes: Arc<[u8]>,
+    },
+    /// A directory that is made.
+    MadeDir {
+        /// Permission bits.
+        mode: u32,
+        /// Owner and group.
+        owner: (u32, u32),
+    },
+}
+
+impl NodeKind {
+    /// Bytes of content.
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::File(meta) => meta.size,
+            Self::MadeFile { bytes, .. } => bytes.len() as u64,
+            _ => 0,
+        }
+    }
+
+    /// True for a regular file, of the root or made.
+    pub fn is_file(&self) -> bool {
+        matches!(self, Self::File(_) | Self::MadeFile { .. })
+    }
+}
+
+/// One reason for one path.
+#[derive(Clone, Debug)]
+pub struct Edge {
+    /// The file that asks; `None` if the user or a profile does.
+    pub from: Option<RootPath>,
+    /// The path that is asked for.
+    pub to: RootPath,
+    /// The rule that found it.
+    pub rule: RuleId,
+    /// Why.
+    pub reason: Arc<Reason>,
+}
+
+/// Files with their reasons. Paths are real: no symlink lies above any of them.
+#[derive(Default)]
+pub struct Graph {
+    nodes: BTreeMap<RootPath, NodeKind>,
+    edges: Vec<Edge>,
+    reached: BTreeMap<RootPath, Vec<usize>>,
+}
+
+/// What came of taking a path.
+pub(super) enum Taken {
+    /// It leads to this file or directory, which is in the graph now.
+    Real(RootPath),
+    /// It leads to a device, socket or pipe.
+    NotPacked(RootPath),
+    /// It leads nowhere.
+    Nothing,
+}
+
+impl Graph {
+    /// Every path with what it is.
+    pub fn nodes(&self) -> &BTreeMap<RootPath, NodeKind> {
+        &self.nodes
+    }
+
+    /// Every reason.
+    pub fn edges(&self) -> &[Edge] {
+        &self.edges
+    }
+
+    /// What is at a path.
+    pub fn get(&self, path: &RootPath) -> Option<&NodeKind> {
+        self.nodes.get(path)
+    }
+
+    /// True if the path is in the image.
+    pub fn contains(&self, path: &RootPath) -> bool {
+        self.nodes.contains_key(path)
+    }
+
+    /// The reasons for a path.
+    pub fn reasons(&self, path: &RootPath) -> impl Iterator<Item = &Edge> {
+        self.reached.get(path).into_iter().flatten().map(|at| &self.edges[*at])
+    }
+
+    /// Adds the file or directory that a path leads to, with every symlink on the way.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(super) fn take(
+        &mut self,
+        root: &Root,
+        from: Option<&RootPath>,
+        cwd: &RootPath,
+        path: &[u8],
+        (rule, reason): (RuleId, &Arc<Reason>),
+    ) -> Result<Taken, Error> {
+        let followed = root.follow_from(cwd, path)?;
+        // Whoever asks for the path needs each symlink on its way, not the symlinks each other: one such as /lib lies
+        // on the way to many files.
+        for dir in &followed.passed {
+            if let Some(meta) = root.meta(dir)?.filter(|meta| meta.kind == FileKind::Dir) {
+                let passed = Arc::new(Reason::PassedThrough { path: path.to_vec() });
+                self.add(from, dir, NodeKind::Dir(meta), rule, &passed);
+            }
+        }
+        for hop in &followed.hops {
+            if let Some(meta) = root.meta(&hop.link)? {
+                let hopped = Arc::new(Reason::Hop { path: path.to_vec(), to: Arc::clone(reason) });
+                self.add(from, &hop.link, NodeKind::Link(meta, hop.text.clone()), rule, &hopped);
+            }
+        }
+        let Some((real, meta)) = followed.found() else { return Ok(Taken::Nothing) };
+        let kind = match meta.kind {
+            FileKind::File => NodeKind::File(*meta),
+            FileKind::Dir => NodeKind::Dir(*meta),
+            FileKind::Link | FileKind::Other => return Ok(Taken::NotPacked(real.clone())),
+        };
+        self.add(from, real, kind, rule, reason);
+        Ok(Taken::Real(real.clone()))
+    }
+
+    /// Adds one path with its reason. The first node at a path stays; equal reasons are kept once.
+    pub(super) fn add(
+        &mut self,
+        from: Option<&RootPath>,
+        to: &RootPath,
+        kind: NodeKind,
+        rule: RuleId,
+        reason: &Arc<Reason>,
+    ) {
+        if !self.nodes.contains_key(to) {
+            self.nodes.insert(to.clone(), kind);
+        }
+        let known = self.reached.entry(to.clone()).or_default();
+        let is_known = |at: &usize| {
+            let edge = &self.edges[*at];
+            edge.from.as_ref() == from && (Arc::ptr_eq(&edge.reason, reason) || edge.reason == *reason)
+        };
+        // The latest first: the reasons of one requester come one after the other.
+        if !known.iter().rev().any(is_known) {
+            known.push(self.edges.len());
+            self.edges.push(Edge { from: from.cloned(), to: to.clone(), rule, reason: Arc::clone(reason) });
+        }
+    }
+
+    /// Puts something made in the place of what the root has there.
+    pub(super) fn replace(&mut self, path: &RootPath, kind: NodeKind, rule: RuleId, reason: &Arc<Reason>) {
+        self.nodes.insert(path.clone(), kind.clone());
+        self.add(None, path, kind, rule, reason);
+    }
+}

@@ -1,0 +1,205 @@
+//! Launches: programs as execve(2) is given them, and the scripts and interpreters that stand between.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use super::process::ProcessId;
+use super::script::{HEAD, MAX_CHAIN, env_command, parse_shebang};
+use super::{Reason, path_of};
+use crate::error::Error;
+use crate::language::Certainty;
+use crate::path::{RootPath, show};
+use crate::root::Root;
+use crate::world::find_program;
+
+/// The place of a launch in [`Launches`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct LaunchId(usize);
+
+/// A program with its arguments, working directory and environment.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Launch {
+    /// The path by which it is called.
+    pub(super) program: RootPath,
+    /// Its arguments, without its own name.
+    pub(super) args: Vec<String>,
+    /// Its working directory.
+    pub(super) cwd: RootPath,
+    /// Its environment, as far as it is known.
+    pub(super) env: Rc<BTreeMap<String, String>>,
+}
+
+/// A launch that was accepted.
+pub(super) struct Launched {
+    /// What is started.
+    pub(super) launch: Launch,
+    /// The real file of the program: the one that asks for what the launch needs.
+    pub(super) real: RootPath,
+    /// How sure it is. It only rises.
+    pub(super) certainty: Certainty,
+    /// True if every run of the image comes to it: the entry, and what the entry executes in its own place.
+    pub(super) is_certain: bool,
+    /// True for a helper script of a package: its directory is no application's.
+    pub(super) is_helper: bool,
+    /// The fewest launches that lie between a root of the tree and this one.
+    pub(super) depth: usize,
+    /// Launches that start it; empty for the entry and each `--bin`.
+    pub(super) starters: BTreeSet<LaunchId>,
+    /// Scripts in the order in which they interpret each other, as called.
+    pub(super) scripts: Vec<RootPath>,
+    /// Programs in machine code, as called.
+    pub(super) programs: Vec<RootPath>,
+    /// The processes of these programs.
+    pub(super) processes: Vec<ProcessId>,
+}
+
+/// Every launch, by what it starts.
+#[derive(Default)]
+pub(super) struct Launches {
+    all: Vec<Launched>,
+    ids: BTreeMap<Launch, LaunchId>,
+    /// The entry and each `--bin`.
+    pub(super) roots: Vec<LaunchId>,
+}
+
+impl Launches {
+    pub(super) fn get(&self, id: LaunchId) -> &Launched {
+        &self.all[id.0]
+    }
+
+    pub(super) fn get_mut(&mut self, id: LaunchId) -> &mut Launched {
+        &mut self.all[id.0]
+    }
+
+    pub(super) fn find(&self, launch: &Launch) -> Option<LaunchId> {
+        self.ids.get(launch).copied()
+    }
+
+    pub(super) fn insert(&mut self, launched: Launched) -> LaunchId {
+        let id = LaunchId(self.all.len());
+        self.ids.insert(launched.launch.clone(), id);
+        self.all.push(launched);
+        id
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (LaunchId, &Launched)> {
+        self.all.iter().enumerate().map(|(at, launched)| (LaunchId(at), launched))
+    }
+
+    /// Arguments of the launches that surely run, each with its working directory, in an order that does not depend on
+    /// who was found first; those of the entry come first.
+    pub(super) fn arguments(&self) -> Vec<(&RootPath, &[String])> {
+        let mut sure: Vec<(LaunchId, &Launched)> =
+            self.iter().filter(|(_, launched)| launched.certainty == Certainty::Sure).collect();
+        let is_entry = |id: &LaunchId| self.roots.first() == Some(id);
+        sure.sort_by_key(|(id, launched)| (!is_entry(id), &launched.launch));
+        sure.into_iter().map(|(_, one)| (&one.launch.cwd, one.launch.args.as_slice())).collect()
+    }
+
+    /// The launch itself and those that start it, directly or through others.
+    pub(super) fn ancestors(&self, id: LaunchId) -> BTreeSet<LaunchId> {
+        let mut seen = BTreeSet::new();
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            if seen.insert(id) {
+                open.extend(&self.get(id).starters);
+            }
+        }
+        seen
+    }
+}
+
+/// A file that a launch needs before its program runs.
+pub(super) struct Step {
+    pub(super) from: Option<RootPath>,
+    pub(super) path: RootPath,
+    pub(super) reason: Reason,
+    /// True for a program in machine code.
+    pub(super) is_program: bool,
+}
+
+/// The scripts and programs of a launch; with an error, those up to what cannot be started.
+pub(super) struct Chain {
+    pub(super) steps: Vec<Step>,
+    pub(super) scripts: Vec<RootPath>,
+    pub(super) programs: Vec<RootPath>,
+    pub(super) error: Option<Error>,
+}
+
+/// Follows `#!` lines from a program to the interpreters in machine code, as the kernel and env(1) do
+/// (fs/binfmt_script.c).
+///
+/// # Errors
+/// `unreadable`. Errors of the program itself are in the chain: `bad-shebang`, `shebang-cr`, `interpreter-missing`.
+pub(super) fn chain(root: &Root, launch: &Launch, from: Option<&RootPath>, reason: Reason) -> Result<Chain, Error> {
+    let mut chain = Chain { steps: Vec::new(), scripts: Vec::new(), programs: Vec::new(), error: None };
+    let mut open = vec![(from.cloned(), launch.program.clone(), reason)];
+    while let Some((from, path, reason)) = open.pop() {
+        match step(root, launch, &mut chain, (from, &path, reason))? {
+            Ok(next) => open.extend(next.into_iter().rev()),
+            Err(error) => {
+                chain.error = Some(error);
+                break;
+            }
+        }
+    }
+    Ok(chain)
+}
+
+type Next = Vec<(Option<RootPath>, RootPath, Reason)>;
+
+fn step(
+    root: &Root,
+    launch: &Launch,
+    chain: &mut Chain,
+    (from, path, reason): (Option<RootPath>, &RootPath, Reason),
+) -> Result<Result<Next, Error>, Error> {
+    let followed = root.follow_from(&launch.cwd, path.as_bytes())?;
+    let Some((real, _)) = followed.file() else {
+        return Ok(Err(Error::new("entry-missing", format!("{path} is no file in the root"))));
+    };
+    let real = real.clone();
+    let shebang = parse_shebang(path.as_bytes(), &root.read(&real, HEAD)?);
+    let is_program = matches!(shebang, Ok(None));
+    chain.steps.push(Step { from, path: path.clone(), reason, is_program });
+    let shebang = match shebang {
+        Ok(Some(shebang)) => shebang,
+        Ok(None) => {
+            chain.programs.push(path.clone());
+            return Ok(Ok(Vec::new()));
+        }
+        Err(error) => return Ok(Err(error)),
+    };
+    if chain.scripts.len() == MAX_CHAIN || chain.scripts.contains(path) {
+        let says = format!("{path} is one of more than {MAX_CHAIN} scripts that interpret each other");
+        return Ok(Err(
+            Error::new("bad-shebang", says).help("the kernel gives up with \"too many levels of symbolic links\"")
+        ));
+    }
+    chain.scripts.push(path.clone());
+    let followed = root.follow_from(&launch.cwd, &shebang.interpreter)?;
+    let Some((interpreter, _)) = followed.file() else {
+        let says = format!("{path} is a script for {}, which is not in the root", show(&shebang.interpreter));
+        return Ok(Err(Error::new("interpreter-missing", says)
+            .help("install that interpreter in the builder stage, or change the #! line")));
+    };
+    let interpreter = RootPath::new(&shebang.interpreter).unwrap_or_else(|| interpreter.clone());
+    let mut next = vec![(Some(real.clone()), interpreter, Reason::Shebang)];
+    if let Some(command) = env_command(&shebang) {
+        match find_program(root, &command, &launch.cwd, path_of(&launch.env)) {
+            Ok(found) => next.push((Some(real), found, Reason::EnvCommand)),
+            Err(error) if error.code == "entry-missing" => {
+                let command = show(&command);
+                let says = format!("{path} is a script for {command}, which is in no directory of PATH in the root");
+                return Ok(Err(Error::new("interpreter-missing", says)
+                    .help("install it in the builder stage, or give its directory by --env PATH=…")));
+            }
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+    Ok(Ok(next))
+}

@@ -1,0 +1,141 @@
+//! What languages say of a launch. Each language is a rule of its own.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::{On, Rule};
+use crate::closure::demand::{Demand, Host, Missing, Open, Start};
+use crate::closure::launch::LaunchId;
+use crate::closure::state::State;
+use crate::closure::told::{Note, Told};
+use crate::closure::worklist::Fact;
+use crate::closure::{Reason, Sign, path_of};
+use crate::error::Error;
+use crate::language::{Absent, Call, Certainty, LANGUAGES, Language, Needs};
+use crate::loader::Family;
+use crate::path::RootPath;
+
+/// The group of single files that a launch names.
+const NAMED: &str = "arguments";
+const OPENED: &str = "libraries opened by name";
+
+/// The rule of a language.
+macro_rules! rule {
+    ($name:ident, $at:literal) => {
+        pub(super) const $name: Rule = Rule {
+            id: LANGUAGES[$at].id,
+            about: LANGUAGES[$at].about,
+            brings_packages: true,
+            facts: &[On::Launched],
+            on: |state, fact| on(state, fact, &LANGUAGES[$at]),
+        };
+    };
+}
+
+rule!(MISSING_APPLICATION, 0);
+rule!(ARGUMENTS, 1);
+rule!(DOTNET, 2);
+rule!(JAVA, 3);
+rule!(NODE, 4);
+rule!(PERL, 5);
+rule!(PHP, 6);
+rule!(PYTHON, 7);
+rule!(RUBY, 8);
+rule!(SHELL, 9);
+rule!(WRAPPER, 10);
+
+fn on(state: &State<'_>, fact: Fact, language: &'static Language) -> Result<Vec<Demand>, Error> {
+    let Fact::Launched(id) = fact else { return Ok(Vec::new()) };
+    let launched = state.launches.get(id);
+    let launch = &launched.launch;
+    let programs: Vec<_> = launched.processes.iter().map(|id| state.processes.get(*id)).collect();
+    let first = programs.first().map(|started| &started.process);
+    let call = Call {
+        root: state.world.root,
+        scripts: launched.scripts.clone(),
+        programs: launched.programs.clone(),
+        args: &launch.args,
+        cwd: &launch.cwd,
+        env: &launch.env,
+        path: path_of(&launch.env),
+        sonames: programs
+            .iter()
+            .flat_map(|started| &started.process.loaded)
+            .filter_map(|object| object.elf.soname.clone())
+            .collect(),
+        target: first.map(|process| process.loaded[0].elf.target),
+        is_musl: first.and_then(|process| process.facts.as_ref()).is_some_and(|facts| facts.family == Family::Musl),
+    };
+    demands(state, id, (language.needs)(&call)?)
+}
+
+fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>, Error> {
+    let launched = state.launches.get(id);
+    let launch = &launched.launch;
+    let mut demands = Vec::new();
+    // Modules and add-ons are opened in the process of the program that reads the script.
+    let reader = launched.processes.last().copied();
+    let reader_path = match launched.programs.last() {
+        Some(path) => state.world.root.follow_from(&launch.cwd, path.as_bytes())?.file().map(|(real, _)| real.clone()),
+        None => None,
+    };
+    let host = reader.map_or(Host::Main, Host::Process);
+    for library in needs.libraries {
+        let Some(host) = reader.filter(|id| state.processes.get(*id).process.facts.is_some()) else { continue };
+        let reason = || Reason::Home { group: OPENED, why: library.why.clone() };
+        let name = library.names.last().map_or("", String::as_str);
+        let says = format!("{name} is not in the root: {}", library.why);
+        let missing = library.is_wanted.then(|| Missing::Named(Told::Note(Note::new("library-unopened", name, says))));
+        let names = library.names.iter().map(|name| (name.clone().into_bytes(), reason())).collect();
+        demands.push(Demand::Open(Open {
+            host,
+            requester: 0,
+            from: launched.programs.last().cloned(),
+            names,
+            required: false,
+            missing,
+        }));
+    }
+    for (profile, says) in needs.profiles {
+        demands.push(Demand::Want { profile, sign: Sign { says, object: reader_path.clone() } });
+    }
+    if launched.certainty == Certainty::Sure {
+        let subject = launched.launch.program.to_string();
+        let note = |says| Demand::Tell(Told::Note(Note::new("launch-note", subject.clone(), says)));
+        demands.extend(needs.notes.into_iter().map(note));
+        demands.extend(needs.unstarted.into_iter().map(|one| Demand::Tell(Told::Unstarted(one))));
+        // Which lines of a script are reached depends on the run.
+        let absent = |one: Absent| Absent { is_certain: one.is_certain && launched.is_certain, ..one };
+        demands.extend(needs.absent.into_iter().map(|one| Demand::Tell(Told::Absent(absent(one)))));
+    }
+    let files = needs.files.into_iter().map(|(path, why)| (path.as_bytes().to_vec(), why));
+    for (path, why) in needs.paths.into_iter().chain(files) {
+        let reason = Arc::new(Reason::Home { group: NAMED, why });
+        let (from, cwd) = (Some(launched.real.clone()), RootPath::root());
+        demands.push(Demand::Path { from, cwd, path, reason, host: host.clone() });
+    }
+    demands.extend(needs.claims.into_iter().map(|claim| Demand::Claim { launch: id, claim }));
+    let start = |words: Vec<String>, certainty, why| Start {
+        starter: Some(id),
+        from: Some(launched.real.clone()),
+        words,
+        cwd: launch.cwd.clone(),
+        env: Rc::clone(&launch.env),
+        certainty,
+        is_exec: false,
+        is_helper: launched.is_helper,
+        reason: Reason::Command { why },
+        tells_missing: false,
+    };
+    for one in needs.starts {
+        // Few programs of a script change the environment: those that do not share it.
+        let env = if one.env == *launch.env { Rc::clone(&launch.env) } else { Rc::new(one.env) };
+        let start = start(one.words, one.certainty, one.why);
+        demands.push(Demand::Start(Start { cwd: one.cwd, env, is_exec: one.is_exec, ..start }));
+    }
+    for one in needs.commands {
+        let start = start(vec![one.name], one.certainty, one.why);
+        demands.push(Demand::Start(Start { tells_missing: launched.certainty == Certainty::Sure, ..start }));
+    }
+    Ok(demands)
+}

@@ -1,0 +1,191 @@
+//! Paths that programs contain as whole strings: settings, and, where no package says what belongs to the program, its
+//! data and plug-ins.
+
+use std::sync::Arc;
+
+use super::package_files::companion;
+use super::{On, Rule};
+use crate::closure::demand::{Demand, Host};
+use crate::closure::state::State;
+use crate::closure::told::Told;
+use crate::closure::worklist::Fact;
+use crate::closure::{Companions, Reason};
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::root::{FileKind, Meta};
+use crate::world::is_library_dir;
+use crate::world::tables::system;
+
+pub(super) const RULE: Rule = Rule {
+    id: "named-paths",
+    about: "Packs settings, data and plug-ins whose paths are whole strings of a program or of a library of its source.",
+    brings_packages: false,
+    facts: &[On::Required],
+    on,
+};
+
+/// An object that contains paths.
+struct Namer<'p> {
+    object: &'p RootPath,
+    /// The package that owns it.
+    owner: Option<&'p str>,
+    /// True for a program, false for a library.
+    is_program: bool,
+    /// True for a program, and for a library built from the source of a program.
+    is_same_source: bool,
+}
+
+fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
+    let Fact::Required(id) = fact else { return Ok(Vec::new()) };
+    if state.request.companions == Companions::None || state.processes.get(id).program.is_some() {
+        return Ok(Vec::new());
+    }
+    let program = &state.processes.get(id).process.loaded[0].real;
+    let own = state.world.owner(program)?;
+    let database = state.world.database()?;
+    let mut demands = Vec::new();
+    let mut look = |object: &RootPath, is_program: bool, is_same_source: bool, owner: Option<&str>| {
+        let answer = format!("{object} {is_same_source}");
+        if state.is_done(RULE.id, &answer) {
+            return Ok(());
+        }
+        demands.push(Demand::Done(answer));
+        let by = Namer { object, owner, is_program, is_same_source };
+        for text in state.world.whole_paths(object)?.iter() {
+            named_path(state, &mut demands, &by, text)?;
+        }
+        Ok::<_, Error>(())
+    };
+    look(program, true, true, own.as_deref())?;
+    // Libraries of every program: this one may be the first of their source.
+    for started in state.programs() {
+        for object in started.process.loaded.iter().skip(1) {
+            let owner = state.world.owner(&object.real)?;
+            let is_same_source = match (database, &own, &owner) {
+                (Some(database), Some(own), Some(owner)) => own == owner || database.is_kin(own, owner),
+                _ => false,
+            };
+            let is_unpackaged = owner.is_none() && state.world.opens_libraries(&object.real)?;
+            if is_same_source || is_unpackaged {
+                look(&object.real, false, is_same_source, owner.as_deref())?;
+            }
+        }
+    }
+    Ok(demands)
+}
+
+fn named_path(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, text: &[u8]) -> Result<(), Error> {
+    let Some(path) = RootPath::new(text).filter(|path| !system().commands.cover(path)) else { return Ok(()) };
+    let (owner, is_program) = (by.owner, by.is_program);
+    let is_settings = by.is_same_source && path.as_bytes().starts_with(b"/etc/");
+    let is_data = is_program && path.as_bytes().starts_with(b"/usr/share/");
+    let is_own = (owner.is_none() && is_below_private(&path, is_program)) || is_data;
+    let is_state = is_program && is_state(&path, owner.unwrap_or_default().as_bytes());
+    if !(is_settings || is_own || is_state) || is_elsewhere(state, &path) {
+        return Ok(());
+    }
+    let followed = state.world.root.follow(path.as_bytes())?;
+    let Some((real, meta)) = followed.found().map(|(real, meta)| (real.clone(), *meta)) else { return Ok(()) };
+    if is_elsewhere(state, &real) {
+        return Ok(());
+    }
+    match meta.kind {
+        FileKind::File if is_readable(&meta) => {
+            demands.push(file(by, &path, text));
+            beside(state, demands, by, &real)?;
+        }
+        FileKind::File => demands.push(withheld(by, &path, vec![real])),
+        FileKind::Dir if is_own || is_settings => dir(state, demands, by, (&path, &real, text))?,
+        _ => {}
+    }
+    Ok(())
+}
+
+fn file(by: &Namer<'_>, path: &RootPath, text: &[u8]) -> Demand {
+    let reason = Arc::new(Reason::Names { text: text.to_vec() });
+    let (from, path, host) = (Some(by.object.clone()), path.as_bytes().to_vec(), Host::With(by.object.clone()));
+    Demand::Path { from, cwd: RootPath::root(), path, reason, host }
+}
+
+/// The files of a directory that is named.
+fn dir(
+    state: &State<'_>,
+    demands: &mut Vec<Demand>,
+    by: &Namer<'_>,
+    (path, real, text): (&RootPath, &RootPath, &[u8]),
+) -> Result<(), Error> {
+    let mut left = Vec::new();
+    for below in state.world.root.below(path)? {
+        let followed = state.world.root.follow(below.as_bytes())?;
+        let Some((at, meta)) = followed.found() else { continue };
+        // A symlink out of the directory leads to what is somebody else's.
+        if meta.kind != FileKind::File || !at.is_within(real) || is_elsewhere(state, &below) {
+            continue;
+        }
+        // Of a whole directory, a file that not everybody may read is a key or a password more often than not.
+        match meta.is_for_all() {
+            true => demands.push(file(by, &below, text)),
+            false => left.push(at.clone()),
+        }
+    }
+    if !left.is_empty() {
+        demands.push(withheld(by, &path.join(b"**"), left));
+    }
+    Ok(())
+}
+
+/// Tells of files that are named and stay out, since they may be secrets of the builder.
+fn withheld(by: &Namer<'_>, pattern: &RootPath, files: Vec<RootPath>) -> Demand {
+    Demand::Tell(Told::Withheld { object: by.object.clone(), pattern: pattern.to_string(), files })
+}
+
+/// Settings of another package of the same source that lie beside a named file: it includes them; and the directories
+/// of /var that this package has.
+fn beside(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, settings: &RootPath) -> Result<(), Error> {
+    let (Some(database), Some(owner), Some(dir)) = (state.world.database()?, by.owner, settings.parent()) else {
+        return Ok(());
+    };
+    let package = state.world.owner(settings)?;
+    let Some(package) = package.filter(|package| package != owner && database.is_kin(owner, package)) else {
+        return Ok(());
+    };
+    let is_etc = dir.as_bytes() == b"/etc";
+    for path in state.world.contents(&package)?.iter() {
+        let meta = state.world.root.meta(path)?;
+        let is_beside = !is_etc && path.is_within(&dir) && *path != dir;
+        let is_file = meta.is_some_and(|meta| meta.kind != FileKind::Dir && is_readable(&meta));
+        if is_beside && is_file || path.as_bytes().starts_with(b"/var/") {
+            companion(state, demands, by.object, &package, path)?;
+        }
+    }
+    Ok(())
+}
+
+/// True for paths that other rules decide about, or that stay out.
+fn is_elsewhere(state: &State<'_>, path: &RootPath) -> bool {
+    system().not_run.cover(path)
+        || system().of_the_builder.cover(path)
+        || state.claims.cover(path)
+        || state.claims.lie_below(path)
+        || state.is_known_to_a_profile(path)
+        || state.is_excluded(path)
+}
+
+/// Named settings may be readable for the group of a service only; keys are readable for their owner alone.
+fn is_readable(meta: &Meta) -> bool {
+    meta.mode & 0o044 != 0
+}
+
+/// True below a private directory of software that no package manager installed; for a library, beside libraries.
+fn is_below_private(path: &RootPath, is_program: bool) -> bool {
+    let is_private = |dir: &RootPath| is_program && system().private_parents.contain(dir);
+    path.ancestors().iter().any(|dir| is_library_dir(dir) || is_private(dir))
+        && !is_library_dir(path)
+        && !system().private_parents.contain(path)
+}
+
+/// True for a directory under /var/lib that has the name of the package.
+fn is_state(path: &RootPath, package: &[u8]) -> bool {
+    let dir = path.as_bytes().strip_prefix(b"/var/lib/").and_then(|rest| rest.split(|b| *b == b'/').next());
+    dir.is_some_and(|dir| package.starts_with(dir))
+}

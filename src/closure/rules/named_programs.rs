@@ -1,0 +1,86 @@
+//! Programs that a program starts by a path or name that it contains. Only machine code counts: a script may pull in a
+//! whole language on weak evidence.
+
+use super::{On, Rule};
+use crate::closure::demand::Demand;
+use crate::closure::state::State;
+use crate::closure::worklist::Fact;
+use crate::closure::{Companions, path_of};
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::world::tables::system;
+
+pub(super) const RULE: Rule = Rule {
+    id: "named-programs",
+    about: "Packs programs whose paths an object contains that imports a function which starts programs.",
+    brings_packages: true,
+    facts: &[On::Required],
+    on,
+};
+
+fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
+    let Fact::Required(id) = fact else { return Ok(Vec::new()) };
+    let started = state.processes.get(id);
+    if state.request.companions == Companions::None || started.program.is_some() {
+        return Ok(Vec::new());
+    }
+    let program = &started.process.loaded[0].real;
+    let own = state.world.owner(program)?;
+    let mut demands = Vec::new();
+    for (at, object) in started.process.loaded.iter().enumerate() {
+        let owner = state.world.owner(&object.real)?;
+        let is_same_source = at == 0
+            || match (state.world.database()?, &own, &owner) {
+                (Some(database), Some(own), Some(owner)) => own == owner || database.is_kin(own, owner),
+                _ => false,
+            };
+        let is_unpackaged = owner.is_none() && state.world.opens_libraries(&object.real)?;
+        if is_same_source || is_unpackaged {
+            by_path(state, &mut demands, &object.real)?;
+        }
+    }
+    if let Some(package) = &own {
+        by_name(state, &mut demands, program, package)?;
+    }
+    Ok(demands)
+}
+
+/// Programs whose paths are whole strings of an object.
+fn by_path(state: &State<'_>, demands: &mut Vec<Demand>, object: &RootPath) -> Result<(), Error> {
+    if state.is_done(RULE.id, &object.to_string()) || !state.world.starts_programs(object)? {
+        return Ok(());
+    }
+    demands.push(Demand::Done(object.to_string()));
+    for text in state.world.whole_paths(object)?.iter() {
+        let Some(path) = RootPath::new(text).filter(|path| system().commands.cover(path)) else { continue };
+        if state.world.is_elf(&path)? {
+            let why = format!("{object} contains its path and starts programs");
+            demands.push(Demand::Start(state.start_by(object, &path, why, false)));
+        }
+    }
+    Ok(())
+}
+
+/// Commands of other packages of the same source whose names the program contains.
+fn by_name(state: &State<'_>, demands: &mut Vec<Demand>, object: &RootPath, package: &str) -> Result<(), Error> {
+    let answer = format!("{object} by name");
+    let Some(database) = state.world.database()? else { return Ok(()) };
+    if state.is_done(RULE.id, &answer) || !state.world.starts_programs(object)? {
+        return Ok(());
+    }
+    demands.push(Demand::Done(answer));
+    let all = state.world.commands(path_of(&state.request.env))?;
+    let is_same_source = |owner: &String| owner != package && database.is_kin(package, owner);
+    let others: Vec<(&RootPath, &String)> = all.iter().filter(|(_, owner)| is_same_source(owner)).collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    let named = state.world.ends_of_strings(object, others.iter().map(|(path, _)| path.name()))?;
+    for (path, owner) in others.into_iter().filter(|(path, _)| named.contains(path.name())) {
+        if state.world.is_elf(path)? {
+            let why = format!("{object} names it, {owner} is built from the same source, and it starts programs");
+            demands.push(Demand::Start(state.start_by(object, path, why, false)));
+        }
+    }
+    Ok(())
+}

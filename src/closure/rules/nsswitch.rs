@@ -1,0 +1,119 @@
+//! Name services of an nsswitch.conf that is packed: glibc opens a module for each, which no object names.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{On, Rule};
+use crate::closure::demand::{Demand, Host, Open};
+use crate::closure::state::State;
+use crate::closure::worklist::Fact;
+use crate::closure::{NodeKind, Reason};
+use crate::error::Error;
+use crate::loader::Family;
+use crate::path::RootPath;
+use crate::root::FileKind;
+
+pub(super) const RULE: Rule = Rule {
+    id: "nsswitch",
+    about: "Packs the modules of the name services that the root's own nsswitch.conf lists, with their tables.",
+    brings_packages: true,
+    facts: &[On::Changed, On::Resolved],
+    on,
+};
+
+const CONF: &str = "/etc/nsswitch.conf";
+/// Largest configuration or module that is read.
+const MAX_FILE: usize = 16 << 20;
+/// The first glibc that has `files` and `dns` built in.
+const BUILTIN: (u32, u32) = (2, 34);
+const GROUP: &str = "name services";
+/// Where a module's own tables and settings lie.
+const TABLES: [&[u8]; 2] = [b"/etc/", b"/var/lib/"];
+/// Parts of names of files that belong to the builder's machine, or that are secret.
+const NOT_TAKEN: [&[u8]; 9] =
+    [b"hosts", b"hostname", b"resolv.conf", b"machine-id", b"nsswitch.conf", b"shadow", b"secret", b"private", b"key"];
+
+fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
+    match fact {
+        Fact::Resolved(id) => match state.processes.get(id) {
+            module if module.is_by(RULE.id) => tables(state, &module.process.subject().real.clone()),
+            _ => Ok(Vec::new()),
+        },
+        _ => modules(state),
+    }
+}
+
+fn modules(state: &State<'_>) -> Result<Vec<Demand>, Error> {
+    // One that was made names only what is built in.
+    let followed = state.world.root.follow(CONF.as_bytes())?;
+    let kept =
+        followed.file().map(|(real, _)| real).filter(|real| matches!(state.graph.get(real), Some(NodeKind::File(_))));
+    let Some(conf) = kept else { return Ok(Vec::new()) };
+    let answer = state.news.to_string();
+    if state.is_done(RULE.id, &answer) {
+        return Ok(Vec::new());
+    }
+    let text = state.world.root.read(conf, MAX_FILE)?;
+    let services = services(&String::from_utf8_lossy(&text));
+    let mut demands = vec![Demand::Done(answer)];
+    for (host, started) in state.processes.iter().filter(|(_, started)| started.required && started.program.is_none()) {
+        let Some(facts) = started.process.facts.as_ref().filter(|facts| facts.family == Family::Glibc) else {
+            continue;
+        };
+        let has_inside = facts.release.is_none_or(|release| release >= BUILTIN);
+        for service in services.iter().filter(|service| !has_inside || !matches!(service.as_str(), "files" | "dns")) {
+            let reason = Reason::Home { group: GROUP, why: format!("{CONF} names the service {service}") };
+            // A finding tells of a module that is missing.
+            let (from, missing) = (Some(conf.clone()), None);
+            let names = vec![(format!("libnss_{service}.so.2").into_bytes(), reason)];
+            demands.push(Demand::Open(Open { host, requester: 0, from, names, required: false, missing }));
+        }
+    }
+    Ok(demands)
+}
+
+/// Files of the root whose paths a module contains.
+fn tables(state: &State<'_>, module: &RootPath) -> Result<Vec<Demand>, Error> {
+    let root = state.world.root;
+    let bytes = root.read(module, MAX_FILE)?;
+    let mut demands = Vec::new();
+    for text in bytes.split(|b| *b == 0).filter(|text| TABLES.iter().any(|dir| text.starts_with(dir))) {
+        let is_not_taken = NOT_TAKEN.iter().any(|part| memchr::memmem::find(text, part).is_some());
+        let Some(path) = RootPath::new(text).filter(|_| !is_not_taken) else { continue };
+        if root.follow(path.as_bytes())?.found().is_some_and(|(_, meta)| meta.kind == FileKind::File) {
+            let reason = Arc::new(Reason::Home { group: GROUP, why: format!("{module} contains its path") });
+            let (from, cwd, path) = (Some(module.clone()), RootPath::root(), text.to_vec());
+            demands.push(Demand::Path { from, cwd, path, reason, host: Host::None });
+        }
+    }
+    Ok(demands)
+}
+
+/// The services of all databases, without actions in brackets (nsswitch.conf(5)).
+fn services(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for line in text.lines() {
+        let line = line.split('#').next().unwrap_or_default();
+        let Some((_, words)) = line.split_once(':') else { continue };
+        let mut is_action = false;
+        for word in words.replace('[', " [ ").replace(']', " ] ").split_whitespace() {
+            match word {
+                "[" => is_action = true,
+                "]" => is_action = false,
+                word if !is_action && !word.contains('/') => _ = found.insert(word.to_owned()),
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn services_are_words_outside_of_brackets() {
+        let text = "passwd: files extrausers # ldap\nhosts: files [NOTFOUND=return]dns myhostname\n# group: nis\nx\n";
+        let found: Vec<String> = super::services(text).into_iter().collect();
+        assert_eq!(found, ["dns", "extrausers", "files", "myhostname"]);
+    }
+}

@@ -1,0 +1,76 @@
+//! Other commands of a program's package that the program names, or that data of the package name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{On, Rule};
+use crate::closure::Companions;
+use crate::closure::demand::Demand;
+use crate::closure::state::State;
+use crate::closure::worklist::Fact;
+use crate::error::Error;
+use crate::path::{RootPath, show};
+use crate::root::FileKind;
+use crate::world::tables::system;
+
+pub(super) const RULE: Rule = Rule {
+    id: "package-commands",
+    about: "Packs commands of a program's own package that the program, or data of the package, name.",
+    brings_packages: true,
+    facts: &[On::Launched],
+    on,
+};
+
+/// Largest data file that is searched for names, and bytes of data in all.
+const MAX_DATA: u64 = 64 << 10;
+const MAX_ALL_DATA: u64 = 4 << 20;
+
+fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
+    let Fact::Launched(id) = fact else { return Ok(Vec::new()) };
+    let (world, root) = (&*state.world, state.world.root);
+    let program = &state.launches.get(id).real;
+    if state.request.companions == Companions::None
+        || state.is_done(RULE.id, &program.to_string())
+        || !world.starts_programs(program)?
+    {
+        return Ok(Vec::new());
+    }
+    let Some(package) = world.owner(program)? else { return Ok(Vec::new()) };
+    let mut demands = vec![Demand::Done(program.to_string())];
+    let contents = world.contents(&package)?;
+    let is_command = |path: &&RootPath| system().commands.cover(path);
+    let mut commands: BTreeMap<&[u8], &RootPath> = contents
+        .iter()
+        .filter(|path| is_command(path) && path.name() != program.name())
+        .map(|path| (path.name(), path))
+        .collect();
+    commands.retain(|_, path| root.follow(path.as_bytes()).is_ok_and(|followed| followed.file().is_some()));
+    if commands.is_empty() {
+        return Ok(demands);
+    }
+    let names: Vec<&[u8]> = commands.keys().copied().collect();
+    let strings: Vec<Vec<u8>> = names.iter().map(|name| [b"\0", *name, b"\0"].concat()).collect();
+    let held = world.texts_in(program, &strings)?;
+    let mut named: BTreeMap<&[u8], RootPath> = held.into_iter().map(|at| (names[at], program.clone())).collect();
+    let mut left = MAX_ALL_DATA;
+    for path in contents.iter().filter(|path| !is_command(path)) {
+        let followed = root.follow(path.as_bytes())?;
+        let Some((real, meta)) = followed.found() else { continue };
+        if meta.kind != FileKind::File || meta.size > MAX_DATA.min(left) || !state.graph.contains(real) {
+            continue;
+        }
+        left -= meta.size;
+        let text = root.read(real, usize::try_from(meta.size).unwrap_or(0))?;
+        let words: BTreeSet<&[u8]> = text.split(u8::is_ascii_whitespace).collect();
+        for (name, command) in commands.iter().filter(|(name, _)| words.contains(**name)) {
+            // A word of data is weak evidence, and a script might pull in a whole language.
+            if !named.contains_key(name) && world.is_elf(command)? {
+                named.insert(name, real.clone());
+            }
+        }
+    }
+    for (name, by) in named {
+        let why = format!("{by} names {}, which is in the same package {package}", show(name));
+        demands.push(Demand::Start(state.start_by(program, commands[name], why, false)));
+    }
+    Ok(demands)
+}

@@ -1,0 +1,51 @@
+//! Helper scripts of a package that its own program starts. The evidence: the program imports a function that starts
+//! programs, and contains the name of the script or of its directory.
+
+use super::{On, Rule};
+use crate::closure::demand::Demand;
+use crate::closure::state::State;
+use crate::closure::worklist::Fact;
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::root::FileKind;
+use crate::world::is_named_after;
+use crate::world::tables::system;
+
+pub(super) const RULE: Rule = Rule {
+    id: "package-scripts",
+    about: "Packs the interpreters of helper scripts that a program of the same package starts.",
+    brings_packages: true,
+    facts: &[On::Brought],
+    on,
+};
+
+const EXECUTABLE: u32 = 0o111;
+
+fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
+    let Fact::Brought(at) = fact else { return Ok(Vec::new()) };
+    let (package, object) = &state.brought[at];
+    let (world, root) = (&*state.world, state.world.root);
+    let mut demands = Vec::new();
+    // The files that were packed: a script that was left to a claim or a profile is not looked at.
+    let mut paths: Vec<RootPath> = Vec::new();
+    for path in world.contents(package)?.iter() {
+        // Elsewhere scripts are examples, hooks of other programs, or for administrators (FHS 3.0, 4.6 and 4.7).
+        if system().helpers.cover(path) && is_named_after(path, package) {
+            paths.extend(root.follow(path.as_bytes())?.file().map(|(real, _)| real.clone()));
+        }
+    }
+    for real in paths.into_iter().filter(|real| state.graph.contains(real)) {
+        let is_script =
+            root.meta(&real)?.is_some_and(|meta| meta.kind == FileKind::File && meta.mode & EXECUTABLE != 0)
+                && root.read(&real, 2)? == b"#!";
+        if !is_script || !world.starts_programs(object)? {
+            continue;
+        }
+        let dir = real.parent().unwrap_or_else(RootPath::root);
+        if world.contains(object, dir.as_bytes())? || world.contains(object, real.name())? {
+            let why = format!("{object} names {dir}, where the package {package} put it, and starts programs");
+            demands.push(Demand::Start(state.start_by(object, &real, why, true)));
+        }
+    }
+    Ok(demands)
+}

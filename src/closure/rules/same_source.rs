@@ -1,0 +1,78 @@
+//! Pieces of a program that its distribution put into several packages built from one source: plug-ins, data, settings.
+
+use std::collections::BTreeSet;
+
+use super::package_files::companion;
+use super::{On, Rule};
+use crate::closure::Companions;
+use crate::closure::demand::Demand;
+use crate::closure::state::State;
+use crate::closure::worklist::Fact;
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::world::tables::system;
+use crate::world::{is_named_after, is_own_dir};
+
+pub(super) const RULE: Rule = Rule {
+    id: "same-source",
+    about: "Packs plug-ins, data and settings from packages built from the same source as the package of a program.",
+    brings_packages: false,
+    facts: &[On::Launched],
+    on,
+};
+
+fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
+    let Fact::Launched(id) = fact else { return Ok(Vec::new()) };
+    if state.request.companions == Companions::None {
+        return Ok(Vec::new());
+    }
+    let program = &state.launches.get(id).real;
+    let (Some(database), Some(owner)) = (state.world.database()?, state.world.owner(program)?) else {
+        return Ok(Vec::new());
+    };
+    let answer = format!("{owner} {program}");
+    if state.is_done(RULE.id, &answer) {
+        return Ok(Vec::new());
+    }
+    let mut demands = vec![Demand::Done(answer)];
+    let mut open = database.siblings(&owner);
+    let mut seen = BTreeSet::from([owner.clone()]);
+    while let Some(package) = open.pop() {
+        if !seen.insert(package.clone()) {
+            continue;
+        }
+        open.extend(database.siblings(&package));
+        for path in state.world.contents(&package)?.iter() {
+            if !is_command(path) && is_named_after(path, &owner) {
+                companion(state, &mut demands, program, &package, path)?;
+            }
+        }
+    }
+    settings(state, &mut demands, program, &owner)?;
+    Ok(demands)
+}
+
+/// Settings that packages of the same source put into a directory of /etc that the program's own package has: it reads
+/// what its plug-ins put there.
+fn settings(state: &State<'_>, demands: &mut Vec<Demand>, program: &RootPath, package: &str) -> Result<(), Error> {
+    let Some(database) = state.world.database()? else { return Ok(()) };
+    let is_settings = |dir: &&RootPath| {
+        let is_there = dir.parent().is_some_and(|parent| parent.as_bytes() == b"/etc");
+        is_there && !is_own_dir(dir, package) && !system().not_run.cover(dir)
+    };
+    let mut below = Vec::new();
+    for dir in state.world.contents(package)?.iter().filter(is_settings) {
+        below.extend(state.world.root.below(dir)?);
+    }
+    for (path, other) in state.world.owners(&below)? {
+        if other != package && database.is_kin(package, &other) {
+            companion(state, demands, program, &other, &path)?;
+        }
+    }
+    Ok(())
+}
+
+/// True in a directory of commands, private ones too: those of another package are its own business.
+fn is_command(path: &RootPath) -> bool {
+    path.parent().is_some_and(|dir| matches!(dir.name(), b"bin" | b"sbin"))
+}

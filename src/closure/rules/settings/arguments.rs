@@ -1,0 +1,87 @@
+//! Settings in arguments: files that configuration is read from, and statements.
+
+use crate::closure::state::State;
+use crate::config::{self, Grammar, Statement};
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::profile::Read;
+
+/// Files that arguments name as configuration: `-c FILE`, `-cFILE`, `--config=FILE`; for an option without a name the
+/// first argument, if it is no option.
+pub(super) fn files(state: &State<'_>, read: &Read) -> Result<Vec<RootPath>, Error> {
+    let mut found = Vec::new();
+    for option in &read.arguments {
+        for (cwd, args) in state.launches.arguments() {
+            let all = if option.is_empty() { &args[..args.len().min(1)] } else { args };
+            let mut words = all.iter();
+            while let Some(word) = words.next() {
+                let file = match word.strip_prefix(option.as_str()) {
+                    Some(_) if option.is_empty() && word.starts_with('-') => None,
+                    Some("") => words.next().map(String::as_str),
+                    Some(rest) => Some(rest.strip_prefix('=').unwrap_or(rest)),
+                    None => None,
+                };
+                let Some(file) = file else { continue };
+                let followed = state.world.root.follow_from(cwd, file.as_bytes())?;
+                found.extend(followed.found().map(|(real, _)| real.clone()));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Statements in arguments: `-d extension=x`, `-c shared_preload_libraries=x`, `--plugin-load-add=x`,
+/// `--loadmodule x`. Only those that the profile reads.
+pub(super) fn statements(state: &State<'_>, read: &Read) -> Vec<Statement> {
+    let mut said = Vec::new();
+    for (_, args) in state.launches.arguments() {
+        let statements = match read.grammar {
+            Grammar::Keys => as_keys(args),
+            Grammar::Lines => as_lines(args),
+            _ => Vec::new(),
+        };
+        let named = statements.into_iter().filter(|statement| read.rules(statement).next().is_some());
+        said.extend(named.map(|statement| Statement { line: 0, ..statement }));
+    }
+    said
+}
+
+/// `name=value` of any option.
+fn as_keys(args: &[String]) -> Vec<Statement> {
+    let words = args.iter().filter(|word| word.contains('='));
+    let readings = words.flat_map(|word| {
+        let short = word.strip_prefix("-d").or_else(|| word.strip_prefix("-c"));
+        [Some(word.trim_start_matches('-')), short].into_iter().flatten()
+    });
+    readings.flat_map(|text| config::parse(Grammar::Keys, text.as_bytes())).collect()
+}
+
+/// `--directive word word`, up to the next option.
+fn as_lines(args: &[String]) -> Vec<Statement> {
+    let mut statements: Vec<Statement> = Vec::new();
+    for word in args {
+        match (word.strip_prefix("--"), statements.last_mut()) {
+            (Some(name), _) => statements.push(Statement { name: name.to_owned(), ..Statement::default() }),
+            (None, Some(open)) => open.words.push(word.clone()),
+            (None, None) => {}
+        }
+    }
+    statements
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_settings() {
+        let shown = |statements: Vec<Statement>| {
+            statements.iter().map(|one| format!("{} {}", one.name, one.words.join("|"))).collect::<Vec<_>>()
+        };
+        let args = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let lines = shown(as_lines(&args("/etc/x.conf --loadmodule /a.so b --port 1")));
+        assert_eq!(lines, ["loadmodule /a.so|b", "port 1"]);
+        let keys = shown(as_keys(&args("-c a=/b --plugin-load=x -dextension=y plain")));
+        assert_eq!(keys, ["a /b", "plugin-load x", "dextension y", "extension y"]);
+    }
+}

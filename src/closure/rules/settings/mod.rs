@@ -1,0 +1,477 @@
+//! Settings: the configuration files that an applied profile reads, what they include, and the modules and files that
+//! their statements name, each with the line that names it.
+
+mod arguments;
+mod delegated;
+mod pam;
+mod probes;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+pub(super) use probes::values;
+
+use self::pam::Start;
+use super::profile_take::host_of;
+use super::{On, Rule, applied};
+use crate::closure::demand::{Demand, Host, Why};
+use crate::closure::state::State;
+use crate::closure::told::{Note, Told};
+use crate::closure::worklist::Fact;
+use crate::closure::{Reason, Unconfigured};
+use crate::config::{self, Statement};
+use crate::error::Error;
+use crate::path::{RootPath, show};
+use crate::profile::{Names, Need, Place, Profile, Read, Values, What};
+use crate::root::{FileKind, Meta, RootGlob};
+
+pub(crate) use delegated::programs_of as delegated_programs;
+
+pub(super) const RULE: Rule = Rule {
+    id: "settings",
+    about: "Packs what configuration files and arguments name: included files, modules, data. Profiles say where.",
+    brings_packages: false,
+    facts: &[On::Applied, On::Changed],
+    on,
+};
+
+/// Largest configuration file that is read, files of one reading, and includes in includes.
+const MAX_FILE: usize = 1 << 20;
+const MAX_FILES: usize = 1024;
+const MAX_DEPTH: usize = 16;
+/// Names that one reading follows.
+const MAX_NAMES: usize = 10_000;
+/// The directory of the file that reading started with.
+const MAIN: &str = "main";
+
+/// A statement and the file it stands in, as it was reached.
+struct Stated {
+    file: RootPath,
+    statement: Statement,
+}
+
+/// One rule of a profile that reads configuration, with what was read so far.
+struct Reading<'s, 'w> {
+    state: &'s State<'w>,
+    demands: &'s mut Vec<Demand>,
+    host: Host,
+    read: &'s Read,
+    profile: &'s str,
+    values: Values,
+    /// `${name}` in words.
+    variables: BTreeMap<String, String>,
+    stated: Vec<Stated>,
+    seen: BTreeSet<RootPath>,
+    /// Whether all that may name a module was understood.
+    is_whole: bool,
+}
+
+/// Keys by their section, for statements that name a section whose keys are names.
+struct Sections<'s> {
+    keys: BTreeMap<&'s str, Vec<&'s Statement>>,
+    /// Sections that name a module themselves: the key that leads to one is no name then.
+    modules: BTreeSet<&'s str>,
+}
+
+impl<'s> Sections<'s> {
+    fn of(read: &Read, stated: &'s [Stated]) -> Self {
+        let mut sections = Self { keys: BTreeMap::new(), modules: BTreeSet::new() };
+        for Stated { statement, .. } in stated {
+            sections.keys.entry(&statement.section).or_default().push(statement);
+            if read.rules(statement).any(|rule| !rule.keys && rule.what == What::Module) {
+                sections.modules.insert(&statement.section);
+            }
+        }
+        sections
+    }
+
+    /// The names that a statement holds; the keys of a section once.
+    fn names(&mut self, rule: &Names, statement: &'s Statement) -> Vec<&'s str> {
+        if !rule.keys {
+            return picked(rule, statement);
+        }
+        let sections = picked(rule, statement).into_iter();
+        let keys = sections.flat_map(|section| self.keys.remove(section).unwrap_or_default());
+        let keys: Vec<&Statement> = keys.collect();
+        let is_name = |key: &&Statement| key.words.first().is_none_or(|own| !self.modules.contains(own.as_str()));
+        keys.into_iter().filter(is_name).map(|key| key.name.as_str()).collect()
+    }
+}
+
+/// What a name leads to.
+enum Named {
+    /// Paths that there are, as spelled.
+    There(Vec<Vec<u8>>),
+    /// A plain name, and where it was looked for first.
+    Absent(Vec<u8>),
+    /// It holds a variable that nothing gives.
+    Open,
+}
+
+fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
+    let mut demands = Vec::new();
+    for (one, profile, done) in applied(state, RULE.id, fact, |profile| !profile.read.is_empty()) {
+        demands.push(done);
+        let values = values(state, profile)?;
+        for read in &profile.read {
+            read_rule(state, &mut demands, (profile, host_of(one)), read, &values)?;
+        }
+    }
+    Ok(demands)
+}
+
+/// Reads what a rule of a profile names, and adds it.
+fn read_rule(
+    state: &State<'_>,
+    demands: &mut Vec<Demand>,
+    (profile, host): (&Profile, Host),
+    read: &Read,
+    values: &Values,
+) -> Result<(), Error> {
+    let root = state.world.root;
+    let mut starts = arguments::files(state, read)?;
+    if starts.is_empty() {
+        for glob in read.files.iter().flat_map(|place| place.filled(values)) {
+            starts.extend(root.matching(&glob)?);
+        }
+    }
+    let starts = pam::narrowed(state, demands, read, starts)?;
+    let mut reading = Reading {
+        state,
+        demands,
+        host,
+        read,
+        profile: &profile.name,
+        values: values.clone(),
+        variables: state.env.iter().chain(&state.request.env).map(|(k, v)| (k.clone(), v.clone())).collect(),
+        stated: Vec::new(),
+        seen: BTreeSet::new(),
+        is_whole: true,
+    };
+    for Start { path, why } in starts {
+        let dir = path.parent().unwrap_or_else(RootPath::root);
+        reading.values.insert(MAIN.to_owned(), vec![RootGlob::literal(&dir)]);
+        let reason = Arc::new(Reason::Profile { profile: profile.name.clone(), why });
+        reading.read_config(path.as_bytes(), &reason, 0)?;
+    }
+    reading.said_by_command()?;
+    let stated = std::mem::take(&mut reading.stated);
+    let mut sections = Sections::of(read, &stated);
+    let mut names = 0;
+    for one in &stated {
+        // A word that one rule takes for a name is none for the next.
+        let mut claimed = BTreeSet::new();
+        for rule in read.rules(&one.statement) {
+            for name in sections.names(rule, &one.statement) {
+                names += 1;
+                let is_name = claimed.insert(name) && !rule.except.iter().any(|except| except == name);
+                if names <= MAX_NAMES && is_name {
+                    reading.statement(rule, one, name)?;
+                }
+            }
+        }
+    }
+    reading.is_whole &= names <= MAX_NAMES;
+    if !reading.seen.is_empty() && reading.is_whole {
+        return Ok(());
+    }
+    let reason = Arc::new(Reason::Profile { profile: profile.name.clone(), why: read.why.clone() });
+    for glob in read.otherwise.iter().flat_map(|place| place.filled(&reading.values)) {
+        for start in root.matching(&glob)? {
+            let (reason, host) = (Arc::clone(&reason), reading.host.clone());
+            reading.demands.push(Demand::Tree { start, reason, without: None, host, by: None });
+        }
+    }
+    Ok(())
+}
+
+impl Reading<'_, '_> {
+    /// Settings that the command gives are statements too.
+    fn said_by_command(&mut self) -> Result<(), Error> {
+        let path = self.state.entries.first().map_or_else(RootPath::root, |entry| entry.path.clone());
+        for statement in arguments::statements(self.state, self.read) {
+            self.state(&path, statement, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Adds and reads one file, or each of a directory, with what they include.
+    fn read_config(&mut self, path: &[u8], reason: &Why, depth: usize) -> Result<(), Error> {
+        let followed = self.state.world.root.follow(path)?;
+        let Some((real, kind)) = followed.found().map(|(real, meta)| (real.clone(), meta.kind)) else { return Ok(()) };
+        if depth > MAX_DEPTH || self.seen.len() >= MAX_FILES {
+            self.is_whole = false;
+            return Ok(());
+        }
+        if kind == FileKind::Dir {
+            for name in self.state.world.root.list(&real)? {
+                let inside = [path, b"/", &name].concat();
+                if self.state.world.root.follow(&inside)?.file().is_some() {
+                    self.read_config(&inside, reason, depth + 1)?;
+                }
+            }
+            return Ok(());
+        }
+        if kind != FileKind::File || !self.seen.insert(real.clone()) {
+            return Ok(());
+        }
+        self.configured(path, reason, Host::None)?;
+        self.is_whole &= self.state.world.root.meta(&real)?.is_none_or(|meta| meta.size <= MAX_FILE as u64);
+        let file = RootPath::new(path).unwrap_or_else(|| real.clone());
+        for statement in config::parse(self.read.grammar, &self.state.world.root.read(&real, MAX_FILE)?) {
+            self.state(&file, statement, depth)?;
+        }
+        Ok(())
+    }
+
+    /// What one statement says at once; what it names is looked up when all is read.
+    fn state(&mut self, file: &RootPath, statement: Statement, depth: usize) -> Result<(), Error> {
+        let read = self.read;
+        let Some(rule) = read.rules(&statement).next() else {
+            // What a section is for is only known once all is read.
+            if read.names.iter().any(|names| names.keys) {
+                self.stated.push(Stated { file: file.clone(), statement });
+            }
+            return Ok(());
+        };
+        match &rule.what {
+            What::Config => self.include_config(rule, file, &statement, depth)?,
+            What::Value(name) => {
+                let value = statement.words.first().and_then(|word| plain(word, &self.variables));
+                match value.and_then(|value| RootPath::new(value.as_bytes())) {
+                    Some(dir) => drop(self.values.insert(name.clone(), vec![RootGlob::literal(&dir)])),
+                    None => self.is_whole = false,
+                }
+            }
+            What::Variable => {
+                if let [name, value, ..] = statement.words.as_slice() {
+                    self.variables.insert(name.clone(), value.clone());
+                }
+            }
+            _ => self.stated.push(Stated { file: file.clone(), statement }),
+        }
+        Ok(())
+    }
+
+    fn include_config(
+        &mut self,
+        rule: &Names,
+        file: &RootPath,
+        statement: &Statement,
+        depth: usize,
+    ) -> Result<(), Error> {
+        for word in picked(rule, statement) {
+            match self.named(rule, file, word)? {
+                Named::There(paths) => {
+                    let reason = Arc::new(reason(self.profile, file, statement));
+                    for path in paths {
+                        self.read_config(&path, &reason, depth + 1)?;
+                    }
+                }
+                Named::Absent(path) => self.absent(rule, file, statement, &path),
+                Named::Open => self.is_whole = false,
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what one name of a statement stands for.
+    fn statement(&mut self, rule: &Names, one: &Stated, name: &str) -> Result<(), Error> {
+        if rule.what == What::Command {
+            let (file, line) = (one.file.clone(), name.to_owned());
+            self.demands.push(Demand::Tell(Told::Delegated { file, line }));
+            return Ok(());
+        }
+        let is_other = || Ok(self.state.world.root.follow(name.as_bytes())?.file().is_none());
+        if name.is_empty() || rule.paths && is_other()? {
+            return Ok(());
+        }
+        match self.named(rule, &one.file, name)? {
+            Named::There(paths) => {
+                for path in paths {
+                    self.add_named(rule, one, &path)?;
+                }
+            }
+            Named::Absent(path) if rule.what == What::Dir => self.add_dir(one, &path)?,
+            Named::Absent(path) => self.absent(rule, &one.file, &one.statement, &path),
+            Named::Open => self.is_whole &= rule.what != What::Module,
+        }
+        Ok(())
+    }
+
+    fn add_named(&mut self, rule: &Names, one: &Stated, path: &[u8]) -> Result<(), Error> {
+        if rule.what == What::Dir {
+            return self.add_dir(one, path);
+        }
+        let reason = reason(self.profile, &one.file, &one.statement);
+        // What not everybody may read is a secret of the builder's.
+        let is_open = |meta: &Meta| meta.kind == FileKind::Dir || meta.is_for_all();
+        if rule.what != What::Told && self.state.world.root.follow(path)?.found().is_none_or(|(_, meta)| is_open(meta))
+        {
+            return self.configured(path, &Arc::new(reason), self.host.clone());
+        }
+        let Some((real, meta)) = self.state.world.root.follow(path)?.found().map(|(real, meta)| (real.clone(), *meta))
+        else {
+            return Ok(());
+        };
+        let (file, line, name) = (&one.file, one.statement.line, &one.statement.name);
+        let end = if meta.kind == FileKind::Dir { "/**" } else { "" };
+        let path = show(path);
+        let path = path.trim_end_matches('/');
+        let says = format!("{file}:{line} names {path} ({name}), which is not packed: --include '{path}{end}' adds it");
+        self.demands.push(Demand::Tell(Told::Note(Note::new("setting-not-packed", path, says).unless(real))));
+        Ok(())
+    }
+
+    /// Adds a directory that is written to, or that of a file that is, without what lies in it.
+    fn add_dir(&mut self, one: &Stated, path: &[u8]) -> Result<(), Error> {
+        let parent = || path.iter().rposition(|b| *b == b'/').map_or(&[][..], |at| &path[..at]);
+        let dir = if self.state.world.root.follow(path)?.dir().is_some() { path } else { parent() };
+        if self.state.world.root.follow(dir)?.dir().is_some_and(|dir| !dir.is_root()) {
+            let reason = Arc::new(reason(self.profile, &one.file, &one.statement));
+            let (cwd, path) = (RootPath::root(), dir.to_vec());
+            self.demands.push(Demand::Path { from: None, cwd, path, reason, host: Host::None });
+        }
+        Ok(())
+    }
+
+    /// Adds a file or directory with the symlinks on its way; ELF files with what they need.
+    fn configured(&mut self, path: &[u8], reason: &Why, host: Host) -> Result<(), Error> {
+        let reason = Arc::clone(reason);
+        if let Some(start) = RootPath::new(path) {
+            self.demands.push(Demand::Tree { start, reason, without: None, host, by: None });
+            return Ok(());
+        }
+        // `..` has a meaning only along the way.
+        let real = self.state.world.root.follow(path)?.found().map(|(real, _)| real.clone());
+        let Some(start) = real.filter(|real| !self.state.is_excluded(real)) else { return Ok(()) };
+        let (cwd, path, again) = (RootPath::root(), path.to_vec(), Arc::clone(&reason));
+        self.demands.push(Demand::Path { from: None, cwd, path, reason: again, host: Host::None });
+        self.demands.push(Demand::Tree { start, reason, without: None, host, by: None });
+        Ok(())
+    }
+
+    fn absent(&mut self, rule: &Names, file: &RootPath, statement: &Statement, path: &[u8]) {
+        if rule.need == Need::Optional || statement.is_conditional || rule.what == What::Told {
+            return;
+        }
+        let says = said(statement);
+        let unconfigured =
+            Unconfigured { file: file.clone(), line: statement.line, says, path: path.to_vec(), need: rule.need };
+        self.demands.push(Demand::Tell(Told::Unconfigured(unconfigured)));
+    }
+
+    /// What a name leads to: from the first of its directories that has it.
+    fn named(&self, rule: &Names, file: &RootPath, word: &str) -> Result<Named, Error> {
+        let Some(mut name) = plain(word, &self.variables) else { return Ok(Named::Open) };
+        if !name.ends_with(&rule.suffix) {
+            name.push_str(&rule.suffix);
+        }
+        let bases = if name.starts_with('/') { vec![Vec::new()] } else { self.bases(rule, file)? };
+        let is_pattern = name.contains(['*', '?', '[']) && matches!(rule.what, What::Config | What::File);
+        let below = |base: &[u8]| match name.starts_with('/') {
+            true => name.clone().into_bytes(),
+            false => [base, b"/", name.as_bytes()].concat(),
+        };
+        for base in &bases {
+            let path = below(base);
+            if self.state.world.root.follow(&path)?.found().is_some() {
+                return Ok(Named::There(vec![path]));
+            }
+            let base = RootPath::new(if base.is_empty() { b"/" } else { base.as_slice() })
+                .map(|base| RootGlob::literal(&base));
+            let Ok(glob) = RootGlob::new(&format!("{}/{name}", base.unwrap_or_default())) else { continue };
+            let matched = if is_pattern { self.state.world.root.matching(&glob)? } else { Vec::new() };
+            if !matched.is_empty() {
+                return Ok(Named::There(matched.iter().map(|path| path.as_bytes().to_vec()).collect()));
+            }
+        }
+        if is_pattern {
+            return Ok(Named::There(Vec::new()));
+        }
+        Ok(Named::Absent(bases.first().map_or_else(|| name.clone().into_bytes(), |base| below(base))))
+    }
+
+    /// The directories that a relative name counts from, that there are or that are spelled out.
+    fn bases(&self, rule: &Names, file: &RootPath) -> Result<Vec<Vec<u8>>, Error> {
+        let mut bases: Vec<Vec<u8>> = Vec::new();
+        // One that is not there is where the program would have looked, which a finding says.
+        let mut absent = Vec::new();
+        for place in &rule.bases {
+            if place.as_str() == Place::NAMING {
+                bases.extend(file.parent().map(|dir| dir.as_bytes().to_vec()));
+                continue;
+            }
+            for glob in place.filled(&self.values) {
+                let found = self.state.world.root.matching(&glob)?;
+                if found.is_empty() && !glob.as_str().contains(['*', '?', '[']) {
+                    absent.push(glob.as_str().as_bytes().to_vec());
+                }
+                bases.extend(found.iter().map(|dir| dir.as_bytes().to_vec()));
+            }
+        }
+        if rule.bases.is_empty() {
+            bases.push(Vec::new());
+        }
+        bases.extend(absent);
+        Ok(bases)
+    }
+}
+
+fn reason(profile: &str, file: &RootPath, statement: &Statement) -> Reason {
+    Reason::Configured { profile: profile.to_owned(), file: file.clone(), line: statement.line, says: said(statement) }
+}
+
+/// A statement as it may be shown.
+fn said(statement: &Statement) -> String {
+    const MAX_SHOWN: usize = 120;
+    let words = std::iter::once(&statement.name).chain(&statement.words);
+    let text = words.map(String::as_str).collect::<Vec<_>>().join(" ");
+    show(text.chars().take(MAX_SHOWN).collect::<String>().as_bytes()).into_owned()
+}
+
+/// The names that a rule finds in the words of a statement.
+fn picked<'s>(rule: &Names, statement: &'s Statement) -> Vec<&'s str> {
+    let (skipped, taken) = if rule.word == 0 { (0, usize::MAX) } else { (rule.word - 1, 1) };
+    if let Some(attribute) = &rule.attribute {
+        let value = |text: &'s String| text.strip_prefix(attribute.as_str())?.strip_prefix('=');
+        return statement.attributes.iter().filter_map(value).collect();
+    }
+    let words: Vec<&str> = statement.words.iter().map(String::as_str).collect();
+    let found: Vec<&str> = match (rule.after.is_empty(), rule.paths) {
+        (false, _) => {
+            words.windows(2).filter(|pair| rule.after.iter().any(|one| one == pair[0])).map(|pair| pair[1]).collect()
+        }
+        (_, true) => {
+            words.iter().flat_map(|word| word.split(['(', ',', ')'])).filter(|part| part.starts_with('/')).collect()
+        }
+        _ => words.into_iter().skip(skipped).take(taken).collect(),
+    };
+    let until = |name: &'s str| {
+        rule.until.as_ref().and_then(|end| name.split_once(end.as_str())).map_or(name, |(name, _)| name)
+    };
+    found.into_iter().map(until).collect()
+}
+
+/// A word with `$NAME` and `${NAME}` replaced and `~` for the home; `None` if nothing gives a variable.
+fn plain(word: &str, variables: &BTreeMap<String, String>) -> Option<String> {
+    let home = word.strip_prefix("~/").map(|rest| Some(format!("{}/{rest}", variables.get("HOME")?)));
+    let word = match home {
+        Some(expanded) => expanded?,
+        None => word.to_owned(),
+    };
+    let mut parts = word.split('$');
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = match part.strip_prefix('{') {
+            Some(braced) => braced.split_once('}')?,
+            None => {
+                let end = part.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(part.len());
+                part.split_at(end)
+            }
+        };
+        whole.push_str(variables.get(name)?);
+        whole.push_str(rest);
+    }
+    Some(whole)
+}

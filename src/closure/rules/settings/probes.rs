@@ -1,0 +1,71 @@
+//! Values that probes of a profile find in programs and libraries.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use crate::closure::state::State;
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::profile::{Probe, Profile, Values, fits};
+
+/// Objects that one probe looks at.
+const MAX_OBJECTS: usize = 64;
+
+/// The values of each name in the paths of a profile: what was found in objects, or else the defaults; variables of
+/// the environment as `$NAME`, lists taken apart.
+pub(in crate::closure::rules) fn values(state: &State<'_>, profile: &Profile) -> Result<Values, Error> {
+    let mut values = Values::new();
+    let env = state.env.iter().chain(&state.request.env);
+    for (name, value) in env {
+        let parts = value.split(':').filter(|part| part.starts_with('/')).map(str::to_owned).collect();
+        values.insert(format!("${name}"), parts);
+    }
+    // Probes of one name are ways to one value: the first that finds it counts.
+    let mut open = BTreeSet::new();
+    for probe in &profile.probe {
+        if values.get(&probe.name).is_some_and(|known: &Vec<String>| !known.is_empty()) {
+            continue;
+        }
+        let found = probed(state, probe)?;
+        if found.is_empty() {
+            open.insert(probe.name.as_str());
+        }
+        values.insert(probe.name.clone(), found);
+    }
+    for probe in &profile.probe {
+        if open.contains(probe.name.as_str())
+            && let Some(known) = values.get_mut(&probe.name)
+        {
+            known.extend(probe.default.iter().cloned());
+        }
+    }
+    Ok(values)
+}
+
+fn probed(state: &State<'_>, probe: &Probe) -> Result<Vec<String>, Error> {
+    let mut found: Vec<String> = Vec::new();
+    for object in objects(state, probe).into_iter().take(MAX_OBJECTS) {
+        state.world.pieces(&object, |piece| {
+            let new = probe.values(piece);
+            found.extend(new.into_iter().filter(|value| !found.contains(value)).collect::<Vec<_>>());
+            ControlFlow::Continue(())
+        })?;
+    }
+    Ok(found)
+}
+
+fn objects(state: &State<'_>, probe: &Probe) -> BTreeSet<RootPath> {
+    let mut objects = BTreeSet::new();
+    for started in state.processes.as_slice() {
+        for (index, object) in started.process.loaded.iter().enumerate().skip(started.process.inherited) {
+            let is_meant = match &probe.soname {
+                None => index == 0 && started.required,
+                Some(wanted) => fits(wanted, object.name()),
+            };
+            if is_meant {
+                objects.insert(object.real.clone());
+            }
+        }
+    }
+    objects
+}

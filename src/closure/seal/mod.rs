@@ -1,0 +1,45 @@
+//! The few steps that need everything else to be known, in their order: trust stores, package records, suggestions,
+//! and what there is to tell.
+
+mod notes;
+mod records;
+mod suggested;
+mod trust;
+
+pub use suggested::Suggested;
+
+use super::state::State;
+use super::{Closure, Fired, Request};
+use crate::error::Error;
+
+/// Makes a closure of what is known before any rule was asked.
+pub(super) fn processes(state: State<'_>) -> Closure {
+    let conditions = state.request.conditions();
+    Closure { entries: state.entries, processes: state.processes.into_vec(), conditions, ..Closure::default() }
+}
+
+/// Makes a closure of a state in which no rule has anything to do.
+///
+/// # Errors
+/// `unreadable`.
+pub(super) fn seal(mut state: State<'_>) -> Result<Closure, Error> {
+    let suggested = suggested::find(&state)?;
+    records::add(&mut state)?;
+    let authorities = trust::add(&mut state)?;
+    let request: &Request = state.request;
+    let level = request.cpu.as_deref().and_then(|level| level.strip_prefix("x86-64-v")?.parse().ok());
+    let mut closure = Closure { conditions: request.conditions(), cpu_level: level.unwrap_or(1), ..Closure::default() };
+    notes::tell(&state, &mut closure)?;
+    let State { graph, processes, claims, entries, env, applied, foreign, dangling, not_packed, unopened, .. } = state;
+    let claimed = claims.dirs().clone();
+    closure = Closure { graph, processes: processes.into_vec(), entries, env, claimed, ..closure };
+    closure = Closure { foreign, dangling, not_packed, unopened, suggested, authorities, ..closure };
+    let fired = applied.iter().filter_map(|one| Some((one.profile.as_str(), one.sign.as_ref()?)));
+    let sums = closure.brought_by(fired.clone().map(|(profile, _)| profile));
+    let fired = fired.map(|(profile, sign)| {
+        let (files, bytes) = sums.get(profile).copied().unwrap_or_default();
+        Fired { profile: profile.to_owned(), because: sign.says.clone(), files, bytes }
+    });
+    let fired = fired.collect();
+    Ok(Closure { fired, ..closure })
+}

@@ -1,0 +1,117 @@
+//! What rules told, as it holds at the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::closure::rules::delegated_programs;
+use crate::closure::state::State;
+use crate::closure::told::{Note, Told};
+use crate::closure::{Closure, path_of};
+use crate::error::Error;
+use crate::path::{RootPath, show};
+use crate::world::find_program;
+
+/// Programs that a note names.
+const MAX_SHOWN: usize = 8;
+
+/// Sorts what was told into the fields of a closure.
+///
+/// # Errors
+/// `unreadable`.
+pub(super) fn tell(state: &State<'_>, closure: &mut Closure) -> Result<(), Error> {
+    let mut lines = Vec::new();
+    for told in &state.told {
+        match told {
+            Told::Note(note) => {
+                if note.unless.as_ref().is_none_or(|path| !is_packed(state, path)) {
+                    closure.notes.push(note.clone());
+                }
+            }
+            Told::Unmatched(one) => closure.unmatched.push(one.clone()),
+            Told::Unconfigured(one) => closure.unconfigured.push(one.clone()),
+            Told::Unstarted(one) => closure.unstarted.push(one.clone()),
+            Told::Absent(one) => absent(closure, one),
+            Told::Withheld { object, pattern, files } => {
+                let left = files.iter().filter(|file| !state.graph.contains(file)).count();
+                if left > 0 {
+                    closure.notes.push(withheld(object, pattern, left));
+                }
+            }
+            Told::Delegated { file, line } => lines.push((file, line)),
+        }
+    }
+    delegated(state, closure, &lines)?;
+    closure.notes.sort();
+    closure.notes.dedup();
+    Ok(())
+}
+
+/// One application is missing once, however many launches name it; the surest counts.
+fn absent(closure: &mut Closure, one: &crate::language::Absent) {
+    let known = closure.absent.iter_mut().find(|known| known.word == one.word && known.program == one.program);
+    match known {
+        Some(known) => known.is_certain |= one.is_certain,
+        None => closure.absent.push(one.clone()),
+    }
+}
+
+/// True if the path, or something below it, is in the image.
+fn is_packed(state: &State<'_>, path: &RootPath) -> bool {
+    let is_dir = matches!(state.graph.get(path), None | Some(crate::closure::NodeKind::Dir(_)));
+    let below = |known: &RootPath| known != path && known.is_within(path);
+    match is_dir {
+        true => state.graph.nodes().range(path.clone()..).take(2).any(|(known, _)| below(known)),
+        false => true,
+    }
+}
+
+fn withheld(object: &RootPath, pattern: &str, left: usize) -> Note {
+    let files = if left == 1 { "a file".to_owned() } else { format!("{left} files") };
+    let says = format!(
+        "{object} names {files} that not everybody may read, left out as a secret of the builder's: \
+         --include '{pattern}' adds what it needs"
+    );
+    Note::new("secret-left-out", pattern, says)
+}
+
+/// Programs of command lines that are in the root and not packed: told, not packed, since one of them may be larger than
+/// everything that is packed, and most serve what nobody asks for. One note for each configuration file.
+fn delegated(state: &State<'_>, closure: &mut Closure, lines: &[(&RootPath, &String)]) -> Result<(), Error> {
+    // The programs that a file starts, and those that its lines start besides, by the shell.
+    let mut found: BTreeMap<&RootPath, [BTreeSet<RootPath>; 2]> = BTreeMap::new();
+    let cwd = state.request.conditions().cwd;
+    let present =
+        |name: &String| find_program(state.world.root, name.as_bytes(), &cwd, path_of(&state.request.env)).ok();
+    let is_in = |path: &RootPath| {
+        let followed = state.world.root.follow(path.as_bytes());
+        followed.is_ok_and(|followed| followed.file().is_some_and(|(real, _)| state.graph.contains(real)))
+    };
+    for (file, line) in lines {
+        let programs = delegated_programs(line);
+        // Skip the line if its first program is missing: the others serve that one.
+        let Some(first) = programs.first().and_then(present) else { continue };
+        let [starts, besides] = found.entry(file).or_default();
+        besides.extend(programs[1..].iter().filter_map(present).filter(|path| !is_in(path)));
+        starts.extend((!is_in(&first)).then_some(first));
+    }
+    for (file, [mut starts, besides]) in found {
+        starts.retain(|path| !besides.contains(path));
+        let Some(first) = starts.first().cloned() else { continue };
+        let besides = match besides.is_empty() {
+            true => String::new(),
+            false => format!("; some lines start {} too, by /bin/sh", names(&besides)),
+        };
+        let starts = names(&starts);
+        let says = format!("{file} starts {starts}, in the root and not packed: --bin {first} adds one{besides}");
+        closure.notes.push(Note::new("command-not-packed", file.to_string(), says));
+    }
+    Ok(())
+}
+
+/// Names of programs, as many as may be shown.
+fn names(paths: &BTreeSet<RootPath>) -> String {
+    let shown: Vec<_> = paths.iter().take(MAX_SHOWN).map(|path| show(path.name()).into_owned()).collect();
+    match paths.len().saturating_sub(MAX_SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}

@@ -1,0 +1,226 @@
+//! Evidence for profiles: what the programs of the image load, import and contain.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::process::Started;
+use super::state::State;
+use crate::error::Error;
+use crate::language::Certainty;
+use crate::path::{RootPath, show};
+use crate::profile::{Clue, EntryKind, fits};
+use crate::world::World;
+
+/// The rule whose plug-ins count like libraries that a program needs by itself: configuration names them.
+const SETTINGS: &str = "settings";
+/// Rules whose plug-ins a program may open.
+const PLUG_INS: [&str; 3] = ["package-files", "same-source", "dlopen-name"];
+
+/// Evidence that a profile is needed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Sign {
+    /// In words.
+    pub(super) says: String,
+    /// The object that shows it, if one does.
+    pub(super) object: Option<RootPath>,
+}
+
+/// What processes show. Of several objects that show the same, the first by path is kept.
+#[derive(Default)]
+pub(super) struct Signs {
+    /// SONAMEs of what programs load.
+    sonames: BTreeMap<Vec<u8>, RootPath>,
+    /// SONAMEs of what plug-ins load, with the plug-in.
+    plug_ins: BTreeMap<Vec<u8>, RootPath>,
+    /// Names that any object imports.
+    anywhere: BTreeMap<Vec<u8>, RootPath>,
+    /// Names that programs import that surely run.
+    entry: BTreeMap<Vec<u8>, RootPath>,
+    /// Programs that surely run.
+    programs: BTreeSet<RootPath>,
+    /// Programs that are started: a server is a server behind a start script too.
+    started: BTreeSet<RootPath>,
+    /// Objects whose imports were read.
+    seen: BTreeSet<RootPath>,
+}
+
+/// Keeps the lesser of two paths.
+fn keep(table: &mut BTreeMap<Vec<u8>, RootPath>, name: &[u8], object: &RootPath) {
+    match table.get_mut(name) {
+        Some(known) if *known <= *object => {}
+        Some(known) => known.clone_from(object),
+        None => _ = table.insert(name.to_vec(), object.clone()),
+    }
+}
+
+impl Signs {
+    /// Adds what a process shows that is new or has become surer.
+    pub(super) fn add(&mut self, world: &World<'_>, started: &Started) -> Result<(), Error> {
+        let process = &started.process;
+        if !started.required
+            && let Some(first) = started.own_objects().first()
+            && PLUG_INS.iter().any(|rule| started.is_by(rule))
+        {
+            for object in started.own_objects() {
+                keep(&mut self.plug_ins, object.name(), &first.real);
+            }
+        }
+        // A program that a package brought for its own programs needs what it would need as an entry.
+        let is_helper = process.loaded[0].elf.interp.is_some() && process.inherited == 0;
+        if !started.required && !started.is_by(SETTINGS) && !is_helper {
+            return Ok(());
+        }
+        for (index, object) in process.loaded.iter().enumerate().skip(process.inherited) {
+            let is_started = index == 0 && started.required;
+            let is_program = is_started && started.certainty == Certainty::Sure;
+            if is_started {
+                self.started.insert(object.real.clone());
+            }
+            let is_new_program = is_program && self.programs.insert(object.real.clone());
+            let is_new = self.seen.insert(object.real.clone());
+            keep(&mut self.sonames, object.name(), &object.real);
+            if !is_new && !is_new_program {
+                continue;
+            }
+            for name in world.objects.imports(&object.real)? {
+                if is_new_program {
+                    keep(&mut self.entry, &name, &object.real);
+                }
+                keep(&mut self.anywhere, &name, &object.real);
+            }
+        }
+        Ok(())
+    }
+
+    /// The evidence for a trigger; `None` if it does not fire.
+    pub(super) fn of(&self, state: &State<'_>, clue: &Clue) -> Result<Option<Sign>, Error> {
+        let mut shown = Sign { says: String::new(), object: None };
+        if let Some(wanted) = &clue.soname {
+            let in_table = |table: &BTreeMap<Vec<u8>, RootPath>| {
+                table.iter().find(|(soname, _)| fits(wanted, soname)).map(|(soname, by)| (soname.clone(), by.clone()))
+            };
+            if let Some((soname, object)) = in_table(&self.sonames) {
+                shown.add(format!("{} is loaded", show(&soname)), Some(&object));
+            } else if let Some((soname, by)) = in_table(&self.plug_ins).filter(|_| clue.plug_ins) {
+                shown.add(format!("{by}, which the entry may open, loads {}", show(&soname)), Some(&by));
+            } else {
+                return Ok(None);
+            }
+        }
+        if !clue.imports.is_empty() {
+            let table = if clue.anywhere { &self.anywhere } else { &self.entry };
+            let found = clue.imports.iter().find_map(|name| Some((name, table.get(name.as_bytes())?)));
+            let Some((name, object)) = found else { return Ok(None) };
+            shown.add(format!("{object} imports {name}"), Some(object));
+        }
+        if !clue.strings.is_empty() {
+            let Some((program, text)) = string_in(state, &clue.strings, &self.started)? else { return Ok(None) };
+            shown.add(format!("{program} holds the text {}", text.trim_end_matches('\0')), Some(&program));
+        }
+        if !clue.modules.is_empty() {
+            let Some((program, name)) = module_in(state, &clue.modules, &self.started)? else { return Ok(None) };
+            shown.add(format!("{program} is built with {name}"), Some(&program));
+        }
+        if let Some(wanted) = &clue.interpreter {
+            let mut programs = self.programs.iter().filter(|_| state.entry_kind() == Some(EntryKind::Script));
+            let Some(program) = programs.find(|path| fits(wanted, path.name())) else { return Ok(None) };
+            shown.add(format!("the entry is a script for {}", show(program.name())), Some(program));
+        }
+        let Some(around) = around(state, clue)? else { return Ok(None) };
+        around.into_iter().for_each(|says| shown.add(says, None));
+        Ok(if self.nested(state, clue, &mut shown)? { Some(shown) } else { None })
+    }
+
+    /// True if the nested triggers fire; adds their evidence.
+    fn nested(&self, state: &State<'_>, clue: &Clue, shown: &mut Sign) -> Result<bool, Error> {
+        for inner in &clue.all {
+            let Some(sign) = self.of(state, inner)? else { return Ok(false) };
+            shown.add(sign.says, sign.object.as_ref());
+        }
+        let mut is_any = clue.any.is_empty();
+        for inner in &clue.any {
+            if let Some(sign) = self.of(state, inner)? {
+                shown.add(sign.says, sign.object.as_ref());
+                is_any = true;
+                break;
+            }
+        }
+        for inner in &clue.not {
+            is_any &= self.of(state, inner)?.is_none();
+            shown.add(format!("not ({inner})"), None);
+        }
+        Ok(is_any)
+    }
+}
+
+/// The evidence of those parts of a trigger that are about the request and the root.
+fn around(state: &State<'_>, clue: &Clue) -> Result<Option<Vec<String>>, Error> {
+    let mut said = Vec::new();
+    if let Some(name) = &clue.env {
+        let Some(value) = state.request.env.get(name) else { return Ok(None) };
+        said.push(format!("{name} is {value}"));
+    }
+    if let Some(pattern) = &clue.path {
+        let Some(path) = state.world.root.matching(pattern)?.into_iter().next() else { return Ok(None) };
+        said.push(format!("the root has {path}"));
+    }
+    if let Some(name) = &clue.package {
+        if state.world.contents(name)?.is_empty() {
+            return Ok(None);
+        }
+        said.push(format!("the package {name} is installed"));
+    }
+    if let Some(kind) = clue.entry {
+        if state.entry_kind() != Some(kind) {
+            return Ok(None);
+        }
+        said.push(format!("the entry is of the kind {kind:?}").to_lowercase());
+    }
+    Ok(Some(said))
+}
+
+/// The first program that was built with one of these Go modules or crates, and which.
+fn module_in(
+    state: &State<'_>,
+    names: &[String],
+    programs: &BTreeSet<RootPath>,
+) -> Result<Option<(RootPath, String)>, Error> {
+    for program in programs {
+        let built = state.world.objects.build_info(program)?.unwrap_or_default();
+        if let Some(name) = names.iter().find(|name| built.modules.contains_key(*name)) {
+            return Ok(Some((program.clone(), name.clone())));
+        }
+    }
+    Ok(None)
+}
+
+/// The first program that contains one of some texts, and which.
+fn string_in(
+    state: &State<'_>,
+    texts: &[String],
+    programs: &BTreeSet<RootPath>,
+) -> Result<Option<(RootPath, String)>, Error> {
+    for program in programs {
+        // Everything that any profile asks of a program is looked for in one reading of it.
+        let all = || {
+            let profiles = state.request.automatic.iter().chain(&state.request.profiles);
+            profiles.flat_map(|profile| &profile.when).flat_map(Clue::texts).map(str::to_owned).collect()
+        };
+        let held = state.world.trigger_texts(program, all)?;
+        if let Some(text) = texts.iter().find(|text| held.contains(*text)) {
+            return Ok(Some((program.clone(), text.clone())));
+        }
+    }
+    Ok(None)
+}
+
+impl Sign {
+    fn add(&mut self, says: String, object: Option<&RootPath>) {
+        if !self.says.is_empty() {
+            self.says.push_str(" and ");
+        }
+        self.says.push_str(&says);
+        if self.object.is_none() {
+            self.object = object.cloned();
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Questions to a closure: why is this path in?
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Closure, Edge};
+use crate::path::RootPath;
+
+/// One step of a chain of reasons.
+pub type Link<'a> = &'a Edge;
+
+impl Closure {
+    /// The shortest chain of reasons from the user's words to a path, the path's own reason last; empty if the path is
+    /// not in the image. Among chains of one length the ranks of their reasons decide, then paths, so that the answer
+    /// does not depend on the order in which reasons were found.
+    pub fn why(&self, path: &RootPath) -> Vec<Link<'_>> {
+        // What a program itself needs says more than a profile that takes the same path.
+        let chain = self.chain(path, &|edge| !edge.reason.is_profile());
+        if chain.is_empty() { self.chain(path, &|_| true) } else { chain }
+    }
+
+    /// The group under which a summary counts a path: that of its reason of the lowest rank.
+    pub fn group(&self, path: &RootPath) -> Option<String> {
+        let order = |edge: &&Edge| (edge.reason.rank(), edge.from.clone(), edge.reason.group());
+        self.graph.reasons(path).min_by_key(order).map(|edge| edge.reason.group())
+    }
+
+    fn chain(&self, path: &RootPath, counts: &dyn Fn(&Edge) -> bool) -> Vec<Link<'_>> {
+        // Reasons point from what asks to what is asked for: walk them backwards, nearest first.
+        let mut queue: Vec<(&Edge, Option<usize>)> = self.asking(path, counts).map(|edge| (edge, None)).collect();
+        let mut seen: BTreeSet<&RootPath> = BTreeSet::new();
+        let mut next = 0;
+        while let Some((edge, _)) = queue.get(next).copied() {
+            match &edge.from {
+                None => {
+                    let mut chain = Vec::new();
+                    let mut step = Some(next);
+                    while let Some(here) = step {
+                        chain.push(queue[here].0);
+                        step = queue[here].1;
+                    }
+                    return chain;
+                }
+                Some(from) if seen.insert(from) => {
+                    queue.extend(self.asking(from, counts).map(|asking| (asking, Some(next))));
+                }
+                Some(_) => {}
+            }
+            next += 1;
+        }
+        Vec::new()
+    }
+
+    /// The reasons for a path, those that end at the user's words first, then by rank.
+    fn asking<'a>(
+        &'a self,
+        path: &RootPath,
+        counts: &dyn Fn(&Edge) -> bool,
+    ) -> impl Iterator<Item = &'a Edge> + use<'a> {
+        let mut known: Vec<&Edge> = self.graph.reasons(path).filter(|edge| counts(edge)).collect();
+        known.sort_by_cached_key(|edge| {
+            (edge.from.is_some(), edge.reason.rank(), edge.from.clone(), edge.reason.says(edge.from.as_ref()))
+        });
+        known.into_iter()
+    }
+
+    /// Files and bytes that are in the image because of a profile alone, for each of these profiles: no chain of other
+    /// reasons leads to them. A file that several profiles bring counts for the first of them.
+    pub(super) fn brought_by<'p>(&self, profiles: impl Iterator<Item = &'p str>) -> BTreeMap<&'p str, (usize, u64)> {
+        let mut below: BTreeMap<&RootPath, Vec<&RootPath>> = BTreeMap::new();
+        let (mut of_profiles, mut open): (Vec<(&str, &RootPath)>, Vec<&RootPath>) = (Vec::new(), Vec::new());
+        for edge in self.graph.edges() {
+            match (&edge.from, edge.reason.profile()) {
+                (_, Some(profile)) => of_profiles.push((profile, &edge.to)),
+                (None, None) => open.push(&edge.to),
+                (Some(from), None) => below.entry(from).or_default().push(&edge.to),
+            }
+        }
+        let mut seen: BTreeSet<&RootPath> = BTreeSet::new();
+        reach(&below, open, &mut seen);
+        let mut sums = BTreeMap::new();
+        // Names of one inode are one file in the image too.
+        let mut inodes = BTreeSet::new();
+        for profile in profiles {
+            let own = of_profiles.iter().filter(|(name, _)| *name == profile).map(|(_, path)| *path).collect();
+            let mut sum = (0, 0);
+            for path in reach(&below, own, &mut seen) {
+                let Some(node) = self.graph.get(path).filter(|node| node.is_file()) else { continue };
+                sum.0 += 1;
+                sum.1 += match node {
+                    super::NodeKind::File(meta) if meta.links > 1 && !inodes.insert(meta.identity) => 0,
+                    node => node.size(),
+                };
+            }
+            sums.insert(profile, sum);
+        }
+        sums
+    }
+}
+
+/// The paths that are reached for the first time, from these on.
+fn reach<'g>(
+    below: &BTreeMap<&'g RootPath, Vec<&'g RootPath>>,
+    mut open: Vec<&'g RootPath>,
+    seen: &mut BTreeSet<&'g RootPath>,
+) -> Vec<&'g RootPath> {
+    let mut found = Vec::new();
+    while let Some(path) = open.pop() {
+        if seen.insert(path) {
+            found.push(path);
+            open.extend(below.get(path).into_iter().flatten());
+        }
+    }
+    found
+}

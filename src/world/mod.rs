@@ -1,0 +1,256 @@
+//! Questions about one root that many rules ask: strings and imports of objects, owners of files, programs in PATH.
+//! Every answer is cached, so a rule needs no memory of its own.
+
+pub(crate) mod tables;
+
+mod packaged;
+mod programs;
+mod strings;
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::ControlFlow;
+use std::rc::Rc;
+
+pub(crate) use packaged::{is_library_dir, is_named_after, is_own_dir};
+pub(crate) use programs::{find_program, program_in_path};
+
+use crate::error::Error;
+use crate::loader::Objects;
+use crate::package::{self, Packages};
+use crate::path::RootPath;
+use crate::root::Root;
+
+/// Absolute paths of a file.
+type Paths = Rc<BTreeSet<Vec<u8>>>;
+/// Names of libraries in a file.
+type Names = Rc<Vec<Vec<u8>>>;
+
+/// A root, with the answers that were found so far.
+pub(crate) struct World<'a> {
+    /// The file system.
+    pub(crate) root: &'a Root,
+    /// Its ELF objects.
+    pub(crate) objects: &'a Objects<'a>,
+    database: OnceCell<Option<Box<dyn Packages + 'a>>>,
+    owners: RefCell<HashMap<RootPath, Option<String>>>,
+    contents: RefCell<HashMap<String, Rc<Vec<RootPath>>>>,
+    commands: RefCell<HashMap<String, Rc<BTreeMap<RootPath, String>>>>,
+    starters: RefCell<HashMap<RootPath, bool>>,
+    openers: RefCell<HashMap<RootPath, bool>>,
+    texts: RefCell<HashMap<(RootPath, Vec<u8>), bool>>,
+    triggers: RefCell<HashMap<RootPath, Rc<BTreeSet<String>>>>,
+    paths: RefCell<HashMap<RootPath, Paths>>,
+    libraries: RefCell<HashMap<RootPath, Names>>,
+}
+
+/// The cached answer for a key, or a new one.
+fn cached<K, V, Q>(cache: &RefCell<HashMap<K, V>>, key: &Q, find: impl FnOnce() -> Result<V, Error>) -> Result<V, Error>
+where
+    K: std::borrow::Borrow<Q> + std::hash::Hash + Eq,
+    Q: std::hash::Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    V: Clone,
+{
+    if let Some(known) = cache.borrow().get(key) {
+        return Ok(known.clone());
+    }
+    let found = find()?;
+    cache.borrow_mut().insert(key.to_owned(), found.clone());
+    Ok(found)
+}
+
+impl<'a> World<'a> {
+    /// A root of which nothing is known yet.
+    pub(crate) fn new(objects: &'a Objects<'a>) -> Self {
+        Self {
+            root: objects.root(),
+            objects,
+            database: OnceCell::new(),
+            owners: RefCell::default(),
+            contents: RefCell::default(),
+            commands: RefCell::default(),
+            starters: RefCell::default(),
+            openers: RefCell::default(),
+            texts: RefCell::default(),
+            triggers: RefCell::default(),
+            paths: RefCell::default(),
+            libraries: RefCell::default(),
+        }
+    }
+
+    /// The package database; `None` if the root has none that is known.
+    ///
+    /// # Errors
+    /// `unreadable`, `bad-package-database`.
+    pub(crate) fn database(&self) -> Result<Option<&(dyn Packages + 'a)>, Error> {
+        if self.database.get().is_none() {
+            let _ = self.database.set(package::open(self.root)?);
+        }
+        Ok(self.database.get().and_then(Option::as_deref))
+    }
+
+    /// The packages that own these real paths. Paths that no package owns are not in the answer.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn owners(&self, paths: &[RootPath]) -> Result<BTreeMap<RootPath, String>, Error> {
+        let Some(database) = self.database()? else { return Ok(BTreeMap::new()) };
+        let unknown: Vec<RootPath> = {
+            let known = self.owners.borrow();
+            paths.iter().filter(|path| !known.contains_key(*path)).cloned().collect()
+        };
+        if !unknown.is_empty() {
+            let mut found = database.owners(&unknown)?;
+            let mut known = self.owners.borrow_mut();
+            for path in unknown {
+                let owner = found.remove(&path);
+                known.insert(path, owner);
+            }
+        }
+        let known = self.owners.borrow();
+        let owner = |path: &RootPath| Some((path.clone(), known.get(path)?.clone()?));
+        Ok(paths.iter().filter_map(owner).collect())
+    }
+
+    /// The package that owns a real path.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn owner(&self, path: &RootPath) -> Result<Option<String>, Error> {
+        Ok(self.owners(std::slice::from_ref(path))?.remove(path))
+    }
+
+    /// The paths of a package, as its database spells them.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn contents(&self, package: &str) -> Result<Rc<Vec<RootPath>>, Error> {
+        cached(&self.contents, package, || {
+            Ok(Rc::new(self.database()?.map_or_else(|| Ok(Vec::new()), |database| database.contents(package))?))
+        })
+    }
+
+    /// The packaged files in the directories of a PATH, with the owner of each.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn commands(&self, path: &str) -> Result<Rc<BTreeMap<RootPath, String>>, Error> {
+        cached(&self.commands, path, || {
+            let mut commands = Vec::new();
+            for dir in path.split(':').filter_map(RootPath::new) {
+                let Some(real) = self.root.follow(dir.as_bytes())?.dir().cloned() else { continue };
+                commands.extend(self.root.list(&real)?.iter().map(|name| real.join(name)));
+            }
+            Ok(Rc::new(self.owners(&commands)?))
+        })
+    }
+
+    /// True if the object imports a function that starts programs.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn starts_programs(&self, real: &RootPath) -> Result<bool, Error> {
+        cached(&self.starters, real, || self.imports_one_of(real, &tables::imports().starts_programs))
+    }
+
+    /// True if the object imports a function that opens libraries by name.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn opens_libraries(&self, real: &RootPath) -> Result<bool, Error> {
+        cached(&self.openers, real, || self.imports_one_of(real, &tables::imports().opens_libraries))
+    }
+
+    /// True if the object imports one of these names.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn imports_one_of(&self, real: &RootPath, names: &[String]) -> Result<bool, Error> {
+        let imports = self.objects.imports(real)?;
+        Ok(imports.iter().any(|name| names.iter().any(|wanted| wanted.as_bytes() == name.as_slice())))
+    }
+
+    /// True if the file contains the text.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn contains(&self, file: &RootPath, text: &[u8]) -> Result<bool, Error> {
+        let key = (file.clone(), text.to_vec());
+        cached(&self.texts, &key, || Ok(!strings::texts_in(self.root, file, &[text])?.is_empty()))
+    }
+
+    /// The indexes of those texts that the file contains, found in one reading.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn texts_in<T: AsRef<[u8]>>(&self, file: &RootPath, texts: &[T]) -> Result<BTreeSet<usize>, Error> {
+        strings::texts_in(self.root, file, texts)
+    }
+
+    /// Those texts of all triggers that the program contains. `all` gives the texts, which are the same for every
+    /// program.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn trigger_texts(
+        &self,
+        program: &RootPath,
+        all: impl FnOnce() -> Vec<String>,
+    ) -> Result<Rc<BTreeSet<String>>, Error> {
+        cached(&self.triggers, program, || {
+            let all = all();
+            let held = strings::texts_in(self.root, program, &all)?;
+            Ok(Rc::new(held.into_iter().map(|at| all[at].clone()).collect()))
+        })
+    }
+
+    /// Whole strings of the file that are names of libraries.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn library_names(&self, file: &RootPath) -> Result<Names, Error> {
+        cached(&self.libraries, file, || Ok(Rc::new(strings::library_names(self.root, file)?)))
+    }
+
+    /// Absolute paths that are whole strings of the file.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn whole_paths(&self, file: &RootPath) -> Result<Paths, Error> {
+        cached(&self.paths, file, || Ok(Rc::new(strings::whole_paths(self.root, file)?)))
+    }
+
+    /// Those of the words at which a string of the file ends.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn ends_of_strings<'w>(
+        &self,
+        file: &RootPath,
+        words: impl Iterator<Item = &'w [u8]> + Clone,
+    ) -> Result<BTreeSet<&'w [u8]>, Error> {
+        let mut found = BTreeSet::new();
+        self.pieces(file, |piece| {
+            found.extend(words.clone().filter(|word| strings::ends_a_string(piece, word)));
+            ControlFlow::Continue(())
+        })?;
+        Ok(found)
+    }
+
+    /// Visits the file piece by piece until the visitor breaks.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn pieces(&self, file: &RootPath, mut visit: impl FnMut(&[u8]) -> ControlFlow<()>) -> Result<(), Error> {
+        strings::pieces(self.root, file, |piece, _| visit(piece))
+    }
+
+    /// True if the path leads to an ELF file.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn is_elf(&self, path: &RootPath) -> Result<bool, Error> {
+        let read = self.root.read_followed(path.as_bytes(), 4)?;
+        Ok(read.is_some_and(|(_, head)| head == b"\x7fELF"))
+    }
+}

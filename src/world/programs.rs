@@ -1,0 +1,99 @@
+//! Programs by name: the one look-up in PATH that entries, scripts and sources share.
+
+use crate::error::Error;
+use crate::path::{RootPath, show};
+use crate::root::{End, FileKind, Root};
+
+/// Permission bits of which one must be set for the kernel to execute a file.
+const EXECUTABLE: u32 = 0o111;
+
+/// The path by which a program is called. A name with a slash counts from the working directory; a bare name is looked
+/// up in PATH as execvp(3) does, which passes over files that nobody may execute. If there are only such files, the
+/// first of them is the answer: a finding says why it does not start.
+///
+/// # Errors
+/// `entry-missing`, `entry-is-directory`, `entry-not-regular`, `link-loop`, `unreadable`.
+pub(crate) fn find_program(root: &Root, asked: &[u8], cwd: &RootPath, path: &str) -> Result<RootPath, Error> {
+    if asked.contains(&b'/') {
+        return by_path(root, asked, cwd);
+    }
+    let mut not_executable = None;
+    for dir in path.split(':').filter(|dir| !dir.is_empty()) {
+        let candidate = [dir.as_bytes(), b"/", asked].concat();
+        let followed = root.follow_from(cwd, &candidate)?;
+        let Some((_, meta)) = followed.file() else { continue };
+        let absolute =
+            if dir.starts_with('/') { candidate } else { [cwd.as_bytes(), b"/", candidate.as_slice()].concat() };
+        let Some(found) = RootPath::new(absolute) else { continue };
+        if meta.mode & EXECUTABLE != 0 {
+            return Ok(found);
+        }
+        not_executable.get_or_insert(found);
+    }
+    not_executable.ok_or_else(|| {
+        let says = format!("{} is in no directory of PATH in the root ({path})", show(asked));
+        Error::new("entry-missing", says)
+            .help("give a path such as /app/server, or --env PATH=…, or install it in the builder stage")
+    })
+}
+
+fn by_path(root: &Root, asked: &[u8], cwd: &RootPath) -> Result<RootPath, Error> {
+    let spelled = match asked.starts_with(b"/") {
+        true => asked.to_vec(),
+        false => [cwd.as_bytes(), b"/", asked].concat(),
+    };
+    let followed = root.follow(&spelled)?;
+    match (&followed.end, followed.found()) {
+        (_, Some((real, meta))) => match meta.kind {
+            // `..` has a meaning only along the way: the image is told the real path then.
+            FileKind::File => Ok(RootPath::new(&spelled).unwrap_or_else(|| real.clone())),
+            FileKind::Dir => Err(Error::new("entry-is-directory", format!("{} is a directory", show(asked)))
+                .help(format!("name a program in it; to add its files use --include '{}/**'", show(&spelled)))),
+            _ => Err(Error::new("entry-not-regular", format!("{} is no regular file", show(asked)))),
+        },
+        (End::Loop, _) => Err(Error::new("link-loop", format!("{} leads through more than 40 links", show(asked)))
+            .help("two links probably name each other: readlink them one by one")),
+        (End::Missing(at), _) if at.as_bytes() != spelled => {
+            // Behind links of directories, as that of a merged /usr, the name is still the one that was asked for.
+            let is_dangling = !asked.ends_with(at.name());
+            let help = match (is_dangling, asked.starts_with(b"/")) {
+                (true, _) if !followed.hops.is_empty() => {
+                    "a link on the way leads nowhere; its target may have been left in another stage"
+                }
+                (_, false) => "a relative path counts from the working directory: --workdir says which it is",
+                _ => "paths are looked up inside --root; a bare name is searched in PATH there",
+            };
+            let says = format!("{} is not in the root: {at} does not exist", show(asked));
+            Err(Error::new("entry-missing", says).help(help))
+        }
+        _ => Err(Error::new("entry-missing", format!("{} is not in the root", show(asked)))
+            .help("paths are looked up inside --root; a bare name is searched in PATH there")),
+    }
+}
+
+/// The program that a word names, if there is an executable file: for words that may be no program at all.
+///
+/// # Errors
+/// `unreadable`.
+pub(crate) fn program_in_path(root: &Root, path: &str, word: &str) -> Result<Option<RootPath>, Error> {
+    let is_program = |path: &RootPath| -> Result<bool, Error> {
+        let followed = root.follow(path.as_bytes())?;
+        Ok(followed.file().is_some_and(|(_, meta)| meta.kind == FileKind::File && meta.mode & EXECUTABLE != 0))
+    };
+    if word.is_empty() {
+        return Ok(None);
+    }
+    if word.contains('/') {
+        return Ok(match RootPath::new(word) {
+            Some(path) if is_program(&path)? => Some(path),
+            _ => None,
+        });
+    }
+    for dir in path.split(':').filter_map(RootPath::new) {
+        let path = dir.join(word.as_bytes());
+        if is_program(&path)? {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}

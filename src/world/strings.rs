@@ -1,0 +1,152 @@
+//! Strings in files of any size: given texts, names of libraries, and absolute paths.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use memchr::{memchr, memmem, memrchr};
+
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::root::Root;
+
+/// Longest name of a library that is taken for one.
+const MAX_NAME: usize = 255;
+/// Bytes read at a time, and by how much the pieces overlap.
+const PIECE: usize = 1 << 20;
+const OVERLAP: usize = 4096;
+/// Longest list of paths, in bytes, and most paths of one file.
+const MAX_LIST: usize = 1024;
+const MAX_PATHS: usize = 4096;
+
+/// Visits a file piece by piece until the visitor breaks; the flag is true for the first piece. Pieces overlap, so that
+/// a string no longer than the overlap is complete in one of them, with the byte before it.
+///
+/// # Errors
+/// `unreadable`.
+pub(crate) fn pieces(
+    root: &Root,
+    file: &RootPath,
+    mut visit: impl FnMut(&[u8], bool) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    let source = root.open_file(file)?;
+    let mut buffer = vec![0; PIECE];
+    let mut at = 0;
+    loop {
+        let read = source.read_at(at, &mut buffer).map_err(|error| Error::unreadable(file, error))?;
+        if visit(&buffer[..read], at == 0).is_break() || read < buffer.len() {
+            return Ok(());
+        }
+        at += (PIECE - OVERLAP) as u64;
+    }
+}
+
+/// The indexes of those texts that the file contains.
+///
+/// # Errors
+/// `unreadable`.
+pub(crate) fn texts_in<T: AsRef<[u8]>>(root: &Root, file: &RootPath, texts: &[T]) -> Result<BTreeSet<usize>, Error> {
+    let finders: Vec<_> = texts.iter().map(|text| memmem::Finder::new(text)).collect();
+    let mut found = BTreeSet::new();
+    pieces(root, file, |piece, _| {
+        for (at, finder) in finders.iter().enumerate() {
+            if !found.contains(&at) && finder.find(piece).is_some() {
+                found.insert(at);
+            }
+        }
+        if found.len() == texts.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(found)
+}
+
+/// Whole strings of a file that are names of libraries, sorted.
+///
+/// # Errors
+/// `unreadable`.
+pub(crate) fn library_names(root: &Root, file: &RootPath) -> Result<Vec<Vec<u8>>, Error> {
+    let mut found = BTreeSet::new();
+    pieces(root, file, |piece, is_first| {
+        found.extend(memmem::find_iter(piece, b".so").filter_map(|end| string_around(piece, end, is_first)));
+        ControlFlow::Continue(())
+    })?;
+    // `libx.so` beside `libx.so.1` is what a linker wants, not a loader.
+    let is_versioned = |name: &Vec<u8>| {
+        let start = [name.as_slice(), b"."].concat();
+        found.iter().any(|other| other.starts_with(&start))
+    };
+    Ok(found.iter().filter(|name| !is_versioned(name)).cloned().collect())
+}
+
+/// Absolute paths that are whole strings of a file, or elements of a list separated by colons; sorted, without a
+/// trailing slash.
+///
+/// # Errors
+/// `unreadable`.
+pub(crate) fn whole_paths(root: &Root, file: &RootPath) -> Result<BTreeSet<Vec<u8>>, Error> {
+    let mut found = BTreeSet::new();
+    pieces(root, file, |piece, _| {
+        for start in memmem::find_iter(piece, b"\0/") {
+            let list = &piece[start + 1..piece.len().min(start + 1 + MAX_LIST)];
+            let Some(end) = memchr(0, list) else { continue };
+            let parts = list[..end].split(|b| *b == b':').map(|part| part.strip_suffix(b"/").unwrap_or(part));
+            let is_path = |part: &&[u8]| part.starts_with(b"/") && part.iter().all(u8::is_ascii_graphic);
+            found.extend(parts.filter(is_path).take(MAX_PATHS - found.len().min(MAX_PATHS)).map(<[u8]>::to_vec));
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
+}
+
+/// True if a string ends with this word: linkers keep a string that is the end of another only once.
+pub(crate) fn ends_a_string(bytes: &[u8], word: &[u8]) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+    memmem::find_iter(bytes, &[word, b"\0"].concat()).any(|at| at > 0 && !is_part(&bytes[at - 1]))
+}
+
+/// The whole string around a place, if it is the name of a library.
+fn string_around(piece: &[u8], place: usize, is_first: bool) -> Option<Vec<u8>> {
+    let start = match memrchr(0, &piece[place.saturating_sub(MAX_NAME)..place]) {
+        Some(zero) => place.saturating_sub(MAX_NAME) + zero + 1,
+        None if is_first && place <= MAX_NAME => 0,
+        None => return None,
+    };
+    let end = place + memchr(0, &piece[place..piece.len().min(place + MAX_NAME + 1)])?;
+    let text = &piece[start..end];
+    (text.len() <= MAX_NAME && text.iter().all(u8::is_ascii_graphic) && is_library(text)).then(|| text.to_vec())
+}
+
+/// `libNAME.so`, `libNAME.so.N…`, or an absolute path to such or any other `.so`.
+fn is_library(text: &[u8]) -> bool {
+    if text.contains(&b'%') {
+        return false;
+    }
+    let name = text.rsplit(|b| *b == b'/').next().unwrap_or_default();
+    let is_path = text.starts_with(b"/");
+    if !is_path && (text.contains(&b'/') || !name.starts_with(b"lib")) {
+        return false;
+    }
+    let Some(at) = name.windows(3).position(|part| part == b".so") else { return false };
+    let version = &name[at + 3..];
+    at > 0 && (version.is_empty() || version[0] == b'.' && version[1..].first().is_some_and(u8::is_ascii_digit))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::root::MemTree;
+
+    #[test]
+    fn whole_strings_are_found_across_pieces() {
+        let mut bytes = vec![b'x'; PIECE - 5];
+        bytes.push(0);
+        bytes.extend_from_slice(
+            b"libpiece.so.2\0libone.so\0libone.so.1\0lib%s.so\0rel/libr.so\0/opt/p/plug.so\0no.so\0liblast.so",
+        );
+        let mut tree = MemTree::default();
+        tree.file("/prog", 0o755, bytes);
+        let root = Root::new(Arc::new(tree));
+        let found = library_names(&root, &RootPath::new("/prog").expect("a path")).expect("read");
+        assert_eq!(found, [&b"/opt/p/plug.so"[..], b"libone.so.1", b"libpiece.so.2"]);
+    }
+}

@@ -1,0 +1,138 @@
+//! Tables of names that rules decide with: TOML files beside the profiles, compiled in and parsed once.
+
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::path::RootPath;
+
+/// The version of the schema of every table.
+const FORMAT: u32 = 1;
+
+/// A table as it is written.
+#[derive(Deserialize)]
+struct Table<T> {
+    format: u32,
+    #[serde(flatten)]
+    lists: T,
+}
+
+/// Every table with its text, for the test that parses them all.
+const TEXTS: &[(&str, &str)] = &[
+    ("directories", include_str!("../../profiles/tables/directories.toml")),
+    ("imports", include_str!("../../profiles/tables/imports.toml")),
+];
+
+/// Absolute directories.
+#[derive(Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Directories(Vec<String>);
+
+impl Directories {
+    /// True if the path is one of these directories or lies below one.
+    pub(crate) fn cover(&self, path: &RootPath) -> bool {
+        let rest = self.0.iter().filter_map(|dir| path.as_bytes().strip_prefix(dir.as_bytes()));
+        rest.into_iter().any(|rest| rest.is_empty() || rest.starts_with(b"/"))
+    }
+
+    /// True if the path is one of these directories itself.
+    pub(crate) fn contain(&self, path: &RootPath) -> bool {
+        self.0.iter().any(|dir| dir.as_bytes() == path.as_bytes())
+    }
+
+    /// The directories in the order of the table.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+/// Directories of Linux distributions (`profiles/tables/directories.toml` says what each list is for).
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct System {
+    /// Files that the packed program does not read.
+    pub(crate) not_run: Directories,
+    /// Name endings of files that only compilers and linkers read.
+    pub(crate) not_run_endings: Vec<String>,
+    /// Add-on directories of other programs.
+    pub(crate) add_ons: Directories,
+    /// Directories of commands.
+    pub(crate) commands: Directories,
+    /// Directories of helper programs that only other programs start.
+    pub(crate) helpers: Directories,
+    /// Parents of directories named after a package.
+    pub(crate) package_parents: Directories,
+    /// Parents of private directories of software that no package manager installed.
+    pub(crate) private_parents: Directories,
+    /// Files that belong to the builder's machine.
+    pub(crate) of_the_builder: Directories,
+    /// Directories that are no single application's.
+    pub(crate) shared: Directories,
+    /// Directories of the system.
+    pub(crate) system: Directories,
+    /// File systems that the kernel makes.
+    pub(crate) kernel: Directories,
+    /// Directories that are filled when the image runs.
+    pub(crate) at_run_time: Directories,
+    /// Parents of application directories.
+    pub(crate) application_parents: Directories,
+    /// Directory names in which programs lie side by side.
+    pub(crate) program_names: Vec<String>,
+    /// Names that development tools leave in an application's directory.
+    pub(crate) leftovers: Vec<String>,
+}
+
+/// Functions by which a program shows what it does.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Imports {
+    /// Functions that start programs.
+    pub(crate) starts_programs: Vec<String>,
+    /// Functions that open libraries by name.
+    pub(crate) opens_libraries: Vec<String>,
+}
+
+/// The directories of a Linux system.
+pub(crate) fn system() -> &'static System {
+    static TABLE: OnceLock<System> = OnceLock::new();
+    TABLE.get_or_init(|| parsed("directories"))
+}
+
+/// The functions that rules look for.
+pub(crate) fn imports() -> &'static Imports {
+    static TABLE: OnceLock<Imports> = OnceLock::new();
+    TABLE.get_or_init(|| parsed("imports"))
+}
+
+/// Parses a compiled-in table.
+///
+/// # Panics
+/// If the table is wrong. It is part of the program, and a test parses every one.
+#[allow(clippy::panic, reason = "a wrong table is a defect of the program itself, which a test excludes")]
+fn parsed<T: DeserializeOwned>(name: &str) -> T {
+    let text = TEXTS.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text);
+    match toml::from_str(text) {
+        Ok(Table { format: FORMAT, lists }) => lists,
+        Ok(Table { format, .. }) => panic!("profiles/tables/{name}.toml: format = {format} is not known"),
+        Err(error) => panic!("profiles/tables/{name}.toml: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_is_valid() {
+        assert!(system().commands.iter().count() > 0 && !imports().starts_programs.is_empty());
+    }
+
+    #[test]
+    fn a_directory_covers_what_lies_below_it() {
+        let path = |text: &str| RootPath::new(text).expect("a path");
+        let commands = &system().commands;
+        assert!(commands.cover(&path("/usr/bin/x")) && commands.contain(&path("/usr/bin")));
+        assert!(!commands.cover(&path("/usr/binary")) && !commands.contain(&path("/usr/bin/x")));
+    }
+}
