@@ -180,7 +180,7 @@ fn all_bytecode_is_the_same_for_everybody_and_is_what_is_loaded() {
     assert_eq!(all.says(&["/usr/bin/python3", "/app/main.py", "once"]).0, "answer 42\n");
 
     assert!(!all.has("/app/__pycache__/broken.cpython-311.pyc"));
-    let notes = all.report["notes"].to_string();
+    let notes = all.report["findings"].to_string();
     assert!(notes.contains("cannot compile: 1"), "{notes}");
     let why = run(
         env!("CARGO_BIN_EXE_slimroot"),
@@ -318,7 +318,7 @@ fn a_linked_runtime_has_what_jars_need_and_the_builders_trust() {
     );
     let nested = java(&["--jlink"], "/app/nested.jar");
     assert!(has(&nested, "java.net.http"), "{}", modules(&nested));
-    assert!(nested.report["notes"].to_string().find("all modules").is_none(), "{}", nested.report["notes"]);
+    assert!(!nested.report["findings"].to_string().contains("all modules"), "{}", nested.report["findings"]);
 
     let home = "usr/lib/jvm/java-17-openjdk-amd64";
     let store = |root: &Path| fs::read_link(root.join(home).join("lib/security/cacerts")).expect("a link");

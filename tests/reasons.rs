@@ -105,8 +105,8 @@ fn every_path_has_a_true_chain() {
             automatic: automatic.clone(),
             ..Request::default()
         };
-        let closure = Closure::build(&root, &Objects::new(&root), &request).expect("a closure");
-        assert!(closure.nodes.len() > 500, "{entry}: {} paths", closure.nodes.len());
+        let closure = Closure::build(&Objects::new(&root), &request).expect("a closure");
+        assert!(closure.graph.nodes().len() > 500, "{entry}: {} paths", closure.graph.nodes().len());
         let mut asked = 0;
         for path in closure.graph.nodes().keys() {
             let chain = closure.why(path);
@@ -116,7 +116,7 @@ fn every_path_has_a_true_chain() {
                 assert_eq!(pair[1].from.as_ref(), Some(&pair[0].to), "{entry}: the chain of {path} is broken");
             }
         }
-        for edge in &closure.edges {
+        for edge in closure.graph.edges() {
             asked += usize::from(!edge.reason.is_profile());
             assert!(
                 witnesses.confirms(edge.from.as_ref(), &edge.to, &edge.reason),

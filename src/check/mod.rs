@@ -31,6 +31,7 @@ mod low_port;
 mod missing_library;
 mod not_made;
 mod not_packed;
+mod notes;
 mod nothing_matched;
 mod nss_service_missing;
 mod preload_failed;
@@ -281,6 +282,11 @@ pub const CHECKS: &[Check] = &[
     zone_data_missing::CHECK,
 ];
 
+/// Every check, and every note of the closure.
+pub fn checks() -> impl Iterator<Item = &'static Check> + Clone {
+    CHECKS.iter().chain(notes::NOTES)
+}
+
 /// The user's word on the level of a code, or of one subject of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ranking {
@@ -304,7 +310,7 @@ impl Ranking {
             Some((code, subject)) => (code, Some(subject.to_owned())),
             None => (text, None),
         };
-        let known = || CHECKS.iter().map(|check| check.code).chain(ERROR_CODES.iter().map(|known| known.code));
+        let known = || checks().map(|check| check.code).chain(ERROR_CODES.iter().map(|known| known.code));
         if !known().any(|known| known == code) {
             let near = crate::profile::nearest(code, known());
             let near = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
@@ -324,7 +330,7 @@ impl Ranking {
 /// # Errors
 /// `unreadable`.
 pub fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
-    run(evidence, CHECKS.iter())
+    run(evidence, checks())
 }
 
 /// Runs only the checks of what the loader loads for the entry, as `ldd -r` does.
@@ -372,6 +378,6 @@ pub(crate) fn because(closure: &Closure, path: &RootPath) -> Vec<String> {
 
 /// The page of a code, be it a check's or an error's.
 pub fn explain(code: &str) -> Option<&'static str> {
-    let check = CHECKS.iter().find(|check| check.code == code).map(|check| check.text);
+    let check = checks().find(|check| check.code == code).map(|check| check.text);
     check.or_else(|| ERROR_CODES.iter().find(|known| known.code == code).map(|known| known.text))
 }

@@ -297,7 +297,7 @@ fn report(
     let mut groups: Vec<Group> =
         groups.into_iter().map(|(reason, (files, bytes))| Group { reason, files, bytes }).collect();
     groups.sort_by(|a, b| b.bytes.cmp(&a.bytes).then(a.reason.cmp(&b.reason)));
-    let mut notes: Vec<String> = closure.notes.iter().map(|note| note.says.clone()).collect();
+    let mut notes: Vec<String> = Vec::new();
     if !options.strip && plan.notes.strippable >= WORTH_STRIPPING {
         let megabytes = plan.notes.strippable as f64 / 1e6;
         notes.push(format!("--strip would leave out {megabytes:.1} MB of debug sections and symbol tables"));

@@ -23,6 +23,7 @@ pub(crate) struct Config {
     profiles: Vec<String>,
     profiles_folder: Option<PathBuf>,
     no_profiles: Vec<String>,
+    no_rules: Vec<String>,
     no_auto: bool,
     companions: CompanionOption,
     include: Vec<String>,
@@ -143,6 +144,7 @@ impl Config {
             ca: self.ca.iter().chain(&options.ca).cloned().collect(),
             exclude: joined(&self.exclude, &options.exclude),
             no_profile: joined(&self.no_profiles, &options.no_profile),
+            no_rule: joined(&self.no_rules, &options.no_rule),
             companions: match options.companions {
                 CompanionOption::All => self.companions,
                 named => named,

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use crate::cli::RootOptions;
-use crate::closure::{Companions, Request};
+use crate::closure::{Companions, Request, rule_pages};
 use crate::error::Error;
 use crate::path::RootPath;
-use crate::profile::Profile;
+use crate::profile::{Profile, nearest};
 use crate::root::RootGlob;
 use crate::trust::Authority;
 
@@ -68,6 +68,9 @@ pub(crate) struct ImageOptions {
     /// Leaves a profile out that would be applied by itself. Repeatable.
     #[arg(long = "no-profile", value_name = "NAME")]
     pub(crate) no_profile: Vec<String>,
+    /// Leaves a rule out: an id that `slimroot why` and `slimroot explain` print. Repeatable.
+    #[arg(long = "no-rule", value_name = "ID")]
+    pub(crate) no_rule: Vec<String>,
     /// What else the package of the entry brought (helpers, plug-ins, data, configuration) comes too, and of the packages of its libraries.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) companions: CompanionOption,
@@ -102,8 +105,20 @@ pub(crate) fn request_of(root: &RootOptions, image: &ImageOptions, line: &[Strin
         copies: image.copy.iter().map(|text| copy(text)).collect::<Result<_, _>>()?,
         exclude: globs(&image.exclude)?,
         authorities: authorities(&image.ca)?,
+        no_rules: image.no_rule.iter().map(|id| known_rule(id)).collect::<Result<_, _>>()?,
         ..super::request(root, line)?
     })
+}
+
+/// An id of a rule.
+fn known_rule(id: &str) -> Result<String, Error> {
+    let known = || rule_pages().into_iter().map(|(id, _)| id);
+    if known().any(|known| known == id) {
+        return Ok(id.to_owned());
+    }
+    let near = nearest(id, known()).map_or(String::new(), |near| format!("; did you mean {near}?"));
+    Err(Error::new("bad-argument", format!("--no-rule {id}: there is no such rule{near}"))
+        .help("slimroot explain lists the rules"))
 }
 
 /// The authorities of all files, each once.

@@ -49,6 +49,8 @@ pub(crate) struct Chain {
 #[derive(Debug, Serialize)]
 pub(crate) struct Step {
     pub(crate) path: String,
+    /// The id of the rule that found it: `slimroot explain rule:ID`.
+    pub(crate) rule: &'static str,
     pub(crate) because: String,
 }
 
@@ -87,6 +89,7 @@ pub(crate) fn run(options: &Options) -> Result<Why, Error> {
         }
         let step = |edge: &crate::closure::Edge| Step {
             path: edge.to.to_string(),
+            rule: edge.rule,
             because: edge.reason.says(edge.from.as_ref()),
         };
         chains.push(Chain { path: path.to_string(), reasons: links.into_iter().map(step).collect() });

@@ -152,7 +152,7 @@ pub(super) fn why(why: &Why) -> String {
     for chain in &why.chains {
         let _ = writeln!(out, "{}", chain.path);
         for step in &chain.reasons {
-            let _ = writeln!(out, "  {}\n      {}", step.path, step.because);
+            let _ = writeln!(out, "  {}\n      {} [{}]", step.path, step.because, step.rule);
         }
     }
     out

@@ -1,0 +1,100 @@
+//! Notes: decisions of the closure that are no fault, as findings of the lowest level. They share this file, since each
+//! is found where it is decided.
+
+use super::{Check, Evidence, Scope};
+use crate::error::Error;
+use crate::finding::{Finding, Level};
+
+/// The notes of one code.
+fn of_code(evidence: &Evidence<'_>, code: &'static str) -> Result<Vec<Finding>, Error> {
+    let notes = evidence.closure.notes.iter().filter(|note| note.code == code);
+    Ok(notes.map(|note| Finding::new(code, Level::Note, note.subject.clone(), note.says.clone())).collect())
+}
+
+/// Checks that give the notes of a code.
+macro_rules! notes {
+    ($($code:literal $text:literal)*) => {
+        /// Every note, by code.
+        pub(super) const NOTES: &[Check] = &[$(Check {
+            code: $code,
+            scope: Scope::Image,
+            text: $text,
+            find: |evidence| of_code(evidence, $code),
+        }),*];
+    };
+}
+
+notes! {
+    "bytecode-not-compiled"
+        "--pyc asked the root's own Python for bytecode, and Python cannot compile some sources: they are written for \
+         another version, or are templates. They are packed as sources, and Python would fail on them in the builder \
+         stage too."
+    "bytecode-used"
+        "--pyc used made bytecode for the sources that a trial start of the entry loaded. Other sources are compiled \
+         when they are imported. --pyc all makes bytecode for every source."
+    "ca-added-by-builder"
+        "The trust store of the root has authorities that its package of authorities did not bring: somebody added them \
+         in the builder stage, such as the authority of a proxy that is used only for the build. The image trusts them \
+         too. If it should not, install the package again before packing, or exclude the store and use --ca."
+    "ca-not-added"
+        "The authorities of --ca are not in this trust store: it has a password, or it belongs to a library that brings \
+         its own. Programs that read only this store do not trust them. Add them in the builder stage."
+    "ca-only"
+        "The root has no bundle of authorities, so those of --ca are the only ones that the image trusts. Install \
+         ca-certificates in the builder stage if public servers are called too."
+    "command-not-packed"
+        "A configuration file starts programs that are in the root and not packed: one of them may be larger than the \
+         rest of the image, and most serve features that nobody uses. --bin PROGRAM adds one."
+    "entry-replaced"
+        "The entry was a script runner such as `npm start`. The image starts what the runner would start, since the \
+         runner itself is large and does not pass on signals. To keep the runner, name it by its real path."
+    "jlink-all-modules"
+        "--jlink linked every module of the JDK, since jdeps could not say which ones the jars need."
+    "launch-note"
+        "Something about how a program is started that decides what is packed, in the words of the note."
+    "library-unopened"
+        "A source of the application opens a library by name, and the root does not have it. If the code is used, \
+         install the package of the library in the builder stage."
+    "pam-narrowed"
+        "Of /etc/pam.d only those services are packed that programs of the image ask for, or all of them if the name \
+         that a program asks for cannot be found. --include /etc/pam.d/NAME adds one."
+    "program-missing"
+        "A source or package names a program that is not in the root. If the code is used, install it in the builder \
+         stage."
+    "secret-left-out"
+        "A program names files that not everybody may read. They may be secrets of the builder, so they stay out. \
+         --include with their path adds them."
+    "setting-not-packed"
+        "A setting names a file or directory that is in the root and not packed: it may be a secret, or data that \
+         belongs into a volume. --include with its path adds it."
+    "start-fails"
+        "A program that another one may start cannot be started: its interpreter is missing, or it is damaged. The \
+         program itself fails in the builder stage too."
+    "starts-cut"
+        "Programs start each other deeper, or in greater number, than slimroot follows. What the program of the note \
+         starts was not looked at. --bin PROGRAM adds a program with everything it needs."
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_note_of_the_closure_has_a_page() {
+        let mut open = vec![std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src")];
+        let mut used = std::collections::BTreeSet::new();
+        while let Some(dir) = open.pop() {
+            for entry in std::fs::read_dir(&dir).expect("listed") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    open.push(path);
+                    continue;
+                }
+                let text = std::fs::read_to_string(&path).unwrap_or_default();
+                let codes = text.split("Note::new(\"").skip(1).chain(text.split(".note(\"").skip(1));
+                used.extend(codes.filter_map(|rest| rest.split('"').next().map(str::to_owned)));
+            }
+        }
+        let known: std::collections::BTreeSet<String> = super::NOTES.iter().map(|note| note.code.to_owned()).collect();
+        used.retain(|code| code.contains('-'));
+        assert_eq!(used, known);
+    }
+}
