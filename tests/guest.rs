@@ -327,5 +327,5 @@ fn a_linked_runtime_has_what_jars_need_and_the_builders_trust() {
     assert_eq!(authorities(&linked.root()), authorities(&debian));
 
     let python = Build::new(&["env"], &debian, &["--jlink"], &PYTHON);
-    assert!(python.unmade().contains("no Java runtime"), "{}", python.unmade());
+    assert!(python.unmade().contains("no modular Java runtime"), "{}", python.unmade());
 }

@@ -1,4 +1,4 @@
-//! `slimroot explain`: the page of a code.
+//! `slimroot explain`: prints the page of a code.
 
 use crate::check::{CHECKS, explain};
 use crate::error::{ERROR_CODES, Error};
