@@ -351,7 +351,7 @@ fn what_is_no_authority_is_refused() {
         ("own.key", "private key"),
         ("both.pem", "private key"),
         ("own.der", "DER, not PEM"),
-        ("empty.pem", "no certificate"),
+        ("empty.pem", "no PEM certificate"),
         ("absent.pem", "cannot be read"),
     ] {
         let path = dir.path().join(file).display().to_string();
