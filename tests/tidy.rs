@@ -1,10 +1,10 @@
-//! Architecture as a test: which room may know which, which crate is named where, and lists that follow folders.
+//! Architecture tests: allowed imports between modules, allowed uses of crates, and lists that must match folders.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Rooms by layer, the lowest first. A room knows only what lies in layers under its own.
+/// Modules by layer, the lowest first. A module may only use modules of lower layers.
 const LAYERS: &[&[&str]] = &[
     &["path", "digest"],
     &["error"],
@@ -19,7 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["commands", "cli"],
 ];
 
-/// Crates and the rooms that may name them.
+/// Crates, with the modules that may use them.
 const FENCES: &[(&str, &[&str])] = &[
     ("goblin", &["elf"]),
     ("scroll", &["elf"]),
@@ -62,7 +62,7 @@ fn sources() -> Vec<(String, PathBuf, String)> {
     found
 }
 
-/// Code without comments: what a comment names is not known by the code.
+/// The code without comments: a name in a comment is not a use.
 fn code(text: &str) -> String {
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
@@ -105,7 +105,7 @@ fn crates_stay_in_their_rooms() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
-/// The kept grammar is behind one file.
+/// Only one file uses the shell grammar.
 #[test]
 fn one_file_knows_the_shell_grammar() {
     let knows = |text: &str| code(text).contains("tree_sitter");
