@@ -138,7 +138,9 @@ fn says(missing: &Missing, cause: &Cause) -> String {
         Cause::OtherMachine => format!("{name} exists only for another machine or word size"),
         Cause::NotCached => format!("{name} exists, but the loader's cache does not list it"),
         Cause::OtherVersion => format!("{name} is not in the root, but another version of it is"),
-        Cause::NotInherited => format!("{name} is in the DT_RUNPATH of another object, which is not inherited"),
+        Cause::NotInherited => {
+            format!("{name} is in a DT_RUNPATH directory of another object, and DT_RUNPATH is not inherited")
+        }
         Cause::LinkAbsent => format!("{name} exists only under another file name"),
         Cause::LinkerScript => format!("{name} is a linker script, not a library"),
         Cause::Unusable => format!("{name} exists, but the loader finds an unusable file first"),

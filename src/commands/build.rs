@@ -25,11 +25,11 @@ use crate::plan::{ItemKind, Plan, PlannedTree, Settings};
 use crate::root::{DirTree, Root};
 
 /// Time limits for measuring the size of the root after the image is written, or planned with `--dry-run`.
-const PATIENCE: Duration = Duration::from_secs(1);
-const DRY_PATIENCE: Duration = Duration::from_millis(200);
+const MEASURE_LIMIT: Duration = Duration::from_secs(1);
+const DRY_MEASURE_LIMIT: Duration = Duration::from_millis(200);
 
 /// The report suggests --strip if it would save at least this many bytes.
-const WORTH_STRIPPING: u64 = 500_000;
+const STRIP_HINT_BYTES: u64 = 500_000;
 
 /// Limit for the default number of compression threads. More only take memory, because one thread reads and hashes.
 const MAX_THREADS: usize = 8;
@@ -274,8 +274,8 @@ fn measure(root: &std::path::Path) -> Result<Measuring, Error> {
 
 impl Measuring {
     fn finish(self, is_dry: bool) -> Option<u64> {
-        let patience = if is_dry { DRY_PATIENCE } else { PATIENCE };
-        let sum = self.sum.recv_timeout(patience).ok().flatten();
+        let limit = if is_dry { DRY_MEASURE_LIMIT } else { MEASURE_LIMIT };
+        let sum = self.sum.recv_timeout(limit).ok().flatten();
         self.enough.store(true, Ordering::Relaxed);
         sum
     }
@@ -300,7 +300,7 @@ fn report(
         groups.into_iter().map(|(reason, (files, bytes))| Group { reason, files, bytes }).collect();
     groups.sort_by(|a, b| b.bytes.cmp(&a.bytes).then(a.reason.cmp(&b.reason)));
     let mut notes: Vec<String> = closure.notes.clone();
-    if !options.strip && plan.notes.strippable >= WORTH_STRIPPING {
+    if !options.strip && plan.notes.strippable >= STRIP_HINT_BYTES {
         let megabytes = plan.notes.strippable as f64 / 1e6;
         notes.push(format!("--strip would save {megabytes:.1} MB of debug sections and symbol tables"));
     }

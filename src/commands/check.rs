@@ -91,10 +91,10 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
     }
     let root = subject.adopted(&root);
     let Some(entry) = line.first() else {
-        return Ok(checked(String::new(), 0, rank(vec![nothing_starts(&subject)?], &rankings)));
+        return Ok(checked(String::new(), 0, rank(vec![missing_entry(&subject)?], &rankings)));
     };
     let is_finished = options.as_is || subject.image.is_some();
-    let (mut request, image) = asked(options, &config, &root, &line, is_finished)?;
+    let (mut request, image) = request_for(options, &config, &root, &line, is_finished)?;
     let linked = made::linked(&mut subject, &root.root, &image, &mut request, watch)?;
     let objects = Objects::new(&subject.root);
     let (closure, stopped) = match made::closure(&subject, &root.root, &objects, &request, (&image, &linked), watch) {
@@ -122,7 +122,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
 }
 
 /// The finding or error for a missing entry.
-fn nothing_starts(subject: &Subject) -> Result<Finding, Error> {
+fn missing_entry(subject: &Subject) -> Result<Finding, Error> {
     if subject.image.is_none() {
         return Err(Error::new("bad-argument", "no entry: name a program or an image")
             .help("use slimroot check ENTRY, or slimroot check oci:DIR for a finished image"));
@@ -132,7 +132,7 @@ fn nothing_starts(subject: &Subject) -> Result<Finding, Error> {
 }
 
 /// The request to check: everything that would be packed, a finished image, or only the loaded objects.
-fn asked(
+fn request_for(
     options: &Options,
     config: &Config,
     root: &RootOptions,

@@ -120,15 +120,15 @@ pub(crate) fn run(options: &Options) -> Result<Deps, Error> {
     let Some(first) = processes.next() else {
         return Err(Error::new("internal", format!("{} started no process", options.entry)));
     };
-    let mut deps = told(&objects, first, options.symbols)?;
+    let mut deps = describe(&objects, first, options.symbols)?;
     if matches!(options.format, DepsFormat::Tree | DepsFormat::Json) {
         deps.built = objects.build_info(&first.loaded[0].real)?;
     }
-    deps.others = processes.map(|process| told(&objects, process, options.symbols)).collect::<Result<_, _>>()?;
+    deps.others = processes.map(|process| describe(&objects, process, options.symbols)).collect::<Result<_, _>>()?;
     Ok(deps)
 }
 
-fn told(objects: &Objects<'_>, process: &Process, with_symbols: bool) -> Result<Deps, Error> {
+fn describe(objects: &Objects<'_>, process: &Process, with_symbols: bool) -> Result<Deps, Error> {
     let shown = |bytes: &[u8]| show(bytes).into_owned();
     let listed = process.loaded.iter().map(|object| Object {
         path: shown(&object.path),

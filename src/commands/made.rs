@@ -17,7 +17,7 @@ use crate::path::RootPath;
 use crate::root::{DirTree, FileKind, Root, StandIn, Visit};
 
 /// Parts of a Java runtime that may be changed in the builder: settings, policies, trusted CA certificates.
-const BUILDERS: [&[&[u8]]; 2] = [&[b"conf"], &[b"lib", b"security"]];
+const KEPT_PARTS: [&[&[u8]]; 2] = [&[b"conf"], &[b"lib", b"security"]];
 
 /// A linked runtime with its messages. Its folder must exist as long as its files are read.
 #[derive(Default)]
@@ -83,11 +83,11 @@ pub(crate) fn linked(
     })
 }
 
-/// Parts of the root's runtime that the linked one keeps: the settings in [`BUILDERS`], and symlinks out of the
+/// Parts of the root's runtime that the linked one keeps: the settings in [`KEPT_PARTS`], and symlinks out of the
 /// runtime, which distributions use for settings in /etc.
 fn kept(root: &Root, home: &RootPath) -> Result<BTreeSet<RootPath>, Error> {
     let mut found = BTreeSet::new();
-    for parts in BUILDERS {
+    for parts in KEPT_PARTS {
         let place = parts.iter().fold(home.clone(), |place, part| place.join(part));
         if root.meta(&place)?.is_some() {
             found.insert(place);
