@@ -124,8 +124,8 @@ fn what_is_unsafe_stays_in_one_file() {
 #[test]
 fn every_file_says_what_it_holds_and_stays_readable() {
     for (_, path, text) in sources() {
-        assert!(text.starts_with("//!"), "{} does not say what it holds", path.display());
-        assert!(text.lines().count() < 600, "{} holds two ideas", path.display());
+        assert!(text.starts_with("//!"), "{} has no module documentation", path.display());
+        assert!(text.lines().count() < 600, "{} is too long: split it", path.display());
     }
 }
 
@@ -140,7 +140,7 @@ fn compiled_in_profiles_are_those_of_the_folder() {
         }
     }
     let listed: Vec<String> = slimroot::profile::BUILTIN.iter().map(|(name, _)| (*name).to_owned()).collect();
-    assert_eq!(listed, files.into_iter().collect::<Vec<_>>(), "mend src/profile/builtin.rs");
+    assert_eq!(listed, files.into_iter().collect::<Vec<_>>(), "update src/profile/builtin.rs");
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn checks_are_those_of_the_folder() {
     let mut files: BTreeSet<String> = fs::read_dir(folder).expect("listed").map(stem).collect();
     files.remove("mod");
     let codes: Vec<String> = slimroot::check::CHECKS.iter().map(|check| check.code.to_owned()).collect();
-    assert_eq!(codes, files.into_iter().collect::<Vec<_>>(), "mend src/check/mod.rs");
+    assert_eq!(codes, files.into_iter().collect::<Vec<_>>(), "update src/check/mod.rs");
 }
 
 #[test]
@@ -167,5 +167,5 @@ fn readme_names_every_option_and_code_that_users_meet() {
         .map(|word| word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned());
     let absent: BTreeSet<String> =
         options.filter(|option| option.len() > 3 && !readme.contains(option.as_str())).collect();
-    assert!(absent.is_empty(), "README does not name {absent:?}");
+    assert!(absent.is_empty(), "README does not mention {absent:?}");
 }

@@ -293,7 +293,7 @@ mod tests {
             "t.toml: line 6: unknown key path; did you mean paths?"
         );
         assert!(complaint("[[take]]\nwhy = \"x\"\n").contains("either paths or first"));
-        assert!(complaint("[[dir]]\npath = \"/t\"\nwhy = \"x\"\nmode = \"1777\"\n").contains("not octal"));
+        assert!(complaint("[[dir]]\npath = \"/t\"\nwhy = \"x\"\nmode = \"1777\"\n").contains("not an octal number"));
         assert!(complaint("[[take]]\nwhy = \"x\"\npaths = [\"etc/*\"]\n").contains("not an absolute path"));
         assert!(complaint("[[take]]\nwhy = \"x\"\npaths = [\"{etc}/*\"]\n").contains("no probe of this profile"));
         assert!(complaint("[[probe]]\nname = \"x\"\npattern = \"{}\"\n").contains("4 letters"));
@@ -312,7 +312,7 @@ mod tests {
         assert!(when("not = [{ env = \"A\" }]").contains("nearly everything"));
         assert!(when("any = [{ env = \"A\" }, { not = [{ env = \"B\" }] }]").contains("nearly everything"));
         assert!(when("all = { env = \"A\" }").contains("name = [{ … }]"));
-        assert!(when("all = [{}]\nenv = \"A\"").contains("says nothing"));
+        assert!(when("all = [{}]\nenv = \"A\"").contains("is empty"));
         assert!(when("env = \"A\"\nany = [{ sonam = \"x\" }]").contains("did you mean soname?"));
         assert!(when("anywhere = true\nall = [{ imports = [\"a\"] }]").contains("in the same table"));
         let deep = (0..10).fold("{ env = \"A\" }".to_owned(), |inner, _| format!("{{ all = [{inner}] }}"));
