@@ -154,7 +154,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
     let mode = |text: &str| {
         let digits = text.strip_prefix('0').filter(|digits| digits.len() <= 4);
         let value = digits.and_then(|digits| u32::from_str_radix(digits, 8).ok());
-        value.ok_or_else(|| bad(format!("mode {text} is not an octal number such as 0644")))
+        value.ok_or_else(|| bad(format!("mode {text} is not an octal number with a leading 0, such as 0644")))
     };
     let mut profile = Profile {
         name: raw.name,
@@ -296,7 +296,7 @@ mod tests {
         assert!(complaint("[[dir]]\npath = \"/t\"\nwhy = \"x\"\nmode = \"1777\"\n").contains("not an octal number"));
         assert!(complaint("[[take]]\nwhy = \"x\"\npaths = [\"etc/*\"]\n").contains("not an absolute path"));
         assert!(complaint("[[take]]\nwhy = \"x\"\npaths = [\"{etc}/*\"]\n").contains("no probe of this profile"));
-        assert!(complaint("[[probe]]\nname = \"x\"\npattern = \"{}\"\n").contains("4 letters"));
+        assert!(complaint("[[probe]]\nname = \"x\"\npattern = \"{}\"\n").contains("at least 4"));
         let read = "[[read]]\nwhy = \"x\"\ngrammar = \"lines\"\nfiles = [\"/a\"]\n";
         let named = complaint(&format!("{read}names = [{{ directives = [\"a\"], what = \"b\" }}]\n"));
         assert!(named.contains("is not config, module"), "{named}");
