@@ -21,7 +21,7 @@ pub(crate) enum CompanionOption {
     All,
     /// The packages of the entries only.
     Entry,
-    /// None.
+    /// No packages.
     None,
 }
 
@@ -29,7 +29,7 @@ pub(crate) enum CompanionOption {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum PycOption {
-    /// None: the smallest image, but Python compiles at every start.
+    /// No sources: the smallest image, but Python compiles at every start.
     #[default]
     None,
     /// Files loaded during a trial start of the entry. Another start may load other files and give another digest.
@@ -71,7 +71,7 @@ pub(crate) struct ImageOptions {
     /// Packages whose other files (helpers, plug-ins, data, configuration) are packed too.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) companions: CompanionOption,
-    /// Applies no profiles automatically, except base and those given with --profile.
+    /// Applies only the profiles that are always applied, such as base, and those given with --profile.
     #[arg(long)]
     pub(crate) no_auto: bool,
     /// Packs Python bytecode, compiled by the root's own interpreter. Without this option none is packed.
