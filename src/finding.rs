@@ -1,58 +1,58 @@
-//! Findings: facts about the user's files, gathered to the end and shown together, each with its trail.
+//! Findings: problems in the user's files. They are collected and shown together at the end.
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// Good to know.
+    /// For information.
     Note,
-    /// The image may not do what is expected.
+    /// The image may not work as expected.
     Warning,
     /// The image does not work: `build` writes none.
     Error,
 }
 
-/// A fact about the user's files.
+/// A problem in the user's files.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Finding {
     /// The kebab-case code; `slimroot explain CODE` has its page.
     pub code: &'static str,
-    /// How bad it is.
+    /// Its severity.
     pub level: Level,
-    /// What it is about: a library's name, a path, a pattern. `--allow CODE=SUBJECT` goes by it.
+    /// The subject: a library's name, a path, a pattern. `--allow CODE=SUBJECT` matches it.
     pub subject: String,
-    /// One sentence.
+    /// The message, one sentence.
     pub says: String,
-    /// Who asked for it.
+    /// The object that needs the subject.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wanted_by: Option<String>,
-    /// The chain of reasons, from the entry on.
+    /// The chain of reasons, starting at the entry.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub because: Vec<String>,
-    /// Where it was looked for, in order, and what was found there.
+    /// The places that were searched, in order, with the results.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub searched: Vec<Searched>,
-    /// What helps.
+    /// Possible remedies.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub help: Vec<String>,
-    /// Why the user gave it another level.
+    /// The user's reason for another level.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ranked: Option<String>,
 }
 
-/// A place that was looked at, or not.
+/// One step of a search.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Searched {
-    /// Where the place comes from.
+    /// The part of the search path, such as `runpath` or `cache`.
     pub source: &'static str,
-    /// The file tried; empty if the source as a whole was not consulted.
+    /// The path that was tried; empty if this part was not consulted at all.
     pub candidate: String,
-    /// What became of it.
+    /// The result.
     pub outcome: String,
 }
 
 impl Finding {
-    /// A finding with its sentence; the rest is added.
+    /// A finding with its message; the other fields are empty.
     pub fn new(code: &'static str, level: Level, subject: impl Into<String>, says: impl Into<String>) -> Self {
         Self {
             code,
@@ -67,7 +67,7 @@ impl Finding {
         }
     }
 
-    /// Adds what helps.
+    /// Adds a remedy.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());

@@ -1,8 +1,8 @@
-//! slimroot packs what a program needs at run time, and nothing else, into a container image with no base.
-//!
-//! Data go one way: a [`root`] is read, its [`elf`] objects resolved as a [`loader`] would, everything gathered with its
-//! reasons in a [`closure`], looked over by the [`check`]s, settled in a [`plan`], and written as [`layer`], [`image`] and
-//! [`output`]. Each room knows only what lies under it. The command line has no private door: this is what it does.
+//! slimroot packs a program with only its runtime dependencies into a container image without a base image.
+//! Data flow in one direction. A [`root`] is read, and its [`elf`] objects are resolved as a [`loader`] would resolve
+//! them. A [`closure`] collects all files with the reasons for them, a [`plan`] fixes the contents of the image, and
+//! the [`check`]s look for problems. The plan is written with [`layer`], [`image`] and [`output`]. Each module uses
+//! only modules of lower layers. The command line uses only this public interface, as in this example:
 //!
 //! ```
 //! use slimroot::check::{Evidence, find};
@@ -35,9 +35,8 @@
 //! # Ok(())
 //! # }
 //! ```
-//!
-//! Nothing outside of the root is ever read, and nothing of it is ever run but by a [`guest`], which callers make for what
-//! they ask for.
+//! slimroot never reads files outside the root, and never runs anything from it, except with a [`guest`] that the
+//! caller creates.
 
 pub mod check;
 #[cfg(feature = "cli")]

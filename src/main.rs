@@ -1,4 +1,4 @@
-//! The slimroot command: parse, run, render, exit.
+//! The slimroot command.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,5 @@
-//! Words of a command, and variables, that name files through links: what was packed reads them as the builder root does.
+//! Arguments and environment variables that name files through symlinks. The packed program reads the same files as in
+//! the builder root.
 #![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
 
 #[path = "support/roots.rs"]
@@ -11,7 +12,7 @@ use std::process::Command;
 
 use roots::{run, slimroot};
 
-/// Prints the files that its words name, then the one that a variable names.
+/// Prints the files of its arguments, then the file of a variable.
 const PROGRAM: &str = r#"#include <stdio.h>
 #include <stdlib.h>
 static int show(const char *path) {
@@ -27,7 +28,7 @@ int main(int n, char **words) {
 }
 "#;
 
-/// A root where a release is used through a link, as deployment tools lay it out.
+/// A root with a release behind a symlink, as deployment tools create it.
 fn root(place: &Path) {
     fs::create_dir_all(place.join("app/releases/3/conf")).expect("made");
     fs::create_dir_all(place.join("bin")).expect("made");

@@ -1,6 +1,5 @@
-//! Broken images: one cause each (`fixtures/broken`), built with gcc, packed by GNU tar, and looked at by `slimroot
-//! check` as anybody's finished image. Where the cause is one that a loader or kernel complains of, that complaint is
-//! heard first.
+//! Broken images with one problem each (`fixtures/broken`), built with gcc, packed with GNU tar, and examined by
+//! `slimroot check` as finished images. If the loader or kernel reports the problem, the test verifies that first.
 
 #![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
 #[path = "support/laws.rs"]
@@ -20,21 +19,21 @@ use serde_json::{Value, json};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Broken {
-    /// What must be found; nothing for an image that is whole.
+    /// The expected code; `None` for an image without problems.
     code: Option<String>,
     #[serde(default)]
     subject: String,
     #[serde(default)]
     level: String,
-    /// Words of the help, or of the sentence.
+    /// Text that the help or the message must contain.
     #[serde(default)]
     help: String,
     #[serde(default)]
     says: String,
-    /// Other codes that the same cause brings up.
+    /// Other codes with the same cause.
     #[serde(default)]
     also: Vec<String>,
-    /// What the real loader or kernel says of it.
+    /// The complaint of the real loader or kernel.
     dies: Option<String>,
     #[serde(default)]
     family: String,
@@ -59,7 +58,7 @@ fn sha256(path: &Path) -> String {
     String::from_utf8_lossy(&output.stdout).split_whitespace().next().expect("a digest").to_owned()
 }
 
-/// Puts a file into the blobs under its digest; gives its descriptor.
+/// Adds a file to the blobs under its digest and returns its descriptor.
 fn blob(layout: &Path, media_type: &str, file: &Path) -> Value {
     let hex = sha256(file);
     let size = fs::metadata(file).expect("a file").len();
@@ -67,7 +66,7 @@ fn blob(layout: &Path, media_type: &str, file: &Path) -> Value {
     json!({ "mediaType": media_type, "digest": format!("sha256:{hex}"), "size": size })
 }
 
-/// An OCI layout of a directory, made without slimroot.
+/// Creates an OCI layout of a directory without slimroot.
 fn layout(root: &Path, config: &Config, layout: &Path) {
     fs::create_dir_all(layout.join("blobs/sha256")).expect("made");
     let scratch = layout.join("scratch");
@@ -112,7 +111,7 @@ fn text<'v>(finding: &'v Value, key: &str) -> &'v str {
     finding[key].as_str().unwrap_or_default()
 }
 
-/// What is not as the fixture says.
+/// The difference from the fixture, if there is one.
 fn differs(broken: &Broken) -> Option<String> {
     let family = if broken.family == "musl" { musl() } else { glibc() };
     let world = World::build(&broken.world, &family);
@@ -182,10 +181,10 @@ fn each_broken_image_is_told_by_its_cause() {
     assert!(failed.is_empty(), "{} of {}\n{}", failed.len(), all.len(), failed.join("\n"));
 }
 
-/// A code that no test can bring up may be one that nothing brings up.
+/// Every code needs a fixture, because a code that no test reports may be one that is never reported.
 #[test]
 fn every_code_of_an_image_has_its_broken_image() {
-    // These are about what the builder's patterns and options bring in: tests/cli.rs, guest.rs and trust.rs have them.
+    // These concern patterns and options in the builder: tests/cli.rs, guest.rs and trust.rs test them.
     const OF_BUILDERS: [&str; 9] = [
         "ca-expired",
         "dangling-link",
@@ -206,7 +205,7 @@ fn every_code_of_an_image_has_its_broken_image() {
     assert!(absent.is_empty(), "no broken image shows {absent:?}");
 }
 
-/// The same image by each transport, the archives written by skopeo.
+/// The same image in each transport; skopeo writes the archives.
 #[test]
 fn transports_are_read_alike() {
     if !need::all(&["gcc", "skopeo", "unshare", "python3", "tar"]) {
@@ -232,7 +231,8 @@ fn transports_are_read_alike() {
     }
 }
 
-/// A library that another one opens by a name in its text: the loader opens it where it is, and the builder hears of it.
+/// A library that contains the name of another one and opens it: the loader finds it, and `check` reports it in the
+/// builder.
 #[test]
 fn what_a_library_names_is_told() {
     if !need::all(&["gcc", "unshare", "python3"]) {

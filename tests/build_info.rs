@@ -1,5 +1,5 @@
-//! What programs say of how they were built, beside what `go version -m` reads of them; and the section that
-//! cargo-auditable writes, put into a program by objcopy.
+//! Build information of programs, compared with `go version -m`; and the section of cargo-auditable, added to a program
+//! with objcopy.
 #![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
 
 #[path = "support/need.rs"]

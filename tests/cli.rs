@@ -1,5 +1,5 @@
-//! The command line as a user meets it: what is said of bad input, with its code and exit code, and what the settings
-//! do. Roots are small and made here; that what is packed runs is judged in `engines.rs` and `corpus.rs`.
+//! The command line: messages, codes and exit codes for bad input, and the effects of settings. The roots are small and
+//! created here; `engines.rs` and `corpus.rs` run packed programs.
 
 #![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
 
@@ -13,7 +13,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// A root with the C library of this machine and /bin/true under a few names.
+/// A root with this machine's C library and /bin/true under several names.
 struct World {
     dir: tempfile::TempDir,
 }
@@ -51,7 +51,7 @@ impl World {
         command.current_dir(self.dir.path()).env_remove("SOURCE_DATE_EPOCH").output().expect("slimroot runs")
     }
 
-    /// What a build says when it fails: exit code, and the error's code.
+    /// Exit code and error code of a build that fails.
     fn fails(&self, args: &[&str]) -> (Option<i32>, String) {
         let before = names(self.dir.path());
         let output = self.slimroot(args);
@@ -303,7 +303,7 @@ fn source_date_epoch_is_every_time_of_an_image() {
         command.env_remove("SOURCE_DATE_EPOCH").envs(epoch.map(|epoch| ("SOURCE_DATE_EPOCH", epoch)));
         command.output().expect("slimroot runs")
     };
-    // Without the variable it is not 0: `fixtures/profiles/perl.time.toml` has a program that takes that for "not there".
+    // Without the variable the time is not 0: the program in `fixtures/profiles/perl.time.toml` reads 0 as "missing".
     for (epoch, wanted) in [(Some("1700000000"), 1_700_000_000), (None, 1)] {
         let output = build(epoch);
         let mut archive = tar::Archive::new(output.stdout.as_slice());
@@ -314,13 +314,14 @@ fn source_date_epoch_is_every_time_of_an_image() {
             .collect();
         assert!(times.len() > 3 && times.iter().all(|time| *time == wanted), "{times:?}");
     }
-    // RFC 3339 has no year 10000: skopeo would not read the configuration.
+    // RFC 3339 has no year 10000, so skopeo would not read the configuration.
     for bad in ["yesterday", "", "-1", "253402300800"] {
         assert_eq!(build(Some(bad)).status.code(), Some(2), "{bad}");
     }
 }
 
-/// A directory has no configuration: the statements are those of the image that the same run writes.
+/// A directory has no configuration. The instructions in the report match the configuration of the image written in the
+/// same run.
 #[test]
 fn statements_of_a_dockerfile_say_what_the_configuration_says() {
     let world = World::new();
@@ -395,7 +396,7 @@ fn levels_come_from_the_settings_with_a_reason_and_the_command_line_has_the_last
     fs::write(&settings, "entry = [\"true\"]\ninclude = [\"/srv/**\"]\n").expect("written");
     let (exit, found) = told(&[]);
     assert_eq!((exit, found.as_ref().map(|finding| finding["subject"].clone())), (Some(1), Some("/srv/.env".into())));
-    // Named exactly, it is meant.
+    // The exact path shows that the user means it.
     assert_eq!(told(&["--include", "/srv/.env"]), (Some(0), None));
     assert_eq!(told(&["--exclude", "/srv/.env"]), (Some(0), None));
     fs::write(&settings, ranked("warn")).expect("written");
@@ -409,7 +410,7 @@ fn levels_come_from_the_settings_with_a_reason_and_the_command_line_has_the_last
     assert_eq!(world.fails(&["build", "--config", "slimroot.toml", "-o", "out"]), (Some(2), "bad-config".to_owned()));
 }
 
-/// The members that a reader of SARIF 2.1.0 must find (sections 3.13, 3.14, 3.19, 3.27).
+/// The required members of SARIF 2.1.0 (sections 3.13, 3.14, 3.19, 3.27).
 #[test]
 fn sarif_has_a_rule_for_each_result_and_a_place_in_the_image() {
     let world = World::new();
@@ -448,7 +449,7 @@ fn an_image_is_a_root_and_says_how_it_is_run() {
     let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!((&told["entry"], &told["user"]), (&serde_json::json!(["/bin/true", "--help"]), &"77:88".into()));
     assert!(world.dir.path().join("second/bin/true").exists());
-    // An image that was tampered with is no root.
+    // A tampered image is refused as root.
     let blobs = world.dir.path().join("first/blobs/sha256");
     let layer = fs::read_dir(&blobs)
         .expect("listed")
@@ -468,7 +469,7 @@ fn an_image_is_a_root_and_says_how_it_is_run() {
     assert!(said.contains("error[bad-image]"), "{said}");
 }
 
-/// A layer that wants out of its tree, and other images that nobody should believe.
+/// A layer with an entry outside its tree, and other malicious images.
 #[test]
 fn hostile_images_are_refused() {
     let world = World::new();
@@ -548,7 +549,7 @@ fn copies_packages_and_records_are_in_the_image() {
 fn profiles_hold_their_own_examples() {
     let told = Command::new(env!("CARGO_BIN_EXE_slimroot")).args(["profiles", "test"]).output().expect("slimroot runs");
     let said = String::from_utf8_lossy(&told.stdout).into_owned();
-    assert!(told.status.success() && said.contains("examples hold"), "{said}");
+    assert!(told.status.success() && said.contains("examples pass"), "{said}");
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("own.toml");
     let own = "format = 1\nname = \"own\"\nsummary = \"x\"\n[[take]]\nwhy = \"x\"\npaths = [\"/a/*\"]\nexclude = [\"/a/no\"]\n\

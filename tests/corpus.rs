@@ -1,5 +1,5 @@
-//! Real programs in real builder roots: a part of the acceptance corpus, whose own checks are the judge. The corpus lies
-//! beside the checkout, or where `SLIMROOT_CORPUS` says.
+//! Real programs in real builder roots: a part of the acceptance corpus, judged by the checks of the corpus. The corpus
+//! is next to the checkout, or in `SLIMROOT_CORPUS`.
 #![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
 
 #[path = "support/need.rs"]
@@ -8,7 +8,7 @@ mod need;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Packed to a directory, and the directory is run.
+/// Cases packed to a directory, which is then run.
 const AS_DIRECTORY: &[&str] = &[
     "arm64-sqlite3",
     "c-locale",
@@ -48,7 +48,7 @@ const AS_DIRECTORY: &[&str] = &[
     "unbound",
     "xz",
 ];
-/// Packed to an archive, and the image is run by its own configuration.
+/// Cases packed to an archive; the image is run with its own configuration.
 const AS_IMAGE: &[&str] = &["curl", "gawk-tz", "jq", "ld-library-path", "nginx", "postgres", "redis", "runpath-origin"];
 
 fn corpus(args: &[&str]) -> (bool, String) {

@@ -1,5 +1,4 @@
-//! Real images in real engines: BuildKit, docker, buildah, podman, skopeo and umoci are the judges; nginx and sqlite are
-//! what they run.
+//! Real images with nginx and sqlite, judged by real engines: BuildKit, docker, buildah, podman, skopeo and umoci.
 #![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
 
 #[path = "support/engines.rs"]
@@ -17,7 +16,7 @@ use std::sync::{Mutex, PoisonError};
 use engines::{Docker, Podman, context, pack, page};
 use roots::{debian, debian_of, run, slimroot};
 
-/// nginx of the fixtures listens on one port: tests that start it take turns.
+/// The nginx fixtures use the same port, so tests that start it run one after the other.
 static PORT: Mutex<()> = Mutex::new(());
 const PAGE: &str = "served by a packed nginx";
 
@@ -77,7 +76,7 @@ fn a_run_step_of_a_builder_stage_makes_an_image_under_buildah() {
     }
 }
 
-/// curl of the Debian, packed to every form; the archive's path for each codec.
+/// Debian's curl, packed in every format; returns the archive's path for each codec.
 fn packed(dir: &Path) -> Vec<(String, String)> {
     let root = debian().display().to_string();
     let mut made = Vec::new();
@@ -122,7 +121,7 @@ fn skopeo_and_umoci_accept_every_form() {
             let copied = format!("dir:{}/copy", dir.path().display());
             run("skopeo", &["--insecure-policy", "copy", "-q", &source, &copied]);
         }
-        // umoci of Debian 12 does not know zstd layers.
+        // umoci of Debian 12 does not support zstd layers.
         if codec != "zstd" {
             let bundle = format!("{at}bundle");
             run("umoci", &["unpack", "--image", &format!("{at}layout:v1"), &bundle]);
@@ -146,7 +145,7 @@ fn podman_and_docker_load_and_run_every_form() {
             podman.run(&["load", "-q", "-i", &archive]);
             let told = podman.start(&["--rm", "--network", "none", &name, "--version"]);
             assert!(told.starts_with("curl "), "podman, {form}, {codec}: {told}");
-            // docker of Debian 12 loads no zstd layers; newer ones do.
+            // docker of Debian 12 does not load zstd layers; newer versions do.
             if codec != "zstd" {
                 docker.run(&["load", "-q", "-i", &archive]);
                 let told = docker.run(&["run", "--rm", "--network", "none", &name, "--version"]);
@@ -170,12 +169,12 @@ fn the_layer_lists_what_the_directory_holds() {
     let found = run("find", &[&tree.display().to_string(), "-mindepth", "1", "-printf", format]);
     let again = dir.path().join("again");
     fs::create_dir(&again).expect("made");
-    // GNU tar is the judge of what the archive says: what it unpacks is listed likewise.
+    // GNU tar judges the archive: the tree that it unpacks must give the same listing.
     run("tar", &["--numeric-owner", "-p", "-C", &again.display().to_string(), "-xf", &tar.display().to_string()]);
     let unpacked = run("find", &[&again.display().to_string(), "-mindepth", "1", "-printf", format]);
     let sorted = |text: &str| {
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        // A directory's size is the disk's affair.
+        // The size of a directory depends on the file system.
         lines.iter_mut().filter(|line| line.contains("|d|")).for_each(|line| {
             let fields: Vec<&str> = line.split('|').collect();
             *line = [fields[0], fields[1], fields[2], fields[4]].join("|");
@@ -218,13 +217,13 @@ fn an_arm64_root_is_packed_here_and_runs_under_qemu() {
     foreign("arm64", "arm64", "qemu-aarch64-static");
 }
 
-/// Its loader has its constants behind its code, and its libraries lie in two of the default directories.
+/// The loader of this architecture has its constants after its code, and libraries are in two default directories.
 #[test]
 fn an_armhf_root_is_packed_here_and_runs_under_qemu() {
     foreign("armhf", "arm", "qemu-arm-static");
 }
 
-/// Packs the root of a Debian of another architecture, and runs what was packed.
+/// Packs a Debian root of another architecture, and runs the result.
 fn foreign(debian: &str, oci: &str, qemu: &str) {
     if !need::all(&[TOOLS, &[qemu]].concat()) {
         return;
@@ -268,7 +267,7 @@ fn a_lost_library_is_named_with_its_cause_and_cure() {
     assert_eq!(sources[4..], ["default"; 4]);
     let help = finding["help"][0].as_str().unwrap_or_default();
     assert!(help.contains("/opt/h2/libnghttp2.so.14") && help.contains("LD_LIBRARY_PATH=/opt/h2"), "{help}");
-    // The cure is believed only once it cures.
+    // Verify that the suggested remedy works.
     let cured =
         ["check", "--root", &root.display().to_string(), "--env", "LD_LIBRARY_PATH=/opt/h2", "curl"].map(str::to_owned);
     assert_eq!(slimroot(&cured.each_ref().map(String::as_str)).status.code(), Some(0));
@@ -311,7 +310,7 @@ fn a_full_disk_and_signals_leave_nothing_behind() {
         let args =
             ["build", "--root", &root, "--compression", "zstd:19", "-o", &output, "--include", "/usr", "--", "curl"];
         let mut child = Command::new(env!("CARGO_BIN_EXE_slimroot")).args(args).spawn().expect("starts");
-        // Only once it writes is there something to leave behind.
+        // Wait until it writes: before that, there is nothing that it could leave behind.
         engines::wait(std::time::Duration::from_secs(20), || names() > 0);
         run("kill", &["-s", signal, &child.id().to_string()]);
         let status = child.wait().expect("ends");

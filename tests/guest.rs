@@ -1,4 +1,4 @@
-//! `--pyc` and `--jlink`: what programs of the root make is judged by the interpreter and the virtual machine that use it.
+//! `--pyc` and `--jlink`: the interpreter and the virtual machine judge the generated files by running them.
 
 #![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
 #[path = "support/need.rs"]
@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use roots::{root, run};
 use serde_json::Value;
 
-/// What nobody runs.
+/// Files that are not needed to run anything.
 const NOT_UNPACKED: [&str; 5] = [
     "/usr/share/doc/*",
     "/usr/share/man/*/*",
@@ -22,7 +22,7 @@ const NOT_UNPACKED: [&str; 5] = [
     "/usr/lib/jvm/*/lib/server/*.jsa",
     "/usr/share/info/*",
 ];
-/// An application that forks a worker and never ends, and jars, one of which holds another.
+/// An application that forks a worker and never ends, and jars, one of which contains another.
 const APPLICATION: &str = r#"set -e
 mkdir -p "$1/app/inner" "$1/app/boot/BOOT-INF/lib"
 cat > "$1/app/main.py" <<'END'
@@ -59,7 +59,7 @@ jar --create --file nested.jar --main-class Hello -C classes . -C boot .'
 "#;
 const NEEDED: [&str; 6] = ["mmdebstrap", "chroot", "setpriv", "unshare", "mount", "find"];
 
-/// A Debian with a Python, a JDK and the application.
+/// A Debian root with Python, a JDK and the application.
 fn debian() -> PathBuf {
     let mut args: Vec<String> = NOT_UNPACKED.iter().map(|path| format!("--dpkgopt=path-exclude={path}")).collect();
     args.extend(
@@ -70,7 +70,8 @@ fn debian() -> PathBuf {
     root("bookworm-guest", "bookworm", &args.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// A build of a root for an entry in /app, by `before` if somebody else shall run it.
+/// A build of a root for an entry in /app. `before` is a command prefix, for example to run it as another
+/// user.
 struct Build {
     out: tempfile::TempDir,
     report: Value,
@@ -111,7 +112,7 @@ impl Build {
         outputs.iter().find_map(|output| output["manifest"].as_str()).expect("a manifest")
     }
 
-    /// What `not-made` says; nothing if all was made.
+    /// The message of `not-made`; empty if everything was generated.
     fn unmade(&self) -> String {
         let findings = self.report["findings"].as_array().expect("findings");
         let unmade = findings.iter().filter(|finding| finding["code"] == "not-made");
@@ -122,7 +123,7 @@ impl Build {
         self.root().join(path.trim_start_matches('/')).exists()
     }
 
-    /// Standard output and error of a program of the packed root, in which nothing can be written.
+    /// Standard output and error of a program in the packed root, which is read-only.
     fn says(&self, line: &[&str]) -> (String, String) {
         let enter = r#"mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && mount -t proc proc "$0/proc" && exec chroot "$0" "$@""#;
         let output = Command::new("unshare")
@@ -136,7 +137,7 @@ impl Build {
     }
 }
 
-/// Names, sizes, modes and change times of a whole tree: any write shows.
+/// Names, sizes, modes and change times of a whole tree, to detect any write.
 fn state(root: &Path) -> String {
     run("find", &[root.to_str().expect("text"), "-printf", "%P %s %m %C@\n"])
 }
@@ -157,7 +158,7 @@ fn all_bytecode_is_the_same_for_everybody_and_is_what_is_loaded() {
     assert!(!none.has("/app/__pycache__"));
     assert!(before == state(&debian), "the root was written to");
 
-    // The interpreter itself says from where each module came.
+    // The interpreter reports from which file it loaded each module.
     let (told, log) = all.says(&[
         "/usr/bin/python3",
         "-v",
@@ -172,10 +173,10 @@ fn all_bytecode_is_the_same_for_everybody_and_is_what_is_loaded() {
     let (_, log) = none.says(&["/usr/bin/python3", "-v", "-c", "import json"]);
     assert!(!log.lines().any(|line| line.starts_with("# code object from '") && line.contains(".pyc'")), "{log}");
 
-    // A traceback names the source as the image has it, with its line.
+    // A traceback shows the path of the source in the image, and the line.
     let (_, failed) = all.says(&["/usr/bin/python3", "/app/main.py", "fail"]);
     assert!(failed.contains("File \"/app/helper.py\", line 6, in fail\n    raise ValueError(\"here\")"), "{failed}");
-    // Unchecked: neither times nor the source itself are looked at.
+    // Unchecked bytecode: Python compares neither times nor the source.
     fs::write(all.root().join("app/helper.py"), "raise SystemExit(9)\n").expect("written");
     assert_eq!(all.says(&["/usr/bin/python3", "/app/main.py", "once"]).0, "answer 42\n");
 
@@ -222,7 +223,7 @@ fn used_bytecode_is_that_of_a_start_with_its_workers() {
     assert_eq!(used.says(&["/usr/bin/python3", "/app/main.py", "once"]).0, "answer 42\n");
 }
 
-/// As somebody without rights, in a builder stage, and without the right to make mounts.
+/// As an ordinary user, in a builder stage, and without the right to create mounts.
 #[test]
 fn bytecode_is_made_wherever_that_is_possible_and_told_where_it_is_not() {
     if !need::all(&NEEDED) {
@@ -245,7 +246,7 @@ fn bytecode_is_made_wherever_that_is_possible_and_told_where_it_is_not() {
     let refused = Build::new(&no_mounts, &debian, &["--pyc=all"], &PYTHON);
     assert!(refused.unmade().contains("may not make mounts of its own"), "{}", refused.unmade());
     assert!(!refused.has("/app/__pycache__"));
-    // A root that nobody can write to is entered all the same, as that of `RUN --mount=type=bind,from=builder`.
+    // A read-only root can be entered too, such as that of `RUN --mount=type=bind,from=builder`.
     let bound = tempfile::tempdir().expect("a directory");
     let script = r#"mount --bind "$0" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@""#;
     let read_only = [
@@ -281,7 +282,7 @@ fn a_root_of_another_machine_keeps_its_sources() {
     let packed =
         Build::new(&["env"], &foreign, &["--pyc=all"], &["/usr/bin/python3.11", "/usr/lib/python3.11/this_is_run.py"]);
     let bytecode = "/usr/lib/python3.11/__pycache__/this_is_run.cpython-311.pyc";
-    // Where the kernel hands such programs to an emulator they run as any others do.
+    // If the kernel starts such programs with an emulator, they run like any others.
     if fs::exists("/proc/sys/fs/binfmt_misc/qemu-s390x").is_ok_and(|is_there| is_there) {
         assert_eq!((packed.unmade().as_str(), packed.has(bytecode)), ("", true));
     } else {
@@ -300,7 +301,7 @@ fn a_linked_runtime_has_what_jars_need_and_the_builders_trust() {
     let java = |options: &[&str], jar: &str| Build::new(&["env"], &debian, options, &["/usr/bin/java", "-jar", jar]);
     let (whole, linked, again) =
         (java(&[], "/app/hello.jar"), java(&["--jlink"], "/app/hello.jar"), java(&["--jlink"], "/app/hello.jar"));
-    // What jlink 17 writes is one of two orders of the same tables, by chance: the bytes differ, what is there does not.
+    // jlink 17 randomly writes one of two orders of the same tables: the bytes differ, but not the contents.
     let told = |build: &Build| (build.report["files"].clone(), build.report["links"].clone(), build.unmade());
     assert_eq!(told(&linked), told(&again));
     assert_eq!(linked.unmade(), "");
@@ -327,5 +328,5 @@ fn a_linked_runtime_has_what_jars_need_and_the_builders_trust() {
     assert_eq!(authorities(&linked.root()), authorities(&debian));
 
     let python = Build::new(&["env"], &debian, &["--jlink"], &PYTHON);
-    assert!(python.unmade().contains("no Java runtime"), "{}", python.unmade());
+    assert!(python.unmade().contains("no modular Java runtime"), "{}", python.unmade());
 }

@@ -1,5 +1,5 @@
-//! Layers, images and outputs: small plans written through the library, judged by GNU tar, other decoders, pinned
-//! digests, and the disk.
+//! Layers, images and outputs: the library writes small plans; GNU tar, other decoders, pinned digests and the file
+//! system judge the results.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -28,7 +28,7 @@ fn made(bytes: impl AsRef<[u8]>) -> ItemKind {
     ItemKind::File(Content::Made(bytes.as_ref().into()))
 }
 
-/// A plan with one of everything that tar can be asked for.
+/// A plan with one entry of every kind that tar supports.
 fn plan() -> Plan {
     let mut plan = Plan { epoch: 1_700_000_000, ..Plan::default() };
     let mut put = |text: &[u8], item: Item| plan.items.insert(path(text), item);
@@ -81,7 +81,7 @@ fn write_forced(
     write(tree, plan, &destinations, &WriteOptions { codec, force, pass })
 }
 
-/// Three MiB that do not compress to nothing, so that several blocks and threads take part.
+/// Three MiB of hardly compressible data, so that several blocks and threads are used.
 fn noise() -> Vec<u8> {
     let mut state = 1_u32;
     let step = |state: &mut u32| {
@@ -166,12 +166,12 @@ fn digests_are_pinned_and_no_thread_count_changes_them() {
             assert_eq!(*first, found, "{} with {threads} threads", codec.name());
         }
     }
-    // A change here is a change that users see: it belongs into the changelog under its own heading.
+    // A change of these digests is visible to users: add it to the changelog under its own heading.
     let pinned: Vec<String> = seen.values().map(|(_, digest, _)| digest["sha256:".len()..][..16].to_owned()).collect();
     assert_eq!((seen["gzip"].0.clone(), pinned), (seen["none"].0.clone(), PINNED.map(str::to_owned).to_vec()));
 }
 
-/// First digits of the layer's digest with gzip, without compression, with zstd.
+/// First digits of the layer's digest with gzip, without compression, and with zstd.
 const PINNED: [&str; 3] = ["5d888fe9b7d8651d", "417f530a2b2f87c6", "42b4a3ca5801ff09"];
 
 #[test]
@@ -285,7 +285,7 @@ fn what_exists_is_not_touched_unless_forced() {
     assert_eq!(names(&dir.path().join("full")), ["bin", "deep", "etc", "names", "tmp"]);
 }
 
-/// A root on the disk with one large file, and its plan.
+/// A root on disk with one large file, and its plan.
 fn on_disk() -> (tempfile::TempDir, Plan) {
     let dir = tempfile::tempdir().expect("a directory");
     fs::write(dir.path().join("big"), vec![7; 2_000_000]).expect("written");

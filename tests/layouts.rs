@@ -1,6 +1,6 @@
-//! One application as each package manager of Node lays it out, and one of .NET in the ways in which it is started, packed
-//! and asked what their builders were asked: `tests/samples/layouts.py` and `tests/samples/dotnet.py`.
-//! `SLIMROOT_LAYOUTS_ONLY` names those to be tried.
+//! One application in the layouts of all Node package managers, and a .NET application started in several ways. Packed,
+//! they must answer like in their builder roots: `tests/samples/layouts.py` and `tests/samples/dotnet.py`.
+//! `SLIMROOT_LAYOUTS_ONLY` selects layouts.
 #![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
 
 #[path = "support/need.rs"]

@@ -1,5 +1,5 @@
-//! Laws of loaders: small worlds (`fixtures/laws`), in which the real loaders of glibc and musl are the judges of what
-//! `slimroot deps` says.
+//! Loader rules: small worlds (`fixtures/laws`), in which the real loaders of glibc and musl judge the answers of
+//! `slimroot deps`.
 
 #![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
 #[path = "support/laws.rs"]
@@ -15,14 +15,14 @@ use std::process::Command;
 use laws::{Family, Law, World, glibc, glibc_from, musl};
 use serde_json::Value;
 
-/// What a loader made of a world.
+/// The answer of a loader.
 #[derive(Debug, PartialEq, Eq)]
 struct Answer {
-    /// Paths as composed, in load order, without entry, interpreter and vdso.
+    /// Paths as the loader composes them, in load order, without entry, interpreter and vdso.
     loaded: Vec<String>,
-    /// Names not found.
+    /// Names that were not found.
     missing: BTreeSet<String>,
-    /// Files that the process dies of.
+    /// Files at which the loader aborts.
     fatal: BTreeSet<String>,
 }
 
@@ -52,11 +52,11 @@ fn glibc_trace(world: &World, law: &Law) -> Answer {
     answer
 }
 
-/// A real run, which prints its own objects; or what the loader said when it died.
+/// A real run, which prints its own objects; or the loader's message if it aborts.
 fn run(world: &World, law: &Law) -> Answer {
     let output = world.run(law, &[]);
     let names = lines(&output.stdout);
-    // The first is the program itself.
+    // The first object is the program itself.
     let loaded = names.into_iter().skip(1).filter(|name| !name.is_empty()).collect();
     let mut answer = Answer { loaded, missing: BTreeSet::new(), fatal: BTreeSet::new() };
     for line in lines(&output.stderr) {
@@ -86,7 +86,7 @@ fn texts(value: &Value, key: &str) -> Vec<String> {
     all.map(|each| each[key].as_str().unwrap_or_default().to_owned()).collect()
 }
 
-/// Our answer in the same form; a file that only a better CPU loads is put where the judge has it.
+/// Our answer in the same form. A file for a higher CPU level is moved to the position where the loader has it.
 fn ours(told: &Value, truth: &Answer) -> Answer {
     let interpreter = told["interpreter"].as_str().unwrap_or_default();
     let mut loaded = texts(&told["objects"], "path");
@@ -111,7 +111,7 @@ fn ours(told: &Value, truth: &Answer) -> Answer {
     }
 }
 
-/// One law; the divergence in words, if there is one.
+/// Tests one rule; returns the difference, if there is one.
 fn diverges(law: &Law, family: &Family) -> Option<String> {
     let world = World::build(law, family);
     let judge = law.judge.as_deref().unwrap_or(if family.name == "glibc" { "trace" } else { "run" });
@@ -122,12 +122,13 @@ fn diverges(law: &Law, family: &Family) -> Option<String> {
     truth.loaded.retain(is_other);
     let mut ours = ours(&told, &truth);
     match judge {
-        // Once a loader dies, what it had loaded before says nothing; and a name it died of is no missing one.
+        // If the loader aborts, the objects loaded before do not matter, and the name at which it aborts does not count
+        // as missing.
         "fatal" => {
             assert!(!truth.fatal.is_empty(), "the loader does not die: {truth:?}");
             (truth.loaded, truth.missing) = (Vec::new(), BTreeSet::new());
             (ours.loaded, ours.missing) = (Vec::new(), BTreeSet::new());
-            // The loader names the file or the name it was asked for.
+            // The loader reports the file or the requested name.
             let is_named =
                 |path: &String| ours.fatal.iter().any(|own| own == path || own.ends_with(&format!("/{path}")));
             if truth.fatal.iter().all(is_named) {
@@ -139,7 +140,7 @@ fn diverges(law: &Law, family: &Family) -> Option<String> {
             ours.loaded.sort();
         }
         _ => {
-            // A process that ends for a missing library has no list of what it loaded.
+            // If a library is missing, musl ends the process without a list of loaded objects.
             if family.name == "musl" && !truth.missing.is_empty() {
                 ours.loaded.clear();
                 truth.loaded.clear();
@@ -186,7 +187,7 @@ fn the_laws_of_musl_hold() {
     }
 }
 
-/// glibc 2.41: no legacy subdirectories any more, other messages.
+/// glibc 2.41: no legacy subdirectories, and different messages.
 #[test]
 fn the_laws_of_a_newer_glibc_hold() {
     if need::all(&["gcc", "unshare", "python3", "mmdebstrap"]) {
@@ -194,7 +195,7 @@ fn the_laws_of_a_newer_glibc_hold() {
     }
 }
 
-/// glibc 2.31: no glibc-hwcaps yet, and the loader does not say its release.
+/// glibc 2.31: no glibc-hwcaps, and the loader does not contain its release.
 #[test]
 fn the_laws_of_an_older_glibc_hold() {
     if need::all(&["gcc", "unshare", "python3", "mmdebstrap"]) {

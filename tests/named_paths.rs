@@ -1,5 +1,5 @@
-//! What a program holds the path of: its settings, which its service's group alone may read,
-//! and its data. It says in what was packed what it says in the builder root.
+//! Files whose paths a program contains: its settings, which only the group of its service may read, and its data. The
+//! packed program gives the same output as in the builder root.
 
 #![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
 #[path = "support/need.rs"]

@@ -1,4 +1,4 @@
-//! An nsswitch.conf that the user keeps: a real program finds users and hosts by the modules that it names.
+//! With the root's nsswitch.conf included, a real program finds users and hosts through the modules in it.
 #![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
 
 #[path = "support/need.rs"]
@@ -50,7 +50,7 @@ fn services_of_a_kept_file_are_opened() {
         assert_eq!((found, said.contains("/home/alice")), (is_kept, is_kept), "{more:?}: {said}");
         let (found, said) = asked(&out, &["hosts", "x.localhost"]);
         assert_eq!(found, is_kept, "{more:?}: {said}");
-        // Passwords are nobody's to see.
+        // Passwords must not be packed.
         assert!(!out.join("var/lib/extrausers/shadow").exists());
         assert!(!asked(&out, &["group", "crew"]).0, "the file does not name the service for groups");
     }

@@ -1,5 +1,5 @@
-//! Destinations that something is wrong with: nothing that is there is lost, and a run that fails leaves nothing. The
-//! kernel is the judge: mounts, other users, access lists and disks that are full.
+//! Problematic destinations: no existing file is lost, and a failed run leaves nothing behind. The kernel is the judge:
+//! mounts, other users, access control lists and full disks.
 
 #![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
 
@@ -14,13 +14,13 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-/// Exit code of an output that cannot be written, and of an argument that means nothing.
+/// Exit codes: the output cannot be written; an argument is invalid.
 const CANNOT_WRITE: i32 = 3;
 const USAGE: i32 = 2;
 /// An ordinary user.
 const NOBODY: u32 = 65_534;
 
-/// A root with the C library of this machine and /bin/true, and room for outputs, which everybody may enter.
+/// A root with this machine's C library and /bin/true, in a world-accessible directory for outputs.
 struct World {
     dir: tempfile::TempDir,
 }
@@ -63,7 +63,7 @@ impl World {
         command
     }
 
-    /// The same as an ordinary user, to whom the binary need not be within reach where it was built.
+    /// The same as an ordinary user, who may not have access to the build directory of the binary.
     fn as_nobody(&self, args: &[&str]) -> Output {
         let binary = self.at("slimroot");
         if !binary.exists() {
@@ -81,7 +81,7 @@ impl World {
         text(&output.stderr)
     }
 
-    /// A build that must fail and leave everything as it is; gives its exit code and the error's code.
+    /// A build that must fail and change nothing; returns the exit code and the error code.
     fn fails(&self, args: &[&str]) -> (Option<i32>, String) {
         let before = listing(self.dir.path());
         let output = self.command(args).output().expect("slimroot runs");
@@ -108,7 +108,7 @@ fn bad() -> (Option<i32>, String) {
     (Some(USAGE), "bad-argument".to_owned())
 }
 
-/// Every entry below a directory with mode, owner and size.
+/// All files below a directory with mode, owner and size.
 fn listing(dir: &Path) -> BTreeMap<PathBuf, (u32, u32, u32, u64)> {
     let mut found = BTreeMap::new();
     let mut open = vec![dir.to_path_buf()];
@@ -134,11 +134,11 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-/// Something mounted, until dropped.
+/// A mount, until dropped.
 struct Mounted(PathBuf);
 
 impl Mounted {
-    /// Mounts with these words of mount(8); `None` if this machine does not let us.
+    /// Mounts with these arguments of mount(8); `None` if this machine does not permit it.
     fn new(args: &[&str], place: &Path) -> Option<Self> {
         let output = Command::new("mount").args(args).arg(place).output().expect("mount runs");
         if output.status.success() {
@@ -177,7 +177,7 @@ fn force_never_replaces_what_is_being_packed() {
     }
     let absolute = format!("dir:{}", world.dir.path().display());
     assert_eq!(world.fails(&["--force", "-o", &absolute]), exists());
-    // Nor with another destination that would have been written first.
+    // Also not with another destination that would be written first.
     assert_eq!(world.fails(&["--force", "-o", "tar:new.tar", "-o", "dir:root"]), exists());
 }
 
@@ -217,7 +217,7 @@ fn directories_of_a_lower_layer_are_replaced() {
         return;
     }
     let world = World::new();
-    // On a disk of its own: a layer of overlayfs cannot itself lie on an overlayfs, as the disk of a container is one.
+    // On a separate disk: a layer of overlayfs cannot be on an overlayfs, such as the disk of a container.
     world.make("disk").make("merged");
     let Some(_disk) = Mounted::new(&["-t", "tmpfs", "none"], &world.at("disk")) else { return };
     world.make("disk/lower").make("disk/upper").make("disk/work");
@@ -225,7 +225,7 @@ fn directories_of_a_lower_layer_are_replaced() {
         world.builds(&["-o", &format!("dir:disk/lower/{name}")]);
         world.make(&format!("disk/lower/{name}/old/deep")).write(&format!("disk/lower/{name}/old/deep/file"), "mine");
     }
-    // What belongs to somebody else cannot be moved away: everything must come back.
+    // Files of another user cannot be moved away: everything must be restored.
     for path in listing(&world.at("disk/lower/bad")).keys().filter(|path| !path.ends_with("deep")) {
         std::os::unix::fs::lchown(path, Some(NOBODY), Some(NOBODY)).expect("given");
     }
@@ -281,7 +281,7 @@ fn read_only_directories_are_replaced_by_an_ordinary_user() {
         assert_eq!(names(&world.at("own")), ["out"]);
     }
     assert_eq!(fs::metadata(world.at("own/out/bin")).expect("there").mode() & 0o777, 0o555);
-    // Into a mount point they are moved one by one.
+    // In a mount point files are moved one by one.
     let Some(_mount) = Mounted::new(&["-t", "tmpfs", "none", "-o", "mode=777"], &world.at("mount")) else { return };
     let output = world.as_nobody(&["-o", "dir:mount"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -296,7 +296,7 @@ fn one_output_that_fails_leaves_none() {
     for good in ["dir:one", "tar:one", "oci:one:a", "oci-archive:one"] {
         assert_eq!(world.fails(&["-o", good, "-o", "oci-archive:no/such"]), failed("output-unwritable"), "{good}");
         assert_eq!(world.fails(&["-o", good, "-o", "oci:full/dir"]), exists(), "{good}");
-        // These fail only when they are written.
+        // These destinations fail only when they are written.
         assert_eq!(world.fails(&["-o", good, "-o", "oci-archive:/dev/full"]), failed("disk-full"), "{good}");
         assert_eq!(world.fails(&["-o", "tar:/dev/full", "-o", good]), failed("disk-full"), "{good}");
     }
@@ -388,7 +388,7 @@ fn mount_points_are_filled() {
     let at = |name: &str| world.at(name).display().to_string();
     let Some(_bind) = Mounted::new(&["--bind", &at("source")], &world.at("bind")) else { return };
     let Some(_bind2) = Mounted::new(&["--bind", &at("source2")], &world.at("bind2")) else { return };
-    // Two tags at once, since the first one makes the place not empty for the second.
+    // Two tags at once, because after the first one the directory is not empty for the second.
     for layout in ["tmpfs", "bind"] {
         world.builds(&["-o", &format!("oci:{layout}:a"), "-o", &format!("oci:{layout}:b")]);
         assert_eq!(index(&world.at(layout)).1, ["a", "b"]);
@@ -409,7 +409,7 @@ fn a_directory_takes_nothing_from_where_it_lies() {
     world.make("setgid").make("acl");
     chown(world.at("setgid"), None, Some(7)).expect("given");
     fs::set_permissions(world.at("setgid"), fs::Permissions::from_mode(0o2755)).expect("a mode");
-    // acl(5) in the form of linux/posix_acl_xattr.h: version 2, then tag, permissions and ID of each entry.
+    // An ACL in the format of linux/posix_acl_xattr.h: version 2, then tag, permissions and ID of each entry (acl(5)).
     let entries: [(u16, u16, u32); 5] =
         [(1, 7, u32::MAX), (2, 7, 1234), (4, 5, u32::MAX), (0x10, 7, u32::MAX), (0x20, 5, u32::MAX)];
     let mut list = 2u32.to_le_bytes().to_vec();
@@ -518,7 +518,7 @@ fn devices_and_pipes_are_written_to() {
         for (word, same) in [("tar:pipe", "file.tar"), ("oci-archive:pipe:a", "file.oci")] {
             let mut run = world.command(&[force, &["-o", word]].concat());
             let mut run = run.stdout(std::process::Stdio::null()).spawn().expect("slimroot runs");
-            // Nothing may ever come: then this ends too.
+            // If nothing is ever written, the timeout ends the reader.
             let read = Command::new("timeout").args(["60", "cat"]).arg(&pipe).output().expect("timeout runs");
             assert!(run.wait().expect("it ends").success());
             assert!(read.stdout == fs::read(world.at(same)).expect("read"), "{word} {force:?}");

@@ -1,5 +1,5 @@
-//! What people suffer from in images without a base, each prevented by default or named by `check`: one root, one pack,
-//! and a list. Causes that only a broken image shows are in `broken.rs`.
+//! Typical problems of images without a base image, which slimroot prevents by default or which `check` reports: one
+//! root, one image, and a list. `broken.rs` has the problems that need a broken image.
 
 #![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
 #[path = "support/need.rs"]
@@ -49,7 +49,7 @@ impl Packed {
         fs::metadata(self.at(path)).expect("it is there").mode() & 0o7777
     }
 
-    /// Runs in the image as somebody without rights.
+    /// Runs a command in the image as an unprivileged user.
     fn says(&self, command: &[&str], env: &[(&str, &str)]) -> String {
         let mut chroot = Command::new("/usr/sbin/chroot");
         chroot.arg("--userspec=65532:65532").arg(&self.out).args(command).env_clear().envs(env.iter().copied());
@@ -68,10 +68,10 @@ fn pains_are_prevented() {
         return;
     }
     let image = pack(&["curl"], &["--bin", "/usr/bin/date"]);
-    // "No such file or directory" of a program that is there: its loader, and the link that leads to it.
+    // "No such file or directory" for an existing program: its loader, and the symlink to it.
     assert!(image.says(&["/usr/bin/curl", "--version"], &[]).contains("libcurl"));
     assert_eq!(link(&image.at("/lib64")), link(&image.root.join("lib64")), "the link /lib64 is the builder's");
-    // "x509: unknown authority": the bundle, where OpenSSL looks as well.
+    // "x509: unknown authority": the bundle, also at OpenSSL's path.
     assert!(image.text("/etc/ssl/certs/ca-certificates.crt").contains("BEGIN CERTIFICATE"));
     // A time zone that is silently UTC.
     assert!(image.says(&["/usr/bin/date", "-d", "@0", "+%H %Z"], &[("TZ", "Europe/Berlin")]).contains("01 CET"));
@@ -80,23 +80,23 @@ fn pains_are_prevented() {
         assert!(image.text("/etc/passwd").lines().any(|line| line.starts_with(name)), "{name}");
     }
     assert_eq!(image.mode("/home/nonroot"), 0o755);
-    // DNS and users by services that are not here.
+    // DNS and users through services that the image does not have.
     assert!(image.text("/etc/nsswitch.conf").contains("hosts: files dns"));
     // No /tmp, or one without its sticky bit.
     assert_eq!((image.mode("/tmp"), image.mode("/var/tmp")), (0o1777, 0o1777));
-    // Text that is not ASCII.
+    // Non-ASCII text.
     assert!(image.is_there("/usr/lib/locale/C.utf8/LC_CTYPE"));
-    // A thread that ends aborts the process: the unwinder that no object names.
+    // The process aborts when a thread exits: the unwinder, which no object lists as a dependency.
     assert!(image.is_there("/usr/lib/x86_64-linux-gnu/libgcc_s.so.1"));
-    // Libraries that only the cache finds, and ctypes: a cache of what is here.
+    // Libraries that are found only through the cache, and ctypes: a cache of the packed libraries.
     assert!(image.is_there("/etc/ld.so.cache"));
-    // Scanners see packages, and only those of which code is here.
+    // Scanners see the packages, and only those with packed code.
     assert!(image.text("/var/lib/dpkg/status.d/curl").contains("Version: "));
     assert!(image.is_there("/etc/debian_version") && !image.is_there("/var/lib/dpkg/status"));
     assert!(!image.is_there("/var/lib/dpkg/status.d/apt"), "nothing of apt is packed");
-    // Licences go with what they cover; other documents do not.
+    // Licences are packed with their packages; other documents are not.
     assert!(image.is_there("/usr/share/doc/curl/copyright") && !image.is_there("/usr/share/man"));
-    // No shell, no package manager, nothing for an intruder.
+    // No shell and no package manager for an intruder.
     for path in ["/bin/sh", "/usr/bin/apt", "/usr/bin/dpkg", "/usr/bin/perl"] {
         assert!(!image.is_there(path), "{path}");
     }
@@ -117,7 +117,7 @@ fn digests_do_not_change_with_each_build() {
     assert_eq!(digest("first"), digest("second"));
 }
 
-/// A health check is another program: it comes with all it needs.
+/// A health check is another program, packed with its dependencies.
 #[test]
 fn a_server_brings_its_health_check_and_says_what_it_may_not_do() {
     if !need::all(&["mmdebstrap", "chroot"]) {

@@ -1,5 +1,5 @@
-//! A plug-in that no object names is opened in the process that wants it: with the run path of that program, whichever
-//! program of the image that is. Judged by the program itself.
+//! A plug-in that no object lists as a dependency is resolved in the process that opens it, with the run path of that
+//! program, whether it is the entry or another program. The program itself is the judge.
 #![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
 
 #[path = "support/roots.rs"]
@@ -12,7 +12,7 @@ use std::process::Command;
 
 use roots::run;
 
-/// Opens each plug-in of its directory by a name that stands nowhere.
+/// Opens each plug-in of its directory; the names are not in the program.
 const HOST: &str = r#"
 #include <dirent.h>
 #include <dlfcn.h>
@@ -56,7 +56,8 @@ fn compile(root: &Path, source: &str, to: &str, flags: &[&str]) {
     run("gcc", &words.iter().copied().chain(search.iter().map(String::as_str)).collect::<Vec<_>>());
 }
 
-/// A root with the C library of this machine, and a program whose plug-in needs what only its own run path finds.
+/// A root with this machine's C library, and a program whose plug-in needs a library that only the program's run path
+/// finds.
 fn root(place: &Path) {
     for file in ["/bin/sh", "/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2"] {
         let to = place.join(&file[1..]);

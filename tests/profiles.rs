@@ -1,5 +1,5 @@
-//! Profiles in real programs: each fixture is a program of a Debian that runs with what its profile brings, and shows
-//! the want where the profile is left out. The program is the judge.
+//! Profiles with real programs: each fixture is a Debian program that works with its profile and fails without it. The
+//! program is the judge.
 #![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
 
 #[path = "support/need.rs"]
@@ -18,7 +18,7 @@ use serde::Deserialize;
 use slimroot::digest::Digest;
 use slimroot::profile::BUILTIN;
 
-/// What nobody runs, and what no fixture needs of large packages.
+/// Files that are not needed to run anything, and large parts of packages that no fixture needs.
 const NOT_UNPACKED: &[&str] = &[
     "/usr/share/doc/*",
     "/usr/share/man/*",
@@ -35,19 +35,19 @@ const NOT_UNPACKED: &[&str] = &[
     "/usr/lib/*/libLLVM-14*",
     "/usr/lib/postgresql/*/lib/bitcode/*",
 ];
-/// No daemon is started and no database made while packages are installed.
+/// Prevents that packages start daemons or create databases during installation.
 const BEFORE: &str = r#"printf '#!/bin/sh\nexit 101\n' > "$1/usr/sbin/policy-rc.d"; chmod 755 "$1/usr/sbin/policy-rc.d"
 mkdir -p "$1/etc/postgresql-common" "$1/usr/share/man/man1"; echo create_main_cluster=false > "$1/etc/postgresql-common/createcluster.conf""#;
-/// What an engine mounts besides /proc.
+/// The mounts of an engine, apart from /proc.
 const MOUNTS: &str = r#"mount --rbind /dev "$0/dev"; mount --rbind /sys "$0/sys""#;
-/// Longest that a program runs.
+/// Time limit for a program.
 const SECONDS: u32 = 120;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fixture {
     packages: Vec<String>,
-    /// A root of its own, with the others of this name.
+    /// The name of a separate root, shared by all fixtures with this name.
     #[serde(default)]
     apart: String,
     #[serde(default)]
@@ -94,12 +94,12 @@ fn fixtures() -> BTreeMap<String, Fixture> {
     all
 }
 
-/// The profile that a fixture proves: what follows a dot tells fixtures of one profile apart.
+/// The profile that a fixture proves. The part after a dot distinguishes fixtures of the same profile.
 fn profile_of(name: &str) -> &str {
     name.split('.').next().unwrap_or(name)
 }
 
-/// A Debian with the packages of all fixtures that share it; another list of them is another root.
+/// A Debian root with the packages of all fixtures that share it. A different list of packages gives another root.
 fn debian(fixtures: &BTreeMap<String, Fixture>, apart: &str) -> PathBuf {
     let ours = || fixtures.values().filter(|fixture| fixture.apart == apart);
     let packages: BTreeSet<&str> = ours().flat_map(|fixture| fixture.packages.iter().map(String::as_str)).collect();
@@ -120,7 +120,7 @@ fn debian(fixtures: &BTreeMap<String, Fixture>, apart: &str) -> PathBuf {
     root(&format!("bookworm-profiles-{}", &digest[..12]), "bookworm", &args)
 }
 
-/// Packs with the profile or without it and runs; what the program said.
+/// Packs with or without the profile, runs the program, and returns its output.
 fn said(name: &str, fixture: &Fixture, debian: &Path, with_it: bool) -> String {
     let dir = tempfile::tempdir().expect("a directory");
     let out = dir.path().join("out").display().to_string();
@@ -157,13 +157,13 @@ fn said(name: &str, fixture: &Fixture, debian: &Path, with_it: bool) -> String {
     command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/tmp").envs(&fixture.env);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("unshare runs");
-    // A program that stops before it reads breaks the pipe.
+    // Ignore the broken pipe of a program that stops before it reads.
     let _ = child.stdin.take().expect("a pipe").write_all(fixture.input.as_bytes());
     let output = child.wait_with_output().expect("it ends");
     text(&output.stdout) + &text(&output.stderr)
 }
 
-/// What is wrong, in words.
+/// The failure as a message.
 fn wrong(fixture: &Fixture, with: &str, without: &str) -> Option<String> {
     if !with.contains(&fixture.expect) {
         return Some(format!("does not say {:?} with its profile: {with}", fixture.expect));
@@ -193,7 +193,7 @@ fn programs_run_with_their_profile_and_want_it() {
     assert!(failed.is_empty(), "{} of {} fail\n{}", failed.len(), fixtures.len(), failed.join("\n"));
 }
 
-/// What configuration names and the root has not is told, and the program itself stops for it.
+/// A missing file of a configuration is reported, and the program itself fails because of it.
 #[test]
 fn what_configuration_names_and_is_not_there_stops_the_program() {
     if !need::all(&["mmdebstrap", "chroot"]) {
@@ -212,7 +212,8 @@ fn what_configuration_names_and_is_not_there_stops_the_program() {
     assert!(told.contains("error[config-missing]: /opt/own/broken.conf:1 says load_module /opt/own/gone.so"), "{told}");
 }
 
-/// Profiles that other tests prove: `base` by all, records and licences by `pains`, languages by `samples` and `layouts`.
+/// Profiles that are proved by other tests: `base` by all, records and licences by `pains`, languages by `samples` and
+/// `layouts`.
 const PROVEN_ELSEWHERE: [&str; 10] = [
     "base",
     "dotnet",

@@ -1,5 +1,5 @@
-//! Every path of an image has a chain of reasons, and what the chain says is so: readelf, readlink, grep and dpkg are
-//! asked about each link of it.
+//! Every path of an image has a chain of reasons, and every reason is true: readelf, readlink, grep and dpkg verify
+//! each step.
 
 #![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
 #[path = "support/need.rs"]
@@ -16,7 +16,7 @@ use slimroot::path::{RootPath, show};
 use slimroot::profile::Profile;
 use slimroot::root::Root;
 
-/// What other programs say of the root, each asked once.
+/// Answers of other programs about the root, cached.
 struct Witnesses {
     root: PathBuf,
     dynamic: BTreeMap<RootPath, String>,
@@ -28,13 +28,13 @@ impl Witnesses {
         format!("{}{path}", self.root.display())
     }
 
-    /// readelf on the dynamic section and the program headers.
+    /// The output of readelf for the dynamic section and the program headers.
     fn readelf(&mut self, path: &RootPath) -> String {
         let place = self.at(path);
         self.dynamic.entry(path.clone()).or_insert_with(|| roots::run("readelf", &["-W", "-d", "-l", &place])).clone()
     }
 
-    /// What dpkg says that a package owns, by the real names of a merged /usr.
+    /// The files of a package according to dpkg, with the real paths of a merged /usr.
     fn owned(&mut self, package: &str) -> &BTreeSet<String> {
         let database = format!("--admindir={}/var/lib/dpkg", self.root.display());
         self.owned.entry(package.to_owned()).or_insert_with(|| {
@@ -52,7 +52,7 @@ impl Witnesses {
         roots::run("chroot", &[&self.root.display().to_string(), "readlink", "-f", &path]).trim_end().to_owned()
     }
 
-    /// Whether a reason holds; nothing can be asked about what the user or a profile declares.
+    /// True if another program confirms the reason. Declarations of the user or of a profile cannot be verified.
     fn confirms(&mut self, from: Option<&RootPath>, to: &RootPath, reason: &Reason) -> bool {
         match (reason, from) {
             (Reason::Needed { name, .. }, Some(from)) => {
@@ -78,7 +78,7 @@ impl Witnesses {
                 let (path, parent) = (to.to_string(), to.parent().map(|dir| dir.to_string()).unwrap_or_default());
                 let is_private = parent.matches('/').count() > 3;
                 let owned = self.owned(package);
-                // In a directory of its own lies what was made when the package was installed.
+                // Files in a private directory may have been created during the installation of the package.
                 owned.contains(&path) || is_private && owned.contains(&parent)
             }
             _ => true,

@@ -1,4 +1,4 @@
-//! Roots of rpm: real packages, built and installed by the real rpm, which then says what the packed image holds.
+//! rpm roots: the real rpm builds and installs real packages, and then queries the packed image.
 #![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
 
 #[path = "support/need.rs"]
@@ -17,10 +17,10 @@ use slimroot::path::RootPath;
 use slimroot::root::{MemTree, Root};
 
 const TOOLS: &[&str] = &["rpm", "rpmbuild", "gcc", "ldconfig", "chroot", "python3"];
-/// One database that is read for each kind, of the same packages.
+/// The packages in each of the database formats.
 const PACKAGES: &str = "greet-1.2-3.x86_64\ngreet-data-1.2-3.noarch\nlibgreet1-1.2-3.x86_64\n";
 const PLACE: &str = "var/lib/rpm";
-/// A database whose log holds two of its three packages, as a process that was killed leaves it.
+/// A database with two of its three packages in the log, as after a killed process.
 const WITH_LOG: &str = r#"
 import os, shutil, sqlite3, sys
 whole, cut = sys.argv[1:]
@@ -37,13 +37,13 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rpm").join(name)
 }
 
-/// rpm in a root; it must succeed.
+/// Runs rpm in a root; it must succeed.
 fn rpm(root: &Path, args: &[&str]) -> String {
     let root = root.display().to_string();
     run("rpm", &[&["--root", &root, "--dbpath", "/var/lib/rpm"], args].concat())
 }
 
-/// A root with the packages of the fixture and what Fedora has below them: libraries in lib64.
+/// A root with the packages of the fixture and the base of Fedora: libraries in lib64.
 fn builder(dir: &Path) -> PathBuf {
     let (top, root) = (dir.join("build"), dir.join("root"));
     let define = format!("_topdir {}", top.display());
@@ -66,7 +66,7 @@ fn builder(dir: &Path) -> PathBuf {
     root
 }
 
-/// Packs and hands back the image and the bytes of its records, which rpm changes when it reads them.
+/// Packs and returns the bytes of the records, because rpm changes them when it reads them.
 fn pack(root: &Path, out: &Path, args: &[&str]) -> Vec<u8> {
     let (from, to) = (root.display().to_string(), format!("dir:{}", out.display()));
     let packed = slimroot(&[&["build", "--force", "--root", &from, "-o", &to], args].concat());
@@ -92,7 +92,7 @@ fn rpm_knows_the_packages_of_an_image_and_what_of_them_is_there() {
     assert_eq!(ran.code(), Some(1), "the program says 1");
     assert_eq!(sorted(&rpm(&out, &["-qa"])), PACKAGES);
     assert_eq!(rpm(&out, &["-qf", "/usr/share/greet/text"]), "greet-data-1.2-3.noarch\n");
-    // What is missing without being told "not installed", or differs in anything but its time, fails.
+    // Fails for a file that is missing without the state "not installed", or that differs in more than its time.
     rpm(&out, &["-V", "-a", "--nodeps", "--nomtime"]);
     let states = rpm(&out, &["-q", "--state", "greet"]);
     for line in [
@@ -107,7 +107,7 @@ fn rpm_knows_the_packages_of_an_image_and_what_of_them_is_there() {
     assert!(!out.join("usr/lib/.build-id").exists());
     assert_eq!(records, pack(&root, &out, &["--", "/usr/bin/greet"]), "the same root makes the same records");
 
-    // What is not packed is not known.
+    // Packages without packed files have no record.
     pack(&root, &out, &["--companions", "none", "--", "/usr/bin/greet"]);
     assert_eq!(sorted(&rpm(&out, &["-qa"])), "greet-1.2-3.x86_64\nlibgreet1-1.2-3.x86_64\n");
     rpm(&out, &["-V", "-a", "--nodeps", "--nomtime"]);
@@ -166,7 +166,7 @@ fn damaged_databases_are_errors_or_fewer_packages() {
         for round in 0..400 {
             let mut bytes = whole.clone();
             for _ in 0..round.min(8) {
-                // Half of the changes where the heads of file and header are.
+                // Half of the changes are in the headers of the file and of the package.
                 let at = if next(2) == 0 { next(bytes.len()) } else { next(200) };
                 bytes[at] = [0, 1, 0x7f, 0xff, next(256) as u8][next(5)];
             }

@@ -1,6 +1,6 @@
-//! Small applications of many languages, made into builder roots as their Dockerfiles say and packed without an option:
-//! `tests/samples/judge.py` asks what comes out what it asked the builder root. The samples lie beside the checkout, or
-//! where `SLIMROOT_SAMPLES` says; `SLIMROOT_SAMPLES_ONLY` names those to be tried.
+//! Small applications in many languages, built into roots according to their Dockerfiles and packed without options.
+//! `tests/samples/judge.py` sends the same requests to the image and to the builder root. The samples are next to the
+//! checkout, or in `SLIMROOT_SAMPLES`; `SLIMROOT_SAMPLES_ONLY` selects samples.
 #![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
 
 #[path = "support/need.rs"]

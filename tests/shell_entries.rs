@@ -1,5 +1,5 @@
-//! Shell scripts as entries (`fixtures/shell`): every run says in what was packed what it says in the builder root, and
-//! commands that the root lacks are told before a shell says "not found".
+//! Shell scripts as entries (`fixtures/shell`): every run gives the same output in the image as in the builder root,
+//! and missing commands are reported before a shell prints "not found".
 #![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
 
 #[path = "support/need.rs"]
@@ -16,15 +16,15 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// What these scripts start, and what Debian's minimal set has not.
+/// Packages that the scripts need and that are not in Debian's minimal set.
 const PACKAGES: &str = "--include=redis-server,nginx-light,python3,python3-django,gunicorn,gosu,tini,dumb-init,jq,\
                         gettext-base,sqlite3,curl,openssl,netcat-openbsd";
-/// Lays the scripts over the builder root, for this process alone, and goes on there.
+/// Mounts the scripts over the builder root, for this process only, and continues there.
 const OVERLAY: &str = r#"set -e
 mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/merged"
 shift 2
 exec "$@""#;
-/// Runs the words of a shell in a root.
+/// Runs a shell command line in a root.
 const ENTER: &str = r#"set -e
 mount -t proc proc "$1/proc"
 mount --rbind /dev "$1/dev"
@@ -61,7 +61,7 @@ fn scripts() -> Vec<Script> {
     found
 }
 
-/// The layer that the scripts and their tree make.
+/// The layer with the scripts and their tree.
 fn layer(into: &Path) {
     roots::run("cp", &["-a", &folder().join("root").display().to_string(), &into.display().to_string()]);
     for script in scripts() {
@@ -71,7 +71,7 @@ fn layer(into: &Path) {
     }
 }
 
-/// A place of its own in which the builder root can be mounted.
+/// A separate directory to mount the builder root in.
 struct Builder {
     lower: String,
     place: tempfile::TempDir,
@@ -97,7 +97,7 @@ impl Builder {
     }
 }
 
-/// The words of a run in a root, and the environment.
+/// The command for a run in a root, with the environment.
 fn run(root: &str, script: &Script, words: &str) -> Vec<String> {
     let line = format!("/app/{} {words}", script.name);
     let start = ["sh", "-c", ENTER, "enter", root, &line, PATH].map(str::to_owned);
@@ -121,7 +121,7 @@ fn pack(builder: &Builder, script: &Script, out: &Path) -> Output {
     builder.there(&["sh", "-c", &line])
 }
 
-/// What is not as it should be with one script.
+/// All failures of one script.
 fn wrong(lower: &str, script: &Script) -> Vec<String> {
     let dir = tempfile::tempdir().expect("a directory");
     let out = dir.path().join("out");

@@ -1,4 +1,4 @@
-//! `--strip`: judged by running what was stripped, by readelf, and by GNU strip's sizes.
+//! `--strip`, judged by running the stripped programs, by readelf, and by the sizes of GNU strip.
 
 #![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
 #[path = "support/need.rs"]
@@ -94,7 +94,7 @@ fn what_is_stripped_runs_and_is_as_small_as_gnu_strip_makes_it() {
             "{path}"
         );
     }
-    // What the loader needs has its place unchanged: program headers are the same, byte by byte.
+    // The parts for the loader do not move: program headers are identical, byte by byte.
     let head = |root: &Path| fs::read(root.join("bin/prog")).expect("read")[64..64 + 13 * 56].to_vec();
     assert_eq!(head(&plain), head(&stripped));
 }
@@ -115,7 +115,7 @@ fn data_behind_a_program_is_never_cut_off() {
     assert_eq!(says(&stripped), "42\n");
 }
 
-/// A section that nobody but the program knows stays, wherever it lay.
+/// A section that only the program itself knows is kept, wherever it is.
 #[test]
 fn unknown_sections_stay() {
     if !need::all(&["gcc", "objcopy", "readelf"]) {

@@ -1,10 +1,10 @@
-//! Architecture as a test: which room may know which, which crate is named where, and lists that follow folders.
+//! Architecture tests: allowed imports between modules, allowed uses of crates, and lists that must match folders.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Rooms by layer, the lowest first. A room knows only what lies in layers under its own.
+/// Modules by layer, the lowest first. A module may only use modules of lower layers.
 const LAYERS: &[&[&str]] = &[
     &["path", "digest"],
     &["error"],
@@ -21,7 +21,7 @@ const LAYERS: &[&[&str]] = &[
     &["commands", "cli"],
 ];
 
-/// Crates and the rooms that may name them.
+/// Crates, with the modules that may use them.
 const FENCES: &[(&str, &[&str])] = &[
     ("goblin", &["elf"]),
     ("scroll", &["elf"]),
@@ -64,7 +64,7 @@ fn sources() -> Vec<(String, PathBuf, String)> {
     found
 }
 
-/// Code without comments: what a comment names is not known by the code.
+/// The code without comments: a name in a comment is not a use.
 fn code(text: &str) -> String {
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
@@ -107,7 +107,7 @@ fn crates_stay_in_their_rooms() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
-/// The kept grammar is behind one file.
+/// Only one file uses the shell grammar.
 #[test]
 fn one_file_knows_the_shell_grammar() {
     let knows = |text: &str| code(text).contains("tree_sitter");
@@ -126,8 +126,8 @@ fn what_is_unsafe_stays_in_one_file() {
 #[test]
 fn every_file_says_what_it_holds_and_stays_readable() {
     for (_, path, text) in sources() {
-        assert!(text.starts_with("//!"), "{} does not say what it holds", path.display());
-        assert!(text.lines().count() < 600, "{} holds two ideas", path.display());
+        assert!(text.starts_with("//!"), "{} has no module documentation", path.display());
+        assert!(text.lines().count() < 600, "{} is too long: split it", path.display());
     }
 }
 
@@ -142,7 +142,7 @@ fn compiled_in_profiles_are_those_of_the_folder() {
         }
     }
     let listed: Vec<String> = slimroot::profile::BUILTIN.iter().map(|(name, _)| (*name).to_owned()).collect();
-    assert_eq!(listed, files.into_iter().collect::<Vec<_>>(), "mend src/profile/builtin.rs");
+    assert_eq!(listed, files.into_iter().collect::<Vec<_>>(), "update src/profile/builtin.rs");
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn checks_are_those_of_the_folder() {
     files.remove("mod");
     files.remove("notes");
     let codes: Vec<String> = slimroot::check::CHECKS.iter().map(|check| check.code.to_owned()).collect();
-    assert_eq!(codes, files.into_iter().collect::<Vec<_>>(), "mend src/check/mod.rs");
+    assert_eq!(codes, files.into_iter().collect::<Vec<_>>(), "update src/check/mod.rs");
 }
 
 #[test]
@@ -170,5 +170,5 @@ fn readme_names_every_option_and_code_that_users_meet() {
         .map(|word| word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned());
     let absent: BTreeSet<String> =
         options.filter(|option| option.len() > 3 && !readme.contains(option.as_str())).collect();
-    assert!(absent.is_empty(), "README does not name {absent:?}");
+    assert!(absent.is_empty(), "README does not mention {absent:?}");
 }

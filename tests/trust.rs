@@ -1,5 +1,5 @@
-//! `--ca`: a TLS server whose authority nobody knows, and clients in packed images of every distribution's layout. The
-//! clients are the judges, as are OpenSSL's hashes and Java's keytool.
+//! `--ca`: a TLS server with an unknown CA, and clients in packed images with the layouts of all distributions. The
+//! clients, OpenSSL's hashes and Java's keytool are the judges.
 #![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
 
 #[path = "support/need.rs"]
@@ -25,21 +25,21 @@ func main() {
 	fmt.Println(answer.Status)
 }
 "#;
-/// Where OpenSSL looks, as Debian compiles it in; a layout's own directory takes the place in a copy of the library.
+/// The directory that Debian compiles into OpenSSL. For other layouts it is replaced in a copy of the library.
 const OPENSSL_DIR: &str = "/usr/lib/ssl";
 const LIBCRYPTO: &str = "usr/lib/x86_64-linux-gnu/libcrypto.so.3";
 
 struct Layout {
     name: &'static str,
     bundle: &'static str,
-    /// Links, with their texts.
+    /// Symlinks with their targets.
     links: &'static [(&'static str, &'static str)],
     openssl_dir: &'static str,
-    /// A directory with certificates by hash.
+    /// The directory with certificates by hash.
     hashed: Option<&'static str>,
 }
 
-/// Paths as the packages of the distributions have them.
+/// The paths of the distributions' packages.
 const LAYOUTS: &[Layout] = &[
     Layout {
         name: "debian",
@@ -101,7 +101,7 @@ const LAYOUTS: &[Layout] = &[
     },
 ];
 
-/// A TLS server on this machine with a certificate of an authority of its own.
+/// A TLS server on this machine with a certificate of its own CA.
 struct Server {
     port: u16,
     process: Child,
@@ -120,7 +120,7 @@ fn openssl(dir: &Path, args: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// An authority `NAME.pem` with a name of many kinds of letters.
+/// A CA `NAME.pem` whose name has letters of many scripts.
 fn authority(dir: &Path, name: &str, subject: &str, days: &str) {
     let (key, out) = (format!("{name}.key"), format!("{name}.pem"));
     let args =
@@ -164,7 +164,7 @@ fn pack(root: &Path, out: &Path, args: &[&str]) -> String {
     said
 }
 
-/// Runs in an image; whether it ended well, and what it said.
+/// Runs a command in an image; returns its success and output.
 fn says(image: &Path, command: &[&str]) -> (bool, String) {
     let mut chroot = Command::new("timeout");
     chroot.args(["20", "chroot"]).arg(image).args(command).stdin(Stdio::null()).env_clear();
@@ -186,7 +186,7 @@ fn bare(dir: &Path) -> PathBuf {
     bare
 }
 
-/// Puts one text in the place of another that is no shorter, with what stands behind it moved up.
+/// Replaces a string by another one that is not longer, and moves the rest of the string up.
 fn replace(bytes: &mut [u8], old: &str, new: &str) {
     let mut from = 0;
     while let Some(at) = bytes[from..].windows(old.len()).position(|part| part == old.as_bytes()) {
@@ -298,7 +298,7 @@ fn hashes_are_those_of_openssl() {
             openssl(dir.path(), &["x509", "-in", &file.display().to_string()]).trim_end()
         );
     }
-    // One that was over long before this test was written.
+    // A certificate that expired long ago.
     let old = debian().join("usr/share/ca-certificates/mozilla/Baltimore_CyberTrust_Root.crt").display().to_string();
     let root = debian().display().to_string();
     let built = slimroot(&["build", "--dry-run", "--root", &root, "--ca", &old, "--", "curl"]);
@@ -351,7 +351,7 @@ fn what_is_no_authority_is_refused() {
         ("own.key", "private key"),
         ("both.pem", "private key"),
         ("own.der", "DER, not PEM"),
-        ("empty.pem", "no certificate"),
+        ("empty.pem", "no PEM certificate"),
         ("absent.pem", "cannot be read"),
     ] {
         let path = dir.path().join(file).display().to_string();

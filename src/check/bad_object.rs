@@ -1,4 +1,4 @@
-//! A file that a loader comes to and dies of.
+//! A file that makes the loader abort.
 
 use super::{Check, Evidence, Scope, because};
 use crate::closure::Started;
@@ -10,11 +10,11 @@ use crate::path::show;
 pub(super) const CHECK: Check = Check {
     code: "bad-object",
     scope: Scope::Loading,
-    text: "The loader comes to a file under a library's name that it cannot use, and the process dies of it although a good \
-           file may lie further on: a linker script (a text file named lib*.so), an empty file, a directory, a program \
-           instead of a library, a damaged or cut-off object.\n\n\
-           Remove or replace the file in the builder stage. A linker script belongs to the -dev package only: link against \
-           the versioned name.",
+    text: "The loader finds a file with the library's name that it cannot use, and aborts the process, even if a \
+           usable file exists later in the search path. Such files are a linker script (a text file named lib*.so), an \
+           empty file, a directory, a program instead of a library, or a damaged or truncated object.\n\n\
+           Remove or replace the file in the builder stage. Linker scripts are for linking only and belong to the -dev \
+           package: link against the versioned name.",
     find,
 };
 
@@ -33,7 +33,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             }
             let level = if started.required { Level::Error } else { Level::Warning };
             let path = show(&fault.path);
-            let says = format!("the loader dies of {path} ({}): {}", fault.class, fault.says);
+            let says = format!("the loader cannot use {path} and aborts ({}): {}", fault.class, fault.says);
             let mut finding = Finding::new(CHECK.code, level, path, says);
             finding.because = because(evidence.closure, &started.process.subject().real);
             finding.help.push(HELP.to_owned());
@@ -44,8 +44,8 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     Ok(found)
 }
 
-/// Objects whose version tables cannot be read: the loader reads them once it has found everything
-/// (`_dl_check_all_versions` of glibc), and dies. musl looks at no versions.
+/// Objects with damaged version tables. glibc reads the tables after it has loaded everything
+/// (`_dl_check_all_versions`) and aborts. musl ignores versions.
 fn damaged_versions(evidence: &Evidence<'_>, started: &Started) -> Result<Vec<Finding>, Error> {
     let mut found = Vec::new();
     let process = &started.process;
@@ -56,7 +56,7 @@ fn damaged_versions(evidence: &Evidence<'_>, started: &Started) -> Result<Vec<Fi
         let read = evidence.objects.read(&object.real)?;
         let Err(defect) = &read.versions else { continue };
         let level = if started.required { Level::Error } else { Level::Warning };
-        let says = format!("the loader dies of {} ({}): {defect}", show(&object.path), defect.class);
+        let says = format!("the loader cannot use {} and aborts ({}): {defect}", show(&object.path), defect.class);
         let mut finding = evidence.about(&CHECK, level, &object.real, says);
         finding.subject = show(&object.path).into_owned();
         finding.help.push(HELP.to_owned());

@@ -1,4 +1,4 @@
-//! An authority of the user's own that is of no use any more.
+//! A certificate given with --ca has expired.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,9 +9,9 @@ use crate::finding::{Finding, Level};
 pub(super) const CHECK: Check = Check {
     code: "ca-expired",
     scope: Scope::Image,
-    text: "A certificate given by --ca is no longer valid on the day of the build. TLS libraries refuse whatever it signed, with \
-           \"certificate has expired\". Ask for the certificate that took its place. An expired one that only stands in the same \
-           file as a valid one does no harm: --allow ca-expired.",
+    text: "A certificate given with --ca has expired. TLS libraries reject every certificate that it signed, with \
+           \"certificate has expired\". Use the certificate that replaces it. An expired certificate does no harm if \
+           the same file also has the valid one: use --allow ca-expired.",
     find,
 };
 
@@ -21,7 +21,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let expired = evidence.closure.authorities.iter().filter(|authority| is_over(authority.until));
     let finding = |subject: &String| {
         let says = format!("the certificate {subject} of --ca has expired");
-        let help = "openssl x509 -in FILE -noout -enddate shows until when it was valid";
+        let help = "openssl x509 -in FILE -noout -enddate shows when it expired";
         Finding::new(CHECK.code, Level::Warning, subject.clone(), says).help(help)
     };
     Ok(expired.map(|authority| finding(&authority.subject)).collect())

@@ -1,4 +1,4 @@
-//! Directories in ld.so.conf, and no cache.
+//! ld.so.conf names directories, but there is no cache.
 
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
@@ -8,8 +8,8 @@ use crate::loader::{CACHE_PATH, conf_dirs};
 pub(super) const CHECK: Check = Check {
     code: "cache-absent",
     scope: Scope::Loading,
-    text: "/etc/ld.so.conf names directories, but there is no /etc/ld.so.cache. Loaders read the cache and never the \
-           configuration, so libraries in those directories are not found. Run ldconfig in the builder stage.",
+    text: "/etc/ld.so.conf names directories, but there is no /etc/ld.so.cache. Loaders read only the cache, never the \
+           configuration, so they do not find libraries in those directories. Run ldconfig in the builder stage.",
     find,
 };
 
@@ -17,7 +17,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let root = evidence.root();
     let lost = evidence.lost()?;
     let is_there = root.follow(CACHE_PATH)?.file().is_some();
-    // It matters to those whose library lies in such a directory.
+    // A missing cache only matters if a needed library is in one of those directories.
     let affected: Vec<&str> = lost
         .iter()
         .filter(|finding| finding.code == "library-not-cached")

@@ -1,4 +1,4 @@
-//! A line of the cache whose file is gone.
+//! The cache lists a file that no longer exists.
 
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
@@ -9,8 +9,8 @@ use crate::path::show;
 pub(super) const CHECK: Check = Check {
     code: "cache-stale",
     scope: Scope::Loading,
-    text: "/etc/ld.so.cache names a file for a library that is not there any more, and no other place has it. The library was \
-           removed or moved after ldconfig ran. Install it again and run ldconfig in the builder stage.",
+    text: "/etc/ld.so.cache lists a file that no longer exists, and the library is nowhere else in the search path. It \
+           was removed or moved after ldconfig ran. Install it again and run ldconfig in the builder stage.",
     find,
 };
 
@@ -23,7 +23,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             });
             let Some(gone) = gone else { continue };
             let path = show(&gone.candidate).into_owned();
-            let says = format!("the cache says that {} is {path}, which is not there", show(&missing.name));
+            let says = format!("the cache maps {} to {path}, which does not exist", show(&missing.name));
             let finding = Finding::new(CHECK.code, Level::Warning, path, says)
                 .help("install the library again and run ldconfig in the builder stage");
             if !found.contains(&finding) {

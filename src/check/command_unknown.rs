@@ -1,4 +1,4 @@
-//! A script starts what a variable says, and nobody says what that is.
+//! A script starts the command in a variable whose value is unknown.
 
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
@@ -7,9 +7,10 @@ use crate::finding::{Finding, Level};
 pub(super) const CHECK: Check = Check {
     code: "command-unknown",
     scope: Scope::Image,
-    text: "A shell script starts what a variable holds, and neither the script, nor the image's environment, nor the arguments \
-           say what that is. What it starts is in the image only if a word elsewhere names it. Give the arguments that the \
-           container gets (they stand after the entry), the variable (--env NAME=VALUE), or the program (--bin PATH).",
+    text: "A shell script runs the command in a variable, and neither the script, nor the image's environment, nor the \
+           arguments set that variable. The program is in the image only if something else refers to it. Give the \
+           arguments of the container after the entry, set the variable (--env NAME=VALUE), or add the program (--bin \
+           PATH).",
     find,
 };
 
@@ -18,12 +19,12 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     Ok(lost
         .map(|lost| {
             let says =
-                format!("{} starts {} in line {}: what that is, nothing says", lost.script, lost.word, lost.line);
+                format!("{} starts {} in line {}, and its value is not known", lost.script, lost.word, lost.line);
             let mut finding = evidence.about(&CHECK, Level::Note, &lost.script, says);
             finding.subject.clone_from(&lost.word);
             finding.help(match lost.word.as_str() {
-                "$@" => "give the words of the image's CMD after the entry",
-                _ => "--env NAME=VALUE for the variable, or --bin PATH for the program",
+                "$@" => "give the arguments of the image's CMD after the entry",
+                _ => "set the variable with --env NAME=VALUE, or add the program with --bin PATH",
             })
         })
         .collect())

@@ -1,4 +1,4 @@
-//! An image for one architecture with an entry for another.
+//! The image's configuration and its entry have different architectures.
 
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
@@ -8,9 +8,11 @@ use crate::plan::platform;
 pub(super) const CHECK: Check = Check {
     code: "config-architecture",
     scope: Scope::Image,
-    text: "The image's configuration states one architecture, its entry is built for another. Engines choose images by the stated \
-           one, and the kernel then says \"exec format error\". Usual cause: a cross-compiled program in an image of the build \
-           machine's platform. Build with --platform, or let slimroot state what the entry is built for.",
+    text: "The image's configuration states one architecture, but the entry is built for another. Engines select \
+           images by the stated architecture, and the kernel then fails with \"exec format error\". The usual cause is \
+           a cross-compiled program in an image for the build machine's platform. Build the image with docker build \
+           --platform (slimroot has no such option), or let slimroot write the image: it states the architecture of \
+           the entry.",
     find,
 };
 
@@ -24,7 +26,9 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     if stated.is_empty() || *stated == real {
         return Ok(Vec::new());
     }
-    let says = format!("the image says it is for {stated}, but {} is built for {real}", entry.real);
+    let says = format!("the image states the architecture {stated}, but {} is built for {real}", entry.real);
     let finding = evidence.about(&CHECK, Level::Error, &entry.real, says);
-    Ok(vec![finding.help(format!("build the program for {stated}, or the image with --platform linux/{real}"))])
+    Ok(vec![
+        finding.help(format!("build the program for {stated}, or the image with docker build --platform linux/{real}")),
+    ])
 }

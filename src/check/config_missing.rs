@@ -1,4 +1,4 @@
-//! A file that configuration names and that is not there.
+//! A configuration file names a file that does not exist.
 
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
@@ -9,10 +9,11 @@ use crate::profile::Need;
 pub(super) const CHECK: Check = Check {
     code: "config-missing",
     scope: Scope::Image,
-    text: "A configuration file that a profile reads names a module or another configuration file that the root does not have. \
-           Where the program does not start without it (load_module of nginx, LoadModule of Apache) that is an error, else a \
-           warning: it goes on with less than was asked for. What stands under a condition is not looked at. Install what the \
-           line names in the builder stage, take the line out, or leave the profile out with --no-profile.",
+    text: "A configuration file that a profile reads names a module or another configuration file that the root does \
+           not have. It is an error if the program does not start without the file (load_module of nginx, LoadModule \
+           of Apache), otherwise a warning: the program starts, but something is missing. Statements under a condition \
+           are not checked. Install the file in the builder stage, remove the line, or disable the profile with \
+           --no-profile.",
     find,
 };
 
@@ -24,7 +25,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             let path = show(&one.path);
             let says = format!("{}:{} says {}, but there is no {path}", one.file, one.line, one.says);
             let finding = Finding::new(CHECK.code, level, path.clone(), says);
-            finding.help(format!("put {path} into the builder stage, or take line {} out of {}", one.line, one.file))
+            finding.help(format!("put {path} into the builder stage, or remove line {} of {}", one.line, one.file))
         })
         .collect())
 }

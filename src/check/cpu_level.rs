@@ -1,4 +1,4 @@
-//! An object that wants a better CPU than is counted on.
+//! An object requires a higher CPU level than the image may assume.
 
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
@@ -7,9 +7,10 @@ use crate::finding::{Finding, Level};
 pub(super) const CHECK: Check = Check {
     code: "cpu-level",
     scope: Scope::Loading,
-    text: "An object of the process is marked as needing a CPU level (.note.gnu.property, x86-64-v2 to v4) above the one that is \
-           counted on. On a lesser CPU glibc ends the process with \"CPU ISA level is lower than required\". If every machine \
-           has such a CPU, say so with --cpu; else build for the baseline.",
+    text: "An object is marked as requiring a CPU level (.note.gnu.property, x86-64-v2 to v4) above the level given \
+           with --cpu, which is the baseline by default. On an older CPU glibc ends the process with \"CPU ISA level \
+           is lower than required\". If all your machines have such a CPU, say so with --cpu; otherwise build for the \
+           baseline.",
     find,
 };
 
@@ -22,8 +23,8 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             };
             let says = format!("{} needs a CPU of level x86-64-v{level}", object.real);
             let finding = evidence.about(&CHECK, Level::Warning, &object.real, says);
-            let finding =
-                finding.help(format!("--cpu x86-64-v{level} if every machine has one; else build it for the baseline"));
+            let finding = finding
+                .help(format!("use --cpu x86-64-v{level} if all machines have one, otherwise build for the baseline"));
             if !found.contains(&finding) {
                 found.push(finding);
             }

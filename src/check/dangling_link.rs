@@ -1,4 +1,4 @@
-//! Links among the files asked for that lead nowhere.
+//! Dangling symlinks among the files that patterns and profiles add.
 
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
@@ -7,8 +7,8 @@ use crate::finding::{Finding, Level};
 pub(super) const CHECK: Check = Check {
     code: "dangling-link",
     scope: Scope::Image,
-    text: "A symbolic link among the files that a pattern or profile takes leads nowhere in the root. It is packed as it \
-           is. If its target is made at run time (a socket, a mounted volume) all is well; if the target was left in \
+    text: "A pattern or profile adds a symlink whose target does not exist in the root. The symlink is packed \
+           unchanged. This is fine if the target appears at run time (a socket, a mounted volume). If the target is in \
            another stage, copy it into this one.",
     find,
 };
@@ -21,7 +21,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
                 CHECK.code,
                 Level::Note,
                 path.to_string(),
-                format!("the link {path} leads nowhere in the root"),
+                format!("the target of the symlink {path} does not exist in the root"),
             )
         })
         .collect())

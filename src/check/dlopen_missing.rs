@@ -1,4 +1,4 @@
-//! A library that an object says it opens, and that is not there.
+//! An object declares in `.note.dlopen` that it opens a library that does not exist.
 
 use super::{Check, Evidence, Scope};
 use crate::elf::Priority;
@@ -8,9 +8,10 @@ use crate::finding::{Finding, Level};
 pub(super) const CHECK: Check = Check {
     code: "dlopen-missing",
     scope: Scope::Image,
-    text: "An object states in its .note.dlopen that it opens a library at run time, and none of the names it gives is found. What \
-           it marks as required it does not work without: that is an error. What it recommends is a note, since programs say \
-           so themselves when they miss it. Install the library in the builder stage.",
+    text: "An object declares in its .note.dlopen that it opens a library at run time, and none of the declared names \
+           is found. A library marked as required is an error: the object does not work without it. A recommended \
+           library is a note, because programs report its absence themselves. Install the library in the builder \
+           stage.",
     find,
 };
 
@@ -24,7 +25,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             let says = format!("{object} opens {names}{feature}, which the root does not have");
             let mut finding = evidence.about(&CHECK, level, object, says);
             finding.subject = note.sonames.first().cloned().unwrap_or_default();
-            finding.help(format!("install the package that holds {names} in the builder stage"))
+            finding.help(format!("install the package that contains {names} in the builder stage"))
         })
         .collect())
 }

@@ -1,4 +1,4 @@
-//! An entry that may not be executed.
+//! The image's user may not execute the entry.
 
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
@@ -7,9 +7,9 @@ use crate::finding::{Finding, Level};
 pub(super) const CHECK: Check = Check {
     code: "entry-not-executable",
     scope: Scope::Image,
-    text: "The entry, its loader or the interpreter of its #! line has no execute permission for the image's user, or a directory \
-           above it may not be entered. The runtime says \"permission denied\". Run chmod a+rx on it in the builder stage \
-           (git and some copies lose the bit), or choose another user with --user.",
+    text: "The entry, its loader or the interpreter of its #! line is not executable by the image's user, or a parent \
+           directory is not searchable. The runtime fails with \"permission denied\". Run chmod a+rx on it in the \
+           builder stage (git and some ways of copying lose the execute bit), or choose another user with --user.",
     find,
 };
 
@@ -24,7 +24,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             let Some(meta) = evidence.image.meta(&above)? else { continue };
             if !above.is_root() && !user.may(&meta, EXECUTE) {
                 let says = format!(
-                    "the image's user {} may not enter {above} (mode {:04o}), where {path} lies",
+                    "the image's user {} may not enter {above} (mode {:04o}), which contains {path}",
                     evidence.user_shown(),
                     meta.mode
                 );
@@ -35,11 +35,8 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         }
         let Some(meta) = evidence.image.meta(&path)? else { continue };
         if !user.may(&meta, EXECUTE) {
-            let says = format!(
-                "{path} may not be executed by the image's user {} (mode {:04o})",
-                evidence.user_shown(),
-                meta.mode
-            );
+            let says =
+                format!("the image's user {} may not execute {path} (mode {:04o})", evidence.user_shown(), meta.mode);
             let finding = evidence.about(&CHECK, Level::Error, &path, says);
             found.push(finding.help(format!("chmod a+rx {path} in the builder stage")));
         }

@@ -1,4 +1,4 @@
-//! An object of the process that the image's user may not read.
+//! The image's user may not read a script or library that it runs.
 
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 pub(super) const CHECK: Check = Check {
     code: "entry-not-readable",
     scope: Scope::Image,
-    text: "A script that is the entry, or a library that it loads, may not be read by the image's user. A program in machine \
-           code needs only execute permission to start; scripts and libraries must be read. Run chmod a+r on it in the \
-           builder stage, or choose another user with --user.",
+    text: "The image's user may not read the entry script, or a library that the entry loads. An ELF program needs \
+           only execute permission; scripts and libraries must be readable. Run chmod a+r on it in the builder stage, \
+           or choose another user with --user.",
     find,
 };
 
@@ -23,7 +23,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     for started in evidence.closure.processes.iter().filter(|started| started.required) {
         wanted.extend(started.process.loaded.iter().skip(1).map(|object| object.real.clone()));
     }
-    // What has a `#!` line is read by its interpreter.
+    // The interpreter reads the script, so it needs read permission too.
     for path in evidence.executed() {
         let is_script = evidence.image.meta(&path)?.is_some() && evidence.image.read(&path, 2)? == b"#!";
         if is_script {

@@ -1,4 +1,4 @@
-//! ELF files of other machines among the files asked for.
+//! ELF files for other machines among the files that patterns add.
 
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
@@ -7,8 +7,8 @@ use crate::finding::{Finding, Level};
 pub(super) const CHECK: Check = Check {
     code: "foreign-elf",
     scope: Scope::Image,
-    text: "Files that a pattern brought in are built for another machine than the entry, such as prebuilt add-ons for all \
-           platforms in one package. They are packed, but what they need is not looked for. --exclude leaves them out.",
+    text: "A pattern added files that are built for another machine than the entry, such as prebuilt add-ons for all \
+           platforms in one package. They are packed without their dependencies. Use --exclude to leave them out.",
     find,
 };
 
@@ -16,7 +16,8 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let foreign = evidence.closure.foreign.iter();
     Ok(foreign
         .map(|path| {
-            let says = format!("{path} is built for another machine than the entry: it is packed, not resolved");
+            let says =
+                format!("{path} is built for another machine than the entry: it is packed without its dependencies");
             Finding::new(CHECK.code, Level::Note, path.to_string(), says)
                 .help(format!("--exclude '{path}' leaves it out"))
         })

@@ -1,4 +1,4 @@
-//! A program whose loader is not in the root, or is not one.
+//! The loader of a program is not in the root, or is not a known loader.
 
 use super::{Check, Evidence, Scope, because};
 use crate::error::Error;
@@ -10,11 +10,12 @@ use crate::root::{FileKind, Root};
 pub(super) const CHECK: Check = Check {
     code: "interpreter-missing",
     scope: Scope::Loading,
-    text: "The program names a loader (its ELF interpreter, such as /lib64/ld-linux-x86-64.so.2) or a #! interpreter that is \
-           not in the root. The kernel then says \"no such file or directory\" of the program itself, although it is there.\n\n\
-           Usual causes: a program built for glibc in a musl root (Alpine) or the reverse; the /lib64 link lost; a program \
-           copied from another stage without its loader. Build the program in this root, or pack the root that it was \
-           built in.",
+    text: "The loader of the program (its ELF interpreter, such as /lib64/ld-linux-x86-64.so.2) or the interpreter of \
+           its #! line is not in the root. The kernel then reports \"no such file or directory\" for the program \
+           itself, although the program exists.\n\n\
+           Usual causes: the program was built for glibc and the root has musl (Alpine), or the reverse; the /lib64 \
+           symlink is missing; the program was copied from another stage without its loader. Build the program in this \
+           root, or pack the root in which it was built.",
     find,
 };
 
@@ -38,7 +39,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             }
             if evidence.is_finished {
                 finding.help.push(format!(
-                    "in the builder stage: slimroot build -o /rootfs -- {} packs it with its loader and libraries",
+                    "run slimroot build -o /rootfs -- {} in the builder stage: it packs the loader and the libraries too",
                     show(&started.process.subject().path)
                 ));
             }
@@ -48,7 +49,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     Ok(found)
 }
 
-/// Which C library the root has, if the program wants the other one.
+/// Explains the cause, for example a root with another C library than the program needs.
 fn help(root: &Root, interpreter: Option<&[u8]>) -> Result<Vec<String>, Error> {
     let Some(interpreter) = interpreter else { return Ok(Vec::new()) };
     let wants_musl = interpreter.windows(7).any(|part| part == b"ld-musl");
@@ -62,13 +63,13 @@ fn help(root: &Root, interpreter: Option<&[u8]>) -> Result<Vec<String>, Error> {
     if let Some(other) = loaders.iter().find(|path| path.name().starts_with(b"ld-musl") != wants_musl) {
         let (program, holds) = if wants_musl { ("musl", "glibc") } else { ("glibc", "musl") };
         help.push(format!(
-            "the program is built for {program}, this root has {holds} ({other}): build it in this root"
+            "the program is built for {program}, but this root has {holds} ({other}): build it in this root"
         ));
     } else if let Some(same) =
         interpreter.rsplit(|b| *b == b'/').next().and_then(|name| loaders.iter().find(|path| path.name() == name))
     {
         let dir = show(&interpreter[..interpreter.iter().rposition(|b| *b == b'/').unwrap_or(0)]).into_owned();
-        help.push(format!("the loader lies at {same}: the link {dir} is missing, make it in the builder stage"));
+        help.push(format!("the loader is at {same}: the symlink {dir} is missing, create it in the builder stage"));
     } else if root.meta(&crate::path::RootPath::root())?.is_some_and(|meta| meta.kind == FileKind::Dir) {
         help.push("install the C library that the program was built for in the builder stage".to_owned());
     }

@@ -1,4 +1,4 @@
-//! A library as entry.
+//! The entry is a library.
 
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
@@ -7,9 +7,9 @@ use crate::finding::{Finding, Level};
 pub(super) const CHECK: Check = Check {
     code: "library-entry",
     scope: Scope::Loading,
-    text: "The entry is a shared library or plug-in: it names no loader, so no kernel can start it. Executed as a program it \
-           crashes. To look at what it needs is fine (that is what it was resolved for); to start an image, name the program \
-           that loads it.",
+    text: "The entry is a shared library or plug-in. It names no loader, so the kernel cannot start it, and it crashes \
+           when it is executed as a program. You can inspect its dependencies this way, but for an image name the \
+           program that loads it.",
     find,
 };
 
@@ -19,7 +19,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         let read = evidence.objects.read(&entry.real)?;
         let Ok(elf) = &read.elf else { continue };
         if elf.interp.is_none() && !elf.is_static_program() {
-            let says = format!("{} is a library: started as a program it crashes", entry.path);
+            let says = format!("{} is a library and crashes if it is started as a program", entry.path);
             found
                 .push(evidence.about(&CHECK, Level::Warning, &entry.real, says).help("name the program that loads it"));
         }

@@ -1,4 +1,4 @@
-//! A library that is there for better CPUs only.
+//! A library exists only for a higher CPU level.
 
 use super::missing_library::of_code;
 use super::{Check, Scope};
@@ -6,7 +6,8 @@ use super::{Check, Scope};
 pub(super) const CHECK: Check = Check {
     code: "library-for-better-cpu",
     scope: Scope::Loading,
-    text: "The library lies only under glibc-hwcaps/LEVEL, which the loader looks into on CPUs of that level. On others the program \
-           dies. Install the plain library too, or state with --cpu LEVEL that every machine has such a CPU.",
+    text: "The library exists only under glibc-hwcaps/LEVEL, which the loader searches on CPUs of that level. On other \
+           CPUs the program does not start. Install the plain library too, or use --cpu LEVEL if all your machines \
+           have such a CPU.",
     find: |evidence| Ok(of_code(evidence.lost()?, CHECK.code)),
 };

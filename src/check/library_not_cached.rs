@@ -1,4 +1,4 @@
-//! A library in a directory of ld.so.conf that the cache does not name.
+//! A library is in a directory of ld.so.conf, but not in the cache.
 
 use super::missing_library::of_code;
 use super::{Check, Scope};
@@ -6,8 +6,8 @@ use super::{Check, Scope};
 pub(super) const CHECK: Check = Check {
     code: "library-not-cached",
     scope: Scope::Loading,
-    text: "The library lies in a directory that /etc/ld.so.conf names, but /etc/ld.so.cache does not list it, and glibc's loader \
-           reads the cache only. Usual cause: the file was copied after ldconfig ran last, or the cache was left in another \
-           stage. Run ldconfig in the builder stage, after everything is in its place.",
+    text: "The library is in a directory that /etc/ld.so.conf names, but /etc/ld.so.cache does not list it, and \
+           glibc's loader reads only the cache. Usually the file was copied after the last run of ldconfig, or the \
+           cache stayed behind in another stage. Run ldconfig in the builder stage after all files are in place.",
     find: |evidence| Ok(of_code(evidence.lost()?, CHECK.code)),
 };

@@ -1,4 +1,4 @@
-//! A locale that is set and not there.
+//! The environment sets a locale that does not exist in the image.
 
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
@@ -8,16 +8,16 @@ use crate::loader::Family;
 pub(super) const CHECK: Check = Check {
     code: "locale-missing",
     scope: Scope::Image,
-    text: "LANG or an LC_ variable of the image names a locale that the image does not hold. glibc then falls back to the C \
-           locale without a word: text that is not ASCII is garbled or refused, and Perl complains. Set C.UTF-8 \
-           (--env LANG=C.UTF-8), which needs no data from glibc 2.35 on, or make the locale in the builder stage \
-           (localedef, locale-gen). musl knows UTF-8 only and needs none.",
+    text: "LANG or an LC_ variable of the image names a locale that the image does not contain. glibc then silently \
+           falls back to the C locale: text that is not ASCII is garbled or refused, and Perl complains. Set C.UTF-8 \
+           (--env LANG=C.UTF-8), which is built into glibc 2.35 and newer, or generate the locale in the builder stage \
+           (localedef, locale-gen). musl always uses UTF-8 and needs no locale data.",
     find,
 };
 
-/// Where locales lie: one directory each, or all in an archive (locale(7)).
+/// Directory of locales: one subdirectory each, or one archive for all (locale(7)).
 const LOCALES: &str = "/usr/lib/locale";
-/// The first glibc with C.UTF-8 inside.
+/// The first glibc release with a built-in C.UTF-8.
 const BUILTIN_UTF8: (u32, u32) = (2, 35);
 const MAX_ARCHIVE: usize = 256 << 20;
 

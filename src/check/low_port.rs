@@ -1,4 +1,4 @@
-//! A port that the image's user may not bind.
+//! The image exposes a port that its user may not bind.
 
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
@@ -7,13 +7,13 @@ use crate::finding::{Finding, Level};
 pub(super) const CHECK: Check = Check {
     code: "low-port",
     scope: Scope::Image,
-    text: "The image exposes a port under 1024 and does not run as root. Docker lets everybody bind those since 20.10, but podman \
-           without root and Kubernetes do not unless told (sysctl net.ipv4.ip_unprivileged_port_start=0). Listen on 8080 and \
-           the like, and publish as 80.",
+    text: "The image exposes a port under 1024 and does not run as root. Docker 20.10 and newer allows this, but \
+           rootless podman and Kubernetes do not by default (sysctl net.ipv4.ip_unprivileged_port_start=0 allows it). \
+           Listen on a port such as 8080 and publish it as 80.",
     find,
 };
 
-/// The first port that needs no right (ip(7), ip_unprivileged_port_start).
+/// The first unprivileged port (ip(7), ip_unprivileged_port_start).
 const FIRST_FREE: u32 = 1024;
 
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {

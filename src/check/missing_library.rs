@@ -1,4 +1,4 @@
-//! A library that is needed and found nowhere; its kin with a known cause have codes of their own.
+//! A needed library that the loader does not find. Cases with a known cause have their own codes.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +12,17 @@ use crate::path::{RootPath, show};
 pub(super) const CHECK: Check = Check {
     code: "missing-library",
     scope: Scope::Loading,
-    text: "A program or library needs a shared library that its loader would not find in the root. The program dies at \
-           its start with \"error while loading shared libraries\" (glibc) or \"Error loading shared library\" (musl).\n\n\
-           The finding lists every place the loader looks at, in its order, and those it does not look at, with the \
-           reason. If the root holds the library elsewhere, the help names the place. If not, install the package that \
-           holds it in the builder stage. Where the cause is known better the code is another one: library-not-cached, \
-           library-other-machine, library-other-version, library-for-better-cpu, runpath-not-inherited, \
-           soname-link-absent, linker-script.\n\n\
-           For files that a pattern brought in (plug-ins, extension modules) this is a warning, because they may never be \
-           loaded, and for what came with a package or profile a note. --allow missing-library=NAME lets one name pass.",
+    text: "A program or library needs a shared library that its loader does not find in the root. The program ends at \
+           its start with \"error while loading shared libraries\" (glibc) or \"Error loading shared library\" \
+           (musl).\n\n\
+           The finding lists every place that the loader searches, in order, and the places that it does not search, \
+           with the reason. If the library is elsewhere in the root, the help names the path. If not, install the \
+           package that contains it in the builder stage. If the exact cause is known, the finding has another code: \
+           library-not-cached, library-other-machine, library-other-version, library-for-better-cpu, \
+           runpath-not-inherited, soname-link-absent, linker-script.\n\n\
+           For plug-ins and extension modules added by a pattern this is a warning, because they may never be loaded. \
+           For files added by a package or profile it is a note. Use --allow missing-library=NAME to ignore one \
+           library.",
     find: |evidence| Ok(of_code(evidence.lost()?, CHECK.code)),
 };
 
@@ -38,7 +40,7 @@ fn code(cause: &Cause) -> &'static str {
     }
 }
 
-/// Those of one code.
+/// The findings with this code.
 pub(super) fn of_code(all: &[Finding], code: &str) -> Vec<Finding> {
     all.iter().filter(|finding| finding.code == code).cloned().collect()
 }
@@ -53,7 +55,7 @@ pub(super) fn lost(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             .iter()
             .flat_map(|started| started.process.missing.iter().map(move |missing| (started, missing)))
     };
-    // The whole root is listed for hints only if there is something to hint at.
+    // Listing the whole root for the hints is expensive: do it only if a library is missing.
     let mut names: Option<LibraryNames> = None;
     let mut more = BTreeMap::<String, usize>::new();
     for (started, missing) in wanted() {
@@ -63,13 +65,14 @@ pub(super) fn lost(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         let packed = packed_as(evidence, &missing.name);
         let level = match (started.required, &packed) {
             (true, _) => Level::Error,
-            // Whoever opens the plug-in has opened that one before: a name that is loaded is not searched.
+            // The program that opens the plug-in has loaded this library before, and the loader does not search again
+            // for a loaded name.
             (false, Some(_)) => Level::Note,
-            // What the user asked for should work; what a package brought may lack what it only recommends.
+            // Files that the user asked for should work. Files of a package may miss an optional dependency.
             (false, None) if is_asked_for(evidence, &requester.real) => Level::Warning,
             (false, None) => Level::Note,
         };
-        // Plug-ins of one kind want the same things: one of them speaks for all.
+        // Plug-ins of one kind miss the same library: report it once.
         let is_known = |known: &&mut Finding| {
             known.subject == name
                 && (level < Level::Error && known.level < Level::Error || known.wanted_by.as_ref() == Some(&wanted_by))
@@ -84,10 +87,9 @@ pub(super) fn lost(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         let mut finding = Finding::new(CHECK.code, level, name.clone(), says(missing, &Cause::Absent));
         finding.wanted_by = Some(wanted_by);
         if let (Level::Note, Some(place)) = (level, packed) {
-            finding.says = format!("{name} answers only once {place} is loaded: no search would find it");
+            finding.says = format!("{name} is found only after {place} has been loaded: it is not in the search path");
         } else if level == Level::Note {
-            finding.says =
-                format!("{name} is not in the root: a plug-in that came with a package or profile cannot be loaded");
+            finding.says = format!("{} cannot be loaded: {name} is not in the root", show(&requester.path));
         } else {
             finding.because = because(evidence.closure, &requester.real);
             finding.searched = searched(missing);
@@ -102,9 +104,10 @@ pub(super) fn lost(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             if cause == Cause::Absent
                 && let Some(package) = evidence.package_with(&missing.name)?
             {
-                finding
-                    .help
-                    .insert(0, format!("the package {package} has it, but the file is gone: install that again"));
+                finding.help.insert(
+                    0,
+                    format!("the package {package} contains it, but the file is gone: reinstall the package"),
+                );
             }
         }
         found.push(finding);
@@ -117,12 +120,12 @@ pub(super) fn lost(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     Ok(found)
 }
 
-/// Whether a pattern of the user's brought a file in.
+/// True if a pattern of the user added the file.
 fn is_asked_for(evidence: &Evidence<'_>, path: &RootPath) -> bool {
     evidence.closure.reasons(path).any(|edge| matches!(*edge.reason, Reason::Included { .. }))
 }
 
-/// A file of the image with this name.
+/// Finds a packed file with this name.
 fn packed_as<'a>(evidence: &'a Evidence<'_>, name: &[u8]) -> Option<&'a RootPath> {
     evidence.closure.graph.nodes().keys().find(|path| path.name() == name)
 }
@@ -131,19 +134,21 @@ fn says(missing: &Missing, cause: &Cause) -> String {
     let name = show(&missing.name);
     match cause {
         Cause::Absent => format!("{name} is not in the root"),
-        Cause::Elsewhere => format!("{name} lies where the loader does not look for it"),
-        Cause::OtherMachine => format!("{name} is only there for another machine or word size"),
-        Cause::NotCached => format!("{name} is there, but not in the loader's cache"),
-        Cause::OtherVersion => format!("{name} is not in the root, another version of it is"),
-        Cause::NotInherited => format!("{name} lies in a directory that DT_RUNPATH does not pass on"),
-        Cause::LinkAbsent => format!("{name} is there under another file name only"),
+        Cause::Elsewhere => format!("{name} exists, but outside the loader's search path"),
+        Cause::OtherMachine => format!("{name} exists only for another machine or word size"),
+        Cause::NotCached => format!("{name} exists, but the loader's cache does not list it"),
+        Cause::OtherVersion => format!("{name} is not in the root, but another version of it is"),
+        Cause::NotInherited => {
+            format!("{name} is in a DT_RUNPATH directory of another object, and DT_RUNPATH is not inherited")
+        }
+        Cause::LinkAbsent => format!("{name} exists only under another file name"),
         Cause::LinkerScript => format!("{name} is a linker script, not a library"),
-        Cause::Unusable => format!("{name} is there, but the loader cannot use the file it comes to"),
-        Cause::BetterCpu => format!("{name} is only there for better CPUs"),
+        Cause::Unusable => format!("{name} exists, but the loader finds an unusable file first"),
+        Cause::BetterCpu => format!("{name} exists only for a higher CPU level"),
     }
 }
 
-/// The trail of a search, as shown.
+/// The steps of a search in the form that findings show.
 pub fn searched(missing: &Missing) -> Vec<Searched> {
     let shown = |step: &Step| Searched {
         source: step.source.as_str(),

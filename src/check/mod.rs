@@ -1,5 +1,5 @@
-//! Checks: what is wrong, or will surprise, in a closure. One file a code, each with a constant that names it, explains
-//! it and finds it; a new check is a new file and a line in [`CHECKS`].
+//! Checks look for problems in a closure. Each code has a file of its own with a constant that holds the code, its
+//! explanation and the function that finds it. A new check is a new file and a line in [`CHECKS`].
 
 mod application_missing;
 mod bad_object;
@@ -65,17 +65,17 @@ use crate::plan::{Identity, RunSettings};
 use crate::profile::{Place, Profile};
 use crate::root::{Meta, Root};
 
-/// What a check looks at.
+/// The input of a check.
 pub struct Evidence<'a> {
-    /// The ELF files of the root that was resolved in.
+    /// The ELF files of the root.
     pub objects: &'a Objects<'a>,
-    /// What was found there.
+    /// The closure that was computed in that root.
     pub closure: &'a Closure,
-    /// The image: the planned one, or the finished one that is being looked at.
+    /// The image to check: the planned one or a finished one.
     pub image: &'a Root,
-    /// How the image is run. For a finished image the user may be a name.
+    /// User, environment and the like of the image. In a finished image the user may be a name.
     pub run: &'a RunSettings,
-    /// Whether the image is finished, so that nothing can be added to it.
+    /// True for a finished image, to which nothing can be added.
     pub is_finished: bool,
     lost: OnceCell<Vec<Finding>>,
     files: OnceCell<Vec<(RootPath, Meta)>>,
@@ -83,7 +83,7 @@ pub struct Evidence<'a> {
 }
 
 impl<'a> Evidence<'a> {
-    /// What is known of an image.
+    /// Collects the input of the checks.
     pub fn new(
         objects: &'a Objects<'a>,
         closure: &'a Closure,
@@ -95,12 +95,12 @@ impl<'a> Evidence<'a> {
         Self { objects, closure, image, run, is_finished, lost, files, database }
     }
 
-    /// Where the files come from.
+    /// The root that the files come from.
     pub fn root(&self) -> &'a Root {
         self.objects.root()
     }
 
-    /// Every missing library with the code of its cause: several checks share the search for it.
+    /// All missing libraries with the codes of their causes. Cached, because several checks use them.
     fn lost(&self) -> Result<&[Finding], Error> {
         if self.lost.get().is_none() {
             let _ = self.lost.set(missing_library::lost(self)?);
@@ -108,7 +108,7 @@ impl<'a> Evidence<'a> {
         Ok(self.lost.get().map_or(&[], Vec::as_slice))
     }
 
-    /// Every entry of the image; directories of the kernel are passed over.
+    /// All paths of the image, without the contents of the kernel's directories.
     fn files(&self) -> Result<&[(RootPath, Meta)], Error> {
         if self.files.get().is_none() {
             let _ = self.files.set(walk(self.image)?);
@@ -116,22 +116,22 @@ impl<'a> Evidence<'a> {
         Ok(self.files.get().map_or(&[], Vec::as_slice))
     }
 
-    /// The image's user in numbers; `None` for a name that the image does not know.
+    /// The numeric user and group of the image; `None` for a name that the image does not know.
     fn identity(&self) -> Result<Option<Identity>, Error> {
         Identity::of(&self.run.user, self.image)
     }
 
-    /// Whether the image's /etc/passwd has a line with this number.
+    /// True if the image's /etc/passwd has a line with this number.
     fn knows_user(&self, uid: &str) -> Result<bool, Error> {
         Identity::is_known(uid, self.image)
     }
 
-    /// The image's user as shown.
+    /// The image's user for messages.
     fn user_shown(&self) -> &str {
         if self.run.user.is_empty() { "root" } else { &self.run.user }
     }
 
-    /// What the kernel executes: entries, the interpreters of scripts, and loaders.
+    /// The files that the kernel executes: entries, the interpreters of scripts, and loaders.
     fn executed(&self) -> Vec<RootPath> {
         let mut found: Vec<RootPath> = self.closure.entries.iter().map(|entry| entry.real.clone()).collect();
         for started in
@@ -146,12 +146,12 @@ impl<'a> Evidence<'a> {
         found
     }
 
-    /// The sign by which a profile was applied, if it was.
+    /// The trigger that applied a profile, if one did.
     fn fired(&self, profile: &str) -> Option<&Fired> {
         self.closure.fired.iter().find(|fired| fired.profile == profile)
     }
 
-    /// Whether the image holds a file that a compiled-in profile takes.
+    /// True if the image contains a file that the built-in profile takes.
     fn has_file_of(&self, profile: &str) -> Result<bool, Error> {
         let profile = Profile::builtin(profile)?;
         let takes = profile.take.iter().filter(|take| !take.links_only);
@@ -172,18 +172,18 @@ impl<'a> Evidence<'a> {
         Ok(self.database.get().and_then(Option::as_deref))
     }
 
-    /// The package whose list has a file of this name.
+    /// The package that contains a file of this name, according to the package database.
     fn package_with(&self, name: &[u8]) -> Result<Option<String>, Error> {
         self.database()?.map_or(Ok(None), |database| database.with_name(name))
     }
 
-    /// The package that a file came with.
+    /// The package that owns a file.
     fn owner(&self, path: &RootPath) -> Result<Option<String>, Error> {
         let Some(database) = self.database()? else { return Ok(None) };
         Ok(database.owners(std::slice::from_ref(path))?.remove(path))
     }
 
-    /// A finding about how the entry is started, with the reasons for the file it is about.
+    /// A finding about a path, with the reasons why that path is packed.
     fn about(&self, check: &Check, level: Level, subject: &RootPath, says: String) -> Finding {
         let mut finding = Finding::new(check.code, level, subject.to_string(), says);
         finding.because = because(self.closure, subject);
@@ -209,28 +209,28 @@ fn walk(image: &Root) -> Result<Vec<(RootPath, Meta)>, Error> {
     Ok(found)
 }
 
-/// How much a check looks at.
+/// The part of the image that a check covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// What the loader loads for the entry.
+    /// The objects that the loader loads for the entry.
     Loading,
     /// The whole image: its other files, its user, its environment.
     Image,
 }
 
-/// A check: its code, the page that `slimroot explain` prints, and what it finds.
+/// A check: its code, the page that `slimroot explain` prints, and the function that finds the problem.
 pub struct Check {
     /// The kebab-case code.
     pub code: &'static str,
-    /// How much it looks at.
+    /// The part of the image that it covers.
     pub scope: Scope,
-    /// What it means and what to do.
+    /// The page: meaning, cause and remedy.
     pub text: &'static str,
-    /// Finds it.
+    /// Returns the findings of this check.
     pub find: fn(&Evidence<'_>) -> Result<Vec<Finding>, Error>,
 }
 
-/// Every check, by code.
+/// All checks, sorted by code.
 pub const CHECKS: &[Check] = &[
     application_missing::CHECK,
     bad_object::CHECK,
@@ -287,24 +287,24 @@ pub fn checks() -> impl Iterator<Item = &'static Check> + Clone {
     CHECKS.iter().chain(notes::NOTES)
 }
 
-/// The user's word on the level of a code, or of one subject of it.
+/// A level that the user sets for a code, or for one subject of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ranking {
     /// The code.
     pub code: String,
     /// The subject; `None` for all.
     pub subject: Option<String>,
-    /// The level it gets; `None` drops it.
+    /// The new level; `None` drops the finding.
     pub level: Option<Level>,
-    /// Why, in the user's words.
+    /// The user's reason.
     pub why: Option<String>,
 }
 
 impl Ranking {
-    /// Reads `CODE[=SUBJECT]`.
+    /// Parses `CODE[=SUBJECT]`.
     ///
     /// # Errors
-    /// `unknown-code` with the nearest known one.
+    /// `unknown-code`, with the most similar known code.
     pub fn parse(text: &str, level: Option<Level>) -> Result<Self, Error> {
         let (code, subject) = match text.split_once('=') {
             Some((code, subject)) => (code, Some(subject.to_owned())),
@@ -333,7 +333,7 @@ pub fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     run(evidence, checks())
 }
 
-/// Runs only the checks of what the loader loads for the entry, as `ldd -r` does.
+/// Runs only the checks of the objects that the loader loads for the entry, like `ldd -r`.
 ///
 /// # Errors
 /// `unreadable`.
@@ -349,7 +349,7 @@ fn run(evidence: &Evidence<'_>, checks: impl Iterator<Item = &'static Check>) ->
     Ok(found)
 }
 
-/// Applies the user's rankings, and sorts: errors first, then by code and subject. An exception that matches nothing is
+/// Applies the user's levels and sorts: errors first, then by code and subject. An `--allow` that matches nothing is
 /// itself a finding.
 pub fn rank(mut found: Vec<Finding>, rankings: &[Ranking]) -> Vec<Finding> {
     for ranking in rankings {
@@ -371,12 +371,12 @@ pub fn rank(mut found: Vec<Finding>, rankings: &[Ranking]) -> Vec<Finding> {
     found
 }
 
-/// The chain of reasons for a path, one clause a step.
+/// The chain of reasons for a path, one line for each step.
 pub(crate) fn because(closure: &Closure, path: &RootPath) -> Vec<String> {
     closure.why(path).iter().map(|edge| format!("{}: {}", edge.to, edge.reason.says(edge.from.as_ref()))).collect()
 }
 
-/// The page of a code, be it a check's or an error's.
+/// The page of a code, for checks and errors.
 pub fn explain(code: &str) -> Option<&'static str> {
     let check = checks().find(|check| check.code == code).map(|check| check.text);
     check.or_else(|| ERROR_CODES.iter().find(|known| known.code == code).map(|known| known.text))

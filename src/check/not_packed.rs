@@ -1,4 +1,4 @@
-//! Devices, sockets and pipes among the files asked for.
+//! Devices, sockets and pipes among the files that patterns add.
 
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
@@ -7,8 +7,8 @@ use crate::finding::{Finding, Level};
 pub(super) const CHECK: Check = Check {
     code: "not-packed",
     scope: Scope::Image,
-    text: "A device, socket or named pipe is among the files that a pattern takes. Runtimes mount their own /dev, and \
-           sockets and pipes mean nothing in an image, so these are left out.",
+    text: "A pattern matches a device, socket or named pipe. Container runtimes mount their own /dev, and sockets and \
+           pipes are useless in an image, so slimroot does not pack them.",
     find,
 };
 
@@ -16,7 +16,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let left = evidence.closure.not_packed.iter();
     Ok(left
         .map(|path| {
-            let says = format!("{path} is a device, socket or pipe: it is left out");
+            let says = format!("{path} is a device, socket or pipe and is not packed");
             Finding::new(CHECK.code, Level::Note, path.to_string(), says)
         })
         .collect())

@@ -1,4 +1,4 @@
-//! A name service that is configured and not there.
+//! nsswitch.conf names a service whose module is missing.
 
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
@@ -8,18 +8,18 @@ use crate::loader::{Family, Process, open};
 pub(super) const CHECK: Check = Check {
     code: "nss-service-missing",
     scope: Scope::Image,
-    text: "The image's /etc/nsswitch.conf names a service (ldap, systemd, mdns4_minimal, …) whose module libnss_SERVICE.so.2 is not \
-           there. glibc passes over it without a word: users or hosts that only it knows are not found. If no service of a \
-           database is there at all, every lookup fails. Pack the module with --include, or change the line to \"files\" (for \
-           hosts \"files dns\"), which slimroot's base profile does.",
+    text: "The image's /etc/nsswitch.conf names a service (ldap, systemd, mdns4_minimal, …) whose module \
+           libnss_SERVICE.so.2 is not in the image. glibc silently skips it: users or hosts that only this service \
+           knows are not found. If no service of a database is available, every lookup fails. Pack the module with \
+           --include, or change the line to \"files\" (for hosts \"files dns\"), as slimroot's base profile does.",
     find,
 };
 
 const CONF: &[u8] = b"/etc/nsswitch.conf";
 const MAX_CONF: usize = 1 << 20;
-/// The first glibc that has `files` and `dns` inside.
+/// The first glibc release with built-in `files` and `dns`.
 const BUILTIN: (u32, u32) = (2, 34);
-/// Databases, and a few of the functions that ask them (nsswitch.conf(5)).
+/// Databases and some of the functions that use them (nsswitch.conf(5)).
 const DATABASES: [(&str, &[&str]); 4] = [
     ("passwd", &["getpwnam", "getpwuid", "getpwnam_r", "getpwuid_r", "getpwent"]),
     ("group", &["getgrnam", "getgrgid", "getgrnam_r", "getgrgid_r", "initgroups", "getgrouplist"]),
@@ -67,7 +67,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     Ok(found)
 }
 
-/// The services of a database in their order, without actions in brackets.
+/// The services of a database in order, without the actions in brackets.
 fn services(text: &str, database: &str) -> Vec<String> {
     let line = text.lines().map(|line| line.split('#').next().unwrap_or_default());
     let line = line.filter_map(|line| line.split_once(':')).find(|(name, _)| name.trim() == database);
@@ -86,7 +86,7 @@ fn services(text: &str, database: &str) -> Vec<String> {
 
 fn imports(evidence: &Evidence<'_>, process: &Process, functions: &[&str]) -> Result<bool, Error> {
     for object in &process.loaded {
-        // libc defines them and calls them among themselves.
+        // libc defines these functions and calls them itself.
         if object.elf.soname.as_deref().is_some_and(|soname| soname.starts_with(b"libc.so")) {
             continue;
         }

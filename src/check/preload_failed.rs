@@ -1,4 +1,4 @@
-//! A preload that the loader would complain of.
+//! A preloaded object that cannot be loaded.
 
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
@@ -8,8 +8,9 @@ use crate::path::show;
 pub(super) const CHECK: Check = Check {
     code: "preload-failed",
     scope: Scope::Loading,
-    text: "LD_PRELOAD, /etc/ld.so.preload or LD_AUDIT names an object that cannot be loaded. The loader says so on stderr at every \
-           start of every program, and goes on without it. Install the object in the builder stage or drop the name.",
+    text: "LD_PRELOAD, /etc/ld.so.preload or LD_AUDIT names an object that cannot be loaded. The loader prints a \
+           message on stderr whenever a program starts, and continues without it. Install the object in the builder \
+           stage or remove the name.",
     find,
 };
 
@@ -20,7 +21,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             let path = show(&warning.path);
             let finding = Finding::new(CHECK.code, Level::Warning, path.clone(), format!("{path}: {}", warning.says));
             let finding = finding
-                .help("install it in the builder stage, or take it out of LD_PRELOAD, LD_AUDIT or /etc/ld.so.preload");
+                .help("install it in the builder stage, or remove it from LD_PRELOAD, LD_AUDIT or /etc/ld.so.preload");
             if !found.contains(&finding) {
                 found.push(finding);
             }

@@ -1,4 +1,4 @@
-//! A library in a directory that another object's DT_RUNPATH names.
+//! A library is only in the DT_RUNPATH of another object.
 
 use super::missing_library::of_code;
 use super::{Check, Scope};
@@ -6,9 +6,9 @@ use super::{Check, Scope};
 pub(super) const CHECK: Check = Check {
     code: "runpath-not-inherited",
     scope: Scope::Loading,
-    text: "An object of the process has the library's directory in its DT_RUNPATH, but a DT_RUNPATH serves only the direct needs of \
-           the object that has it (ld.so(8)); the older DT_RPATH was inherited. Give the library that needs it a run path of \
-           its own (patchelf --add-rpath), or set LD_LIBRARY_PATH in the image (--env), or have ldconfig list the \
-           directory.",
+    text: "Another object of the process has the library's directory in its DT_RUNPATH, but DT_RUNPATH applies only to \
+           the direct dependencies of its own object (ld.so(8)); the older DT_RPATH is inherited. Give the object that \
+           needs the library its own run path (patchelf --add-rpath), set LD_LIBRARY_PATH in the image (--env), or add \
+           the directory to ld.so.conf and run ldconfig.",
     find: |evidence| Ok(of_code(evidence.lost()?, CHECK.code)),
 };

@@ -1,4 +1,4 @@
-//! An image that runs as root.
+//! The image runs as root.
 
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
@@ -7,9 +7,9 @@ use crate::finding::{Finding, Level};
 pub(super) const CHECK: Check = Check {
     code: "runs-as-root",
     scope: Scope::Image,
-    text: "The image's user is root: because --user says so, because the service unit that starts the entry names nobody, or \
-           because the image names no user. Whoever breaks into the program owns the container, and whatever is mounted into \
-           it. If the program needs no root: --user nonroot.",
+    text: "The image's user is root: because --user says so, because the service unit that starts the entry names no \
+           user, or because the image names no user. An attacker who breaks into the program controls the container \
+           and everything mounted into it. If the program does not need root, use --user nonroot.",
     find,
 };
 
@@ -19,9 +19,9 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     }
     let says = "the image runs as root".to_owned();
     let help = if evidence.is_finished {
-        "docker run --user 65532:65532, if the program works so"
+        "try docker run --user 65532:65532"
     } else {
-        "--user nonroot, if the program works so"
+        "use --user nonroot if the program works without root"
     };
     Ok(vec![Finding::new(CHECK.code, Level::Note, evidence.user_shown(), says).help(help)])
 }

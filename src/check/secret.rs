@@ -10,10 +10,10 @@ use crate::root::FileKind;
 pub(super) const CHECK: Check = Check {
     code: "secret",
     scope: Scope::Image,
-    text: "A file in the image looks like a secret: a private key, an .env or .npmrc file, credentials of a cloud, a .git directory. \
-           Whoever can pull the image can read it, for ever. slimroot refuses to pack it unless it is named exactly \
-           (--include /app/.env, without a wildcard); leave it out with --exclude and give it to the container at run time, as \
-           a mounted secret. For a file that only looks so: --allow secret=PATH.",
+    text: "A file in the image looks like a secret: a private key, an .env or .npmrc file, cloud credentials, a .git \
+           directory. Everybody who can pull the image can read it. slimroot refuses to pack it unless you include it \
+           by its exact path (--include /app/.env, without a wildcard). Leave it out with --exclude and mount it at \
+           run time instead. If the file is not a secret, use --allow secret=PATH.",
     find,
 };
 
@@ -35,7 +35,7 @@ const FILES: [&str; 12] = [
 const DIRS: [&str; 5] = [".git", ".aws", ".ssh", ".gnupg", ".kube"];
 /// Directories of published packages.
 const PUBLISHED: [&str; 4] = ["site-packages", "dist-packages", "node_modules", "gems"];
-/// Endings of files that may hold a private key, and how one starts (RFC 7468).
+/// Extensions of files that may contain a private key, and the marker of a key (RFC 7468).
 const KEYS: [&str; 2] = [".pem", ".key"];
 const MARK: &[u8] = b"PRIVATE KEY-----";
 const HEAD: usize = 64 << 10;
@@ -47,7 +47,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         if inside.as_ref().is_some_and(|dir| path.is_within(dir)) {
             continue;
         }
-        // What everybody can download is nobody's secret: test keys of packages.
+        // Published packages contain test keys, which everybody can download.
         if path.ancestors().iter().any(|dir| PUBLISHED.iter().any(|name| name.as_bytes() == dir.name())) {
             continue;
         }
@@ -55,9 +55,9 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         let is_dir = meta.kind == FileKind::Dir;
         let what = if is_dir && DIRS.contains(&name.as_str()) && has_files(evidence, path)? {
             inside = Some(path.clone());
-            "a directory of secrets or history"
+            "a directory with secrets or version history"
         } else if meta.kind == FileKind::File && is_secret_name(&name) {
-            "a file of secrets"
+            "a file with secrets"
         } else if meta.kind == FileKind::File && holds_key(evidence, path, &name)? {
             "a private key"
         } else {
@@ -69,12 +69,12 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         let level = if evidence.is_finished { Level::Warning } else { Level::Error };
         let says = format!("{path} looks like {what}");
         let finding = evidence.about(&CHECK, level, path, says);
-        found.push(finding.help(format!("--exclude {path}, or --allow secret={path} if it is none")));
+        found.push(finding.help(format!("use --exclude {path}, or --allow secret={path} if it is not a secret")));
     }
     Ok(found)
 }
 
-/// `.env` and its kin by stage (`.env.production`), but not the examples that are meant to be read.
+/// Matches `.env` and its variants (`.env.production`), but not published examples (`.env.example`).
 fn is_secret_name(name: &str) -> bool {
     let is_example = ["example", "sample", "template", "dist"].iter().any(|word| name.ends_with(word));
     FILES.contains(&name) || name.starts_with(".env.") && !is_example
@@ -88,7 +88,7 @@ fn holds_key(evidence: &Evidence<'_>, path: &RootPath, name: &str) -> Result<boo
     if !KEYS.iter().any(|ending| name.ends_with(ending)) {
         return Ok(false);
     }
-    // Nobody's secret came with a package of the distribution; what its users write lies elsewhere (FHS 3.0, 4.1).
+    // Files of distribution packages are public. Users write their own files elsewhere (FHS 3.0, 4.1).
     let is_packaged = evidence.closure.reasons(path).any(|edge| matches!(*edge.reason, Reason::Companion { .. }));
     if is_packaged || memchr::memmem::find(&evidence.image.read(path, HEAD)?, MARK).is_none() {
         return Ok(false);

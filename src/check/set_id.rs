@@ -1,4 +1,4 @@
-//! Programs with set-uid or set-gid bits in the image.
+//! Files with set-uid or set-gid bits.
 
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
@@ -8,9 +8,9 @@ use crate::root::{FileKind, Meta};
 pub(super) const CHECK: Check = Check {
     code: "set-id",
     scope: Scope::Image,
-    text: "A file in the image has a set-uid or set-gid bit, which it keeps because the program may need it. Whoever can run \
-           it in the container gets the rights of its owner. If the program works without, run chmod a-s on it in the builder \
-           stage.",
+    text: "A file in the image has a set-uid or set-gid bit. slimroot keeps the bit, because the program may need it. \
+           Everybody who can run the file in the container gets the rights of its owner. If the program works without \
+           the bit, run chmod a-s on it in the builder stage.",
     find,
 };
 
@@ -23,7 +23,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         .map(|(path, _)| {
             let says = format!("{path} keeps its set-uid or set-gid bit");
             Finding::new(CHECK.code, Level::Note, path.to_string(), says)
-                .help(format!("chmod a-s {path} in the builder stage, if it works without"))
+                .help(format!("if it works without the bit: chmod a-s {path} in the builder stage"))
         })
         .collect())
 }

@@ -1,4 +1,4 @@
-//! An exception that matches nothing.
+//! An `--allow` that matches no finding.
 
 use super::{Check, Evidence, Ranking, Scope};
 use crate::error::Error;
@@ -7,12 +7,12 @@ use crate::finding::{Finding, Level};
 pub(super) const CHECK: Check = Check {
     code: "stale-allow",
     scope: Scope::Image,
-    text: "--allow names a code or subject that no finding has. The cause may be mended, or the name misspelt; an exception \
-           that covers nothing today may hide something tomorrow. Remove it.",
+    text: "--allow names a code or subject that no finding has. The cause may have been fixed, or the name is \
+           misspelt. Remove it: an exception that matches nothing today may hide a problem tomorrow.",
     find,
 };
 
-/// Which exceptions are stale is only known once the others have run: see [`finding`].
+/// Stale exceptions are known only after all other checks have run: see [`finding`].
 fn find(_: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     Ok(Vec::new())
 }

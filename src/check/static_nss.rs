@@ -1,4 +1,4 @@
-//! A static program that loads modules of glibc all the same.
+//! A static program that loads glibc modules at run time.
 
 use memchr::memmem;
 
@@ -10,17 +10,17 @@ use crate::root::RootGlob;
 pub(super) const CHECK: Check = Check {
     code: "static-nss",
     scope: Scope::Image,
-    text: "The program is linked statically with glibc and looks up users, hosts or character sets. glibc then opens modules and \
-           with them libc.so.6 at run time after all, and they must be of the very release that the program was linked with \
-           (the linker warns of it: \"requires at runtime the shared libraries from the glibc version used for linking\"). \
-           Without them lookups fail without a word. Link dynamically and let slimroot pack the libraries, or link with musl, \
-           which has all of it inside.",
+    text: "The program is statically linked with glibc and looks up users, hosts or character sets. glibc then still \
+           opens modules and libc.so.6 at run time, and they must be of the same release that the program was linked \
+           with (the linker warns of it: \"requires at runtime the shared libraries from the glibc version used for \
+           linking\"). Without them, lookups fail silently. Link dynamically and let slimroot pack the libraries, or \
+           link with musl, which has no such modules.",
     find,
 };
 
-/// Texts that a program holds which has the lookups of glibc inside and loads their modules.
+/// A program that contains both strings includes glibc's lookup code, which loads modules.
 const SIGNS: [&[u8]; 2] = [b"/etc/nsswitch.conf\0", b"libnss_%s.so"];
-/// Largest program that is searched.
+/// Programs above this size are not searched completely.
 const MAX_PROGRAM: usize = 512 << 20;
 const LIBC: [&str; 4] = ["/lib/*/libc.so.6", "/lib64/libc.so.6", "/usr/lib64/libc.so.6", "/usr/lib/libc.so.6"];
 
@@ -40,7 +40,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             has_libc |= !evidence.image.matching(&RootGlob::new(pattern)?)?.is_empty();
         }
         let (level, has) = if has_libc {
-            (Level::Note, "that in the image must be of the release that it was linked with")
+            (Level::Note, "the one in the image must be of the release that it was linked with")
         } else {
             (Level::Warning, "the image has none, so lookups beyond files and DNS fail")
         };

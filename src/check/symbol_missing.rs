@@ -9,19 +9,20 @@ use crate::path::show;
 pub(super) const CHECK: Check = Check {
     code: "symbol-missing",
     scope: Scope::Loading,
-    text: "An object wants a symbol that neither the program nor any library it loads defines. If it is bound at the start \
-           (data, or a program linked with -z now) the process ends at once with \"undefined symbol\"; a function bound \
-           lazily ends it when it is first called, which may be much later: that is a warning.\n\n\
-           Usual causes: a library of another release than the program was built against, without symbol versions to tell; \
-           a library linked without naming what it needs (-Wl,--no-undefined shows it at link time). Build the program in the \
-           root it is packed from.",
+    text: "An object needs a symbol that neither the program nor any of its libraries defines. If the symbol is bound \
+           at the start (data, or a program linked with -z now), the process ends at once with \"undefined symbol\". \
+           If it is a lazily bound function, the process ends at the first call, which may be much later: that is a \
+           warning.\n\n\
+           Usual causes: the library is of another release than the one the program was built against, and has no \
+           symbol versions; or a library was linked without its dependencies (-Wl,--no-undefined shows this at link \
+           time). Build the program in the root that it is packed from.",
     find,
 };
 
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let mut found: Vec<Finding> = Vec::new();
     let is_bound_now = evidence.run.env.get("LD_BIND_NOW").is_some_and(|value| !value.is_empty());
-    // Plug-ins may find their symbols in whoever opens them.
+    // Plug-ins may get their symbols from the program that opens them, so they are not checked.
     for started in
         evidence.closure.processes.iter().filter(|started| started.required && started.process.inherited == 0)
     {
@@ -33,7 +34,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             finding.subject = show(&undefined.name).into_owned();
             finding.wanted_by = Some(show(&requester.path).into_owned());
             finding.help = vec![format!(
-                "build {} against the libraries of this root, or take theirs from where it was built",
+                "build {} against the libraries of this root, or use the libraries that it was built against",
                 requester.real
             )];
             if !found.iter().any(|known| known.says == finding.says) {

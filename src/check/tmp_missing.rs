@@ -1,4 +1,4 @@
-//! No place for temporary files.
+//! The image has no writable /tmp.
 
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
@@ -7,9 +7,9 @@ use crate::finding::{Finding, Level};
 pub(super) const CHECK: Check = Check {
     code: "tmp-missing",
     scope: Scope::Image,
-    text: "The image has no /tmp, or one that its user may not write to. Programs find out late: an upload, a sort of a large \
-           file, a compiled template fails with \"no such file or directory\". The base profile makes /tmp; in an image made \
-           otherwise add it, or mount one: docker run --tmpfs /tmp.",
+    text: "The image has no /tmp, or its user may not write to it. Programs fail late: an upload, a sort of a large \
+           file or a compiled template fails with \"no such file or directory\". The base profile creates /tmp. In \
+           other images create it, or mount one: docker run --tmpfs /tmp.",
     find,
 };
 
@@ -28,9 +28,9 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         },
     };
     let help = if evidence.is_finished {
-        "docker run --tmpfs /tmp, or build the image with the base profile of slimroot"
+        "use docker run --tmpfs /tmp, or build the image with slimroot's base profile"
     } else {
-        "leave out --no-profile base, which makes /tmp"
+        "remove --no-profile base: that profile creates /tmp"
     };
     Ok(vec![Finding::new(CHECK.code, Level::Warning, "/tmp", says).help(help)])
 }

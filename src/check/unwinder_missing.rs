@@ -1,4 +1,4 @@
-//! Threads without the library that ends them.
+//! Programs that need libgcc_s.so.1, which glibc opens at run time.
 
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
@@ -8,9 +8,10 @@ use crate::loader::{Family, open};
 pub(super) const CHECK: Check = Check {
     code: "unwinder-missing",
     scope: Scope::Image,
-    text: "glibc opens libgcc_s.so.1 when a thread is cancelled or ended (pthread_cancel, pthread_exit) or a backtrace is taken. \
-           No object names it, so ldd does not show it; without it the process aborts with \"libgcc_s.so.1 must be installed \
-           for pthread_exit to work\". Install libgcc-s1 (libgcc) in the builder stage.",
+    text: "glibc opens libgcc_s.so.1 when a thread is cancelled or exits (pthread_cancel, pthread_exit), and for \
+           backtraces. It is not a DT_NEEDED dependency, so ldd does not show it. Without it the process aborts with \
+           \"libgcc_s.so.1 must be installed for pthread_exit to work\". Install libgcc-s1 (libgcc) in the builder \
+           stage.",
     find,
 };
 
@@ -24,7 +25,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     {
         let is_glibc = started.process.facts.as_ref().is_some_and(|facts| facts.family == Family::Glibc);
         if is_glibc && open(evidence.objects, &started.process, 0, LIBRARY, &evidence.closure.conditions)?.is_none() {
-            let says = format!("{}: that needs libgcc_s.so.1, which is not there", fired.because);
+            let says = format!("{}, which needs libgcc_s.so.1, but the image does not have it", fired.because);
             return Ok(vec![
                 Finding::new(CHECK.code, Level::Warning, "libgcc_s.so.1", says)
                     .help("apt-get install libgcc-s1 (dnf install libgcc) in the builder stage"),

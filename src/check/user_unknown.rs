@@ -1,4 +1,4 @@
-//! A user that the image's /etc/passwd does not know.
+//! The image's user is not in its /etc/passwd.
 
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
@@ -7,11 +7,13 @@ use crate::finding::{Finding, Level};
 pub(super) const CHECK: Check = Check {
     code: "user-unknown",
     scope: Scope::Image,
-    text: "The image's configuration names its user, but its /etc/passwd (or /etc/group) has no such name: the runtime refuses to \
-           start the container with \"unable to find user\". A number always works, so slimroot writes numbers.\n\n\
-           For a number without a line in /etc/passwd this is a note: the container starts, but programs that ask who they \
-           are (ssh, whoami, Python's getpass, anything that wants a home directory) fail. If one does, add the account in the builder stage (useradd, adduser), or use \
-           an account that the image has, such as --user nonroot.",
+    text: "The image's configuration names a user or group that is not in its /etc/passwd or /etc/group. The runtime \
+           refuses to start the container: \"unable to find user\". A number always works, so slimroot writes \
+           numbers.\n\n\
+           For a number without a line in /etc/passwd this is a note: the container starts, but programs that look up \
+           their own user (ssh, whoami, Python's getpass, anything that needs a home directory) fail. If that happens, \
+           add the account in the builder stage (useradd, adduser), or use an account of the image, such as --user \
+           nonroot.",
     find,
 };
 
@@ -23,11 +25,11 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let name = user.split(':').next().unwrap_or(user);
     let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
     let help = format!(
-        "use a number as user, or in the builder stage: echo '{name}:x:65532:65532::/nonexistent:/sbin/nologin' >>/etc/passwd"
+        "use a number as user, or run in the builder stage: echo '{name}:x:65532:65532::/nonexistent:/sbin/nologin' >>/etc/passwd"
     );
     if evidence.identity()?.is_none() {
         let says =
-            format!("the image runs as {user}, which its /etc/passwd and /etc/group do not know: it will not start");
+            format!("the image runs as {user}, which is not in its /etc/passwd and /etc/group: it will not start");
         return Ok(vec![Finding::new(CHECK.code, Level::Error, user.clone(), says).help(help)]);
     }
     if is_number(name) && !evidence.knows_user(name)? {
@@ -35,7 +37,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             "the image runs as {name}, which has no line in its /etc/passwd: programs that look up their user fail"
         );
         let help = format!(
-            "if a program asks, in the builder stage: echo 'app:x:{name}:{name}::/nonexistent:/sbin/nologin' >>/etc/passwd"
+            "if a program needs it, run in the builder stage: echo 'app:x:{name}:{name}::/nonexistent:/sbin/nologin' >>/etc/passwd"
         );
         return Ok(vec![Finding::new(CHECK.code, Level::Note, user.clone(), says).help(help)]);
     }

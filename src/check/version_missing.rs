@@ -9,12 +9,12 @@ use crate::path::show;
 pub(super) const CHECK: Check = Check {
     code: "version-missing",
     scope: Scope::Loading,
-    text: "An object was linked against a newer release of a library than the root holds: it wants a symbol version (such as \
-           GLIBC_2.38) that the library there does not define. The process ends at its start with \"version `GLIBC_2.38' \
-           not found\".\n\n\
-           The commonest cause is a program built in one stage (a newer distribution) and packed from another. Build it in \
-           the root that it is packed from, or pack the root that it was built in. Copying the newer libc.so.6 alone makes \
-           things worse: it belongs to one loader.",
+    text: "An object was linked against a newer release of a library than the root has: it needs a symbol version \
+           (such as GLIBC_2.38) that the library in the root does not define. The process ends at its start with \
+           \"version `GLIBC_2.38' not found\".\n\n\
+           The most common cause is a program that was built in one stage (a newer distribution) and is packed from \
+           another. Build it in the root that it is packed from, or pack the root in which it was built. Do not copy \
+           the newer libc.so.6 alone: it works only with its own loader.",
     find,
 };
 
@@ -29,10 +29,10 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             finding.subject = show(&unmet.version).into_owned();
             finding.wanted_by = Some(show(&requester.path).into_owned());
             finding.help = vec![
-                format!("build {} in this root, or pack it from the root it was built in", requester.real),
-                format!("objdump -T {} | grep {} shows which symbols want it", requester.real, finding.subject),
+                format!("build {} in this root, or pack it from the root in which it was built", requester.real),
+                format!("objdump -T {} | grep {} shows which symbols need it", requester.real, finding.subject),
             ];
-            // Several processes share a library.
+            // Several processes may load the same library: report it once.
             if !found.iter().any(|known| known.says == finding.says) {
                 found.push(finding);
             }

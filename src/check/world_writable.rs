@@ -1,4 +1,4 @@
-//! What everybody may write to.
+//! Files and directories that everybody may write to.
 
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
@@ -8,9 +8,9 @@ use crate::root::FileKind;
 pub(super) const CHECK: Check = Check {
     code: "world-writable",
     scope: Scope::Image,
-    text: "A file or directory of the image may be written to by everybody, so that a program broken into can change what others \
-           run or read. Directories such as /tmp have the sticky bit (mode 1777), which lets everybody remove only what is \
-           theirs. Run chmod o-w on it, or chmod +t on a shared directory, in the builder stage.",
+    text: "Everybody may write to a file or directory of the image, so a compromised program can change files that \
+           others run or read. Directories such as /tmp have the sticky bit (mode 1777), so that users can remove only \
+           their own files. In the builder stage run chmod o-w on it, or chmod +t on a shared directory.",
     find,
 };
 
@@ -27,9 +27,9 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     Ok(open
         .map(|(path, meta)| {
             let is_dir = meta.kind == FileKind::Dir;
-            let says = format!("{path} may be written to by everybody (mode {:04o})", meta.mode);
+            let says = format!("everybody may write to {path} (mode {:04o})", meta.mode);
             let help = if is_dir {
-                format!("chmod 1777 {path} if it is shared, else chmod o-w {path}")
+                format!("chmod 1777 {path} if it is shared, otherwise chmod o-w {path}")
             } else {
                 format!("chmod o-w {path}")
             };

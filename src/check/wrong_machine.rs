@@ -1,4 +1,4 @@
-//! A program for one machine with a loader for another.
+//! The program and its loader are built for different machines.
 
 use super::{Check, Evidence, Scope, because};
 use crate::error::Error;
@@ -8,10 +8,11 @@ use crate::path::show;
 pub(super) const CHECK: Check = Check {
     code: "wrong-machine",
     scope: Scope::Loading,
-    text: "The program's loader is there, but it is built for another machine or word size than the program, or it is no usable \
-           ELF object. The kernel refuses to start such a program, even where an emulator would run both.\n\n\
-           Usual cause: a program copied out of an image for another architecture. Take both from one root, for example with \
-           --platform in the builder.",
+    text: "The program's loader exists, but it is built for another machine or word size than the program, or it is \
+           not a usable ELF object. The kernel refuses to start such a program, even where an emulator would run \
+           both.\n\n\
+           The usual cause is a program copied from an image for another architecture. Take both from the same root, \
+           for example by building with docker build --platform.",
     find,
 };
 
@@ -24,7 +25,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             let says = format!("{} cannot be started: {}", show(&subject.path), fault.says);
             let mut finding = Finding::new(CHECK.code, level, show(&subject.path), says);
             finding.because = because(evidence.closure, &subject.real);
-            finding.help.push("take the program and its loader from one root of one architecture".to_owned());
+            finding.help.push("take the program and its loader from the same root".to_owned());
             found.push(finding);
         }
     }

@@ -1,4 +1,4 @@
-//! A time zone that the image does not know.
+//! The image has no data for the time zone in TZ.
 
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
@@ -8,19 +8,19 @@ use crate::path::RootPath;
 pub(super) const CHECK: Check = Check {
     code: "zone-data-missing",
     scope: Scope::Image,
-    text: "The image sets TZ to the name of a zone, but holds no data for it. Nothing fails: C libraries silently count in UTC, \
-           so every local time is wrong. Install tzdata in the builder stage, or give the rule itself \
+    text: "The image sets TZ to the name of a time zone, but has no data for it. Nothing fails: C libraries silently \
+           use UTC, so every local time is wrong. Install tzdata in the builder stage, or set TZ to a POSIX rule \
            (TZ=CET-1CEST,M3.5.0,M10.5.0/3).",
     find,
 };
 
-/// Where zone data lie (tzset(3)).
+/// The default directory of zone data (tzset(3)).
 const ZONES: &str = "/usr/share/zoneinfo";
 
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let Some(value) = evidence.run.env.get("TZ") else { return Ok(Vec::new()) };
     let name = value.strip_prefix(':').unwrap_or(value);
-    // A rule starts with a name in letters or angle brackets and goes on with its offset (POSIX, "TZ").
+    // A POSIX rule is a name, in letters or angle brackets, followed by an offset (POSIX, "TZ").
     let after = name.trim_start_matches(|c: char| c.is_ascii_alphabetic());
     let is_rule = name.starts_with('<')
         || after.len() + 3 <= name.len() && after.starts_with(['+', '-'])

@@ -1,16 +1,16 @@
-//! Exit codes, in one place. They are part of the interface: scripts rely on them.
+//! Exit codes. They are part of the interface: scripts rely on them.
 
 use crate::error::Kind;
 
-/// The work is done, and nothing is wrong.
+/// Success.
 pub(super) const DONE: u8 = 0;
-/// The work is done, and there are findings at error level, or what was asked about is not there.
+/// Success, but there are findings at error level, or the path given to `why` is not in the image.
 pub(super) const FINDINGS: u8 = 1;
 /// The command line, a profile or slimroot.toml is wrong.
 pub(super) const USAGE: u8 = 2;
-/// The work could not be completed.
+/// The run failed.
 pub(super) const UNFINISHED: u8 = 3;
-/// A fault of slimroot; what Rust exits with after a panic too.
+/// A bug in slimroot; the same code that Rust uses after a panic.
 pub(super) const BUG: u8 = 101;
 /// Ended by a signal: 128 + SIGINT, as shells report it.
 pub(super) const INTERRUPTED: u8 = 130;

@@ -1,5 +1,4 @@
-//! The command line: what clap parses, which command runs, how it ends. Commands decide and return values; only
-//! `render` prints.
+//! The command line: parses options, runs a command, sets the exit code. Commands return values; only `render` prints.
 
 mod exit;
 mod render;
@@ -18,13 +17,13 @@ use crate::error::Error;
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    findings at error level (a missing library, …): nothing was written; why: not in the image
+  1    findings at error level (a missing library, …), nothing was written; with why: the path is not in the image
   2    the command line, a profile or slimroot.toml is wrong
-  3    could not complete (entry not there, unreadable file, full disk, …)
-  101  a fault of slimroot itself
+  3    the run failed (entry not found, unreadable file, full disk, …)
+  101  a bug in slimroot
   130  interrupted";
 
-/// Packs what a program needs at run time, and nothing else, into a container image with no base.
+/// Packs a program with only its runtime dependencies into a container image without a base image.
 #[derive(Debug, Parser)]
 #[command(name = "slimroot", version, after_help = EXIT_CODES, propagate_version = true)]
 struct Cli {
@@ -34,22 +33,22 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Packs an entry with everything it needs.
+    /// Packs an entry with all its runtime dependencies.
     Build(Box<commands::build::Options>),
-    /// Lists what a program's loader would load, and how each file is found.
+    /// Lists the files that a program's loader would load, and how it finds them.
     Deps(commands::deps::Options),
-    /// Says why a path is in the image of an entry.
+    /// Explains why a path is in the image of an entry.
     Why(Box<commands::why::Options>),
-    /// Finds what would go wrong with an entry.
+    /// Finds problems of an entry or of a finished image.
     Check(Box<commands::check::Options>),
-    /// Lists the profiles, shows one, or tries their examples.
+    /// Lists the profiles, shows one, or tests their examples.
     Profiles(commands::profiles::Options),
-    /// Explains the code of a message.
+    /// Explains a message code.
     Explain {
-        /// The code in the brackets of a message; without it all are listed.
+        /// The code in the brackets of a message; without it, all codes are listed.
         code: Option<String>,
     },
-    /// Prints the completions of a shell.
+    /// Prints the completion script of a shell.
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
@@ -58,33 +57,33 @@ enum Command {
     Man,
 }
 
-/// How results are printed.
+/// Output format of results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Text for people.
     #[default]
     Human,
     /// One JSON document.
     Json,
 }
 
-/// Which root, and in which circumstances its programs will run.
+/// The root, and the conditions under which its programs will run.
 #[derive(Debug, Clone, Args)]
 pub struct RootOptions {
-    /// The builder's file system, in which every path is looked up: a directory, or an image (oci:DIR, oci-archive:FILE or
-    /// docker-archive:FILE, each with a :TAG if it has several).
+    /// The builder's file system: a directory, or an image (oci:DIR, oci-archive:FILE or docker-archive:FILE, with a
+    /// :TAG if it has several).
     #[arg(long, value_name = "DIR|IMAGE", default_value = "/")]
     pub root: PathBuf,
-    /// Environment of the image: PATH, LD_LIBRARY_PATH and LD_PRELOAD also guide the search. Repeatable.
+    /// Environment variable of the image. PATH, LD_LIBRARY_PATH and LD_PRELOAD also affect the search. Repeatable.
     #[arg(long = "env", short = 'e', value_name = "K=V")]
     pub env: Vec<String>,
     /// Working directory of the image.
     #[arg(long = "workdir", short = 'w', visible_alias = "cwd", value_name = "DIR")]
     pub workdir: Option<String>,
-    /// Best CPU level to count on, such as x86-64-v3; without it files for every level are packed.
+    /// Highest CPU level that all machines have, such as x86-64-v3; without it, files for all levels are packed.
     #[arg(long, value_name = "LEVEL")]
     pub cpu: Option<String>,
-    /// Loader for plug-ins and libraries that name none.
+    /// Loader to use for a plug-in or library as entry, which names none.
     #[arg(long, value_name = "PATH")]
     pub interpreter: Option<String>,
 }
@@ -92,7 +91,7 @@ pub struct RootOptions {
 /// Levels of findings.
 #[derive(Debug, Clone, Default, Args)]
 pub struct RankOptions {
-    /// Lets a finding pass, or one subject of it, such as missing-library=libfoo.so.1. Repeatable.
+    /// Ignores a finding, or one subject of it, such as missing-library=libfoo.so.1. Repeatable.
     #[arg(long, value_name = "CODE[=SUBJECT]")]
     pub allow: Vec<String>,
     /// Makes a finding a warning. Repeatable.
@@ -108,7 +107,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version go to stdout and are no error; clap knows.
+            // clap reports --help and --version as errors too; they go to stdout and exit with 0.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::DONE });
         }
@@ -170,7 +169,7 @@ fn run(command: Command) -> Result<u8, Error> {
     }
 }
 
-/// Does long work with a bar on the terminal, ended by signals.
+/// Runs long work with a progress bar; signals stop it.
 fn watched<T>(
     is_hidden: bool,
     what: &'static str,
@@ -184,11 +183,11 @@ fn watched<T>(
     result
 }
 
-/// A flag that Ctrl-C and a polite kill set; a second signal ends the process at once.
+/// A flag that SIGINT, SIGTERM and SIGHUP set; a second signal ends the process at once.
 fn watch_signals() -> Arc<AtomicBool> {
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
-        // Without a handler the signal simply ends the process, which leaves a file aside but no half output.
+        // Without a handler the signal ends the process: a temporary file remains, but no partial output.
         let _ =
             signal_hook::flag::register_conditional_shutdown(signal, i32::from(exit::INTERRUPTED), Arc::clone(&flag));
         let _ = signal_hook::flag::register(signal, Arc::clone(&flag));

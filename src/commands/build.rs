@@ -1,4 +1,4 @@
-//! `slimroot build`: from an entry to an image.
+//! `slimroot build`: packs an entry into an image.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,14 +24,14 @@ use crate::path::show;
 use crate::plan::{ItemKind, Plan, PlannedTree, Settings};
 use crate::root::{DirTree, Root};
 
-/// How long the report waits for the size of the root once the image is written, or only decided.
-const PATIENCE: Duration = Duration::from_secs(1);
-const DRY_PATIENCE: Duration = Duration::from_millis(200);
+/// Time limits for measuring the size of the root after the image is written, or planned with `--dry-run`.
+const MEASURE_LIMIT: Duration = Duration::from_secs(1);
+const DRY_MEASURE_LIMIT: Duration = Duration::from_millis(200);
 
-/// Bytes from which on it is worth a line that --strip would save them.
-const WORTH_STRIPPING: u64 = 500_000;
+/// The report suggests --strip if it would save at least this many bytes.
+const STRIP_HINT_BYTES: u64 = 500_000;
 
-/// Compression threads without the user's word: more only take memory, since one thread reads and hashes.
+/// Limit for the default number of compression threads. More only take memory, because one thread reads and hashes.
 const MAX_THREADS: usize = 8;
 
 #[derive(Debug, Args)]
@@ -42,47 +42,47 @@ pub(crate) struct Options {
     pub(crate) image: ImageOptions,
     #[command(flatten)]
     pub(crate) rank: RankOptions,
-    /// Where the image goes: dir:PATH (or PATH), tar:FILE, oci:DIR[:TAG], oci-archive:FILE[:TAG],
-    /// docker-archive:FILE[:REF]; FILE - is stdout. Repeatable: files are read once.
+    /// Where to write the image: dir:PATH (or PATH), tar:FILE, oci:DIR[:TAG], oci-archive:FILE[:TAG],
+    /// docker-archive:FILE[:REF]; FILE - is stdout. Repeatable: files are read only once.
     #[arg(long = "output", short = 'o', value_name = "DEST")]
     pub(crate) output: Vec<String>,
-    /// User of the image: NAME or UID, with :GROUP or :GID. Without it that of the service unit that starts the entry,
-    /// else 65532:65532.
+    /// User of the image: NAME or UID, optionally with :GROUP or :GID. Default: the user of the service unit that
+    /// starts the entry, or else 65532:65532.
     #[arg(long, short = 'u', value_name = "NAME|UID[:GID]")]
     pub(crate) user: Option<String>,
-    /// Port of the image, such as 8080 or 53/udp. Repeatable.
+    /// Port that the image exposes, such as 8080 or 53/udp. Repeatable.
     #[arg(long, value_name = "PORT")]
     pub(crate) expose: Vec<String>,
     /// Label of the image. Repeatable.
     #[arg(long, short = 'l', value_name = "K=V")]
     pub(crate) label: Vec<String>,
-    /// A file with the same settings; options go before it.
+    /// A file with the same settings; command-line options take precedence.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Compression of layers: gzip[:1-12], zstd[:1-19] or none.
     #[arg(long, value_name = "CODEC[:LEVEL]")]
     pub(crate) compression: Option<String>,
-    /// Compression threads; never changes a byte of the output.
+    /// Number of compression threads; the output is the same for any number.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// Leaves debug sections and symbol tables out of ELF files; nothing that is loaded changes or moves.
+    /// Removes debug sections and symbol tables from ELF files; loaded segments do not change or move.
     #[arg(long)]
     pub(crate) strip: bool,
-    /// Replaces an existing output, in one step at the end.
+    /// Replaces an existing output, atomically at the end.
     #[arg(long)]
     pub(crate) force: bool,
-    /// Decides and reports, but writes nothing.
+    /// Shows what would be packed; writes nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// How the report is printed.
+    /// Format of the report.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
-    /// The program or script that the image starts, and its fixed arguments.
+    /// The program or script that the image starts, with its fixed arguments.
     #[arg(last = true, value_name = "ENTRY")]
     pub(crate) entry: Vec<String>,
 }
 
-/// What was packed.
+/// The report of `build`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Packed {
     pub(crate) schema: &'static str,
@@ -93,20 +93,20 @@ pub(crate) struct Packed {
     pub(crate) links: usize,
     pub(crate) directories: usize,
     pub(crate) bytes: u64,
-    /// Bytes of all files of the root, if that could be measured.
+    /// Total size of the root's files, if it could be measured.
     pub(crate) root_bytes: Option<u64>,
     pub(crate) groups: Vec<Group>,
     pub(crate) outputs: Vec<Written>,
     pub(crate) findings: Vec<Finding>,
-    /// Profiles that were applied by themselves, with the sign of each.
+    /// Profiles that were applied automatically, with the trigger of each.
     pub(crate) automatic: Vec<Fired>,
     pub(crate) notes: Vec<String>,
     pub(crate) dry_run: bool,
-    /// How it runs, as statements of a Dockerfile.
+    /// The run settings as Dockerfile instructions.
     pub(crate) dockerfile: Vec<String>,
 }
 
-/// What came in for one kind of reason.
+/// The files packed for one kind of reason.
 #[derive(Debug, Serialize)]
 pub(crate) struct Group {
     pub(crate) reason: String,
@@ -121,17 +121,19 @@ impl Packed {
 }
 
 const END_OF_YEAR_9999: u64 = 253_402_300_799;
-/// Every time without SOURCE_DATE_EPOCH. Not 0, which is "not there" or "never" to programs that do not expect it: cron
-/// loads no table of that time, Perl's Template Toolkit finds no template.
+/// The modification time of all files without SOURCE_DATE_EPOCH. Not 0, because some programs read 0 as "missing" or
+/// "never": cron ignores such a table, and Perl's Template Toolkit such a template.
 const FIRST_SECOND: u64 = 1;
 
-/// Seconds of every time in the image (reproducible-builds.org, SOURCE_DATE_EPOCH).
+/// The modification time of all files in the image, in seconds (reproducible-builds.org, SOURCE_DATE_EPOCH).
 fn epoch() -> Result<u64, Error> {
     match std::env::var("SOURCE_DATE_EPOCH") {
         Err(_) => Ok(FIRST_SECOND),
-        // Times of configurations have four digits for the year (RFC 3339).
+        // The image configuration needs a year of four digits (RFC 3339).
         Ok(text) => text.trim().parse().ok().filter(|seconds| *seconds <= END_OF_YEAR_9999).ok_or_else(|| {
-            let says = format!("SOURCE_DATE_EPOCH is {text:?}, not a number of seconds from 1970 to the year 9999");
+            let says = format!(
+                "SOURCE_DATE_EPOCH is {text:?}, which is not a number of seconds between 1970 and the year 9999"
+            );
             Error::new("bad-argument", says)
         }),
     }
@@ -140,8 +142,8 @@ fn epoch() -> Result<u64, Error> {
 fn codec(text: &str) -> Result<Codec, Error> {
     let (name, level) = text.split_once(':').map_or((text, None), |(name, level)| (name, Some(level)));
     let bad = || {
-        Error::new("bad-argument", format!("--compression {text} is not known"))
-            .help("gzip, gzip:1 to gzip:12, zstd, zstd:1 to zstd:19, or none")
+        Error::new("bad-argument", format!("--compression {text} is not supported"))
+            .help("use gzip, gzip:1 to gzip:12, zstd, zstd:1 to zstd:19, or none")
     };
     let level = level.map(|level| level.parse::<u8>().map_err(|_| bad())).transpose()?;
     match (name, level) {
@@ -172,8 +174,8 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Packed, Error>
     let mut subject = Subject::open(&merged.root, watch)?;
     adopt(&mut merged, &subject);
     if merged.entry.is_empty() {
-        return Err(Error::new("bad-argument", "no entry: nothing says what the image starts")
-            .help("slimroot build -o dir:out -- /usr/bin/curl"));
+        return Err(Error::new("bad-argument", "no entry: name the program that the image starts")
+            .help("for example: slimroot build -o dir:out -- /usr/bin/curl"));
     }
     let settings = Settings {
         workdir: merged.root.workdir.as_deref().map(super::workdir).transpose()?,
@@ -215,20 +217,20 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Packed, Error>
     Ok(report(&merged, &closure, &plan, findings, outputs, root_bytes))
 }
 
-/// Where files go out without a configuration, whoever runs them chooses the user: what the default user may not do is
-/// only a warning then.
+/// Outputs without an image configuration do not fix the user. Missing permissions of the default user are only
+/// warnings for them.
 fn user_rankings(has_user: bool) -> Vec<Ranking> {
     let codes: &[&str] = if has_user { &[] } else { &["entry-not-executable", "entry-not-readable"] };
     let lowered = |code: &&str| Ranking {
         code: (*code).to_owned(),
         subject: None,
         level: Some(Level::Warning),
-        why: Some("no --user, and the output has no configuration that names one".to_owned()),
+        why: Some("no --user is given, and the output has no image configuration that could name one".to_owned()),
     };
     codes.iter().map(lowered).collect()
 }
 
-/// Takes over what an image that is the root says of how it is run, where the user says nothing.
+/// If the root is an image, uses its configuration for everything that the options do not set.
 fn adopt(options: &mut Options, subject: &Subject) {
     options.root = subject.adopted(&options.root);
     let Some(image) = &subject.image else { return };
@@ -246,8 +248,8 @@ fn adopt(options: &mut Options, subject: &Subject) {
 fn destinations(options: &Options) -> Result<Vec<Destination>, Error> {
     let found = options.output.iter().map(|text| Destination::parse(text)).collect::<Result<Vec<_>, _>>()?;
     if found.is_empty() && !options.dry_run {
-        return Err(Error::new("bad-argument", "no destination: nothing says where the image goes")
-            .help("-o dir:rootfs for COPY --from, -o oci-archive:app.tar for an image; --dry-run only reports"));
+        return Err(Error::new("bad-argument", "no destination: use -o to say where to write the image")
+            .help("use -o dir:rootfs for COPY --from, -o oci-archive:app.tar for an image, or --dry-run to see only the report"));
     }
     if found.iter().filter(|destination| destination.is_stdout()).count() > 1 {
         return Err(Error::new("bad-argument", "two destinations write to stdout"));
@@ -255,7 +257,7 @@ fn destinations(options: &Options) -> Result<Vec<Destination>, Error> {
     Ok(found)
 }
 
-/// The size of the root, summed up on a thread of its own while the image is written.
+/// Measures the size of the root on its own thread while the image is written.
 struct Measuring {
     sum: std::sync::mpsc::Receiver<Option<u64>>,
     enough: Arc<AtomicBool>,
@@ -272,8 +274,8 @@ fn measure(root: &std::path::Path) -> Result<Measuring, Error> {
 
 impl Measuring {
     fn finish(self, is_dry: bool) -> Option<u64> {
-        let patience = if is_dry { DRY_PATIENCE } else { PATIENCE };
-        let sum = self.sum.recv_timeout(patience).ok().flatten();
+        let limit = if is_dry { DRY_MEASURE_LIMIT } else { MEASURE_LIMIT };
+        let sum = self.sum.recv_timeout(limit).ok().flatten();
         self.enough.store(true, Ordering::Relaxed);
         sum
     }
@@ -298,12 +300,14 @@ fn report(
         groups.into_iter().map(|(reason, (files, bytes))| Group { reason, files, bytes }).collect();
     groups.sort_by(|a, b| b.bytes.cmp(&a.bytes).then(a.reason.cmp(&b.reason)));
     let mut notes: Vec<String> = Vec::new();
-    if !options.strip && plan.notes.strippable >= WORTH_STRIPPING {
+    if !options.strip && plan.notes.strippable >= STRIP_HINT_BYTES {
         let megabytes = plan.notes.strippable as f64 / 1e6;
-        notes.push(format!("--strip would leave out {megabytes:.1} MB of debug sections and symbol tables"));
+        notes.push(format!("--strip would save {megabytes:.1} MB of debug sections and symbol tables"));
     }
     for (name, count) in &plan.notes.dropped_xattrs {
-        notes.push(format!("the attribute {name} of {count} files is not kept: only capabilities are"));
+        notes.push(format!(
+            "the extended attribute {name} of {count} files is dropped: only file capabilities are kept"
+        ));
     }
     for path in &plan.notes.capabilities {
         notes.push(format!("{} keeps its file capabilities", show(path.as_bytes())));

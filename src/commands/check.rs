@@ -1,4 +1,4 @@
-//! `slimroot check`: what would go wrong.
+//! `slimroot check`: finds problems in a planned or finished image.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use crate::plan::{Plan, PlannedTree, RunSettings, Settings};
 use crate::root::Root;
 use crate::verify::{Reference, RunConfig};
 
-/// How findings are printed.
+/// Output format of the findings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CheckFormat {
-    /// For people.
+    /// Text for people.
     #[default]
     Human,
     /// One JSON document.
@@ -40,28 +40,28 @@ pub(crate) struct Options {
     pub(crate) image: ImageOptions,
     #[command(flatten)]
     pub(crate) rank: RankOptions,
-    /// Takes the root as a finished image: what is not in it will not be there.
+    /// Treats the root as a finished image, to which nothing is added.
     #[arg(long)]
     pub(crate) as_is: bool,
-    /// Looks only at what the loader loads for the entry, with versions and symbols, as `ldd -r` does.
+    /// Checks only the objects that the loader loads for the entry, with versions and symbols, like `ldd -r`.
     #[arg(long)]
     pub(crate) loaded_only: bool,
-    /// User that the image runs as.
+    /// The user that the image runs as.
     #[arg(long, short = 'u', value_name = "NAME|UID[:GID]")]
     pub(crate) user: Option<String>,
-    /// A file with the same settings; options go before it.
+    /// A file with the same settings; command-line options take precedence.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// How to print.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: CheckFormat,
-    /// A finished image (oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF]), whose configuration names the
-    /// entry; or the program or script that the image starts. Arguments are accepted and not looked at.
+    /// A finished image (oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF]), whose configuration names
+    /// the entry; or the program or script that the image starts, with its arguments.
     #[arg(value_name = "IMAGE|ENTRY", num_args = 0.., trailing_var_arg = true)]
     pub(crate) entry: Vec<String>,
 }
 
-/// What was found.
+/// The result of `check`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Checked {
     pub(crate) schema: &'static str,
@@ -91,15 +91,15 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
     }
     let root = subject.adopted(&root);
     let Some(entry) = line.first() else {
-        return Ok(checked(String::new(), 0, rank(vec![nothing_starts(&subject)?], &rankings)));
+        return Ok(checked(String::new(), 0, rank(vec![missing_entry(&subject)?], &rankings)));
     };
     let is_finished = options.as_is || subject.image.is_some();
-    let (mut request, image) = asked(options, &config, &root, &line, is_finished)?;
+    let (mut request, image) = request_for(options, &config, &root, &line, is_finished)?;
     let linked = made::linked(&mut subject, &root.root, &image, &mut request, watch)?;
     let objects = Objects::new(&subject.root);
     let (closure, stopped) = match made::closure(&subject, &root.root, &objects, &request, (&image, &linked), watch) {
         Ok(closure) => (closure, None),
-        // What keeps an entry from starting is what the user wants to hear of.
+        // An entry that cannot start is a finding, not a failure of `check`.
         Err(error) if is_about_entry(&error) => (Closure::default(), Some(finding_of(error, entry))),
         Err(error) => return Err(error),
     };
@@ -121,18 +121,18 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
     Ok(checked(line.join(" "), count, rank(findings, &rankings)))
 }
 
-/// What no word of the command line and of the image names.
-fn nothing_starts(subject: &Subject) -> Result<Finding, Error> {
+/// The finding or error for a missing entry.
+fn missing_entry(subject: &Subject) -> Result<Finding, Error> {
     if subject.image.is_none() {
-        return Err(Error::new("bad-argument", "no entry: nothing says what the image starts")
-            .help("slimroot check ENTRY, or slimroot check oci:DIR for a finished image"));
+        return Err(Error::new("bad-argument", "no entry: name a program or an image")
+            .help("use slimroot check ENTRY, or slimroot check oci:DIR for a finished image"));
     }
-    let says = "the image names no entrypoint and no command: nothing starts";
+    let says = "the image has neither an entrypoint nor a command, so it starts nothing";
     Ok(Finding::new("entry-missing", Level::Error, "", says).help("build it with ENTRYPOINT or CMD"))
 }
 
-/// What is looked at: all that would be packed, what a finished image holds, or only what is loaded.
-fn asked(
+/// The request to check: everything that would be packed, a finished image, or only the loaded objects.
+fn request_for(
     options: &Options,
     config: &Config,
     root: &RootOptions,
@@ -152,12 +152,12 @@ fn checked(entry: String, objects: usize, findings: Vec<Finding>) -> Checked {
     Checked { schema: "slimroot.check.v1", entry, objects, findings }
 }
 
-/// A request that adds nothing: profiles only show whether they would be needed.
+/// A request that adds nothing. Profiles are only evaluated to see whether they would be needed.
 fn as_is(request: Request) -> Request {
     Request { companions: Companions::None, profiles: Vec::new(), ..request }
 }
 
-/// How a finished image is run, with the user's word above its configuration.
+/// The run settings of a finished image; options take precedence over its configuration.
 fn run_settings(request: &Request, image: Option<&RunConfig>, user: Option<String>, closure: &Closure) -> RunSettings {
     let entry = closure.entries.first().map(|entry| entry.path.to_string());
     let of_image = |field: fn(&RunConfig) -> &String| image.map(field).cloned().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `slimroot.toml`: the settings of `build` in a file. Options on the command line go before it; lists are joined.
+//! `slimroot.toml`: the settings of `build` in a file. Command-line options take precedence; lists are joined.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ pub(crate) struct Config {
     findings: Vec<RankedCode>,
 }
 
-/// A `[[findings]]` table: another level for a code, with the reason for it.
+/// A `[[findings]]` table: a new level for a code, with the user's reason.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RankedCode {
@@ -68,11 +68,11 @@ impl Config {
     /// Reads the file.
     ///
     /// # Errors
-    /// `bad-config`, with the line and, for an unknown key, the nearest known one.
+    /// `bad-config`, with the line and, for an unknown key, the most similar known key.
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
         let bad = |why: String| {
             Error::new("bad-config", format!("{}: {why}", path.display()))
-                .help("the keys are entry, bins, profiles, include, exclude, ca, env, workdir, user, expose, labels, outputs, …: see README")
+                .help("the keys are entry, bins, profiles, include, exclude, ca, env, workdir, user, expose, labels, outputs and others: see the README")
         };
         let text = std::fs::read_to_string(path).map_err(|error| bad(format!("cannot be read: {error}")))?;
         toml::from_str(&text).map_err(|error| bad(toml_complaint(&text, &error)))
@@ -96,7 +96,7 @@ impl Config {
         self.expose.iter().map(|text| super::build::port(text)).collect()
     }
 
-    /// Levels of findings: those of the file first, so that the command line has the last word.
+    /// Levels of findings. Those of the file come first, because later ones take precedence.
     ///
     /// # Errors
     /// `unknown-code`.
@@ -115,7 +115,7 @@ impl Config {
         Ok(found)
     }
 
-    /// The root, with the options of the command line above.
+    /// The root options; the command line takes precedence over the file.
     pub(crate) fn root_under(&self, options: &RootOptions) -> RootOptions {
         let own = self.env.iter().map(|(name, value)| format!("{name}={value}"));
         RootOptions {
@@ -123,7 +123,7 @@ impl Config {
                 Some(root) if options.root == Path::new("/") => root.clone(),
                 _ => options.root.clone(),
             },
-            // Later values win, so those of the command line come last.
+            // Later values take precedence, so those of the command line come last.
             env: own.chain(options.env.iter().cloned()).collect(),
             workdir: options.workdir.clone().or_else(|| self.workdir.clone()),
             cpu: options.cpu.clone().or_else(|| self.cpu.clone()),
@@ -131,7 +131,7 @@ impl Config {
         }
     }
 
-    /// What goes in, with the options of the command line above.
+    /// The content options; the command line takes precedence over the file.
     pub(crate) fn image_under(&self, options: &ImageOptions) -> ImageOptions {
         let joined = |own: &[String], more: &[String]| own.iter().chain(more).cloned().collect();
         ImageOptions {
@@ -155,7 +155,7 @@ impl Config {
         }
     }
 
-    /// These settings, with the options of the command line above them.
+    /// All options; the command line takes precedence over the file.
     pub(crate) fn under(&self, options: &Options) -> Options {
         let joined = |own: &[String], more: &[String]| own.iter().chain(more).cloned().collect();
         let labels: Vec<String> = self.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();

@@ -1,4 +1,4 @@
-//! What goes into an image, as the commands that ask about one state it: options in, a request out.
+//! Options for the contents of an image, shared by several commands, and their conversion into a request.
 
 use std::path::{Path, PathBuf};
 
@@ -12,81 +12,81 @@ use crate::profile::{Profile, nearest};
 use crate::root::RootGlob;
 use crate::trust::Authority;
 
-/// Whose packages bring their files.
+/// Packages whose other files are packed too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum CompanionOption {
-    /// Those of the entries, and of every library that they load.
+    /// The packages of the entries and of all libraries that they load.
     #[default]
     All,
-    /// Those of the entries.
+    /// The packages of the entries only.
     Entry,
-    /// Nobody's.
+    /// No packages.
     None,
 }
 
-/// Of which Python sources bytecode is made.
+/// Python sources that are compiled to bytecode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum PycOption {
-    /// Of none: the smallest image, and Python compiles at every start.
+    /// No sources: the smallest image, but Python compiles at every start.
     #[default]
     None,
-    /// Of those that a start of the entry loads. It is started to see them, so another start may give another digest.
+    /// Files loaded during a trial start of the entry. Another start may load other files and give another digest.
     Used,
-    /// Of all in the image: the same digest every time.
+    /// All sources in the image: the same digest every time.
     All,
 }
 
-/// What goes in besides what the entry itself names.
+/// Options that add files besides the entry and its dependencies, or leave some out.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ImageOptions {
-    /// Another program that the entry starts. Repeatable.
+    /// Another program to pack, which the entry starts. Repeatable.
     #[arg(long = "bin", value_name = "PATH")]
     pub(crate) bin: Vec<String>,
-    /// A profile: a name of `slimroot profiles`, or a file. Repeatable.
+    /// A profile to apply: a name from `slimroot profiles`, or a file. Repeatable.
     #[arg(long = "profile", short = 'p', value_name = "PROFILE")]
     pub(crate) profile: Vec<String>,
-    /// A folder of profiles: they are known like the compiled-in ones, and take the place of those of their names.
+    /// A folder with your own profiles. They work like the built-in ones and replace those of the same name.
     #[arg(long = "profiles", value_name = "DIR")]
     pub(crate) profiles: Option<PathBuf>,
-    /// Files to add: a quoted pattern inside the root; directories come with all they hold. Repeatable.
+    /// Files to add: a quoted pattern of absolute paths in the root; directories include their contents. Repeatable.
     #[arg(long = "include", short = 'i', value_name = "GLOB")]
     pub(crate) include: Vec<String>,
-    /// Places a file or directory of the root elsewhere in the image, with its own modes and owners. Repeatable.
+    /// Copies a file or directory of the root to another path in the image and keeps modes and owners. Repeatable.
     #[arg(long = "copy", value_name = "SRC:DST")]
     pub(crate) copy: Vec<String>,
-    /// A package of the distribution, without documents, manuals, translations and headers. Repeatable.
+    /// A distribution package to add, without documentation, manuals, translations and headers. Repeatable.
     #[arg(long = "package", value_name = "NAME")]
     pub(crate) package: Vec<String>,
-    /// A PEM file of this machine with authorities to trust, besides those of the root. Repeatable.
+    /// A PEM file on this machine with CA certificates to trust in addition to those of the root. Repeatable.
     #[arg(long = "ca", value_name = "FILE")]
     pub(crate) ca: Vec<PathBuf>,
-    /// What patterns and profiles shall not add. Repeatable.
+    /// Files to leave out (only of patterns and profiles). Repeatable.
     #[arg(long = "exclude", short = 'x', value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
-    /// Leaves a profile out that would be applied by itself. Repeatable.
+    /// A profile not to apply automatically. Repeatable.
     #[arg(long = "no-profile", value_name = "NAME")]
     pub(crate) no_profile: Vec<String>,
-    /// Leaves a rule out: an id that `slimroot why` and `slimroot explain` print. Repeatable.
+    /// A rule to leave out: an id that `slimroot why` and `slimroot explain` print. Repeatable.
     #[arg(long = "no-rule", value_name = "ID")]
     pub(crate) no_rule: Vec<String>,
-    /// What else the package of the entry brought (helpers, plug-ins, data, configuration) comes too, and of the packages of its libraries.
+    /// Packages whose other files (helpers, plug-ins, data, configuration) are packed too.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) companions: CompanionOption,
-    /// Applies no profile by itself; base and those named stay.
+    /// Applies only the profiles that are always applied, such as base, and those given with --profile.
     #[arg(long)]
     pub(crate) no_auto: bool,
-    /// Makes Python bytecode by running the root's own interpreter. Without it none is packed.
+    /// Packs Python bytecode, compiled by the root's own interpreter. Without this option none is packed.
     #[arg(long, value_enum, value_name = "WHICH")]
     pub(crate) pyc: Option<PycOption>,
-    /// Links the Java runtime anew with the modules that the jars need, by running the JDK of the root. Its jlink may
-    /// order tables by chance, so another build may give another digest.
+    /// Replaces the Java runtime by one that has only the modules that the jars need, using jlink of the root's JDK.
+    /// jlink orders some tables randomly, so another build may give another digest.
     #[arg(long)]
     pub(crate) jlink: bool,
 }
 
-/// The request of an entry with what the options declare.
+/// The request for an entry with these options.
 pub(crate) fn request_of(root: &RootOptions, image: &ImageOptions, line: &[String]) -> Result<Request, Error> {
     let globs = |texts: &[String]| texts.iter().map(|text| RootGlob::new(text)).collect::<Result<Vec<_>, _>>();
     let known = known_profiles(image)?;
@@ -121,13 +121,14 @@ fn known_rule(id: &str) -> Result<String, Error> {
         .help("slimroot explain lists the rules"))
 }
 
-/// The authorities of all files, each once.
+/// The CA certificates of all files, without duplicates.
 fn authorities(files: &[PathBuf]) -> Result<Vec<Authority>, Error> {
     let mut found: Vec<Authority> = Vec::new();
     for file in files {
         let name = file.display().to_string();
-        let text = std::fs::read(file)
-            .map_err(|error| Error::new("bad-ca-file", format!("--ca {name}: it cannot be read")).because(error))?;
+        let text = std::fs::read(file).map_err(|error| {
+            Error::new("bad-ca-file", format!("--ca {name}: the file cannot be read")).because(error)
+        })?;
         for authority in Authority::parse_file(&text, &name)? {
             if !found.contains(&authority) {
                 found.push(authority);
@@ -142,11 +143,11 @@ fn copy(text: &str) -> Result<(RootPath, RootPath), Error> {
     let paths = text.split_once(':').and_then(|(from, to)| Some((RootPath::new(from)?, RootPath::new(to)?)));
     paths.ok_or_else(|| {
         Error::new("bad-argument", format!("--copy {text} is not of the form /SRC:/DST"))
-            .help("both are absolute paths without `..`: the first in the root, the second in the image")
+            .help("use two absolute paths without `..`: SRC in the root and DST in the image")
     })
 }
 
-/// A profile by its name, or out of a file.
+/// A built-in profile by its name, or a profile file.
 pub(super) fn profile(name: &str) -> Result<Profile, Error> {
     if !name.contains('/') && !name.ends_with(".toml") {
         return Profile::builtin(name);
@@ -156,7 +157,7 @@ pub(super) fn profile(name: &str) -> Result<Profile, Error> {
     Profile::parse(&text, name)
 }
 
-/// The profiles of a folder, which take the place of compiled-in ones of their names.
+/// The profiles of a folder, sorted by name.
 fn folder(dir: &Path) -> Result<Vec<Profile>, Error> {
     let unreadable = |error| Error::new("unknown-profile", format!("cannot list {}", dir.display())).because(error);
     let mut names: Vec<PathBuf> = Vec::new();
@@ -170,7 +171,7 @@ fn folder(dir: &Path) -> Result<Vec<Profile>, Error> {
     names.iter().map(|path| profile(&path.to_string_lossy())).collect()
 }
 
-/// Compiled-in profiles, with those of the user's folder above them.
+/// The built-in profiles; those of the user's folder replace them by name.
 fn known_profiles(image: &ImageOptions) -> Result<Vec<Profile>, Error> {
     let mut known = Profile::builtins()?;
     if let Some(dir) = &image.profiles {
@@ -197,7 +198,7 @@ fn profiles(image: &ImageOptions, known: &[Profile]) -> Result<Vec<Profile>, Err
     Ok(found)
 }
 
-/// Profiles that are applied when the closure shows the need.
+/// The profiles that are applied if one of their triggers matches.
 fn automatic(image: &ImageOptions, known: &[Profile]) -> Vec<Profile> {
     let is_asked = |profile: &Profile| {
         let is_named = |names: &[String]| names.contains(&profile.name);

@@ -1,4 +1,4 @@
-//! `slimroot deps`: what a loader would load.
+//! `slimroot deps`: lists the files that a loader would load.
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -13,13 +13,13 @@ use crate::finding::Searched;
 use crate::loader::{Answer, Fault, LibraryNames, Objects, Process, diagnose, undefined_symbols, unmet_versions};
 use crate::path::show;
 
-/// How dependencies are printed.
+/// Output format of the dependencies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DepsFormat {
-    /// Who needs what, each object opened once.
+    /// A tree of dependencies; each object is expanded once.
     #[default]
     Tree,
-    /// One file a line, in load order.
+    /// One file per line, in load order.
     List,
     /// One JSON document.
     Json,
@@ -31,24 +31,24 @@ pub(crate) enum DepsFormat {
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) root: RootOptions,
-    /// How to print.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: DepsFormat,
-    /// Also binds every symbol, as `ldd -r` does.
+    /// Also resolves all symbols, like `ldd -r`.
     #[arg(long)]
     pub(crate) symbols: bool,
-    /// A program, script or library: a path in the root, or a name looked up in PATH there.
+    /// A program, script or library: a path in the root, or a name to look up in the root's PATH.
     #[arg(value_name = "ENTRY")]
     pub(crate) entry: String,
 }
 
-/// What one process loads, as printed.
+/// The objects of one process.
 #[derive(Debug, Serialize)]
 pub(crate) struct Deps {
-    /// Version of this document's form.
+    /// Name and version of the document's schema.
     pub(crate) schema: &'static str,
     pub(crate) interpreter: Option<String>,
-    /// How the program was built, as it says itself.
+    /// Build information that the program contains.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) built: Option<BuildInfo>,
     pub(crate) objects: Vec<Object>,
@@ -103,7 +103,7 @@ pub(crate) struct VariantFile {
 }
 
 impl Deps {
-    /// Whether nothing is missing and nothing would make the process die.
+    /// True if nothing is missing and the process would start.
     pub(crate) fn is_whole(&self) -> bool {
         self.missing.is_empty() && self.errors.is_empty() && self.others.iter().all(Self::is_whole)
     }
@@ -120,15 +120,15 @@ pub(crate) fn run(options: &Options) -> Result<Deps, Error> {
     let Some(first) = processes.next() else {
         return Err(Error::new("internal", format!("{} started no process", options.entry)));
     };
-    let mut deps = told(&objects, first, options.symbols)?;
+    let mut deps = describe(&objects, first, options.symbols)?;
     if matches!(options.format, DepsFormat::Tree | DepsFormat::Json) {
         deps.built = objects.build_info(&first.loaded[0].real)?;
     }
-    deps.others = processes.map(|process| told(&objects, process, options.symbols)).collect::<Result<_, _>>()?;
+    deps.others = processes.map(|process| describe(&objects, process, options.symbols)).collect::<Result<_, _>>()?;
     Ok(deps)
 }
 
-fn told(objects: &Objects<'_>, process: &Process, with_symbols: bool) -> Result<Deps, Error> {
+fn describe(objects: &Objects<'_>, process: &Process, with_symbols: bool) -> Result<Deps, Error> {
     let shown = |bytes: &[u8]| show(bytes).into_owned();
     let listed = process.loaded.iter().map(|object| Object {
         path: shown(&object.path),

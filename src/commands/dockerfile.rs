@@ -1,12 +1,13 @@
-//! How an image is run, as statements of a Dockerfile: a directory has no configuration, so `COPY --from` loses it.
+//! The run settings as Dockerfile instructions. A directory has no image configuration, so they are lost with `COPY
+//! --from`.
 
 use crate::closure::DEFAULT_PATH;
 use crate::plan::RunSettings;
 
-/// The statements that stand below `FROM scratch` and `COPY`.
+/// The instructions to put after `FROM scratch` and `COPY`.
 pub(crate) fn statements(run: &RunSettings) -> Vec<String> {
     let mut found = Vec::new();
-    // What an engine does by itself needs no word: the PATH, the directory, root.
+    // Defaults of engines are omitted: PATH, the directory / and the user root.
     let env = run.env.iter().filter(|(name, value)| *name != "PATH" || *value != DEFAULT_PATH);
     found.extend(env.map(|(name, value)| format!("ENV {name}={}", quoted(value))));
     if !run.workdir.is_empty() && run.workdir != "/" {
@@ -22,7 +23,7 @@ pub(crate) fn statements(run: &RunSettings) -> Vec<String> {
     found
 }
 
-/// A value as ENV reads it: in quotes a backslash, a quote and a dollar need a backslash.
+/// Quotes a value for ENV: backslashes, quotes and dollars get a backslash.
 fn quoted(value: &str) -> String {
     let mut out = String::from("\"");
     for c in value.chars() {

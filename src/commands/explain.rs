@@ -1,4 +1,4 @@
-//! `slimroot explain`: the page of a code or a rule.
+//! `slimroot explain`: prints the page of a code or a rule.
 
 use crate::check::{checks, explain};
 use crate::closure::rule_pages;

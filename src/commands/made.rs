@@ -1,5 +1,5 @@
-//! What is made by running programs of the root, where the user asks for it: before the closure a Java runtime that
-//! stands in for the root's, after it the bytecode of its Python sources.
+//! Files that programs of the root generate on request: `--jlink` replaces the root's Java runtime before the closure
+//! is computed, `--pyc` adds Python bytecode after it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -16,10 +16,10 @@ use crate::loader::Objects;
 use crate::path::RootPath;
 use crate::root::{DirTree, FileKind, Root, StandIn, Visit};
 
-/// Parts of a Java runtime that the builder, not the vendor, has the say over: settings, policies, trusted authorities.
-const BUILDERS: [&[&[u8]]; 2] = [&[b"conf"], &[b"lib", b"security"]];
+/// Parts of a Java runtime that may be changed in the builder: settings, policies, trusted CA certificates.
+const KEPT_PARTS: [&[&[u8]]; 2] = [&[b"conf"], &[b"lib", b"security"]];
 
-/// A runtime that was linked, which must live as long as its files are read, and what there is to say of it.
+/// A linked runtime with its messages. Its folder must exist as long as its files are read.
 #[derive(Default)]
 pub(crate) struct Linked {
     _folder: Option<TempDir>,
@@ -29,12 +29,12 @@ pub(crate) struct Linked {
 
 fn guest(subject: &Subject, dir: &Path) -> Result<Result<Guest, Refused>, Error> {
     match subject.image {
-        Some(_) => Ok(Err(Refused("the root is an image, in which nothing can be run: unpack it".to_owned()))),
+        Some(_) => Ok(Err(Refused("the root is an image, so its programs cannot be run: unpack it first".to_owned()))),
         None => Ok(Ok(Guest::of(dir, &subject.root)?)),
     }
 }
 
-/// `--jlink`: puts a linked runtime in the place of the one that the request packs.
+/// `--jlink`: replaces the Java runtime that the request packs by a linked one.
 pub(crate) fn linked(
     subject: &mut Subject,
     dir: &Path,
@@ -53,12 +53,12 @@ pub(crate) fn linked(
         Ok(guest) => guest,
         Err(Refused(why)) => return unmade(&why),
     };
-    // What is wrong with the entry is told where its closure is wanted.
+    // Errors of the entry are reported later, when its closure is computed.
     let Ok(closure) = Closure::build(&Objects::new(&subject.root), request) else {
         return Ok(Linked::default());
     };
     let Some(java) = closure.java_runtime(&subject.root)? else {
-        return unmade("no Java runtime made of modules is packed");
+        return unmade("no modular Java runtime is packed");
     };
     let JavaRuntime { home, classes, nested } = java;
     let runtime = Runtime { home: &home, classes: &classes, nested: &nested, env: &request.env };
@@ -73,8 +73,9 @@ pub(crate) fn linked(
     request
         .stand_ins
         .insert(home, format!("made by {} of the root (--jlink): modules {}", made.by, made.modules.join(", ")));
-    let all =
-        |why| format!("--jlink: all modules of the JDK are linked, since jdeps could not say which are needed: {why}");
+    let all = |why| {
+        format!("--jlink links all modules of the JDK, because jdeps could not determine which are needed: {why}")
+    };
     Ok(Linked {
         _folder: Some(made.folder),
         notes: made.all_because.map(all).into_iter().collect(),
@@ -82,11 +83,11 @@ pub(crate) fn linked(
     })
 }
 
-/// What a linked runtime takes over of the one in the root: what the builder has the say over, and links out of it, by
-/// which distributions keep settings in /etc.
+/// Parts of the root's runtime that the linked one keeps: the settings in [`KEPT_PARTS`], and symlinks out of the
+/// runtime, which distributions use for settings in /etc.
 fn kept(root: &Root, home: &RootPath) -> Result<BTreeSet<RootPath>, Error> {
     let mut found = BTreeSet::new();
-    for parts in BUILDERS {
+    for parts in KEPT_PARTS {
         let place = parts.iter().fold(home.clone(), |place, part| place.join(part));
         if root.meta(&place)?.is_some() {
             found.insert(place);
@@ -103,7 +104,7 @@ fn kept(root: &Root, home: &RootPath) -> Result<BTreeSet<RootPath>, Error> {
     Ok(found)
 }
 
-/// The closure of a request, with what is made for it.
+/// The closure of a request, with the generated files.
 pub(crate) fn closure(
     subject: &Subject,
     dir: &Path,

@@ -1,4 +1,4 @@
-//! Commands: arguments in, library calls, a value out. Nothing is printed here.
+//! The commands. Each turns options into library calls and returns a value; only `cli::render` prints.
 
 pub(crate) mod build;
 pub(crate) mod check;
@@ -40,15 +40,15 @@ fn workdir(text: &str) -> Result<RootPath, Error> {
 }
 
 fn cpu(level: &str) -> Result<String, Error> {
-    // The psABI has no name for the first level but x86-64 itself.
+    // The psABI calls the baseline x86-64.
     match level == "x86-64" || level == "x86-64-v1" || CPU_LEVELS.concat().contains(&level) {
         true => Ok(level.to_owned()),
-        false => Err(Error::new("bad-argument", format!("--cpu {level} is no level that glibc knows"))
-            .help(format!("x86-64, {}", CPU_LEVELS.concat().join(", ")))),
+        false => Err(Error::new("bad-argument", format!("--cpu {level} is not a CPU level of glibc"))
+            .help(format!("use x86-64, {}", CPU_LEVELS.concat().join(", ")))),
     }
 }
 
-/// A request for an entry with its arguments, without anything declared.
+/// A request for an entry with its arguments, without the content options.
 fn request(options: &RootOptions, line: &[String]) -> Result<Request, Error> {
     Ok(Request {
         entry: line.first().cloned().unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! `slimroot profiles`: which there are, what one says, and whether their examples hold.
+//! `slimroot profiles`: lists the profiles, prints one, or tests their examples.
 
 use std::sync::Arc;
 
@@ -18,21 +18,21 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 enum ProfileCommand {
-    /// Lists the compiled-in profiles.
+    /// Lists the built-in profiles.
     List,
-    /// Prints a profile as it is written.
+    /// Prints the source of a profile.
     Show {
-        /// Its name, or a file.
+        /// Name or file of the profile.
         name: String,
     },
-    /// Applies profiles to their own examples; all compiled-in ones, or those named.
+    /// Tests profiles against their own examples: the named ones, or all built-in ones.
     Test {
-        /// Names or files.
+        /// Names or files of profiles.
         names: Vec<String>,
     },
 }
 
-/// What is printed, and whether all is well.
+/// The text to print, and whether all examples pass.
 pub(crate) struct Told {
     pub(crate) text: String,
     pub(crate) is_whole: bool,
@@ -71,12 +71,12 @@ fn test(profiles: &[Profile]) -> Result<Told, Error> {
     }
     if told.is_whole {
         let without = profiles.iter().filter(|profile| profile.example.is_empty()).count();
-        told.text.push_str(&format!("{examples} examples hold; {without} of {} profiles have none\n", profiles.len()));
+        told.text.push_str(&format!("{examples} examples pass; {without} of {} profiles have none\n", profiles.len()));
     }
     Ok(told)
 }
 
-/// What an example shows otherwise than it says.
+/// The expectations of an example that are not met.
 fn faults(profile: &Profile, example: &Example) -> Result<Vec<String>, Error> {
     let mut tree = MemTree::default();
     for path in &example.root {

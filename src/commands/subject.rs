@@ -1,4 +1,4 @@
-//! What a command works on: a directory, or an image that is unpacked for it.
+//! The input of a command: a directory, or an image that is unpacked for it.
 
 use std::sync::Arc;
 
@@ -8,20 +8,20 @@ use crate::path::RootPath;
 use crate::root::{FileKind, Root, Tree};
 use crate::verify::{self, ReadOptions, Reference, RunConfig};
 
-/// A root, and how it is run if it is an image.
+/// A root, with the run configuration if it is an image.
 pub(crate) struct Subject {
     pub(crate) root: Root,
     pub(crate) image: Option<RunConfig>,
 }
 
-/// How long work is told of and ended.
+/// Callbacks of long work: progress, and a request to stop.
 pub(crate) struct Watch<'a> {
     pub(crate) progress: &'a dyn Fn(u64, u64),
     pub(crate) stop: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl Watch<'_> {
-    /// For work that is over at once.
+    /// For short work: no progress, no interruption.
     pub(crate) const SILENT: Watch<'static> = Watch { progress: &|_, _| (), stop: &|| false };
 }
 
@@ -38,12 +38,12 @@ impl Subject {
         Ok(Self { root: Root::new(image.tree), image: Some(image.run) })
     }
 
-    /// The options as the image itself would have them where the user says nothing.
+    /// The options, completed from the configuration if the root is an image.
     pub(crate) fn adopted(&self, options: &RootOptions) -> RootOptions {
         let Some(image) = &self.image else { return options.clone() };
         let own = image.env.iter().map(|(name, value)| format!("{name}={value}"));
         RootOptions {
-            // Later values win.
+            // Later values take precedence.
             env: own.chain(options.env.iter().cloned()).collect(),
             workdir: options.workdir.clone().or_else(|| Some(image.workdir.clone()).filter(|dir| !dir.is_empty())),
             ..options.clone()
@@ -51,7 +51,7 @@ impl Subject {
     }
 }
 
-/// Bytes of all files of a tree, hard links once.
+/// The total size of a tree's files; hard links count once.
 pub(crate) fn bytes_of(tree: &Arc<dyn Tree>) -> Option<u64> {
     let mut seen = std::collections::HashSet::new();
     let mut open = vec![RootPath::root()];

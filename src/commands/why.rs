@@ -1,4 +1,4 @@
-//! `slimroot why`: the chain of reasons for a path.
+//! `slimroot why`: explains why a path is in the image.
 
 use clap::Args;
 use serde::Serialize;
@@ -17,10 +17,10 @@ pub(crate) struct Options {
     pub(crate) root: RootOptions,
     #[command(flatten)]
     pub(crate) image: ImageOptions,
-    /// How to print.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
-    /// The path asked about.
+    /// The path to explain.
     #[arg(value_name = "PATH")]
     pub(crate) path: String,
     /// The program or script that the image starts.
@@ -28,15 +28,15 @@ pub(crate) struct Options {
     pub(crate) entry: Vec<String>,
 }
 
-/// Why a path is in an image.
+/// The reasons why a path is in an image.
 #[derive(Debug, Serialize)]
 pub(crate) struct Why {
     pub(crate) schema: &'static str,
     pub(crate) path: String,
     pub(crate) packed: bool,
-    /// Whether the root has it.
+    /// True if the path exists in the root.
     pub(crate) in_root: bool,
-    /// For each path that the asked one leads through, the last being the file itself.
+    /// One chain for each symlink on the path, and one for the file itself.
     pub(crate) chains: Vec<Chain>,
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn run(options: &Options) -> Result<Why, Error> {
     let mut packed = true;
     for path in asked {
         let mut links = closure.why(&path);
-        // A directory is in because of what lies in it.
+        // A directory is packed because of the files in it.
         if links.is_empty()
             && let Some((inside, _)) =
                 closure.graph.nodes().range(path.clone()..).find(|(node, _)| node.is_within(&path))
@@ -83,7 +83,7 @@ pub(crate) fn run(options: &Options) -> Result<Why, Error> {
             links = closure.why(inside);
         }
         if links.is_empty() {
-            // A link on the way that is not there leads nowhere in the image, whatever it leads to here.
+            // If a symlink on the path is not packed, the path does not exist in the image.
             packed = false;
             continue;
         }

@@ -1,5 +1,5 @@
-//! `directive word word;` and `directive word { … }`: nginx (src/core/ngx_conf_file.c), BIND (lib/isccfg/parser.c), whose
-//! comments are those of C too, where a statement might start.
+//! `directive word word;` and `directive word { … }`: nginx (src/core/ngx_conf_file.c) and BIND (lib/isccfg/parser.c).
+//! C comments are recognised where a statement may start.
 
 use super::{Statement, quoted};
 
@@ -41,7 +41,7 @@ pub(super) fn parse(text: &str) -> Vec<Statement> {
     statements
 }
 
-/// A word up to a blank or the end of the statement; `${…}` belongs to it.
+/// A word up to a blank or the end of the statement. `${…}` is part of the word.
 fn bare(text: &str) -> (String, &str) {
     let mut is_variable = false;
     let mut before = ' ';

@@ -1,5 +1,5 @@
-//! The columns of PAM (pam.conf(5)): `[service] type control module arguments`. A module gives the statement `module`, another
-//! service `include`, and an absolute path in an argument `argument`.
+//! The columns of PAM (pam.conf(5)): `[service] type control module arguments`. A module becomes the statement
+//! `module`, a reference to another service `include`, and an absolute path in an argument `argument`.
 
 use super::{Statement, continued};
 
@@ -22,7 +22,7 @@ pub(super) fn parse(text: &str) -> Vec<Statement> {
             statements.push(said("include", service, false));
             continue;
         }
-        // pam.conf has the service before the type.
+        // In pam.conf the service precedes the type.
         let is_type = |word: &String| TYPES.contains(&word.trim_start_matches('-').to_ascii_lowercase().as_str());
         let Some(at) = words.iter().take(2).position(is_type) else { continue };
         let [kind, control, module, arguments @ ..] = &words[at..] else { continue };
@@ -38,7 +38,7 @@ pub(super) fn parse(text: &str) -> Vec<Statement> {
     statements
 }
 
-/// Words of which one in brackets is one.
+/// Splits a line into words; text in brackets is one word.
 fn columns(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = line.trim();

@@ -1,5 +1,5 @@
-//! `name = value` under `[section]`: php.ini, openssl.cnf (config(5ssl)), postgresql.conf, my.cnf. A value is split at
-//! commas, as lists of libraries are; a directive may stand without `=`, as in `.include /x` or `!includedir /x`.
+//! `name = value` under `[section]`: php.ini, openssl.cnf (config(5ssl)), postgresql.conf, my.cnf. Values are split at
+//! commas, because some are lists of libraries. A directive may have no `=`, as in `.include /x` or `!includedir /x`.
 
 use super::{Statement, continued, quoted};
 
@@ -27,7 +27,7 @@ pub(super) fn parse(text: &str) -> Vec<Statement> {
     statements
 }
 
-/// A value without its quotes and the comment after it.
+/// A value without its quotes and without a trailing comment.
 fn value(text: &str) -> String {
     if let Some(quote) = text.chars().next().filter(|c| matches!(c, '"' | '\'')) {
         return quoted(&text[1..], quote).0;

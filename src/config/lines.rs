@@ -1,10 +1,10 @@
-//! A directive and its words on a line, sections in angle brackets: Apache (server/config.c), and whatever is as plain.
+//! One directive with its words per line, sections in angle brackets: Apache (server/config.c) and similar formats.
 
 use super::{Statement, continued, words};
 
 pub(super) fn parse(text: &str) -> Vec<Statement> {
     let mut statements = Vec::new();
-    // Sections of a condition that are open: `<IfModule …>`, `<IfDefine …>`.
+    // Number of open conditional sections: `<IfModule …>`, `<IfDefine …>`.
     let mut conditions = 0_usize;
     for (line, text) in continued(text) {
         let text = text.trim();

@@ -1,8 +1,7 @@
-//! Configuration files of servers and libraries, as far as they name other files: a closed set of grammars, each of
-//! which turns bytes into statements. Which statement names what is said by profiles; nothing here opens a file.
-//!
-//! A file that is not of its grammar gives the statements that can be made out: a reader that stops early leaves
-//! more out than one that goes on.
+//! Parsers for configuration files of servers and libraries. There is a fixed set of grammars; each turns bytes into
+//! statements. Profiles define which statements refer to files; this module opens no files. A parser never fails: in a
+//! file with syntax errors it returns all statements that it recognises, because stopping early would leave out more
+//! files.
 
 mod braces;
 mod columns;
@@ -12,16 +11,16 @@ mod xml;
 
 use serde::Deserialize;
 
-/// Statements read of one file.
+/// Maximal number of statements read from one file.
 const MAX_STATEMENTS: usize = 100_000;
 
-/// How a configuration file is written.
+/// The grammar of a configuration file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Grammar {
-    /// A directive and its words up to a semicolon, blocks in braces: nginx.
+    /// Directives with words, ended by a semicolon, and blocks in braces: nginx, BIND.
     Braces,
-    /// A line is a directive and its words, sections in angle brackets: Apache, HAProxy.
+    /// One directive with its words per line, sections in angle brackets: Apache, HAProxy.
     Lines,
     /// `name = value` under `[section]`: php.ini, openssl.cnf, postgresql.conf, my.cnf.
     Keys,
@@ -31,24 +30,24 @@ pub enum Grammar {
     Xml,
 }
 
-/// What one statement says.
+/// One statement.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Statement {
     /// The line it starts on, from 1.
     pub line: usize,
     /// The directive, key or element.
     pub name: String,
-    /// Its words.
+    /// Its arguments.
     pub words: Vec<String>,
-    /// The section it stands in, where the grammar has such.
+    /// The section that contains it, if the grammar has sections.
     pub section: String,
-    /// Attributes as `name=value`, where the grammar has such.
+    /// Attributes in the form `name=value`, if the grammar has attributes.
     pub attributes: Vec<String>,
-    /// Whether it counts only under a condition, or says itself that what it names may be absent.
+    /// True if the statement is under a condition, or allows the file to be missing.
     pub is_conditional: bool,
 }
 
-/// Reads a file of a grammar. Of bytes that are no UTF-8 the readable part counts.
+/// Parses a file. Invalid UTF-8 is replaced.
 pub fn parse(grammar: Grammar, bytes: &[u8]) -> Vec<Statement> {
     let text = String::from_utf8_lossy(bytes);
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
@@ -63,7 +62,7 @@ pub fn parse(grammar: Grammar, bytes: &[u8]) -> Vec<Statement> {
     statements
 }
 
-/// Lines with their numbers; one that ends in a backslash goes on in the next.
+/// The lines with their numbers. A backslash at the end of a line joins it with the next.
 fn continued(text: &str) -> Vec<(usize, String)> {
     let mut whole: Vec<(usize, String)> = Vec::new();
     let mut goes_on = false;
@@ -81,7 +80,7 @@ fn continued(text: &str) -> Vec<(usize, String)> {
     whole
 }
 
-/// Words of a line, quotes taken off; a word that starts with `#` and all after it is a comment.
+/// The words of a line without quotes. A word that starts with `#` begins a comment.
 fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = line.trim_start();
@@ -99,7 +98,7 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// A quoted text after its opening quote, and what follows the closing one; a backslash keeps a quote.
+/// The text up to the closing quote, and the rest after it. A backslash escapes a quote.
 fn quoted(text: &str, quote: char) -> (String, &str) {
     let mut word = String::new();
     let mut chars = text.char_indices();

@@ -1,4 +1,4 @@
-//! Elements of XML with their text, as fontconfig writes them: no entities of its own, no CDATA, no nesting that matters.
+//! XML elements with their text, as in fontconfig's files: without custom entities and CDATA; nesting is ignored.
 
 use super::{Statement, quoted};
 
@@ -24,7 +24,7 @@ pub(super) fn parse(text: &str) -> Vec<Statement> {
     statements
 }
 
-/// What stands in a tag, and what follows it; a `>` in quotes does not end it.
+/// The content of a tag, and the rest after it. A `>` in quotes does not end the tag.
 fn tag(text: &str) -> (&str, &str) {
     let mut quote = None;
     for (at, c) in text.char_indices() {
@@ -56,7 +56,7 @@ fn element(line: usize, inside: &str, after: &str) -> Statement {
     Statement { line, name: inside[..name_end].to_owned(), words, attributes, is_conditional, ..Statement::default() }
 }
 
-/// A text without entities.
+/// The text with its entities replaced.
 fn plain(text: &str) -> String {
     text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&apos;", "'").replace("&amp;", "&")
 }

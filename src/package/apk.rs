@@ -1,5 +1,5 @@
-//! apk, of Alpine and its kin: `/lib/apk/db/installed`, stanzas of lines with a letter each (apk-package(5); `P` is the
-//! name, `o` the source, `F` a directory, `R` a file in it).
+//! apk, the package manager of Alpine: `/lib/apk/db/installed` has one stanza per package, with lines that start with a
+//! letter (apk-package(5); `P` is the name, `o` the source, `F` a directory, `R` a file in it).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::Root;
 
-/// Where the database lies, the place on roots with a merged /usr last.
+/// Paths of the database; the second one is for roots with a merged /usr.
 const PLACES: [&str; 2] = ["/lib/apk/db/installed", "/usr/lib/apk/db/installed"];
 const MAX_FILE: usize = 64 << 20;
 
@@ -94,7 +94,7 @@ impl Packages for Apk {
     }
 
     fn halves(&self, package: &str) -> Vec<String> {
-        // Data that only one program needs is split off under its name.
+        // Data of a single program is in a package whose name starts with the program's package name.
         let Some(own) = self.packages.get(package) else { return Vec::new() };
         let is_half = |name: &&String| ["-common", "-data", "-config"].iter().any(|end| name.ends_with(end));
         let kin = self.packages.iter().filter(|(name, stanza)| stanza.origin == own.origin && *name != package);
@@ -124,7 +124,7 @@ impl Packages for Apk {
                     Some(("R", value)) => {
                         is_kept = RootPath::new(format!("{dir}/{value}")).is_some_and(|path| is_shipped(&path));
                     }
-                    // Modes and checksums belong to the line before.
+                    // Modes and checksums of the previous line.
                     Some(("M" | "a" | "Z", _)) => {}
                     _ => is_kept = true,
                 }

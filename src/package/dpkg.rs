@@ -1,5 +1,5 @@
-//! dpkg, of Debian and its kin: `/var/lib/dpkg/status` and `info/PACKAGE.list` (dpkg-query(1), deb-control(5)); in images
-//! that hold parts of packages `status.d/PACKAGE` and `status.d/PACKAGE.md5sums`, which scanners read.
+//! dpkg, the package manager of Debian: `/var/lib/dpkg/status` and `info/PACKAGE.list` (dpkg-query(1), deb-control(5)).
+//! Images with parts of packages have `status.d/PACKAGE` and `status.d/PACKAGE.md5sums`, which scanners read.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -11,9 +11,9 @@ use crate::root::Root;
 
 const STATUS: &[u8] = b"/var/lib/dpkg/status";
 const INFO: &[u8] = b"/var/lib/dpkg/info";
-/// Where the records of partial packages lie.
+/// Directory of the records of partial packages.
 const PARTIAL: &[u8] = b"/var/lib/dpkg/status.d";
-/// Largest database file that is read.
+/// Maximal size of a database file that is read.
 const MAX_FILE: usize = 64 << 20;
 
 pub(super) struct Dpkg<'r> {
@@ -23,7 +23,7 @@ pub(super) struct Dpkg<'r> {
     lists: OnceCell<Vec<List>>,
 }
 
-/// The paths that one package came with, one a line.
+/// The paths of one package, one per line.
 struct List {
     package: String,
     text: Vec<u8>,
@@ -45,10 +45,10 @@ impl<'r> Dpkg<'r> {
         Ok(Some(Self { root, stanzas, info, lists: OnceCell::new() }))
     }
 
-    /// A file of the database about a package, which is named with its architecture if there may be several.
+    /// Reads a database file of a package. Its name includes the architecture for multi-arch packages.
     fn info_file(&self, package: &str, what: &str) -> Result<Vec<u8>, Error> {
         let names = [format!("{package}.{what}"), format!("{package}:{}.{what}", self.arch())];
-        // A status file may call a package or an architecture anything.
+        // Names come from the status file and must not escape the directory.
         for name in names.iter().filter(|name| !name.contains('/')) {
             let path = self.info.join(name.as_bytes());
             if self.root.meta(&path)?.is_some() {
@@ -58,7 +58,7 @@ impl<'r> Dpkg<'r> {
         Ok(Vec::new())
     }
 
-    /// The lists of all packages, read once: a root has hundreds, and many ask who owns a file.
+    /// The file lists of all packages. Cached, because a root has hundreds of them and many rules look up owners.
     fn lists(&self) -> Result<&[List], Error> {
         if let Some(known) = self.lists.get() {
             return Ok(known);
@@ -73,7 +73,7 @@ impl<'r> Dpkg<'r> {
         Ok(self.lists.get_or_init(|| lists))
     }
 
-    /// The architecture that packages of several are listed under: that of the database itself.
+    /// The architecture in the names of multi-arch packages' lists: the native one of the database.
     fn arch(&self) -> String {
         let text = self.root.read_followed(b"/var/lib/dpkg/arch", MAX_FILE).ok().flatten();
         let first = text.and_then(|(_, text)| String::from_utf8_lossy(&text).lines().next().map(str::to_owned));
@@ -83,7 +83,7 @@ impl<'r> Dpkg<'r> {
 
 impl Packages for Dpkg<'_> {
     fn owners(&self, paths: &[RootPath]) -> Result<BTreeMap<RootPath, String>, Error> {
-        // Lists keep the old name of what lies in a merged directory.
+        // With a merged /usr, lists still have the old paths.
         let spellings = |path: &RootPath| {
             let old = path.as_bytes().strip_prefix(b"/usr").map(<[u8]>::to_vec);
             [Some(path.as_bytes().to_vec()), old].into_iter().flatten().collect::<Vec<_>>()
@@ -126,7 +126,7 @@ impl Packages for Dpkg<'_> {
             let sums = self.info_file(package, "md5sums")?;
             let mut kept = Vec::new();
             for line in sums.split_inclusive(|b| *b == b'\n') {
-                // A digest, two blanks, the path without its first slash.
+                // A digest, two spaces, and the path without its leading slash.
                 let path = line.get(34..).map(|path| [b"/", path.trim_ascii_end()].concat());
                 if path.and_then(RootPath::new).is_some_and(|path| is_shipped(&path)) {
                     kept.extend_from_slice(line);
@@ -159,7 +159,7 @@ impl Packages for Dpkg<'_> {
     }
 }
 
-/// The stanzas of a status file by package; of a dependency on one of several the first counts.
+/// The stanzas of a status file by package. Of alternative dependencies only the first is used.
 fn parse_status(text: &str) -> BTreeMap<String, Stanza> {
     let mut found = BTreeMap::new();
     for block in text.split("\n\n") {

@@ -1,4 +1,4 @@
-//! Package databases: who owns a file, and what else it owns. One file a database.
+//! Package databases: owners of files, and the other files of these packages. One file for each package manager.
 
 mod apk;
 mod dpkg;
@@ -10,46 +10,45 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::Root;
 
-/// What a database tells of installed packages.
+/// A database of installed packages.
 pub trait Packages {
-    /// The packages that files came with; the paths are real. Files that no package owns are not in the answer.
+    /// The packages that own these real paths. The result has no entry for files without an owner.
     ///
     /// # Errors
     /// `unreadable`.
     fn owners(&self, paths: &[RootPath]) -> Result<BTreeMap<RootPath, String>, Error>;
 
-    /// The paths that a package came with, files and directories, as it spells them.
+    /// The paths of a package, files and directories, as the package spells them.
     ///
     /// # Errors
     /// `unreadable`.
     fn contents(&self, package: &str) -> Result<Vec<RootPath>, Error>;
 
-    /// The paths of a package's licences, which are in the root or not.
+    /// The possible paths of a package's licence files, whether or not they exist in the root.
     fn licences(&self, package: &str) -> Vec<RootPath> {
         RootPath::new(format!("/usr/share/doc/{package}/copyright")).into_iter().collect()
     }
 
-    /// Packages that are the machine-independent half of this one: built from the same source, for all machines, and
+    /// The architecture-independent parts of a package: packages from the same source, for all architectures, that are
     /// always installed with it.
     fn halves(&self, package: &str) -> Vec<String>;
 
-    /// Whether two packages are built from the same source.
+    /// True if both packages are built from the same source.
     fn is_kin(&self, package: &str, other: &str) -> bool;
 
-    /// Packages that this one depends on and that are built from the same source: one program in pieces, such as its
-    /// plug-ins.
+    /// Dependencies of a package that are built from the same source, such as its plug-ins.
     fn siblings(&self, package: &str) -> Vec<String> {
         self.halves(package)
     }
 
-    /// The package whose list has a file of this name, whether the file is there or not.
+    /// The package that contains a file of this name, whether or not the file exists in the root.
     ///
     /// # Errors
     /// `unreadable`.
     fn with_name(&self, name: &[u8]) -> Result<Option<String>, Error>;
 
-    /// The records by which scanners know the packages of an image that holds only a part of each: the files to be made.
-    /// `is_shipped` says whether a path that a package lists is in the image.
+    /// Generates package records for an image that contains only parts of the packages, so that scanners recognise
+    /// them. `is_shipped` is true for paths that are in the image.
     ///
     /// # Errors
     /// `unreadable`.
@@ -60,7 +59,7 @@ pub trait Packages {
     ) -> Result<Vec<(RootPath, Vec<u8>)>, Error>;
 }
 
-/// Opens the database of a root; `None` if it has none that is known.
+/// Opens the package database of a root; `None` if there is no supported one.
 ///
 /// # Errors
 /// `unreadable`, `bad-package-database`.

@@ -1,6 +1,7 @@
-//! rpm, of Fedora, Red Hat, SUSE and their kin: headers of packages in a database of one of three kinds. The records of an
-//! image are always SQLite's, which every rpm since 4.16 and all scanners read, with the headers as they were signed: what
-//! of a package is not in the image has the state that `rpm --excludedocs` gives to documents, "not installed".
+//! rpm, the package manager of Fedora, Red Hat and SUSE: package headers in a database of one of three formats. The
+//! records of an image are always in SQLite, which rpm 4.16 and newer and all scanners read. Headers keep their
+//! signatures: files that are not in the image get the state "not installed", which `rpm --excludedocs` also uses for
+//! documents.
 
 mod bdb;
 mod header;
@@ -17,13 +18,13 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::Root;
 
-/// Where databases lie, the newer place first; the older one is often a link to it.
+/// Directories of databases, the newer one first; the older one is often a symlink to it.
 const DIRS: [&str; 3] = ["/usr/lib/sysimage/rpm", "/var/lib/rpm", "/usr/share/rpm"];
 const SQLITE: &[u8] = b"rpmdb.sqlite";
 const LOG: &[u8] = b"rpmdb.sqlite-wal";
 const NDB: &[u8] = b"Packages.db";
 const BERKELEY: &[u8] = b"Packages";
-/// Largest database that is read; that of a full workstation has 200 MB.
+/// Maximal size of a database that is read; that of a full workstation has 200 MB.
 const MAX_DATABASE: usize = 1 << 30;
 
 /// States and flags of files (rpmfiles.h).
@@ -34,7 +35,7 @@ const LICENCE: u32 = 1 << 7;
 pub(super) struct Rpm<'r> {
     root: &'r Root,
     place: RootPath,
-    /// By a name that only one has.
+    /// Packages by unique names.
     packages: BTreeMap<String, Package>,
 }
 
@@ -65,13 +66,14 @@ impl<'r> Rpm<'r> {
         Ok(None)
     }
 
-    /// Packages of a name: of one architecture, or of several side by side.
+    /// Packages with a name; several if they are installed for different architectures.
     fn named<'p>(&'p self, name: &'p str) -> impl Iterator<Item = &'p Package> {
         let is_meant = move |(key, package): &(&String, &Package)| *key == name || package.name == name;
         self.packages.iter().filter(is_meant).map(|(_, package)| package)
     }
 
-    /// Whether a path is how a package spells a file: directories may have been merged since it was built.
+    /// True if a real path is the file that a package spells as `dir` and `name`: directories may have been merged
+    /// since the package was built.
     fn is_spelled(&self, path: &RootPath, dir: &[u8], name: &[u8]) -> Result<bool, Error> {
         let spelled = [dir, name].concat();
         if path.as_bytes() == spelled || path.as_bytes().strip_prefix(b"/usr") == Some(&spelled) {
@@ -82,12 +84,13 @@ impl<'r> Rpm<'r> {
 }
 
 fn damaged(file: &RootPath) -> Error {
-    Error::new("bad-package-database", format!("{file} is a database of rpm that cannot be read")).help(
-        "rpm --rebuilddb in the builder stage, or --companions none --no-profile package-records --no-profile licences",
+    Error::new("bad-package-database", format!("cannot read the rpm database {file}")).help(
+        "run rpm --rebuilddb in the builder stage, or use --companions none --no-profile package-records --no-profile licences",
     )
 }
 
-/// Packages by name; where several have one, by name and architecture, or by all that tells them apart.
+/// Packages by name. Packages with the same name are keyed by name and architecture, or by everything that
+/// distinguishes them.
 fn by_name(headers: Vec<Vec<u8>>) -> BTreeMap<String, Package> {
     let all: Vec<Header> = headers.into_iter().filter_map(Header::parse).collect();
     let with_arch = |header: &Header| format!("{}.{}", header.text(header::NAME), header.text(header::ARCH));
@@ -124,7 +127,7 @@ fn nevra(header: &Header) -> String {
 }
 
 impl Package {
-    /// Files and directories with the state of each.
+    /// Files and directories with their states.
     fn files(&self) -> Vec<(&[u8], &[u8], u32)> {
         let states = self.header.numbers(header::FILE_STATES);
         let state = |at: usize| states.get(at).copied().unwrap_or(NORMAL);
@@ -136,8 +139,8 @@ impl Package {
         RootPath::new([dir, name].concat()).filter(|path| !path.is_root())
     }
 
-    /// The header as the image has it: with the state of what is not there, and without the time of the installation,
-    /// which would give each build of a root another digest.
+    /// The header for the image: with the states of missing files, and without the installation time, which would
+    /// change the digest with every build of the root.
     fn cut(&self, is_shipped: &dyn Fn(&RootPath) -> bool) -> Vec<u8> {
         let states = self.files().into_iter().map(|(dir, name, state)| match Self::path(dir, name) {
             Some(path) if state == NORMAL && !is_shipped(&path) => NOT_INSTALLED,
@@ -155,7 +158,7 @@ impl Package {
 }
 
 impl Rpm<'_> {
-    /// Packages of the same source that a package requires.
+    /// Required packages that are built from the same source.
     fn kin(&self, package: &str, fits: impl Fn(&Package) -> bool) -> Vec<String> {
         let Some(own) = self.packages.get(package) else { return Vec::new() };
         let source = own.header.text(header::SOURCE_RPM);
@@ -233,7 +236,7 @@ impl Packages for Rpm<'_> {
             return Ok(Vec::new());
         }
         let written = sqlite::write(&headers)
-            .map_err(|error| Error::new("internal", format!("the records of rpm cannot be made: {error}")))?;
+            .map_err(|error| Error::new("internal", format!("cannot generate the rpm records: {error}")))?;
         Ok(vec![(self.place.join(SQLITE), written)])
     }
 }

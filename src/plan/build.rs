@@ -1,4 +1,5 @@
-//! From a closure to a plan: parents added, metadata settled, hard links found, the loader's cache written.
+//! Turns a closure into a plan: adds parent directories, fixes metadata, finds hard links and writes the loader's
+//! cache.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -11,22 +12,22 @@ use crate::loader::{self, CACHE_PATH, Cache, Objects, Process, Reads};
 use crate::path::{RootPath, show};
 use crate::root::{FileKind, Meta, Root};
 
-/// Largest cache that is read.
+/// Maximal size of a cache that is read.
 const MAX_CACHE: usize = 64 << 20;
-/// The one attribute that programs need to work: file capabilities. All others describe the builder's disk (labels of
-/// its security module, overlay bookkeeping), or are for the user's own tools.
+/// File capabilities are the only extended attribute that programs need. The others describe the builder's disk (labels
+/// of its security module, overlayfs data) or serve the user's own tools.
 const KEPT_XATTR: &[u8] = b"security.capability";
-/// A name that starts so marks a deleted file (OCI image specification, layer.md, "Whiteouts").
+/// The prefix of names that mark deleted files (OCI image specification, layer.md, "Whiteouts").
 const WHITEOUT: &[u8] = b".wh.";
-/// Mode of a directory that the image needs and the root does not have.
+/// Mode of directories that do not exist in the root.
 const MADE_DIR: u32 = 0o755;
 
 impl Plan {
     /// Plans the image of a closure.
     ///
     /// # Errors
-    /// `bad-argument` for a user that is not known, `mixed-architectures`, `unreadable`, and `internal` if a program
-    /// would not resolve in the image as it does in the root.
+    /// `bad-argument` for an unknown user, `mixed-architectures`, `unreadable`, and `internal` if a program resolves
+    /// differently in the image than in the root.
     pub fn build(
         objects: &Objects<'_>,
         request: &Request,
@@ -58,8 +59,8 @@ impl Plan {
                 continue;
             }
             if path.name().starts_with(WHITEOUT) {
-                let says = format!("{path} has a name that means \"deleted\" in a layer: engines would not unpack it");
-                return Err(Error::new("whiteout-name", says).help(format!("--exclude '{path}' leaves it out")));
+                let says = format!("the name of {path} marks a deleted file in a layer: engines would not unpack it");
+                return Err(Error::new("whiteout-name", says).help(format!("leave it out with --exclude '{path}'")));
             }
             let item = match node {
                 NodeKind::Dir(meta) => self.settled(root, path, meta, ItemKind::Dir)?,
@@ -88,7 +89,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Leaves debug sections and symbol tables out of the ELF files that were resolved, or only counts them.
+    /// Removes debug sections and symbol tables from the resolved ELF files, or only measures them.
     fn strip(&mut self, objects: &Objects<'_>, closure: &Closure, does_it: bool) -> Result<(), Error> {
         let loaded = closure.processes.iter().flat_map(|started| &started.process.loaded).map(|object| &object.real);
         let known: BTreeSet<&RootPath> = loaded.chain(closure.entries.iter().map(|entry| &entry.real)).collect();
@@ -106,7 +107,7 @@ impl Plan {
         Ok(())
     }
 
-    /// An entry of the root with its own mode and owner, and the attributes that are kept.
+    /// An item with the mode, the owner and the kept attributes of a path in the root.
     pub(super) fn settled(&mut self, root: &Root, path: &RootPath, meta: &Meta, kind: ItemKind) -> Result<Item, Error> {
         let mut item = Item::new(kind, meta.mode, (meta.uid, meta.gid));
         if meta.kind == FileKind::File {
@@ -135,7 +136,7 @@ impl Plan {
         Ok(())
     }
 
-    /// The working directory is written with the image, so that no runtime makes it with an owner of its own.
+    /// Adds the working directory. Otherwise the runtime would create it with another owner.
     fn add_workdir(&mut self, root: &Root, settings: &Settings) -> Result<(), Error> {
         let Some(workdir) = settings.workdir.as_ref().filter(|path| !path.is_root()) else { return Ok(()) };
         let mut place = RootPath::root();
@@ -158,7 +159,7 @@ impl Plan {
         Ok(())
     }
 
-    /// The cache that the image needs: the builder's lines whose files are in the image, in their order.
+    /// Adds the loader's cache: the builder's entries whose files are in the image, in the same order.
     fn add_cache(&mut self, root: &Root, closure: &Closure) -> Result<(), Error> {
         let Some((real, bytes)) = root.read_followed(CACHE_PATH, MAX_CACHE)? else { return Ok(()) };
         let Some(little) = target(closure).map(|target| target.little_endian) else { return Ok(()) };
@@ -198,8 +199,8 @@ impl Plan {
         self.notes.not_packed = closure.not_packed.iter().cloned().collect();
     }
 
-    /// Resolves every process again, in the planned tree. Another answer than in the root is a fault of slimroot, and
-    /// such an image is not written.
+    /// Resolves all processes again in the planned tree. A different result is a bug in slimroot, and the image is not
+    /// written.
     fn prove(&self, root: &Root, request: &Request, closure: &Closure) -> Result<(), Error> {
         let planned = Root::new(Arc::new(PlannedTree::new(self, root.tree())));
         let objects = Objects::new(&planned);
@@ -212,16 +213,17 @@ impl Plan {
                     .into_iter()
                     .find(|(name, path)| answers(&again).get(name) != Some(path))
                     .map_or_else(String::new, |(name, _)| format!(": {}", show(&name)));
-                let says =
-                    format!("{} would not load the same files in the image as in the root{differs}", show(entry));
-                return Err(Error::new("internal", says).help("please report this with the output of slimroot deps"));
+                let says = format!("{} would load other files in the image than in the root{differs}", show(entry));
+                return Err(
+                    Error::new("internal", says).help("please report this bug with the output of slimroot deps")
+                );
             }
         }
         Ok(())
     }
 }
 
-/// Every name asked for in a process with the file that answered.
+/// All names that a process looks up, with the files that were found.
 fn answers(process: &Process) -> BTreeMap<Vec<u8>, Option<RootPath>> {
     let mut found = BTreeMap::new();
     for object in &process.loaded {
@@ -266,7 +268,7 @@ fn run_settings(
             show(&b.path),
             machine_name(b.elf.target.machine)
         );
-        return Err(Error::new("mixed-architectures", says).help("pack them into one image each"));
+        return Err(Error::new("mixed-architectures", says).help("pack each into its own image"));
     }
     let (architecture, variant) = first.map_or(("unknown", ""), |first| platform(&first.process.loaded[0].elf.target));
     let mut env: BTreeMap<String, String> = closure.env.clone();
@@ -286,7 +288,7 @@ fn run_settings(
     })
 }
 
-/// Architecture and variant in the words of Go, as the image specification wants them (config.md, "architecture").
+/// Architecture and variant by their Go names, as the image specification requires (config.md, "architecture").
 pub fn platform(target: &crate::elf::Target) -> (&'static str, &'static str) {
     const ARM_HARD: u32 = 0x400;
     let is_64 = target.class == crate::elf::Class::Elf64;
@@ -316,7 +318,7 @@ impl Item {
 }
 
 impl Notes {
-    /// Whether there is nothing to say.
+    /// True if there are no notes.
     pub fn is_empty(&self) -> bool {
         self == &Self::default()
     }

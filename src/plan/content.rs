@@ -1,4 +1,4 @@
-//! Reading what a plan holds: a file must still be what was planned, and comes stripped if it was planned so.
+//! Reads the contents of planned files: verifies that a file is unchanged, and strips it if planned.
 
 use std::io;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use crate::path::RootPath;
 use crate::root::{FileKind, MemSource, Meta, Source, Tree};
 
 impl Content {
-    /// Opens it.
+    /// Opens the content for reading.
     ///
     /// # Errors
-    /// `changed-while-packing` if a file of the root is not what it was when it was planned, `unreadable`.
+    /// `changed-while-packing` if a file of the root has changed since it was planned, `unreadable`.
     pub fn open(&self, tree: &dyn Tree) -> Result<Box<dyn Source>, Error> {
         match self {
             Self::Made(bytes) => {
@@ -45,13 +45,13 @@ impl Content {
     }
 }
 
-/// The error for a file that is not what was planned.
+/// The error for a file that has changed since it was planned.
 pub fn changed(path: &RootPath) -> Error {
     Error::new("changed-while-packing", format!("{path} changed while it was being packed"))
-        .help("wait until nothing writes to the root any more, and run again")
+        .help("wait until nothing writes to the root, and run again")
 }
 
-/// A file of the root with another head and tail.
+/// A stripped file: the bytes of the root's file between a new head and a new tail.
 struct StrippedSource {
     source: Box<dyn Source>,
     stripped: Arc<Stripped>,

@@ -1,4 +1,4 @@
-//! Files and directories of the root that are placed elsewhere in the image, with their own modes and owners.
+//! `--copy`: files and directories at another path in the image, with the modes and owners of the root.
 
 use super::{Content, Item, ItemKind, Plan, tree::PlannedTree};
 use crate::error::Error;
@@ -6,10 +6,10 @@ use crate::path::RootPath;
 use crate::root::{FileKind, Root};
 
 impl Plan {
-    /// Places what `from` leads to at `to`: a directory with all it holds, a file under that name.
+    /// Copies the file or directory (with its contents) at `from` to the path `to`.
     pub(super) fn copy(&mut self, root: &Root, from: &RootPath, to: &RootPath) -> Result<(), Error> {
         let Some(start) = root.follow(from.as_bytes())?.found().map(|(real, _)| real.clone()) else { return Ok(()) };
-        // The directory that it goes to may be reached by links.
+        // The parent directory may be a symlink.
         let parent = to.parent().unwrap_or_else(RootPath::root);
         let parent = PlannedTree::new(self, root.tree()).followed(&parent)?.unwrap_or(parent);
         let goal = if to.is_root() { RootPath::root() } else { parent.join(to.name()) };

@@ -1,4 +1,4 @@
-//! A plan seen as a tree, so that what was resolved in the root can be resolved again in the image to be.
+//! A plan as a tree, so that programs can be resolved in the planned image.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, MemSource, Meta, Root, Source, Tree, Xattr};
 
-/// A plan as a tree; bytes of the root's files come from the root.
+/// A plan as a tree. The contents of the root's files are read from the root.
 pub struct PlannedTree {
     items: BTreeMap<RootPath, (Item, Meta)>,
     root: Arc<dyn Tree>,
@@ -39,7 +39,7 @@ impl PlannedTree {
         Self { items, root: Arc::clone(root) }
     }
 
-    /// Where a path leads in the image; `None` if nowhere.
+    /// The real path of a path in the image; `None` if it does not exist.
     pub(super) fn followed(self, path: &RootPath) -> Result<Option<RootPath>, Error> {
         let root = Root::new(Arc::new(self));
         Ok(root.follow(path.as_bytes())?.found().map(|(real, _)| real.clone()))

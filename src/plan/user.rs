@@ -1,4 +1,4 @@
-//! Who the image runs as. Always numbers: a name in the configuration fails wherever /etc/passwd lacks it.
+//! The user of the image. Always numeric, because a name fails if /etc/passwd lacks it.
 
 use super::{Content, ItemKind, Plan, Settings};
 use crate::closure::Closure;
@@ -6,16 +6,16 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, Meta, Root};
 
-/// The account for programs that need no rights: the number that distroless made customary.
+/// The unprivileged account; the same number as in distroless images.
 const NONROOT: &str = "65532:65532";
-/// Where service units lie, the administrator's own first (systemd.unit(5)).
+/// Directories of service units, the administrator's first (systemd.unit(5)).
 const UNIT_DIRS: [&str; 3] = ["/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
 const MAX_UNIT: usize = 1 << 20;
-/// Largest account file that is read.
+/// Maximal size of an account file that is read.
 const MAX_ACCOUNTS: usize = 4 << 20;
 
-/// `UID:GID` of the image: what the user says; else what the service unit of the root that starts the entry says, root
-/// where that names nobody; else nonroot.
+/// `UID:GID` of the image: the user's choice; else the user of the service unit that starts the entry (root if the unit
+/// names none); else nonroot.
 pub(super) fn choose(root: &Root, closure: &Closure, settings: &Settings, plan: &Plan) -> Result<String, Error> {
     let accounts = Accounts::of(plan);
     if let Some(user) = &settings.user {
@@ -49,7 +49,8 @@ struct Unit {
 }
 
 impl Unit {
-    /// `ExecStart=` and `User=` of a service unit (systemd.service(5)); characters before the path are flags.
+    /// Reads `ExecStart=` and `User=` of a service unit (systemd.service(5)). Special characters before the path are
+    /// flags.
     fn parse(text: &str) -> Self {
         let mut unit = Self::default();
         for line in text.lines() {
@@ -74,7 +75,7 @@ struct Accounts {
 }
 
 impl Accounts {
-    /// Those of a finished image, or of a plan seen as a tree.
+    /// Reads the accounts of a finished image, or of a plan as a tree.
     fn read(image: &Root) -> Result<Self, Error> {
         let text = |path: &[u8]| -> Result<String, Error> {
             let read = image.read_followed(path, MAX_ACCOUNTS)?;
@@ -99,7 +100,7 @@ impl Accounts {
         table.lines().map(split).find(|fields| fields.get(field) == Some(&value))
     }
 
-    /// Makes numbers of `NAME|UID[:GROUP|GID]`.
+    /// Converts `NAME|UID[:GROUP|GID]` to numbers.
     fn resolve(&self, user: &str) -> Result<String, Error> {
         let (name, group) = match user.split_once(':') {
             Some((name, group)) => (name, Some(group)),
@@ -107,7 +108,7 @@ impl Accounts {
         };
         let unknown = |what: &str, word: &str, file: &str| {
             Error::new("bad-argument", format!("there is no {what} {word} in {file} of the image"))
-                .help("give numbers, such as --user 65532:65532, or add the account in the builder stage")
+                .help("use numbers, such as --user 65532:65532, or add the account in the builder stage")
         };
         let is_number = |text: &str| text.parse::<u32>().is_ok();
         let own = if is_number(name) { Self::line(&self.passwd, 2, name) } else { Self::line(&self.passwd, 0, name) };
@@ -127,7 +128,7 @@ impl Accounts {
     }
 }
 
-/// Who a process of the image is.
+/// User and groups of a process in the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The user.
@@ -137,8 +138,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Who `NAME|UID[:GROUP|GID]` is by the accounts of an image; `None` for a name that they do not have. Empty is root.
-    /// Without a group the user's own counts, and those that list the user (as runc and crun do it).
+    /// Resolves `NAME|UID[:GROUP|GID]` with the accounts of an image; `None` for an unknown name. Empty means root.
+    /// Without a group, the user has its primary group and all groups that list it (like runc and crun).
     ///
     /// # Errors
     /// `unreadable`.
@@ -165,7 +166,7 @@ impl Identity {
         Ok(Some(Self { uid: number(uid), gids }))
     }
 
-    /// Whether the accounts of an image have a line with this number.
+    /// True if the accounts of an image have a line with this number.
     ///
     /// # Errors
     /// `unreadable`.
@@ -173,8 +174,8 @@ impl Identity {
         Ok(Accounts::line(&Accounts::read(image)?.passwd, 2, uid).is_some())
     }
 
-    /// Whether the rights in `bits` (one digit of a mode) are all given (path_resolution(7)). Root needs only some
-    /// execute bit on a file.
+    /// True if all permissions in `bits` (one digit of a mode) are granted (path_resolution(7)). Root may execute a
+    /// file if any execute bit is set.
     pub fn may(&self, meta: &Meta, bits: u32) -> bool {
         const ANY_EXECUTE: u32 = 0o111;
         if self.uid == 0 {

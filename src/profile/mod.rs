@@ -1,6 +1,6 @@
-//! Profiles: what a root must give besides what ELF files name, as data. One TOML file a facility in `profiles/`,
-//! compiled in; a file of the user's is read the same way. A profile says where things lie in the different
-//! distributions and why they are wanted; nothing in it is a program.
+//! Profiles: data files that list what a program needs besides its ELF dependencies. The folder `profiles/` has one
+//! TOML file for each facility, compiled into slimroot; users can add their own. A profile names the paths on the
+//! different distributions and the reasons. It contains no code.
 
 mod builtin;
 mod place;
@@ -17,83 +17,83 @@ pub use place::{Place, Values};
 pub use probe::Probe;
 pub use read::{Names, Read, What};
 
-/// How much a rule that matches nothing is missed.
+/// The consequence if a rule matches nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Need {
-    /// Its absence is an error.
+    /// An error.
     Required,
-    /// Its absence is a warning.
+    /// A warning.
     Expected,
-    /// Its absence is nothing.
+    /// No message.
     Optional,
 }
 
-/// Files taken out of the root.
+/// Files of the root to pack.
 #[derive(Clone, Debug)]
 pub struct Take {
-    /// Why they are wanted.
+    /// The reason, for reports.
     pub why: String,
-    /// Every one of these that matches is taken.
+    /// Patterns; all matches are packed.
     pub paths: Vec<Place>,
-    /// Of these only the first that matches: the places of different distributions.
+    /// Patterns; only the matches of the first one that has any. For different paths on different distributions.
     pub first: Vec<Place>,
-    /// What is left out of the matches.
+    /// Matches to leave out.
     pub exclude: Vec<Place>,
-    /// Whether ELF files among the matches get their own closure.
+    /// True if the dependencies of matching ELF files are packed too.
     pub elf: bool,
-    /// Only for a process of a glibc before this release, `(2, N)`.
+    /// If set, the rule applies only to processes of a glibc before this release, `(2, N)`.
     pub glibc_before: Option<(u32, u32)>,
-    /// Whether only symbolic links count: what is a directory here is not taken whole.
+    /// True if only symlinks match. Real directories are not packed with their contents.
     pub links_only: bool,
-    /// How much an empty result is missed.
+    /// The consequence if nothing matches.
     pub need: Need,
 }
 
-/// A sign in the closure that a profile is needed. What is set must all be so.
+/// A trigger: a condition on the closure that shows that a profile is needed. All fields that are set must match.
 #[derive(Clone, Debug, Default)]
 pub struct Clue {
-    /// An object of the process has this SONAME; a `*` at the end stands for any rest.
+    /// An object of the process has this SONAME; `*` at the end matches any suffix.
     pub soname: Option<String>,
-    /// Whether the SONAME also counts of what plug-ins load: those that came with the package of the entry, or that it
+    /// True if `soname` also matches objects loaded by plug-ins of the entry's package, or by libraries that the entry
     /// opens by name.
     pub plug_ins: bool,
-    /// One of these is imported.
+    /// One of these symbols is imported.
     pub imports: Vec<String>,
-    /// One of these stands in the bytes of the entry.
+    /// The entry, or a program that it starts, contains one of these strings.
     pub strings: Vec<String>,
-    /// The entry says that it was built with one of these Go modules or crates.
+    /// The build information of such a program lists one of these Go modules or crates.
     pub modules: Vec<String>,
     /// The environment of the image has this variable.
     pub env: Option<String>,
-    /// The root has a path that this pattern names.
+    /// The root has a path that matches this pattern.
     pub path: Option<RootGlob>,
-    /// The root's database has this package.
+    /// The root's package database has this package.
     pub package: Option<String>,
-    /// A script of the entry is read by a program of this name; a `*` at the end stands for any rest.
+    /// The entry is a script whose interpreter has this name; `*` at the end matches any suffix.
     pub interpreter: Option<String>,
     /// The entry is of this kind.
     pub entry: Option<EntryKind>,
-    /// Whose imports count: those of every object, or of the entry alone. What any library may import costs too much to
-    /// be packed for each.
+    /// True if `imports` matches imports of any loaded object. Otherwise only those of the entry count, because
+    /// libraries import many symbols that the program never uses.
     pub anywhere: bool,
-    /// All of these must be so.
+    /// All of these must match.
     pub all: Vec<Clue>,
-    /// One of these must be so.
+    /// One of these must match.
     pub any: Vec<Clue>,
-    /// None of these may be so.
+    /// None of these may match.
     pub not: Vec<Clue>,
 }
 
 impl Clue {
-    /// All texts that it asks for, those of the clues in it too.
+    /// All `strings` of this trigger and of nested ones.
     pub fn texts(&self) -> Vec<&str> {
         let inner = self.all.iter().chain(&self.any).chain(&self.not).flat_map(Self::texts);
         self.strings.iter().map(String::as_str).chain(inner).collect()
     }
 }
 
-/// Whether a name is what a profile names; a `*` at its end stands for any rest.
+/// True if the name matches; `*` at the end of `wanted` matches any suffix.
 pub fn fits(wanted: &str, name: &[u8]) -> bool {
     match wanted.strip_suffix('*') {
         Some(start) => name.starts_with(start.as_bytes()),
@@ -124,69 +124,69 @@ impl std::fmt::Display for Clue {
     }
 }
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EntryKind {
-    /// It starts with `#!`.
+    /// A script with a `#!` line.
     Script,
-    /// A program that a loader starts.
+    /// A dynamically linked program.
     Dynamic,
-    /// A program that needs no loader.
+    /// A statically linked program.
     Static,
 }
 
-/// A small root, and what the profile makes of it: its own test.
+/// A test of the profile: a small root and the expected result.
 #[derive(Clone, Debug)]
 pub struct Example {
-    /// Files that the root has.
+    /// Files in the root.
     pub root: Vec<crate::path::RootPath>,
-    /// More of them, with what they hold.
+    /// More files, with their contents.
     pub files: Vec<(crate::path::RootPath, String)>,
     /// Paths that must be in the image.
     pub packs: Vec<crate::path::RootPath>,
-    /// Paths that must not.
+    /// Paths that must not be in the image.
     pub leaves: Vec<crate::path::RootPath>,
 }
 
-/// A library that is opened by name, in the process of whoever showed the clue.
+/// A library that is opened by name, in the process that matched the trigger.
 #[derive(Clone, Debug)]
 pub struct Open {
-    /// The names, the best first.
+    /// The names, in order of preference.
     pub sonames: Vec<String>,
-    /// Why.
+    /// The reason, for reports.
     pub why: String,
 }
 
-/// A file that is made rather than copied.
+/// A generated file.
 #[derive(Clone, Debug)]
 pub struct Make {
-    /// Where it goes.
+    /// Its path in the image.
     pub path: crate::path::RootPath,
-    /// Why it is wanted.
+    /// The reason, for reports.
     pub why: String,
     /// Its permission bits.
     pub mode: u32,
-    /// What it holds.
+    /// Its content.
     pub content: MakeContent,
 }
 
-/// What a made file holds.
+/// The content of a generated file.
 #[derive(Clone, Debug)]
 pub enum MakeContent {
     /// This text.
     Text(String),
-    /// The root's own lines of this file, and these if no line has their name: for `/etc/passwd` and `/etc/group`,
+    /// The lines of the root's file, plus those of these lines whose name it lacks. For `/etc/passwd` and `/etc/group`,
     /// whose lines start with a name and a colon.
     Accounts(Vec<String>),
 }
 
-/// A directory that the image has in any case.
+/// A directory to create.
 #[derive(Clone, Debug)]
 pub struct MakeDir {
-    /// Where it is.
+    /// Its path in the image.
     pub path: crate::path::RootPath,
-    /// Why it is wanted.
+    /// The reason, for reports.
     pub why: String,
     /// Its permission bits.
     pub mode: u32,
@@ -194,79 +194,80 @@ pub struct MakeDir {
     pub owner: (u32, u32),
 }
 
-/// A profile, validated whole.
+/// A validated profile.
 #[derive(Clone, Debug)]
 pub struct Profile {
     /// Its name.
     pub name: String,
-    /// What it is for, in one line.
+    /// Its purpose, in one line.
     pub summary: String,
-    /// Applied without being asked for.
+    /// True if it is always applied.
     pub default: bool,
-    /// Profiles that come with it.
+    /// Profiles that are applied together with it.
     pub extends: Vec<String>,
-    /// Signs by which it is applied without being asked for; one is enough.
+    /// Triggers; the profile is applied automatically if one of them matches.
     pub when: Vec<Clue>,
-    /// What is found out from programs and libraries.
+    /// Values to extract from programs and libraries.
     pub probe: Vec<Probe>,
-    /// Files out of the root.
+    /// Files of the root to pack.
     pub take: Vec<Take>,
-    /// Configuration that is read.
+    /// Configuration files to read.
     pub read: Vec<Read>,
-    /// Libraries opened.
+    /// Libraries that are opened by name.
     pub open: Vec<Open>,
-    /// Files made.
+    /// Files to generate.
     pub make: Vec<Make>,
-    /// Directories made.
+    /// Directories to create.
     pub dir: Vec<MakeDir>,
-    /// Environment of the image, where the user gives no other value.
+    /// Environment variables of the image; the user's values take precedence.
     pub env: std::collections::BTreeMap<String, String>,
     /// Its own tests.
     pub example: Vec<Example>,
-    /// The text it was read from.
+    /// Its source text.
     pub text: String,
 }
 
 impl Profile {
-    /// Reads a profile from its text; `origin` names it in messages.
+    /// Parses a profile; `origin` names it in messages.
     ///
     /// # Errors
-    /// `bad-profile`, with the line and, for an unknown key, the nearest known one.
+    /// `bad-profile`, with the line and, for an unknown key, the most similar known key.
     pub fn parse(text: &str, origin: &str) -> Result<Self, Error> {
         schema::parse(text, origin)
     }
 
-    /// A compiled-in profile by its name.
+    /// A built-in profile by its name.
     ///
     /// # Errors
-    /// `unknown-profile` with the nearest name.
+    /// `unknown-profile`, with the most similar name.
     pub fn builtin(name: &str) -> Result<Self, Error> {
         let Some((_, text)) = BUILTIN.iter().find(|(known, _)| *known == name) else {
             let names = BUILTIN.iter().map(|(known, _)| *known);
             let nearest = nearest(name, names).map_or(String::new(), |near| format!("; did you mean {near}?"));
-            return Err(Error::new("unknown-profile", format!("there is no profile {name}{nearest}"))
-                .help("slimroot profiles list prints the names; a file is given by a path with a slash or .toml"));
+            return Err(Error::new("unknown-profile", format!("there is no profile {name}{nearest}")).help(
+                "slimroot profiles list prints the names; the path of a file must contain a slash or end in .toml",
+            ));
         };
         Self::parse(text, &format!("profiles/{name}.toml"))
     }
 
-    /// Every pattern of files that the profile may take, as its probes' defaults have it.
+    /// All patterns of files that the profile may pack, with the default values of its probes.
     pub fn places(&self) -> impl Iterator<Item = &RootGlob> {
         let taken = self.take.iter().flat_map(|take| take.first.iter().chain(&take.paths));
         let read = self.read.iter().flat_map(|read| read.files.iter().chain(&read.otherwise));
         taken.chain(read).flat_map(Place::globs)
     }
 
-    /// The compiled-in profiles, by name.
+    /// The built-in profiles, by name.
     ///
     /// # Errors
-    /// `bad-profile` if one of them is wrong, which the tests exclude.
+    /// `bad-profile` if one of them is invalid, which tests rule out.
     pub fn builtins() -> Result<Vec<Self>, Error> {
         BUILTIN.iter().map(|(name, _)| Self::builtin(name)).collect()
     }
 }
 
-/// The known word nearest to one that was written, if it is near enough to be a slip.
+/// The known word most similar to a misspelt one, if it is similar enough.
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     const NEAR: f64 = 0.6;
     known
@@ -276,7 +277,7 @@ pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&
         .map(|(_, candidate)| candidate)
 }
 
-/// What TOML says of a text, as a sentence with the line and, for an unknown key, the nearest known one.
+/// A TOML error as a sentence with the line and, for an unknown key, the most similar known key.
 pub fn toml_complaint(text: &str, error: &toml::de::Error) -> String {
     let span = error.span().unwrap_or(0..0);
     let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
@@ -291,7 +292,7 @@ pub fn toml_complaint(text: &str, error: &toml::de::Error) -> String {
         }
         None if message == "invalid type: map, expected a sequence" => {
             format!(
-                "line {line}: a list of tables is wanted here: [[name]] at the top, name = [{{ … }}] inside a table"
+                "line {line}: expected a list of tables: [[name]] at the top level, name = [{{ … }}] inside a table"
             )
         }
         None => format!("line {line}: {message}"),

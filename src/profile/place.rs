@@ -1,51 +1,51 @@
-//! Patterns of paths with holes: `{name}` stands for what a probe or a configuration says.
+//! Patterns of paths with placeholders: `{name}` stands for a value from a probe or a configuration file.
 
 use std::collections::BTreeMap;
 
 use crate::root::RootGlob;
 
-/// Paths that one pattern may become.
+/// Limit for the patterns that one pattern with placeholders expands to.
 const MAX_FILLED: usize = 64;
 
-/// What stands for each name in braces.
+/// The values of each placeholder.
 pub type Values = BTreeMap<String, Vec<String>>;
 
-/// A pattern of paths in the root that may have holes.
+/// A pattern of paths in the root, possibly with placeholders.
 #[derive(Clone, Debug)]
 pub struct Place {
     text: String,
-    /// What it names where every probe gives its defaults.
+    /// The pattern with the default values of all probes.
     globs: Vec<RootGlob>,
 }
 
 impl Place {
-    /// Stands for the directory of the file that names something.
+    /// Stands for the directory of the configuration file with the statement.
     pub const NAMING: &str = "/.";
 
-    /// Reads a pattern; `defaults` has every name that may stand in braces.
+    /// Parses a pattern; `defaults` has all known placeholders.
     ///
     /// # Errors
-    /// A sentence, for a pattern that is none or a name that nothing gives.
+    /// A message, for an invalid pattern or an unknown placeholder.
     pub(super) fn new(text: &str, defaults: &Values) -> Result<Self, String> {
         if let Some(unknown) = holes(text).find(|name| !defaults.contains_key(*name)) {
-            return Err(format!("no probe of this profile is called {unknown}, which {text} needs"));
+            return Err(format!("{text} uses {unknown}, but no probe of this profile has that name"));
         }
         let filled = fill(text, defaults).into_iter();
         let globs = filled.map(|path| RootGlob::new(&path).map_err(|error| error.says)).collect::<Result<_, _>>()?;
         Ok(Self { text: text.to_owned(), globs })
     }
 
-    /// As written.
+    /// The pattern as written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// What it names where every probe gives its defaults.
+    /// The pattern with the default values of all probes.
     pub fn globs(&self) -> &[RootGlob] {
         &self.globs
     }
 
-    /// What it names with these values; one that makes no pattern of a path names nothing.
+    /// The pattern with these values; results that are not valid patterns are dropped.
     pub fn filled(&self, values: &Values) -> Vec<RootGlob> {
         if holes(&self.text).next().is_none() {
             return self.globs.clone();
@@ -54,12 +54,12 @@ impl Place {
     }
 }
 
-/// The names in braces.
+/// The names of the placeholders.
 fn holes(text: &str) -> impl Iterator<Item = &str> {
     text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0))
 }
 
-/// A text with each value in its holes.
+/// The text with its placeholders replaced, once for each combination of values.
 fn fill(text: &str, values: &Values) -> Vec<String> {
     let mut filled = vec![String::new()];
     for (index, part) in text.split('{').enumerate() {

@@ -1,32 +1,32 @@
-//! Probes: what is compiled into a program or a library tells where it looks, on every distribution and under every
-//! prefix. A table of distributions is what stands in for it where nothing is found.
+//! Probes read paths that are compiled into programs and libraries. This works on all distributions and with any
+//! prefix; a list of defaults is the fallback.
 
-/// Longest text that a probe takes.
+/// Maximal length of a value.
 const MAX_VALUE: usize = 1024;
-/// Different values of one probe.
+/// Maximal number of different values of one probe.
 const MAX_VALUES: usize = 16;
-/// Places in an object at which a pattern is tried.
+/// Maximal number of positions in an object at which a pattern is tried.
 const MAX_TRIED: usize = 4096;
-/// Where the value stands in a pattern.
+/// The placeholder for the value in a pattern.
 pub(super) const HOLE: &str = "{}";
 
-/// A text to be found in the bytes of objects.
+/// A string to find in objects.
 #[derive(Clone, Debug)]
 pub struct Probe {
-    /// The name that stands in braces in paths.
+    /// The name of the placeholder in paths.
     pub name: String,
-    /// The SONAME of the objects that are looked at; a `*` at the end stands for any rest. `None`: the programs.
+    /// The SONAME of the objects to search; `*` at the end matches any suffix. `None`: the programs.
     pub soname: Option<String>,
-    /// What stands before the value; empty: the value starts where the text does.
+    /// The text before the value; if empty, the value starts at the start of the string.
     pub before: String,
-    /// What stands after it; empty: the value ends where the text does.
+    /// The text after the value; if empty, the value ends at the end of the string.
     pub after: String,
-    /// What counts where nothing is found.
+    /// The fallback if no value is found.
     pub default: Vec<String>,
 }
 
 impl Probe {
-    /// The values that a piece of an object holds: paths, lists of them taken apart. Linear in the piece.
+    /// The values in a piece of an object. Lists separated by colons are split. Linear in the length of the piece.
     pub fn values(&self, piece: &[u8]) -> Vec<String> {
         let is_led = !self.before.is_empty();
         let anchor = if is_led { self.before.as_bytes() } else { self.after.as_bytes() };
@@ -34,7 +34,7 @@ impl Probe {
         for at in memchr::memmem::find_iter(piece, anchor).take(MAX_TRIED) {
             let text = if is_led { self.led(piece, at + anchor.len()) } else { trailing(piece, at, anchor.len()) };
             let text = String::from_utf8_lossy(text.unwrap_or_default()).into_owned();
-            // Of a list that has no lead each part has the rest.
+            // Without a text before the value, each part of a list must have the suffix.
             let rest = if is_led { "" } else { &self.after };
             for one in text.split(':').filter_map(|one| one.strip_suffix(rest)).filter(|one| is_plain(one)) {
                 if found.len() < MAX_VALUES && !found.iter().any(|known| known == one) {
@@ -45,7 +45,7 @@ impl Probe {
         found
     }
 
-    /// The value from `start` on, up to what stands after it or to the end of the text.
+    /// The value from `start` up to the text after it, or up to the end of the string.
     fn led<'a>(&self, piece: &'a [u8], start: usize) -> Option<&'a [u8]> {
         let rest = &piece[start..piece.len().min(start + MAX_VALUE)];
         let end = rest.iter().position(|b| !is_part(*b)).unwrap_or(rest.len());
@@ -57,7 +57,7 @@ impl Probe {
     }
 }
 
-/// The text that ends with what was found at `at`.
+/// The string that ends with the match at `at`.
 fn trailing(piece: &[u8], at: usize, length: usize) -> Option<&[u8]> {
     if piece.get(at + length).is_some_and(|b| is_part(*b) && *b != b':') {
         return None;
@@ -67,12 +67,12 @@ fn trailing(piece: &[u8], at: usize, length: usize) -> Option<&[u8]> {
     Some(&piece[at - before.len() + start..at + length])
 }
 
-/// Whether a byte may stand in a value.
+/// True if a value may contain the byte.
 fn is_part(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'') || byte >= 0x80
 }
 
-/// Whether a value may stand in a pattern of a path.
+/// True if the value has no special characters and can be used in a pattern.
 fn is_plain(value: &str) -> bool {
     !value.is_empty()
         && !value.contains(['*', '?', '[', '{', '}', '%', '\u{fffd}'])

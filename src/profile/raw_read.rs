@@ -1,4 +1,4 @@
-//! The TOML of probes and of what is read, and their one way to valid ones.
+//! The TOML form of probes and `[[read]]` tables, and their validation.
 
 use serde::Deserialize;
 
@@ -6,9 +6,9 @@ use super::probe::HOLE;
 use super::{Names, Need, Place, Probe, Read, Values, What};
 use crate::config::Grammar;
 
-/// Shortest text that a probe can be found by.
+/// Minimal length of the fixed text in the pattern of a probe.
 const MIN_ANCHOR: usize = 4;
-/// The directory of the file that reading started with.
+/// The placeholder for the directory of the main configuration file.
 pub(super) const MAIN: &str = "main";
 
 #[derive(Deserialize)]
@@ -73,21 +73,25 @@ pub(super) fn probes(raw: Vec<RawProbe>) -> Result<Vec<Probe>, String> {
         let RawProbe { name, soname, pattern, default } = raw;
         let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         if name.is_empty() || name == MAIN || !name.bytes().all(is_name) {
-            return Err(format!("a probe cannot be called {name:?}: small letters, digits and dashes, and not {MAIN}"));
+            return Err(format!(
+                "the name of a probe has only lower-case letters, digits and dashes, and is not {MAIN}: {name:?}"
+            ));
         }
         let Some((before, after)) = pattern.split_once(HOLE) else {
-            return Err(format!("the pattern of the probe {name} has no {HOLE}, which stands for the value"));
+            return Err(format!("the pattern of the probe {name} has no {HOLE} for the value"));
         };
         let anchor = if before.is_empty() { after } else { before };
         if anchor.len() < MIN_ANCHOR || after.contains(HOLE) {
-            return Err(format!("the pattern of the probe {name} needs one {HOLE} and {MIN_ANCHOR} letters beside it"));
+            return Err(format!(
+                "the pattern of the probe {name} needs one {HOLE} and at least {MIN_ANCHOR} other characters"
+            ));
         }
         Ok(Probe { name, soname, before: before.to_owned(), after: after.to_owned(), default })
     };
     raw.into_iter().map(valid).collect()
 }
 
-/// Every name that may stand in braces, with its defaults; variables of the environment have none.
+/// All placeholders with their defaults; environment variables have none.
 pub(super) fn defaults(probes: &[Probe], reads: &[RawRead], texts: &[&str]) -> Values {
     let mut values = Values::from([(MAIN.to_owned(), Vec::new())]);
     let sets = reads.iter().flat_map(|read| &read.names).filter_map(|names| value_name(&names.what));
@@ -103,7 +107,7 @@ pub(super) fn defaults(probes: &[Probe], reads: &[RawRead], texts: &[&str]) -> V
 }
 
 impl RawRead {
-    /// Every text that may have names in braces.
+    /// All fields that may contain placeholders.
     pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
         let bases = self.names.iter().flat_map(|names| &names.bases);
         self.files.iter().chain(&self.otherwise).chain(bases).map(String::as_str)
@@ -137,7 +141,7 @@ impl RawNames {
                 }
             },
         };
-        // A dot is the directory of the naming file.
+        // A dot stands for the directory of the file with the statement.
         let base = |text: &String| Place::new(if text == "." { Place::NAMING } else { text }, defaults);
         let bases = self.bases.iter().map(base).collect::<Result<_, _>>()?;
         let Self { directives, with, attribute, word, after, paths, until, keys, suffix, except, need, .. } = self;

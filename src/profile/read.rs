@@ -1,61 +1,63 @@
-//! What a profile reads: configuration files, and which of their statements name other files.
+//! Configuration files that a profile reads, and their statements that refer to other files.
 
 use super::{Need, Place};
 use crate::config::{Grammar, Statement};
 
-/// Configuration that is read for what it names.
+/// Configuration files that are read for references to other files.
 #[derive(Clone, Debug)]
 pub struct Read {
-    /// Why what it names is wanted.
+    /// The reason, for reports.
     pub why: String,
-    /// How the files are written.
+    /// The grammar of the files.
     pub grammar: Grammar,
-    /// Where reading starts; every file that matches.
+    /// The main configuration files; all matches are read.
     pub files: Vec<Place>,
-    /// Options of the command after which another file is named, which is read instead.
+    /// Command-line options whose argument is another configuration file, which is read instead.
     pub arguments: Vec<String>,
-    /// Of a directory in `files` only those are read that an object names which imports one of these; empty: all are.
+    /// If not empty: in the directories of `files`, only files are read whose name occurs in an object that imports one
+    /// of these symbols.
     pub named_by: Vec<String>,
-    /// Those that are read besides.
+    /// File names that are read in addition to those of `named_by`.
     pub always: Vec<String>,
-    /// Which statements name what; of the rules that fit a statement the first counts.
+    /// Rules for the statements that refer to files; the first matching rule applies.
     pub names: Vec<Names>,
-    /// Taken, with what ELF files need, where the configuration is not there or cannot be read whole.
+    /// Files to pack, with ELF dependencies, if there is no configuration or it cannot be read completely.
     pub otherwise: Vec<Place>,
 }
 
-/// One kind of statement, and what it names.
+/// A rule for one kind of statement.
 #[derive(Clone, Debug)]
 pub struct Names {
-    /// The directives, whatever their case; `*` is every one, besides the first rule that names it.
+    /// The directives, ignoring case. `*` matches all directives, in addition to the first specific rule.
     pub directives: Vec<String>,
-    /// An attribute that the statement must have, as `name=value`.
+    /// An attribute that the statement must have, in the form `name=value`.
     pub with: Option<String>,
-    /// The name is the value of this attribute, not a word.
+    /// If set, the name is the value of this attribute instead of an argument.
     pub attribute: Option<String>,
-    /// Which word, from 1; 0 is each of them.
+    /// The number of the argument with the name, from 1; 0 means all.
     pub word: usize,
-    /// Only words that follow one of these.
+    /// If not empty, only arguments after one of these words.
     pub after: Vec<String>,
-    /// The names are the absolute paths of regular files that stand in the words, in brackets too.
+    /// True if the names are the absolute paths of regular files in the arguments, also in brackets.
     pub paths: bool,
-    /// The name ends before this.
+    /// The name ends before this text.
     pub until: Option<String>,
-    /// Whether the names are the keys of the section that the word names.
+    /// True if the argument is a section whose keys are the names.
     pub keys: bool,
-    /// What is named.
+    /// The kind of thing that the name refers to.
     pub what: What,
-    /// Directories that a relative name counts from, the first that has it; `.` is that of the naming file.
+    /// Base directories of relative names; the first that contains the name applies. `.` is the directory of the file
+    /// with the statement.
     pub bases: Vec<Place>,
-    /// What is added to a name that does not end in it.
+    /// A suffix to add to names that lack it.
     pub suffix: String,
-    /// Names that are no files.
+    /// Names that do not refer to files.
     pub except: Vec<String>,
-    /// How much a named file is missed that is not there.
+    /// The consequence if the file does not exist.
     pub need: Need,
 }
 
-/// What a statement names.
+/// The kind of thing that a statement refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
     /// More configuration of the same grammar: a file, a pattern, or a directory of files.
@@ -64,20 +66,20 @@ pub enum What {
     Module,
     /// A file or directory that is read.
     File,
-    /// A directory that is written to, or a file in it: the directory, without what lies in it.
+    /// A directory that the program writes to, or a file in one: the directory is created without its contents.
     Dir,
-    /// A command line: its programs are told if they are in the root, not taken.
+    /// A command line: its programs are reported if the root has them, but not packed.
     Command,
-    /// A file or directory of the user's, or a key: told, not taken.
+    /// A file or directory of the user, or a key: reported, but not packed.
     Told,
-    /// A value that stands in braces in paths.
+    /// A value for a placeholder in paths.
     Value(String),
-    /// A variable and its value: `${name}` in other words.
+    /// The definition of a variable, used as `${name}` in other statements.
     Variable,
 }
 
 impl Read {
-    /// The rules that a statement falls under: the first that has its directive, and those for every one.
+    /// The rules that apply to a statement: the first with its directive, and those for all directives.
     pub fn rules(&self, statement: &Statement) -> impl Iterator<Item = &Names> {
         let has = move |names: &&Names| names.with.as_ref().is_none_or(|with| statement.attributes.contains(with));
         let is_own = |directive: &String| directive.eq_ignore_ascii_case(&statement.name);
@@ -87,7 +89,7 @@ impl Read {
 }
 
 impl Names {
-    /// Every directive.
+    /// Matches all directives.
     pub const ALL: &str = "*";
 
     fn is_for_all(&self) -> bool {

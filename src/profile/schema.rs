@@ -1,4 +1,4 @@
-//! The TOML of a profile as it is written, and its one way to a valid [`Profile`].
+//! The TOML form of a profile, and its validation into a [`Profile`].
 
 use serde::Deserialize;
 
@@ -10,9 +10,9 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::RootGlob;
 
-/// The version of this schema.
+/// The version of the schema.
 const FORMAT: u32 = 1;
-/// Tables in tables of a `when`.
+/// Maximal nesting of tables in a `when`.
 const MAX_NESTED: usize = 8;
 
 #[derive(Deserialize)]
@@ -143,17 +143,18 @@ struct RawDir {
 pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
     let bad = |why: String| {
         Error::new("bad-profile", format!("{origin}: {why}"))
-            .help("slimroot profiles show base prints a complete profile; profiles/README.md has the vocabulary")
+            .help("slimroot profiles show base prints a complete profile; profiles/README.md describes all keys")
     };
     let raw: RawProfile = toml::from_str(text).map_err(|error| bad(toml_complaint(text, &error)))?;
     if raw.format != FORMAT {
-        return Err(bad(format!("format = {} is not known, this slimroot reads {FORMAT}", raw.format)));
+        return Err(bad(format!("format = {} is not supported, this version of slimroot reads {FORMAT}", raw.format)));
     }
-    let path = |text: &str| RootPath::new(text).ok_or_else(|| bad(format!("{text} is no absolute path without `..`")));
+    let path =
+        |text: &str| RootPath::new(text).ok_or_else(|| bad(format!("{text} is not an absolute path without `..`")));
     let mode = |text: &str| {
         let digits = text.strip_prefix('0').filter(|digits| digits.len() <= 4);
         let value = digits.and_then(|digits| u32::from_str_radix(digits, 8).ok());
-        value.ok_or_else(|| bad(format!("mode {text} is not octal like 0644")))
+        value.ok_or_else(|| bad(format!("mode {text} is not an octal number with a leading 0, such as 0644")))
     };
     let mut profile = Profile {
         name: raw.name,
@@ -226,19 +227,19 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
     Ok(profile)
 }
 
-/// One sign, with those nested in it.
+/// One trigger with its nested ones.
 fn clue(raw: RawClue, depth: usize) -> Result<Clue, String> {
     if depth > MAX_NESTED {
-        return Err(format!("a when nests more than {MAX_NESTED} deep"));
+        return Err(format!("a when is nested more than {MAX_NESTED} deep"));
     }
     let RawClue { soname, plug_ins, imports, strings, modules, env, path, package, interpreter, .. } = raw;
     let (entry, anywhere, all, any, not) = (raw.entry, raw.anywhere, raw.all, raw.any, raw.not);
     let path = path.map(|text| RootGlob::new(&text).map_err(|error| error.says)).transpose()?;
     if anywhere && imports.is_empty() {
-        return Err("anywhere says whose imports count: it stands in the table that has them".to_owned());
+        return Err("anywhere must be in the same table as imports".to_owned());
     }
     if plug_ins && soname.is_none() {
-        return Err("plug-ins says whose soname counts: it stands in the table that has it".to_owned());
+        return Err("plug-ins must be in the same table as soname".to_owned());
     }
     let nested = |clues: Vec<RawClue>| clues.into_iter().map(|raw| clue(raw, depth + 1)).collect::<Result<Vec<_>, _>>();
     let (all, any, not) = (nested(all)?, nested(any)?, nested(not)?);
@@ -247,16 +248,16 @@ fn clue(raw: RawClue, depth: usize) -> Result<Clue, String> {
     if depth == 0 && !clue.shows_something() {
         let says =
             "soname, imports, strings, modules, env, path, package, interpreter or entry, itself or in its all or any";
-        return Err(format!("a when needs {says}: what is only `not` so is so of nearly everything"));
+        return Err(format!("a when needs {says}: `not` alone matches nearly everything"));
     }
     if depth > 0 && !clue.shows_something() && clue.not.is_empty() {
-        return Err("a table in all, any or not says nothing".to_owned());
+        return Err("a table in all, any or not is empty".to_owned());
     }
     Ok(clue)
 }
 
 impl Clue {
-    /// Whether it needs something to be there.
+    /// True if it has a positive condition, not only `not`.
     fn shows_something(&self) -> bool {
         let has_text = self.soname.is_some() || self.env.is_some() || self.package.is_some();
         let is_of_program = self.interpreter.is_some() || self.entry.is_some() || self.path.is_some();
@@ -269,7 +270,7 @@ impl Clue {
     }
 }
 
-/// `2.N` of a C library.
+/// Parses a release of glibc, `2.N`.
 fn release(text: &str) -> Result<(u32, u32), String> {
     let numbers = text.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
     numbers.ok_or_else(|| format!("glibc-before {text} is not a release such as 2.34"))
@@ -292,10 +293,10 @@ mod tests {
             "t.toml: line 6: unknown key path; did you mean paths?"
         );
         assert!(complaint("[[take]]\nwhy = \"x\"\n").contains("either paths or first"));
-        assert!(complaint("[[dir]]\npath = \"/t\"\nwhy = \"x\"\nmode = \"1777\"\n").contains("not octal"));
+        assert!(complaint("[[dir]]\npath = \"/t\"\nwhy = \"x\"\nmode = \"1777\"\n").contains("not an octal number"));
         assert!(complaint("[[take]]\nwhy = \"x\"\npaths = [\"etc/*\"]\n").contains("not an absolute path"));
         assert!(complaint("[[take]]\nwhy = \"x\"\npaths = [\"{etc}/*\"]\n").contains("no probe of this profile"));
-        assert!(complaint("[[probe]]\nname = \"x\"\npattern = \"{}\"\n").contains("4 letters"));
+        assert!(complaint("[[probe]]\nname = \"x\"\npattern = \"{}\"\n").contains("at least 4"));
         let read = "[[read]]\nwhy = \"x\"\ngrammar = \"lines\"\nfiles = [\"/a\"]\n";
         let named = complaint(&format!("{read}names = [{{ directives = [\"a\"], what = \"b\" }}]\n"));
         assert!(named.contains("is not config, module"), "{named}");
@@ -311,9 +312,9 @@ mod tests {
         assert!(when("not = [{ env = \"A\" }]").contains("nearly everything"));
         assert!(when("any = [{ env = \"A\" }, { not = [{ env = \"B\" }] }]").contains("nearly everything"));
         assert!(when("all = { env = \"A\" }").contains("name = [{ … }]"));
-        assert!(when("all = [{}]\nenv = \"A\"").contains("says nothing"));
+        assert!(when("all = [{}]\nenv = \"A\"").contains("is empty"));
         assert!(when("env = \"A\"\nany = [{ sonam = \"x\" }]").contains("did you mean soname?"));
-        assert!(when("anywhere = true\nall = [{ imports = [\"a\"] }]").contains("stands in the table"));
+        assert!(when("anywhere = true\nall = [{ imports = [\"a\"] }]").contains("in the same table"));
         let deep = (0..10).fold("{ env = \"A\" }".to_owned(), |inner, _| format!("{{ all = [{inner}] }}"));
         assert!(when(&format!("env = \"A\"\nall = [{deep}]")).contains("more than 8 deep"));
     }

@@ -1,4 +1,4 @@
-//! DER, as far as certificates and key stores need it (X.690, section 8): one value after the other, and values made.
+//! Reading and writing the part of DER (X.690, section 8) that certificates and key stores need.
 
 pub(super) const INTEGER: u8 = 0x02;
 pub(super) const OCTETS: u8 = 0x04;
@@ -16,7 +16,7 @@ pub(super) const SEQUENCE: u8 = 0x30;
 pub(super) const SET: u8 = 0x31;
 pub(super) const CONTEXT_0: u8 = 0xa0;
 
-/// A value: its tag, its content, and all of its bytes.
+/// A value: its tag, its content, and its complete encoding.
 #[derive(Clone, Copy)]
 pub(super) struct Value<'d> {
     pub(super) tag: u8,
@@ -24,7 +24,7 @@ pub(super) struct Value<'d> {
     pub(super) whole: &'d [u8],
 }
 
-/// The first value of some bytes, and what stands behind it.
+/// The first value, and the bytes after it.
 pub(super) fn first(bytes: &[u8]) -> Option<(Value<'_>, &[u8])> {
     let (&tag, rest) = bytes.split_first()?;
     let (&short, rest) = rest.split_first()?;
@@ -32,7 +32,7 @@ pub(super) fn first(bytes: &[u8]) -> Option<(Value<'_>, &[u8])> {
         length @ 0..0x80 => (length, rest),
         long => {
             let (digits, rest) = rest.split_at_checked(long & 0x7f)?;
-            // Longer files are not read.
+            // Lengths of more than four bytes do not occur: such files are not read.
             if digits.is_empty() || digits.len() > 4 {
                 return None;
             }
@@ -44,7 +44,7 @@ pub(super) fn first(bytes: &[u8]) -> Option<(Value<'_>, &[u8])> {
     Some((Value { tag, content, whole }, rest))
 }
 
-/// The values that follow each other; `None` if something else stands among them.
+/// A sequence of values; `None` if the bytes contain anything else.
 pub(super) fn all(mut bytes: &[u8]) -> Option<Vec<Value<'_>>> {
     let mut found = Vec::new();
     while !bytes.is_empty() {
@@ -55,7 +55,7 @@ pub(super) fn all(mut bytes: &[u8]) -> Option<Vec<Value<'_>>> {
     Some(found)
 }
 
-/// A value of this content.
+/// Encodes a value.
 pub(super) fn make(tag: u8, content: &[u8]) -> Vec<u8> {
     let mut made = vec![tag];
     match u8::try_from(content.len()) {

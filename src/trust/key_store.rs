@@ -1,5 +1,5 @@
-//! Key stores of Java: JKS (sun.security.provider.JavaKeyStore) and PKCS #12 (RFC 7292) without a password, as OpenJDK 18 and
-//! later bring it.
+//! Java key stores: JKS (sun.security.provider.JavaKeyStore), and PKCS #12 (RFC 7292) without a password, which OpenJDK
+//! 18 and later use.
 
 use sha1::{Digest, Sha1};
 
@@ -8,13 +8,14 @@ use super::{Authority, der};
 const MAGIC: &[u8] = &[0xfe, 0xed, 0xfe, 0xed];
 const COUNT: std::ops::Range<usize> = 8..12;
 const DIGEST: usize = 20;
-/// The kind of an entry that is a certificate.
+/// The type of a certificate entry.
 const TRUSTED: u32 = 2;
-/// The password of every key store of authorities, which guards nothing, and what JKS adds to it.
+/// The well-known default password of trust stores, and the salt that JKS adds to it.
 const PASSWORD: &str = "changeit";
 const SALT: &[u8] = b"Mighty Aphrodite";
 
-/// Object identifiers of PKCS #12: data, a bag that holds a certificate, X.509, a name, what it is trusted for, all.
+/// Object identifiers of PKCS #12: data, certificate bag, X.509 certificate, friendly name, trusted key usage, any
+/// usage.
 const DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 1];
 const CERTIFICATE_BAG: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 12, 10, 1, 3];
 const X509: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 22, 1];
@@ -22,7 +23,7 @@ const FRIENDLY_NAME: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 20];
 const TRUSTED_KEY_USAGE: &[u8] = &[0x60, 0x86, 0x48, 1, 0x86, 0xf9, 0x66, 0xad, 0xca, 0x7b, 1, 1];
 const ANY_USAGE: &[u8] = &[0x55, 0x1d, 0x25, 0];
 
-/// What a file is to Java.
+/// The format of a key store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyStore {
     /// JKS.
@@ -32,7 +33,7 @@ pub enum KeyStore {
 }
 
 impl KeyStore {
-    /// Which kind of key store begins like this.
+    /// Detects the format from the first bytes.
     pub fn of(bytes: &[u8]) -> Option<Self> {
         match bytes {
             _ if bytes.starts_with(MAGIC) => Some(Self::Jks),
@@ -42,7 +43,7 @@ impl KeyStore {
     }
 }
 
-/// A key store with more authorities; `None` if it is of neither kind, or its password is not the usual one.
+/// The key store with additional CA certificates; `None` if it has another format or another password.
 pub fn with_authorities(store: &[u8], authorities: &[Authority]) -> Option<Vec<u8>> {
     match KeyStore::of(store)? {
         KeyStore::Jks => jks(store, authorities),
@@ -88,7 +89,7 @@ fn signed(body: &[u8]) -> Vec<u8> {
 
 fn pkcs12(store: &[u8], authorities: &[Authority]) -> Option<Vec<u8>> {
     let (pfx, _) = der::first(store)?;
-    // A third field is a digest by a password.
+    // A third field would be a MAC with a password.
     let fields = der::all(pfx.content)?;
     let [version, info] = fields.as_slice() else { return None };
     let parts = der::all(info.content)?;
@@ -104,7 +105,7 @@ fn pkcs12(store: &[u8], authorities: &[Authority]) -> Option<Vec<u8>> {
     Some(der::make(der::SEQUENCE, &[version.whole, &data(&safes)].concat()))
 }
 
-/// Something as the content of a ContentInfo.
+/// Wraps the content in a ContentInfo.
 fn data(content: &[u8]) -> Vec<u8> {
     let held = der::make(der::CONTEXT_0, &der::make(der::OCTETS, content));
     der::make(der::SEQUENCE, &[der::make(der::OID, DATA), held].concat())

@@ -1,4 +1,4 @@
-//! Trust: certificates of authorities, and the forms in which libraries keep them. Signatures are nobody's business here.
+//! CA certificates, and the formats in which libraries store them. Signatures are not verified.
 
 mod der;
 mod key_store;
@@ -11,26 +11,26 @@ pub use pem::certificates;
 use crate::error::Error;
 use sha1::{Digest, Sha1};
 
-/// A certificate that shall be trusted.
+/// A certificate to trust.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority {
     /// The certificate in DER.
     pub der: Vec<u8>,
-    /// Who it is of, in words.
+    /// The readable name of its subject.
     pub subject: String,
-    /// The number by which OpenSSL looks for the file of a certificate (openssl-rehash(1)).
+    /// The subject hash by which OpenSSL finds the file of a certificate (openssl-rehash(1)).
     pub hash: u32,
-    /// Until when it is valid, in seconds since 1970.
+    /// The end of its validity, in seconds since 1970.
     pub until: i64,
 }
 
 impl Authority {
-    /// Reads one certificate (RFC 5280, section 4.1); `None` if it is none.
+    /// Parses one certificate (RFC 5280, section 4.1); `None` if it is not valid.
     pub fn parse(der: &[u8]) -> Option<Self> {
         let (certificate, _) = der::first(der)?;
         let (signed, _) = der::first(certificate.content).filter(|_| certificate.tag == der::SEQUENCE)?;
         let fields = der::all(signed.content)?;
-        // The version is not there in the oldest.
+        // Certificates of version 1 have no version field.
         let at = usize::from(fields.first()?.tag == der::CONTEXT_0);
         let (validity, subject) = (fields.get(at + 3)?, fields.get(at + 4)?);
         if fields.get(at)?.tag != der::INTEGER || subject.tag != der::SEQUENCE {
@@ -43,7 +43,7 @@ impl Authority {
         Some(Self { der: certificate.whole.to_vec(), subject, hash, until })
     }
 
-    /// The authorities of a PEM file that the user gives; `origin` is its name.
+    /// The CA certificates of a PEM file of the user; `origin` is its name.
     ///
     /// # Errors
     /// `bad-ca-file` for a file without certificates, one with a private key, or one with a damaged certificate.
@@ -51,15 +51,18 @@ impl Authority {
         let bad = |why: &str, help: &str| Err(Error::new("bad-ca-file", format!("--ca {origin}: {why}")).help(help));
         if pem::has_private_key(text) {
             return bad(
-                "it holds a private key, which must not come near an image",
-                "give the certificates alone: openssl x509 -in FILE -out ca.pem",
+                "it contains a private key, which must not be in an image",
+                "extract the certificate: openssl x509 -in FILE -out ca.pem",
             );
         }
         let found = pem::certificates(text);
         if found.is_empty() {
             return match Self::parse(text) {
-                Some(_) => bad("it is DER, not PEM", "openssl x509 -inform der -in FILE -out ca.pem"),
-                None => bad("it holds no certificate in PEM", "a line -----BEGIN CERTIFICATE----- begins one"),
+                Some(_) => bad("it is DER, not PEM", "convert it: openssl x509 -inform der -in FILE -out ca.pem"),
+                None => bad(
+                    "it contains no PEM certificate",
+                    "a certificate starts with the line -----BEGIN CERTIFICATE-----",
+                ),
             };
         }
         let read: Option<Vec<Self>> = found.iter().map(|der| der.as_deref().and_then(Self::parse)).collect();
@@ -69,7 +72,7 @@ impl Authority {
         }
     }
 
-    /// The certificate as text.
+    /// The certificate in PEM.
     pub fn pem(&self) -> String {
         pem::encode(&self.der)
     }

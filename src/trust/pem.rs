@@ -1,16 +1,16 @@
 //! PEM, the text form of certificates (RFC 7468).
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-/// Words after BEGIN of what holds a certificate; that of OpenSSL has what it is trusted for behind it.
+/// PEM labels of certificates. OpenSSL's TRUSTED CERTIFICATE has trust settings after the certificate.
 const LABELS: [&[u8]; 3] = [b"CERTIFICATE", b"TRUSTED CERTIFICATE", b"X509 CERTIFICATE"];
 const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
 const DASHES: &[u8] = b"-----";
 const PRIVATE: &[u8] = b"PRIVATE KEY";
-/// Characters in a line.
+/// Characters per line.
 const LINE: usize = 64;
 
-/// The certificates of a text in DER, in their order; `None` for one whose lines are no base64.
+/// The certificates in DER, in order; `None` for one that is not valid base64.
 pub fn certificates(text: &[u8]) -> Vec<Option<Vec<u8>>> {
     let mut found = Vec::new();
     let mut open: Option<Vec<u8>> = None;
@@ -26,7 +26,7 @@ pub fn certificates(text: &[u8]) -> Vec<Option<Vec<u8>>> {
     found
 }
 
-/// Whether a text holds the private half of a key.
+/// True if the text contains a private key.
 pub(super) fn has_private_key(text: &[u8]) -> bool {
     let labels = text.split(|b| *b == b'\n').filter_map(|line| line.trim_ascii().strip_prefix(BEGIN));
     labels.into_iter().any(|label| label.strip_suffix(DASHES).is_some_and(|label| label.ends_with(PRIVATE)))

@@ -2,11 +2,11 @@
 
 use super::der;
 
-/// commonName, organizationName, organizationalUnitName, in the order in which they say the most.
+/// commonName, organizationName, organizationalUnitName: the most descriptive first.
 const TELLING: [&[u8]; 3] = [&[0x55, 4, 3], &[0x55, 4, 10], &[0x55, 4, 11]];
 
-/// A name as OpenSSL hashes it (crypto/x509/x_name.c, x509_name_canon): texts in UTF-8, in lower case, with single blanks,
-/// and no head around the whole.
+/// The canonical name that OpenSSL hashes (crypto/x509/x_name.c, x509_name_canon): strings in UTF-8 and lower case,
+/// with single spaces, and without the outer SEQUENCE header.
 pub(super) fn canonical(name: &[u8]) -> Option<Vec<u8>> {
     let mut made = Vec::new();
     for set in der::all(name)? {
@@ -27,13 +27,13 @@ pub(super) fn canonical(name: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn plain(text: &str) -> String {
-    // Only blanks of ASCII count, and only its letters have a case.
+    // Only ASCII whitespace is collapsed, and only ASCII letters are lower-cased.
     let is_blank = |c: char| matches!(c, ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c');
     let words: Vec<&str> = text.split(is_blank).filter(|word| !word.is_empty()).collect();
     words.join(" ").to_ascii_lowercase()
 }
 
-/// The text of a value; `None` of one that is none.
+/// The text of a string value; `None` for other values.
 fn text(value: &der::Value<'_>) -> Option<String> {
     let wide = |size: usize| {
         let letters = value.content.chunks_exact(size);
@@ -49,7 +49,7 @@ fn text(value: &der::Value<'_>) -> Option<String> {
     }
 }
 
-/// What people call the holder of a name.
+/// The most descriptive part of a name.
 pub(super) fn words(name: &[u8]) -> String {
     let mut pairs = Vec::new();
     for set in der::all(name).unwrap_or_default() {
@@ -67,7 +67,7 @@ pub(super) fn words(name: &[u8]) -> String {
 pub(super) fn seconds(time: &der::Value<'_>) -> Option<i64> {
     let digits = std::str::from_utf8(time.content).ok()?.strip_suffix('Z')?;
     let digits = match time.tag {
-        // Years of two digits are those from 1950 to 2049.
+        // Two-digit years are between 1950 and 2049.
         der::UTC_TIME if digits.as_bytes().first()? < &b'5' => format!("20{digits}"),
         der::UTC_TIME => format!("19{digits}"),
         der::GENERALIZED_TIME => digits.to_owned(),
@@ -75,7 +75,7 @@ pub(super) fn seconds(time: &der::Value<'_>) -> Option<i64> {
     };
     let part = |from: usize, to: usize| digits.get(from..to)?.parse::<i64>().ok();
     let (year, month, day) = (part(0, 4)?, part(4, 6)?, part(6, 8)?);
-    // Days of the Gregorian calendar, with years that begin in March.
+    // Gregorian calendar with years that start in March.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let days =
         year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (153 * month + 2) / 5 + day;

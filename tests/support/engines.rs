@@ -1,4 +1,4 @@
-//! Engines: daemons that are gone when the test is.
+//! Container engines. Their daemons end with the test.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ pub fn pack(args: &[&str]) -> String {
     run(env!("CARGO_BIN_EXE_slimroot"), args)
 }
 
-/// A docker daemon of our own.
+/// A separate docker daemon.
 pub struct Docker {
     dir: tempfile::TempDir,
     daemon: Child,
@@ -37,7 +37,7 @@ impl Docker {
         docker
     }
 
-    /// Debian's own client speaks to Debian's own daemon.
+    /// Debian's client for Debian's daemon.
     pub fn client(&self) -> Command {
         let mut client = Command::new("/usr/bin/docker");
         client.env("DOCKER_HOST", format!("unix://{}/sock", self.dir.path().display())).env("DOCKER_BUILDKIT", "1");
@@ -51,7 +51,7 @@ impl Docker {
         all(&output.stdout)
     }
 
-    /// Makes an image of a directory.
+    /// Creates an image from a directory.
     pub fn import(&self, root: &Path, name: &str) {
         let mut tar =
             Command::new("tar").arg("-C").arg(root).args(["-c", "."]).stdout(Stdio::piped()).spawn().expect("tar");
@@ -69,7 +69,7 @@ impl Drop for Docker {
     }
 }
 
-/// Podman and buildah with a store of our own.
+/// Podman and buildah with a separate store.
 pub struct Podman {
     dir: tempfile::TempDir,
 }
@@ -92,7 +92,7 @@ impl Podman {
         run("podman", &all)
     }
 
-    /// Runs a container, within limits that a machine without all rights of root may set too.
+    /// Runs a container, with limits that a machine without full root rights may set.
     pub fn start(&self, args: &[&str]) -> String {
         let limits = ["run", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"];
         self.run(&[&limits, args].concat())
@@ -121,7 +121,7 @@ fn unmount_below(dir: &Path) {
     }
 }
 
-/// Waits until something is so.
+/// Waits until a condition is true.
 pub fn wait(limit: Duration, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + limit;
     while !is_so() {
@@ -130,7 +130,7 @@ pub fn wait(limit: Duration, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// The page that a server on this machine gives.
+/// The response of a server on this machine.
 pub fn page(port: u16) -> String {
     use std::io::{Read, Write};
     let mut text = String::new();
@@ -142,7 +142,7 @@ pub fn page(port: u16) -> String {
     text
 }
 
-/// A build context with the fixtures and a slimroot that runs anywhere.
+/// A build context with the fixtures and a static slimroot.
 pub fn context() -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a directory");
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/images");

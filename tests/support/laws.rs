@@ -1,4 +1,4 @@
-//! Worlds of loader laws: built with gcc in a scratch root, and run in a chroot of it.
+//! Worlds of loader rules: built with gcc in a scratch root, and run in a chroot.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use serde::Deserialize;
 
-/// Prints every object of the process, as the loader names it.
+/// Prints all objects of the process with the loader's names.
 const PROGRAM: &str = r#"
 #define _GNU_SOURCE
 #include <link.h>
@@ -93,18 +93,18 @@ struct Object {
     needs: Vec<String>,
     #[serde(default)]
     args: Vec<String>,
-    /// C instead of the usual text.
+    /// C source instead of the default.
     source: Option<String>,
-    /// Version script of a library.
+    /// The version script of a library.
     versions: Option<String>,
-    /// What the object is linked against: C of the stubs that stand for its needs, and their version script.
+    /// C source and version script of the stubs that the object is linked against.
     stub: Option<String>,
     stub_versions: Option<String>,
-    /// Another compiler than the root's.
+    /// A compiler that replaces the default one.
     compiler: Option<String>,
 }
 
-/// Where a section lies in its file, by readelf.
+/// The offset of a section in its file, from readelf.
 fn section(file: &Path, name: &str) -> usize {
     let output = Command::new("readelf").args(["-W", "-S"]).arg(file).output().expect("readelf runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -120,21 +120,22 @@ fn section(file: &Path, name: &str) -> usize {
 #[serde(deny_unknown_fields)]
 struct Patch {
     file: String,
-    /// Where the offset is counted from, if not from the start of the file.
+    /// The section that the offset is relative to; default: the start of the file.
     section: Option<String>,
     at: usize,
     bytes: Vec<u8>,
 }
 
 #[allow(dead_code, reason = "each test reads what it needs")]
-/// A C library: its compiler, and the files of this machine that every root of it holds.
+/// A C library: its compiler, and the files of this machine that all its roots contain.
 pub struct Family {
     pub name: &'static str,
     pub compiler: &'static str,
     pub base: &'static [(&'static str, &'static str)],
-    /// Where its files are taken from.
+    /// The directory that its files are copied from.
     pub from: PathBuf,
-    /// Whether what the compiler makes would not run there: programs are then without start files, and only traced.
+    /// True if compiled programs do not run with this library. They are then built without start files, and only
+    /// traced.
     pub is_older: bool,
 }
 
@@ -152,7 +153,7 @@ pub fn glibc() -> Family {
 }
 
 #[allow(dead_code, reason = "each test takes the releases it needs")]
-/// The glibc of another release, out of a root of it.
+/// The glibc of another release, from a root of that release.
 pub fn glibc_from(root: &Path, is_older: bool) -> Family {
     Family { from: root.to_path_buf(), is_older, ..glibc() }
 }
@@ -167,11 +168,11 @@ pub fn musl() -> Family {
     }
 }
 
-/// A file of a root, its links followed inside of that.
+/// A file of a root, with symlinks resolved inside the root.
 fn in_root(root: &Path, path: &str) -> PathBuf {
     let mut place = root.join(path.trim_start_matches('/'));
     if fs::symlink_metadata(&place).is_err() {
-        // The links of merged directories are another package's.
+        // The symlinks of merged directories belong to another package.
         place = root.join("usr").join(path.trim_start_matches('/'));
     }
     while let Ok(text) = fs::read_link(&place) {
@@ -184,7 +185,7 @@ fn in_root(root: &Path, path: &str) -> PathBuf {
     place
 }
 
-/// A world that was built.
+/// A world after building it.
 pub struct World {
     dir: tempfile::TempDir,
 }
@@ -265,7 +266,7 @@ impl World {
         world
     }
 
-    /// Compiles an object whose DT_NEEDED are exactly the names given: each comes from a stub with that soname.
+    /// Compiles an object with exactly these DT_NEEDED names, each from a stub with that SONAME.
     fn compile(&self, family: &Family, object: &Object, args: Vec<String>, out: &str) {
         let scratch = tempfile::tempdir_in(self.dir.path()).expect("a directory");
         let source = scratch.path().join("source.c");
@@ -313,7 +314,7 @@ impl World {
     }
 
     #[allow(dead_code, reason = "each test calls what it needs")]
-    /// Runs the program in a chroot of the world; a set-uid program as somebody else, so that the bit counts.
+    /// Runs the program in a chroot of the world; a set-uid program as another user, so that the bit has an effect.
     pub fn run(&self, law: &Law, more_env: &[&str]) -> Output {
         let uid = if law.mode & 0o6000 == 0 { "0" } else { "1000" };
         self.run_as(law, uid, more_env)

@@ -1,8 +1,9 @@
-//! What a test needs of the machine. Where it is not there the test says so, and fails if nothing may be skipped.
+//! Requirements of tests. A test without them prints a message, and fails if no test may be skipped.
 
 use std::process::{Command, Stdio};
 
-/// Whether every one of these programs can be run, by root; under `SLIMROOT_TEST_REQUIRE=all` an absent one fails.
+/// True if all these programs are available and the user is root. With `SLIMROOT_TEST_REQUIRE=all` a missing one fails
+/// the test.
 pub fn all(programs: &[&str]) -> bool {
     let is_absent = |program: &&&str| {
         let found = Command::new("sh").args(["-c", "command -v \"$0\""]).arg(program).stdout(Stdio::null()).status();
@@ -15,7 +16,7 @@ pub fn all(programs: &[&str]) -> bool {
     absent.is_empty() || skip(&absent.join(", "))
 }
 
-/// Says that a test is skipped for want of something; fails it if nothing may be skipped. Always false.
+/// Prints that a test is skipped because of a missing requirement; fails if no test may be skipped. Always false.
 #[expect(clippy::print_stderr, reason = "whoever runs the tests must hear of a skip")]
 pub fn skip(wants: &str) -> bool {
     let all = std::env::var("SLIMROOT_TEST_REQUIRE").is_ok_and(|value| value == "all");

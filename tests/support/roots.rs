@@ -1,4 +1,4 @@
-//! Builder roots: Debians made by mmdebstrap, once for all tests and runs.
+//! Builder roots: Debian roots created by mmdebstrap, once for all tests and runs.
 
 #![allow(dead_code, reason = "each test takes the roots it needs")]
 
@@ -19,7 +19,7 @@ pub fn slimroot(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_slimroot")).args(args).output().expect("slimroot runs")
 }
 
-/// Where roots are kept between runs.
+/// The directory of roots that are kept between runs.
 fn cache() -> PathBuf {
     let cache = std::env::var("SLIMROOT_TEST_CACHE").unwrap_or_else(|_| "/var/tmp/slimroot-test".to_owned());
     fs::create_dir_all(&cache).expect("a place for roots");
@@ -34,7 +34,7 @@ fn mirror() -> String {
     repos.filter(|repo| repo.ends_with("/debian")).map(str::to_owned).next().expect("a Debian mirror")
 }
 
-/// A root made by mmdebstrap, once for all tests and runs.
+/// A root created by mmdebstrap, once for all tests and runs.
 pub fn root(name: &str, suite: &str, args: &[&str]) -> PathBuf {
     let place = cache().join(name);
     let lock = fs::File::create(cache().join(format!("{name}.lock"))).expect("a lock");
@@ -57,13 +57,13 @@ pub fn debian() -> PathBuf {
     root("bookworm", "bookworm", &["--variant=minbase", "--dpkgopt=force-unsafe-io", include])
 }
 
-/// Debian for another architecture, unpacked: none of its scripts was run.
+/// A Debian root for another architecture, unpacked without running any of its scripts.
 pub fn debian_of(arch: &str) -> PathBuf {
     let args = [&format!("--arch={arch}"), "--variant=extract", "--include=sqlite3,libc6"];
     root(&format!("bookworm-{arch}"), "bookworm", &args)
 }
 
-/// Another release's C library, unpacked: none of its scripts was run.
+/// The C library of another release, unpacked without running any of its scripts.
 pub fn glibc_of(suite: &str) -> PathBuf {
     root(&format!("{suite}-libc"), suite, &["--variant=extract", "--include=libc6"])
 }

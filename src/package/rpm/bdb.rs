@@ -1,15 +1,15 @@
-//! Berkeley DB, the database of rpm before 4.16: `Packages` is a hash table whose values are headers (Oracle's db_page.h).
-//! Numbers have the byte order of the machine that wrote it.
+//! Berkeley DB, the database of rpm before 4.16: `Packages` is a hash table whose values are headers (Oracle's
+//! db_page.h). Numbers are in the byte order of the machine that wrote it.
 
 const HASH_MAGIC: u32 = 0x0006_1561;
 const HASH_PAGE_UNSORTED: u8 = 2;
 const HASH_PAGE: u8 = 13;
 const OVERFLOW_PAGE: u8 = 7;
-/// A value on the page itself, or in a chain of pages of its own.
+/// Types of values: on the page itself, or in a chain of separate pages.
 const ON_PAGE: u8 = 1;
 const OFF_PAGE: u8 = 3;
 const PAGE_HEAD: usize = 26;
-/// The key under which the next free number is kept.
+/// The key of the counter for new packages.
 const COUNTER: &[u8] = &[0; 4];
 
 struct File<'b> {
@@ -18,7 +18,7 @@ struct File<'b> {
     is_big: bool,
 }
 
-/// The headers of a database; `None` if it is none.
+/// The headers of a database; `None` if the format is invalid.
 pub(super) fn headers(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
     let magic: [u8; 4] = bytes.get(12..16)?.try_into().ok()?;
     let is_big = u32::from_be_bytes(magic) == HASH_MAGIC;
@@ -30,14 +30,14 @@ pub(super) fn headers(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
     }
     let file = File { page, ..file };
     let mut found = Vec::new();
-    // Values share no pages: together they are no longer than the file.
+    // Values share no pages, so together they are at most as long as the file. This bounds the work on damaged files.
     let mut left = bytes.len();
     for start in (page..bytes.len()).step_by(page) {
         if matches!(bytes.get(start + 25)?, &(HASH_PAGE | HASH_PAGE_UNSORTED)) {
             file.pairs(start, &mut found, &mut left)?;
         }
     }
-    // Pages hold them in the order of a hash.
+    // Pages have hash order.
     found.sort();
     Some(found.into_iter().map(|(_, header)| header).collect())
 }
@@ -56,7 +56,7 @@ impl File<'_> {
     /// Adds the keys and values of a page.
     fn pairs(&self, start: usize, found: &mut Vec<(usize, Vec<u8>)>, left: &mut usize) -> Option<()> {
         let offset = |at: usize| self.short(start + PAGE_HEAD + 2 * at);
-        // Values are laid out from the end of the page on; each ends where the one before begins.
+        // Values are stored from the end of the page backwards; each ends where the previous one begins.
         let mut end = self.page;
         for pair in 0..self.short(start + 20)? / 2 {
             let (key, value) = (offset(2 * pair)?, offset(2 * pair + 1)?);
@@ -77,7 +77,7 @@ impl File<'_> {
         Some(())
     }
 
-    /// A value on pages of its own.
+    /// Reads a value in separate pages.
     fn chain(&self, first: usize, length: usize) -> Option<Vec<u8>> {
         if length > self.bytes.len() {
             return None;

@@ -1,5 +1,5 @@
-//! The header of a package as rpm keeps it: an index of tags, then their values (rpm's docs/manual/hregions.md and
-//! format_header.md). Everything is big-endian.
+//! Package headers of rpm: an index of tags, followed by their values (rpm's docs/manual/hregions.md and
+//! format_header.md), all big-endian.
 
 /// Tags (rpmtag.h).
 pub(super) const NAME: u32 = 1000;
@@ -19,7 +19,7 @@ pub(super) const DIR_NAMES: u32 = 1118;
 pub(super) const INSTALL_TIME: u32 = 1008;
 pub(super) const INSTALL_TID: u32 = 1128;
 
-/// Kinds of values (rpmtag.h).
+/// Types of values (rpmtag.h).
 const CHAR: u32 = 1;
 const INT8: u32 = 2;
 const INT16: u32 = 3;
@@ -29,18 +29,18 @@ const BINARY: u32 = 7;
 const STRINGS: u32 = 8;
 const TRANSLATED: u32 = 9;
 
-/// The two counts at the start.
+/// Size of the two counts at the start.
 const INTRO: usize = 8;
-/// Bytes of one line of the index.
+/// Size of an index entry.
 const LINE: usize = 16;
-/// rpm itself takes no more tags.
+/// The limit of rpm itself.
 const MAX_TAGS: usize = 0xffff;
 
 /// A header, with its bytes.
 pub(super) struct Header {
     bytes: Vec<u8>,
     index: Vec<Line>,
-    /// Where values begin.
+    /// Offset of the values.
     values: usize,
 }
 
@@ -52,7 +52,7 @@ struct Line {
 }
 
 impl Header {
-    /// `None` for bytes that are no header.
+    /// Parses a header; `None` if it is invalid.
     pub(super) fn parse(bytes: Vec<u8>) -> Option<Self> {
         let word = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
         let size = |at: usize| usize::try_from(word(at)?).ok();
@@ -72,13 +72,13 @@ impl Header {
         &self.bytes
     }
 
-    /// The line of a tag, and where its values begin in the bytes.
+    /// The index entry of a tag, and the offset of its values.
     fn line(&self, tag: u32) -> Option<(&Line, usize)> {
         let line = self.index.iter().find(|line| line.tag == tag)?;
         Some((line, self.values.checked_add(line.offset).filter(|at| *at <= self.bytes.len())?))
     }
 
-    /// The texts of a tag; of translated ones the first, which is that of the C locale.
+    /// The strings of a tag; of translated strings only the first, for the C locale.
     pub(super) fn texts(&self, tag: u32) -> Vec<&[u8]> {
         let Some((line, at)) = self.line(tag) else { return Vec::new() };
         let count = match line.kind {
@@ -89,7 +89,7 @@ impl Header {
         self.bytes[at..].split(|b| *b == 0).take(count).collect()
     }
 
-    /// The first text of a tag.
+    /// The first string of a tag.
     pub(super) fn text(&self, tag: u32) -> String {
         self.texts(tag).first().map(|text| String::from_utf8_lossy(text).into_owned()).unwrap_or_default()
     }
@@ -107,7 +107,7 @@ impl Header {
         values.map(|value| value.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte))).collect()
     }
 
-    /// The bytes of a tag that holds bytes, or of one that holds numbers as this machine's rpm writes them.
+    /// The value of a binary tag, or of a numeric tag in the machine's byte order, as rpm writes it.
     pub(super) fn binary(&self, tag: u32) -> Vec<u8> {
         match self.line(tag) {
             Some((line, at)) if line.kind == BINARY => self.bytes[at..].iter().take(line.count).copied().collect(),
@@ -116,7 +116,7 @@ impl Header {
         }
     }
 
-    /// The bytes with other values of a tag of the same length; what does not fit is left as it is.
+    /// The header with changed values of some tags. Values of another length are ignored.
     pub(super) fn with(&self, changes: &[(u32, Vec<u8>)]) -> Vec<u8> {
         let mut bytes = self.bytes.clone();
         for (tag, value) in changes {
@@ -128,7 +128,7 @@ impl Header {
         bytes
     }
 
-    /// Files and directories as directory and name, in the order in which all tags about files count them.
+    /// Files and directories as directory and name, in the order of all file tags.
     pub(super) fn files(&self) -> Vec<(&[u8], &[u8])> {
         let (dirs, indexes) = (self.texts(DIR_NAMES), self.numbers(DIR_INDEXES));
         let names = self.texts(BASE_NAMES);
@@ -148,7 +148,7 @@ impl Header {
 pub(super) mod tests {
     use super::*;
 
-    /// A header of these tags, as rpm would lay it out.
+    /// Builds a header with these tags in rpm's layout.
     pub(in super::super) fn header(tags: &[(u32, u32, Vec<&[u8]>)]) -> Vec<u8> {
         let (mut index, mut values) = (Vec::new(), Vec::new());
         for (tag, kind, items) in tags {

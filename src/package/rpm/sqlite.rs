@@ -1,5 +1,5 @@
-//! SQLite, the database of rpm since 4.16: the table `Packages` holds headers, others say which has a word under a tag
-//! (rpm's lib/backend/sqlite.c).
+//! SQLite, the database of rpm since 4.16: the table `Packages` contains headers, and the other tables are indexes by
+//! tag (rpm's lib/backend/sqlite.c).
 
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
@@ -8,24 +8,24 @@ use rusqlite::{Connection, MAIN_DB};
 use super::header::Header;
 
 const MAGIC: &[u8] = b"SQLite format 3\0";
-/// The bytes of the head that say whether a log belongs to the database: a database in memory has none.
+/// The header bytes that select write-ahead logging, which a database in memory does not support.
 const JOURNAL: std::ops::Range<usize> = 18..20;
 const NO_LOG: [u8; 2] = [1, 1];
-/// Longest header that is read.
+/// Maximal size of a header that is read.
 const MAX_HEADER: i32 = 64 << 20;
-/// Steps of SQLite's machine after which a damaged file, not a large one, must be the cause.
+/// Limit for the steps of SQLite's virtual machine. Only damaged files need more.
 const PATIENCE: u32 = 1000;
 const STEPS: i32 = 1_000_000;
 
-/// How a table of words is filled: by texts of the header, or by bytes.
+/// The type of an index's keys: strings of the header, or bytes.
 enum Key {
     Texts,
-    /// As texts, without those that name features of rpm itself.
+    /// Strings, without the names of rpm's own features.
     Required,
     Bytes,
 }
 
-/// The tables of words in the order in which rpm makes them, with their tags, and whether packages are looked up by it too.
+/// The index tables in the order in which rpm creates them, with their tags and keys.
 const TABLES: [(&str, u32, Key); 18] = [
     ("Name", super::header::NAME, Key::Texts),
     ("Basenames", super::header::BASE_NAMES, Key::Texts),
@@ -46,11 +46,11 @@ const TABLES: [(&str, u32, Key); 18] = [
     ("Supplementname", 5052, Key::Texts),
     ("Enhancename", 5055, Key::Texts),
 ];
-/// Tables whose words are one to a package.
+/// Indexes with one key per package.
 const SINGLE: [&str; 3] = ["Name", "Group", "Sha1header"];
 
-/// The headers of a database with its log; `None` if it is none or a damaged one. The schema is the file's own, and nothing
-/// of it is believed: no trigger, view or function of it is run.
+/// The headers of a database with its write-ahead log; `None` if it is invalid or damaged. The schema in the file is
+/// not trusted: its triggers, views and functions are not run.
 pub(super) fn headers(mut bytes: Vec<u8>, log: &[u8]) -> Option<Vec<Vec<u8>>> {
     if !bytes.starts_with(MAGIC) {
         return None;
@@ -83,7 +83,7 @@ fn read(bytes: &[u8]) -> rusqlite::Result<Vec<Vec<u8>>> {
     }
     let mut statement = database.prepare("SELECT blob FROM Packages ORDER BY hnum")?;
     let mut found = Vec::new();
-    // Values share no pages: together they are no longer than the file.
+    // Values share no pages, so together they are at most as long as the file. This bounds the work on damaged files.
     let mut left = bytes.len();
     for header in statement.query_map([], |row| row.get::<_, Vec<u8>>(0))? {
         let header = header?;
@@ -93,7 +93,7 @@ fn read(bytes: &[u8]) -> rusqlite::Result<Vec<Vec<u8>>> {
     Ok(found)
 }
 
-/// A database of these headers. The same headers make the same bytes.
+/// Writes a database with these headers. The same headers give the same bytes.
 pub(super) fn write(headers: &[Header]) -> rusqlite::Result<Vec<u8>> {
     let mut database = Connection::open_in_memory()?;
     database.execute_batch("PRAGMA page_size = 512; PRAGMA encoding = 'UTF-8'; BEGIN")?;

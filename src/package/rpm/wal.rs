@@ -1,11 +1,12 @@
-//! SQLite's write-ahead log: what was committed and not yet moved into the database (fileformat2.html, section 4).
+//! SQLite's write-ahead log: transactions that are committed but not yet in the database file (fileformat2.html,
+//! section 4).
 
 const MAGIC: u32 = 0x377f_0682;
 const HEAD: usize = 32;
 const FRAME_HEAD: usize = 24;
 
-/// Writes the committed frames of a log into the database that it belongs to. A log of another database, or the torn end
-/// of one, counts for nothing, as SQLite has it.
+/// Applies the committed frames of a log to its database. Like SQLite, ignores the log of another database and an
+/// incomplete end.
 pub(super) fn apply(database: &mut Vec<u8>, log: &[u8]) {
     let word = |at: usize| Some(u32::from_be_bytes(log.get(at..at + 4)?.try_into().ok()?));
     let (Some(magic), Some(page), Some(salts)) = (word(0), word(8), log.get(16..24)) else { return };
@@ -31,7 +32,7 @@ pub(super) fn apply(database: &mut Vec<u8>, log: &[u8]) {
         if pages == 0 {
             continue;
         }
-        // More pages than database and log have together are a lie.
+        // Reject page counts larger than database and log together.
         let most = database.len().div_ceil(page) + log.len().div_ceil(page);
         if pages > most || open.iter().any(|(number, _)| *number == 0 || *number > most) {
             return;
