@@ -107,6 +107,13 @@ struct Packed {
     _dir: tempfile::TempDir,
 }
 
+/// What holds when the image starts.
+#[derive(Default)]
+struct Conditions {
+    workdir: Option<String>,
+    env: BTreeMap<String, String>,
+}
+
 /// A program in its builder root, and what it is as entry.
 struct Case {
     program: Program,
@@ -145,10 +152,11 @@ fn over(layers: &[&Path], place: &Path, words: &[String]) -> Output {
 }
 
 /// The command line that runs words in a root.
-fn enter(root: &Path, cwd: &str, env: &BTreeMap<String, String>, words: &[String]) -> Vec<String> {
+fn enter(root: &Path, conditions: &Conditions, words: &[String]) -> Vec<String> {
+    let cwd = conditions.workdir.as_deref().unwrap_or("/");
     let root = root.display().to_string();
     let mut line: Vec<String> = ["sh", "-c", ENTER, "enter", &root, cwd, PATH].map(str::to_owned).to_vec();
-    line.extend(env.iter().map(|(name, value)| format!("{name}={value}")));
+    line.extend(conditions.env.iter().map(|(name, value)| format!("{name}={value}")));
     line.extend(["unshare", "--root", &root, "--wd", cwd].map(str::to_owned));
     line.extend(words.iter().cloned());
     line
@@ -196,7 +204,7 @@ impl Case {
             }
             let words = ["/bin/sh", "-c", &script].map(str::to_owned);
             let made =
-                over(&[builder_root()], dir.path(), &enter(&dir.path().join("merged"), "/", &BTreeMap::new(), &words));
+                over(&[builder_root()], dir.path(), &enter(&dir.path().join("merged"), &Conditions::default(), &words));
             assert!(made.status.success(), "{}: the set-up fails: {}", self.name, text(&made));
             fs::rename(dir.path().join("upper/launcher"), dir.path().join("launcher")).expect("moved");
             dir
@@ -213,7 +221,17 @@ impl Case {
         over(&[scripts, &self.layer().join("upper"), builder_root()], place, words)
     }
 
-    fn pack(&self, launch: &Launch, workdir: Option<&str>, env: &BTreeMap<String, String>, compiled: &str) -> Packed {
+    /// Working directory and environment of the image. What launchers set is an option where the program is the entry.
+    fn conditions(&self, is_entry: bool) -> Conditions {
+        let Program { workdir, cd, env, export, .. } = &self.program;
+        let set = env.iter().chain(export.iter().filter(|_| is_entry));
+        Conditions {
+            workdir: cd.clone().filter(|_| is_entry).or_else(|| workdir.clone()),
+            env: set.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        }
+    }
+
+    fn pack(&self, launch: &Launch, conditions: &Conditions, compiled: &str) -> Packed {
         let dir = tempfile::tempdir().expect("a directory");
         let (scripts, out) = (dir.path().join("scripts"), dir.path().join("out"));
         fs::create_dir(&scripts).expect("made");
@@ -223,8 +241,8 @@ impl Case {
         let mut line = [&slimroot(), "build", "--root", &root, "-o", &to, "--user", "0:0", "--format", "json"]
             .map(str::to_owned)
             .to_vec();
-        line.extend(workdir.iter().flat_map(|dir| ["--workdir".to_owned(), (*dir).to_owned()]));
-        line.extend(env.iter().flat_map(|(name, value)| ["--env".to_owned(), format!("{name}={value}")]));
+        line.extend(conditions.workdir.iter().flat_map(|dir| ["--workdir".to_owned(), dir.clone()]));
+        line.extend(conditions.env.iter().flat_map(|(name, value)| ["--env".to_owned(), format!("{name}={value}")]));
         line.extend(self.program.options.iter().map(|option| option.replace("{root}", &root)));
         line.extend(launch.options.iter().cloned());
         line.push("--".to_owned());
@@ -241,12 +259,8 @@ impl Case {
     /// The program as entry, with the settings that launchers make given as options.
     fn direct(&self) -> Result<&Packed, String> {
         let direct = self.direct.get_or_init(|| {
-            let entry = self.program.entry.clone();
-            let launch = Launch { entry, options: Vec::new(), files: Vec::new() };
-            let env = self.program.env.iter().chain(&self.program.export);
-            let env = env.map(|(name, value)| (name.clone(), value.clone())).collect();
-            let workdir = self.program.cd.as_deref().or(self.program.workdir.as_deref());
-            self.pack(&launch, workdir, &env, "own")
+            let launch = Launch::of(&self.program.entry);
+            self.pack(&launch, &self.conditions(true), "own")
         });
         let is_refused = !self.program.errors.is_empty();
         if is_refused != (direct.exit == Some(1)) || !is_refused && direct.exit != Some(0) {
@@ -279,11 +293,7 @@ fn wrong_as_entry(case: &Case) -> Vec<String> {
         wrong.push(format!("errors are {codes:?}, not {:?}", case.program.errors));
     }
     wrong.extend(kept_out(case, direct));
-    let workdir = case.program.cd.as_deref().or(case.program.workdir.as_deref());
-    let env = case.program.env.iter().chain(&case.program.export);
-    let env = env.map(|(name, value)| (name.clone(), value.clone())).collect();
-    let launch = Launch { entry: case.program.entry.clone(), options: Vec::new(), files: Vec::new() };
-    wrong.extend(wrong_runs(case, &launch, direct, workdir, &env, "own"));
+    wrong.extend(wrong_runs(case, &Launch::of(&case.program.entry), direct, &case.conditions(true)));
     wrong
 }
 
@@ -294,25 +304,17 @@ fn kept_out(case: &Case, packed: &Packed) -> Vec<String> {
 }
 
 /// Runs the entry in the builder root and in the packed directory.
-fn wrong_runs(
-    case: &Case,
-    launch: &Launch,
-    packed: &Packed,
-    workdir: Option<&str>,
-    env: &BTreeMap<String, String>,
-    compiled: &str,
-) -> Vec<String> {
+fn wrong_runs(case: &Case, launch: &Launch, packed: &Packed, conditions: &Conditions) -> Vec<String> {
     if packed.exit != Some(0) {
         return Vec::new();
     }
     let dir = tempfile::tempdir().expect("a directory");
     let scripts = dir.path().join("scripts");
     fs::create_dir(&scripts).expect("made");
-    launch.lay_out(&scripts, &case.launcher(compiled));
-    let cwd = workdir.unwrap_or("/");
-    let there = case.there(&scripts, dir.path(), &enter(&dir.path().join("merged"), cwd, env, &launch.entry));
+    launch.lay_out(&scripts, &case.launcher("own"));
+    let there = case.there(&scripts, dir.path(), &enter(&dir.path().join("merged"), conditions, &launch.entry));
     let alone = |words: &[String]| {
-        let line = enter(&packed.out, cwd, env, words);
+        let line = enter(&packed.out, conditions, words);
         let start = ["--mount", "--pid", "--fork", "--kill-child"];
         Command::new("timeout")
             .args(["-k", "1", "60", "unshare"])
@@ -343,13 +345,16 @@ fn wrong_behind(case: &Case, shape: &Shape, launch: &Launch) -> Vec<String> {
         Ok(direct) => direct,
         Err(why) => return vec![why],
     };
-    let (workdir, env) = (case.program.workdir.as_deref(), &case.program.env);
-    let packed = case.pack(launch, workdir, env, "own");
+    let conditions = case.conditions(false);
+    let packed = case.pack(launch, &conditions, "own");
     let mut wrong = Vec::new();
     if shape.certainty == Certainty::Sure && packed.exit != direct.exit
         || shape.certainty == Certainty::Likely && !matches!(packed.exit, Some(0 | 1))
     {
         wrong.push(format!("slimroot exits {:?}, and as entry {:?}: {}", packed.exit, direct.exit, packed.said));
+    }
+    if !matches!(packed.exit, Some(0 | 1)) {
+        return wrong;
     }
     for ((code, subject), level) in &direct.findings {
         match packed.findings.get(&(code.clone(), subject.clone())) {
@@ -373,14 +378,14 @@ fn wrong_behind(case: &Case, shape: &Shape, launch: &Launch) -> Vec<String> {
     if case.program.exact {
         wrong.extend(wrong_files(case, shape, launch, direct, &packed));
     }
-    wrong.extend(wrong_runs(case, launch, &packed, workdir, env, "own"));
+    wrong.extend(wrong_runs(case, launch, &packed, &conditions));
     wrong
 }
 
 /// Files that neither the program brings as entry, nor the launcher for another program.
 fn wrong_files(case: &Case, shape: &Shape, launch: &Launch, direct: &Packed, packed: &Packed) -> Vec<String> {
     let other = (shape.make)(&other_program()).expect("the shape fits a program without arguments");
-    let other = case.pack(&other, case.program.workdir.as_deref(), &case.program.env, "other");
+    let other = case.pack(&other, &case.conditions(false), "other");
     let own: BTreeSet<&String> = launch.files.iter().map(|(path, _)| path).collect();
     let is_new = |path: &&String| !direct.files.contains(*path) && !other.files.contains(*path) && !own.contains(path);
     let new: Vec<&String> = packed.files.iter().filter(is_new).collect();

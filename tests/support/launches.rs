@@ -22,7 +22,7 @@ pub struct Start {
 pub struct Launch {
     pub entry: Vec<String>,
     pub options: Vec<String>,
-    /// Path, text and whether the text is the path of a file that is copied.
+    /// Paths in the root, and what lies there.
     pub files: Vec<(String, Text)>,
 }
 
@@ -81,12 +81,15 @@ const COMPILED: &str = "/usr/local/bin/start";
 
 impl Start {
     /// The directory of the application: that of the last path which is not the distribution's.
-    fn home(&self) -> String {
+    fn own_home(&self) -> Option<String> {
         let is_own = |word: &&String| {
             word.starts_with('/') && !["/usr/", "/etc/", "/bin/", "/dev/"].iter().any(|dir| word.starts_with(dir))
         };
-        let path = self.words.iter().rfind(is_own).map_or("/app/x", String::as_str);
-        path.rsplit_once('/').map_or("", |(dir, _)| dir).to_owned()
+        self.words.iter().rfind(is_own)?.rsplit_once('/').map(|(dir, _)| dir.to_owned())
+    }
+
+    fn home(&self) -> String {
+        self.own_home().unwrap_or_else(|| "/app".to_owned())
     }
 
     fn is_plain(&self) -> bool {
@@ -116,8 +119,7 @@ pub fn quoted(words: &[String]) -> String {
 }
 
 fn entry(words: &[&str]) -> Launch {
-    let entry = words.iter().map(|word| (*word).to_owned()).collect();
-    Launch { entry, options: Vec::new(), files: Vec::new() }
+    Launch::of(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
 }
 
 fn with_script(words: &[&str], path: &str, text: String) -> Launch {
@@ -149,7 +151,7 @@ fn tini(start: &Start) -> Option<Launch> {
 }
 
 fn prelude(start: &Start) -> Option<Launch> {
-    let cd = start.cd.clone().unwrap_or_else(|| "/srv".to_owned());
+    let cd = start.cd.clone().or_else(|| start.own_home()).unwrap_or_else(|| "/tmp".to_owned());
     let inner = Start { cd: None, ..start.clone() };
     let text = inner.shell(&format!("exec {}", quoted(&start.words)), "\n");
     Some(with_script(&[SCRIPT], SCRIPT, format!("#!/bin/sh\nset -e\nexport A=b\ncd {cd}\n{text}\n")))
@@ -214,6 +216,11 @@ fn compiled(start: &Start) -> Option<Launch> {
 }
 
 impl Launch {
+    /// The program itself as entry.
+    pub fn of(words: &[String]) -> Self {
+        Self { entry: words.to_vec(), options: Vec::new(), files: Vec::new() }
+    }
+
     /// Lays its files out in a directory that is mounted over the builder root.
     pub fn lay_out(&self, into: &Path, compiled_launcher: &Path) {
         for (path, text) in &self.files {
