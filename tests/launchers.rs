@@ -305,7 +305,7 @@ fn kept_out(case: &Case, packed: &Packed) -> Vec<String> {
 
 /// Runs the entry in the builder root and in the packed directory.
 fn wrong_runs(case: &Case, launch: &Launch, packed: &Packed, conditions: &Conditions) -> Vec<String> {
-    if packed.exit != Some(0) {
+    if packed.exit != Some(0) || !case.program.errors.is_empty() {
         return Vec::new();
     }
     let dir = tempfile::tempdir().expect("a directory");
