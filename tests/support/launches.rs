@@ -58,9 +58,8 @@ const fn likely(name: &'static str, make: fn(&Start) -> Option<Launch>) -> Shape
 }
 
 pub const SHAPES: &[Shape] = &[
-    sure("script-beside", |start| script_at(start, &format!("{}/start.sh", start.home()), "exec ")),
-    sure("script-beside-no-exec", |start| script_at(start, &format!("{}/start.sh", start.home()), "")),
-    sure("script-in-path", |start| script_at(start, SCRIPT, "exec ")),
+    sure("script-beside", |start| script_at(start, &format!("{}/start.sh", start.home()))),
+    sure("script-in-path", |start| script_at(start, SCRIPT)),
     sure("sh-c-exec", |start| {
         Some(entry(&["sh", "-c", &start.shell(&format!("exec {}", quoted(&start.words)), "; ")]))
     }),
@@ -126,8 +125,8 @@ fn with_script(words: &[&str], path: &str, text: String) -> Launch {
     Launch { files: vec![(path.to_owned(), Text::Script(text))], ..entry(words) }
 }
 
-fn script_at(start: &Start, path: &str, verb: &str) -> Option<Launch> {
-    let text = start.shell(&format!("{verb}{}", quoted(&start.words)), "\n");
+fn script_at(start: &Start, path: &str) -> Option<Launch> {
+    let text = start.shell(&format!("exec {}", quoted(&start.words)), "\n");
     Some(with_script(&[path], path, format!("#!/bin/sh\n{text}\n")))
 }
 
@@ -144,7 +143,7 @@ fn env(start: &Start, variables: &[&str]) -> Option<Launch> {
 }
 
 fn tini(start: &Start) -> Option<Launch> {
-    let inner = if start.is_plain() { entry(&[]) } else { script_at(start, SCRIPT, "exec ")? };
+    let inner = if start.is_plain() { entry(&[]) } else { script_at(start, SCRIPT)? };
     let words = if start.is_plain() { start.words.clone() } else { vec![SCRIPT.to_owned()] };
     let words = ["tini", "--"].map(str::to_owned).into_iter().chain(words).collect();
     Some(Launch { entry: words, ..inner })
@@ -165,7 +164,7 @@ fn arguments(start: &Start) -> Option<Launch> {
 
 fn two_deep(start: &Start) -> Option<Launch> {
     let second = "/usr/local/lib/start/second.sh";
-    let mut launch = script_at(start, second, "exec ")?;
+    let mut launch = script_at(start, second)?;
     launch.entry = vec![SCRIPT.to_owned()];
     launch.files.push((SCRIPT.to_owned(), Text::Script(format!("#!/bin/sh\nset -e\nexec {second} \"$@\"\n"))));
     Some(launch)
