@@ -121,7 +121,7 @@ def differences(direct, behind, folder_direct, folder_behind):
 
 
 def judge(case, options):
-    """Empty if the law holds and the check passes, else why not; and the seconds that packing and checking took."""
+    """Empty if the law holds and the check passes, else why not; how many paths come besides; and the seconds taken."""
     from lib import roots
     from lib.check import CheckFailed, Target, run_check
     from lib.runner import Ctx
@@ -148,7 +148,8 @@ def judge(case, options):
             why = check(Target(root=work / "behind"), behind) if packed[0] == 0 else ""
             if why and (there := check(Target(root=builder), behind)):
                 why = f"fails behind a script in the builder root too: {there}"
-            return "; ".join([*found, *([why] if why else [])]), time.monotonic() - start
+            more = len(items(work / "behind") - items(work / "direct"))
+            return "; ".join([*found, *([why] if why else [])]), more, time.monotonic() - start
     finally:
         rmtree(work)
 
@@ -181,12 +182,12 @@ def main():
             print(f"{case.name:24} left out: is not prepared", flush=True)
             continue
         try:
-            why, seconds = judge(case, options) if is_ready else ("is not prepared", 0)
+            why, more, seconds = judge(case, options) if is_ready else ("is not prepared", 0, 0)
         except NoShell as reason:
             print(f"{case.name:24} left out: {reason}", flush=True)
             continue
-        results.append({"case": case.name, "why": why, "seconds": round(seconds, 1)})
-        print(f"{case.name:24} {'FAIL ' + why[:300] if why else 'pass'} ({seconds:.1f} s)", flush=True)
+        results.append({"case": case.name, "why": why, "more": more, "seconds": round(seconds, 1)})
+        print(f"{case.name:24} {'FAIL ' + why[:300] if why else 'pass'} ({more} more paths, {seconds:.1f} s)", flush=True)
     if options.json:
         Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
     passed = sum(not one["why"] for one in results)
