@@ -95,11 +95,12 @@ impl<'a> World<'a> {
     /// `unreadable`.
     pub(crate) fn owners(&self, paths: &[RootPath]) -> Result<BTreeMap<RootPath, String>, Error> {
         let Some(database) = self.database()? else { return Ok(BTreeMap::new()) };
-        let unknown: Vec<RootPath> = {
+        let unknown: BTreeSet<RootPath> = {
             let known = self.owners.borrow();
             paths.iter().filter(|path| !known.contains_key(*path)).cloned().collect()
         };
         if !unknown.is_empty() {
+            let unknown: Vec<RootPath> = unknown.into_iter().collect();
             let mut found = database.owners(&unknown)?;
             let mut known = self.owners.borrow_mut();
             for path in unknown {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Packs the sample applications and asks what comes out what their builder roots were asked.
 
-  judge.py [--slimroot FILE] [--tool-args "…"] [--json FILE] [--markdown FILE] [--keep DIR] [SAMPLE…]
+  judge.py [--slimroot FILE] [--tool-args "…"] [--behind-a-script] [--json FILE] [--markdown FILE] [--keep DIR] [SAMPLE…]
 
 A sample's checks run in its builder root first, twice: what both runs answer alike must come out of the packed root
 too, so that a fallback that nobody asked for is seen. Both roots run under runc, read-only but for /tmp, in a network
@@ -35,6 +35,8 @@ import uuid
 from pathlib import Path
 
 sys.dont_write_bytecode = True
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+import behind_a_script  # noqa: E402
 import roots  # noqa: E402
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -324,7 +326,7 @@ def lines(text):
 
 def differs(sample, first, second, packed):
     """What the builder answered twice and the packed root did not, or a line more than the builder ever said."""
-    if packed["check"].startswith(("pids:", "LOG")) or (sample, packed["check"]) in OWN_ANSWER:
+    if first["check"].startswith(("pids:", "LOG")) or (sample, first["check"]) in OWN_ANSWER:
         return ""
     one, two, three = lines(first["text"]), lines(second["text"]), lines(packed["text"])
     absent = (one & two) - three
@@ -364,6 +366,16 @@ def baseline(sample, case, builder):
     return roots.stored(known)
 
 
+def behind(sample, case, builder):
+    """The case with a start script as entry, which is written into the builder root."""
+    env = {"PATH": roots.PATH, **roots.environment(sample), **case["env"]}
+    own = case["argv"]
+    script = [behind_a_script.write_script(builder, own, env, case["workdir"])]
+    replaced = [{**one, "argv": script + one["argv"][len(own):] if one["argv"][:len(own)] == own else one["argv"]}
+                for one in case["cli"]]
+    return {**case, "argv": script, "cli": replaced}
+
+
 def pack(sample, case, builder, out, options):
     env = [word for name, value in Where(builder, sample, case).env.items() for word in ("--env", f"{name}={value}")]
     argv = [options.slimroot, "build", "--root", builder, "-o", f"dir:{out}", "--workdir", case["workdir"], *env,
@@ -386,12 +398,13 @@ def judge(sample, case, options):
             known = baseline(sample, case, builder)
             result |= {"builder_bytes": known["bytes"], "builder_files": known["files"]}
         with roots.mounted(roots.layers(sample)) as builder:  # As it was before anything ran in it.
-            seconds, report = pack(sample, case, builder, out, options)
+            launched = behind(sample, case, builder) if options.behind_a_script else case
+            seconds, report = pack(sample, launched, builder, out, options)
         total, count = size(out)
         result |= {"bytes": total, "files": count, "seconds": round(seconds, 2), "user": report["user"]}
         if options.keep:
             subprocess.run(["cp", "-a", out, Path(options.keep) / sample], check=True)
-        found, log = answers(Where(out, sample, case, report["user"]), case)
+        found, log = answers(Where(out, sample, launched, report["user"]), launched)
         for first, second, packed in zip(*known["runs"], found):
             why = packed["why"] or differs(sample, first, second, packed)
             if why:
@@ -451,6 +464,7 @@ def main():
     parser.add_argument("samples", nargs="*", metavar="SAMPLE")
     parser.add_argument("--slimroot", default=os.environ.get("SLIMROOT", CHECKOUT / "target/release/slimroot"))
     parser.add_argument("--tool-args", default="", metavar="ARGS", help="further options of `slimroot build`")
+    parser.add_argument("--behind-a-script", action="store_true", help="packs a script that starts the application")
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--markdown", metavar="FILE")
     parser.add_argument("--keep", metavar="DIR", help="copies packed roots to DIR/SAMPLE")
