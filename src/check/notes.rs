@@ -71,8 +71,9 @@ notes! {
         "A program that another one may start cannot be started: its interpreter is missing, or it is damaged. The \
          program itself fails in the builder stage too."
     "starts-cut"
-        "Programs start each other deeper, or in greater number, than slimroot follows. What the program of the note \
-         starts was not looked at. --bin PROGRAM adds a program with everything it needs."
+        "Programs start each other deeper, or in greater number, than slimroot follows. Past the limit a program is \
+         packed once and its arguments are not looked at: settings and scripts that they name may be missing. Name them \
+         with --include."
 }
 
 #[cfg(test)]
@@ -90,6 +91,7 @@ mod tests {
                 }
                 let text = std::fs::read_to_string(&path).unwrap_or_default();
                 let codes = text.split("Note::new(\"").skip(1).chain(text.split(".note(\"").skip(1));
+                let codes = codes.chain(text.split("CUT: &str = \"").skip(1));
                 used.extend(codes.filter_map(|rest| rest.split('"').next().map(str::to_owned)));
             }
         }

@@ -1,6 +1,7 @@
 //! nsswitch.conf names a service whose module is missing.
 
 use super::{Check, Evidence, Scope};
+use crate::closure::Started;
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::loader::{Family, Process, open};
@@ -45,7 +46,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             let services = services(&text, database);
             let mut absent = Vec::new();
             for service in &services {
-                if !is_there(evidence, &started.process, service)? {
+                if !is_there(evidence, started, service)? {
                     absent.push(service.clone());
                 }
             }
@@ -98,13 +99,14 @@ fn imports(evidence: &Evidence<'_>, process: &Process, functions: &[&str]) -> Re
     Ok(false)
 }
 
-fn is_there(evidence: &Evidence<'_>, process: &Process, service: &str) -> Result<bool, Error> {
+fn is_there(evidence: &Evidence<'_>, started: &Started, service: &str) -> Result<bool, Error> {
+    let Started { process, conditions, .. } = started;
     let is_new = process.facts.as_ref().and_then(|facts| facts.release).is_none_or(|release| release >= BUILTIN);
     if is_new && matches!(service, "files" | "dns") {
         return Ok(true);
     }
     let name = format!("libnss_{service}.so.2");
-    let opened = open(evidence.objects, process, 0, name.as_bytes(), &evidence.closure.conditions)?;
+    let opened = open(evidence.objects, process, 0, name.as_bytes(), conditions)?;
     let Some(opened) = opened else { return Ok(false) };
     let module = opened.loaded.get(opened.inherited).map(|module| module.real.clone());
     match module {

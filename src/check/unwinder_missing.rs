@@ -24,7 +24,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         evidence.closure.processes.iter().filter(|started| started.required && started.process.inherited == 0)
     {
         let is_glibc = started.process.facts.as_ref().is_some_and(|facts| facts.family == Family::Glibc);
-        if is_glibc && open(evidence.objects, &started.process, 0, LIBRARY, &evidence.closure.conditions)?.is_none() {
+        if is_glibc && open(evidence.objects, &started.process, 0, LIBRARY, &started.conditions)?.is_none() {
             let says = format!("{}, which needs libgcc_s.so.1, but the image does not have it", fired.because);
             return Ok(vec![
                 Finding::new(CHECK.code, Level::Warning, "libgcc_s.so.1", says)

@@ -90,14 +90,14 @@ impl Launches {
         self.all.iter().enumerate().map(|(at, launched)| (LaunchId(at), launched))
     }
 
-    /// Arguments of the launches that surely run, each with its working directory, in an order that does not depend on
-    /// who was found first; those of the entry come first.
-    pub(super) fn arguments(&self) -> Vec<(&RootPath, &[String])> {
-        let mut sure: Vec<(LaunchId, &Launched)> =
-            self.iter().filter(|(_, launched)| launched.certainty == Certainty::Sure).collect();
+    /// Arguments of the launches that are at least so sure, each with its working directory, in an order that does not
+    /// depend on which was found first; those of the entry come first.
+    pub(super) fn arguments(&self, certainty: Certainty) -> Vec<(&RootPath, &[String])> {
+        let counts = |launched: &Launched| launched.certainty >= certainty && !launched.launch.args.is_empty();
+        let mut found: Vec<(LaunchId, &Launched)> = self.iter().filter(|(_, launched)| counts(launched)).collect();
         let is_entry = |id: &LaunchId| self.roots.first() == Some(id);
-        sure.sort_by_key(|(id, launched)| (!is_entry(id), &launched.launch));
-        sure.into_iter().map(|(_, one)| (&one.launch.cwd, one.launch.args.as_slice())).collect()
+        found.sort_by_key(|(id, launched)| (!is_entry(id), &launched.launch));
+        found.into_iter().map(|(_, one)| (&one.launch.cwd, one.launch.args.as_slice())).collect()
     }
 
     /// The launch itself and those that start it, directly or through others.

@@ -33,9 +33,9 @@ pub(super) struct Signs {
     plug_ins: BTreeMap<Vec<u8>, RootPath>,
     /// Names that any object imports.
     anywhere: BTreeMap<Vec<u8>, RootPath>,
-    /// Names that programs import that surely run.
+    /// Names that programs import which run: surely, or by a literal call.
     entry: BTreeMap<Vec<u8>, RootPath>,
-    /// Programs that surely run.
+    /// Programs that run: surely, or by a literal call.
     programs: BTreeSet<RootPath>,
     /// Programs that are started: a server is a server behind a start script too.
     started: BTreeSet<RootPath>,
@@ -71,7 +71,7 @@ impl Signs {
         }
         for (index, object) in process.loaded.iter().enumerate().skip(process.inherited) {
             let is_started = index == 0 && started.required;
-            let is_program = is_started && started.certainty == Certainty::Sure;
+            let is_program = is_started && started.certainty >= Certainty::Likely;
             if is_started {
                 self.started.insert(object.real.clone());
             }

@@ -21,12 +21,14 @@ use crate::language::{self, Certainty, Without};
 use crate::loader::{self, Conditions, Process};
 use crate::path::{RootPath, show};
 use crate::root::{End, FileKind};
-use crate::world::{World, find_program};
+use crate::world::{World, find_program, tables};
 
 /// Most launches that lie between a root of the tree and a launch: a wrapper, the program after it, and so on.
 const MAX_DEPTH: usize = 16;
 /// Most launches of one image.
 const MAX_LAUNCHES: usize = 4096;
+/// The code of the note that says where limits were met.
+const CUT: &str = "starts-cut";
 const ELF_MAGIC: &[u8] = b"\x7fELF";
 
 /// Something became known.
@@ -525,26 +527,37 @@ impl<'a> Worklist<'a> {
             }
             None => (0, start.certainty, start.is_exec),
         };
-        let launch = Launch { program, args: start.words[1..].to_vec(), cwd: start.cwd, env: start.env };
+        let mut launch = Launch { program, args: start.words[1..].to_vec(), cwd: start.cwd, env: start.env };
+        if certainty < Certainty::Sure {
+            self.forget_variables(&mut launch, start.starter);
+        }
         if let Some(id) = self.state.launches.find(&launch) {
             self.again(id, (start.starter, certainty, is_certain, start.is_helper, depth))?;
             let cwd = launch.cwd.clone();
             self.take(rule.id, start.from.as_ref(), &cwd, launch.program.as_bytes(), &Arc::new(start.reason))?;
             return Ok(Some(id));
         }
-        if depth > MAX_DEPTH || self.state.launches.len() >= MAX_LAUNCHES {
-            let limit = if depth > MAX_DEPTH { MAX_DEPTH } else { MAX_LAUNCHES };
-            let says = format!(
-                "{} and what it starts were not looked at: more than {limit} programs start each other; \
-                 --bin adds one",
-                launch.program
-            );
-            self.tell(Told::Note(Note::new("starts-cut", launch.program.to_string(), says)));
-            return Ok(None);
+        if !is_root && (depth > MAX_DEPTH || self.state.launches.len() >= MAX_LAUNCHES) {
+            return self.cut(rule, launch, depth, (start.from.as_ref(), start.reason));
         }
+        let flags = (certainty, is_certain, start.is_helper, depth);
+        self.accept(rule, launch, start.starter, flags, (start.from.as_ref(), start.reason))
+    }
+
+    /// Accepts a launch that is new: adds its files and resolves its processes.
+    fn accept(
+        &mut self,
+        rule: &'static Rule,
+        launch: Launch,
+        starter: Option<LaunchId>,
+        (certainty, is_certain, is_helper, depth): (Certainty, bool, bool, usize),
+        (from, reason): (Option<&RootPath>, Reason),
+    ) -> Result<Option<LaunchId>, Error> {
+        let root = self.state.world.root;
+        let is_root = starter.is_none() && from.is_none();
         let followed = root.follow_from(&launch.cwd, launch.program.as_bytes())?;
         let real = followed.file().map_or_else(|| launch.program.clone(), |(real, _)| real.clone());
-        let chain = chain(root, &launch, start.from.as_ref(), start.reason)?;
+        let chain = chain(root, &launch, from, reason)?;
         let conditions = self.state.request.conditions_of(&launch.env, &launch.cwd);
         let (mut processes, mut error) = (Vec::new(), chain.error);
         for step in chain.steps {
@@ -552,7 +565,7 @@ impl<'a> Worklist<'a> {
                 let reason = Arc::new(step.reason);
                 self.take(rule.id, step.from.as_ref(), &launch.cwd, step.path.as_bytes(), &reason)?;
             }
-            if !step.is_program || error.as_ref().is_some_and(|error| is_root && error.code == "unreadable") {
+            if !step.is_program {
                 continue;
             }
             match self.program(rule.id, step.path.as_bytes(), &conditions, Some(certainty)) {
@@ -576,9 +589,9 @@ impl<'a> Worklist<'a> {
             real,
             certainty,
             is_certain,
-            is_helper: start.is_helper,
+            is_helper,
             depth,
-            starters: start.starter.into_iter().collect(),
+            starters: starter.into_iter().collect(),
             scripts: chain.scripts,
             programs: chain.programs,
             processes,
@@ -586,6 +599,47 @@ impl<'a> Worklist<'a> {
         let id = self.state.launches.insert(launched);
         self.emit(Fact::Launched(id));
         Ok(Some(id))
+    }
+
+    /// Of a launch that is only likely, variables that no loader and no interpreter reads are those of its starter: a
+    /// script with many of them would start the same program many times over.
+    fn forget_variables(&self, launch: &mut Launch, starter: Option<LaunchId>) {
+        let Some(own) = starter.map(|id| Rc::clone(&self.state.launches.get(id).launch.env)) else { return };
+        if own == launch.env {
+            return;
+        }
+        let is_read = |name: &String| tables::variables().is_read_at_start(name);
+        let mut env: BTreeMap<String, String> =
+            own.iter().filter(|(name, _)| !is_read(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
+        let read = launch.env.iter().filter(|(name, _)| is_read(name));
+        env.extend(read.map(|(name, value)| (name.clone(), value.clone())));
+        launch.env = if env == *own { own } else { Rc::new(env) };
+    }
+
+    /// Past a limit, a program is packed once and without its arguments, and the user is told.
+    fn cut(
+        &mut self,
+        rule: &'static Rule,
+        launch: Launch,
+        depth: usize,
+        why: (Option<&RootPath>, Reason),
+    ) -> Result<Option<LaunchId>, Error> {
+        let limit = match depth > MAX_DEPTH {
+            true => format!("programs start each other more than {MAX_DEPTH} deep"),
+            false => format!("more than {MAX_LAUNCHES} commands start programs"),
+        };
+        let says = format!("{limit}: of some programs, {} first, the arguments were not looked at", launch.program);
+        let is_known = |told: &Told| matches!(told, Told::Note(note) if note.code == CUT);
+        if !self.state.told.iter().any(is_known) {
+            self.tell(Told::Note(Note::new(CUT, launch.program.to_string(), says)));
+        }
+        if self.state.launches.iter().any(|(_, known)| known.launch.program == launch.program) {
+            return Ok(None);
+        }
+        let request = self.state.request;
+        let cwd = request.workdir.clone().unwrap_or_else(RootPath::root);
+        let plain = Launch { program: launch.program, args: Vec::new(), cwd, env: Rc::new(request.env.clone()) };
+        self.accept(rule, plain, None, (Certainty::Possible, false, true, depth), why)
     }
 
     /// A launch that is known was asked for again.

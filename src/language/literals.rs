@@ -52,6 +52,8 @@ pub(super) type Literals = BTreeMap<String, (RootPath, usize)>;
 #[derive(Debug, Default)]
 pub(super) struct Named {
     starts: Literals,
+    /// Programs that are started with arguments.
+    lists: BTreeMap<Vec<String>, (RootPath, usize)>,
     opens: Literals,
     /// Libraries that are opened by exactly this name.
     exact: Literals,
@@ -66,7 +68,7 @@ impl Named {
             let program = literal.text.split(char::is_whitespace).next().unwrap_or_default();
             let program = program.rsplit('/').next().unwrap_or_default();
             if is_app || !TOOLS.contains(&program) {
-                keep(&mut self.starts, path, literal);
+                self.keep_start(path, literal);
             }
         }
         for name in OPENS {
@@ -84,7 +86,18 @@ impl Named {
 
     fn node(&mut self, path: &RootPath, text: &[u8]) {
         if memchr::memmem::find(text, b"child_process").is_some() {
-            NODE_STARTS.iter().flat_map(|name| literals(text, name)).for_each(|one| keep(&mut self.starts, path, one));
+            NODE_STARTS.iter().flat_map(|name| literals(text, name)).for_each(|one| self.keep_start(path, one));
+        }
+    }
+
+    /// A program with its arguments, or a text for a shell.
+    fn keep_start(&mut self, path: &RootPath, literal: Literal) {
+        if literal.args.is_empty() || literal.text.contains(char::is_whitespace) {
+            return keep(&mut self.starts, path, literal);
+        }
+        if self.lists.len() < MAX_LITERALS {
+            let words = std::iter::once(literal.text).chain(literal.args).collect();
+            self.lists.entry(words).or_insert_with(|| (path.clone(), literal.line));
         }
     }
 
@@ -115,7 +128,7 @@ impl Named {
     pub(super) fn command(&mut self, path: &RootPath, text: &[u8], at: usize, command: &[u8]) {
         let line = memchr::memchr_iter(b'\n', &text[..at]).count() + 1;
         let text = String::from_utf8_lossy(&command[..command.len().min(MAX_LITERAL)]).into_owned();
-        self.keep_command(path, Literal { text, line, is_open: false, is_tried: false });
+        self.keep_command(path, Literal { text, args: Vec::new(), line, is_open: false, is_tried: false });
     }
 
     /// Perl and Ruby start a text without signs of a shell by themselves, so that its first word is a program, not a builtin.
@@ -164,6 +177,13 @@ impl Named {
                     certainty: Certainty::Likely,
                     ..Start::of(call, words, why)
                 });
+            }
+        }
+        for (words, (path, line)) in &self.lists {
+            if program_in_path(call.root, call.path, &words[0])?.is_some() {
+                let why = format!("{path} starts it in line {line}");
+                let start = Start::of(call, words.clone(), why);
+                needs.starts.push(Start { is_exec: false, certainty: Certainty::Likely, ..start });
             }
         }
         for (name, (path, line)) in &self.opens {
@@ -249,6 +269,8 @@ fn keep(literals: &mut Literals, path: &RootPath, literal: Literal) {
 #[derive(Clone, Debug)]
 struct Literal {
     text: String,
+    /// The plain literals that follow it in the same list, or in the list that follows it.
+    args: Vec<String>,
     line: usize,
     /// Only its start is known.
     is_open: bool,
@@ -259,6 +281,8 @@ struct Literal {
 /// The first argument of each call of a name, or the first item of a list there, if it is a literal.
 fn literals<'t>(text: &'t [u8], name: &str) -> impl Iterator<Item = Literal> + use<'t> {
     let length = name.len();
+    // The first item of an exec call's list is the name that the program is told, not an argument.
+    let is_exec = name.starts_with("os.exec");
     let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     let starts: Vec<usize> = find_iter(text, name.as_bytes()).collect();
     starts.into_iter().filter(move |at| *at == 0 || !is_word(text[at - 1])).filter_map(move |at| {
@@ -275,8 +299,11 @@ fn literals<'t>(text: &'t [u8], name: &str) -> impl Iterator<Item = Literal> + u
             std::str::from_utf8(&inner[..end]).ok()?.replace("\\n", "\n").replace("\\\"", "\"").replace("\\'", "'");
         let before = &text[text[..at].len().saturating_sub(120)..at];
         let is_open = is_format && literal.contains('{') || quote == b'`' && literal.contains("${");
+        let mut args = arguments(&rest[(end + 2).min(rest.len())..]);
+        args.drain(..usize::from(is_exec).min(args.len()));
         (!literal.is_empty()).then(|| Literal {
             text: literal,
+            args,
             line: memchr::memchr_iter(b'\n', &text[..at]).count() + 1,
             is_open,
             is_tried: memchr::memmem::find(before, b"try:").is_some(),
@@ -284,9 +311,40 @@ fn literals<'t>(text: &'t [u8], name: &str) -> impl Iterator<Item = Literal> + u
     })
 }
 
+/// The plain literals that follow a first one: `, "a", "b"]` and `, ["a", "b"]`, up to the first item that is none.
+fn arguments(text: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = text[..text.len().min(4 * MAX_LITERAL)].trim_ascii_start();
+    while let Some(item) = rest.strip_prefix(b",") {
+        let item = item.trim_ascii_start();
+        let item = if found.is_empty() { item.strip_prefix(b"[").unwrap_or(item).trim_ascii_start() } else { item };
+        let Some(quote) = item.first().filter(|b| matches!(b, b'"' | b'\'')) else { break };
+        let Some(end) = memchr::memchr(*quote, &item[1..]) else { break };
+        let Ok(word) = std::str::from_utf8(&item[1..=end]) else { break };
+        // A word with an escape may be anything.
+        if word.contains('\\') {
+            break;
+        }
+        found.push(word.to_owned());
+        rest = item[end + 2..].trim_ascii_start();
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn arguments_of_a_list_are_read_as_far_as_they_are_plain() {
+        let found = |text: &str, name: &str| -> Vec<String> {
+            literals(text.as_bytes(), name).flat_map(|literal| literal.args).collect()
+        };
+        assert_eq!(found("subprocess.run(['node', '/app/x.js', \"-v\"])", "subprocess.run("), ["/app/x.js", "-v"]);
+        assert_eq!(found("spawn('node', ['a.js', x, 'b'])", "spawn("), ["a.js"]);
+        assert_eq!(found("os.execvp('node', ['node', 'a.js'])", "os.execvp("), ["a.js"]);
+        assert_eq!(found("os.system('a b')", "os.system("), Vec::<String>::new());
+    }
 
     #[test]
     fn first_arguments_are_read() {

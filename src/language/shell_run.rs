@@ -438,6 +438,8 @@ impl<'c, 'a> Reader<'c, 'a> {
                 if let Some(dir) = plain(args).filter(|dir| !dir.is_empty())
                     && let Some(dir) = self.call.root.follow_from(&self.cwd, dir.as_bytes())?.dir()
                 {
+                    // The directory may be empty, so that nothing else packs it.
+                    self.needs.files.push((dir.clone(), format!("{} changes to it", self.script)));
                     self.cwd = dir.clone();
                 }
                 Ok(())

@@ -47,7 +47,7 @@ impl Plan {
         }
         plan.run = run_settings(root, request, closure, settings, &plan)?;
         plan.note_kept(closure);
-        plan.prove(root, request, closure)?;
+        plan.prove(root, closure)?;
         Ok(plan)
     }
 
@@ -201,13 +201,14 @@ impl Plan {
 
     /// Resolves all processes again in the planned tree. A different result is a bug in slimroot, and the image is not
     /// written.
-    fn prove(&self, root: &Root, request: &Request, closure: &Closure) -> Result<(), Error> {
+    fn prove(&self, root: &Root, closure: &Closure) -> Result<(), Error> {
         let planned = Root::new(Arc::new(PlannedTree::new(self, root.tree())));
         let objects = Objects::new(&planned);
-        let conditions = request.conditions();
-        for Started { process, .. } in closure.processes.iter().filter(|started| started.process.inherited == 0) {
+        for Started { process, conditions, .. } in
+            closure.processes.iter().filter(|started| started.process.inherited == 0)
+        {
             let entry = &process.loaded[0].path;
-            let again = loader::load(&objects, entry, &conditions, None)?;
+            let again = loader::load(&objects, entry, conditions, None)?;
             if answers(&again) != answers(process) {
                 let differs = answers(process)
                     .into_iter()

@@ -22,6 +22,7 @@ struct Table<T> {
 const TEXTS: &[(&str, &str)] = &[
     ("directories", include_str!("../../profiles/tables/directories.toml")),
     ("imports", include_str!("../../profiles/tables/imports.toml")),
+    ("variables", include_str!("../../profiles/tables/variables.toml")),
 ];
 
 /// Absolute directories.
@@ -93,6 +94,26 @@ pub(crate) struct Imports {
     pub(crate) opens_libraries: Vec<String>,
 }
 
+/// Environment variables.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Variables {
+    read_at_start: Vec<String>,
+}
+
+impl Variables {
+    /// True for a variable that a loader or an interpreter reads.
+    pub(crate) fn is_read_at_start(&self, name: &str) -> bool {
+        self.read_at_start.iter().any(|start| name.starts_with(start.as_str()))
+    }
+}
+
+/// The environment variables that rules look at.
+pub(crate) fn variables() -> &'static Variables {
+    static TABLE: OnceLock<Variables> = OnceLock::new();
+    TABLE.get_or_init(|| parsed("variables"))
+}
+
 /// The directories of a Linux system.
 pub(crate) fn system() -> &'static System {
     static TABLE: OnceLock<System> = OnceLock::new();
@@ -125,6 +146,7 @@ mod tests {
 
     #[test]
     fn every_table_is_valid() {
+        assert!(variables().is_read_at_start("LD_PRELOAD") && !variables().is_read_at_start("GIT_DIR"));
         assert!(system().commands.iter().count() > 0 && !imports().starts_programs.is_empty());
     }
 

@@ -1,11 +1,12 @@
-//! Programs that a program starts by a path or name that it contains. Only machine code counts: a script may pull in a
-//! whole language on weak evidence.
+//! Programs that a program starts by a path or name that it contains. Of packaged programs only machine code counts: a
+//! script may pull in a whole language on weak evidence.
 
 use super::{On, Rule};
 use crate::closure::demand::Demand;
 use crate::closure::state::State;
 use crate::closure::worklist::Fact;
 use crate::closure::{Companions, path_of};
+use crate::elf::ElfObject;
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::world::tables::system;
@@ -17,6 +18,9 @@ pub(super) const RULE: Rule = Rule {
     facts: &[On::Required],
     on,
 };
+
+/// Permission bits of which one must be set for the kernel to execute a file.
+const EXECUTABLE: u32 = 0o111;
 
 fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     let Fact::Required(id) = fact else { return Ok(Vec::new()) };
@@ -52,13 +56,32 @@ fn by_path(state: &State<'_>, demands: &mut Vec<Demand>, object: &RootPath) -> R
     }
     demands.push(Demand::Done(object.to_string()));
     for text in state.world.whole_paths(object)?.iter() {
-        let Some(path) = RootPath::new(text).filter(|path| system().commands.cover(path)) else { continue };
-        if state.world.is_elf(&path)? {
+        let Some(path) = RootPath::new(text) else { continue };
+        if is_program(state, object, &path)? {
             let why = format!("{object} contains its path and starts programs");
             demands.push(Demand::Start(state.start_by(object, &path, why, false)));
         }
     }
     Ok(())
+}
+
+/// True for a file that an object starts if it contains its path: machine code that may be executed; and a script, if
+/// neither of the two came in a package, which would have said what its program needs.
+fn is_program(state: &State<'_>, object: &RootPath, path: &RootPath) -> Result<bool, Error> {
+    let (world, root) = (state.world.as_ref(), state.world.root);
+    let followed = root.follow(path.as_bytes())?;
+    let Some((real, meta)) = followed.file() else { return Ok(false) };
+    if meta.mode & EXECUTABLE == 0 || system().not_run.cover(path) || state.is_excluded(path) {
+        return Ok(false);
+    }
+    if world.is_elf(path)? {
+        let read = world.objects.read(real)?;
+        // Some libraries have the bit too.
+        let is_library = |elf: &ElfObject| elf.interp.is_none() && !elf.is_static_program();
+        return Ok(system().commands.cover(path) || read.elf.as_ref().is_ok_and(|elf| !is_library(elf)));
+    }
+    let is_script = root.read(real, 2)? == b"#!";
+    Ok(is_script && world.owner(object)?.is_none() && world.owner(real)?.is_none())
 }
 
 /// Commands of other packages of the same source whose names the program contains.

@@ -3,15 +3,16 @@
 use crate::closure::state::State;
 use crate::config::{self, Grammar, Statement};
 use crate::error::Error;
+use crate::language::Certainty;
 use crate::path::RootPath;
 use crate::profile::Read;
 
 /// Files that arguments name as configuration: `-c FILE`, `-cFILE`, `--config=FILE`; for an option without a name the
 /// first argument, if it is no option.
-pub(super) fn files(state: &State<'_>, read: &Read) -> Result<Vec<RootPath>, Error> {
+pub(super) fn files(state: &State<'_>, read: &Read, certainty: Certainty) -> Result<Vec<RootPath>, Error> {
     let mut found = Vec::new();
     for option in &read.arguments {
-        for (cwd, args) in state.launches.arguments() {
+        for (cwd, args) in state.launches.arguments(certainty) {
             let all = if option.is_empty() { &args[..args.len().min(1)] } else { args };
             let mut words = all.iter();
             while let Some(word) = words.next() {
@@ -34,7 +35,7 @@ pub(super) fn files(state: &State<'_>, read: &Read) -> Result<Vec<RootPath>, Err
 /// `--loadmodule x`. Only those that the profile reads.
 pub(super) fn statements(state: &State<'_>, read: &Read) -> Vec<Statement> {
     let mut said = Vec::new();
-    for (_, args) in state.launches.arguments() {
+    for (_, args) in state.launches.arguments(Certainty::Likely) {
         let statements = match read.grammar {
             Grammar::Keys => as_keys(args),
             Grammar::Lines => as_lines(args),

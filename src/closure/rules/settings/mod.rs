@@ -21,6 +21,7 @@ use crate::closure::worklist::Fact;
 use crate::closure::{Reason, Unconfigured};
 use crate::config::{self, Statement};
 use crate::error::Error;
+use crate::language::Certainty;
 use crate::path::{RootPath, show};
 use crate::profile::{Names, Need, Place, Profile, Read, Values, What};
 use crate::root::{FileKind, Meta, RootGlob};
@@ -129,12 +130,14 @@ fn read_rule(
     values: &Values,
 ) -> Result<(), Error> {
     let root = state.world.root;
-    let mut starts = arguments::files(state, read)?;
+    // Files that arguments name are read in the place of the defaults, if a program surely gets these arguments.
+    let mut starts = arguments::files(state, read, Certainty::Sure)?;
     if starts.is_empty() {
         for glob in read.files.iter().flat_map(|place| place.filled(values)) {
             starts.extend(root.matching(&glob)?);
         }
     }
+    starts.extend(arguments::files(state, read, Certainty::Likely)?);
     let starts = pam::narrowed(state, demands, read, starts)?;
     let mut reading = Reading {
         state,

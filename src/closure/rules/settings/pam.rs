@@ -11,6 +11,7 @@ use crate::closure::state::State;
 use crate::closure::told::{Note, Told};
 use crate::closure::{NodeKind, Reason};
 use crate::error::Error;
+use crate::language::Certainty;
 use crate::path::{RootPath, show};
 use crate::profile::Read;
 
@@ -182,7 +183,12 @@ fn told_names(state: &State<'_>, all: &BTreeMap<Vec<u8>, Named>) -> Result<BTree
             told.extend(small.get(&word.to_ascii_lowercase()).map(|name| (*name).clone()));
         }
     };
-    state.launches.arguments().into_iter().flat_map(|(_, args)| args).for_each(|word| look(word.as_bytes()));
+    state
+        .launches
+        .arguments(Certainty::Sure)
+        .into_iter()
+        .flat_map(|(_, args)| args)
+        .for_each(|word| look(word.as_bytes()));
     state.request.env.values().for_each(|value| look(value.as_bytes()));
     for (path, kind) in state.graph.nodes() {
         let NodeKind::File(meta) = kind else { continue };
