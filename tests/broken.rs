@@ -3,7 +3,7 @@
 //! heard first.
 
 #![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
-#[path = "support/laws.rs"]
+#[path = "../crates/ldso/tests/support/laws.rs"]
 mod laws;
 #[path = "support/need.rs"]
 mod need;

@@ -6,7 +6,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
-use slimroot::root::{DirTree, End, Root};
+use slimroot_rootfs::root::{DirTree, End, Root};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
@@ -130,7 +130,7 @@ fn a_directory_swapped_for_a_link_leads_nowhere_outside() {
         Root::new(std::sync::Arc::new(DirTree::open_by_hand(base.path()).expect("a root"))),
     ] {
         // Even asked for the real path, as if it had been a directory a moment ago.
-        let real = slimroot::path::RootPath::new(b"/dir/secret").expect("a path");
+        let real = slimroot_rootfs::path::RootPath::new(b"/dir/secret").expect("a path");
         assert!(root.open_file(&real).is_err());
         assert_eq!(root.meta(&real).ok().flatten(), None);
         let through = [outside.path().as_os_str().as_bytes(), b"/secret"].concat();
