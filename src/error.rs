@@ -1,131 +1,43 @@
-//! Errors that stop slimroot. Problems in the user's files are findings ([`crate::finding`]) instead. Errors are
-//! grouped by what the user can do about them.
+//! Why slimroot cannot go on. Facts about the user's files are findings ([`crate::finding`]); an error is
+//! what stops the work, sorted by what the reader can do about it.
+//!
+//! The type is that of [`slimroot_rootfs`]; the table of codes here joins those of all crates.
 
-use std::fmt;
-use std::io;
+pub use slimroot_rootfs::error::{Error, ErrorCode, Kind};
 
-/// The kind of an error. It determines the exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Kind {
-    /// An argument or a value in slimroot.toml is invalid.
-    BadArgument,
-    /// A profile or slimroot.toml is invalid.
-    BadProfile,
-    /// A file in the root or on the disk is missing or unreadable.
-    CannotRead,
-    /// A file is damaged, or not of the expected type.
-    Malformed,
-    /// A file changed while it was being packed. Wait until the builder is idle, and run again.
-    Changed,
-    /// The output cannot be written.
-    CannotWrite,
-    /// The user ended the run.
-    Interrupted,
-    /// A bug in slimroot: please report it.
-    Bug,
+/// What the reader can do about an error; it decides the exit code.
+pub fn kind_of(error: &Error) -> Kind {
+    let known = ERROR_CODES.iter().find(|known| known.code == error.code);
+    debug_assert!(known.is_some(), "unknown error code {}", error.code);
+    known.map_or(Kind::Bug, |known| known.kind)
 }
 
-/// An error: a code (`slimroot explain CODE`), a message, and a remedy.
-#[derive(Debug)]
-pub struct Error {
-    /// The kebab-case code, see [`ERROR_CODES`].
-    pub code: &'static str,
-    /// The message, one sentence without the code.
-    pub says: String,
-    /// A remedy: a command or a step.
-    pub help: Option<String>,
-    /// The underlying system error, if there is one.
-    pub source: Option<io::Error>,
-}
+/// Every code an [`Error`] can carry: those of slimroot itself, of `slimroot-ldso` and of `slimroot-rootfs`.
+pub const ERROR_CODES: &[ErrorCode] =
+    &joined([OWN, slimroot_ldso::error::ERROR_CODES, slimroot_rootfs::error::ERROR_CODES]);
 
-impl Error {
-    /// A new error; the code must be in [`ERROR_CODES`].
-    pub fn new(code: &'static str, says: impl Into<String>) -> Self {
-        debug_assert!(ERROR_CODES.iter().any(|known| known.code == code), "unknown error code {code}");
-        Self { code, says: says.into(), help: None, source: None }
-    }
+const COUNT: usize = OWN.len() + slimroot_ldso::error::ERROR_CODES.len() + slimroot_rootfs::error::ERROR_CODES.len();
 
-    /// Adds a remedy.
-    #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
-
-    /// Adds the system error.
-    #[must_use]
-    pub fn because(mut self, source: impl Into<io::Error>) -> Self {
-        self.source = Some(source.into());
-        self
-    }
-
-    /// A failed read in the root.
-    pub fn unreadable(path: &impl fmt::Display, source: impl Into<io::Error>) -> Self {
-        let source = source.into();
-        Self::new("unreadable", format!("cannot read {path}"))
-            .help("run slimroot as the owner of the root, or as root: it can only pack files that it can read")
-            .because(source)
-    }
-
-    /// A failed write; a full disk has its own code.
-    pub fn unwritable(place: &impl fmt::Display, source: impl Into<io::Error>) -> Self {
-        let source = source.into();
-        let (code, help) = match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                ("disk-full", "free some space, or write to another disk; no partial output was left")
-            }
-            _ => ("output-unwritable", "check that the directory exists and that you may write to it"),
-        };
-        Self::new(code, format!("cannot write {place}")).help(help).because(source)
-    }
-
-    /// The kind of this error.
-    pub fn kind(&self) -> Kind {
-        ERROR_CODES.iter().find(|known| known.code == self.code).map_or(Kind::Bug, |known| known.kind)
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.says)?;
-        match &self.source {
-            Some(source) => write!(f, ": {source}"),
-            None => Ok(()),
+/// The rows of several tables in one, sorted by code.
+const fn joined(tables: [&[ErrorCode]; 3]) -> [ErrorCode; COUNT] {
+    let mut all = [OWN[0]; COUNT];
+    let (mut table, mut count) = (0, 0);
+    while table < tables.len() {
+        let mut row = 0;
+        while row < tables[table].len() {
+            all[count] = tables[table][row];
+            row += 1;
+            count += 1;
         }
+        table += 1;
     }
+    all
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_ref().map(|source| source as _)
-    }
-}
-
-/// An entry in the table of error codes.
-pub struct ErrorCode {
-    /// The code as printed.
-    pub code: &'static str,
-    /// The kind of this error.
-    pub kind: Kind,
-    /// The page that `slimroot explain` prints.
-    pub text: &'static str,
-}
-
-macro_rules! codes {
-    ($($code:literal $kind:ident $text:literal)*) => {
-        &[$(ErrorCode { code: $code, kind: Kind::$kind, text: $text }),*]
-    };
-}
-
-/// Every code an [`Error`] can carry.
-pub const ERROR_CODES: &[ErrorCode] = codes! {
+/// The codes that only slimroot itself uses.
+const OWN: &[ErrorCode] = slimroot_rootfs::error_codes! {
     "bad-argument" BadArgument
     "An option or argument has an invalid value. The message names it and the expected form."
-    "bad-glob" BadArgument
-    "A pattern of --include, --exclude or a profile is not a glob. Patterns are absolute in the root: `*` and `?` stay \
-     within one path part, `**` as a whole part crosses directories, `[abc]` is a set. Quote patterns, so that your \
-     shell does not expand them."
     "bad-ca-file" BadArgument
     "A file given with --ca is not usable. It must contain CA certificates in PEM form and nothing else. slimroot \
      refuses a file with a private key, because others can read the image. Convert DER files with openssl x509 -inform \
@@ -145,23 +57,11 @@ pub const ERROR_CODES: &[ErrorCode] = codes! {
     "bad-config" BadProfile
     "slimroot.toml is invalid. The message names the line and, for an unknown key, the most similar known key. The \
      keys correspond to the options of `slimroot build`."
-    "root-missing" CannotRead
-    "The directory given by --root does not exist or is not a directory. Give the directory that contains the \
-     builder's /usr, /lib and /etc; the default is /."
-    "entry-missing" CannotRead
-    "The entry is not in the root. A name with a slash is a path inside the root, relative to --workdir if it does not \
-     start with a slash. A bare name is looked up in the image's PATH (--env PATH=…) inside the root."
     "entry-is-directory" CannotRead
     "The entry is a directory. Name the program or script that the container starts. To add the files of a directory \
      use --include 'DIR/**'."
     "entry-not-regular" CannotRead
     "The entry is a device, a socket or a pipe. Only regular files can be executed."
-    "not-elf" Malformed
-    "The file is neither an ELF program nor a script with a `#!` line, so the kernel cannot execute it (some shells \
-     guess and do). Add a `#!` line, or name the interpreter as the entry: slimroot build -- INTERPRETER FILE."
-    "bad-elf" Malformed
-    "The file starts like an ELF object but is damaged: it is truncated, or its tables point outside the file. The \
-     kernel or the loader would refuse it too. Build or install it again in the builder stage."
     "bad-shebang" Malformed
     "The kernel cannot execute the `#!` line of a script: there is no interpreter after `#!`, the line is too long for \
      the kernel, or more than five scripts form a chain."
@@ -187,9 +87,6 @@ pub const ERROR_CODES: &[ErrorCode] = codes! {
     "The rpm database of the root cannot be read: it is damaged, or in a format that rpm never wrote. slimroot needs \
      it to find the other files of the program's packages. Rebuild it in the builder stage with rpm --rebuilddb, or \
      pack without it: --companions none --no-profile package-records --no-profile licences."
-    "unreadable" CannotRead
-    "slimroot has no permission to read a file or directory that the image needs. Run slimroot as the owner of the \
-     root. The file is not reported as missing, because the container may run as a user who can read it."
     "link-loop" CannotRead
     "Resolving a path takes more than 40 symlinks, the limit of Linux. Usually two symlinks point to each other."
     "whiteout-name" CannotRead
@@ -202,11 +99,6 @@ pub const ERROR_CODES: &[ErrorCode] = codes! {
     "The destination exists, and slimroot does not overwrite it. With --force it is replaced atomically when the new \
      output is complete. The root being packed, its parent directories, and directories that contain a mount point are \
      never replaced."
-    "output-unwritable" CannotWrite
-    "The destination cannot be written: its parent directory does not exist, is not writable, or is not a directory. \
-     No partial output was left."
-    "disk-full" CannotWrite
-    "The disk of the destination is full. slimroot has removed its temporary files; no partial output was left."
     "interrupted" Interrupted
     "The run was ended by a signal (Ctrl-C). Temporary files were removed, and an earlier output is unchanged."
     "internal" Bug
@@ -229,10 +121,10 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_from_other_failures() {
-        let full = Error::unwritable(&"/out", io::Error::from(io::ErrorKind::StorageFull));
-        let denied = Error::unwritable(&"/out", io::Error::from(io::ErrorKind::PermissionDenied));
-        assert_eq!((full.code, denied.code), ("disk-full", "output-unwritable"));
-        assert_eq!(denied.kind(), Kind::CannotWrite);
+    fn codes_of_every_crate_have_a_kind() {
+        let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        assert_eq!(kind_of(&Error::unwritable(&"/out", denied)), Kind::CannotWrite);
+        assert_eq!(kind_of(&Error::new("bad-elf", "cut short")), Kind::Malformed);
+        assert_eq!(kind_of(&Error::new("internal", "a contradiction")), Kind::Bug);
     }
 }

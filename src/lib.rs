@@ -45,21 +45,19 @@ pub mod closure;
 #[cfg(feature = "cli")]
 mod commands;
 pub mod config;
-pub mod digest;
-pub mod elf;
 pub mod error;
 pub mod finding;
 pub mod guest;
 pub mod image;
 pub mod language;
 pub mod layer;
-pub mod loader;
 pub mod output;
 pub mod package;
-pub mod path;
 pub mod plan;
 pub mod profile;
-pub mod root;
 pub mod trust;
 pub mod verify;
 mod world;
+
+pub use slimroot_ldso::{elf, loader};
+pub use slimroot_rootfs::{digest, path, root};

@@ -2,7 +2,7 @@
 //! `slimroot check` as finished images. If the loader or kernel reports the problem, the test verifies that first.
 
 #![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
-#[path = "support/laws.rs"]
+#[path = "../crates/ldso/tests/support/laws.rs"]
 mod laws;
 #[path = "support/need.rs"]
 mod need;

@@ -116,7 +116,7 @@ pub fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             render::error(&error);
-            ExitCode::from(exit::code(error.kind()))
+            ExitCode::from(exit::code(crate::error::kind_of(&error)))
         }
     }
 }

@@ -33,7 +33,7 @@ pub use process::{load, open};
 pub use search::{Found, FoundBy, Outcome, Search, Step, Via};
 
 use crate::elf::{ElfObject, WantKind};
-use crate::path::RootPath;
+use slimroot_rootfs::path::RootPath;
 
 /// Where the cache of glibc lies; the path is compiled in.
 pub const CACHE_PATH: &[u8] = b"/etc/ld.so.cache";

@@ -1,9 +1,9 @@
 //! Why a library is missing, said from what the root holds: the cause in one word, and what helps.
 
 use super::{Family, Missing, Objects, Process, conf_dirs};
-use crate::error::Error;
-use crate::path::{RootPath, show};
-use crate::root::{FileKind, Root};
+use slimroot_rootfs::error::Error;
+use slimroot_rootfs::path::{RootPath, show};
+use slimroot_rootfs::root::{FileKind, Root};
 
 /// Names looked at when the root is searched for a lost library; a root of a million files is searched only so far.
 const MAX_NAMES: usize = 1_000_000;

@@ -14,9 +14,9 @@ use super::search::{Found, FoundBy, Outcome, Search, Via};
 use super::tokens::{self, Tokens};
 use super::{CACHE_PATH, Conditions, Loaded, Process, Reads, Role, Variant};
 use crate::elf::{ElfObject, Target};
-use crate::error::Error;
-use crate::path::show;
-use crate::root::{End, FileKind};
+use slimroot_rootfs::error::Error;
+use slimroot_rootfs::path::show;
+use slimroot_rootfs::root::{End, FileKind};
 
 /// Largest cache that is read.
 const MAX_CACHE: usize = 64 << 20;

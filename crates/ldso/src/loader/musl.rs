@@ -8,9 +8,9 @@ use super::process::{Known, Rules};
 use super::search::{Found, FoundBy, Outcome, Search, Via};
 use super::{Conditions, Loaded, Process, Reads, Role};
 use crate::elf::{ElfObject, Target};
-use crate::error::Error;
-use crate::path::show;
-use crate::root::{End, FileKind};
+use slimroot_rootfs::error::Error;
+use slimroot_rootfs::path::show;
+use slimroot_rootfs::root::{End, FileKind};
 
 /// What the loader contains itself, each with its dot: `lib` + this + anything is the loader.
 const RESERVED: [&[u8]; 7] = [b"c.", b"pthread.", b"rt.", b"m.", b"dl.", b"util.", b"xnet."];

@@ -1,4 +1,4 @@
-//! Resolution of symlinks in random trees, judged by the kernel's openat2 with RESOLVE_IN_ROOT.
+//! Following links: random trees, judged by the kernel's own openat2 with RESOLVE_IN_ROOT.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -6,11 +6,11 @@ use std::path::Path;
 use proptest::prelude::*;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
-use slimroot::root::{DirTree, End, Root};
+use slimroot_rootfs::root::{DirTree, End, Root};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
-/// The kind of file at a path of the tree.
+/// What stands at a path of the tree.
 #[derive(Clone, Debug)]
 enum Made {
     Dir,
@@ -45,7 +45,7 @@ fn some_tree() -> impl Strategy<Value = Vec<(String, Made)>> {
     proptest::collection::vec((place, made), 1..25)
 }
 
-/// Creates the tree. Skips paths below a file or symlink, and paths that exist already.
+/// Makes what can be made: a place below a file or link is passed over, as is one that is taken.
 fn make(base: &Path, tree: &[(String, Made)]) {
     for (place, made) in tree {
         let path = base.join(place);
@@ -62,7 +62,7 @@ fn make(base: &Path, tree: &[(String, Made)]) {
     }
 }
 
-/// The kernel's result: device and inode, or the error.
+/// What the kernel says: device and inode of what is there, or why there is nothing.
 fn kernel(base: &Path, path: &str) -> Result<(u64, u64), Errno> {
     let dir = rustix::fs::open(base, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?;
     let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
@@ -129,8 +129,8 @@ fn a_directory_swapped_for_a_link_leads_nowhere_outside() {
         Root::open(base.path()).expect("a root"),
         Root::new(std::sync::Arc::new(DirTree::open_by_hand(base.path()).expect("a root"))),
     ] {
-        // Also with the real path, as if it had been a directory a moment ago.
-        let real = slimroot::path::RootPath::new(b"/dir/secret").expect("a path");
+        // Even asked for the real path, as if it had been a directory a moment ago.
+        let real = slimroot_rootfs::path::RootPath::new(b"/dir/secret").expect("a path");
         assert!(root.open_file(&real).is_err());
         assert_eq!(root.meta(&real).ok().flatten(), None);
         let through = [outside.path().as_os_str().as_bytes(), b"/secret"].concat();

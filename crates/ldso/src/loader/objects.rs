@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use super::facts::{Facts, read_facts};
 use crate::elf::{self, BuildInfo, Bytes, ElfObject, Malformed, Stripped, Symbols, Versions};
-use crate::error::Error;
-use crate::path::RootPath;
-use crate::root::{Root, Source};
+use slimroot_rootfs::error::Error;
+use slimroot_rootfs::path::RootPath;
+use slimroot_rootfs::root::{Root, Source};
 
 /// Bytes that identify an ELF file.
 const HEAD: usize = 64;

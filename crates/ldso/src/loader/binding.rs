@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use super::{Answer, Family, Loaded, Objects, Process, Role};
 use crate::elf::{DefinedVersion, Malformed, Symbol, Symbols, Versions, WantedVersion};
-use crate::error::Error;
-use crate::path::show;
+use slimroot_rootfs::error::Error;
+use slimroot_rootfs::path::show;
 
 /// What an object with compact relocations must want of its libc, so that loaders that do not know them refuse it
 /// (glibc 2.36, dl-version.c).

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::path::{RootPath, show};
-use crate::root::Meta;
+use slimroot_rootfs::path::{RootPath, show};
+use slimroot_rootfs::root::Meta;
 
 /// How a want was answered: the word that `deps` prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]

@@ -11,9 +11,9 @@ use super::objects::Objects;
 use super::search::{FoundBy, Search};
 use super::{Answer, Conditions, Fault, Loaded, Missing, Need, PRELOAD_PATH, Process, Reads, Role};
 use crate::elf::{ElfObject, Want, WantKind};
-use crate::error::Error;
-use crate::path::{RootPath, show};
-use crate::root::{Meta, Root};
+use slimroot_rootfs::error::Error;
+use slimroot_rootfs::path::{RootPath, show};
+use slimroot_rootfs::root::{Meta, Root};
 
 /// Most objects of one process.
 const MAX_OBJECTS: usize = 4096;

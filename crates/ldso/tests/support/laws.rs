@@ -20,10 +20,11 @@ int main(void) { return dl_iterate_phdr(show, 0); }
 /// Enters a root for good: proc for $ORIGIN, then directory, user and program. Python, because a chroot has no shell.
 const ENTER: &str = r#"
 import os, sys
-root, cwd, uid, prog, *env = sys.argv[1:]
+root, cwd, uid, count, *rest = sys.argv[1:]
+words, env = rest[:int(count)], rest[int(count):]
 os.chroot(root); os.chdir(cwd)
 if uid != "0": os.setgroups([]); os.setgid(int(uid)); os.setuid(int(uid))
-os.execve(prog, [prog], dict(e.split("=", 1) for e in env))
+os.execve(words[0], words, dict(e.split("=", 1) for e in env))
 "#;
 
 #[derive(Deserialize)]
@@ -322,12 +323,32 @@ impl World {
 
     /// Runs the program in a chroot of the world as a user.
     pub fn run_as(&self, law: &Law, uid: &str, more_env: &[&str]) -> Output {
+        self.run_words(law, uid, &["/bin/prog"], more_env)
+    }
+
+    /// Runs a command line in a chroot of the world, in the circumstances of the law.
+    pub fn run_words(&self, law: &Law, uid: &str, words: &[&str], more_env: &[&str]) -> Output {
         let root = self.root();
         fs::set_permissions(self.dir.path(), fs::Permissions::from_mode(0o755)).expect("a mode");
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", "mount -t proc proc \"$0/proc\" && exec python3 -c \"$@\""]);
-        command.arg(&root).args([ENTER]).arg(&root).args([law.cwd.as_str(), uid, "/bin/prog"]);
-        command.args(law.env.iter().map(|(name, value)| format!("{name}={value}"))).args(more_env);
+        command.arg(&root).args([ENTER]).arg(&root).args([law.cwd.as_str(), uid, &words.len().to_string()]);
+        command.args(words).args(law.env.iter().map(|(name, value)| format!("{name}={value}"))).args(more_env);
         command.output().expect("unshare runs")
     }
+}
+
+#[allow(dead_code, reason = "each test reads what it needs")]
+/// The laws of a C library by name.
+pub fn laws(family: &str) -> BTreeMap<String, Law> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = here.ancestors().map(|dir| dir.join("fixtures/laws").join(family));
+    let folder = folders.into_iter().find(|folder| folder.is_dir()).expect("the folder of laws");
+    let each = fs::read_dir(folder).expect("listed").map(|entry| {
+        let path = entry.expect("an entry").path();
+        let text = fs::read_to_string(&path).expect("a law");
+        let law = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        (path.file_stem().expect("a name").to_string_lossy().into_owned(), law)
+    });
+    each.collect()
 }

@@ -1,9 +1,9 @@
 //! `/etc/ld.so.conf`: what ldconfig makes the cache from. Loaders never read it; it only helps to say why a library is
 //! not found (ldconfig(8); parse_conf of glibc's elf/ldconfig.c).
 
-use crate::error::Error;
-use crate::path::RootPath;
-use crate::root::{Root, RootGlob};
+use slimroot_rootfs::error::Error;
+use slimroot_rootfs::path::RootPath;
+use slimroot_rootfs::root::{Root, RootGlob};
 
 const CONF: &str = "/etc/ld.so.conf";
 /// Largest file that is read, deepest include, and most files.
@@ -59,7 +59,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::root::MemTree;
+    use slimroot_rootfs::root::MemTree;
 
     #[test]
     fn includes_are_read_in_order_and_rings_end() {

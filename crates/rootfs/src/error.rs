@@ -1,0 +1,160 @@
+//! Errors: a code, one sentence and what to do next. This crate has the type and the codes that it uses itself; a crate
+//! above it explains its further codes in a table of its own ([`error_codes!`](crate::error_codes)).
+
+use std::fmt;
+use std::io;
+
+/// What the reader can do about an error; it decides the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An argument, or a word in slimroot.toml, means nothing: write it otherwise.
+    BadArgument,
+    /// A profile or configuration file is wrong: mend the file.
+    BadProfile,
+    /// Something in the root or on the disk cannot be read or is not there.
+    CannotRead,
+    /// A file that must be understood is damaged or of a foreign kind.
+    Malformed,
+    /// A file changed while it was being packed: let the builder come to rest, and run again.
+    Changed,
+    /// The output cannot be written.
+    CannotWrite,
+    /// The user ended the run.
+    Interrupted,
+    /// A fault of slimroot itself: report it.
+    Bug,
+}
+
+/// Why slimroot stopped: a code (`slimroot explain CODE`), one sentence, and what to do next.
+#[derive(Debug)]
+pub struct Error {
+    /// The kebab-case code. Each crate explains its own in a table such as [`ERROR_CODES`].
+    pub code: &'static str,
+    /// One sentence, without the code.
+    pub says: String,
+    /// A command or a step that helps.
+    pub help: Option<String>,
+    /// What the system said, if it was the system.
+    pub source: Option<io::Error>,
+}
+
+impl Error {
+    /// An error of a code that is explained in the table of this crate or of the one that calls.
+    pub fn new(code: &'static str, says: impl Into<String>) -> Self {
+        debug_assert!(is_kebab_case(code), "the error code {code} is not kebab-case");
+        Self { code, says: says.into(), help: None, source: None }
+    }
+
+    /// Adds what helps.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds what the system said.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<io::Error>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// A failed read of something in the root.
+    pub fn unreadable(path: &impl fmt::Display, source: impl Into<io::Error>) -> Self {
+        let source = source.into();
+        Self::new("unreadable", format!("cannot read {path}"))
+            .help("run slimroot as the user that owns the root, or as root: what it cannot read it cannot pack")
+            .because(source)
+    }
+
+    /// A failed write; a full disk has a code of its own.
+    pub fn unwritable(place: &impl fmt::Display, source: impl Into<io::Error>) -> Self {
+        let source = source.into();
+        let (code, help) = match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                ("disk-full", "free some space, or name a destination on another disk; nothing was left behind")
+            }
+            _ => ("output-unwritable", "check that the directory exists and that you may write there"),
+        };
+        Self::new(code, format!("cannot write {place}")).help(help).because(source)
+    }
+}
+
+fn is_kebab_case(code: &str) -> bool {
+    code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.says)?;
+        match &self.source {
+            Some(source) => write!(f, ": {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| source as _)
+    }
+}
+
+/// One row of a table of error codes.
+#[derive(Clone, Copy, Debug)]
+pub struct ErrorCode {
+    /// The code as printed.
+    pub code: &'static str,
+    /// What the reader can do about it.
+    pub kind: Kind,
+    /// The page that `slimroot explain` prints.
+    pub text: &'static str,
+}
+
+/// Makes a table of error codes: code, [`Kind`] and explanation of each.
+///
+/// ```
+/// use slimroot_rootfs::error::{ErrorCode, Kind};
+///
+/// const CODES: &[ErrorCode] = slimroot_rootfs::error_codes! {
+///     "no-space" CannotWrite "There is no space left."
+/// };
+/// assert_eq!((CODES[0].code, CODES[0].kind), ("no-space", Kind::CannotWrite));
+/// ```
+#[macro_export]
+macro_rules! error_codes {
+    ($($code:literal $kind:ident $text:literal)*) => {
+        &[$($crate::error::ErrorCode { code: $code, kind: $crate::error::Kind::$kind, text: $text }),*]
+    };
+}
+
+/// The codes of this crate.
+pub const ERROR_CODES: &[ErrorCode] = error_codes! {
+    "bad-glob" BadArgument
+    "A pattern of --include, --exclude or a profile is not a glob. Patterns are absolute in the root: `*` and `?` stay \
+     within one path part, `**` as a whole part crosses directories, `[abc]` is a set. Quote patterns, so that your \
+     shell does not expand them."
+    "root-missing" CannotRead
+    "The directory given by --root does not exist or is not a directory. Give the directory that contains the \
+     builder's /usr, /lib and /etc; the default is /."
+    "unreadable" CannotRead
+    "slimroot has no permission to read a file or directory that the image needs. Run slimroot as the owner of the \
+     root. The file is not reported as missing, because the container may run as a user who can read it."
+    "output-unwritable" CannotWrite
+    "The destination cannot be written: its parent directory does not exist, is not writable, or is not a directory. \
+     No partial output was left."
+    "disk-full" CannotWrite
+    "The disk of the destination is full. slimroot has removed its temporary files; no partial output was left."
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_other_failures() {
+        let full = Error::unwritable(&"/out", io::Error::from(io::ErrorKind::StorageFull));
+        let denied = Error::unwritable(&"/out", io::Error::from(io::ErrorKind::PermissionDenied));
+        assert_eq!((full.code, denied.code), ("disk-full", "output-unwritable"));
+    }
+}
