@@ -4,6 +4,8 @@
 #![allow(unreachable_pub, dead_code, reason = "support modules are compiled into each test on their own")]
 #[path = "support/elf.rs"]
 mod elf;
+#[path = "support/files.rs"]
+mod files;
 #[path = "support/trees.rs"]
 mod trees;
 
@@ -12,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use elf::Elf;
+use files::{File, Files};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{TestCaseError, TestRunner};
@@ -20,7 +23,7 @@ use slimroot::language::Certainty;
 use slimroot::loader::Objects;
 use slimroot::path::{RootPath, show};
 use slimroot::root::{MemTree, Root};
-use trees::{Asked, File, Files, Words};
+use trees::{Asked, Words};
 
 /// Cases of one law. `LAW_CASES` asks for another number.
 fn cases(count: u32) -> ProptestConfig {
@@ -330,13 +333,14 @@ fn a_script_of_ten_thousand_commands_is_read_and_its_end_is_told() {
 #[test]
 fn scripts_that_start_each_other_end() {
     let exec = |path: &str| format!("exec {path} \"$@\"");
-    let files = scripts(&[
+    let mut files = scripts(&[
         ("/app/a.sh", exec("/app/b.sh")),
         ("/app/b.sh", exec("/app/c.sh")),
         ("/app/c.sh", format!("/usr/bin/env X=1 /app/a.sh more\n{}", exec("/app/a.sh"))),
     ]);
+    files.put("/app/data.txt", File::Text("x".to_owned()));
     let closure = quickly(&files, &["/app/a.sh"]);
-    for path in ["/app/a.sh", "/app/b.sh", "/app/c.sh"] {
+    for path in ["/app/a.sh", "/app/b.sh", "/app/c.sh", "/app/data.txt"] {
         assert!(closure.graph.contains(&RootPath::new(path).expect("a path")), "{path}");
     }
 }

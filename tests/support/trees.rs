@@ -1,9 +1,6 @@
 //! Random trees in memory and what is asked of them: programs with libraries in several directories, scripts that start
 //! them, applications, packages and profiles. Small on purpose: what fails is read by a person.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use proptest::collection::vec;
 use proptest::option::{of, weighted};
 use proptest::prelude::*;
@@ -11,9 +8,10 @@ use proptest::sample::{select, subsequence};
 use slimroot::closure::{Companions, Request};
 use slimroot::path::RootPath;
 use slimroot::profile::Profile;
-use slimroot::root::{MemTree, Root, RootGlob};
+use slimroot::root::RootGlob;
 
 use super::elf::{Elf, LOADER, Note};
+use super::files::{File, Files, Package};
 
 pub const LIBRARIES: [&str; 5] = ["liba.so.1", "libb.so.1", "libc2.so.1", "libd.so.1", "libnss_extra.so.2"];
 const LIBRARY_DIRS: [&str; 4] = ["/usr/lib", "/lib/x86_64-linux-gnu", "/app/lib", "/opt/x/lib"];
@@ -70,74 +68,6 @@ const PROFILES: [&str; 5] = [
 ];
 const INCLUDES: [&str; 6] = ["/app/**", "/opt/x", "/usr/lib/one/*", "/app/plug/plug.so", "/usr/share/one", "/etc/**"];
 pub const PACKAGES: [(&str, &str); 4] = [("one", "one"), ("one-data", "one"), ("libx", "libx"), ("base", "base")];
-
-/// What lies at a path.
-#[derive(Clone, PartialEq, Eq)]
-pub enum File {
-    Text(String),
-    Program(String),
-    Elf(Elf),
-    Bytes(Vec<u8>),
-    Link(String),
-}
-
-impl std::fmt::Debug for File {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Text(text) | Self::Program(text) => write!(f, "{text:?}"),
-            Self::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
-            Self::Link(target) => write!(f, "-> {target}"),
-            Self::Elf(elf) => {
-                let parts = [
-                    ("interp", elf.interp.iter().filter(|path| *path != LOADER).cloned().collect::<Vec<_>>()),
-                    ("needed", elf.needed.clone()),
-                    ("runpath", elf.runpath.iter().cloned().collect()),
-                    ("imports", elf.imports.clone()),
-                    ("strings", elf.strings.clone()),
-                    ("dlopen", elf.dlopen.iter().flat_map(|note| note.soname.clone()).collect()),
-                ];
-                let parts = parts.iter().filter(|(_, list)| !list.is_empty());
-                let parts: Vec<String> = parts.map(|(name, list)| format!("{name}={}", list.join(","))).collect();
-                write!(f, "ELF {}", parts.join(" "))
-            }
-        }
-    }
-}
-
-/// A tree.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Files(pub BTreeMap<String, File>);
-
-impl Files {
-    /// A loader, a C library, a shell and the usual wrappers.
-    pub fn base() -> Self {
-        let mut files = Self::default();
-        files.put(LOADER, File::Bytes(Elf::loader()));
-        files.put("/lib/x86_64-linux-gnu/libc.so.6", File::Elf(Elf::library("libc.so.6", &[])));
-        for path in ["/bin/sh", "/usr/bin/env", "/usr/bin/tini", "/usr/bin/node", "/usr/bin/python3"] {
-            files.put(path, File::Elf(Elf::program(&["libc.so.6"])));
-        }
-        files
-    }
-
-    pub fn put(&mut self, path: &str, file: File) {
-        self.0.insert(path.to_owned(), file);
-    }
-
-    pub fn root(&self) -> Root {
-        let mut tree = MemTree::default();
-        for (path, file) in &self.0 {
-            match file {
-                File::Text(text) => tree.file(path, 0o644, text.as_str()),
-                File::Program(text) => tree.file(path, 0o755, text.as_str()),
-                File::Elf(elf) => tree.file(path, 0o755, elf.bytes()),
-                File::Bytes(bytes) => tree.file(path, 0o755, bytes.clone()),
-                File::Link(target) => tree.link(path, target),
-            };
-        }
-        Root::new(Arc::new(tree))
-    }
-}
 
 /// A program or script with its arguments, as a shell or a user writes it.
 pub type Words = Vec<String>;
@@ -312,17 +242,13 @@ pub fn files() -> impl Strategy<Value = Files> {
                 files.put(path, File::Text(text.to_owned()));
             }
             let Some(database) = database else { return files };
-            let mut status = String::new();
-            for ((name, source), paths) in PACKAGES.iter().zip(database) {
-                let depends = if *name == "one" { "Depends: one-data\n" } else { "" };
-                status += &format!(
-                    "Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nSource: {source}\n\
-                     Version: 1\n{depends}\n"
-                );
-                let list: String = paths.iter().map(|path| format!("{path}\n")).collect();
-                files.put(&format!("/var/lib/dpkg/info/{name}.list"), File::Text(list));
-            }
-            files.put("/var/lib/dpkg/status", File::Text(status));
+            let package = |((name, source), paths): (&(&str, &str), Vec<&str>)| Package {
+                name: (*name).to_owned(),
+                source: (*source).to_owned(),
+                depends: if *name == "one" { vec!["one-data".to_owned()] } else { Vec::new() },
+                files: paths.into_iter().map(str::to_owned).collect(),
+            };
+            files.dpkg(&PACKAGES.iter().zip(database).map(package).collect::<Vec<_>>());
             files
         },
     )
