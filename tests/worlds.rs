@@ -167,7 +167,9 @@ impl World {
                 found.push(format!("{what}: {got:?} instead of {wanted:?}"));
             }
         };
-        compare("notes", &self.notes, closure.notes.iter().map(|note| note.code.to_owned()).collect());
+        let says: Vec<&str> = closure.notes.iter().map(|note| note.says.as_str()).collect();
+        let what = format!("notes ({})", says.join("; "));
+        compare(&what, &self.notes, closure.notes.iter().map(|note| note.code.to_owned()).collect());
         let missing = closure.processes.iter().flat_map(|started| &started.process.missing);
         compare("missing", &self.missing, missing.map(|missing| show(&missing.name).into_owned()).collect());
         compare("absent", &self.absent, closure.absent.iter().map(|absent| absent.word.clone()).collect());

@@ -15,7 +15,7 @@ use crate::world::program_in_path as program;
 use crate::world::tables::system;
 
 /// Most commands that one call starts, and how deep texts lie in texts (`eval`, `trap`, files that are sourced).
-const MAX_STARTS: usize = 512;
+pub(super) const MAX_STARTS: usize = 512;
 const MAX_DEPTH: usize = 12;
 /// Most files that a pattern stands for.
 const MAX_MATCHES: usize = 256;
@@ -373,17 +373,10 @@ impl<'c, 'a> Reader<'c, 'a> {
         is_builtin(name) || !self.is_dash && is_bash_builtin(name)
     }
 
-    /// Adds a program that is started, up to a limit that is told.
+    /// Adds a program that is started; one more than the limit says that there are more.
     fn start(&mut self, start: Start) {
-        if self.needs.starts.len() < MAX_STARTS {
-            return self.needs.starts.push(start);
-        }
-        let says = format!(
-            "{} starts more than {MAX_STARTS} programs: how it calls those after them was not looked at; --bin adds one",
-            self.call.scripts.first().unwrap_or(&self.script)
-        );
-        if !self.needs.notes.contains(&says) {
-            self.needs.notes.push(says);
+        if self.needs.starts.len() <= MAX_STARTS {
+            self.needs.starts.push(start);
         }
     }
 

@@ -1,6 +1,8 @@
 //! Random trees in memory and what is asked of them: programs with libraries in several directories, scripts that start
 //! them, applications, packages and profiles. Small on purpose: what fails is read by a person.
 
+use std::sync::OnceLock;
+
 use proptest::collection::vec;
 use proptest::option::{of, weighted};
 use proptest::prelude::*;
@@ -88,7 +90,9 @@ pub struct Asked {
 }
 
 pub fn profile(at: usize) -> Profile {
-    Profile::parse(PROFILES[at], "a test").expect("a profile")
+    static PARSED: OnceLock<Vec<Profile>> = OnceLock::new();
+    let parse = |text: &&str| Profile::parse(text, "a test").expect("a profile");
+    PARSED.get_or_init(|| PROFILES.iter().map(parse).collect())[at].clone()
 }
 
 impl Asked {
@@ -143,7 +147,7 @@ fn object() -> impl Strategy<Value = Elf> {
 }
 
 /// A program, script or interpreter with a source, and its arguments.
-pub fn words() -> impl Strategy<Value = Words> {
+fn words() -> impl Strategy<Value = Words> {
     let program = prop_oneof![
         6 => select(&PROGRAMS[..]),
         4 => select(&SCRIPTS[..]),
@@ -212,7 +216,7 @@ fn database() -> impl Strategy<Value = Vec<Vec<&'static str>>> {
 }
 
 /// A tree.
-pub fn files() -> impl Strategy<Value = Files> {
+fn files() -> impl Strategy<Value = Files> {
     let libraries = Vec::from(LIBRARIES.map(|_| (weighted(0.8, select(&LIBRARY_DIRS[..])), object())));
     let programs = Vec::from(PROGRAMS.map(|_| weighted(0.8, object())));
     let scripts = Vec::from(SCRIPTS.map(|_| of(script())));
@@ -255,7 +259,7 @@ pub fn files() -> impl Strategy<Value = Files> {
 }
 
 /// What is asked of a tree.
-pub fn asked() -> impl Strategy<Value = Asked> {
+fn asked() -> impl Strategy<Value = Asked> {
     let bin = prop_oneof![select(&PROGRAMS[..]), select(&SCRIPTS[..])].prop_map(str::to_owned);
     let names = PACKAGES.map(|(name, _)| name).to_vec();
     let indices: Vec<usize> = (0..PROFILES.len()).collect();
@@ -273,4 +277,22 @@ pub fn asked() -> impl Strategy<Value = Asked> {
         .prop_map(|(entry, bins, includes, packages, profiles, automatic, companions, workdir, library_path)| {
             Asked { entry, bins, includes, packages, profiles, automatic, companions, workdir, library_path }
         })
+}
+
+/// A tree and what is asked of it: the entry and each `--bin` are there.
+pub fn worlds() -> impl Strategy<Value = (Files, Asked)> {
+    (files(), asked()).prop_map(|(mut files, asked)| {
+        let entry = asked.entry[0].as_str();
+        let paths = PROGRAMS.iter().chain(&SCRIPTS);
+        let called = paths.filter(|path| {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            entry == **path || entry.trim_start_matches("./") == name || asked.bins.iter().any(|bin| bin == **path)
+        });
+        for path in called.filter(|path| !files.0.contains_key(**path)).collect::<Vec<_>>() {
+            let is_script = SCRIPTS.contains(path);
+            let script = || File::Program("#!/bin/sh\n".to_owned());
+            files.put(path, if is_script { script() } else { File::Elf(Elf::program(&["libc.so.6"])) });
+        }
+        (files, asked)
+    })
 }
