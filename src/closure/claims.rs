@@ -85,9 +85,11 @@ impl Claims {
         for claimed in &self.all {
             ancestors.entry(claimed.launch).or_insert_with(|| launches.ancestors(claimed.launch));
         }
-        let roots = |id: LaunchId| -> BTreeSet<LaunchId> {
-            ancestors[&id].iter().filter(|id| launches.get(**id).starters.is_empty()).copied().collect()
-        };
+        // What starts the entry again makes it no less a root.
+        let is_root = |id: &LaunchId| launches.roots.contains(id) || launches.get(*id).starters.is_empty();
+        let roots = |id: LaunchId| -> BTreeSet<LaunchId> { ancestors[&id].iter().copied().filter(is_root).collect() };
+        // Plain claims decide nothing, and a script that starts itself may make thousands of them.
+        let deciding: Vec<&Claimed> = self.all.iter().filter(|other| other.claim.scope != Scope::Plain).collect();
         let mut settled = Vec::new();
         for claimed in &self.all[self.settled..] {
             let Claimed { claim, launch, rule } = claimed;
@@ -96,9 +98,8 @@ impl Claims {
                 continue;
             }
             // A program that an application starts in its own directory does not see more in it than the application.
-            let is_taken = self.all.iter().any(|other| {
+            let is_taken = deciding.iter().any(|other| {
                 other.claim.dir == claim.dir
-                    && other.claim.scope != Scope::Plain
                     && other.launch != *launch
                     && other.rule != *rule
                     && ancestors[launch].contains(&other.launch)
@@ -107,7 +108,7 @@ impl Claims {
                 continue;
             }
             let without = match claim.scope {
-                Scope::Plain => self.plain(claim, &roots(*launch), &roots, launches),
+                Scope::Plain => plain(claim, &deciding, &roots(*launch), &roots, launches),
                 Scope::Application | Scope::Own => Rc::clone(&claim.without),
             };
             let (dir, group, why) = (claim.dir.clone(), claim.group, claim.why.clone());
@@ -115,33 +116,29 @@ impl Claims {
         }
         settled
     }
+}
 
-    /// What a plain claim leaves out: what claims of languages in the same application decide about.
-    fn plain(
-        &self,
-        claim: &Claim,
-        own: &BTreeSet<LaunchId>,
-        roots: &dyn Fn(LaunchId) -> BTreeSet<LaunchId>,
-        launches: &Launches,
-    ) -> Without {
-        // One list for each root: what one of them keeps is kept.
-        let mut decided: Vec<Vec<RootPath>> = vec![Vec::new(); own.len()];
-        for other in &self.all {
-            let is_sure = launches.get(other.launch).certainty == Certainty::Sure;
-            if other.claim.scope == Scope::Plain || !is_sure {
-                continue;
-            }
-            let theirs = roots(other.launch);
-            for (at, root) in own.iter().enumerate() {
-                if theirs.contains(root) {
-                    decided[at].push(other.claim.dir.clone());
-                }
+/// What a plain claim leaves out: what claims of languages in the same application decide about.
+fn plain(
+    claim: &Claim,
+    deciding: &[&Claimed],
+    own: &BTreeSet<LaunchId>,
+    roots: &dyn Fn(LaunchId) -> BTreeSet<LaunchId>,
+    launches: &Launches,
+) -> Without {
+    // One list for each root: what one of them keeps is kept.
+    let mut decided: Vec<Vec<RootPath>> = vec![Vec::new(); own.len()];
+    for other in deciding.iter().filter(|other| launches.get(other.launch).certainty == Certainty::Sure) {
+        let theirs = roots(other.launch);
+        for (at, root) in own.iter().enumerate() {
+            if theirs.contains(root) {
+                decided[at].push(other.claim.dir.clone());
             }
         }
-        let without = Rc::clone(&claim.without);
-        Rc::new(move |root: &Root, path: &RootPath| {
-            let is_decided = |dirs: &Vec<RootPath>| dirs.iter().any(|dir| path.is_within(dir));
-            without(root, path) || decided.iter().all(is_decided)
-        })
     }
+    let without = Rc::clone(&claim.without);
+    Rc::new(move |root: &Root, path: &RootPath| {
+        let is_decided = |dirs: &Vec<RootPath>| dirs.iter().any(|dir| path.is_within(dir));
+        without(root, path) || decided.iter().all(is_decided)
+    })
 }

@@ -144,7 +144,7 @@ impl Graph {
         Ok(Taken::Real(real.clone()))
     }
 
-    /// Adds one path with its reason. The first node at a path stays; equal reasons are kept once.
+    /// Adds one path with its reason. The first node at a path stays; equal reasons of one rule are kept once.
     pub(super) fn add(
         &mut self,
         from: Option<&RootPath>,
@@ -159,7 +159,9 @@ impl Graph {
         let known = self.reached.entry(to.clone()).or_default();
         let is_known = |at: &usize| {
             let edge = &self.edges[*at];
-            edge.from.as_ref() == from && (Arc::ptr_eq(&edge.reason, reason) || edge.reason == *reason)
+            edge.from.as_ref() == from
+                && edge.rule == rule
+                && (Arc::ptr_eq(&edge.reason, reason) || edge.reason == *reason)
         };
         // The latest first: the reasons of one requester come one after the other.
         if !known.iter().rev().any(is_known) {

@@ -58,7 +58,8 @@ impl Closure {
     ) -> impl Iterator<Item = &'a Edge> + use<'a> {
         let mut known: Vec<&Edge> = self.graph.reasons(path).filter(|edge| counts(edge)).collect();
         known.sort_by_cached_key(|edge| {
-            (edge.from.is_some(), edge.reason.rank(), edge.from.clone(), edge.reason.says(edge.from.as_ref()))
+            let says = edge.reason.says(edge.from.as_ref());
+            (edge.from.is_some(), edge.reason.rank(), edge.from.clone(), says, edge.rule)
         });
         known.into_iter()
     }

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::shell_run::Reader;
+use super::shell_run::{MAX_STARTS, Reader};
 use super::{Call, Certainty, Claim, Command, Needs, Scope, Start, app};
 use crate::error::Error;
 use crate::path::RootPath;
@@ -53,6 +53,13 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         return Ok(Needs::default());
     }
     let mut needs = reader.needs;
+    if needs.starts.len() > MAX_STARTS {
+        needs.starts.truncate(MAX_STARTS);
+        needs.notes.push(format!(
+            "{} starts more than {MAX_STARTS} programs: how it calls those after them was not looked at; --bin adds one",
+            call.scripts.first().unwrap_or(&shell.0)
+        ));
+    }
     // A script that ends in `exec "$@"` starts its arguments, also where the grammar did not see it.
     let is_read = |start: &Start| start.words[1..] == call.args[1..];
     if !call.scripts.is_empty()

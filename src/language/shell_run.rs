@@ -15,7 +15,7 @@ use crate::world::program_in_path as program;
 use crate::world::tables::system;
 
 /// Most commands that one call starts, and how deep texts lie in texts (`eval`, `trap`, files that are sourced).
-const MAX_STARTS: usize = 512;
+pub(super) const MAX_STARTS: usize = 512;
 const MAX_DEPTH: usize = 12;
 /// Most files that a pattern stands for.
 const MAX_MATCHES: usize = 256;
@@ -373,6 +373,13 @@ impl<'c, 'a> Reader<'c, 'a> {
         is_builtin(name) || !self.is_dash && is_bash_builtin(name)
     }
 
+    /// Adds a program that is started; one more than the limit says that there are more.
+    fn start(&mut self, start: Start) {
+        if self.needs.starts.len() <= MAX_STARTS {
+            self.needs.starts.push(start);
+        }
+    }
+
     /// One command in plain words.
     fn line(&mut self, words: &[String], line: &Line<'_>) -> Result<(), Error> {
         let (name, args) = (words[0].as_str(), &words[1..]);
@@ -395,18 +402,16 @@ impl<'c, 'a> Reader<'c, 'a> {
         match self.program(name)? {
             Some(path) => {
                 self.inner(&path, args, line)?;
-                if self.needs.starts.len() < MAX_STARTS {
-                    let mut started = vec![path.to_string()];
-                    started.extend_from_slice(args);
-                    self.needs.starts.push(Start {
-                        words: started,
-                        cwd: self.cwd.clone(),
-                        env: self.env.clone(),
-                        is_exec: line.is_exec && !line.simple.is_conditional && line.simple.function.is_none(),
-                        certainty: Certainty::Sure,
-                        why: format!("{} starts it in line {}", self.script, line.simple.line),
-                    });
-                }
+                let mut started = vec![path.to_string()];
+                started.extend_from_slice(args);
+                self.start(Start {
+                    words: started,
+                    cwd: self.cwd.clone(),
+                    env: self.env.clone(),
+                    is_exec: line.is_exec && !line.simple.is_conditional && line.simple.function.is_none(),
+                    certainty: Certainty::Sure,
+                    why: format!("{} starts it in line {}", self.script, line.simple.line),
+                });
             }
             None => self.missing(name, line),
         }
@@ -521,10 +526,9 @@ impl<'c, 'a> Reader<'c, 'a> {
         for path in self.matches(pattern)?.into_iter().filter(|path| !system().system.cover(path)) {
             let why = format!("{} hands {pattern} around in line {line}", self.script);
             self.needs.files.push((path.clone(), why.clone()));
-            if program(self.call.root, &self.path, &path.to_string())?.is_some() && self.needs.starts.len() < MAX_STARTS
-            {
+            if program(self.call.root, &self.path, &path.to_string())?.is_some() {
                 let words = vec![path.to_string()];
-                self.needs.starts.push(Start { is_exec: false, ..Start::of(self.call, words, why) });
+                self.start(Start { is_exec: false, ..Start::of(self.call, words, why) });
             } else if path.name().ends_with(b".sh") {
                 self.source(&path.to_string())?;
             }

@@ -167,14 +167,8 @@ pub(super) fn bring(
         // Directories come with what lies in them; empty ones, which the program lists or the user fills, and those of
         // /var, which the program fills, come in any case.
         Some((real, FileKind::Dir)) if !is_var && !root.list(&real)?.is_empty() => {}
-        Some((real, _)) => {
-            // Objects that a program loads anyway were resolved there.
-            let is_known = state.graph.contains(&real);
-            let host = match object {
-                _ if is_known => Host::None,
-                Some(object) => Host::With(object.clone()),
-                None => Host::Main,
-            };
+        Some(_) => {
+            let host = object.map_or(Host::Main, |object| Host::With(object.clone()));
             let (from, cwd, path) = (object.cloned(), RootPath::root(), path.as_bytes().to_vec());
             demands.push(Demand::Path { from, cwd, path, reason: Arc::new(reason), host });
         }

@@ -6,6 +6,7 @@ use crate::closure::demand::{Apply, Demand};
 use crate::closure::state::State;
 use crate::closure::worklist::Fact;
 use crate::error::Error;
+use crate::path::RootPath;
 use crate::profile::Profile;
 
 pub(super) const RULE: Rule = Rule {
@@ -30,6 +31,10 @@ fn asked(state: &State<'_>) -> Result<Vec<Demand>, Error> {
         let object = first_sign(state, profile)?.and_then(|sign| sign.object);
         let profile = profile.name.clone();
         demands.push(Demand::Apply(Apply { profile, sign: None, object, is_hidden: false }));
+    }
+    for profile in &state.request.profiles {
+        let object = first_sign(state, profile)?.and_then(|sign| sign.object);
+        extended(state, &mut demands, profile, object.as_ref());
     }
     if !state.request.authorities.is_empty() {
         // The image needs a trust store to put the authorities of --ca into.
@@ -64,12 +69,17 @@ fn apply(state: &State<'_>, demands: &mut Vec<Demand>, profile: &Profile, sign: 
     let object = sign.object.clone();
     let name = profile.name.clone();
     demands.push(Demand::Apply(Apply { profile: name, sign: Some(sign), object: object.clone(), is_hidden: false }));
+    extended(state, demands, profile, object.as_ref());
+}
+
+/// Applies the profiles that come with one.
+fn extended(state: &State<'_>, demands: &mut Vec<Demand>, profile: &Profile, object: Option<&RootPath>) {
     for name in &profile.extends {
         let is_known = |demand: &Demand| matches!(demand, Demand::Apply(apply) if apply.profile == *name);
         let extended = state.request.automatic.iter().find(|other| other.name == *name);
         if let Some(extended) = extended.filter(|_| !state.is_applied(name) && !demands.iter().any(is_known)) {
             let says = format!("required by profile {}", profile.name);
-            apply(state, demands, extended, Sign { says, object: object.clone() });
+            apply(state, demands, extended, Sign { says, object: object.cloned() });
         }
     }
 }

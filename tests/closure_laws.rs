@@ -1,0 +1,437 @@
+//! Laws of the closure, on random trees in memory. The judge is the closure itself, asked twice: the same program behind
+//! another launcher, with one more word of the user, in another order, in its own image.
+
+#![allow(unreachable_pub, dead_code, reason = "support modules are compiled into each test on their own")]
+#[path = "support/elf.rs"]
+mod elf;
+#[path = "support/files.rs"]
+mod files;
+#[path = "support/trees.rs"]
+mod trees;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use elf::Elf;
+use files::{File, Files};
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::{TestCaseError, TestRunner};
+use slimroot::closure::{Closure, Edge, NodeKind, Reason, Request};
+use slimroot::language::Certainty;
+use slimroot::loader::Objects;
+use slimroot::path::{RootPath, show};
+use slimroot::root::{MemTree, Root};
+use trees::{Asked, Words};
+
+/// Cases of one law. `LAW_CASES` asks for another number.
+fn cases(count: u32) -> ProptestConfig {
+    let cases = std::env::var("LAW_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(count);
+    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 4000, ..ProptestConfig::default() }
+}
+
+/// The closure; `None` for a request that is refused, as for an entry that is not there.
+fn closure(root: &Root, request: &Request) -> Option<Closure> {
+    Closure::build(&Objects::new(root), request).ok()
+}
+
+fn paths(closure: &Closure) -> BTreeSet<&RootPath> {
+    closure.graph.nodes().keys().collect()
+}
+
+/// Libraries that a process misses, and whether that fails the build.
+fn missing(closure: &Closure) -> BTreeMap<(RootPath, String), (bool, Certainty)> {
+    let mut found = BTreeMap::new();
+    for started in &closure.processes {
+        for missing in &started.process.missing {
+            let requester = started.process.loaded[missing.needed_by].real.clone();
+            let level =
+                found.entry((requester, show(&missing.name).into_owned())).or_insert((false, Certainty::Possible));
+            level.0 |= started.required;
+            level.1 = level.1.max(started.certainty);
+        }
+    }
+    found
+}
+
+fn tell(edge: &Edge) -> String {
+    format!("{} [{}] {}", edge.to, edge.rule, edge.reason.says(edge.from.as_ref()))
+}
+
+/// Everything of the first is in the second, and what the first misses the second misses at least as badly.
+fn holds(less: &Closure, more: &Closure, what: &str) -> Result<(), TestCaseError> {
+    let (inside, outside) = (paths(less), paths(more));
+    let lost: Vec<String> =
+        inside.difference(&outside).map(|path| less.reasons(path).map(tell).collect::<Vec<_>>().join("; ")).collect();
+    prop_assert!(lost.is_empty(), "{what} loses {lost:#?}");
+    let known = missing(more);
+    for (need, level) in missing(less) {
+        let other = known.get(&need);
+        // Files that only lie there are opened in the order in which they come: one that is opened early answers the
+        // needs of those after it, so what such a file misses is told only while nothing packed answers it.
+        let is_packed = || more.graph.nodes().keys().any(|path| path.name() == need.1.as_bytes());
+        if !level.0 && other.is_none() && is_packed() {
+            continue;
+        }
+        prop_assert!(
+            other.is_some_and(|other| other.0 >= level.0 && other.1 >= level.1),
+            "{what}: {} misses {} as {level:?}, then as {other:?}",
+            need.0,
+            need.1
+        );
+    }
+    Ok(())
+}
+
+fn check<S: Strategy>(count: u32, strategy: &S, law: impl Fn(S::Value) -> Result<(), TestCaseError>)
+where
+    S::Value: std::fmt::Debug,
+{
+    let result = TestRunner::new(cases(count)).run(strategy, law);
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+}
+
+/// The same words behind each launcher. The scripts lie in the tree in every case.
+fn launchers(files: &mut Files, words: &Words) -> Vec<(&'static str, Words)> {
+    let line = format!("exec {}", words.join(" "));
+    let text = |line: &str| File::Program(format!("#!/bin/sh\n{line}\n"));
+    let program = &words[0];
+    let beside = match program.rsplit_once('/') {
+        Some((dir, _)) if dir.starts_with('/') => format!("{dir}/law-beside"),
+        _ => "/usr/local/bin/law-beside".to_owned(),
+    };
+    files.put("/usr/local/bin/law-start", text(&line));
+    files.put(&beside, text(&line));
+    files.put("/usr/local/bin/law-inner", text(&line));
+    files.put("/usr/local/bin/law-outer", text("exec /usr/local/bin/law-inner"));
+    files.put("/usr/local/bin/law-handed", text("set -e\nexec \"$@\""));
+    let with = |first: &[&str]| first.iter().map(|word| (*word).to_owned()).chain(words.iter().cloned()).collect();
+    vec![
+        ("sh -c", vec!["sh".to_owned(), "-c".to_owned(), line]),
+        ("a start script", vec!["/usr/local/bin/law-start".to_owned()]),
+        ("a script beside it", vec![beside]),
+        ("two scripts", vec!["law-outer".to_owned()]),
+        ("a script that starts its arguments", with(&["law-handed"])),
+        ("env", with(&["env"])),
+        ("env with a variable", with(&["env", "LAW=1"])),
+        ("tini", with(&["tini", "--"])),
+    ]
+}
+
+#[test]
+fn a_program_has_one_closure_whoever_starts_it() {
+    check(3000, &(trees::worlds(), any::<Index>()), |((mut files, asked), which)| {
+        let launchers = launchers(&mut files, &asked.entry);
+        let root = files.root();
+        let Some(own) = closure(&root, &asked.request()) else { return Ok(()) };
+        let (how, entry) = launchers[which.index(launchers.len())].clone();
+        let behind = Asked { entry, ..asked.clone() };
+        let Some(behind) = closure(&root, &behind.request()) else {
+            return Err(TestCaseError::fail(format!("{how} is refused")));
+        };
+        holds(&own, &behind, how)
+    });
+}
+
+/// One more word of the user.
+#[derive(Clone, Debug)]
+enum More {
+    Bin(String),
+    Include(&'static str),
+    Package(&'static str),
+    Profile(usize),
+}
+
+fn more() -> impl Strategy<Value = More> {
+    use proptest::sample::select;
+    prop_oneof![
+        4 => prop_oneof![select(&trees::PROGRAMS[..]), select(&trees::SCRIPTS[..])]
+            .prop_map(|bin| More::Bin(bin.to_owned())),
+        2 => select(&["/app/**", "/opt/x", "/usr/lib/one", "/etc", "/usr/lib/*.so.1", "/usr/bin/*"][..])
+            .prop_map(More::Include),
+        1 => select(&trees::PACKAGES[..]).prop_map(|(name, _)| More::Package(name)),
+        2 => (0..5_usize).prop_map(More::Profile),
+    ]
+}
+
+/// The closures of a request and of the same with one more word; `None` if the word says nothing new, or names what is
+/// not there, which is an error and no loss.
+fn widened(files: &Files, asked: &Asked, more: &More) -> Option<(Closure, Closure)> {
+    let mut wider = asked.clone();
+    match more {
+        More::Bin(bin) => wider.bins.push(bin.clone()),
+        More::Include(glob) => wider.includes.push(glob),
+        More::Package(name) => wider.packages.push(name),
+        More::Profile(at) if !wider.profiles.contains(at) => wider.profiles.push(*at),
+        More::Profile(_) => return None,
+    }
+    let root = files.root();
+    Some((closure(&root, &asked.request())?, closure(&root, &wider.request())?))
+}
+
+#[test]
+fn more_words_of_the_user_remove_nothing() {
+    check(2000, &(trees::worlds(), more()), |((files, asked), more)| match widened(&files, &asked, &more) {
+        Some((before, after)) => holds(&before, &after, "the wider request"),
+        None => Ok(()),
+    });
+}
+
+/// Rules that leave a path to the application whose directory it lies in.
+const LEAVE_TO_OWNERS: [&str; 3] = ["package-files", "same-source", "named-paths"];
+
+#[test]
+fn more_words_of_the_user_remove_no_reason() {
+    check(2000, &(trees::worlds(), more()), |((files, asked), more)| {
+        let Some((before, after)) = widened(&files, &asked, &more) else { return Ok(()) };
+        for edge in before.graph.edges() {
+            let is_kept = after.reasons(&edge.to).any(|other| other.from == edge.from && other.reason == edge.reason);
+            // A --bin may make its directory an application's, which then answers for what lies there.
+            let has_owner = || after.reasons(&edge.to).any(|other| matches!(*other.reason, Reason::Home { .. }));
+            let is_left = LEAVE_TO_OWNERS.contains(&edge.rule) && has_owner();
+            prop_assert!(is_kept || is_left, "a reason is lost: {}", tell(edge));
+        }
+        Ok(())
+    });
+}
+
+fn shuffled<T: Clone>(list: &[T], order: &[Index]) -> Vec<T> {
+    let mut left = list.to_vec();
+    let mut out = Vec::new();
+    for index in order.iter().cycle().take(list.len()) {
+        out.push(left.remove(index.index(left.len())));
+    }
+    out
+}
+
+/// Every line that a user may see of a closure.
+fn lines(closure: &Closure) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (path, node) in closure.graph.nodes() {
+        let what = match node {
+            NodeKind::File(_) => "file".to_owned(),
+            NodeKind::Dir(_) => "directory".to_owned(),
+            NodeKind::Link(_, text) => show(text).into_owned(),
+            NodeKind::MadeFile { bytes, mode } => format!("{mode:o} {}", show(bytes)),
+            NodeKind::MadeDir { mode, owner } => format!("{mode:o} {owner:?}"),
+        };
+        lines.push(format!("{path}: {what}"));
+        lines.push(format!("{path} is of the group {:?}", closure.group(path)));
+        lines.extend(closure.why(path).into_iter().map(|edge| format!("{path} because {}", tell(edge))));
+    }
+    lines.extend(closure.notes.iter().map(|note| format!("{note:?}")));
+    lines.extend(missing(closure).into_iter().map(|missing| format!("{missing:?}")));
+    lines.extend(closure.env.iter().map(|set| format!("{set:?}")));
+    lines
+}
+
+#[test]
+fn the_order_of_words_changes_nothing() {
+    let order = proptest::collection::vec(any::<Index>(), 3);
+    check(2000, &(trees::worlds(), order), |((files, asked), order)| {
+        let root = files.root();
+        let other = Asked {
+            bins: shuffled(&asked.bins, &order),
+            includes: shuffled(&asked.includes, &order),
+            packages: shuffled(&asked.packages, &order),
+            profiles: shuffled(&asked.profiles, &order),
+            automatic: shuffled(&asked.automatic, &order),
+            ..asked.clone()
+        };
+        let (first, second) = (closure(&root, &asked.request()), closure(&root, &other.request()));
+        prop_assert_eq!(first.is_some(), second.is_some());
+        let (Some(first), Some(second)) = (first, second) else { return Ok(()) };
+        let (first, second) = (lines(&first), lines(&second));
+        let known: BTreeSet<&String> = first.iter().collect();
+        let also: BTreeSet<&String> = second.iter().collect();
+        let (only_first, only_second): (Vec<_>, Vec<_>) =
+            (known.difference(&also).collect(), also.difference(&known).collect());
+        prop_assert!(first == second, "only in one order {only_first:#?}, only in the other {only_second:#?}");
+        Ok(())
+    });
+}
+
+/// The tree of an image.
+fn packed(root: &Root, closure: &Closure) -> Root {
+    let mut tree = MemTree::default();
+    for (path, node) in closure.graph.nodes().iter().filter(|(path, _)| !path.is_root()) {
+        let name = path.to_string();
+        match node {
+            NodeKind::File(meta) => {
+                let size = usize::try_from(meta.size).expect("small");
+                tree.file(&name, meta.mode, root.read(path, size).expect("in memory"))
+            }
+            NodeKind::Dir(meta) => tree.dir(&name, meta.mode),
+            NodeKind::Link(_, text) => tree.link(&name, &String::from_utf8_lossy(text)),
+            NodeKind::MadeFile { mode, bytes } => tree.file(&name, *mode, bytes.to_vec()),
+            NodeKind::MadeDir { mode, .. } => tree.dir(&name, *mode),
+        };
+    }
+    Root::new(Arc::new(tree))
+}
+
+#[test]
+fn an_image_is_its_own_closure() {
+    check(2000, &trees::worlds(), |(files, asked)| {
+        let root = files.root();
+        let request = asked.request();
+        let Some(first) = closure(&root, &request) else { return Ok(()) };
+        let image = packed(&root, &first);
+        // Rules about packages need the database, which stays in the builder: without it packages name nothing.
+        let request = Request { packages: Vec::new(), ..request };
+        let again = Closure::build(&Objects::new(&image), &request);
+        prop_assert!(again.is_ok(), "the image is refused: {:?}", again.err());
+        let again = again.expect("checked");
+        let (before, after) = (paths(&first), paths(&again));
+        let added: Vec<String> = after
+            .difference(&before)
+            .map(|path| again.reasons(path).map(tell).collect::<Vec<_>>().join("; "))
+            .collect();
+        prop_assert!(added.is_empty(), "the image has more to pack {added:#?}");
+        let has_packages = files.0.contains_key("/var/lib/dpkg/status");
+        if !has_packages {
+            holds(&first, &again, "the image")?;
+        }
+        // The entry loads the same files.
+        let loaded = |closure: &Closure| -> Vec<RootPath> {
+            let first = closure.processes.iter().find(|started| started.required);
+            first.iter().flat_map(|started| &started.process.loaded).map(|object| object.real.clone()).collect()
+        };
+        prop_assert_eq!(loaded(&first), loaded(&again));
+        Ok(())
+    });
+}
+
+/// Time that this thread has run: a busy machine does not make a test fail (proc(5), schedstat).
+fn processor_time() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux says it");
+    Duration::from_nanos(text.split(' ').next().and_then(|ran| ran.parse().ok()).expect("a number"))
+}
+
+/// Time in which every closure here ends. Code that is not optimised takes several times as long.
+const LIMIT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 5 } else { 1 });
+
+/// Builds the closure of an entry within the limit.
+fn quickly(files: &Files, words: &[&str]) -> Closure {
+    let root = files.root();
+    let args = words[1..].iter().map(|word| (*word).to_owned()).collect();
+    let request = Request { entry: words[0].to_owned(), args, ..Request::default() };
+    let before = processor_time();
+    let closure = Closure::build(&Objects::new(&root), &request).expect("a closure");
+    let took = processor_time().saturating_sub(before);
+    assert!(took < LIMIT, "{words:?} took {took:?}");
+    closure
+}
+
+fn codes(closure: &Closure) -> BTreeSet<&str> {
+    closure.notes.iter().map(|note| note.code).collect()
+}
+
+fn scripts(list: &[(&str, String)]) -> Files {
+    let mut files = Files::base();
+    for (path, text) in list {
+        files.put(path, File::Program(format!("#!/bin/sh\n{text}\n")));
+    }
+    files
+}
+
+#[test]
+fn a_script_of_ten_thousand_commands_is_read_and_its_end_is_told() {
+    let lines: Vec<String> = (0..10_000).map(|at| format!("env NUMBER={at} /usr/bin/one {at}")).collect();
+    let mut files = scripts(&[("/app/run.sh", lines.join("\n"))]);
+    files.put("/usr/bin/one", File::Elf(Elf::program(&["libc.so.6"])));
+    let closure = quickly(&files, &["/app/run.sh"]);
+    assert!(closure.graph.contains(&RootPath::new("/usr/bin/one").expect("a path")));
+    assert!(!codes(&closure).is_empty(), "a limit was reached and nothing is told");
+}
+
+#[test]
+fn scripts_that_start_each_other_end() {
+    let exec = |path: &str| format!("exec {path} \"$@\"");
+    let mut files = scripts(&[
+        ("/app/a.sh", exec("/app/b.sh")),
+        ("/app/b.sh", exec("/app/c.sh")),
+        ("/app/c.sh", format!("/usr/bin/env X=1 /app/a.sh more\n{}", exec("/app/a.sh"))),
+    ]);
+    files.put("/app/data.txt", File::Text("x".to_owned()));
+    let closure = quickly(&files, &["/app/a.sh"]);
+    for path in ["/app/a.sh", "/app/b.sh", "/app/c.sh", "/app/data.txt"] {
+        assert!(closure.graph.contains(&RootPath::new(path).expect("a path")), "{path}");
+    }
+}
+
+/// A script that starts itself with one more argument each time: every launch is a new one, so a limit must end it.
+#[test]
+fn a_script_that_starts_itself_ends_and_is_told() {
+    let files = scripts(&[("/app/a.sh", "exec /app/a.sh again \"$@\"".to_owned())]);
+    let closure = quickly(&files, &["/app/a.sh"]);
+    assert!(codes(&closure).contains("starts-cut"), "{:?}", closure.notes);
+    let files =
+        scripts(&[("/app/a.sh", "/app/a.sh x \"$@\" &\n/app/a.sh y \"$@\" &\nexec /app/a.sh z \"$@\"".to_owned())]);
+    let closure = quickly(&files, &["/app/a.sh"]);
+    assert!(codes(&closure).contains("starts-cut"), "{:?}", closure.notes);
+}
+
+#[test]
+fn more_scripts_than_the_limit_of_depth_are_told() {
+    let names: Vec<String> = (0..40).map(|at| format!("/opt/s{at}/run")).collect();
+    let list: Vec<(&str, String)> = names
+        .iter()
+        .enumerate()
+        .map(|(at, name)| {
+            (name.as_str(), names.get(at + 1).map_or("true".to_owned(), |next| format!("exec {next} --of {at}")))
+        })
+        .collect();
+    let closure = quickly(&scripts(&list), &["/opt/s0/run"]);
+    assert!(codes(&closure).contains("starts-cut"), "{:?}", closure.notes);
+    let note = closure.notes.iter().find(|note| note.code == "starts-cut").expect("told");
+    assert!(note.subject.starts_with("/opt/s"), "it names the script that was not looked at: {note:?}");
+}
+
+#[test]
+fn a_directory_of_five_languages_has_everything_of_each() {
+    let mut files = scripts(&[(
+        "/app/run.sh",
+        ["node server.js", "python3 main.py", "perl p.pl", "ruby r.rb", "php i.php"].join("\n"),
+    )]);
+    for program in ["perl", "ruby", "php"] {
+        files.put(&format!("/usr/bin/{program}"), File::Elf(Elf::program(&["libc.so.6"])));
+    }
+    let sources = ["server.js", "main.py", "p.pl", "r.rb", "i.php", "data.txt"];
+    for name in sources {
+        files.put(&format!("/app/{name}"), File::Text("\n".to_owned()));
+    }
+    files.put(
+        "/app/run.sh",
+        match files.0.get("/app/run.sh") {
+            Some(File::Program(text)) => File::Program(text.replace("#!/bin/sh\n", "#!/bin/sh\ncd /app\n")),
+            _ => unreachable!("it was put there"),
+        },
+    );
+    let closure = quickly(&files, &["/app/run.sh"]);
+    for name in sources {
+        assert!(closure.graph.contains(&RootPath::new(format!("/app/{name}")).expect("a path")), "{name}");
+    }
+}
+
+/// Sixteen libraries whose notes name all sixteen: each note is followed once, not once for each way that leads to it.
+#[test]
+fn notes_that_name_each_other_are_followed_once() {
+    let names: Vec<String> = (0..16).map(|index| format!("lib{index}.so")).collect();
+    let note = |name: &String| elf::Note { soname: vec![name.clone()], priority: None };
+    let notes: Vec<elf::Note> = names.iter().map(note).collect();
+    let mut files = Files::base();
+    files.put("/bin/prog", File::Elf(Elf { dlopen: notes[..1].to_vec(), ..Elf::program(&["libc.so.6"]) }));
+    for name in &names {
+        files.put(&format!("/usr/lib/{name}"), File::Elf(Elf { dlopen: notes.clone(), ..Elf::library(name, &[]) }));
+    }
+    let closure = quickly(&files, &["/bin/prog"]);
+    for name in &names {
+        assert!(closure.graph.contains(&RootPath::new(format!("/usr/lib/{name}")).expect("a path")), "{name}");
+    }
+    let most = 1 + 1 + names.len() * names.len();
+    assert!(closure.processes.len() <= most, "{} processes for {most} notes", closure.processes.len());
+}

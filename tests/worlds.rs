@@ -1,0 +1,233 @@
+//! One rule at a time: small worlds (`fixtures/worlds`), each a tree in memory, a launch, and what of the tree is packed by
+//! which rule. A file is a test of its own, with the name of the file.
+//!
+//! A world says under `packs` which rule gives a reason for a path. A rule that gives none by itself, such as one that
+//! applies profiles, is listed under `covers`: without it (`--no-rule`) the world must come out otherwise.
+
+#![allow(unreachable_pub, dead_code, reason = "support modules are compiled into each test on their own")]
+#[path = "support/elf.rs"]
+mod elf;
+#[path = "support/files.rs"]
+mod files;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use elf::{Elf, LOADER};
+use files::{File, Files};
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde::Deserialize;
+use slimroot::closure::{Closure, Companions, Request, rule_pages};
+use slimroot::loader::Objects;
+use slimroot::path::{RootPath, show};
+use slimroot::profile::Profile;
+use slimroot::root::RootGlob;
+
+/// Rules that answer to no fact: where everything begins, and the steps after the last fact.
+const WITHOUT_FACTS: [&str; 4] = ["entry", "trust", "package-records", "bytecode"];
+
+/// A world as it is written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct World {
+    /// What it shows, in a sentence.
+    #[serde(rename = "world")]
+    _says: String,
+    entry: Vec<String>,
+    #[serde(default)]
+    bins: Vec<String>,
+    workdir: Option<String>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    #[serde(default)]
+    companions: bool,
+    #[serde(default)]
+    include: Vec<String>,
+    #[serde(default)]
+    exclude: Vec<String>,
+    #[serde(default)]
+    copy: BTreeMap<String, String>,
+    #[serde(default)]
+    packages: Vec<String>,
+    /// Profiles that the user asks for, and those that triggers apply.
+    #[serde(default)]
+    profiles: Vec<String>,
+    #[serde(default)]
+    automatic: Vec<String>,
+    #[serde(default)]
+    text: BTreeMap<String, String>,
+    #[serde(default)]
+    script: BTreeMap<String, String>,
+    #[serde(default)]
+    link: BTreeMap<String, String>,
+    /// Programs for the usual loader, and libraries with the name of their file as soname.
+    #[serde(default)]
+    program: BTreeMap<String, Elf>,
+    #[serde(default)]
+    library: BTreeMap<String, Elf>,
+    #[serde(default)]
+    package: BTreeMap<String, Package>,
+    #[serde(default)]
+    packs: BTreeMap<String, String>,
+    #[serde(default)]
+    leaves: Vec<String>,
+    /// Codes of all notes.
+    #[serde(default)]
+    notes: Vec<String>,
+    /// Names of all libraries that are missing.
+    #[serde(default)]
+    missing: Vec<String>,
+    /// Words of commands that name an application which is not there.
+    #[serde(default)]
+    absent: Vec<String>,
+    #[serde(default)]
+    covers: Vec<String>,
+}
+
+/// A package of dpkg's database.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Package {
+    source: Option<String>,
+    #[serde(default)]
+    depends: Vec<String>,
+    files: Vec<String>,
+}
+
+impl World {
+    fn files(&self) -> Files {
+        let mut files = Files::base();
+        let put = |files: &mut Files, all: &BTreeMap<String, String>, kind: fn(String) -> File| {
+            all.iter().for_each(|(path, text)| files.put(path, kind(text.clone())));
+        };
+        put(&mut files, &self.text, File::Text);
+        put(&mut files, &self.script, File::Program);
+        put(&mut files, &self.link, File::Link);
+        for (path, elf) in &self.program {
+            files.put(path, File::Elf(Elf { interp: Some(LOADER.to_owned()), ..elf.clone() }));
+        }
+        for (path, elf) in &self.library {
+            let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+            files.put(path, File::Elf(Elf { soname: Some(name), ..elf.clone() }));
+        }
+        let package = |(name, package): (&String, &Package)| files::Package {
+            name: name.clone(),
+            source: package.source.clone().unwrap_or_else(|| name.clone()),
+            depends: package.depends.clone(),
+            files: package.files.clone(),
+        };
+        files.dpkg(&self.package.iter().map(package).collect::<Vec<_>>());
+        files
+    }
+
+    fn request(&self) -> Request {
+        let path = |text: &String| RootPath::new(text).expect("a path");
+        let globs = |list: &[String]| list.iter().map(|glob| RootGlob::new(glob).expect("a pattern")).collect();
+        let profiles =
+            |list: &[String]| list.iter().map(|text| Profile::parse(text, "a world").expect("a profile")).collect();
+        Request {
+            entry: self.entry[0].clone(),
+            args: self.entry[1..].to_vec(),
+            bins: self.bins.clone(),
+            env: self.env.clone(),
+            workdir: self.workdir.as_ref().map(path),
+            copies: self.copy.iter().map(|(from, to)| (path(from), path(to))).collect(),
+            include: globs(&self.include),
+            exclude: globs(&self.exclude),
+            packages: self.packages.clone(),
+            companions: if self.companions { Companions::All } else { Companions::None },
+            profiles: profiles(&self.profiles),
+            automatic: profiles(&self.automatic),
+            ..Request::default()
+        }
+    }
+
+    /// What came out otherwise than the world says.
+    fn differences(&self, request: &Request) -> Vec<String> {
+        let root = self.files().root();
+        let closure = match Closure::build(&Objects::new(&root), request) {
+            Ok(closure) => closure,
+            Err(error) => return vec![error.to_string()],
+        };
+        let mut found = Vec::new();
+        let path = |text: &String| RootPath::new(text).expect("a path");
+        for (file, rule) in &self.packs {
+            let rules: BTreeSet<&str> = closure.reasons(&path(file)).map(|edge| edge.rule).collect();
+            if !rules.contains(rule.as_str()) {
+                found.push(format!("{file} is packed by {rules:?}, not by {rule}"));
+            }
+        }
+        for file in self.leaves.iter().filter(|file| closure.graph.contains(&path(file))) {
+            let why: Vec<String> =
+                closure.reasons(&path(file)).map(|edge| edge.reason.says(edge.from.as_ref())).collect();
+            found.push(format!("{file} is packed: {}", why.join("; ")));
+        }
+        let mut compare = |what: &str, wanted: &[String], got: BTreeSet<String>| {
+            if wanted.iter().cloned().collect::<BTreeSet<_>>() != got {
+                found.push(format!("{what}: {got:?} instead of {wanted:?}"));
+            }
+        };
+        let says: Vec<&str> = closure.notes.iter().map(|note| note.says.as_str()).collect();
+        let what = format!("notes ({})", says.join("; "));
+        compare(&what, &self.notes, closure.notes.iter().map(|note| note.code.to_owned()).collect());
+        let missing = closure.processes.iter().flat_map(|started| &started.process.missing);
+        compare("missing", &self.missing, missing.map(|missing| show(&missing.name).into_owned()).collect());
+        compare("absent", &self.absent, closure.absent.iter().map(|absent| absent.word.clone()).collect());
+        found
+    }
+}
+
+fn worlds() -> BTreeMap<String, World> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/worlds");
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).expect("the folder of worlds") {
+        let path = entry.expect("an entry").path();
+        let text = std::fs::read_to_string(&path).expect("a world");
+        let world = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        found.insert(path.file_stem().expect("a name").to_string_lossy().into_owned(), world);
+    }
+    found
+}
+
+fn holds(world: &World) -> Result<(), Failed> {
+    let request = world.request();
+    let found = world.differences(&request);
+    if !found.is_empty() {
+        return Err(found.join("\n").into());
+    }
+    if world.packs.is_empty() && world.leaves.is_empty() && world.absent.is_empty() {
+        return Err("it expects nothing".into());
+    }
+    for rule in &world.covers {
+        let without = Request { no_rules: vec![rule.clone()], ..request.clone() };
+        if world.differences(&without).is_empty() {
+            return Err(format!("nothing changes without the rule {rule}").into());
+        }
+    }
+    Ok(())
+}
+
+/// Every rule that answers to facts has a world, and worlds name no rule that is not there.
+fn every_rule_has_a_world(worlds: &BTreeMap<String, World>) -> Result<(), Failed> {
+    let named: BTreeSet<&str> =
+        worlds.values().flat_map(|world| world.packs.values().chain(&world.covers)).map(String::as_str).collect();
+    let known: BTreeSet<&str> = rule_pages().into_iter().map(|(id, _)| id).collect();
+    let unknown: Vec<_> = named.difference(&known).collect();
+    let without: Vec<_> = known.difference(&named).filter(|id| !WITHOUT_FACTS.contains(id)).collect();
+    if unknown.is_empty() && without.is_empty() {
+        return Ok(());
+    }
+    Err(format!("rules without a world: {without:?}; worlds of rules that are not there: {unknown:?}").into())
+}
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let worlds = worlds();
+    let trial = |(name, world): (&String, &World)| {
+        let world = world.clone();
+        Trial::test(name.clone(), move || holds(&world))
+    };
+    let mut trials: Vec<Trial> = worlds.iter().map(trial).collect();
+    trials.push(Trial::test("every_rule_has_a_world", move || every_rule_has_a_world(&worlds)));
+    libtest_mimic::run(&arguments, trials).exit();
+}
