@@ -181,6 +181,10 @@ pub const ERROR_CODES: &[ErrorCode] = codes! {
     "bad-image" Malformed
     "The image cannot be trusted: a digest or diff ID is not what its bytes have, a document is not what the OCI \
      specification wants, or a layer holds an entry that leads out of it. Save or pull it again."
+    "owner-out-of-range" Malformed
+    "A file belongs to a user or group whose number no file can have. Numbers end at 4294967294: the next one is -1, which \
+     the system call chown takes as \"leave the owner as it is\", so that the file would become root's wherever root unpacks \
+     it. Give the file another owner where the image or root is built."
     "bad-package-database" Malformed
     "The root has a database of rpm that cannot be read: it is damaged, or of a kind that rpm itself never wrote. Without it \
      nothing says what else the packages of the program brought. Rebuild it in the builder stage with rpm --rebuilddb, or do \

@@ -212,7 +212,7 @@ pub struct Written {
 /// Writes a plan to every destination in one pass: each file is read and hashed once.
 ///
 /// # Errors
-/// `bad-argument` for destinations that would write over each other, `output-exists`, `output-unwritable`, `disk-full`,
+/// `bad-argument` for destinations that would write over each other, `owner-out-of-range`, `output-exists`, `output-unwritable`, `disk-full`,
 /// `changed-while-packing`, `unreadable`, `interrupted`. Nothing is left behind then, and what was there before is as
 /// it was.
 pub fn write(
@@ -221,6 +221,7 @@ pub fn write(
     destinations: &[Destination],
     options: &WriteOptions<'_>,
 ) -> Result<Vec<Written>, Error> {
+    refuse_owners(plan)?;
     conflict::refuse_same_place(destinations)?;
     if options.force {
         conflict::refuse_packed(tree, plan, destinations)?;
@@ -258,6 +259,18 @@ pub fn write(
         .map(|(layer, (_, aside))| Finished { image: Image::build(plan, layer), blob: aside.path().to_path_buf() })
         .collect();
     put_all(outputs, destinations, plan, &finished, options.pass.stop)
+}
+
+/// Refuses owners that a destination takes as "leave it" (chown(2)).
+///
+/// # Errors
+/// `owner-out-of-range`.
+fn refuse_owners(plan: &Plan) -> Result<(), Error> {
+    match plan.items.iter().find(|(_, item)| item.uid == u32::MAX || item.gid == u32::MAX) {
+        Some((path, _)) => Err(Error::new("owner-out-of-range", format!("{path} has no owner or group that a file can have"))
+            .help("give it another owner in the root; numbers end at 4294967294")),
+        None => Ok(()),
+    }
 }
 
 /// Completes all outputs before the first one gets into place, so that one that fails leaves none of them behind.
