@@ -40,6 +40,7 @@
 //! they ask for.
 
 pub mod check;
+pub mod cleanup;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod closure;
@@ -61,5 +62,6 @@ pub mod path;
 pub mod plan;
 pub mod profile;
 pub mod root;
+pub mod text;
 pub mod trust;
 pub mod verify;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms by layer, the lowest first. A room knows only what lies in layers under its own.
 const LAYERS: &[&[&str]] = &[
-    &["path", "digest"],
+    &["path", "digest", "cleanup", "text"],
     &["error"],
     &["root", "elf", "config"],
     &["profile", "loader", "package", "language", "trust", "verify", "guest"],
@@ -41,6 +41,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("strsim", &["profile"]),
     ("rusqlite", &["package"]),
     ("sha1", &["trust"]),
+    ("shlex", &["text"]),
 ];
 
 fn sources() -> Vec<(String, PathBuf, String)> {

@@ -144,7 +144,8 @@ fn owners_that_no_file_can_have_are_refused() {
         let dir = scratch();
         let image = Layout::new(&dir.path().join("l"), vec![base(), layer]).write();
         let out = dir.path().join("out");
-        let ran = limited(&["build", "--root", &image, "-o", &out.display().to_string(), "-i", "/x/**", "--", "/bin/x"]);
+        let ran =
+            limited(&["build", "--root", &image, "-o", &out.display().to_string(), "-i", "/x/**", "--", "/bin/x"]);
         assert_eq!(misbehaves(&ran), None, "{what}: {ran:?}");
         assert_eq!(ran.code, Some(3), "{what}: {ran:?}");
         assert!(ran.err.starts_with("error[owner-out-of-range]"), "{what}: {ran:?}");
@@ -179,15 +180,18 @@ fn headers_that_lie_about_sizes_are_refused() {
         ("no number", size_of(*b"99999999999\0")),
         ("pax size", tar(&[pax(&[("size", b"18446744073709551615")]), file("x/a", 0o644, b"")])),
         ("pax size, no number", tar(&[pax(&[("size", b"0x10")]), file("x/a", 0o644, b"")])),
-        ("pax record longer than its header", tar(&[
-            [head(&Head { kind: b'x', size: 20, ..Head::default() }), padded(b"999999 path=x\n")].concat(),
-            file("x/a", 0o644, b""),
-        ])),
+        (
+            "pax record longer than its header",
+            tar(&[
+                [head(&Head { kind: b'x', size: 20, ..Head::default() }), padded(b"999999 path=x\n")].concat(),
+                file("x/a", 0o644, b""),
+            ]),
+        ),
         ("a name that Linux does not take", tar(&[pax(&[("path", &[b'n'; 300])]), file("x/a", 0o644, b"")])),
-        ("a link that Linux does not take", tar(&[
-            pax(&[("linkpath", &[b'l'; 10_000])]),
-            head(&Head { name: b"x/a", kind: b'2', ..Head::default() }),
-        ])),
+        (
+            "a link that Linux does not take",
+            tar(&[pax(&[("linkpath", &[b'l'; 10_000])]), head(&Head { name: b"x/a", kind: b'2', ..Head::default() })]),
+        ),
     ];
     for (what, layer) in layers {
         let dir = scratch();
@@ -206,7 +210,8 @@ fn small_images_take_no_more_than_their_limits() {
             (0..15).map(|at| (format!("SCHILY.xattr.user.{at}"), value.as_slice())).collect();
         let records: Vec<(&str, &[u8])> = records.iter().map(|(key, value)| (key.as_str(), *value)).collect();
         let one = pax(&records);
-        let entries: Vec<Vec<u8>> = (0..2_000).flat_map(|at| [one.clone(), file(&format!("x/{at}"), 0o644, b"")]).collect();
+        let entries: Vec<Vec<u8>> =
+            (0..2_000).flat_map(|at| [one.clone(), file(&format!("x/{at}"), 0o644, b"")]).collect();
         gzip(&[(&tar(&entries), 0)])
     };
     let deep = || {
@@ -259,11 +264,17 @@ fn shared_attributes_and_global_headers_take_no_memory() {
 #[test]
 fn a_layer_that_is_named_again_is_read_once() {
     let dir = scratch();
-    let mut layout = Layout::new(&dir.path().join("l"), vec![
-        base(),
-        gzip(&[(&[head(&Head { name: b"x/a", size: 200 << 20, ..Head::default() })].concat(), 200 << 20), (&[0; 1024], 0)]),
-        tar(&[file("x/b", 0o644, b"between"), file("x/a", 0o644, b"between")]),
-    ]);
+    let mut layout = Layout::new(
+        &dir.path().join("l"),
+        vec![
+            base(),
+            gzip(&[
+                (&[head(&Head { name: b"x/a", size: 200 << 20, ..Head::default() })].concat(), 200 << 20),
+                (&[0; 1024], 0),
+            ]),
+            tar(&[file("x/b", 0o644, b"between"), file("x/a", 0o644, b"between")]),
+        ],
+    );
     layout.order = std::iter::once(0).chain((0..500).map(|at| 1 + at % 2)).collect();
     let image = layout.write();
     let out = dir.path().join("out");
@@ -272,7 +283,18 @@ fn a_layer_that_is_named_again_is_read_once() {
     assert_eq!(fs::read(out.join("x/a")).expect("packed"), b"between");
     layout.order.push(1);
     let image = layout.write();
-    let ran = limited(&["build", "--root", &image, "--force", "-o", &out.display().to_string(), "-i", "/x/**", "--", "/bin/x"]);
+    let ran = limited(&[
+        "build",
+        "--root",
+        &image,
+        "--force",
+        "-o",
+        &out.display().to_string(),
+        "-i",
+        "/x/**",
+        "--",
+        "/bin/x",
+    ]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert_eq!(fs::metadata(out.join("x/a")).expect("packed").len(), 200 << 20);
     layout.order = [0].into_iter().chain(std::iter::repeat_n(1, 4_000)).collect();
@@ -307,7 +329,8 @@ fn layers_as_gnu_tar_writes_them_are_read() {
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let image = Layout::new(&dir.path().join("l"), vec![base(), fs::read(&archive).expect("read")]).write();
         let out = dir.path().join(format!("out-{format}"));
-        let ran = limited(&["build", "--root", &image, "-o", &out.display().to_string(), "-i", "/x/**", "--", "/bin/x"]);
+        let ran =
+            limited(&["build", "--root", &image, "-o", &out.display().to_string(), "-i", "/x/**", "--", "/bin/x"]);
         assert_eq!(ran.code, Some(0), "{format}: {ran:?}");
         let unpacked = dir.path().join(format!("unpacked-{format}"));
         fs::create_dir(&unpacked).expect("made");

@@ -5,7 +5,8 @@ use crate::closure::Reason;
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::path::RootPath;
-use crate::root::FileKind;
+use crate::root::{FileKind, RootGlob};
+use crate::text::shell_word;
 
 pub(super) const CHECK: Check = Check {
     code: "secret",
@@ -69,9 +70,19 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         let level = if evidence.is_finished { Level::Warning } else { Level::Error };
         let says = format!("{path} looks like {what}");
         let finding = evidence.about(&CHECK, level, path, says);
-        found.push(finding.help(format!("--exclude {path}, or --allow secret={path} if it is none")));
+        found.push(finding.help(help(path)));
     }
     Ok(found)
+}
+
+/// How the finding goes away. A path that must not be pasted is not put into a command.
+fn help(path: &RootPath) -> String {
+    let pattern = RootGlob::literal(path);
+    let subject = format!("secret={path}");
+    match (shell_word(&pattern), shell_word(&subject)) {
+        (Some(pattern), Some(subject)) => format!("--exclude {pattern}, or --allow {subject} if it is none"),
+        _ => "exclude it by a pattern of the directory that it lies in".to_owned(),
+    }
 }
 
 /// `.env` and its kin by stage (`.env.production`), but not the examples that are meant to be read.

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde::Serialize;
@@ -27,6 +28,7 @@ use crate::root::{DirTree, Root};
 /// How long the report waits for the size of the root once the image is written, or only decided.
 const PATIENCE: Duration = Duration::from_secs(1);
 const DRY_PATIENCE: Duration = Duration::from_millis(200);
+const PACE: Duration = Duration::from_millis(20);
 
 /// Bytes from which on it is worth a line that --strip would save them.
 const WORTH_STRIPPING: u64 = 500_000;
@@ -209,7 +211,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Packed, Error>
         Vec::new()
     };
     let root_bytes = match measuring {
-        Some(measuring) => measuring.finish(options.dry_run),
+        Some(measuring) => measuring.finish(options.dry_run, watch.stop),
         None => bytes_of(root.tree()),
     };
     Ok(report(&merged, &closure, &plan, findings, outputs, root_bytes))
@@ -271,9 +273,14 @@ fn measure(root: &std::path::Path) -> Result<Measuring, Error> {
 }
 
 impl Measuring {
-    fn finish(self, is_dry: bool) -> Option<u64> {
-        let patience = if is_dry { DRY_PATIENCE } else { PATIENCE };
-        let sum = self.sum.recv_timeout(patience).ok().flatten();
+    fn finish(self, is_dry: bool, stop: &dyn Fn() -> bool) -> Option<u64> {
+        let (begun, patience) = (Instant::now(), if is_dry { DRY_PATIENCE } else { PATIENCE });
+        let sum = loop {
+            match self.sum.recv_timeout(PACE) {
+                Err(RecvTimeoutError::Timeout) if begun.elapsed() < patience && !stop() => {}
+                ended => break ended.ok().flatten(),
+            }
+        };
         self.enough.store(true, Ordering::Relaxed);
         sum
     }

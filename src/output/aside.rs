@@ -9,11 +9,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::{CWD, RenameFlags};
 
+use crate::cleanup::Known;
 use crate::error::Error;
+
+/// Bytes copied between two looks at whether to stop.
+const COPY: u64 = 8 << 20;
 
 /// A file or directory beside its destination, removed when dropped.
 pub(crate) struct Aside {
     path: PathBuf,
+    _known: Known,
 }
 
 impl Aside {
@@ -25,13 +30,18 @@ impl Aside {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let dir = parent(near);
         if !dir.is_dir() {
-            return Err(Error::unwritable(&near.display(), io::Error::from(io::ErrorKind::NotFound))
-                .help(format!("make the directory first: mkdir -p {}", dir.display())));
+            return Err(Error::unwritable(&near.display(), io::Error::from(io::ErrorKind::NotFound)).help(
+                match crate::text::shell_word(&dir.to_string_lossy()) {
+                    Some(dir) => format!("make the directory first: mkdir -p {dir}"),
+                    None => "make the directory first".to_owned(),
+                },
+            ));
         }
         // Shortened, so that beside the longest name that a disk takes (255 bytes) there is still one.
         let name: String = near.file_name().unwrap_or_default().to_string_lossy().chars().take(40).collect();
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { path: dir.join(format!(".{name}.{}{number}.{what}", own_mark())) })
+        let path = dir.join(format!(".{name}.{}{number}.{what}", own_mark()));
+        Ok(Self { _known: Known::new(&path), path })
     }
 
     /// A fresh directory beside `near`, which nobody else may enter meanwhile.
@@ -75,8 +85,7 @@ impl Aside {
         }
         let old = Self::file(with, "old")?;
         if let Err(error) = move_tree(with, &old.path).and_then(|()| fs::rename(&self.path, with)) {
-            let error = Error::unwritable(&with.display(), error)
-                .help(format!("this disk cannot replace it; remove it first: rm -r {}", with.display()));
+            let error = Error::unwritable(&with.display(), error).help("this disk cannot replace it; remove it first");
             // What was there comes back. What cannot come back stays where it is, rather than being removed.
             if old.path.symlink_metadata().is_ok() && move_tree(&old.path, with).is_err() {
                 let says = format!("{}; part of what was there is now at {old}", error.says);
@@ -194,13 +203,20 @@ fn open_up(dir: &Path) {
 }
 
 /// Gives a file that was written aside a further name, by which it stays; a copy where that cannot be.
-pub(crate) fn give(file: &Path, name: &Path) -> io::Result<()> {
+pub(crate) fn give(file: &Path, name: &Path, stop: &dyn Fn() -> bool) -> io::Result<()> {
     // The file may serve further outputs, so it is not moved.
     match fs::hard_link(file, name) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
-        Err(_) => fs::copy(file, name).map(|_| ()),
-        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
+        Err(_) => {}
+        Ok(()) => return Ok(()),
     }
+    let (mut from, mut to) = (fs::File::open(file)?, fs::File::create_new(name)?);
+    while io::copy(&mut io::Read::take(&mut from, COPY), &mut to)? > 0 {
+        if stop() {
+            return Err(io::Error::other("interrupted"));
+        }
+    }
+    Ok(())
 }
 
 /// Whether somebody else's entry is kept from being replaced by the sticky bit of its directory, as in /tmp (inode(7)):

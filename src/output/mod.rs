@@ -16,6 +16,7 @@ mod tree_copy;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use crate::cleanup;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::image::Image;
@@ -83,8 +84,8 @@ pub(crate) trait Output {
     /// Every byte was read: completes the output, still aside.
     ///
     /// # Errors
-    /// `output-unwritable`, `disk-full`.
-    fn prepare(&mut self, plan: &Plan, finished: Option<&Finished>) -> Result<Put, Error>;
+    /// `output-unwritable`, `disk-full`, `interrupted`.
+    fn prepare(&mut self, plan: &Plan, finished: Option<&Finished>, stop: &dyn Fn() -> bool) -> Result<Put, Error>;
 
     /// All outputs are complete: moves this one into place; gives what could not be done as planned.
     ///
@@ -267,8 +268,10 @@ pub fn write(
 /// `owner-out-of-range`.
 fn refuse_owners(plan: &Plan) -> Result<(), Error> {
     match plan.items.iter().find(|(_, item)| item.uid == u32::MAX || item.gid == u32::MAX) {
-        Some((path, _)) => Err(Error::new("owner-out-of-range", format!("{path} has no owner or group that a file can have"))
-            .help("give it another owner in the root; numbers end at 4294967294")),
+        Some((path, _)) => {
+            Err(Error::new("owner-out-of-range", format!("{path} has no owner or group that a file can have"))
+                .help("give it another owner in the root; numbers end at 4294967294"))
+        }
         None => Ok(()),
     }
 }
@@ -288,13 +291,22 @@ fn put_all(
             if stop() {
                 return Err(interrupted());
             }
-            *put = output.prepare(plan, finished_for(&**output, finished))?;
+            *put = output.prepare(plan, finished_for(&**output, finished), stop)?;
         }
     }
+    if stop() {
+        return Err(interrupted());
+    }
+    cleanup::begin_placing();
     let mut written = Vec::new();
     for ((output, destination), mut put) in outputs.into_iter().zip(destinations).zip(puts) {
         let finished = finished_for(&*output, finished);
-        put.notes.extend(output.place()?);
+        let placed = output.place().inspect_err(|_| {
+            if written.is_empty() {
+                cleanup::placing_failed();
+            }
+        });
+        put.notes.extend(placed?);
         let image = finished.map(|finished| &finished.image).filter(|_| put.has_image);
         written.push(Written {
             destination: destination.text.clone(),

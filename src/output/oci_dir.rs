@@ -15,7 +15,7 @@ use super::reference::Name;
 use super::{Destination, Finished, Naming, Output, Put, Transport, WriteOptions};
 use crate::error::Error;
 use crate::image::{Descriptor, canonical};
-use crate::layer::Codec;
+use crate::layer::{Codec, interrupted};
 use crate::plan::Plan;
 
 pub(super) const TRANSPORT: Transport = Transport { word: "oci", naming: Naming::TagOrName, start };
@@ -64,7 +64,7 @@ impl Output for OciDir {
         parent(self.place.aside()).join("layer")
     }
 
-    fn prepare(&mut self, _: &Plan, finished: Option<&Finished>) -> Result<Put, Error> {
+    fn prepare(&mut self, _: &Plan, finished: Option<&Finished>, stop: &dyn Fn() -> bool) -> Result<Put, Error> {
         let Some(finished) = finished else { return Ok(Put::default()) };
         let name = Name::new(self.reference.as_deref());
         let described = entry(finished, name.ref_name(), name.full(false).as_deref());
@@ -74,12 +74,12 @@ impl Output for OciDir {
             fs::create_dir_all(&blobs)?;
             fs::write(blobs.join(image.config_digest.hex()), &image.config)?;
             fs::write(blobs.join(image.descriptor.digest.hex()), &image.manifest)?;
-            give(&finished.blob, &blobs.join(image.layer.digest.hex()))?;
+            give(&finished.blob, &blobs.join(image.layer.digest.hex()), stop)?;
             fs::write(aside.join("oci-layout"), OCI_LAYOUT)?;
             fs::write(aside.join(INDEX), canonical(&Index::new(vec![described.clone()])))?;
             fs::set_permissions(aside, fs::Permissions::from_mode(0o755))
         };
-        fill().map_err(|error| Error::unwritable(&self.path.display(), error))?;
+        fill().map_err(|error| if stop() { interrupted() } else { Error::unwritable(&self.path.display(), error) })?;
         self.described = Some(described);
         let bytes = image.layer.size + (image.config.len() + image.manifest.len()) as u64;
         Ok(Put { bytes, has_image: true, notes: Vec::new() })

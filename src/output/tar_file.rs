@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::aside::{Aside, exists, give, is_kept_by_sticky, parent};
 use super::{Destination, Finished, Naming, Output, Put, Transport, WriteOptions};
 use crate::error::Error;
-use crate::layer::Codec;
+use crate::layer::{Codec, interrupted};
 use crate::plan::Plan;
 
 pub(super) const TRANSPORT: Transport = Transport { word: "tar", naming: Naming::None, start };
@@ -32,12 +32,12 @@ impl Output for TarFile {
         self.0.is_stream()
     }
 
-    fn prepare(&mut self, _: &Plan, finished: Option<&Finished>) -> Result<Put, Error> {
+    fn prepare(&mut self, _: &Plan, finished: Option<&Finished>, stop: &dyn Fn() -> bool) -> Result<Put, Error> {
         let Some(finished) = finished else { return Ok(Put::default()) };
         match &self.0.aside {
-            Some(aside) => give(&finished.blob, aside.path()).map_err(|error| Error::unwritable(aside, error))?,
+            Some(aside) => give(&finished.blob, aside.path(), stop).map_err(|error| Error::unwritable(aside, error))?,
             None => {
-                self.0.write(|out| io::copy(&mut File::open(&finished.blob)?, out).map(|_| ()))?;
+                self.0.write(stop, |out| io::copy(&mut File::open(&finished.blob)?, out).map(|_| ()))?;
             }
         }
         Ok(Put { bytes: finished.image.layer.size, ..Put::default() })
@@ -75,10 +75,15 @@ impl FileOutput {
     }
 
     /// Writes the file aside, or to the stream; gives its bytes.
-    pub(super) fn write(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<u64, Error> {
+    pub(super) fn write(
+        &self,
+        stop: &dyn Fn() -> bool,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<u64, Error> {
         use std::os::fd::AsFd;
         let is_stdout = self.path == Path::new("-");
         let unwritable = |error| match is_stdout {
+            _ if stop() => interrupted(),
             true => Error::unwritable(&"to stdout", error).help("see why its reader ended early"),
             false => Error::unwritable(&self.path.display(), error),
         };
@@ -87,7 +92,7 @@ impl FileOutput {
             None if is_stdout => io::stdout().as_fd().try_clone_to_owned().map(File::from),
             None => File::options().write(true).open(&self.path),
         };
-        let mut out = Counted { inner: opened.map_err(unwritable)?, bytes: 0 };
+        let mut out = Counted { inner: opened.map_err(unwritable)?, bytes: 0, stop };
         write(&mut out).map_err(unwritable)?;
         Ok(out.bytes)
     }
@@ -132,14 +137,18 @@ fn refuse_existing(path: &Path, force: bool) -> Result<(), Error> {
     }
 }
 
-/// Counts what goes to a file.
-struct Counted {
+/// Counts what goes to a file, until it is to stop.
+struct Counted<'s> {
     inner: File,
     bytes: u64,
+    stop: &'s dyn Fn() -> bool,
 }
 
-impl Write for Counted {
+impl Write for Counted<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if (self.stop)() {
+            return Err(io::Error::other("interrupted"));
+        }
         let written = self.inner.write(bytes)?;
         self.bytes += written as u64;
         Ok(written)

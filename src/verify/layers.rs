@@ -405,10 +405,7 @@ fn no_room(error: io::Error) -> Error {
     Error::unwritable(&std::env::temp_dir().display(), error)
 }
 
-fn below<'m, E>(
-    entries: &'m BTreeMap<RootPath, E>,
-    dir: &'m RootPath,
-) -> impl Iterator<Item = RootPath> + use<'m, E> {
+fn below<'m, E>(entries: &'m BTreeMap<RootPath, E>, dir: &'m RootPath) -> impl Iterator<Item = RootPath> + use<'m, E> {
     entries
         .range(dir.clone()..)
         .map(|(path, _)| path)

@@ -148,7 +148,8 @@ impl Store {
                 .help("write for example oci:DIR:TAG, oci-archive:FILE or docker-archive:FILE; docker save and podman save make them")
         };
         if reference.word == "oci" {
-            let tree = DirTree::open(path).map_err(|error| missing(error.source.unwrap_or(io::ErrorKind::NotFound.into())))?;
+            let tree =
+                DirTree::open(path).map_err(|error| missing(error.source.unwrap_or(io::ErrorKind::NotFound.into())))?;
             if tree.meta(&RootPath::root().join(b"index.json"))?.is_none() {
                 return Err(missing(io::ErrorKind::NotFound.into()));
             }
@@ -305,8 +306,9 @@ impl Store {
             tags(entry).iter().any(|tag| tag == wanted || tag.ends_with(&format!("/{wanted}")))
         };
         let Some(entry) = all.iter().find(is_it) else {
-            return Err(Error::new("image-missing", format!("{reference}: the archive has no such image"))
-                .help(called(&known)));
+            return Err(
+                Error::new("image-missing", format!("{reference}: the archive has no such image")).help(called(&known))
+            );
         };
         let blob = |name: &String| {
             let name = clean(name.as_bytes());

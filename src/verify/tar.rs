@@ -384,7 +384,7 @@ mod tests {
         assert_eq!(number(&[0xff; 8]).ok(), None);
         assert_eq!(number(b"8").ok(), None);
         assert_eq!(number(b"-1").ok(), None);
-        }
+    }
 
     #[test]
     fn owners_stay_below_minus_one() {

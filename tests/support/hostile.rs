@@ -252,10 +252,7 @@ pub fn wait(command: &mut Command, limit: Duration) -> Ran {
         let _ = pipe.read_to_end(&mut bytes);
         String::from_utf8_lossy(&bytes).into_owned()
     };
-    let (out, err) = (
-        std::thread::spawn(move || read(&mut out)),
-        std::thread::spawn(move || read(&mut err)),
-    );
+    let (out, err) = (std::thread::spawn(move || read(&mut out)), std::thread::spawn(move || read(&mut err)));
     let status = loop {
         match child.try_wait().expect("waited for") {
             Some(status) => break status,
@@ -283,7 +280,8 @@ pub fn misbehaves(ran: &Ran) -> Option<String> {
         c.is_control() && c != '\n'
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
     };
-    let is_command = |line: &str| line.trim_start().starts_with("::") || line.contains("##[") || line.contains("##vso[");
+    let is_command =
+        |line: &str| line.trim_start().starts_with("::") || line.contains("##[") || line.contains("##vso[");
     if let Some(signal) = ran.signal {
         return Some(format!("ended by signal {signal} after {:?}", ran.took));
     }
