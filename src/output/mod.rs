@@ -9,11 +9,12 @@ mod oci_archive;
 mod oci_dir;
 mod place;
 mod reference;
+mod stdout;
+mod swept;
 mod tar_file;
 mod tree;
 mod tree_copy;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::cleanup;
@@ -227,8 +228,10 @@ pub fn write(
     if options.force {
         conflict::refuse_packed(tree, plan, destinations)?;
     }
+    let mut left = 0;
     let mut outputs = Vec::new();
     for destination in destinations {
+        left += if destination.is_stdout() { 0 } else { swept::sweep(&destination.path) };
         let transport = TRANSPORTS.iter().find(|transport| transport.word == destination.word);
         let transport = transport.ok_or_else(|| Error::new("internal", "a destination without transport"))?;
         outputs.push((transport.start)(destination, options)?);
@@ -236,7 +239,7 @@ pub fn write(
     if let [only] = outputs.as_mut_slice()
         && only.alone(tree, plan, &options.pass)?
     {
-        return put_all(outputs, destinations, plan, &[], options.pass.stop);
+        return put_all(outputs, destinations, plan, &[], options.pass.stop).map(|written| told(written, left));
     }
     let mut staged: Vec<(Codec, Aside)> = Vec::new();
     let mut blobs = Vec::new();
@@ -246,8 +249,8 @@ pub fn write(
         if let Some(codec) = output.codec()
             && !staged.iter().any(|(known, _)| *known == codec)
         {
-            let aside = Aside::file(&output.staging(), &format!("layer-{}", codec.name()))?;
-            let file = File::create_new(aside.path()).map_err(|error| Error::unwritable(&aside, error))?;
+            let mut aside = Aside::file(&output.staging(), &format!("layer-{}", codec.name()))?;
+            let file = aside.create().map_err(|error| Error::unwritable(&output.staging().display(), error))?;
             blobs.push((output.staging().display().to_string(), Blob { codec, file }));
             staged.push((codec, aside));
         }
@@ -259,7 +262,15 @@ pub fn write(
         .zip(&staged)
         .map(|(layer, (_, aside))| Finished { image: Image::build(plan, layer), blob: aside.path().to_path_buf() })
         .collect();
-    put_all(outputs, destinations, plan, &finished, options.pass.stop)
+    put_all(outputs, destinations, plan, &finished, options.pass.stop).map(|written| told(written, left))
+}
+
+/// Says what was swept.
+fn told(mut written: Vec<Written>, left: usize) -> Vec<Written> {
+    if let Some(first) = written.first_mut().filter(|_| left > 0) {
+        first.notes.push(format!("removed {left} files or directories that a killed run had left beside the output"));
+    }
+    written
 }
 
 /// Refuses owners that a destination takes as "leave it" (chown(2)).

@@ -24,7 +24,7 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Entries of all layers.
 const MAX_ENTRIES: usize = 2_000_000;
 /// Memory for names, links and attributes of all entries.
-const MAX_MEMORY: usize = 1 << 30;
+const MAX_MEMORY: usize = 512 << 20;
 /// What an entry takes besides its name.
 const ENTRY_MEMORY: usize = 256;
 /// Bytes of all files.
@@ -240,7 +240,7 @@ impl<'a> Unpacking<'a> {
     fn charge_bytes(&mut self, bytes: usize) -> Result<(), Error> {
         self.memory = self.memory.saturating_add(bytes);
         if self.memory > MAX_MEMORY {
-            return Err(self.bad("names, links and attributes of its entries take more than 1 GiB"));
+            return Err(self.bad("names, links and attributes of its entries take more than 512 MiB"));
         }
         Ok(())
     }
