@@ -192,6 +192,10 @@ pub const ERROR_CODES: &[ErrorCode] = codes! {
     "unreadable" CannotRead
     "slimroot may not read a file or directory that the image needs. It is not reported as missing, since the container \
      may run as somebody who can read it. Run slimroot as the owner of the root."
+    "file-too-large" CannotRead
+    "A file of the root that would be read has more than 64 GiB, or more than 4 GiB of which nearly all is a hole (a sparse \
+     file). Holes cost nothing to make, but are read, packed and compressed as zeros. Exclude the file, or shorten it in the \
+     builder stage."
     "link-loop" CannotRead
     "More than 40 symbolic links lie on the way to a file, which is where Linux gives up: usually two links that name \
      each other."

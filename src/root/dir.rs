@@ -27,6 +27,10 @@ const KEPT_DIRS: usize = 64;
 /// How often an open is tried again when a rename raced with it (openat2 says EAGAIN).
 const RACE_RETRIES: usize = 16;
 
+/// Largest file, and largest one of which nearly all is a hole.
+const MAX_FILE: u64 = 64 << 30;
+const MAX_HOLE: u64 = 4 << 30;
+
 const OPEN_DIR: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 const OPEN_FILE: OFlags =
     OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
@@ -250,6 +254,7 @@ impl Tree for DirTree {
         if meta.kind != FileKind::File {
             return Err(Error::unreadable(path, io::Error::other("not a regular file")));
         }
+        refuse_holes(path, &stat)?;
         Ok(Box::new(OpenFile { handle, meta, stamp: stamp_of(&stat) }))
     }
 
@@ -281,6 +286,16 @@ fn read_xattrs(handle: BorrowedFd<'_>) -> Result<Vec<Xattr>, Errno> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Refuses a file that would keep whoever reads it busy for ever: holes cost nothing to make, and are read as zeros.
+fn refuse_holes(path: &RootPath, stat: &Stat) -> Result<(), Error> {
+    let (size, stored) = (stat.st_size.cast_unsigned(), stat.st_blocks.cast_unsigned().saturating_mul(512));
+    if size <= MAX_HOLE || size <= MAX_FILE && stored >= size / 100 {
+        return Ok(());
+    }
+    let says = format!("{path} has {size} bytes, of which {stored} are stored: it is not read");
+    Err(Error::new("file-too-large", says).help("exclude it, or make a file of it that is as large as what it holds"))
 }
 
 struct OpenFile {
