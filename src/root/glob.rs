@@ -60,6 +60,16 @@ impl RootGlob {
         Ok(Self { text: text.to_owned(), whole, start, parts })
     }
 
+    /// The same pattern for somebody who takes directories with all that they hold: `**` at its end adds nothing then, and
+    /// naming each directory below would have it taken once for each above.
+    #[must_use]
+    pub fn for_whole_directories(mut self) -> Self {
+        while self.parts.len() > 1 && matches!(self.parts.last(), Some(Part::AnyDepth)) {
+            self.parts.pop();
+        }
+        self
+    }
+
     /// The pattern of one name anywhere below a directory, whose own name is taken letter for letter.
     ///
     /// # Errors
