@@ -319,14 +319,7 @@ fn dynamic_program() -> Vec<u8> {
         let ran = Command::new("gcc").current_dir(dir.path()).args(args).output().expect("gcc runs");
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     };
-    gcc(&[
-        "-shared",
-        "-fPIC",
-        &format!("-Wl,-soname,lib\u{1b}[2J\n::error::$(touch PWN)\u{202e}.so"),
-        "-o",
-        "l.so",
-        "l.c",
-    ]);
+    gcc(&["-shared", "-fPIC", "-Wl,-soname,lib\u{1b}[2J\n::error::$(touch PWN)\u{202e}.so", "-o", "l.so", "l.c"]);
     gcc(&["-o", "p", "p.c", "./l.so"]);
     fs::read(path("p")).expect("a program")
 }
@@ -652,7 +645,8 @@ fn deep_and_hollow_roots_are_soon_done_with() {
         fs::create_dir(root.join("x")).expect("made");
         fs::File::create(root.join("x/hole")).and_then(|file| file.set_len(1 << 42)).expect("sized");
     };
-    let cases: [(&str, &dyn Fn(&Path), i32); 3] =
+    type Make<'a> = &'a dyn Fn(&Path);
+    let cases: [(&str, Make<'_>, i32); 3] =
         [("700 directories", &deep, 0), ("a program of a terabyte", &hollow, 3), ("a hole", &hollow_file, 3)];
     for (what, make, code) in cases {
         let dir = scratch();

@@ -231,7 +231,7 @@ fn is_key(bytes: &[u8]) -> bool {
         rest.split(|b| matches!(b, b'\n' | b'\\'))
             .skip(1)
             .map(|line| line.strip_prefix(b"n").unwrap_or(line).trim_ascii())
-            .any(|line| line.len() >= KEY_LINE && line.iter().all(|b| is_letter(b)))
+            .any(|line| line.len() >= KEY_LINE && line.iter().all(is_letter))
     })
 }
 

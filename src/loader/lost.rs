@@ -200,7 +200,7 @@ pub fn diagnose(
             ],
         );
     }
-    let install = match is_plain(&name.to_string()) {
+    let install = match is_plain(&name) {
         true => format!(
             "install the package that holds {name} in the builder stage (apt-file search {name}, apk search so:{name}, \
              dnf provides '*/{name}')"

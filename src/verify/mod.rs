@@ -215,7 +215,7 @@ fn place_of(error: &serde_json::Error) -> String {
 fn shown(text: &str) -> String {
     const MAX: usize = 100;
     match text.char_indices().nth(MAX) {
-        Some((cut, _)) => format!("{}…", show(text[..cut].as_bytes())),
+        Some((cut, _)) => format!("{}…", show(&text.as_bytes()[..cut])),
         None => show(text.as_bytes()).into_owned(),
     }
 }

@@ -156,7 +156,7 @@ pub(super) fn why(why: &Why) -> Text {
         out.line(format!("{} is not in the image: {cause}", why.path));
     }
     for chain in &why.chains {
-        out.line(format!("{}", chain.path));
+        out.line(&chain.path);
         for step in &chain.reasons {
             out.line(format!("  {}", step.path));
             out.line(format!("      {}", step.because));

@@ -10,7 +10,7 @@ pub(super) fn tree(deps: &Deps) -> Text {
     let mut out = Text::default();
     for deps in std::iter::once(deps).chain(&deps.others) {
         let Some(entry) = deps.objects.first() else { continue };
-        out.line(format!("{}", entry.path));
+        out.line(&entry.path);
         if let Some(interpreter) = &deps.interpreter {
             out.line(format!("  interpreter {interpreter}"));
         }
