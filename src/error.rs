@@ -87,6 +87,10 @@ const OWN: &[ErrorCode] = slimroot_rootfs::error_codes! {
     "The rpm database of the root cannot be read: it is damaged, or in a format that rpm never wrote. slimroot needs \
      it to find the other files of the program's packages. Rebuild it in the builder stage with rpm --rebuilddb, or \
      pack without it: --companions none --no-profile package-records --no-profile licences."
+    "owner-out-of-range" Malformed
+    "A file belongs to a user or group whose number no file can have. Numbers end at 4294967294: the next one is -1, \
+     which the system call chown takes as \"leave the owner as it is\", so that the file would become root's wherever \
+     root unpacks it. Give the file another owner where the image or root is built."
     "link-loop" CannotRead
     "Resolving a path takes more than 40 symlinks, the limit of Linux. Usually two symlinks point to each other."
     "whiteout-name" CannotRead

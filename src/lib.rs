@@ -39,6 +39,7 @@
 //! caller creates.
 
 pub mod check;
+pub mod cleanup;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod closure;
@@ -55,6 +56,7 @@ pub mod output;
 pub mod package;
 pub mod plan;
 pub mod profile;
+pub mod text;
 pub mod trust;
 pub mod verify;
 mod world;

@@ -12,7 +12,7 @@ const PACKAGES: &[(&str, &str)] =
 
 /// Rooms by layer, the lowest first. A room knows only what lies in layers under its own, in whichever package it is.
 const LAYERS: &[&[&str]] = &[
-    &["path", "digest"],
+    &["path", "digest", "cleanup", "text"],
     &["error"],
     &["root", "elf", "config"],
     &["profile", "loader", "package", "trust", "verify", "guest"],
@@ -58,6 +58,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("strsim", &["profile"]),
     ("rusqlite", &["package"]),
     ("sha1", &["trust"]),
+    ("shlex", &["text"]),
 ];
 
 /// A source file of the workspace.

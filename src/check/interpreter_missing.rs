@@ -37,10 +37,10 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
                 let outcome = Outcome::NoFile.to_string();
                 finding.searched.push(Searched { source: "interpreter", candidate, outcome });
             }
-            if evidence.is_finished {
+            let subject = String::from_utf8_lossy(&started.process.subject().path);
+            if let Some(subject) = crate::text::shell_word(&subject).filter(|_| evidence.is_finished) {
                 finding.help.push(format!(
-                    "run slimroot build -o /rootfs -- {} in the builder stage: it packs the loader and the libraries too",
-                    show(&started.process.subject().path)
+                    "in the builder stage: slimroot build -o /rootfs -- {subject} packs it with its loader and libraries"
                 ));
             }
             found.push(finding);

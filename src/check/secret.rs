@@ -1,11 +1,17 @@
 //! Secrets in the image.
 
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+
 use super::{Check, Evidence, Scope};
 use crate::closure::Reason;
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::path::RootPath;
-use crate::root::FileKind;
+use crate::root::{FileKind, RootGlob};
+use crate::text::shell_word;
 
 pub(super) const CHECK: Check = Check {
     code: "secret",
@@ -17,32 +23,125 @@ pub(super) const CHECK: Check = Check {
     find,
 };
 
-/// Names of files and directories that hold secrets.
-const FILES: [&str; 12] = [
-    ".env",
-    ".npmrc",
-    ".pypirc",
-    ".netrc",
-    ".git-credentials",
-    ".pgpass",
-    ".dockercfg",
-    "id_rsa",
-    "id_dsa",
-    "id_ecdsa",
-    "id_ed25519",
-    "credentials.json",
-];
-const DIRS: [&str; 5] = [".git", ".aws", ".ssh", ".gnupg", ".kube"];
 /// Directories of published packages.
 const PUBLISHED: [&str; 4] = ["site-packages", "dist-packages", "node_modules", "gems"];
 /// Extensions of files that may contain a private key, and the marker of a key (RFC 7468).
 const KEYS: [&str; 2] = [".pem", ".key"];
 const MARK: &[u8] = b"PRIVATE KEY-----";
-const HEAD: usize = 64 << 10;
+/// How much of a file is read, and of all files together.
+const HEAD: usize = 256 << 10;
+const MAX_READ: usize = 256 << 20;
+/// A line of a key is longer; a mention of one in code has none.
+const KEY_LINE: usize = 40;
+/// Different letters of a token. What stands in documentation has fewer, or says so.
+const VARIETY: usize = 8;
+
+/// The table of `secret.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    file: Vec<Named>,
+    dir: Vec<Named>,
+    token: Vec<Token>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    path: Vec<String>,
+    #[serde(default)]
+    unless: Vec<String>,
+    #[serde(default)]
+    holds: Vec<String>,
+    #[allow(dead_code, reason = "for whoever reads the table")]
+    source: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Token {
+    prefix: Vec<String>,
+    letters: Letters,
+    least: usize,
+    #[serde(default)]
+    exact: bool,
+    #[allow(dead_code, reason = "for whoever reads the table")]
+    source: String,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Letters {
+    Alphanumeric,
+    /// And the underline.
+    Word,
+    /// And the hyphen (RFC 4648, "base64url").
+    Url,
+    /// Capital letters and digits.
+    Capital,
+}
+
+impl Letters {
+    fn has(self, b: u8) -> bool {
+        match self {
+            Self::Alphanumeric => b.is_ascii_alphanumeric(),
+            Self::Word => b.is_ascii_alphanumeric() || b == b'_',
+            Self::Url => b.is_ascii_alphanumeric() || b"_-".contains(&b),
+            Self::Capital => b.is_ascii_uppercase() || b.is_ascii_digit(),
+        }
+    }
+}
+
+fn table() -> &'static Table {
+    static TABLE: OnceLock<Table> = OnceLock::new();
+    // A test reads it.
+    TABLE.get_or_init(|| {
+        toml::from_str(include_str!("secret.toml")).unwrap_or(Table { file: vec![], dir: vec![], token: vec![] })
+    })
+}
+
+impl Named {
+    fn names(&self, path: &RootPath) -> bool {
+        let text = String::from_utf8_lossy(path.as_bytes());
+        let name = text.rsplit('/').next().unwrap_or_default();
+        let ends = |pattern: &String| {
+            let mut parts = text.rsplit('/');
+            pattern.rsplit('/').all(|wanted| parts.next().is_some_and(|part| fits(wanted, part)))
+        };
+        self.path.iter().any(ends) && !self.unless.iter().any(|pattern| fits(pattern, name))
+    }
+}
+
+/// Compares a word with a pattern in which `*` is any text.
+fn fits(pattern: &str, word: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == word };
+    let Some(after) = word.strip_prefix(start) else { return false };
+    (0..=after.len()).filter(|at| after.is_char_boundary(*at)).any(|at| fits(rest, &after[at..]))
+}
+
+/// Whether a word with `*` in it, which stays within a word, stands in some bytes.
+fn holds(bytes: &[u8], pattern: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let rest: Vec<&str> = parts.collect();
+    memchr::memmem::find_iter(bytes, first.as_bytes()).any(|at| {
+        let mut left = &bytes[at + first.len()..];
+        let end = left.iter().position(|b| b.is_ascii_whitespace() || b"'\"/".contains(b)).unwrap_or(left.len());
+        left = &left[..end];
+        rest.iter().all(|part| match memchr::memmem::find(left, part.as_bytes()) {
+            Some(at) => {
+                left = &left[at + part.len()..];
+                true
+            }
+            None => false,
+        })
+    })
+}
 
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
-    let mut found = Vec::new();
+    let mut found = in_settings(evidence);
     let mut inside: Option<RootPath> = None;
+    let mut budget = MAX_READ;
     for (path, meta) in evidence.files()? {
         if inside.as_ref().is_some_and(|dir| path.is_within(dir)) {
             continue;
@@ -51,49 +150,117 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         if path.ancestors().iter().any(|dir| PUBLISHED.iter().any(|name| name.as_bytes() == dir.name())) {
             continue;
         }
-        let name = String::from_utf8_lossy(path.name()).into_owned();
-        let is_dir = meta.kind == FileKind::Dir;
-        let what = if is_dir && DIRS.contains(&name.as_str()) && has_files(evidence, path)? {
-            inside = Some(path.clone());
-            "a directory with secrets or version history"
-        } else if meta.kind == FileKind::File && is_secret_name(&name) {
-            "a file with secrets"
-        } else if meta.kind == FileKind::File && holds_key(evidence, path, &name)? {
-            "a private key"
-        } else {
-            continue;
+        let what = match meta.kind {
+            FileKind::Dir if is_secret_dir(evidence, path)? => {
+                inside = Some(path.clone());
+                Some("a directory of secrets or history")
+            }
+            FileKind::File => of_file(evidence, path, &mut budget)?,
+            _ => None,
         };
-        if is_named_exactly(evidence, path) {
-            continue;
-        }
+        let Some(what) = what.filter(|_| !is_named_exactly(evidence, path)) else { continue };
         let level = if evidence.is_finished { Level::Warning } else { Level::Error };
         let says = format!("{path} looks like {what}");
         let finding = evidence.about(&CHECK, level, path, says);
-        found.push(finding.help(format!("use --exclude {path}, or --allow secret={path} if it is not a secret")));
+        found.push(finding.help(help(path)));
     }
     Ok(found)
 }
 
-/// Matches `.env` and its variants (`.env.production`), but not published examples (`.env.example`).
-fn is_secret_name(name: &str) -> bool {
-    let is_example = ["example", "sample", "template", "dist"].iter().any(|word| name.ends_with(word));
-    FILES.contains(&name) || name.starts_with(".env.") && !is_example
+/// Tokens and keys in the environment and in labels, which everybody sees who can pull the image.
+fn in_settings(evidence: &Evidence<'_>) -> Vec<Finding> {
+    let run = &evidence.run;
+    let of = |what: &'static str, all: &BTreeMap<String, String>| -> Vec<(String, &'static str)> {
+        let suspect = |value: &String| is_token(value.as_bytes()) || is_key(value.as_bytes());
+        all.iter().filter(|(_, value)| suspect(value)).map(|(name, _)| (name.clone(), what)).collect()
+    };
+    let level = if evidence.is_finished { Level::Warning } else { Level::Error };
+    let all = of("environment variable", &run.env).into_iter().chain(of("label", &run.labels));
+    all.map(|(name, what)| {
+        Finding::new(CHECK.code, level, name.clone(), format!("the {what} {name} holds a token or a private key"))
+            .help("leave it out of the image, and give it to the container when it is started")
+    })
+    .collect()
 }
 
-fn has_files(evidence: &Evidence<'_>, dir: &RootPath) -> Result<bool, Error> {
-    Ok(!evidence.image.list(dir)?.is_empty())
+fn is_secret_dir(evidence: &Evidence<'_>, path: &RootPath) -> Result<bool, Error> {
+    Ok(table().dir.iter().any(|named| named.names(path)) && !evidence.image.list(path)?.is_empty())
 }
 
-fn holds_key(evidence: &Evidence<'_>, path: &RootPath, name: &str) -> Result<bool, Error> {
-    if !KEYS.iter().any(|ending| name.ends_with(ending)) {
-        return Ok(false);
+/// What a file looks like, if it looks like a secret.
+fn of_file(evidence: &Evidence<'_>, path: &RootPath, budget: &mut usize) -> Result<Option<&'static str>, Error> {
+    let named = table().file.iter().find(|named| named.names(path));
+    let is_key_file = KEYS.iter().any(|ending| path.name().ends_with(ending.as_bytes()));
+    let is_certain = named.is_some_and(|named| named.holds.is_empty());
+    // What a distribution puts into its own directories is public; what its users write lies elsewhere (FHS 3.0, 4.1).
+    if path.is_of_distribution() && named.is_none() && !is_key_file {
+        return Ok(None);
     }
-    // Files of distribution packages are public. Users write their own files elsewhere (FHS 3.0, 4.1).
-    let is_packaged = evidence.closure.reasons(path).any(|edge| matches!(*edge.reason, Reason::Companion { .. }));
-    if is_packaged || memchr::memmem::find(&evidence.image.read(path, HEAD)?, MARK).is_none() {
-        return Ok(false);
+    if is_certain && !is_from_package(evidence, path)? {
+        return Ok(Some("a file of secrets"));
     }
-    Ok(!path.is_of_distribution() || evidence.owner(path)?.is_none())
+    if *budget == 0 || is_from_package(evidence, path)? {
+        return Ok(None);
+    }
+    let head = evidence.image.read(path, HEAD.min(*budget))?;
+    *budget -= head.len();
+    Ok(match named {
+        _ if head.starts_with(b"\x7fELF") => None,
+        _ if is_key_file && memchr::memmem::find(&head, MARK).is_some() => Some("a private key"),
+        _ if is_key(&head) => Some("a private key"),
+        Some(named) if named.holds.iter().any(|pattern| holds(&head, pattern)) => Some("a file of secrets"),
+        _ if is_token(&head) => Some("a file with a token"),
+        _ => None,
+    })
+}
+
+/// Whether a file came with a package of the distribution: nobody's secret.
+fn is_from_package(evidence: &Evidence<'_>, path: &RootPath) -> Result<bool, Error> {
+    let is_companion = evidence.closure.reasons(path).any(|edge| matches!(*edge.reason, Reason::Companion { .. }));
+    Ok(is_companion || path.is_of_distribution() && evidence.owner(path)?.is_some())
+}
+
+/// Whether bytes hold a private key and not only the mark of one: a line of it follows, after a line break or, in JSON, the
+/// sign of one.
+fn is_key(bytes: &[u8]) -> bool {
+    memchr::memmem::find_iter(bytes, MARK).any(|at| {
+        let rest = &bytes[at + MARK.len()..];
+        // Keys that PGP exports, and old encrypted ones, have headers before the first line.
+        let rest = &rest[..rest.len().min(4096)];
+        let is_letter = |b: &u8| b.is_ascii_alphanumeric() || b"+/=".contains(b);
+        rest.split(|b| matches!(b, b'\n' | b'\\'))
+            .skip(1)
+            .map(|line| line.strip_prefix(b"n").unwrap_or(line).trim_ascii())
+            .any(|line| line.len() >= KEY_LINE && line.iter().all(is_letter))
+    })
+}
+
+fn is_token(bytes: &[u8]) -> bool {
+    table().token.iter().any(|token| token.prefix.iter().any(|prefix| token.is_in(bytes, prefix.as_bytes())))
+}
+
+impl Token {
+    fn is_in(&self, bytes: &[u8], prefix: &[u8]) -> bool {
+        memchr::memmem::find_iter(bytes, prefix).any(|at| {
+            let is_word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+            let starts = at.checked_sub(1).is_none_or(|before| !is_word(&bytes[before]));
+            let rest = &bytes[at + prefix.len()..];
+            let rest = &rest[..rest.iter().position(|b| !self.letters.has(*b)).unwrap_or(rest.len())];
+            let fits = if self.exact { rest.len() == self.least } else { rest.len() >= self.least };
+            let variety = rest.iter().collect::<std::collections::BTreeSet<_>>().len();
+            starts && fits && variety >= VARIETY && !rest.to_ascii_uppercase().ends_with(b"EXAMPLE")
+        })
+    }
+}
+
+/// How the finding goes away. A path that must not be pasted is not put into a command.
+fn help(path: &RootPath) -> String {
+    let pattern = RootGlob::literal(path);
+    let subject = format!("secret={path}");
+    match (shell_word(&pattern), shell_word(&subject)) {
+        (Some(pattern), Some(subject)) => format!("--exclude {pattern}, or --allow {subject} if it is none"),
+        _ => "exclude it by a pattern of the directory that it lies in".to_owned(),
+    }
 }
 
 fn is_named_exactly(evidence: &Evidence<'_>, path: &RootPath) -> bool {
@@ -102,4 +269,44 @@ fn is_named_exactly(evidence: &Evidence<'_>, path: &RootPath) -> bool {
         Reason::Entry | Reason::Bin => true,
         _ => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_whole_and_every_row_names_its_source() {
+        let table: Table = toml::from_str(include_str!("secret.toml")).expect("a table");
+        let sources = table.file.iter().chain(&table.dir).map(|row| &row.source);
+        let sources: Vec<_> = sources.chain(table.token.iter().map(|row| &row.source)).collect();
+        assert!(sources.len() > 30 && sources.iter().all(|source| source.starts_with("https://")));
+    }
+
+    #[test]
+    fn tokens_are_told_from_what_only_looks_so() {
+        let random = "q7Zt2LmX9vBn4KpR8sWd3FgH6jYc1AeT5uQo0iMx";
+        for row in &table().token {
+            let body: String = random.chars().cycle().filter(|c| row.letters.has(*c as u8)).take(row.least).collect();
+            for prefix in &row.prefix {
+                let token = format!("{prefix}{body}");
+                assert!(is_token(format!("key = \"{token}\"\n").as_bytes()), "{token}");
+                assert!(!is_token(format!("x{token}").as_bytes()), "within a word: {token}");
+                assert!(
+                    !is_token(format!("{prefix}{}", "x".repeat(row.least)).as_bytes()),
+                    "a placeholder of {prefix}"
+                );
+                assert!(!is_token(&token.as_bytes()[..prefix.len() + row.least - 1]), "cut: {token}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_is_told_from_its_mark() {
+        let line = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj";
+        assert!(is_key(format!("-----BEGIN PRIVATE KEY-----\n{line}\n").as_bytes()));
+        assert!(is_key(format!("{{\"private_key\": \"-----BEGIN PRIVATE KEY-----\\n{line}\\n\"}}").as_bytes()));
+        assert!(is_key(format!("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\n{line}\n").as_bytes()));
+        assert!(!is_key(b"if text.startswith('-----BEGIN PRIVATE KEY-----'):\n    return load(text)\n"));
+    }
 }

@@ -24,9 +24,14 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     }
     let name = user.split(':').next().unwrap_or(user);
     let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    let help = format!(
-        "use a number as user, or run in the builder stage: echo '{name}:x:65532:65532::/nonexistent:/sbin/nologin' >>/etc/passwd"
-    );
+    // The name comes out of an image or a service unit. A colon or a quote in it would make another line, or a command.
+    let is_account = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) && !name.starts_with('-');
+    let help = match is_account {
+        true => format!(
+            "use a number as user, or in the builder stage: echo '{name}:x:65532:65532::/nonexistent:/sbin/nologin' >>/etc/passwd"
+        ),
+        false => "use a number as user".to_owned(),
+    };
     if evidence.identity()?.is_none() {
         let says =
             format!("the image runs as {user}, which is not in its /etc/passwd and /etc/group: it will not start");

@@ -5,11 +5,12 @@ mod render;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::cleanup;
 use crate::commands;
 use crate::commands::subject::Watch;
 use crate::error::Error;
@@ -112,7 +113,15 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::DONE });
         }
     };
-    match run(cli.command) {
+    watch_signals();
+    let ended = run(cli.command);
+    if IS_ENDING.swap(true, Ordering::Relaxed) {
+        // The other thread ends the process.
+        loop {
+            std::thread::park();
+        }
+    }
+    match ended {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             render::error(&error);
@@ -130,12 +139,12 @@ fn run(command: Command) -> Result<u8, Error> {
             Ok(verdict(packed.is_whole()))
         }
         Command::Deps(options) => {
-            let deps = commands::deps::run(&options)?;
+            let deps = watched(true, "reading", |watch| commands::deps::run(&options, watch))?;
             render::deps(&deps, options.format)?;
             Ok(verdict(deps.is_whole()))
         }
         Command::Why(options) => {
-            let why = commands::why::run(&options)?;
+            let why = watched(true, "reading", |watch| commands::why::run(&options, watch))?;
             render::why(&why, options.format)?;
             Ok(verdict(why.is_packed()))
         }
@@ -176,23 +185,46 @@ fn watched<T>(
     work: impl FnOnce(&Watch<'_>) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let progress = render::Progress::start(is_hidden, what);
-    let interrupted = watch_signals();
-    let stop = || interrupted.load(Ordering::Relaxed);
+    let stop = || INTERRUPTED.load(Ordering::Relaxed);
     let result = work(&Watch { progress: &|done, all| progress.show(done, all), stop: &stop });
     progress.finish();
     result
 }
 
-/// A flag that SIGINT, SIGTERM and SIGHUP set; a second signal ends the process at once.
-fn watch_signals() -> Arc<AtomicBool> {
-    let flag = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
-        // Without a handler the signal ends the process: a temporary file remains, but no partial output.
-        let _ =
-            signal_hook::flag::register_conditional_shutdown(signal, i32::from(exit::INTERRUPTED), Arc::clone(&flag));
-        let _ = signal_hook::flag::register(signal, Arc::clone(&flag));
+/// Set by Ctrl-C, a polite kill, or the end of the terminal.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+/// Set by who ends the process: the work, or the thread that waits for signals.
+static IS_ENDING: AtomicBool = AtomicBool::new(false);
+/// How long work that must be tidied up may take to end by itself.
+const GRACE: Duration = Duration::from_millis(150);
+
+/// Ends the process on signals. Work that has written something is given time to remove it by itself; all other work is
+/// not waited for, since planning asks nobody whether to go on. A second signal ends the process without any of this.
+fn watch_signals() {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    // Without these the signal simply ends the process, which leaves a file aside but no half output.
+    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
+    let _ = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for _ in signals.forever() {
+            if INTERRUPTED.swap(true, Ordering::Relaxed) {
+                std::process::exit(i32::from(exit::INTERRUPTED));
+            }
+            std::thread::spawn(end_soon);
+        }
+    });
+}
+
+fn end_soon() {
+    let begun = Instant::now();
+    while !cleanup::is_idle() && begun.elapsed() < GRACE {
+        std::thread::sleep(Duration::from_millis(2));
     }
-    flag
+    // Work that ends by itself at this moment reports by itself.
+    std::thread::sleep(Duration::from_millis(10));
+    if cleanup::leave() && !IS_ENDING.swap(true, Ordering::Relaxed) {
+        render::error(&Error::new("interrupted", "ended by a signal; nothing is left behind"));
+        std::process::exit(i32::from(exit::INTERRUPTED));
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde::Serialize;
@@ -27,6 +28,7 @@ use crate::root::{DirTree, Root};
 /// Time limits for measuring the size of the root after the image is written, or planned with `--dry-run`.
 const MEASURE_LIMIT: Duration = Duration::from_secs(1);
 const DRY_MEASURE_LIMIT: Duration = Duration::from_millis(200);
+const PACE: Duration = Duration::from_millis(20);
 
 /// The report suggests --strip if it would save at least this many bytes.
 const STRIP_HINT_BYTES: u64 = 500_000;
@@ -211,7 +213,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Packed, Error>
         Vec::new()
     };
     let root_bytes = match measuring {
-        Some(measuring) => measuring.finish(options.dry_run),
+        Some(measuring) => measuring.finish(options.dry_run, watch.stop),
         None => bytes_of(root.tree()),
     };
     Ok(report(&merged, &closure, &plan, findings, outputs, root_bytes))
@@ -273,9 +275,14 @@ fn measure(root: &std::path::Path) -> Result<Measuring, Error> {
 }
 
 impl Measuring {
-    fn finish(self, is_dry: bool) -> Option<u64> {
-        let limit = if is_dry { DRY_MEASURE_LIMIT } else { MEASURE_LIMIT };
-        let sum = self.sum.recv_timeout(limit).ok().flatten();
+    fn finish(self, is_dry: bool, stop: &dyn Fn() -> bool) -> Option<u64> {
+        let (begun, patience) = (Instant::now(), if is_dry { DRY_MEASURE_LIMIT } else { MEASURE_LIMIT });
+        let sum = loop {
+            match self.sum.recv_timeout(PACE) {
+                Err(RecvTimeoutError::Timeout) if begun.elapsed() < patience && !stop() => {}
+                ended => break ended.ok().flatten(),
+            }
+        };
         self.enough.store(true, Ordering::Relaxed);
         sum
     }

@@ -101,7 +101,7 @@ pub(crate) fn request_of(root: &RootOptions, image: &ImageOptions, line: &[Strin
         profiles: profiles(image, &known)?,
         known,
         packages: image.package.clone(),
-        include: globs(&image.include)?,
+        include: globs(&image.include)?.into_iter().map(RootGlob::for_whole_directories).collect(),
         copies: image.copy.iter().map(|text| copy(text)).collect::<Result<_, _>>()?,
         exclude: globs(&image.exclude)?,
         authorities: authorities(&image.ca)?,

@@ -109,8 +109,8 @@ impl Deps {
     }
 }
 
-pub(crate) fn run(options: &Options) -> Result<Deps, Error> {
-    let subject = Subject::open(&options.root, &Watch::SILENT)?;
+pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Deps, Error> {
+    let subject = Subject::open(&options.root, watch)?;
     let (root, adopted) = (&subject.root, subject.adopted(&options.root));
     let objects = Objects::new(root);
     let request = Request { processes_only: true, ..super::request(&adopted, std::slice::from_ref(&options.entry))? };

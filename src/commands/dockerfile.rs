@@ -1,29 +1,58 @@
-//! The run settings as Dockerfile instructions. A directory has no image configuration, so they are lost with `COPY
-//! --from`.
+//! How an image is run, as statements of a Dockerfile: a directory has no configuration, so `COPY --from` loses it.
+//!
+//! Values come out of images and service units. A statement is one line that says what it shall say and nothing else, or it
+//! is not printed (Dockerfile reference, "Environment replacement" and "Format").
 
 use crate::closure::DEFAULT_PATH;
 use crate::plan::RunSettings;
+use crate::text;
 
 /// The instructions to put after `FROM scratch` and `COPY`.
 pub(crate) fn statements(run: &RunSettings) -> Vec<String> {
     let mut found = Vec::new();
     // Defaults of engines are omitted: PATH, the directory / and the user root.
     let env = run.env.iter().filter(|(name, value)| *name != "PATH" || *value != DEFAULT_PATH);
-    found.extend(env.map(|(name, value)| format!("ENV {name}={}", quoted(value))));
+    found.extend(env.map(|(name, value)| match is_name(name) {
+        true => whole(format!("ENV {name}={}", quoted(value)), &format!("the value of ENV {name}")),
+        false => comment("the name of a variable of ENV"),
+    }));
     if !run.workdir.is_empty() && run.workdir != "/" {
-        found.push(format!("WORKDIR {}", run.workdir));
+        found.push(whole(format!("WORKDIR {}", word(&run.workdir)), "WORKDIR"));
     }
-    found.extend(run.ports.iter().map(|port| format!("EXPOSE {port}")));
+    found.extend(run.ports.iter().map(|port| whole(format!("EXPOSE {}", word(port)), "a port of EXPOSE")));
     if !run.user.is_empty() && run.user != "0:0" {
-        found.push(format!("USER {}", run.user));
+        found.push(whole(format!("USER {}", word(&run.user)), "USER"));
     }
-    let words: Vec<String> =
-        run.entrypoint.iter().map(|word| serde_json::Value::from(word.as_str()).to_string()).collect();
-    found.push(format!("ENTRYPOINT [{}]", words.join(", ")));
+    let words: Vec<String> = run
+        .entrypoint
+        .iter()
+        .map(|word| text::json(&serde_json::Value::from(word.as_str()).to_string()).into_owned())
+        .collect();
+    found.push(whole(format!("ENTRYPOINT [{}]", words.join(", ")), "ENTRYPOINT"));
     found
 }
 
-/// Quotes a value for ENV: backslashes, quotes and dollars get a backslash.
+/// A statement that can be printed and pasted as it is, or why there is none.
+fn whole(statement: String, what: &str) -> String {
+    if text::line(&statement) == statement { statement } else { comment(what) }
+}
+
+fn comment(what: &str) -> String {
+    format!("# {what} holds characters that no line of a Dockerfile can hold: set it when the container is started")
+}
+
+fn is_name(name: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    name.chars().all(is_part) && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+}
+
+/// A word that may be anything: in quotes unless it is plain.
+fn word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) { text.to_owned() } else { quoted(text) }
+}
+
+/// A value in quotes, in which a backslash, a quote and a dollar need a backslash.
 fn quoted(value: &str) -> String {
     let mut out = String::from("\"");
     for c in value.chars() {

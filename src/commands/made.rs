@@ -5,16 +5,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use tempfile::TempDir;
-
 use super::contents::{ImageOptions, PycOption};
 use super::subject::{Subject, Watch};
 use crate::closure::{Closure, JavaRuntime, Note, Pyc, Request, Unmade};
 use crate::error::Error;
-use crate::guest::{Guest, Refused, Runtime, link};
+use crate::guest::{Guest, Refused, Runtime, Scratch, link};
 use crate::loader::Objects;
 use crate::path::RootPath;
-use crate::root::{DirTree, FileKind, Root, StandIn, Visit};
+use crate::root::{FileKind, Root, StandIn, Visit};
 
 /// Parts of a Java runtime that may be changed in the builder: settings, policies, trusted CA certificates.
 const KEPT_PARTS: [&[&[u8]]; 2] = [&[b"conf"], &[b"lib", b"security"]];
@@ -22,7 +20,7 @@ const KEPT_PARTS: [&[&[u8]]; 2] = [&[b"conf"], &[b"lib", b"security"]];
 /// A linked runtime with its messages. Its folder must exist as long as its files are read.
 #[derive(Default)]
 pub(crate) struct Linked {
-    _folder: Option<TempDir>,
+    _folder: Option<Scratch>,
     notes: Vec<String>,
     unmade: Vec<Unmade>,
 }
@@ -67,7 +65,11 @@ pub(crate) fn linked(
         Err(Refused(why)) => return unmade(&why),
     };
     let kept = kept(&subject.root, &home)?;
-    let tree = DirTree::open(&made.folder.path().join(made.home))?;
+    // The JDK of the root made it: a link in its place may lead anywhere on this machine.
+    let tree = match made.folder.below(made.home) {
+        Ok(tree) => tree,
+        Err(error) => return unmade(&format!("{} left no runtime: {error}", made.by)),
+    };
     let tree = StandIn::new(Arc::clone(subject.root.tree()), Box::new(tree), home.clone(), kept);
     subject.root = Root::new(Arc::new(tree));
     request

@@ -20,11 +20,6 @@ pub(crate) struct Watch<'a> {
     pub(crate) stop: &'a (dyn Fn() -> bool + Sync),
 }
 
-impl Watch<'_> {
-    /// For short work: no progress, no interruption.
-    pub(crate) const SILENT: Watch<'static> = Watch { progress: &|_, _| (), stop: &|| false };
-}
-
 impl Subject {
     /// Opens the root that the options name: a directory, or oci:, oci-archive:, docker-archive:.
     ///

@@ -60,8 +60,8 @@ impl Why {
     }
 }
 
-pub(crate) fn run(options: &Options) -> Result<Why, Error> {
-    let (watch, dir) = (&Watch::SILENT, &options.root.root);
+pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Why, Error> {
+    let dir = &options.root.root;
     let mut subject = Subject::open(&options.root, watch)?;
     let mut request = request_of(&subject.adopted(&options.root), &options.image, &options.entry)?;
     let linked = made::linked(&mut subject, dir, &options.image, &mut request, watch)?;

@@ -12,8 +12,8 @@ use std::process::Command;
 
 use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
-use rustix::mount::{MountFlags, MountPropagationFlags};
-use rustix::thread::UnshareFlags;
+use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
+use rustix::thread::{CapabilitiesSecureBits, CapabilitySets, UnshareFlags};
 
 use crate::path::RootPath;
 
@@ -38,12 +38,19 @@ enum Step {
     Bind(CString, CString),
     ReadOnly(CString, MountFlags),
     Memory(CString, CString),
-    Proc(CString),
+    /// /proc, not to be written to: the settings of the kernel in it are the machine's. Whether that of this machine will do.
+    Proc(CString, bool),
     File(CString),
     Dir(CString),
     Chroot(CString),
+    /// The root becomes `/`, and nothing else stays mounted.
+    Pivot(CString),
+    /// The loopback of an own network is put up, which later nobody may.
+    Loopback,
     Cwd(CString),
     Umask,
+    /// No rights but those of an ordinary process, now and after any exec.
+    Powerless,
 }
 
 /// The steps of one child.
@@ -66,7 +73,8 @@ impl Door {
 
     /// Another root and nothing else.
     pub(super) fn chroot(root: &Path, cwd: &RootPath) -> Self {
-        Self { steps: vec![Step::Umask, Step::Chroot(c(root)), cwd_of(cwd)], has_own_processes: false }
+        let steps = vec![Step::Umask, Step::Chroot(c(root)), cwd_of(cwd), Step::Powerless];
+        Self { steps, has_own_processes: false }
     }
 
     /// Another root that cannot be written to, with mounts of its own and no network.
@@ -92,7 +100,8 @@ impl Door {
             steps.push(Step::ReadOnly(c(&place), kept_flags(&place)));
         }
         if let Some(proc) = &mounts.proc {
-            steps.push(Step::Proc(c(proc)));
+            // A namespace of users is kept out of the processes of others by the kernel; root is not.
+            steps.push(Step::Proc(c(proc), !is_root));
         }
         if let Some(dev) = &mounts.dev {
             steps.push(Step::Memory(c(dev), c("mode=755,size=64m")));
@@ -108,8 +117,10 @@ impl Door {
                 None => Step::Memory(c(tmp), c("mode=1777,size=1g")),
             });
         }
-        steps.push(Step::Chroot(c(root)));
+        steps.push(Step::Loopback);
+        steps.push(Step::Pivot(c(root)));
         steps.push(cwd_of(cwd));
+        steps.push(Step::Powerless);
         Self { steps, has_own_processes: is_root }
     }
 
@@ -181,6 +192,69 @@ fn unshare(flags: UnshareFlags) -> Result<(), Errno> {
     unsafe { rustix::thread::unshare_unsafe(flags) }
 }
 
+/// Gives up all rights of root (capabilities(7)), and those that a program with a set-id bit would get. The files of root
+/// still open for it, but what it sees of them is not to be written to.
+fn give_up_rights() -> Result<(), Errno> {
+    use rustix::thread::CapabilitySet;
+    for capability in CapabilitySet::all().iter() {
+        // Those that the kernel does not know (EINVAL), and without the right to (EPERM), cannot be got either: see below.
+        let _ = rustix::thread::remove_capability_from_bounding_set(capability);
+    }
+    let _ = rustix::thread::clear_ambient_capability_set();
+    rustix::thread::set_no_new_privs(true)?;
+    let none = CapabilitySet::empty();
+    // An exec by root fills them again from the bounding set; these bits say that root is nobody special.
+    let _ = rustix::thread::set_capabilities_secure_bits(
+        CapabilitiesSecureBits::NO_ROOT | CapabilitiesSecureBits::NO_ROOT_LOCKED,
+    );
+    rustix::thread::set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
+    // As the exec will find it.
+    for capability in CapabilitySet::all().iter() {
+        if rustix::thread::capability_is_in_bounding_set(capability).unwrap_or(false)
+            && !rustix::thread::capabilities_secure_bits()?.contains(CapabilitiesSecureBits::NO_ROOT)
+            && rustix::process::geteuid().is_root()
+        {
+            return Err(Errno::PERM);
+        }
+    }
+    Ok(())
+}
+
+/// netdevice(7): SIOCSIFFLAGS.
+#[expect(unsafe_code, reason = "rustix has no call for it")]
+fn put_up_loopback() -> io::Result<()> {
+    const SET_FLAGS: rustix::ioctl::Opcode = 0x8914;
+    const UP_AND_RUNNING: u16 = 0x41;
+    #[repr(C)]
+    struct Request {
+        name: [u8; 16],
+        flags: u16,
+        rest: [u8; 22],
+    }
+    let mut request = Request { name: [0; 16], flags: UP_AND_RUNNING, rest: [0; 22] };
+    request.name[..2].copy_from_slice(b"lo");
+    let socket = std::net::UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0))?;
+    // SAFETY: the call reads a request of this form, which is as long as struct ifreq on every machine or longer.
+    unsafe {
+        rustix::ioctl::ioctl(&socket, rustix::ioctl::Setter::<SET_FLAGS, Request>::new(request))?;
+    }
+    Ok(())
+}
+
+/// Sees to it that no file which this process was started with, such as those that a CI system holds open, is handed on.
+#[expect(unsafe_code, reason = "descriptors that others opened are known by number alone")]
+pub(super) fn keep_descriptors() {
+    for entry in std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten() {
+        let number = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
+        if let Some(number) = number.filter(|number| *number > 2) {
+            // SAFETY: setting the flag on a number that meanwhile is another file, or none, does no harm: all files of this
+            // process have it.
+            let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
+            let _ = rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC);
+        }
+    }
+}
+
 fn take(step: &Step) -> io::Result<()> {
     let none: Option<&CStr> = None;
     match step {
@@ -200,11 +274,12 @@ fn take(step: &Step) -> io::Result<()> {
             let flags = MountFlags::NOSUID | MountFlags::NODEV;
             rustix::mount::mount(c"tmpfs", place.as_c_str(), c"tmpfs", flags, Some(options.as_c_str()))?;
         }
-        Step::Proc(place) => {
-            let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+        Step::Proc(place, may_share) => {
+            let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::RDONLY;
             // Only who owns the namespace of processes may have it anew.
-            if rustix::mount::mount(c"proc", place.as_c_str(), c"proc", flags, none).is_err() {
-                rustix::mount::mount_bind_recursive(c"/proc", place.as_c_str())?;
+            match rustix::mount::mount(c"proc", place.as_c_str(), c"proc", flags, none) {
+                Err(_) if *may_share => rustix::mount::mount_bind_recursive(c"/proc", place.as_c_str())?,
+                other => other?,
             }
         }
         Step::File(path) => {
@@ -219,6 +294,16 @@ fn take(step: &Step) -> io::Result<()> {
             rustix::process::chdir(root.as_c_str())?;
             rustix::process::chroot(c".")?;
         }
+        Step::Pivot(root) => {
+            // pivot_root(2), "pivot_root(".", ".")": the old root lies over the new one for a moment.
+            rustix::process::chdir(root.as_c_str())?;
+            rustix::process::pivot_root(c".", c".")?;
+            rustix::mount::unmount(c".", UnmountFlags::DETACH)?;
+            rustix::process::chdir(c"/")?;
+        }
+        // Programs that want no network do without.
+        Step::Loopback => drop(put_up_loopback()),
+        Step::Powerless => give_up_rights()?,
         Step::Cwd(cwd) => rustix::process::chdir(cwd.as_c_str())?,
         // What is made shall have the same modes whoever asks for it.
         Step::Umask => drop(rustix::process::umask(Mode::from_raw_mode(0o022))),

@@ -4,12 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tempfile::TempDir;
-
+use super::scratch::Scratch;
 use super::{Ended, Guest, Job, Refused};
 use crate::error::Error;
 use crate::path::{RootPath, show};
-use crate::root::{FileKind, Root};
+use crate::root::{DirTree, FileKind, Root, Tree};
 
 /// Modules that no class names: providers that are found by service, and what configuration and frameworks load by name.
 const SERVICES: &[&str] = &[
@@ -64,7 +63,7 @@ pub struct Runtime<'a> {
 #[derive(Debug)]
 pub struct Linked {
     /// The directory of this machine that holds it; it ends with this value.
-    pub folder: TempDir,
+    pub folder: Scratch,
     /// Where in the folder its home is.
     pub home: &'static str,
     /// What made it.
@@ -92,7 +91,7 @@ pub fn link(
         let why = format!("the root has no JDK of version {version} with jlink and jmods");
         return Ok(Err(Refused(why)));
     };
-    let folder = tempfile::tempdir().map_err(|error| Error::unwritable(&std::env::temp_dir().display(), error))?;
+    let folder = Scratch::new().map_err(|error| Error::unwritable(&std::env::temp_dir().display(), error))?;
     let Some(place) = guest.scratch(folder.path()) else {
         return Ok(Err(Refused("the root has no /tmp to link a runtime in".to_owned())));
     };
@@ -108,7 +107,7 @@ struct Tools<'a> {
     place: String,
     /// How debug information is left out: that of native libraries only where the root has objcopy for it.
     strip: &'static str,
-    folder: TempDir,
+    folder: Scratch,
     stop: &'a (dyn Fn() -> bool + Sync),
 }
 
@@ -152,7 +151,9 @@ impl Tools<'_> {
             let Some(cwd) = RootPath::new(format!("{}/{inside}", self.place)) else { continue };
             let words = ["--extract", "--file", &show(jar.as_bytes()), "BOOT-INF", "WEB-INF"];
             self.run("jar", &cwd, words.map(str::to_owned).to_vec())?;
-            classes.extend(unpacked(&folder).map_err(lost)?.into_iter().map(|path| format!("{cwd}/{path}")));
+            let unpacked = self.folder.below(&inside).and_then(|folder| unpacked(&folder));
+            let unpacked = unpacked.map_err(|error| Refused(format!("a jar cannot be unpacked: {error}")))?;
+            classes.extend(unpacked.into_iter().map(|path| format!("{cwd}/{path}")));
         }
         if classes.is_empty() {
             return Err(Refused("no jar and no class is packed that could say which modules it needs".to_owned()));
@@ -205,26 +206,28 @@ impl Tools<'_> {
 const HOME: &str = "runtime";
 
 /// Jars and directories of classes in what was unpacked, as paths below it.
-fn unpacked(folder: &std::path::Path) -> std::io::Result<Vec<String>> {
+fn unpacked(folder: &DirTree) -> Result<Vec<String>, Error> {
     let mut found = Vec::new();
+    let is_dir = |path: &RootPath| -> Result<bool, Error> {
+        Ok(folder.meta(path)?.is_some_and(|meta| meta.kind == FileKind::Dir))
+    };
     for place in ["BOOT-INF", "WEB-INF"] {
-        if folder.join(place).join("classes").is_dir() {
+        let inside = RootPath::root().join(place.as_bytes());
+        if is_dir(&inside.join(b"classes"))? {
             found.push(format!("{place}/classes"));
         }
         for libraries in ["lib", "lib-provided"] {
-            let dir = folder.join(place).join(libraries);
-            if !dir.is_dir() {
+            let dir = inside.join(libraries.as_bytes());
+            if !is_dir(&dir)? {
                 continue;
             }
-            for entry in std::fs::read_dir(dir)? {
-                let name = entry?.file_name();
-                if let Some(name) = name.to_str().filter(|name| name.ends_with(".jar")) {
-                    found.push(format!("{place}/{libraries}/{name}"));
+            for name in folder.list(&dir)? {
+                if name.ends_with(b".jar") {
+                    found.push(format!("{place}/{libraries}/{}", String::from_utf8_lossy(&name)));
                 }
             }
         }
     }
-    found.sort();
     Ok(found)
 }
 

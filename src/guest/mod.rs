@@ -1,14 +1,16 @@
 //! The guest: programs of the root that are run, and only because the user asked for what they make (`--pyc`, `--jlink`).
 //!
 //! Where the root is this machine's own `/` they run as any program does. Elsewhere they run behind a door that only they
-//! go through (`enter.rs`): own mounts, no network, the root as their `/` and not to be written to, a fresh directory for
-//! what must be written. What they make comes back over a pipe or in that directory, never through the root. What cannot
+//! go through (`enter.rs`): own mounts, of which none but the root is left, no network, no capabilities and no way to get
+//! any, no open file of this process, the root as their `/` and not to be written to, a fresh directory for what must be
+//! written (`scratch.rs`). What they make comes back over a pipe or in that directory, never through the root. What cannot
 //! be run here is a [`Refused`] with its reason, never an error: callers go on without.
 
 mod enter;
 mod java;
 mod process;
 mod python;
+mod scratch;
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
@@ -22,6 +24,7 @@ use rustix::io::Errno;
 pub use java::{Linked, Runtime, link};
 pub use process::Ended;
 pub use python::{Bytecode, Interpreter, Made};
+pub use scratch::Scratch;
 
 use crate::error::Error;
 use crate::path::{RootPath, show};

@@ -78,6 +78,7 @@ fn start(job: &Job<'_>, door: Door) -> Result<Child, Errno> {
     let mut command = Command::new(OsStr::from_bytes(job.program.as_bytes()));
     command.args(&job.args).env_clear().envs(&job.env).process_group(0);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    enter::keep_descriptors();
     let is_apart = door.has_own_processes;
     door.lead(&mut command);
     let spawn = || -> Result<Child, Errno> {

@@ -5,13 +5,14 @@
 //! interpreter of its own without site packages, with a fixed hash seed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use super::scratch::{self, Scratch};
 use super::{Guest, Job, Refused};
 use crate::path::RootPath;
+use crate::root::DirTree;
 
 const COMPILE: &str = include_str!("compile.py");
 const STARTED: &str = include_str!("started.py");
@@ -145,7 +146,7 @@ impl Guest {
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<BTreeSet<RootPath>, Refused> {
         let lost = |error: std::io::Error| Refused(format!("there is no place to watch a start from: {error}"));
-        let folder = tempfile::tempdir().map_err(lost)?;
+        let folder = Scratch::new().map_err(lost)?;
         // Workers may run as somebody else.
         let everyone = std::os::unix::fs::PermissionsExt::from_mode(0o1777);
         std::fs::set_permissions(folder.path(), everyone).map_err(lost)?;
@@ -160,11 +161,8 @@ impl Guest {
         // Where there is no bytecode, so that sources are opened.
         env.insert("PYTHONPYCACHEPREFIX".to_owned(), format!("{place}/none"));
         env.entry("HOME".to_owned()).or_insert_with(|| "/root".to_owned());
-        if !self.is_here {
-            env.insert("SLIMROOT_LOOPBACK".to_owned(), "1".to_owned());
-        }
-        let seen = folder.path().join("seen");
-        let quiet = Quiet::new(&seen);
+        let tree = folder.tree().map_err(|error| Refused(error.to_string()))?;
+        let quiet = Quiet::new(&tree);
         let is_done = || stop() || quiet.is_long();
         let job = Job {
             program,
@@ -178,7 +176,7 @@ impl Guest {
             stop: &is_done,
         };
         let ended = self.run(&job);
-        let found = read_seen(&seen);
+        let found = read_seen(&tree);
         match ended {
             _ if !found.is_empty() => Ok(found),
             Err(why) => Err(why),
@@ -195,18 +193,18 @@ fn complaint(said: &str) -> &str {
 
 /// How long a record has not grown.
 struct Quiet<'a> {
-    record: &'a Path,
+    scratch: &'a DirTree,
     last: Mutex<(u64, Instant)>,
 }
 
 impl<'a> Quiet<'a> {
-    fn new(record: &'a Path) -> Self {
-        Self { record, last: Mutex::new((0, Instant::now())) }
+    fn new(scratch: &'a DirTree) -> Self {
+        Self { scratch, last: Mutex::new((0, Instant::now())) }
     }
 
     /// Whether it has grown at all, and then no more for a while.
     fn is_long(&self) -> bool {
-        let size = self.record.metadata().map_or(0, |meta| meta.len());
+        let size = scratch::size(self.scratch, &seen());
         let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if size != last.0 {
             *last = (size, Instant::now());
@@ -215,12 +213,14 @@ impl<'a> Quiet<'a> {
     }
 }
 
+/// Where the record lies in the scratch directory.
+fn seen() -> RootPath {
+    RootPath::root().join(b"seen")
+}
+
 /// The sources of a record: bytecode counts as its source.
-fn read_seen(record: &Path) -> BTreeSet<RootPath> {
-    let mut bytes = Vec::new();
-    if let Ok(file) = std::fs::File::open(record) {
-        let _ = std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_SEEN), &mut bytes);
-    }
+fn read_seen(scratch: &DirTree) -> BTreeSet<RootPath> {
+    let bytes = scratch::read(scratch, &seen(), MAX_SEEN);
     bytes.split(|b| *b == 0).filter_map(RootPath::new).map(|path| source_of(&path).unwrap_or(path)).collect()
 }
 

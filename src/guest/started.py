@@ -1,5 +1,5 @@
 # Stands before the root's own sitecustomize in every Python that a start starts: writes down which sources are opened, at
-# once, since servers are killed; workers that are forked write too. The network is slimroot's own: loopback is put up.
+# once, since servers are killed; workers that are forked write too.
 import os
 import sys
 
@@ -34,18 +34,6 @@ def _watch():
     sys.path[:] = [place for place in sys.path if place != here]
 
 
-def _loopback():
-    import fcntl
-    import socket
-    import struct
-
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
-            fcntl.ioctl(line, 0x8914, struct.pack("16sH14x", b"lo", 0x41))
-    except OSError:
-        pass
-
-
 def _go_on():
     own = sys.modules.pop("sitecustomize", None)
     try:
@@ -55,7 +43,5 @@ def _go_on():
             sys.modules["sitecustomize"] = own
 
 
-if os.environ.pop("SLIMROOT_LOOPBACK", ""):
-    _loopback()
 _watch()
 _go_on()

@@ -10,7 +10,7 @@ use super::{Codec, Layer};
 use crate::digest::HashingWriter;
 use crate::error::Error;
 use crate::path::RootPath;
-use crate::plan::{Content, Item, ItemKind, Plan, changed};
+use crate::plan::{Content, Item, ItemKind, Plan, changed, unchanged};
 use crate::root::{Source, Tree};
 
 /// Bytes read at a time.
@@ -187,7 +187,7 @@ impl Stream {
     }
 }
 
-/// Gives exactly `size` bytes of a file; one that ends early or goes on has changed.
+/// Gives exactly `size` bytes of a file; one that ends early or was written to meanwhile has changed.
 fn read_all(
     source: &dyn Source,
     path: &RootPath,
@@ -205,5 +205,5 @@ fn read_all(
         give(&buffer[..read])?;
         at += read as u64;
     }
-    Ok(())
+    unchanged(source, path)
 }

@@ -7,13 +7,21 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::fs::{CWD, RenameFlags};
+use rustix::fs::{CWD, FlockOperation, RenameFlags};
+use rustix::io::Errno;
 
+use crate::cleanup::Known;
 use crate::error::Error;
+
+/// Bytes copied between two looks at whether to stop.
+const COPY: u64 = 8 << 20;
 
 /// A file or directory beside its destination, removed when dropped.
 pub(crate) struct Aside {
     path: PathBuf,
+    _known: Known,
+    /// Locked as long as this run lives: see [`super::swept`].
+    lock: Option<fs::File>,
 }
 
 impl Aside {
@@ -25,13 +33,40 @@ impl Aside {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let dir = parent(near);
         if !dir.is_dir() {
-            return Err(Error::unwritable(&near.display(), io::Error::from(io::ErrorKind::NotFound))
-                .help(format!("make the directory first: mkdir -p {}", dir.display())));
+            return Err(Error::unwritable(&near.display(), io::Error::from(io::ErrorKind::NotFound)).help(
+                match crate::text::shell_word(&dir.to_string_lossy()) {
+                    Some(dir) => format!("make the directory first: mkdir -p {dir}"),
+                    None => "make the directory first".to_owned(),
+                },
+            ));
         }
-        // Shortened, so that beside the longest name that a disk takes (255 bytes) there is still one.
-        let name: String = near.file_name().unwrap_or_default().to_string_lossy().chars().take(40).collect();
+        let name = short(near);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { path: dir.join(format!(".{name}.{}{number}.{what}", own_mark())) })
+        let path = dir.join(format!(".{name}.{}{number}.{what}", own_mark()));
+        Ok(Self { _known: Known::new(&path), path, lock: None })
+    }
+
+    /// Makes the file.
+    ///
+    /// # Errors
+    /// Whatever making it gives.
+    pub(crate) fn create(&mut self) -> io::Result<fs::File> {
+        loop {
+            let file = fs::File::create_new(&self.path)?;
+            self.lock = Some(file.try_clone()?);
+            if self.locked()? {
+                return Ok(file);
+            }
+        }
+    }
+
+    /// Locks what was made; false if somebody removed it before that.
+    fn locked(&self) -> io::Result<bool> {
+        let Some(lock) = &self.lock else { return Ok(true) };
+        // A disk that knows no locks is not swept either.
+        let _ = rustix::fs::flock(lock, FlockOperation::NonBlockingLockExclusive);
+        let (held, there) = (lock.metadata()?, fs::symlink_metadata(&self.path));
+        Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (held.dev(), held.ino())))
     }
 
     /// A fresh directory beside `near`, which nobody else may enter meanwhile.
@@ -39,8 +74,17 @@ impl Aside {
     /// # Errors
     /// `output-unwritable`.
     pub(crate) fn dir(near: &Path) -> Result<Self, Error> {
-        let aside = Self::file(near, "dir")?;
-        make_private_dir(&aside.path).map_err(|error| Error::unwritable(&aside, error))?;
+        let mut aside = Self::file(near, "dir")?;
+        let mut make = || -> io::Result<()> {
+            loop {
+                make_private_dir(&aside.path)?;
+                aside.lock = Some(fs::File::open(&aside.path)?);
+                if aside.locked()? {
+                    return Ok(());
+                }
+            }
+        };
+        make().map_err(|error| Error::unwritable(&near.display(), error))?;
         Ok(aside)
     }
 
@@ -59,9 +103,31 @@ impl Aside {
     /// Moves it to its place in one step, over a file or an empty directory.
     ///
     /// # Errors
-    /// `output-unwritable`.
+    /// `output-exists` for a directory that is not empty any more, `output-unwritable`.
     pub(crate) fn place(&self, to: &Path) -> Result<(), Error> {
-        fs::rename(&self.path, to).map_err(|error| Error::unwritable(&to.display(), error))
+        fs::rename(&self.path, to).map_err(|error| match error.kind() {
+            io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+                exists(to)
+            }
+            _ => Error::unwritable(&to.display(), error),
+        })
+    }
+
+    /// Moves a file to its place in one step, over nothing.
+    ///
+    /// # Errors
+    /// `output-exists` if another run was there first, `output-unwritable`.
+    pub(crate) fn place_new(&self, to: &Path) -> Result<(), Error> {
+        let by_link = || fs::hard_link(&self.path, to).and_then(|()| fs::remove_file(&self.path));
+        let placed = match rustix::fs::renameat_with(CWD, &self.path, CWD, to, RenameFlags::NOREPLACE) {
+            // A disk that does not know the flag.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => by_link(),
+            other => other.map_err(io::Error::from),
+        };
+        placed.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => exists(to),
+            _ => Error::unwritable(&to.display(), error),
+        })
     }
 
     /// Changes places with the directory `with`, in one step where the disk can do that: what was there is then what is
@@ -75,8 +141,7 @@ impl Aside {
         }
         let old = Self::file(with, "old")?;
         if let Err(error) = move_tree(with, &old.path).and_then(|()| fs::rename(&self.path, with)) {
-            let error = Error::unwritable(&with.display(), error)
-                .help(format!("this disk cannot replace it; remove it first: rm -r {}", with.display()));
+            let error = Error::unwritable(&with.display(), error).help("this disk cannot replace it; remove it first");
             // What was there comes back. What cannot come back stays where it is, rather than being removed.
             if old.path.symlink_metadata().is_ok() && move_tree(&old.path, with).is_err() {
                 let says = format!("{}; part of what was there is now at {old}", error.says);
@@ -112,6 +177,11 @@ impl fmt::Display for Aside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.path.display().fmt(f)
     }
+}
+
+/// The name of a destination, shortened, so that beside the longest name that a disk takes (255 bytes) there is still one.
+pub(crate) fn short(destination: &Path) -> String {
+    destination.file_name().unwrap_or_default().to_string_lossy().chars().take(40).collect()
 }
 
 /// What the names that this process gives have in common.
@@ -172,7 +242,8 @@ fn move_tree(from: &Path, to: &Path) -> io::Result<()> {
     fs::remove_dir(from)
 }
 
-fn remove(path: &Path) -> io::Result<()> {
+/// Removes a file or a whole directory; a link is removed, never followed.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
     if !fs::symlink_metadata(path)?.is_dir() {
         return fs::remove_file(path);
     }
@@ -194,13 +265,20 @@ fn open_up(dir: &Path) {
 }
 
 /// Gives a file that was written aside a further name, by which it stays; a copy where that cannot be.
-pub(crate) fn give(file: &Path, name: &Path) -> io::Result<()> {
+pub(crate) fn give(file: &Path, name: &Path, stop: &dyn Fn() -> bool) -> io::Result<()> {
     // The file may serve further outputs, so it is not moved.
     match fs::hard_link(file, name) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
-        Err(_) => fs::copy(file, name).map(|_| ()),
-        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
+        Err(_) => {}
+        Ok(()) => return Ok(()),
     }
+    let (mut from, mut to) = (fs::File::open(file)?, fs::File::create_new(name)?);
+    while io::copy(&mut io::Read::take(&mut from, COPY), &mut to)? > 0 {
+        if stop() {
+            return Err(io::Error::other("interrupted"));
+        }
+    }
+    Ok(())
 }
 
 /// Whether somebody else's entry is kept from being replaced by the sticky bit of its directory, as in /tmp (inode(7)):

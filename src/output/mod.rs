@@ -9,13 +9,15 @@ mod oci_archive;
 mod oci_dir;
 mod place;
 mod reference;
+mod stdout;
+mod swept;
 mod tar_file;
 mod tree;
 mod tree_copy;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use crate::cleanup;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::image::Image;
@@ -83,8 +85,8 @@ pub(crate) trait Output {
     /// Every byte was read: completes the output, still aside.
     ///
     /// # Errors
-    /// `output-unwritable`, `disk-full`.
-    fn prepare(&mut self, plan: &Plan, finished: Option<&Finished>) -> Result<Put, Error>;
+    /// `output-unwritable`, `disk-full`, `interrupted`.
+    fn prepare(&mut self, plan: &Plan, finished: Option<&Finished>, stop: &dyn Fn() -> bool) -> Result<Put, Error>;
 
     /// All outputs are complete: moves this one into place; gives what could not be done as planned.
     ///
@@ -212,7 +214,7 @@ pub struct Written {
 /// Writes a plan to every destination in one pass: each file is read and hashed once.
 ///
 /// # Errors
-/// `bad-argument` for destinations that would write over each other, `output-exists`, `output-unwritable`, `disk-full`,
+/// `bad-argument` for destinations that would write over each other, `owner-out-of-range`, `output-exists`, `output-unwritable`, `disk-full`,
 /// `changed-while-packing`, `unreadable`, `interrupted`. Nothing is left behind then, and what was there before is as
 /// it was.
 pub fn write(
@@ -221,12 +223,15 @@ pub fn write(
     destinations: &[Destination],
     options: &WriteOptions<'_>,
 ) -> Result<Vec<Written>, Error> {
+    refuse_owners(plan)?;
     conflict::refuse_same_place(destinations)?;
     if options.force {
         conflict::refuse_packed(tree, plan, destinations)?;
     }
+    let mut left = 0;
     let mut outputs = Vec::new();
     for destination in destinations {
+        left += if destination.is_stdout() { 0 } else { swept::sweep(&destination.path) };
         let transport = TRANSPORTS.iter().find(|transport| transport.word == destination.word);
         let transport = transport.ok_or_else(|| Error::new("internal", "a destination without transport"))?;
         outputs.push((transport.start)(destination, options)?);
@@ -234,7 +239,7 @@ pub fn write(
     if let [only] = outputs.as_mut_slice()
         && only.alone(tree, plan, &options.pass)?
     {
-        return put_all(outputs, destinations, plan, &[], options.pass.stop);
+        return put_all(outputs, destinations, plan, &[], options.pass.stop).map(|written| told(written, left));
     }
     let mut staged: Vec<(Codec, Aside)> = Vec::new();
     let mut blobs = Vec::new();
@@ -244,8 +249,8 @@ pub fn write(
         if let Some(codec) = output.codec()
             && !staged.iter().any(|(known, _)| *known == codec)
         {
-            let aside = Aside::file(&output.staging(), &format!("layer-{}", codec.name()))?;
-            let file = File::create_new(aside.path()).map_err(|error| Error::unwritable(&aside, error))?;
+            let mut aside = Aside::file(&output.staging(), &format!("layer-{}", codec.name()))?;
+            let file = aside.create().map_err(|error| Error::unwritable(&output.staging().display(), error))?;
             blobs.push((output.staging().display().to_string(), Blob { codec, file }));
             staged.push((codec, aside));
         }
@@ -257,7 +262,29 @@ pub fn write(
         .zip(&staged)
         .map(|(layer, (_, aside))| Finished { image: Image::build(plan, layer), blob: aside.path().to_path_buf() })
         .collect();
-    put_all(outputs, destinations, plan, &finished, options.pass.stop)
+    put_all(outputs, destinations, plan, &finished, options.pass.stop).map(|written| told(written, left))
+}
+
+/// Says what was swept.
+fn told(mut written: Vec<Written>, left: usize) -> Vec<Written> {
+    if let Some(first) = written.first_mut().filter(|_| left > 0) {
+        first.notes.push(format!("removed {left} files or directories that a killed run had left beside the output"));
+    }
+    written
+}
+
+/// Refuses owners that a destination takes as "leave it" (chown(2)).
+///
+/// # Errors
+/// `owner-out-of-range`.
+fn refuse_owners(plan: &Plan) -> Result<(), Error> {
+    match plan.items.iter().find(|(_, item)| item.uid == u32::MAX || item.gid == u32::MAX) {
+        Some((path, _)) => {
+            Err(Error::new("owner-out-of-range", format!("{path} has no owner or group that a file can have"))
+                .help("give it another owner in the root; numbers end at 4294967294"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Completes all outputs before the first one gets into place, so that one that fails leaves none of them behind.
@@ -275,13 +302,22 @@ fn put_all(
             if stop() {
                 return Err(interrupted());
             }
-            *put = output.prepare(plan, finished_for(&**output, finished))?;
+            *put = output.prepare(plan, finished_for(&**output, finished), stop)?;
         }
     }
+    if stop() {
+        return Err(interrupted());
+    }
+    cleanup::begin_placing();
     let mut written = Vec::new();
     for ((output, destination), mut put) in outputs.into_iter().zip(destinations).zip(puts) {
         let finished = finished_for(&*output, finished);
-        put.notes.extend(output.place()?);
+        let placed = output.place().inspect_err(|_| {
+            if written.is_empty() {
+                cleanup::placing_failed();
+            }
+        });
+        put.notes.extend(placed?);
         let image = finished.map(|finished| &finished.image).filter(|_| put.has_image);
         written.push(Written {
             destination: destination.text.clone(),

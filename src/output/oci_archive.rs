@@ -50,11 +50,11 @@ impl Output for Archive {
         self.file.is_stream()
     }
 
-    fn prepare(&mut self, plan: &Plan, finished: Option<&Finished>) -> Result<Put, Error> {
+    fn prepare(&mut self, plan: &Plan, finished: Option<&Finished>, stop: &dyn Fn() -> bool) -> Result<Put, Error> {
         let Some(finished) = finished else { return Ok(Put::default()) };
         let name = Name::new(self.reference.as_deref());
         let full = name.full(self.is_always_name);
-        let bytes = self.file.write(|out| write_archive(out, finished, name.ref_name(), full, plan.epoch))?;
+        let bytes = self.file.write(stop, |out| write_archive(out, finished, name.ref_name(), full, plan.epoch))?;
         Ok(Put { bytes, has_image: true, notes: Vec::new() })
     }
 

@@ -1,11 +1,11 @@
 //! `oci:DIR[:TAG]`: an OCI image layout. An existing layout gets the image added under its tag, the others stay.
 
 use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{CWD, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::aside::{Aside, exists, give, parent};
@@ -15,12 +15,14 @@ use super::reference::Name;
 use super::{Destination, Finished, Naming, Output, Put, Transport, WriteOptions};
 use crate::error::Error;
 use crate::image::{Descriptor, canonical};
-use crate::layer::Codec;
+use crate::layer::{Codec, interrupted};
 use crate::plan::Plan;
 
 pub(super) const TRANSPORT: Transport = Transport { word: "oci", naming: Naming::TagOrName, start };
 
 const BLOBS: &str = "blobs/sha256";
+/// Largest index that is read.
+const MAX_INDEX: u64 = 16 << 20;
 const INDEX: &str = "index.json";
 
 struct OciDir {
@@ -37,6 +39,7 @@ fn start(destination: &Destination, options: &WriteOptions<'_>) -> Result<Box<dy
     let place = if is_layout(&path) {
         // A layout that cannot be added to is found before anything is packed.
         read_index(&path)?;
+        refuse_links(&path)?;
         DirPlace::inside(&path)?
     } else {
         DirPlace::start(&path, false).map_err(|error| match error.code {
@@ -48,6 +51,22 @@ fn start(destination: &Destination, options: &WriteOptions<'_>) -> Result<Box<dy
     };
     let codec = options.codec.unwrap_or(Codec::GZIP);
     Ok(Box::new(OciDir { path, codec, reference: destination.reference.clone(), place, described: None }))
+}
+
+/// Refuses a layout of which a part is a link: what is written for it would get elsewhere.
+fn refuse_links(layout: &Path) -> Result<(), Error> {
+    for (part, is_dir) in [("oci-layout", false), (INDEX, false), ("blobs", true), (BLOBS, true)] {
+        match fs::symlink_metadata(layout.join(part)) {
+            Ok(meta) if meta.is_dir() == is_dir && meta.is_file() != is_dir => {}
+            Err(error) if is_dir && error.kind() == io::ErrorKind::NotFound => {}
+            _ => {
+                let says =
+                    format!("{} is no OCI layout to add to: its {part} is a link or of another kind", layout.display());
+                return Err(Error::new("output-exists", says).help("name another directory"));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn is_layout(path: &Path) -> bool {
@@ -64,7 +83,7 @@ impl Output for OciDir {
         parent(self.place.aside()).join("layer")
     }
 
-    fn prepare(&mut self, _: &Plan, finished: Option<&Finished>) -> Result<Put, Error> {
+    fn prepare(&mut self, _: &Plan, finished: Option<&Finished>, stop: &dyn Fn() -> bool) -> Result<Put, Error> {
         let Some(finished) = finished else { return Ok(Put::default()) };
         let name = Name::new(self.reference.as_deref());
         let described = entry(finished, name.ref_name(), name.full(false).as_deref());
@@ -74,12 +93,12 @@ impl Output for OciDir {
             fs::create_dir_all(&blobs)?;
             fs::write(blobs.join(image.config_digest.hex()), &image.config)?;
             fs::write(blobs.join(image.descriptor.digest.hex()), &image.manifest)?;
-            give(&finished.blob, &blobs.join(image.layer.digest.hex()))?;
+            give(&finished.blob, &blobs.join(image.layer.digest.hex()), stop)?;
             fs::write(aside.join("oci-layout"), OCI_LAYOUT)?;
             fs::write(aside.join(INDEX), canonical(&Index::new(vec![described.clone()])))?;
             fs::set_permissions(aside, fs::Permissions::from_mode(0o755))
         };
-        fill().map_err(|error| Error::unwritable(&self.path.display(), error))?;
+        fill().map_err(|error| if stop() { interrupted() } else { Error::unwritable(&self.path.display(), error) })?;
         self.described = Some(described);
         let bytes = image.layer.size + (image.config.len() + image.manifest.len()) as u64;
         Ok(Put { bytes, has_image: true, notes: Vec::new() })
@@ -121,25 +140,35 @@ fn lock(layout: &Path) -> Option<File> {
 /// Adds the image of one layout to another, which is locked.
 fn add(layout: &Path, from: &Path, described: &Descriptor) -> Result<(), Error> {
     let unwritable = |error| Error::unwritable(&layout.display(), error);
+    refuse_links(layout)?;
     let index = with_image(read_index(layout)?, described);
-    let new = Aside::file(&layout.join(INDEX), "json")?;
-    fs::write(new.path(), index).map_err(unwritable)?;
-    let added = move_blobs(&from.join(BLOBS), &layout.join(BLOBS)).map_err(unwritable)?;
+    let mut new = Aside::file(&layout.join(INDEX), "json")?;
+    new.create().and_then(|mut file| file.write_all(&index)).map_err(unwritable)?;
+    let added = move_blobs(&from.join(BLOBS), layout).map_err(unwritable)?;
     new.place(&layout.join(INDEX)).inspect_err(|_| remove_all(&added))
 }
 
 /// Moves blobs to where their digests say and gives those that are new. One that is there is replaced: it is the same,
 /// unless it was damaged.
-fn move_blobs(from: &Path, to: &Path) -> io::Result<Vec<PathBuf>> {
-    fs::create_dir_all(to)?;
+fn move_blobs(from: &Path, layout: &Path) -> io::Result<Vec<PathBuf>> {
+    // The directory is held while blobs are moved, so that no link gets in its place meanwhile.
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut to = rustix::fs::openat(CWD, layout, flags, Mode::empty())?;
+    for part in BLOBS.split('/') {
+        match rustix::fs::mkdirat(&to, part, Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        to = rustix::fs::openat(&to, part, flags, Mode::empty())?;
+    }
     let mut added = Vec::new();
     for blob in fs::read_dir(from)? {
         let blob = blob?;
-        let place = to.join(blob.file_name());
+        let place = layout.join(BLOBS).join(blob.file_name());
         let is_new = !place.exists();
-        if let Err(error) = fs::rename(blob.path(), &place) {
+        if let Err(errno) = rustix::fs::renameat(CWD, blob.path(), &to, blob.file_name()) {
             remove_all(&added);
-            return Err(error);
+            return Err(errno.into());
         }
         if is_new {
             added.push(place);
@@ -158,14 +187,23 @@ fn remove_all(blobs: &[PathBuf]) {
 /// The index of an existing layout.
 fn read_index(layout: &Path) -> Result<serde_json::Value, Error> {
     let path = layout.join(INDEX);
-    let text = fs::read(&path).map_err(|error| Error::unreadable(&path.display(), error))?;
-    let damaged = |error: &dyn std::fmt::Display| {
-        Error::new("output-exists", format!("{} is no index of an OCI layout: {error}", path.display()))
+    let unreadable = |error: io::Error| Error::unreadable(&path.display(), error);
+    // No link is followed, and a pipe is not waited for.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let file = File::options().read(true).custom_flags(flags).open(&path).map_err(unreadable)?;
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return Err(unreadable(io::Error::other("not a regular file")));
+    }
+    let mut text = Vec::new();
+    file.take(MAX_INDEX).read_to_end(&mut text).map_err(unreadable)?;
+    // Nothing of its text is told: it may be no index at all.
+    let damaged = || {
+        Error::new("output-exists", format!("{} is no index of an OCI layout", path.display()))
             .help("name another directory")
     };
     // oci-spec judges whether it is an index; what stands in it is kept as it was written, unknown fields and all.
-    oci_spec::image::ImageIndex::from_reader(text.as_slice()).map_err(|error| damaged(&error))?;
-    serde_json::from_slice(&text).map_err(|error| damaged(&error))
+    oci_spec::image::ImageIndex::from_reader(text.as_slice()).map_err(|_| damaged())?;
+    serde_json::from_slice(&text).map_err(|_| damaged())
 }
 
 /// An index with this image under its tag.

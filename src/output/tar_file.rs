@@ -6,9 +6,10 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use super::aside::{Aside, exists, give, is_kept_by_sticky, parent};
+use super::stdout;
 use super::{Destination, Finished, Naming, Output, Put, Transport, WriteOptions};
 use crate::error::Error;
-use crate::layer::Codec;
+use crate::layer::{Codec, interrupted};
 use crate::plan::Plan;
 
 pub(super) const TRANSPORT: Transport = Transport { word: "tar", naming: Naming::None, start };
@@ -32,12 +33,12 @@ impl Output for TarFile {
         self.0.is_stream()
     }
 
-    fn prepare(&mut self, _: &Plan, finished: Option<&Finished>) -> Result<Put, Error> {
+    fn prepare(&mut self, _: &Plan, finished: Option<&Finished>, stop: &dyn Fn() -> bool) -> Result<Put, Error> {
         let Some(finished) = finished else { return Ok(Put::default()) };
         match &self.0.aside {
-            Some(aside) => give(&finished.blob, aside.path()).map_err(|error| Error::unwritable(aside, error))?,
+            Some(aside) => give(&finished.blob, aside.path(), stop).map_err(|error| Error::unwritable(aside, error))?,
             None => {
-                self.0.write(|out| io::copy(&mut File::open(&finished.blob)?, out).map(|_| ()))?;
+                self.0.write(stop, |out| io::copy(&mut File::open(&finished.blob)?, out).map(|_| ()))?;
             }
         }
         Ok(Put { bytes: finished.image.layer.size, ..Put::default() })
@@ -52,17 +53,22 @@ impl Output for TarFile {
 pub(super) struct FileOutput {
     path: PathBuf,
     aside: Option<Aside>,
+    may_replace: bool,
 }
 
 impl FileOutput {
     pub(super) fn start(destination: &Destination, options: &WriteOptions<'_>) -> Result<Self, Error> {
         let path = destination.path.clone();
+        if destination.is_stdout() && stdout::was_closed() {
+            return Err(Error::new("output-unwritable", "cannot write to stdout: it is closed")
+                .help("name a file, or leave stdout open"));
+        }
         let is_stream = destination.is_stdout() || is_stream(&path)?;
         if !is_stream {
             refuse_existing(&path, options.force)?;
         }
         let aside = if is_stream { None } else { Some(Aside::file(&path, "file")?) };
-        Ok(Self { path, aside })
+        Ok(Self { path, aside, may_replace: options.force })
     }
 
     /// Beside the file; for a stream in the directory for temporary files.
@@ -75,26 +81,37 @@ impl FileOutput {
     }
 
     /// Writes the file aside, or to the stream; gives its bytes.
-    pub(super) fn write(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<u64, Error> {
+    pub(super) fn write(
+        &mut self,
+        stop: &dyn Fn() -> bool,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<u64, Error> {
         use std::os::fd::AsFd;
         let is_stdout = self.path == Path::new("-");
+        let path = self.path.clone();
         let unwritable = |error| match is_stdout {
+            _ if stop() => interrupted(),
             true => Error::unwritable(&"to stdout", error).help("see why its reader ended early"),
-            false => Error::unwritable(&self.path.display(), error),
+            false => Error::unwritable(&path.display(), error),
         };
-        let opened = match &self.aside {
-            Some(aside) => File::create_new(aside.path()),
+        let opened = match &mut self.aside {
+            Some(aside) => aside.create(),
             None if is_stdout => io::stdout().as_fd().try_clone_to_owned().map(File::from),
-            None => File::options().write(true).open(&self.path),
+            None => File::options().write(true).open(&path),
         };
-        let mut out = Counted { inner: opened.map_err(unwritable)?, bytes: 0 };
+        let mut out = Counted { inner: opened.map_err(unwritable)?, bytes: 0, stop };
         write(&mut out).map_err(unwritable)?;
         Ok(out.bytes)
     }
 
     /// Moves the file into place.
     pub(super) fn place(self) -> Result<Vec<String>, Error> {
-        self.aside.map_or(Ok(()), |aside| aside.place(&self.path)).map(|()| Vec::new())
+        let placed = match &self.aside {
+            Some(aside) if self.may_replace => aside.place(&self.path),
+            Some(aside) => aside.place_new(&self.path),
+            None => Ok(()),
+        };
+        placed.map(|()| Vec::new())
     }
 }
 
@@ -132,14 +149,18 @@ fn refuse_existing(path: &Path, force: bool) -> Result<(), Error> {
     }
 }
 
-/// Counts what goes to a file.
-struct Counted {
+/// Counts what goes to a file, until it is to stop.
+struct Counted<'s> {
     inner: File,
     bytes: u64,
+    stop: &'s dyn Fn() -> bool,
 }
 
-impl Write for Counted {
+impl Write for Counted<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if (self.stop)() {
+            return Err(io::Error::other("interrupted"));
+        }
         let written = self.inner.write(bytes)?;
         self.bytes += written as u64;
         Ok(written)

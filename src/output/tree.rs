@@ -43,8 +43,8 @@ impl Output for DirTree {
         Ok(true)
     }
 
-    fn prepare(&mut self, plan: &Plan, _: Option<&Finished>) -> Result<Put, Error> {
-        let notes = self.copy.finish(plan)?;
+    fn prepare(&mut self, plan: &Plan, _: Option<&Finished>, stop: &dyn Fn() -> bool) -> Result<Put, Error> {
+        let notes = self.copy.finish(plan, stop)?;
         Ok(Put { bytes: plan.bytes(), has_image: false, notes })
     }
 

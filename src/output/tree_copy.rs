@@ -15,11 +15,13 @@ use super::aside::own_ids;
 use crate::error::Error;
 use crate::layer::{PassOptions, Tap, interrupted};
 use crate::path::RootPath;
-use crate::plan::{Content, Item, ItemKind, Plan, changed};
+use crate::plan::{Content, Item, ItemKind, Plan, changed, unchanged};
 use crate::root::{Source, Tree};
 
 /// Copying threads. More only wait for the same disk.
 const COPIERS: usize = 2;
+/// A number that no file has: nothing more is copied.
+const OVER: usize = usize::MAX / 2;
 /// Bytes copied between two looks at whether to stop.
 const CHUNK: usize = 8 << 20;
 
@@ -57,6 +59,9 @@ impl TreeCopy {
     /// Copies everything with the kernel's own means, files on several threads.
     pub(super) fn copy_all(&self, tree: &dyn Tree, plan: &Plan, options: &PassOptions<'_>) -> Result<(), Error> {
         for (path, item) in &plan.items {
+            if (options.stop)() {
+                return Err(interrupted());
+            }
             if matches!(item.kind, ItemKind::Dir | ItemKind::Link(_)) {
                 self.make(path, item)?;
             }
@@ -64,10 +69,11 @@ impl TreeCopy {
         let files: Vec<(&RootPath, &Item)> =
             plan.items.iter().filter(|(_, item)| matches!(item.kind, ItemKind::File(_))).collect();
         let (next, done, all) = (AtomicUsize::new(0), AtomicU64::new(0), plan.bytes());
+        let is_over = || next.load(Ordering::Relaxed) >= OVER;
         let copier = || -> Result<(), Error> {
             while let Some((path, item)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if let Err(error) = self.copy_file(tree, path, item) {
-                    next.store(files.len(), Ordering::Relaxed);
+                if let Err(error) = self.copy_file(tree, path, item, &is_over) {
+                    next.store(OVER, Ordering::Relaxed);
                     return Err(error);
                 }
                 if let ItemKind::File(content) = &item.kind {
@@ -80,18 +86,24 @@ impl TreeCopy {
             let helpers: Vec<_> = (0..COPIERS).map(|_| scope.spawn(copier)).collect();
             while helpers.iter().any(|helper| !helper.is_finished()) {
                 if (options.stop)() {
-                    next.store(files.len(), Ordering::Relaxed);
+                    next.store(OVER, Ordering::Relaxed);
                 }
                 (options.progress)(done.load(Ordering::Relaxed), all);
                 std::thread::sleep(std::time::Duration::from_micros(500));
             }
             let ended = helpers.into_iter().map(|helper| helper.join().unwrap_or(Ok(())));
-            ended.collect::<Result<Vec<()>, Error>>()
+            let mut failed: Vec<Error> = ended.filter_map(Result::err).collect();
+            // A copier that was told to end says only that.
+            failed.sort_by_key(|error| error.code == "interrupted");
+            failed.into_iter().next().map_or(Ok(()), Err)
         })?;
         if (options.stop)() {
             return Err(interrupted());
         }
         for (path, item) in &plan.items {
+            if (options.stop)() {
+                return Err(interrupted());
+            }
             if matches!(item.kind, ItemKind::HardLink(_)) {
                 self.make(path, item)?;
             }
@@ -99,7 +111,13 @@ impl TreeCopy {
         Ok(())
     }
 
-    fn copy_file(&self, tree: &dyn Tree, path: &RootPath, item: &Item) -> Result<(), Error> {
+    fn copy_file(
+        &self,
+        tree: &dyn Tree,
+        path: &RootPath,
+        item: &Item,
+        is_over: &dyn Fn() -> bool,
+    ) -> Result<(), Error> {
         let ItemKind::File(content) = &item.kind else { return Ok(()) };
         let place = self.place(path);
         let mut file = File::create_new(&place).map_err(|error| Error::unwritable(&place.display(), error))?;
@@ -109,7 +127,7 @@ impl TreeCopy {
             }
             content @ Content::FromRoot { path, .. } => {
                 let source = content.open(tree)?;
-                copy_bytes(&*source, path, content.size(), &mut file, &place)?;
+                copy_bytes(&*source, path, content.size(), (&mut file, &place), is_over)?;
             }
         }
         self.settle(&file, item).map_err(|error| Error::unwritable(&place.display(), error))
@@ -172,8 +190,11 @@ impl TreeCopy {
     }
 
     /// Settles the directories, the deepest first, and tells what could not be done.
-    pub(super) fn finish(&mut self, plan: &Plan) -> Result<Vec<String>, Error> {
+    pub(super) fn finish(&mut self, plan: &Plan, stop: &dyn Fn() -> bool) -> Result<Vec<String>, Error> {
         for (path, item) in plan.items.iter().rev().filter(|(_, item)| item.kind == ItemKind::Dir) {
+            if stop() {
+                return Err(interrupted());
+            }
             let place = self.place(path);
             let settle = || -> io::Result<()> {
                 self.own(CWD, &place, item)?;
@@ -200,10 +221,19 @@ impl TreeCopy {
 }
 
 /// Copies a file inside the kernel, which shares blocks where the disk can; by hand where the kernel cannot.
-fn copy_bytes(source: &dyn Source, path: &RootPath, size: u64, file: &mut File, place: &Path) -> Result<(), Error> {
+fn copy_bytes(
+    source: &dyn Source,
+    path: &RootPath,
+    size: u64,
+    (file, place): (&mut File, &Path),
+    is_over: &dyn Fn() -> bool,
+) -> Result<(), Error> {
     let mut at = 0;
     if let Some(from) = source.descriptor() {
         while at < size {
+            if is_over() {
+                return Err(interrupted());
+            }
             let wanted = usize::try_from(size - at).unwrap_or(usize::MAX).min(CHUNK);
             let mut offset = at;
             match rustix::fs::copy_file_range(from, Some(&mut offset), file.as_fd(), None, wanted) {
@@ -217,6 +247,9 @@ fn copy_bytes(source: &dyn Source, path: &RootPath, size: u64, file: &mut File, 
     }
     let mut buffer = vec![0; if at < size { 256 << 10 } else { 0 }];
     while at < size {
+        if is_over() {
+            return Err(interrupted());
+        }
         let wanted = usize::try_from(size - at).unwrap_or(usize::MAX).min(buffer.len());
         let read = source.read_at(at, &mut buffer[..wanted]).map_err(|error| Error::unreadable(path, error))?;
         if read < wanted {
@@ -225,7 +258,7 @@ fn copy_bytes(source: &dyn Source, path: &RootPath, size: u64, file: &mut File, 
         file.write_all(&buffer[..read]).map_err(|error| Error::unwritable(&place.display(), error))?;
         at += read as u64;
     }
-    Ok(())
+    unchanged(source, path)
 }
 
 impl Tap for TreeCopy {

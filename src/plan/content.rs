@@ -45,7 +45,20 @@ impl Content {
     }
 }
 
-/// The error for a file that has changed since it was planned.
+/// Refuses a file that was written to while it was read: what came out of it may be half of one state and half of
+/// another.
+///
+/// # Errors
+/// `changed-while-packing`, `unreadable`.
+pub fn unchanged(source: &dyn Source, path: &RootPath) -> Result<(), Error> {
+    match source.is_unchanged() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(changed(path)),
+        Err(error) => Err(Error::unreadable(path, error)),
+    }
+}
+
+/// The error for a file that is not what was planned.
 pub fn changed(path: &RootPath) -> Error {
     Error::new("changed-while-packing", format!("{path} changed while it was being packed"))
         .help("wait until nothing writes to the root, and run again")
@@ -60,6 +73,10 @@ struct StrippedSource {
 impl Source for StrippedSource {
     fn meta(&self) -> Meta {
         Meta { size: self.stripped.size(), ..self.source.meta() }
+    }
+
+    fn is_unchanged(&self) -> io::Result<bool> {
+        self.source.is_unchanged()
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {

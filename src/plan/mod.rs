@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use build::platform;
-pub use content::changed;
+pub use content::{changed, unchanged};
 pub use tree::PlannedTree;
 pub use user::Identity;
 

@@ -3,7 +3,7 @@
 use super::{Content, ItemKind, Plan, Settings};
 use crate::closure::Closure;
 use crate::error::Error;
-use crate::path::RootPath;
+use crate::path::{RootPath, show};
 use crate::root::{FileKind, Meta, Root};
 
 /// The unprivileged account; the same number as in distroless images.
@@ -124,7 +124,15 @@ impl Accounts {
                 .ok_or_else(|| unknown("group", group, "/etc/group"))?,
             None => own.and_then(|fields| fields.get(3).map(|gid| (*gid).to_owned())).unwrap_or_else(|| "0".to_owned()),
         };
-        Ok(format!("{uid}:{gid}"))
+        // The accounts come out of the root: a number that is none, or -1, would be root's to some engine.
+        let checked = |id: &str| {
+            id.parse::<u32>().ok().filter(|id| *id != u32::MAX).ok_or_else(|| {
+                let says =
+                    format!("the user {} has an ID that is no number from 0 to 4294967294", show(user.as_bytes()));
+                Error::new("owner-out-of-range", says).help("give numbers, such as --user 65532:65532")
+            })
+        };
+        Ok(format!("{}:{}", checked(&uid)?, checked(&gid)?))
     }
 }
 

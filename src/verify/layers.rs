@@ -1,76 +1,126 @@
 //! Layers applied one on the other (OCI image specification, layer.md): whiteouts take from the layers below, an entry
 //! replaces what has its name, a directory keeps what lies in it. Content goes to a temporary file without a name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tar::EntryType;
 
 use super::store::LayerBlob;
+use super::tar::{Fault, Input, TarEntry, TarReader};
 use super::tree::{Entry, ImageTree};
-use super::{Reference, bad_image};
+use super::{Reference, bad_archive, bad_image, shown};
 use crate::digest::HashingWriter;
 use crate::error::Error;
-use crate::path::RootPath;
+use crate::path::{RootPath, show};
 use crate::root::{FileKind, Meta};
 
 const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
-/// Where tar keeps extended attributes (star's SCHILY extension).
-const XATTR: &str = "SCHILY.xattr.";
 /// Entries of all layers.
-const MAX_ENTRIES: usize = 4_000_000;
-/// Bytes of all files: an image larger than this is a bomb.
-const MAX_BYTES: u64 = 256 << 30;
+const MAX_ENTRIES: usize = 2_000_000;
+/// Memory for names, links and attributes of all entries.
+const MAX_MEMORY: usize = 512 << 20;
+/// What an entry takes besides its name.
+const ENTRY_MEMORY: usize = 256;
+/// Bytes of all files.
+const MAX_BYTES: u64 = 64 << 30;
+/// Bytes from which on an image must not unpack to more than so many times its stored size: a bomb.
+const LARGE: u64 = 4 << 30;
+const MAX_RATIO: u64 = 200;
+const CHUNK: usize = 256 << 10;
 
 /// An image in the making.
 pub(super) struct Unpacking<'a> {
     reference: &'a Reference,
+    stop: &'a dyn Fn() -> bool,
     entries: BTreeMap<RootPath, Entry>,
-    content: BufWriter<File>,
+    content: File,
     written: u64,
+    /// Bytes of the layers as they are stored.
+    stored: u64,
     inodes: u64,
     seen: usize,
+    memory: usize,
+    /// Layers that the manifest names again later.
+    known: HashMap<String, (Rc<Layer>, String)>,
+    last: Option<String>,
 }
 
-/// Reads on and keeps the digest of everything.
-struct Hashed<R> {
+/// What a layer does to those below.
+#[derive(Default)]
+struct Layer {
+    removed: Vec<Removed>,
+    entries: BTreeMap<RootPath, Made>,
+}
+
+enum Removed {
+    /// A file or a whole directory.
+    Path(RootPath),
+    /// All that lies in a directory.
+    Below(RootPath),
+}
+
+#[derive(Clone)]
+enum Made {
+    Entry(Entry),
+    /// Another name of a file of a layer below.
+    Link(RootPath),
+}
+
+/// Reads on, keeps the digest of everything, and ends when it is to stop.
+struct Hashed<'s, R> {
     inner: R,
     sink: HashingWriter<io::Sink>,
+    stop: &'s dyn Fn() -> bool,
 }
 
-impl<R: Read> Read for Hashed<R> {
+impl<R: Read> Read for Hashed<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if (self.stop)() {
+            return Err(io::Error::other("stopped"));
+        }
         let read = self.inner.read(buffer)?;
         self.sink.write_all(&buffer[..read])?;
         Ok(read)
     }
 }
 
-impl<R: Read> Hashed<R> {
-    fn new(inner: R) -> Self {
-        Self { inner, sink: HashingWriter::new(io::sink()) }
+impl<R: Read> Input for Hashed<'_, R> {}
+
+impl<R: Read> Input for &mut Hashed<'_, R> {}
+
+impl<'s, R: Read> Hashed<'s, R> {
+    fn new(inner: R, stop: &'s dyn Fn() -> bool) -> Self {
+        Self { inner, sink: HashingWriter::new(io::sink()), stop }
     }
 
-    /// Reads what is left, and gives the digest.
-    fn digest(mut self) -> io::Result<String> {
-        io::copy(&mut self, &mut io::sink())?;
-        Ok(self.sink.finish().1.to_string())
+    fn digest(self) -> String {
+        self.sink.finish().1.to_string()
     }
 }
 
 impl<'a> Unpacking<'a> {
-    pub(super) fn new(reference: &'a Reference) -> Result<Self, Error> {
-        let content =
-            tempfile::tempfile().map_err(|error| Error::unwritable(&std::env::temp_dir().display(), error))?;
+    pub(super) fn new(reference: &'a Reference, stop: &'a dyn Fn() -> bool) -> Result<Self, Error> {
+        let content = tempfile::tempfile().map_err(no_room)?;
         let mut this = Self {
             reference,
+            stop,
             entries: BTreeMap::new(),
-            content: BufWriter::with_capacity(1 << 20, content),
+            content,
             written: 0,
+            stored: 0,
             inodes: 0,
             seen: 0,
+            memory: 0,
+            known: HashMap::new(),
+            last: None,
         };
-        let root = this.entry(FileKind::Dir, 0o755, (0, 0), Vec::new());
+        let root = this.made(FileKind::Dir, 0o755, (0, 0));
         this.entries.insert(RootPath::root(), root);
         Ok(this)
     }
@@ -79,148 +129,257 @@ impl<'a> Unpacking<'a> {
         bad_image(self.reference, says)
     }
 
+    fn broken(&self, fault: Fault) -> Error {
+        if (self.stop)() {
+            return Error::new("interrupted", "ended by a signal");
+        }
+        bad_archive(self.reference, "a layer", fault)
+    }
+
     /// Applies one layer. Its digest and diff ID must be those stated.
+    ///
+    /// # Errors
+    /// `bad-image`, `owner-out-of-range`, `disk-full`, `interrupted`.
     pub(super) fn layer(
         &mut self,
-        blob: Box<dyn Read>,
+        open: impl FnOnce() -> Result<Box<dyn Read>, Error>,
         layer: &LayerBlob,
         diff_id: Option<&str>,
-        stop: &dyn Fn() -> bool,
+        is_named_again: bool,
     ) -> Result<(), Error> {
-        let broken = |this: &Self, error: io::Error| this.bad(format!("its layer {} is broken: {error}", layer.name));
-        let mut stored = Hashed::new(BufReader::with_capacity(1 << 18, blob));
-        {
-            let plain = decompressed(&mut stored).map_err(|error| broken(self, error))?;
-            let mut tar = Hashed::new(plain);
-            self.unpack(&mut tar, stop)?;
-            let found = tar.digest().map_err(|error| broken(self, error))?;
-            if let Some(stated) = diff_id.filter(|stated| *stated != found) {
-                return Err(self.bad(format!("the diff ID of a layer is {found}, its configuration says {stated}")));
+        let (done, found) = match self.known.get(&layer.name) {
+            Some((done, found)) => (Rc::clone(done), found.clone()),
+            None => {
+                self.stored += layer.size;
+                let (done, found) = self.unpacked(open()?, layer)?;
+                let done = Rc::new(done);
+                if is_named_again {
+                    self.known.insert(layer.name.clone(), (Rc::clone(&done), found.clone()));
+                }
+                (done, found)
             }
+        };
+        if let Some(stated) = diff_id.filter(|stated| *stated != found) {
+            let says = format!("the diff ID of a layer is {found}, its configuration says {}", shown(stated));
+            return Err(self.bad(says));
         }
-        let found = stored.digest().map_err(|error| broken(self, error))?;
-        match &layer.digest {
-            Some(stated) if *stated != found => {
-                Err(self.bad(format!("a layer has the digest {found}, its manifest says {stated}")))
+        // The same layer twice in a row changes nothing.
+        if self.last.as_ref() == Some(&layer.name) {
+            return Ok(());
+        }
+        self.last = Some(layer.name.clone());
+        match Rc::try_unwrap(done) {
+            Ok(done) => self.apply(done.removed.iter(), done.entries.into_iter()),
+            Err(done) => {
+                let entries = done.entries.iter().map(|(path, made)| (path.clone(), made.clone()));
+                self.apply(done.removed.iter(), entries)
             }
-            _ => Ok(()),
         }
     }
 
-    fn unpack(&mut self, tar: &mut dyn Read, stop: &dyn Fn() -> bool) -> Result<(), Error> {
-        let mut archive = tar::Archive::new(tar);
-        let mut own: BTreeMap<RootPath, Entry> = BTreeMap::new();
-        let reference = self.reference;
-        let broken = |error: io::Error| bad_image(reference, format!("a layer is no tar archive: {error}"));
-        for entry in archive.entries().map_err(broken)? {
-            if stop() {
-                return Err(Error::new("interrupted", "ended by a signal"));
+    fn unpacked(&mut self, blob: Box<dyn Read>, layer: &LayerBlob) -> Result<(Layer, String), Error> {
+        let stop = self.stop;
+        let mut stored = Hashed::new(BufReader::with_capacity(CHUNK, blob), stop);
+        let (done, found) = {
+            let plain = decompressed(&mut stored).map_err(|error| self.broken(error.into()))?;
+            let mut tar = Hashed::new(BufReader::with_capacity(CHUNK, plain), stop);
+            let mut reader = TarReader::new(&mut tar);
+            let done = self.read_all(&mut reader)?;
+            reader.finish().map_err(|fault| self.broken(fault))?;
+            (done, tar.digest())
+        };
+        io::copy(&mut stored, &mut io::sink()).map_err(|error| self.broken(error.into()))?;
+        let digest = stored.digest();
+        match &layer.digest {
+            Some(stated) if *stated != digest => {
+                Err(self.bad(format!("a layer has the digest {digest}, its manifest says {}", shown(stated))))
             }
+            _ => Ok((done, found)),
+        }
+    }
+
+    fn read_all<R: Input>(&mut self, tar: &mut TarReader<R>) -> Result<Layer, Error> {
+        let mut own = Layer::default();
+        while let Some(entry) = tar.entry().map_err(|fault| self.broken(fault))? {
             self.seen += 1;
             if self.seen > MAX_ENTRIES {
                 return Err(self.bad(format!("it has more than {MAX_ENTRIES} entries")));
             }
-            let mut entry = entry.map_err(broken)?;
-            let name = entry.path_bytes().into_owned();
-            let Some(path) = RootPath::new([b"/", name.as_slice()].concat()) else {
-                return Err(self.bad(format!("a layer has an entry that leads out of it: {}", name.escape_ascii())));
+            let Some(path) = RootPath::new([b"/", entry.name.as_slice()].concat()) else {
+                return Err(self.bad(format!("a layer has an entry that leads out of it: {}", show(&entry.name))));
             };
+            let dir = || path.parent().unwrap_or_else(RootPath::root);
             if path.name() == OPAQUE {
-                let dir = path.parent().unwrap_or_else(RootPath::root);
-                self.remove_below(&dir);
+                own.removed.push(Removed::Below(dir()));
             } else if let Some(hidden) = path.name().strip_prefix(WHITEOUT).filter(|name| !name.is_empty()) {
-                let dir = path.parent().unwrap_or_else(RootPath::root);
-                self.remove(&dir.join(hidden));
-            } else if let Some(made) = self.read(&mut entry, &path, &own)? {
-                if made.meta.kind != FileKind::Dir {
-                    let below: Vec<_> = below(&own, &path).collect();
-                    below.iter().for_each(|path| drop(own.remove(path)));
+                own.removed.push(Removed::Path(dir().join(hidden)));
+            } else if let Some(made) = self.read(tar, &entry, &path, &own)? {
+                if !matches!(&made, Made::Entry(entry) if entry.meta.kind == FileKind::Dir) {
+                    let below: Vec<_> = below(&own.entries, &path).collect();
+                    below.iter().for_each(|path| drop(own.entries.remove(path)));
                 }
-                own.insert(path, made);
+                self.charge(&path, &made, entry.kind.is_hard_link())?;
+                own.entries.insert(path, made);
             }
         }
-        for (path, entry) in own {
-            self.put(path, entry);
+        Ok(own)
+    }
+
+    /// Takes note of the memory of an entry.
+    fn charge(&mut self, path: &RootPath, made: &Made, shares_attributes: bool) -> Result<(), Error> {
+        let of_made = match made {
+            Made::Link(target) => target.as_bytes().len(),
+            Made::Entry(entry) if shares_attributes => entry.text.len(),
+            Made::Entry(entry) => {
+                entry.text.len() + entry.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+            }
+        };
+        self.charge_bytes(2 * path.as_bytes().len() + of_made + ENTRY_MEMORY)
+    }
+
+    fn charge_bytes(&mut self, bytes: usize) -> Result<(), Error> {
+        self.memory = self.memory.saturating_add(bytes);
+        if self.memory > MAX_MEMORY {
+            return Err(self.bad("names, links and attributes of its entries take more than 512 MiB"));
         }
         Ok(())
     }
 
     /// An entry of a layer; nothing for what is no file system entry.
-    fn read<R: Read>(
+    fn read<R: Input>(
         &mut self,
-        entry: &mut tar::Entry<'_, R>,
+        tar: &mut TarReader<R>,
+        entry: &TarEntry,
         path: &RootPath,
-        own: &BTreeMap<RootPath, Entry>,
-    ) -> Result<Option<Entry>, Error> {
-        let reference = self.reference;
-        let broken = |error: io::Error| bad_image(reference, format!("the entry {path} of a layer is broken: {error}"));
-        let header = entry.header();
-        let kind = header.entry_type();
-        let mode = header.mode().map_err(broken)? & 0o7777;
-        let id = |number: io::Result<u64>| number.map(|id| u32::try_from(id).unwrap_or(u32::MAX));
-        let owner = (id(header.uid()).map_err(broken)?, id(header.gid()).map_err(broken)?);
+        own: &Layer,
+    ) -> Result<Option<Made>, Error> {
+        let kind = entry.kind;
         if kind.is_hard_link() {
-            let target = entry.link_name_bytes().map(|name| name.into_owned()).unwrap_or_default();
-            let target = RootPath::new([b"/", target.as_slice()].concat());
-            let known = target.and_then(|target| own.get(&target).or_else(|| self.entries.get(&target)).cloned());
-            return match known {
-                Some(known) if known.meta.kind != FileKind::Dir => Ok(Some(known)),
-                _ => Err(self.bad(format!("{path} is a hard link to what is not there"))),
+            let Some(target) = RootPath::new([b"/", entry.link.as_slice()].concat()) else {
+                return Err(self.bad(format!("{path} is a hard link that leads out of its layer")));
+            };
+            return match own.entries.get(&target) {
+                Some(Made::Entry(known)) if known.meta.kind == FileKind::Dir => {
+                    Err(self.bad(format!("{path} is a hard link to a directory")))
+                }
+                Some(known) => Ok(Some(known.clone())),
+                None => Ok(Some(Made::Link(target))),
             };
         }
-        let xattrs = xattrs(entry).map_err(broken)?;
         let mut made = match kind {
-            tar::EntryType::Directory => self.entry(FileKind::Dir, mode, owner, Vec::new()),
-            tar::EntryType::Symlink => {
-                let text = entry.link_name_bytes().map(|name| name.into_owned()).unwrap_or_default();
-                self.entry(FileKind::Link, mode, owner, text)
+            EntryType::Directory => self.made(FileKind::Dir, entry.mode, entry.owner),
+            EntryType::Symlink => {
+                let mut made = self.made(FileKind::Link, entry.mode, entry.owner);
+                made.text.clone_from(&entry.link);
+                made
             }
-            tar::EntryType::Regular | tar::EntryType::Continuous | tar::EntryType::GNUSparse => {
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
                 let start = self.written;
-                let mut limited = entry.take(MAX_BYTES - self.written);
-                let size = io::copy(&mut limited, &mut self.content).map_err(|error| match error.kind() {
-                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                        Error::unwritable(&std::env::temp_dir().display(), error)
-                    }
-                    _ => broken(error),
-                })?;
-                self.written += size;
-                if self.written >= MAX_BYTES {
-                    return Err(self.bad(format!("it unpacks to more than {MAX_BYTES} bytes")));
-                }
-                let mut made = self.entry(FileKind::File, mode, owner, Vec::new());
-                made.meta.size = size;
+                self.store(tar, entry)?;
+                let mut made = self.made(FileKind::File, entry.mode, entry.owner);
+                made.meta.size = entry.size;
                 made.start = start;
                 made
             }
             kind if kind.is_character_special() || kind.is_block_special() || kind.is_fifo() => {
-                self.entry(FileKind::Other, mode, owner, Vec::new())
+                self.made(FileKind::Other, entry.mode, entry.owner)
             }
             _ => return Ok(None),
         };
-        made.xattrs = xattrs;
-        Ok(Some(made))
+        made.xattrs = Arc::clone(&entry.xattrs);
+        Ok(Some(Made::Entry(made)))
     }
 
-    fn entry(&mut self, kind: FileKind, mode: u32, (uid, gid): (u32, u32), text: Vec<u8>) -> Entry {
+    /// Puts the content of a file where `written` says.
+    fn store<R: Input>(&mut self, tar: &mut TarReader<R>, entry: &TarEntry) -> Result<(), Error> {
+        let end = self.written.checked_add(entry.size).filter(|end| *end <= MAX_BYTES);
+        let Some(end) = end else { return Err(self.bad("it unpacks to more than 64 GiB")) };
+        if end > LARGE && end / MAX_RATIO > self.stored {
+            return Err(self.bad(format!("it unpacks to more than 4 GiB and {MAX_RATIO} times its size")));
+        }
+        let whole = [(0, entry.size)];
+        let mut buffer = vec![0; CHUNK.min(usize::try_from(entry.size).unwrap_or(CHUNK))];
+        for (offset, length) in entry.pieces.as_deref().unwrap_or(&whole) {
+            let (mut at, piece_end) = (self.written + offset, self.written + offset + length);
+            while at < piece_end {
+                let wanted = usize::try_from(piece_end - at).unwrap_or(CHUNK).min(buffer.len());
+                tar.read_exact(&mut buffer[..wanted]).map_err(|error| self.broken(error.into()))?;
+                // A hole is enough for zeros.
+                if buffer[..wanted].iter().any(|b| *b != 0) {
+                    self.content.write_all_at(&buffer[..wanted], at).map_err(no_room)?;
+                }
+                at += wanted as u64;
+            }
+        }
+        self.written = end;
+        Ok(())
+    }
+
+    fn made(&mut self, kind: FileKind, mode: u32, (uid, gid): (u32, u32)) -> Entry {
         self.inodes += 1;
         let identity = (0, self.inodes);
         let meta = Meta { kind, mode, uid, gid, size: 0, links: 1, identity, stamp: (0, 0) };
-        Entry { meta, text, start: 0, xattrs: Vec::new() }
+        Entry { meta, text: Vec::new(), start: 0, xattrs: Arc::new([]) }
+    }
+
+    fn apply<'l>(
+        &mut self,
+        removed: impl Iterator<Item = &'l Removed>,
+        entries: impl Iterator<Item = (RootPath, Made)>,
+    ) -> Result<(), Error> {
+        let mut put = Vec::new();
+        for (path, made) in entries {
+            let entry = match made {
+                Made::Entry(entry) => entry,
+                Made::Link(target) => match self.entries.get(&target) {
+                    Some(known) if known.meta.kind != FileKind::Dir => known.clone(),
+                    _ => return Err(self.bad(format!("{path} is a hard link to what is not there"))),
+                },
+            };
+            put.push((path, entry));
+        }
+        for removed in removed {
+            self.ask()?;
+            match removed {
+                Removed::Path(path) => self.remove(path),
+                Removed::Below(dir) => self.remove_below(dir),
+            }
+        }
+        for (path, entry) in put {
+            self.put(path, entry)?;
+        }
+        Ok(())
+    }
+
+    /// Counts a step of work that reads nothing.
+    fn ask(&mut self) -> Result<(), Error> {
+        self.seen += 1;
+        if self.seen > 2 * MAX_ENTRIES {
+            return Err(self.bad(format!("its layers have more than {MAX_ENTRIES} entries in all")));
+        }
+        if (self.stop)() { Err(Error::new("interrupted", "ended by a signal")) } else { Ok(()) }
     }
 
     /// Puts an entry over what is there. Directories that a layer leaves out are made.
-    fn put(&mut self, path: RootPath, entry: Entry) {
-        for above in path.ancestors() {
-            if self.entries.get(&above).is_none_or(|known| known.meta.kind != FileKind::Dir) {
-                let made = self.entry(FileKind::Dir, 0o755, (0, 0), Vec::new());
-                self.entries.insert(above, made);
-            }
+    fn put(&mut self, path: RootPath, entry: Entry) -> Result<(), Error> {
+        self.ask()?;
+        // What has an entry has directories above it already.
+        let mut above = path.parent();
+        while let Some(dir) = above {
+            let is_known = match self.entries.get(&dir) {
+                Some(known) if known.meta.kind == FileKind::Dir => break,
+                known => known.is_some(),
+            };
+            let made = self.made(FileKind::Dir, 0o755, (0, 0));
+            self.charge_bytes(2 * dir.as_bytes().len() + ENTRY_MEMORY)?;
+            above = if is_known { None } else { dir.parent() };
+            self.entries.insert(dir, made);
         }
         if entry.meta.kind != FileKind::Dir {
             self.remove_below(&path);
         }
         self.entries.insert(path, entry);
+        Ok(())
     }
 
     fn remove(&mut self, path: &RootPath) {
@@ -236,33 +395,23 @@ impl<'a> Unpacking<'a> {
     }
 
     pub(super) fn finish(self) -> Result<ImageTree, Error> {
-        let content = self
-            .content
-            .into_inner()
-            .map_err(|error| Error::unwritable(&std::env::temp_dir().display(), error.into_error()))?;
-        Ok(ImageTree::new(self.entries, content))
+        // A file may end in a hole.
+        self.content.set_len(self.written).map_err(no_room)?;
+        Ok(ImageTree::new(self.entries, self.content))
     }
 }
 
-fn below<'m>(entries: &'m BTreeMap<RootPath, Entry>, dir: &'m RootPath) -> impl Iterator<Item = RootPath> + use<'m> {
+fn no_room(error: io::Error) -> Error {
+    Error::unwritable(&std::env::temp_dir().display(), error)
+}
+
+fn below<'m, E>(entries: &'m BTreeMap<RootPath, E>, dir: &'m RootPath) -> impl Iterator<Item = RootPath> + use<'m, E> {
     entries
         .range(dir.clone()..)
         .map(|(path, _)| path)
         .filter(move |path| *path != dir)
         .take_while(move |path| path.is_within(dir))
         .cloned()
-}
-
-fn xattrs<R: Read>(entry: &mut tar::Entry<'_, R>) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
-    let mut found = Vec::new();
-    for extension in entry.pax_extensions()?.into_iter().flatten() {
-        let extension = extension?;
-        if let Some(name) = extension.key_bytes().strip_prefix(XATTR.as_bytes()) {
-            found.push((name.to_vec(), extension.value_bytes().to_vec()));
-        }
-    }
-    found.sort();
-    Ok(found)
 }
 
 /// A layer as tar, by what its first bytes say.
@@ -278,6 +427,7 @@ fn decompressed<'r>(stored: &'r mut dyn Read) -> io::Result<Box<dyn Read + 'r>> 
     let whole = io::Cursor::new(first[..length].to_vec()).chain(stored);
     Ok(match first {
         [0x1f, 0x8b, ..] => Box::new(flate2::read::MultiGzDecoder::new(whole)),
+        // zstd itself refuses windows of more than 128 MiB.
         [0x28, 0xb5, 0x2f, 0xfd] => Box::new(zstd::Decoder::new(whole)?),
         _ => Box::new(whole),
     })

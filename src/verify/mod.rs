@@ -3,19 +3,22 @@
 
 mod layers;
 mod store;
+mod tar;
 mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Deserialize;
 
 use crate::error::Error;
+use crate::path::show;
 use crate::root::Tree;
 
 use layers::Unpacking;
 use store::Store;
+use tar::Fault;
 
 /// Words before the colon of an image that can be read.
 pub const TRANSPORTS: [&str; 3] = ["oci", "oci-archive", "docker-archive"];
@@ -98,20 +101,26 @@ pub struct ReadOptions<'a> {
 /// Reads an image: its configuration, and its layers into a temporary file that is gone with the tree.
 ///
 /// # Errors
-/// `image-missing`, `bad-image` for one that contradicts itself or the specification, `unreadable`, `disk-full` where the
-/// temporary directory is.
+/// `image-missing`, `bad-image` for one that contradicts itself or the specification, `owner-out-of-range`, `unreadable`,
+/// `disk-full` where the temporary directory is, `interrupted`.
 pub fn read(reference: &Reference, options: &ReadOptions<'_>) -> Result<FinishedImage, Error> {
     let store = Store::open(reference)?;
     let found = store.image(reference)?;
     let run = run_config(reference, &found.config)?;
-    let mut unpacking = Unpacking::new(reference)?;
-    let all = found.layers.iter().map(|layer| layer.size).sum();
-    let mut done = 0;
+    let mut unpacking = Unpacking::new(reference, options.stop)?;
+    let all = found.layers.iter().fold(0_u64, |sum, layer| sum.saturating_add(layer.size));
+    let mut done = 0_u64;
+    // A layer that is named more than once is read once.
+    let mut last = HashMap::new();
+    for (number, layer) in found.layers.iter().enumerate() {
+        last.insert(layer.name.as_str(), number);
+    }
     for (number, layer) in found.layers.iter().enumerate() {
         (options.progress)(done, all);
         let expected = run.diff_ids.get(number).map(String::as_str);
-        unpacking.layer(store.blob(&layer.name)?, layer, expected, options.stop)?;
-        done += layer.size;
+        let is_named_again = last.get(layer.name.as_str()).is_some_and(|last| *last > number);
+        unpacking.layer(|| store.blob(&layer.name), layer, expected, is_named_again)?;
+        done = done.saturating_add(layer.size);
     }
     Ok(FinishedImage { run: run.config, tree: Arc::new(unpacking.finish()?) })
 }
@@ -152,8 +161,10 @@ struct RawConfig {
 }
 
 fn run_config(reference: &Reference, json: &[u8]) -> Result<Parsed, Error> {
-    let raw: RawImage = serde_json::from_slice(json)
-        .map_err(|error| bad_image(reference, format!("its configuration is not what config.md wants: {error}")))?;
+    let raw: RawImage = serde_json::from_slice(json).map_err(|error| {
+        let place = place_of(&error);
+        bad_image(reference, format!("its configuration is not what config.md wants: {place}"))
+    })?;
     let config = raw.config.unwrap_or_default();
     let pair = |text: &String| {
         text.split_once('=').map_or_else(|| (text.clone(), String::new()), |(k, v)| (k.to_owned(), v.to_owned()))
@@ -176,6 +187,37 @@ fn run_config(reference: &Reference, json: &[u8]) -> Result<Parsed, Error> {
 
 fn bad_image(reference: &Reference, says: impl std::fmt::Display) -> Error {
     Error::new("bad-image", format!("{reference}: {says}")).help("pull or build the image again, and save it anew")
+}
+
+/// The error for an archive. `what` is not out of the image, and neither is anything of a [`Fault`].
+fn bad_archive(reference: &Reference, what: &str, fault: Fault) -> Error {
+    match fault {
+        Fault::Io(error) => bad_image(reference, format!("{what} is broken")).because(error),
+        Fault::Says(why) => bad_image(reference, format!("{what} is not read: {why}")),
+        Fault::Owner => {
+            let says = format!("{reference}: {what} has a file whose owner or group is no number from 0 to 4294967294");
+            Error::new("owner-out-of-range", says).help("give the file another owner where the image is built")
+        }
+    }
+}
+
+/// What is wrong with a document, without any of its text: that may be of a file that is no document at all.
+fn place_of(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        serde_json::error::Category::Data => "a value is of another kind than it should be",
+        serde_json::error::Category::Eof => "it is cut short",
+        _ => "it is no JSON",
+    };
+    format!("{what} (line {}, column {})", error.line(), error.column())
+}
+
+/// Text out of an image for a message: safe, and no longer than a name is.
+fn shown(text: &str) -> String {
+    const MAX: usize = 100;
+    match text.char_indices().nth(MAX) {
+        Some((cut, _)) => format!("{}…", show(&text.as_bytes()[..cut])),
+        None => show(text.as_bytes()).into_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -3,14 +3,19 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::sync::Arc;
 
+use rustix::fs::OFlags;
 use serde::Deserialize;
 
-use super::{Reference, bad_image};
+use super::tar::{Input, TarReader};
+use super::{Reference, bad_archive, bad_image, place_of, shown};
 use crate::digest::Digest;
 use crate::error::Error;
+use crate::path::RootPath;
+use crate::root::{DirTree, Source, Tree};
 
 /// Largest document that is read.
 const MAX_DOCUMENT: u64 = 16 << 20;
@@ -18,12 +23,58 @@ const MAX_DOCUMENT: u64 = 16 << 20;
 const MAX_DEPTH: usize = 4;
 /// Entries of an archive.
 const MAX_ENTRIES: usize = 1 << 16;
+/// Layers of an image. Engines mount no more than 128 or 500.
+const MAX_LAYERS: usize = 1000;
+/// Names that a message lists.
+const MAX_NAMES: usize = 10;
 
-/// The files of an image.
+/// The files of an image. Whoever made it is not trusted: no link in it is followed, and only regular files are read.
 pub(super) enum Store {
-    Dir(PathBuf),
+    Dir(DirTree),
     /// Name to offset and size in the archive.
-    Archive(PathBuf, HashMap<String, (u64, u64)>),
+    Archive(Arc<File>, HashMap<String, (u64, u64)>),
+}
+
+/// A part of a file, read from its start to its end.
+struct Part {
+    file: Arc<File>,
+    at: u64,
+    end: u64,
+}
+
+impl Read for Part {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let wanted = buffer.len().min(usize::try_from(self.end - self.at).unwrap_or(usize::MAX));
+        let read = self.file.read_at(&mut buffer[..wanted], self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Input for Part {
+    fn skip(&mut self, bytes: u64) -> io::Result<()> {
+        match self.at.checked_add(bytes).filter(|at| *at <= self.end) {
+            Some(at) => self.at = at,
+            None => return Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+        Ok(())
+    }
+}
+
+/// A file of a layout, from its start to its size at opening.
+struct Whole {
+    source: Box<dyn Source>,
+    at: u64,
+}
+
+impl Read for Whole {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.source.meta().size.saturating_sub(self.at);
+        let wanted = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let read = self.source.read_at(self.at, &mut buffer[..wanted])?;
+        self.at += read as u64;
+        Ok(read)
+    }
 }
 
 /// A layer's blob.
@@ -54,7 +105,7 @@ struct Index {
 struct Descriptor {
     digest: String,
     #[serde(default)]
-    size: u64,
+    size: Option<u64>,
     #[serde(default)]
     media_type: String,
     #[serde(default)]
@@ -97,31 +148,40 @@ impl Store {
                 .help("write for example oci:DIR:TAG, oci-archive:FILE or docker-archive:FILE; docker save and podman save make them")
         };
         if reference.word == "oci" {
-            std::fs::metadata(path.join("index.json")).map_err(missing)?;
-            return Ok(Self::Dir(path.clone()));
+            let tree =
+                DirTree::open(path).map_err(|error| missing(error.source.unwrap_or(io::ErrorKind::NotFound.into())))?;
+            if tree.meta(&RootPath::root().join(b"index.json"))?.is_none() {
+                return Err(missing(io::ErrorKind::NotFound.into()));
+            }
+            return Ok(Self::Dir(tree));
         }
-        let file = File::open(path).map_err(missing)?;
-        let bad = |error: io::Error| {
+        // A pipe would be waited for at opening; the name itself is the user's and may be a link.
+        let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path).map_err(missing)?;
+        let meta = file.metadata().map_err(missing)?;
+        if !meta.is_file() {
+            return Err(missing(io::Error::other("not a regular file")));
+        }
+        let file = Arc::new(file);
+        let bad = |fault| {
             let mut first = [0; 2];
-            let is_packed =
-                File::open(path).and_then(|mut file| file.read_exact(&mut first)).is_ok() && first == [0x1f, 0x8b];
+            let is_packed = file.read_exact_at(&mut first, 0).is_ok() && first == [0x1f, 0x8b];
             let help = if is_packed { "it is compressed: gunzip it first" } else { "save the image anew" };
-            bad_image(reference, format!("it is no tar archive ({error})")).help(help)
+            bad_archive(reference, "the archive", fault).help(help)
         };
-        let mut archive = tar::Archive::new(file);
+        let mut archive = TarReader::new(Part { file: Arc::clone(&file), at: 0, end: meta.len() });
         let mut names = HashMap::new();
         let mut aliases = Vec::new();
-        for entry in archive.entries_with_seek().map_err(bad)? {
-            let entry = entry.map_err(bad)?;
-            let name = clean(&entry.path_bytes());
+        while let Some(entry) = archive.entry().map_err(bad)? {
+            let name = clean(&entry.name);
             // docker save names a blob that several images share by a link.
-            if let Some(target) = entry.link_name_bytes() {
+            if entry.kind.is_symlink() || entry.kind.is_hard_link() {
                 let dir = name.rsplit_once('/').map_or("", |(dir, _)| dir);
-                aliases.push((name.clone(), joined(dir, &clean(&target))));
-            } else {
-                names.insert(name, (entry.raw_file_position(), entry.size()));
+                aliases.push((name.clone(), joined(dir, &clean(&entry.link))));
+            } else if entry.kind.is_file() {
+                names.insert(name, (archive.input().at, entry.size));
             }
-            if names.len() > MAX_ENTRIES {
+            if names.len() + aliases.len() > MAX_ENTRIES {
                 return Err(bad_image(reference, format!("it has more than {MAX_ENTRIES} entries")));
             }
         }
@@ -130,27 +190,32 @@ impl Store {
                 names.insert(name, place);
             }
         }
-        Ok(Self::Archive(path.clone(), names))
+        Ok(Self::Archive(file, names))
     }
 
     /// Opens a blob or document.
     pub(super) fn blob(&self, name: &str) -> Result<Box<dyn Read>, Error> {
-        let absent = || Error::new("bad-image", format!("the image has no {name}, which it refers to"));
+        let absent = || Error::new("bad-image", format!("the image has no {}, which it refers to", shown(name)));
         match self {
-            Self::Dir(dir) => {
-                // Names come out of documents: no part of one may lead out of the layout.
-                if name.split('/').any(|part| part == ".." || part.is_empty()) {
-                    return Err(absent());
-                }
-                let file = File::open(dir.join(name)).map_err(|error| absent().because(error))?;
-                Ok(Box::new(file))
+            Self::Dir(tree) => {
+                // Names come out of documents: none may lead out of the layout.
+                let path = RootPath::new(format!("/{name}")).ok_or_else(absent)?;
+                let source = tree.open(&path).map_err(|error| Error { source: error.source, ..absent() })?;
+                Ok(Box::new(Whole { source, at: 0 }))
             }
-            Self::Archive(path, names) => {
+            Self::Archive(file, names) => {
                 let (at, size) = names.get(name).copied().ok_or_else(absent)?;
-                let mut file = File::open(path).map_err(|error| Error::unreadable(&path.display(), error))?;
-                file.seek(SeekFrom::Start(at)).map_err(|error| Error::unreadable(&path.display(), error))?;
-                Ok(Box::new(file.take(size)))
+                let end = at.checked_add(size).ok_or_else(absent)?;
+                Ok(Box::new(Part { file: Arc::clone(file), at, end }))
             }
+        }
+    }
+
+    /// Bytes of a blob, if it is there.
+    fn size(&self, name: &str) -> Option<u64> {
+        match self {
+            Self::Dir(tree) => tree.meta(&RootPath::new(format!("/{name}"))?).ok()?.map(|meta| meta.size),
+            Self::Archive(_, names) => names.get(name).map(|(_, size)| *size),
         }
     }
 
@@ -159,9 +224,10 @@ impl Store {
         self.blob(name)?
             .take(MAX_DOCUMENT + 1)
             .read_to_end(&mut bytes)
-            .map_err(|error| Error::unreadable(&name, error))?;
+            .map_err(|error| Error::unreadable(&shown(name), error))?;
         if bytes.len() as u64 > MAX_DOCUMENT {
-            return Err(Error::new("bad-image", format!("{name} of the image is larger than {MAX_DOCUMENT} bytes")));
+            let says = format!("{} of the image is larger than {MAX_DOCUMENT} bytes", shown(name));
+            return Err(Error::new("bad-image", says));
         }
         Ok(bytes)
     }
@@ -170,7 +236,7 @@ impl Store {
     fn described(&self, reference: &Reference, descriptor: &Descriptor) -> Result<Vec<u8>, Error> {
         let bytes = self.document(&blob_name(reference, &descriptor.digest)?)?;
         if Digest::of(&bytes).to_string() != descriptor.digest {
-            return Err(bad_image(reference, format!("{} is not what its bytes have", descriptor.digest)));
+            return Err(bad_image(reference, format!("{} is not what its bytes have", shown(&descriptor.digest))));
         }
         Ok(bytes)
     }
@@ -195,13 +261,13 @@ impl Store {
             index.manifests.retain(is_it);
             if index.manifests.is_empty() {
                 return Err(Error::new("image-missing", format!("{reference}: no image there is called {tag}"))
-                    .help(format!("its images are called {}", names.join(", "))));
+                    .help(called(&names)));
             }
         } else if index.manifests.len() > 1 && index.manifests.iter().all(|found| found.platform.is_none()) {
             let names = names(&index);
             if names.len() > 1 {
                 return Err(Error::new("image-missing", format!("{reference} holds {} images", names.len()))
-                    .help(format!("say which: {}:{}", reference, names[0])));
+                    .help(format!("say which: oci:DIR:TAG or oci-archive:FILE:TAG; {}", called(&names))));
             }
         }
         for _ in 0..MAX_DEPTH {
@@ -215,12 +281,14 @@ impl Store {
             }
             let manifest: Manifest = parsed(reference, "its manifest", &bytes)?;
             let blob = |descriptor: &Descriptor| {
-                Ok(LayerBlob {
-                    name: blob_name(reference, &descriptor.digest)?,
-                    digest: Some(descriptor.digest.clone()),
-                    size: descriptor.size,
-                })
+                let name = blob_name(reference, &descriptor.digest)?;
+                let size = self.size(&name).unwrap_or_default();
+                if descriptor.size.is_some_and(|stated| stated != size) {
+                    return Err(bad_image(reference, format!("{name} has {size} bytes, its manifest says otherwise")));
+                }
+                Ok(LayerBlob { name, digest: Some(descriptor.digest.clone()), size })
             };
+            few(reference, manifest.layers.len())?;
             return Ok(Found {
                 config: self.described(reference, &manifest.config)?,
                 layers: manifest.layers.iter().map(blob).collect::<Result<_, Error>>()?,
@@ -238,17 +306,16 @@ impl Store {
             tags(entry).iter().any(|tag| tag == wanted || tag.ends_with(&format!("/{wanted}")))
         };
         let Some(entry) = all.iter().find(is_it) else {
-            return Err(Error::new("image-missing", format!("{reference}: the archive has no such image"))
-                .help(format!("its images are called {}", known.join(", "))));
+            return Err(
+                Error::new("image-missing", format!("{reference}: the archive has no such image")).help(called(&known))
+            );
         };
         let blob = |name: &String| {
             let name = clean(name.as_bytes());
-            let size = match self {
-                Self::Archive(_, names) => names.get(&name).map_or(0, |(_, size)| *size),
-                Self::Dir(_) => 0,
-            };
+            let size = self.size(&name).unwrap_or_default();
             LayerBlob { name, digest: None, size }
         };
+        few(reference, entry.layers.len())?;
         Ok(Found {
             config: self.document(&clean(entry.config.as_bytes()))?,
             layers: entry.layers.iter().map(blob).collect(),
@@ -277,7 +344,27 @@ fn chosen(index: &Index) -> Option<Descriptor> {
 }
 
 fn parsed<'a, T: Deserialize<'a>>(reference: &Reference, what: &str, bytes: &'a [u8]) -> Result<T, Error> {
-    serde_json::from_slice(bytes).map_err(|error| bad_image(reference, format!("{what} cannot be read: {error}")))
+    serde_json::from_slice(bytes)
+        .map_err(|error| bad_image(reference, format!("{what} cannot be read: {}", place_of(&error))))
+}
+
+fn few(reference: &Reference, layers: usize) -> Result<(), Error> {
+    if layers > MAX_LAYERS {
+        return Err(bad_image(reference, format!("it has {layers} layers; more than {MAX_LAYERS} are not read")));
+    }
+    Ok(())
+}
+
+/// Names of images for a message.
+fn called(names: &[String]) -> String {
+    let mut listed: Vec<String> = names.iter().take(MAX_NAMES).map(|name| shown(name)).collect();
+    if names.len() > MAX_NAMES {
+        listed.push(format!("and {} more", names.len() - MAX_NAMES));
+    }
+    match listed.is_empty() {
+        true => "its images have no names: leave the tag out".to_owned(),
+        false => format!("its images are called {}", listed.join(", ")),
+    }
 }
 
 /// `blobs/ALGORITHM/HEX` of a digest.
@@ -285,7 +372,7 @@ fn blob_name(reference: &Reference, digest: &str) -> Result<String, Error> {
     let is_digest = |hex: &str| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit());
     match digest.split_once(':') {
         Some(("sha256", hex)) if is_digest(hex) => Ok(format!("blobs/sha256/{hex}")),
-        _ => Err(bad_image(reference, format!("{digest} is no SHA-256 digest"))),
+        _ => Err(bad_image(reference, format!("{} is no SHA-256 digest", shown(digest)))),
     }
 }
 

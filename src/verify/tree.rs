@@ -18,7 +18,8 @@ pub(super) struct Entry {
     pub(super) text: Vec<u8>,
     /// Where a file's bytes start in the content.
     pub(super) start: u64,
-    pub(super) xattrs: Vec<Xattr>,
+    /// Shared by the names of one file.
+    pub(super) xattrs: Arc<[Xattr]>,
 }
 
 /// The files of an image.
@@ -73,7 +74,7 @@ impl Tree for ImageTree {
     }
 
     fn xattrs(&self, path: &RootPath) -> Result<Vec<Xattr>, Error> {
-        Ok(self.entries.get(path).map(|entry| entry.xattrs.clone()).unwrap_or_default())
+        Ok(self.entries.get(path).map(|entry| entry.xattrs.to_vec()).unwrap_or_default())
     }
 }
 

@@ -137,6 +137,10 @@ pub const ERROR_CODES: &[ErrorCode] = error_codes! {
     "root-missing" CannotRead
     "The directory given by --root does not exist or is not a directory. Give the directory that contains the \
      builder's /usr, /lib and /etc; the default is /."
+    "file-too-large" CannotRead
+    "A file of the root that would be read has more than 64 GiB, or more than 4 GiB of which nearly all is a hole (a \
+     sparse file). Holes cost nothing to make, but are read, packed and compressed as zeros. Exclude the file, or shorten \
+     it in the builder stage."
     "unreadable" CannotRead
     "slimroot has no permission to read a file or directory that the image needs. Run slimroot as the owner of the \
      root. The file is not reported as missing, because the container may run as a user who can read it."

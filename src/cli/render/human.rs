@@ -1,51 +1,58 @@
 //! Results for people.
 
-use std::fmt::Write;
-
 use crate::commands::build::Packed;
 use crate::commands::check::Checked;
 use crate::commands::why::Why;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::finding::{Finding, Level};
+
+use super::text::Text;
 
 /// Findings listed one by one for each code at note level; further ones are counted.
 const MAX_NOTES: usize = 5;
 
-pub(super) fn error(error: &Error) -> String {
-    let mut out = format!("error[{}]: {error}\n", error.code);
+pub(super) fn error(error: &Error) -> Text {
+    let mut out = Text::default();
+    let says = format!("error[{}]: {error}", error.code);
+    // What is wrong with a file of the user's own is shown with its lines.
+    match crate::error::kind_of(error) {
+        Kind::BadProfile => out.lines(&says),
+        _ => out.line(says),
+    }
     let page = format!("slimroot explain {}", error.code);
-    let _ = writeln!(out, "  help       {}", error.help.as_deref().unwrap_or(&page));
+    out.line(format!("  help       {}", error.help.as_deref().unwrap_or(&page)));
     out
 }
 
-pub(super) fn findings(findings: &[Finding]) -> String {
-    let mut out = String::new();
+pub(super) fn findings(findings: &[Finding]) -> Text {
+    let mut out = Text::default();
     let mut shown = std::collections::BTreeMap::<&str, usize>::new();
     for finding in findings {
         let count = shown.entry(finding.code).or_default();
         *count += 1;
         if finding.level != Level::Note || *count <= MAX_NOTES {
-            out.push_str(&self::finding(finding));
+            out.add(&self::finding(finding));
         }
     }
     for (code, count) in shown {
         let is_note = |finding: &&Finding| finding.code == code && finding.level == Level::Note;
         if count > MAX_NOTES && findings.iter().any(|finding| is_note(&finding)) {
-            let _ = writeln!(out, "note[{code}]: {} more like these; --format json has all", count - MAX_NOTES);
+            out.line(format!("note[{code}]: {} more like these; --format json has all", count - MAX_NOTES));
         }
     }
     out
 }
 
-fn finding(finding: &Finding) -> String {
+fn finding(finding: &Finding) -> Text {
     let level = match finding.level {
         Level::Error => "error",
         Level::Warning => "warning",
         Level::Note => "note",
     };
-    let mut out = format!("{level}[{}]: {}\n", finding.code, finding.says);
+    let mut out = Text::default();
+    out.line(format!("{level}[{}]: {}", finding.code, finding.says));
     let mut row = |word: &str, text: &str| {
-        let _ = writeln!(out, "  {word:<10} {text}");
+        out.line(format!("  {word:<10} {text}"));
     };
     if let Some(wanted_by) = &finding.wanted_by {
         row("wanted by", wanted_by);
@@ -69,10 +76,10 @@ fn finding(finding: &Finding) -> String {
     out
 }
 
-pub(super) fn packed(packed: &Packed) -> String {
-    let mut out = String::new();
+pub(super) fn packed(packed: &Packed) -> Text {
+    let mut out = Text::default();
     let mut row = |word: &str, text: &str| {
-        let _ = writeln!(out, "{word:<10} {text}");
+        out.line(format!("{word:<10} {text}"));
     };
     let did = match (packed.is_whole(), packed.dry_run) {
         (false, _) => "not packed",
@@ -128,31 +135,31 @@ pub(super) fn packed(packed: &Packed) -> String {
     out
 }
 
-pub(super) fn checked(checked: &Checked) -> String {
+pub(super) fn checked(checked: &Checked) -> Text {
     let mut out = findings(&checked.findings);
     let count = |level: Level| checked.findings.iter().filter(|finding| finding.level == level).count();
-    let _ = writeln!(
-        out,
+    out.line(format!(
         "{}: {}, {}, {}, {}",
         checked.entry,
         plural(checked.objects, "object"),
         plural(count(Level::Error), "error"),
         plural(count(Level::Warning), "warning"),
         plural(count(Level::Note), "note")
-    );
+    ));
     out
 }
 
-pub(super) fn why(why: &Why) -> String {
-    let mut out = String::new();
+pub(super) fn why(why: &Why) -> Text {
+    let mut out = Text::default();
     if !why.packed {
         let cause = if why.in_root { "nothing asks for it" } else { "the root does not have it" };
-        let _ = writeln!(out, "{} is not in the image: {cause}", why.path);
+        out.line(format!("{} is not in the image: {cause}", why.path));
     }
     for chain in &why.chains {
-        let _ = writeln!(out, "{}", chain.path);
+        out.line(&chain.path);
         for step in &chain.reasons {
-            let _ = writeln!(out, "  {}\n      {} [{}]", step.path, step.because, step.rule);
+            out.line(format!("  {}", step.path));
+            out.line(format!("      {} [{}]", step.because, step.rule));
         }
     }
     out

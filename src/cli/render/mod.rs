@@ -4,6 +4,7 @@ mod human;
 mod page;
 mod progress;
 mod sarif;
+mod text;
 mod tree;
 
 use std::io::{self, Write};
@@ -18,6 +19,7 @@ use crate::commands::why::Why;
 use crate::error::Error;
 
 pub(super) use progress::Progress;
+use text::Text;
 
 /// Prints a result as bytes. A reader that has gone away has seen enough: that is no error.
 pub(super) fn bytes(bytes: &[u8]) -> Result<(), Error> {
@@ -29,8 +31,15 @@ pub(super) fn bytes(bytes: &[u8]) -> Result<(), Error> {
 }
 
 /// Prints a result as text.
+fn print(text: &Text) -> Result<(), Error> {
+    bytes(text.as_str().as_bytes())
+}
+
+/// Prints a text of several lines.
 pub(super) fn text(text: &str) -> Result<(), Error> {
-    bytes(text.as_bytes())
+    let mut lines = Text::default();
+    lines.lines(text);
+    print(&lines)
 }
 
 /// Prints a page to be read.
@@ -39,15 +48,19 @@ pub(super) fn page(page: &str) -> Result<(), Error> {
 }
 
 /// Talks on stderr; nobody listening is no error.
-fn talk(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+fn talk(text: &Text) {
+    let _ = io::stderr().lock().write_all(text.as_str().as_bytes());
+}
+
+/// A JSON document that may be printed.
+fn document(value: &impl Serialize) -> Result<String, Error> {
+    let document = serde_json::to_string_pretty(value)
+        .map_err(|error| Error::new("internal", format!("a result is not JSON: {error}")))?;
+    Ok(crate::text::json(&document).into_owned() + "\n")
 }
 
 fn json(value: &impl Serialize) -> Result<(), Error> {
-    let mut document = serde_json::to_string_pretty(value)
-        .map_err(|error| Error::new("internal", format!("a result is not JSON: {error}")))?;
-    document.push('\n');
-    text(&document)
+    bytes(document(value)?.as_bytes())
 }
 
 /// Why the command could not do its work.
@@ -61,7 +74,7 @@ pub(super) fn packed(packed: &Packed, options: &Options) -> Result<(), Error> {
     match options.format {
         Format::Json if !to_stdout => json(packed),
         Format::Json => {
-            talk(&serde_json::to_string_pretty(packed).unwrap_or_default());
+            let _ = io::stderr().lock().write_all(document(packed)?.as_bytes());
             Ok(())
         }
         Format::Human => {
@@ -71,7 +84,7 @@ pub(super) fn packed(packed: &Packed, options: &Options) -> Result<(), Error> {
                 talk(&report);
                 return Ok(());
             }
-            text(&report)
+            print(&report)
         }
     }
 }
@@ -81,16 +94,16 @@ pub(super) fn deps(deps: &Deps, format: DepsFormat) -> Result<(), Error> {
     match format {
         DepsFormat::Json => json(deps),
         DepsFormat::Tree => {
-            text(&tree::tree(deps))?;
+            print(&tree::tree(deps))?;
             talk(&tree::troubles(deps));
             Ok(())
         }
         DepsFormat::List => {
-            text(&tree::list(deps))?;
+            print(&tree::list(deps))?;
             talk(&tree::troubles(deps));
             Ok(())
         }
-        DepsFormat::Dot => text(&tree::dot(deps)),
+        DepsFormat::Dot => print(&tree::dot(deps)),
     }
 }
 
@@ -98,7 +111,7 @@ pub(super) fn deps(deps: &Deps, format: DepsFormat) -> Result<(), Error> {
 pub(super) fn why(why: &Why, format: Format) -> Result<(), Error> {
     match format {
         Format::Json => json(why),
-        Format::Human => text(&human::why(why)),
+        Format::Human => print(&human::why(why)),
     }
 }
 
@@ -107,6 +120,6 @@ pub(super) fn checked(checked: &Checked, format: CheckFormat) -> Result<(), Erro
     match format {
         CheckFormat::Json => json(checked),
         CheckFormat::Sarif => json(&sarif::log(checked)),
-        CheckFormat::Human => text(&human::checked(checked)),
+        CheckFormat::Human => print(&human::checked(checked)),
     }
 }

@@ -2,15 +2,9 @@
 
 const WIDTH: usize = 96;
 
-/// Words as a shell would take them.
+/// Words as a shell would take them; words that must not be pasted are only shown.
 pub(super) fn command(words: &[String]) -> String {
-    let is_plain =
-        |word: &String| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c));
-    let quoted = words.iter().map(|word| match is_plain(word) {
-        true => word.clone(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    });
-    quoted.collect::<Vec<_>>().join(" ")
+    crate::text::shell_line(words.iter().map(String::as_str)).unwrap_or_else(|| words.join(" "))
 }
 
 /// Lines broken between words; a longer word stands alone.
@@ -53,7 +47,8 @@ mod tests {
 
     #[test]
     fn a_shell_reads_the_words_that_were_given() {
-        let words = ["nginx", "-g", "daemon off;", "it's", "", "$HOME", "a\nb"].map(str::to_owned);
+        let words = ["nginx", "-g", "daemon off;", "it's", "", "$HOME", "$(id)", "a`id`", "!x", "~", "-n", "#"]
+            .map(str::to_owned);
         let line = format!("printf '%s\\0' {}", command(&words));
         let said = std::process::Command::new("sh").args(["-c", &line]).output().expect("sh runs");
         let read: Vec<&[u8]> = said.stdout.split(|byte| *byte == 0).take(words.len()).collect();

@@ -1,23 +1,23 @@
 //! Dependencies as a tree, a list, a graph.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 
+use super::text::Text;
 use crate::commands::deps::Deps;
 
 /// Who needs what; an object is opened the first time it is met and only named afterwards.
-pub(super) fn tree(deps: &Deps) -> String {
-    let mut out = String::new();
+pub(super) fn tree(deps: &Deps) -> Text {
+    let mut out = Text::default();
     for deps in std::iter::once(deps).chain(&deps.others) {
         let Some(entry) = deps.objects.first() else { continue };
-        let _ = writeln!(out, "{}", entry.path);
+        out.line(&entry.path);
         if let Some(interpreter) = &deps.interpreter {
-            let _ = writeln!(out, "  interpreter {interpreter}");
+            out.line(format!("  interpreter {interpreter}"));
         }
         if let Some(built) = &deps.built {
             let by = built.toolchain.as_deref().unwrap_or("cargo");
             let linked = if deps.interpreter.is_some() { "" } else { ", static" };
-            let _ = writeln!(out, "  built by {by}, {} modules{linked}", built.modules.len());
+            out.line(format!("  built by {by}, {} modules{linked}", built.modules.len()));
         }
         let mut open = BTreeSet::from([0]);
         // Objects still to print, the next one last: index, depth, line.
@@ -26,13 +26,13 @@ pub(super) fn tree(deps: &Deps) -> String {
             let is_new = index.is_some_and(|index| open.insert(index));
             let has_more = index.is_some_and(|index| !deps.objects[index].needed.is_empty());
             let seen = if has_more && !is_new { " …" } else { "" };
-            let _ = writeln!(out, "{}{line}{seen}", "  ".repeat(depth));
+            out.line(format!("{}{line}{seen}", "  ".repeat(depth)));
             if let Some(index) = index.filter(|_| is_new) {
                 stack.extend(children(deps, index, depth + 1));
             }
         }
         for variant in &deps.variants {
-            let _ = writeln!(out, "  variant {} on {}: {}", variant.name, variant.level, variant.path);
+            out.line(format!("  variant {} on {}: {}", variant.name, variant.level, variant.path));
         }
     }
     out
@@ -60,46 +60,50 @@ fn children(deps: &Deps, index: usize, depth: usize) -> Vec<(Option<usize>, usiz
 }
 
 /// Real files in load order.
-pub(super) fn list(deps: &Deps) -> String {
+pub(super) fn list(deps: &Deps) -> Text {
     let all = std::iter::once(deps).chain(&deps.others);
     let mut seen = BTreeSet::new();
     let files = all.flat_map(|deps| &deps.objects).map(|object| &object.path);
-    files.filter(|path| seen.insert(path.as_str().to_owned())).fold(String::new(), |out, path| out + path + "\n")
+    let mut out = Text::default();
+    files.filter(|path| seen.insert(path.as_str().to_owned())).for_each(|path| out.line(path));
+    out
 }
 
 /// A graph in the language of Graphviz.
-pub(super) fn dot(deps: &Deps) -> String {
+pub(super) fn dot(deps: &Deps) -> Text {
     let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
-    let mut out = String::from("digraph deps {\n  rankdir=LR;\n  node [shape=box];\n");
+    let mut out = Text::default();
+    out.lines("digraph deps {\n  rankdir=LR;\n  node [shape=box];");
     for deps in std::iter::once(deps).chain(&deps.others) {
         for object in &deps.objects {
             for need in &object.needed {
                 let target = need.path.as_ref().unwrap_or(&need.name);
                 let style = if need.path.is_some() { "" } else { ", style=dashed, color=red" };
                 let by = need.found_by.unwrap_or("not found");
-                let _ =
-                    writeln!(out, "  {} -> {} [label={}{style}];", quoted(&object.path), quoted(target), quoted(by));
+                let (from, to, by) = (quoted(&object.path), quoted(target), quoted(by));
+                out.line(format!("  {from} -> {to} [label={by}{style}];"));
             }
         }
     }
-    out + "}\n"
+    out.line("}");
+    out
 }
 
 /// What is wrong, for stderr.
-pub(super) fn troubles(deps: &Deps) -> String {
-    let mut out = String::new();
+pub(super) fn troubles(deps: &Deps) -> Text {
+    let mut out = Text::default();
     for deps in std::iter::once(deps).chain(&deps.others) {
         for missing in &deps.missing {
-            let _ = writeln!(out, "missing {} wanted by {}: {}", missing.name, missing.needed_by, missing.hint);
+            out.line(format!("missing {} wanted by {}: {}", missing.name, missing.needed_by, missing.hint));
         }
         for (level, troubles) in [("error", &deps.errors), ("warning", &deps.warnings)] {
             for trouble in troubles {
-                let _ = writeln!(out, "{level}[{}]: {}: {}", trouble.class, trouble.path, trouble.message);
+                out.line(format!("{level}[{}]: {}: {}", trouble.class, trouble.path, trouble.message));
             }
         }
     }
     if !deps.missing.is_empty() {
-        out.push_str("slimroot check shows where each was looked for\n");
+        out.line("slimroot check shows where each was looked for");
     }
     out
 }

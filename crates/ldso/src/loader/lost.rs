@@ -176,8 +176,11 @@ pub fn diagnose(
                 ],
             );
         }
-        let mut help = vec![format!("the root holds {place}: --env LD_LIBRARY_PATH={dir}")];
-        if !is_musl {
+        let mut help = match is_plain(&dir.to_string()) {
+            true => vec![format!("the root holds {place}: --env LD_LIBRARY_PATH={dir}")],
+            false => vec![format!("the root holds {place}: name its directory in LD_LIBRARY_PATH")],
+        };
+        if !is_musl && is_plain(&dir.to_string()) {
             help.push(format!("or: echo {dir} >/etc/ld.so.conf.d/local.conf && ldconfig, in the builder stage"));
         }
         return told(Cause::Elsewhere, help);
@@ -187,15 +190,23 @@ pub fn diagnose(
         return told(
             Cause::LinkAbsent,
             vec![
-                format!("ln -s {} {dir}/{name} in the builder stage, or run ldconfig there", show(file.name())),
+                match is_plain(&format!("{file}{dir}{name}")) {
+                    true => {
+                        format!("ln -s {} {dir}/{name} in the builder stage, or run ldconfig there", show(file.name()))
+                    }
+                    false => "run ldconfig in the builder stage".to_owned(),
+                },
                 format!("{file} has this SONAME, but loaders look for a file of that name"),
             ],
         );
     }
-    let install = format!(
-        "install the package that holds {name} in the builder stage (apt-file search {name}, apk search so:{name}, \
-         dnf provides '*/{name}')"
-    );
+    let install = match is_plain(&name) {
+        true => format!(
+            "install the package that holds {name} in the builder stage (apt-file search {name}, apk search so:{name}, \
+             dnf provides '*/{name}')"
+        ),
+        false => "install the package that holds it in the builder stage".to_owned(),
+    };
     match names.relatives(base).as_slice() {
         [] => told(Cause::Absent, vec![install]),
         others => {
@@ -207,6 +218,12 @@ pub fn diagnose(
             told(Cause::OtherVersion, vec![built, format!("or {install}")])
         }
     }
+}
+
+/// True if a shell takes the text as it is. Names come out of files that nobody vouches for; any other is not put into a
+/// command that somebody may paste.
+fn is_plain(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./+:@%=,".contains(c)) && !text.starts_with('-')
 }
 
 /// Whether an object has a directory in its DT_RUNPATH.

@@ -27,6 +27,10 @@ const KEPT_DIRS: usize = 64;
 /// How often an open is tried again when a rename raced with it (openat2 says EAGAIN).
 const RACE_RETRIES: usize = 16;
 
+/// Largest file, and largest one of which nearly all is a hole.
+const MAX_FILE: u64 = 64 << 30;
+const MAX_HOLE: u64 = 4 << 30;
+
 const OPEN_DIR: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 const OPEN_FILE: OFlags =
     OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
@@ -35,9 +39,9 @@ const OPEN_FILE: OFlags =
 pub struct DirTree {
     path: PathBuf,
     handle: OwnedFd,
-    /// Files of whoever owns the top directory count as root's: a root unpacked by an ordinary user is the same
-    /// input as one unpacked by root.
-    unpacked_by: (u32, u32),
+    /// For an ordinary user, files of whoever owns the top directory count as root's: a root unpacked by such a user is
+    /// the same input as one unpacked by root. To root every owner is what it says.
+    unpacked_by: Option<(u32, u32)>,
     openat2: AtomicBool,
     dirs: Mutex<HashMap<RootPath, Arc<OwnedFd>>>,
 }
@@ -62,7 +66,7 @@ impl DirTree {
         let stat = rustix::fs::fstat(&handle).map_err(|errno| Error::unreadable(&path.display(), errno))?;
         Ok(Self {
             path: path.to_path_buf(),
-            unpacked_by: (stat.st_uid, stat.st_gid),
+            unpacked_by: (!rustix::process::geteuid().is_root()).then_some((stat.st_uid, stat.st_gid)),
             handle,
             openat2: AtomicBool::new(true),
             dirs: Mutex::new(HashMap::new()),
@@ -77,6 +81,29 @@ impl DirTree {
         let tree = Self::open(path)?;
         tree.openat2.store(false, Ordering::Relaxed);
         Ok(tree)
+    }
+
+    /// A directory of this tree as a tree of its own. No part of its path may be a link.
+    ///
+    /// # Errors
+    /// `root-missing` if it is not there, a link, or no directory; `unreadable`.
+    pub fn below(&self, path: &RootPath) -> Result<Self, Error> {
+        let place = self.path.join(OsStr::from_bytes(path.relative()));
+        let unreadable = |errno| Error::unreadable(&place.display(), errno);
+        let handle = self.open_dir(path).map_err(|errno| match errno {
+            Errno::NOENT | Errno::NOTDIR | Errno::LOOP => {
+                Error::new("root-missing", format!("{} is not a directory", place.display())).because(errno)
+            }
+            _ => unreadable(errno),
+        })?;
+        let stat = rustix::fs::fstat(&handle).map_err(unreadable)?;
+        Ok(Self {
+            unpacked_by: self.unpacked_by.map(|_| (stat.st_uid, stat.st_gid)),
+            openat2: AtomicBool::new(self.openat2.load(Ordering::Relaxed)),
+            dirs: Mutex::new(HashMap::new()),
+            path: place,
+            handle,
+        })
     }
 
     fn dir(&self, path: &RootPath) -> Result<Arc<OwnedFd>, Errno> {
@@ -137,17 +164,27 @@ impl DirTree {
             FileType::Symlink => FileKind::Link,
             _ => FileKind::Other,
         };
-        let nanoseconds = |seconds: i64, nanos: u64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
         Meta {
             kind,
             mode: stat.st_mode & 0o7777,
-            uid: if stat.st_uid == self.unpacked_by.0 { 0 } else { stat.st_uid },
-            gid: if stat.st_gid == self.unpacked_by.1 { 0 } else { stat.st_gid },
+            uid: if self.counts_as_roots(stat, false) { 0 } else { stat.st_uid },
+            gid: if self.counts_as_roots(stat, true) { 0 } else { stat.st_gid },
             size: if kind == FileKind::File { stat.st_size.cast_unsigned() } else { 0 },
             links: stat.st_nlink.into(),
             identity: (stat.st_dev, stat.st_ino),
-            stamp: (nanoseconds(stat.st_mtime, stat.st_mtime_nsec), nanoseconds(stat.st_ctime, stat.st_ctime_nsec)),
+            stamp: stamp_of(stat),
         }
+    }
+
+    /// Whether the owner, or the group, of a file stands for root. A set-id bit hands out rights of the owner: only the
+    /// caller's own file may hand out those of root instead.
+    fn counts_as_roots(&self, stat: &Stat, is_group: bool) -> bool {
+        let Some((uid, gid)) = self.unpacked_by else { return false };
+        let (is_top_owners, has_bit) = match is_group {
+            false => (stat.st_uid == uid, stat.st_mode & 0o4000 != 0),
+            true => (stat.st_gid == gid, stat.st_mode & 0o2000 != 0),
+        };
+        is_top_owners && (!has_bit || stat.st_uid == rustix::process::geteuid().as_raw())
     }
 
     /// Bytes of all regular files, hard links once, without crossing into other file systems; `None` if `stop`
@@ -217,7 +254,8 @@ impl Tree for DirTree {
         if meta.kind != FileKind::File {
             return Err(Error::unreadable(path, io::Error::other("not a regular file")));
         }
-        Ok(Box::new(OpenFile { handle, meta }))
+        refuse_holes(path, &stat)?;
+        Ok(Box::new(OpenFile { handle, meta, stamp: stamp_of(&stat) }))
     }
 
     fn xattrs(&self, path: &RootPath) -> Result<Vec<Xattr>, Error> {
@@ -250,9 +288,26 @@ fn read_xattrs(handle: BorrowedFd<'_>) -> Result<Vec<Xattr>, Errno> {
     Ok(found)
 }
 
+/// Refuses a file that would keep whoever reads it busy for ever: holes cost nothing to make, and are read as zeros.
+fn refuse_holes(path: &RootPath, stat: &Stat) -> Result<(), Error> {
+    let (size, stored) = (stat.st_size.cast_unsigned(), stat.st_blocks.cast_unsigned().saturating_mul(512));
+    if size <= MAX_HOLE || size <= MAX_FILE && stored >= size / 100 {
+        return Ok(());
+    }
+    let says = format!("{path} has {size} bytes, of which {stored} are stored: it is not read");
+    Err(Error::new("file-too-large", says).help("exclude it, or make a file of it that is as large as what it holds"))
+}
+
 struct OpenFile {
     handle: OwnedFd,
     meta: Meta,
+    stamp: (i128, i128),
+}
+
+/// Modification and change time in nanoseconds.
+fn stamp_of(stat: &Stat) -> (i128, i128) {
+    let nanoseconds = |seconds: i64, nanos: u64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+    (nanoseconds(stat.st_mtime, stat.st_mtime_nsec), nanoseconds(stat.st_ctime, stat.st_ctime_nsec))
 }
 
 impl Source for OpenFile {
@@ -271,6 +326,12 @@ impl Source for OpenFile {
             }
         }
         Ok(filled)
+    }
+
+    fn is_unchanged(&self) -> io::Result<bool> {
+        let stat = rustix::fs::fstat(&self.handle)?;
+        let same_size = stat.st_size.cast_unsigned() == self.meta.size;
+        Ok(same_size && (stat.st_dev, stat.st_ino) == self.meta.identity && stamp_of(&stat) == self.stamp)
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {

@@ -98,7 +98,19 @@ impl Root {
     /// # Errors
     /// As [`Root::follow_from`].
     pub fn follow(&self, path: &[u8]) -> Result<Followed, Error> {
-        self.follow_from(&RootPath::root(), path)
+        let cut = path.iter().rposition(|b| *b == b'/').unwrap_or_default();
+        let is_walked = cut + 1 < path.len() && path.len() <= MAX_PATH && self.walked.borrow().contains(&path[..cut]);
+        let dir = RootPath::new(&path[..cut]).filter(|_| is_walked && !path.contains(&0));
+        let followed = match dir {
+            // What lies deep would otherwise be walked to from `/` for each of its files.
+            Some(at) => self.walk(Walk { at, hops: Vec::new(), passed: Vec::new() }, &path[cut + 1..])?,
+            None => self.follow_from(&RootPath::root(), path)?,
+        };
+        let is_plain = followed.hops.is_empty() && followed.passed.is_empty();
+        if let Some(real) = followed.dir().filter(|real| is_plain && real.as_bytes() == path) {
+            self.walked.borrow_mut().insert(real.as_bytes().to_vec());
+        }
+        Ok(followed)
     }
 
     fn walk(&self, mut walk: Walk, path: &[u8]) -> Result<Followed, Error> {

@@ -60,6 +60,16 @@ impl RootGlob {
         Ok(Self { text: text.to_owned(), whole, start, parts })
     }
 
+    /// The same pattern for somebody who takes directories with all that they hold: `**` at its end adds nothing then, and
+    /// naming each directory below would have it taken once for each above.
+    #[must_use]
+    pub fn for_whole_directories(mut self) -> Self {
+        while self.parts.len() > 1 && matches!(self.parts.last(), Some(Part::AnyDepth)) {
+            self.parts.pop();
+        }
+        self
+    }
+
     /// The pattern of one name anywhere below a directory, whose own name is taken letter for letter.
     ///
     /// # Errors
@@ -105,41 +115,38 @@ impl Root {
     /// # Errors
     /// `unreadable` if a directory on the way may not be listed.
     pub fn matching(&self, glob: &RootGlob) -> Result<Vec<RootPath>, Error> {
-        let mut reached = vec![RootPath::root()];
+        let mut reached = vec![Reached { spelled: RootPath::root(), dir: Some(RootPath::root()) }];
         for (index, part) in glob.parts.iter().enumerate() {
             let is_last = index + 1 == glob.parts.len();
             let mut next = Vec::new();
-            for dir in reached {
+            for from in reached {
+                let Some(dir) = &from.dir else { continue };
                 match part {
-                    Part::Name(name) => next.push(dir.join(name)),
+                    Part::Name(name) => next.extend(self.entry(&from.spelled, dir, name)?),
                     Part::Pattern(pattern) => {
                         let wanted = |name: &[u8]| pattern.matches_with(&String::from_utf8_lossy(name), OPTIONS);
-                        let names = self.list_followed(&dir)?;
-                        next.extend(names.iter().filter(|name| wanted(name)).map(|name| dir.join(name)));
+                        for name in self.list(dir)?.iter().filter(|name| wanted(name)) {
+                            next.extend(self.entry(&from.spelled, dir, name)?);
+                        }
                     }
                     Part::AnyDepth => {
-                        for path in self.below(&dir)? {
-                            if is_last || self.real_parent_meta(&path)? == Some(FileKind::Dir) {
-                                next.push(path);
+                        self.walk_below(&from, &mut |found| {
+                            if is_last || found.dir.is_some() {
+                                next.push(found);
                             }
-                        }
-                        next.push(dir);
+                        })?;
+                        next.push(from);
                     }
                 }
             }
             if matches!(part, Part::AnyDepth) {
                 // After another `**` a directory is reached in more than one way.
-                next.sort();
-                next.dedup();
+                next.sort_by(|a, b| a.spelled.cmp(&b.spelled));
+                next.dedup_by(|a, b| a.spelled == b.spelled);
             }
             reached = next;
         }
-        let mut found = Vec::new();
-        for path in reached {
-            if self.is_there(&path)? {
-                found.push(path);
-            }
-        }
+        let mut found: Vec<RootPath> = reached.into_iter().map(|reached| reached.spelled).collect();
         found.sort();
         found.dedup();
         Ok(found)
@@ -150,39 +157,47 @@ impl Root {
     /// # Errors
     /// `unreadable` if a directory may not be listed.
     pub fn below(&self, dir: &RootPath) -> Result<Vec<RootPath>, Error> {
+        let real = self.follow(dir.as_bytes())?.dir().cloned();
         let mut found = Vec::new();
-        let mut open = vec![dir.clone()];
-        while let Some(dir) = open.pop() {
-            for name in self.list_followed(&dir)? {
-                let path = dir.join(&name);
-                if self.real_parent_meta(&path)? == Some(FileKind::Dir) {
-                    open.push(path.clone());
-                }
-                found.push(path);
-            }
-        }
+        self.walk_below(&Reached { spelled: dir.clone(), dir: real }, &mut |below| found.push(below.spelled))?;
         Ok(found)
     }
 
-    fn list_followed(&self, dir: &RootPath) -> Result<Vec<Vec<u8>>, Error> {
-        match self.follow(dir.as_bytes())?.dir() {
-            Some(real) => self.list(real),
-            None => Ok(Vec::new()),
+    /// Goes through all that lies below a directory. The real directory is kept beside the spelled one: following each path
+    /// from `/` on would take the cube of the depth.
+    fn walk_below(&self, from: &Reached, take: &mut dyn FnMut(Reached)) -> Result<(), Error> {
+        let mut open: Vec<(RootPath, RootPath)> =
+            from.dir.iter().map(|dir| (from.spelled.clone(), dir.clone())).collect();
+        while let Some((spelled, dir)) = open.pop() {
+            for name in self.list(&dir)? {
+                let (spelled, real) = (spelled.join(&name), dir.join(&name));
+                let is_dir = self.meta(&real)?.is_some_and(|meta| meta.kind == FileKind::Dir);
+                if is_dir {
+                    open.push((spelled.clone(), real.clone()));
+                }
+                take(Reached { spelled, dir: is_dir.then_some(real) });
+            }
         }
+        Ok(())
     }
 
-    /// Whether there is an entry at the end of a spelled path; a dangling link is one.
-    fn is_there(&self, path: &RootPath) -> Result<bool, Error> {
-        Ok(self.real_parent_meta(path)?.is_some())
+    /// An entry of a directory, if it is there; a dangling link is.
+    fn entry(&self, spelled: &RootPath, dir: &RootPath, name: &[u8]) -> Result<Option<Reached>, Error> {
+        let real = dir.join(name);
+        let Some(meta) = self.meta(&real)? else { return Ok(None) };
+        let dir = match meta.kind {
+            FileKind::Dir => Some(real),
+            FileKind::Link => self.follow(real.as_bytes())?.dir().cloned(),
+            _ => None,
+        };
+        Ok(Some(Reached { spelled: spelled.join(name), dir }))
     }
+}
 
-    /// The kind of the entry itself, links above it followed.
-    fn real_parent_meta(&self, path: &RootPath) -> Result<Option<FileKind>, Error> {
-        let Some(parent) = path.parent() else { return Ok(Some(FileKind::Dir)) };
-        let followed = self.follow(parent.as_bytes())?;
-        let Some(real) = followed.dir() else { return Ok(None) };
-        Ok(self.meta(&real.join(path.name()))?.map(|meta| meta.kind))
-    }
+/// A path on the way through a pattern, and the real directory there if it leads to one.
+struct Reached {
+    spelled: RootPath,
+    dir: Option<RootPath>,
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ mod tree;
 mod visit;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -32,6 +32,8 @@ pub struct Root {
     tree: Arc<dyn Tree>,
     metas: RefCell<HashMap<RootPath, Option<Meta>>>,
     links: RefCell<HashMap<RootPath, Vec<u8>>>,
+    /// Directories that were reached without a link.
+    walked: RefCell<HashSet<Vec<u8>>>,
 }
 
 impl Root {
@@ -45,7 +47,7 @@ impl Root {
 
     /// Takes any tree as a root.
     pub fn new(tree: Arc<dyn Tree>) -> Self {
-        Self { tree, metas: RefCell::default(), links: RefCell::default() }
+        Self { tree, metas: RefCell::default(), links: RefCell::default(), walked: RefCell::default() }
     }
 
     /// The tree itself, for threads that only read real paths.

@@ -62,6 +62,14 @@ pub trait Source: Send + Sync {
     /// Whatever reading the file gives.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
 
+    /// Whether the open file still is what [`Source::meta`] says: asked after the last byte was read.
+    ///
+    /// # Errors
+    /// Whatever asking gives.
+    fn is_unchanged(&self) -> io::Result<bool> {
+        Ok(true)
+    }
+
     /// The descriptor, where the file is one of the disk, for copying inside the kernel.
     fn descriptor(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
         None

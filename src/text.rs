@@ -1,0 +1,110 @@
+//! Text out of files for eyes, logs and shells. Names, users and labels come out of roots and images that nobody vouches
+//! for: they may hold what a terminal obeys, what hides or reorders other text, or what a CI system takes as a command.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// How CI systems are given commands in a log: GitHub and Azure Pipelines anywhere in a line, TeamCity.
+const COMMANDS: [&str; 3] = ["##[", "##vso[", "##teamcity["];
+
+/// Whether a character shows nothing by itself and changes how other text is read: controls of a terminal, ends of lines,
+/// directions of writing, and characters without width (Unicode, "Default_Ignorable_Code_Point" and "Bidi_Control").
+pub fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// One line that may be printed: what is hidden is written as `\x1b` or `\u{202e}`, and no CI system takes the line as a
+/// command.
+pub fn line(text: &str) -> Cow<'_, str> {
+    // GitHub passes over blanks before the colons.
+    let is_command = text.trim_start().starts_with("::") || COMMANDS.iter().any(|word| text.contains(word));
+    if !is_command && !text.chars().any(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut is_start = true;
+    for (at, c) in text.char_indices() {
+        let rest = &text[at..];
+        let is_first_of_command =
+            is_start && rest.starts_with("::") || COMMANDS.iter().any(|word| rest.starts_with(word));
+        is_start &= c.is_whitespace();
+        let _ = match c {
+            c if is_first_of_command => write!(out, "\\x{:02x}", u32::from(c)),
+            c if is_hidden(c) && u32::from(c) < 0x100 => write!(out, "\\x{:02x}", u32::from(c)),
+            c if is_hidden(c) => write!(out, "\\u{{{:x}}}", u32::from(c)),
+            c => out.write_char(c),
+        };
+    }
+    // What was cut short by an escape may be followed by a start again.
+    Cow::Owned(out)
+}
+
+/// A JSON document whose strings hold no hidden character and no command. It stays the same document.
+pub fn json(document: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c == '\n' || !is_hidden(c);
+    if document.chars().all(is_plain) && !COMMANDS.iter().any(|word| document.contains(word)) {
+        return Cow::Borrowed(document);
+    }
+    let mut out = String::with_capacity(document.len() + 64);
+    for (at, c) in document.char_indices() {
+        if is_plain(c) && !COMMANDS.iter().any(|word| document[at..].starts_with(word)) {
+            out.push(c);
+            continue;
+        }
+        let mut units = [0; 2];
+        for unit in c.encode_utf16(&mut units) {
+            let _ = write!(out, "\\u{unit:04x}");
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// A word as a shell takes it; `None` if it holds what must not be pasted: a terminal acts on a line break by itself, and
+/// nobody sees what is hidden.
+pub fn shell_word(word: &str) -> Option<Cow<'_, str>> {
+    if word.chars().any(is_hidden) {
+        return None;
+    }
+    shlex::try_quote(word).ok()
+}
+
+/// A command of these words; `None` if one of them must not be pasted.
+pub fn shell_line<'a>(words: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let words: Option<Vec<_>> = words.into_iter().map(shell_word).collect();
+    words.map(|words| words.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_hidden_and_no_command_is_left_in_a_line() {
+        for (hostile, shown) in [
+            ("plain ü é 漢字", "plain ü é 漢字"),
+            ("a\x1b[2Jb", "a\\x1b[2Jb"),
+            ("a\n::error::b", "a\\x0a::error::b"),
+            ("  ::error::b", "  \\x3a:error::b"),
+            ("x ##[error]y", "x \\x23#[error]y"),
+            ("###vso[task]", "#\\x23#vso[task]"),
+            ("a\u{202e}b\u{9b}c", "a\\u{202e}b\\x9bc"),
+            ("\u{feff}::a", "\\u{feff}::a"),
+        ] {
+            assert_eq!(line(hostile), shown);
+        }
+    }
+
+    #[test]
+    fn a_document_stays_the_same() {
+        let value = serde_json::json!({ "a\u{202e}\u{9b}": "##[error]\u{e0041}\u{7f}\n" });
+        let document = serde_json::to_string_pretty(&value).expect("JSON");
+        let shown = json(&document);
+        assert!(shown.chars().all(|c| c == '\n' || !is_hidden(c)) && !shown.contains("##["), "{shown}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).expect("JSON"), value);
+    }
+}
