@@ -153,7 +153,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         let what = match meta.kind {
             FileKind::Dir if is_secret_dir(evidence, path)? => {
                 inside = Some(path.clone());
-                Some("a directory of secrets or history")
+                Some("a directory with secrets or version history")
             }
             FileKind::File => of_file(evidence, path, &mut budget)?,
             _ => None,
@@ -197,7 +197,7 @@ fn of_file(evidence: &Evidence<'_>, path: &RootPath, budget: &mut usize) -> Resu
         return Ok(None);
     }
     if is_certain && !is_from_package(evidence, path)? {
-        return Ok(Some("a file of secrets"));
+        return Ok(Some("a file with secrets"));
     }
     if *budget == 0 || is_from_package(evidence, path)? {
         return Ok(None);
@@ -208,7 +208,7 @@ fn of_file(evidence: &Evidence<'_>, path: &RootPath, budget: &mut usize) -> Resu
         _ if head.starts_with(b"\x7fELF") => None,
         _ if is_key_file && memchr::memmem::find(&head, MARK).is_some() => Some("a private key"),
         _ if is_key(&head) => Some("a private key"),
-        Some(named) if named.holds.iter().any(|pattern| holds(&head, pattern)) => Some("a file of secrets"),
+        Some(named) if named.holds.iter().any(|pattern| holds(&head, pattern)) => Some("a file with secrets"),
         _ if is_token(&head) => Some("a file with a token"),
         _ => None,
     })

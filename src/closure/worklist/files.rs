@@ -1,0 +1,258 @@
+//! Files, ELF objects and libraries: how demands for them are carried out.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{Fact, Worklist};
+use crate::closure::demand::{Host, Missing, Open, Why};
+use crate::closure::graph::Taken;
+use crate::closure::process::{ProcessId, Started};
+use crate::closure::rules::{Rule, RuleId};
+use crate::closure::{NodeKind, Reason};
+use crate::error::Error;
+use crate::language::{Certainty, Without};
+use crate::loader::{self, Conditions, Process};
+use crate::path::RootPath;
+use crate::root::{End, FileKind};
+
+const ELF_MAGIC: &[u8] = b"\x7fELF";
+
+impl Worklist<'_> {
+    pub(super) fn take(
+        &mut self,
+        rule: RuleId,
+        from: Option<&RootPath>,
+        cwd: &RootPath,
+        path: &[u8],
+        reason: &Why,
+    ) -> Result<Option<RootPath>, Error> {
+        match self.state.graph.take(self.state.world.root, from, cwd, path, (rule, reason))? {
+            Taken::Real(real) => Ok(Some(real)),
+            Taken::NotPacked(path) => {
+                self.state.not_packed.insert(path);
+                Ok(None)
+            }
+            Taken::Nothing => Ok(None),
+        }
+    }
+
+    /// Adds a path as spelled: a file, a symlink with its target, a directory with everything in it.
+    pub(super) fn tree(
+        &mut self,
+        rule: &'static Rule,
+        (start, reason, by): (&RootPath, &Why, RuleId),
+        without: Option<&Without>,
+        host: &Host,
+    ) -> Result<(), Error> {
+        let root = self.state.world.root;
+        let is_without = |path: &RootPath| without.is_some_and(|without| without(root, path));
+        let is_claim = matches!(**reason, Reason::Home { .. });
+        let mut open = vec![start.clone()];
+        // Symlinks between directories may form rings: each real directory is entered once.
+        let mut entered = BTreeSet::new();
+        while let Some(path) = open.pop() {
+            if is_without(&path) || self.state.is_excluded(&path) {
+                continue;
+            }
+            let followed = root.follow(path.as_bytes())?;
+            let taken = self.take(by, None, &RootPath::root(), path.as_bytes(), reason)?;
+            let Some(real) = taken else {
+                if matches!(followed.end, End::Missing(_) | End::NotDirectory(_) | End::Loop) {
+                    self.state.dangling.insert(path);
+                }
+                continue;
+            };
+            match root.meta(&real)?.map(|meta| meta.kind) {
+                Some(FileKind::Dir) => {
+                    let is_link = real.name() != path.name() || real.parent() != path.parent();
+                    // A symlink into a claimed directory is not followed: the claim decides what of it is packed.
+                    let is_claimed = is_claim
+                        && self.state.claims.cover(&real)
+                        && !std::iter::successors(Some(real.clone()), RootPath::parent).any(|dir| is_without(&dir));
+                    let is_spared = is_link && path != *start && (is_claimed || is_too_wide(&real, &path));
+                    if !is_spared && entered.insert(real.clone()) {
+                        open.extend(root.list(&real)?.iter().map(|name| path.join(name)));
+                    }
+                }
+                Some(FileKind::File) if *host != Host::None => self.plug(rule, &real, host)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a file or directory. What is made goes before what the root has there: it was made because the builder's
+    /// own would be wrong. Only the user's word is above that.
+    pub(super) fn make(
+        &mut self,
+        rule: RuleId,
+        path: &RootPath,
+        kind: NodeKind,
+        reason: Reason,
+        merges: bool,
+    ) -> Result<(), Error> {
+        let reason = Arc::new(reason);
+        let place = match path.parent() {
+            // `/var/run` may be a symlink: what is made below it lies where the symlink leads.
+            Some(parent) if !parent.is_root() => self
+                .take(rule, None, &RootPath::root(), parent.as_bytes(), &reason)?
+                .map_or_else(|| path.clone(), |real| real.join(path.name())),
+            _ => path.clone(),
+        };
+        let is_included = |edge: &crate::closure::Edge| matches!(*edge.reason, Reason::Included { .. });
+        let is_file = matches!(kind, NodeKind::MadeFile { .. });
+        if is_file && (merges || !self.state.graph.reasons(&place).any(is_included)) {
+            self.state.graph.replace(&place, kind, rule, &reason);
+        } else {
+            self.state.graph.add(None, &place, kind, rule, &reason);
+        }
+        Ok(())
+    }
+
+    /// Resolves an ELF file that was added: a program is a process of its own, a library is opened in a process.
+    pub(super) fn plug(&mut self, rule: &'static Rule, real: &RootPath, host: &Host) -> Result<(), Error> {
+        let (root, objects) = (self.state.world.root, self.state.world.objects);
+        let host = self.state.host(host);
+        if let Some(known) = host.and_then(|host| self.state.processes.plug_in(real, host)) {
+            self.join(known, rule.id);
+            return Ok(());
+        }
+        if root.read(real, ELF_MAGIC.len())? != ELF_MAGIC {
+            return Ok(());
+        }
+        let read = objects.read(real)?;
+        let Ok(elf) = &read.elf else { return Ok(()) };
+        if elf.is_static_program() || elf.is_relocatable() {
+            return Ok(());
+        }
+        let machine = |id: ProcessId| self.state.processes.get(id).process.loaded[0].elf.target.machine;
+        if host.is_some_and(|host| machine(host) != elf.target.machine) {
+            self.state.foreign.insert(real.clone());
+            return Ok(());
+        }
+        match host.filter(|_| elf.interp.is_none()) {
+            Some(host) => {
+                let inside = self.state.processes.get(host);
+                let (conditions, process) = (inside.conditions.clone(), &inside.process);
+                let process = loader::load(objects, real.as_bytes(), &conditions, Some(process))?;
+                self.enter(rule.id, real.clone(), host, process, &conditions, false);
+            }
+            None => {
+                self.program(rule.id, real.as_bytes(), &self.state.request.conditions(), None)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn join(&mut self, id: ProcessId, rule: RuleId) {
+        if self.state.processes.get_mut(id).rules.insert(rule) {
+            self.emit(Fact::Resolved(id));
+        }
+    }
+
+    /// Enters a plug-in.
+    pub(super) fn enter(
+        &mut self,
+        rule: RuleId,
+        real: RootPath,
+        host: ProcessId,
+        process: Process,
+        conditions: &Conditions,
+        required: bool,
+    ) {
+        if let Some(known) = self.state.processes.plug_in(&real, host) {
+            self.state.processes.get_mut(known).required |= required;
+            return self.join(known, rule);
+        }
+        let inside = self.state.processes.get(host);
+        let program = inside.program.unwrap_or(host);
+        let (conditions, certainty, rules) = (conditions.clone(), Certainty::Possible, BTreeSet::from([rule]));
+        let started = Started { process, conditions, required, certainty, program: Some(program), rules };
+        let id = self.state.processes.insert_plug_in(real, host, started);
+        self.emit(Fact::Resolved(id));
+    }
+
+    /// The process of a program. With a certainty it is started; without, it only lies there.
+    pub(super) fn program(
+        &mut self,
+        rule: RuleId,
+        path: &[u8],
+        conditions: &Conditions,
+        certainty: Option<Certainty>,
+    ) -> Result<ProcessId, Error> {
+        let known = self.state.processes.program(path, conditions);
+        let id = match known {
+            Some(id) => id,
+            None => {
+                let process = loader::load(self.state.world.objects, path, conditions, None)?;
+                let started = Started {
+                    process,
+                    conditions: conditions.clone(),
+                    required: certainty.is_some(),
+                    certainty: certainty.unwrap_or(Certainty::Possible),
+                    program: None,
+                    rules: BTreeSet::from([rule]),
+                };
+                let id = self.state.processes.insert_program(path, started);
+                self.emit(Fact::Resolved(id));
+                if certainty.is_some() {
+                    self.emit(Fact::Required(id));
+                }
+                return Ok(id);
+            }
+        };
+        let started = self.state.processes.get_mut(id);
+        let before = (started.required, started.certainty);
+        started.required |= certainty.is_some();
+        started.certainty = started.certainty.max(certainty.unwrap_or(Certainty::Possible));
+        if before != (started.required, started.certainty) {
+            self.emit(Fact::Required(id));
+        }
+        self.join(id, rule);
+        Ok(id)
+    }
+
+    /// Opens a library by name.
+    pub(super) fn open(&mut self, rule: &'static Rule, open: Open) -> Result<(), Error> {
+        let host = self.state.processes.get(open.host);
+        let program = host.program.unwrap_or(open.host);
+        let conditions = host.conditions.clone();
+        let requester = host.process.loaded[open.requester].real.clone();
+        let mut is_found = false;
+        for (name, reason) in open.names {
+            let key = (program, requester.clone(), name.clone());
+            if self.opened.contains(&key) {
+                return Ok(());
+            }
+            let host = &self.state.processes.get(open.host).process;
+            let opened = loader::open(self.state.world.objects, host, open.requester, &name, &conditions)?;
+            let Some(opened) = opened else { continue };
+            self.opened.insert(key);
+            is_found = true;
+            if let Some(plugin) = opened.loaded.get(opened.inherited) {
+                let (path, real) = (plugin.path.clone(), plugin.real.clone());
+                self.take(rule.id, open.from.as_ref(), &conditions.cwd, &path, &Arc::new(reason))?;
+                self.enter(rule.id, real, open.host, opened, &conditions, open.required);
+            }
+            break;
+        }
+        match open.missing.filter(|_| !is_found) {
+            Some(Missing::Noted(object, note)) => {
+                let unopened = (object, note);
+                if !self.state.unopened.contains(&unopened) {
+                    self.state.unopened.push(unopened);
+                }
+            }
+            Some(Missing::Named(told)) => self.tell(told),
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+/// True if the content of a directory that a symlink leads to is better left out: it comes anyway under its own name,
+/// or it is so high up that the symlink is a way to reach things, not a part of what was asked for.
+fn is_too_wide(real: &RootPath, link: &RootPath) -> bool {
+    let is_top_level = real.parent().is_none_or(|parent| parent.is_root());
+    is_top_level || link.is_within(real) || link.parent().is_some_and(|dir| real.is_within(&dir))
+}

@@ -1,0 +1,244 @@
+//! Launches: how programs are started, and what limits there are.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::{Fact, Worklist};
+use crate::closure::demand::Start;
+use crate::closure::launch::{Launch, LaunchId, Launched, chain};
+use crate::closure::rules::{ENTRY, Rule};
+use crate::closure::told::{Note, Told};
+use crate::closure::{EntryPoint, Reason, path_of};
+use crate::error::Error;
+use crate::language::{self, Certainty};
+use crate::path::{RootPath, show};
+use crate::world::{find_program, tables};
+
+/// Most launches that lie between a root of the tree and a launch: a wrapper, the program after it, and so on.
+const MAX_DEPTH: usize = 16;
+/// Most launches of one image.
+const MAX_LAUNCHES: usize = 4096;
+/// The code of the note that says where limits were met.
+const CUT: &str = "starts-cut";
+
+impl Worklist<'_> {
+    /// Starts the entry or a `--bin`.
+    ///
+    /// # Errors
+    /// What keeps it from starting.
+    pub(in crate::closure) fn entry(&mut self, asked: &str, args: &[String], reason: Reason) -> Result<(), Error> {
+        let request = self.state.request;
+        let root = self.state.world.root;
+        let cwd = request.workdir.clone().unwrap_or_else(RootPath::root);
+        let mut env = request.env.clone();
+        let replaced = match language::replaced(root, asked, args, &cwd)? {
+            Some(found) if !request.processes_only => {
+                let before = std::iter::once(asked).chain(args.iter().map(String::as_str));
+                let (before, after) = (before.collect::<Vec<_>>().join(" "), found.words.join(" "));
+                let says = format!("`{before}` is replaced by what it starts: `{after}`");
+                self.tell(Told::Note(Note::new("entry-replaced", asked, says)));
+                for (name, value) in found.env {
+                    self.state.env.entry(name.clone()).or_insert_with(|| value.clone());
+                    env.entry(name).or_insert(value);
+                }
+                Some(found.words)
+            }
+            _ => None,
+        };
+        let words = replaced.unwrap_or_else(|| std::iter::once(asked.to_owned()).chain(args.iter().cloned()).collect());
+        let start = Start {
+            starter: None,
+            from: None,
+            words: words.clone(),
+            cwd,
+            env: Rc::new(env),
+            certainty: Certainty::Sure,
+            is_exec: true,
+            is_helper: false,
+            reason,
+            tells_missing: true,
+        };
+        let Some(id) = self.start(&ENTRY, start)? else { return Ok(()) };
+        if !self.state.launches.roots.contains(&id) {
+            self.state.launches.roots.push(id);
+        }
+        let launched = self.state.launches.get(id);
+        let (path, real) = (launched.launch.program.clone(), launched.real.clone());
+        self.state.entries.push(EntryPoint { asked: words[0].clone(), args: words[1..].to_vec(), path, real });
+        Ok(())
+    }
+
+    /// Starts a program, or adds another reason to one that is started already. A program that cannot be started is an
+    /// error for an entry, and a note for every other.
+    pub(super) fn start(&mut self, rule: &'static Rule, start: Start) -> Result<Option<LaunchId>, Error> {
+        let root = self.state.world.root;
+        let is_root = start.starter.is_none() && start.from.is_none();
+        let name = start.words[0].clone();
+        let program = match find_program(root, name.as_bytes(), &start.cwd, path_of(&start.env)) {
+            Ok(found) => found,
+            Err(error) if is_root => return Err(error),
+            Err(error) if error.code == "unreadable" => return Err(error),
+            Err(_) => {
+                if start.tells_missing {
+                    let says = format!("{name} is not in the root: {}", start.reason.says(start.from.as_ref()));
+                    self.tell(Told::Note(Note::new("program-missing", name, says)));
+                }
+                return Ok(None);
+            }
+        };
+        let (depth, certainty, is_certain) = match start.starter.map(|id| self.state.launches.get(id)) {
+            Some(starter) => {
+                let is_certain = starter.is_certain && start.is_exec && start.certainty == Certainty::Sure;
+                (starter.depth + 1, starter.certainty.min(start.certainty), is_certain)
+            }
+            None => (0, start.certainty, start.is_exec),
+        };
+        let mut launch = Launch { program, args: start.words[1..].to_vec(), cwd: start.cwd, env: start.env };
+        if certainty < Certainty::Sure {
+            self.forget_variables(&mut launch, start.starter);
+        }
+        if let Some(id) = self.state.launches.find(&launch) {
+            self.again(id, (start.starter, certainty, is_certain, start.is_helper, depth))?;
+            let cwd = launch.cwd.clone();
+            self.take(rule.id, start.from.as_ref(), &cwd, launch.program.as_bytes(), &Arc::new(start.reason))?;
+            return Ok(Some(id));
+        }
+        if !is_root && (depth > MAX_DEPTH || self.state.launches.len() >= MAX_LAUNCHES) {
+            return self.cut(rule, launch, depth, (start.from.as_ref(), start.reason));
+        }
+        let flags = (certainty, is_certain, start.is_helper, depth);
+        self.accept(rule, launch, start.starter, flags, (start.from.as_ref(), start.reason))
+    }
+
+    /// Accepts a launch that is new: adds its files and resolves its processes.
+    pub(super) fn accept(
+        &mut self,
+        rule: &'static Rule,
+        launch: Launch,
+        starter: Option<LaunchId>,
+        (certainty, is_certain, is_helper, depth): (Certainty, bool, bool, usize),
+        (from, reason): (Option<&RootPath>, Reason),
+    ) -> Result<Option<LaunchId>, Error> {
+        let root = self.state.world.root;
+        let is_root = starter.is_none() && from.is_none();
+        let followed = root.follow_from(&launch.cwd, launch.program.as_bytes())?;
+        let real = followed.file().map_or_else(|| launch.program.clone(), |(real, _)| real.clone());
+        let chain = chain(root, &launch, from, reason)?;
+        let conditions = self.state.request.conditions_of(&launch.env, &launch.cwd);
+        let (mut processes, mut error) = (Vec::new(), chain.error);
+        for step in chain.steps {
+            if !self.state.request.processes_only {
+                let reason = Arc::new(step.reason);
+                self.take(rule.id, step.from.as_ref(), &launch.cwd, step.path.as_bytes(), &reason)?;
+            }
+            if !step.is_program {
+                continue;
+            }
+            match self.program(rule.id, step.path.as_bytes(), &conditions, Some(certainty)) {
+                Ok(id) => processes.push(id),
+                Err(failed) => {
+                    error.get_or_insert(failed);
+                    break;
+                }
+            }
+        }
+        if let Some(error) = error {
+            if is_root || !is_of_program(&error) {
+                return Err(error);
+            }
+            let says = format!("{} cannot be started: {error}", show(launch.program.as_bytes()));
+            self.tell(Told::Note(Note::new("start-fails", launch.program.to_string(), says)));
+            return Ok(None);
+        }
+        let launched = Launched {
+            launch,
+            real,
+            certainty,
+            is_certain,
+            is_helper,
+            depth,
+            starters: starter.into_iter().collect(),
+            scripts: chain.scripts,
+            programs: chain.programs,
+            processes,
+        };
+        let id = self.state.launches.insert(launched);
+        self.emit(Fact::Launched(id));
+        Ok(Some(id))
+    }
+
+    /// Of a launch that is only likely, variables that no loader and no interpreter reads are those of its starter: a
+    /// script with many of them would start the same program many times over.
+    pub(super) fn forget_variables(&self, launch: &mut Launch, starter: Option<LaunchId>) {
+        let Some(own) = starter.map(|id| Rc::clone(&self.state.launches.get(id).launch.env)) else { return };
+        if own == launch.env {
+            return;
+        }
+        let is_read = |name: &String| tables::variables().is_read_at_start(name);
+        let mut env: BTreeMap<String, String> =
+            own.iter().filter(|(name, _)| !is_read(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
+        let read = launch.env.iter().filter(|(name, _)| is_read(name));
+        env.extend(read.map(|(name, value)| (name.clone(), value.clone())));
+        launch.env = if env == *own { own } else { Rc::new(env) };
+    }
+
+    /// Past a limit, a program is packed once and without its arguments, and the user is told.
+    pub(super) fn cut(
+        &mut self,
+        rule: &'static Rule,
+        launch: Launch,
+        depth: usize,
+        why: (Option<&RootPath>, Reason),
+    ) -> Result<Option<LaunchId>, Error> {
+        let limit = match depth > MAX_DEPTH {
+            true => format!("programs start each other more than {MAX_DEPTH} deep"),
+            false => format!("more than {MAX_LAUNCHES} commands start programs"),
+        };
+        let says = format!("{limit}: of some programs, {} first, the arguments were not looked at", launch.program);
+        let is_known = |told: &Told| matches!(told, Told::Note(note) if note.code == CUT);
+        if !self.state.told.iter().any(is_known) {
+            self.tell(Told::Note(Note::new(CUT, launch.program.to_string(), says)));
+        }
+        if self.state.launches.iter().any(|(_, known)| known.launch.program == launch.program) {
+            return Ok(None);
+        }
+        let request = self.state.request;
+        let cwd = request.workdir.clone().unwrap_or_else(RootPath::root);
+        let plain = Launch { program: launch.program, args: Vec::new(), cwd, env: Rc::new(request.env.clone()) };
+        self.accept(rule, plain, None, (Certainty::Possible, false, true, depth), why)
+    }
+
+    /// A launch that is known was asked for again.
+    pub(super) fn again(
+        &mut self,
+        id: LaunchId,
+        (starter, certainty, is_certain, is_helper, depth): (Option<LaunchId>, Certainty, bool, bool, usize),
+    ) -> Result<(), Error> {
+        let launched = self.state.launches.get_mut(id);
+        let before = (launched.certainty, launched.is_certain, launched.is_helper);
+        launched.certainty = launched.certainty.max(certainty);
+        launched.is_certain |= is_certain;
+        launched.is_helper &= is_helper;
+        launched.depth = launched.depth.min(depth);
+        launched.starters.extend(starter.filter(|starter| *starter != id));
+        if before == (launched.certainty, launched.is_certain, launched.is_helper) {
+            return Ok(());
+        }
+        let certainty = launched.certainty;
+        for process in launched.processes.clone() {
+            let started = self.state.processes.get_mut(process);
+            if started.certainty < certainty {
+                started.certainty = certainty;
+                self.emit(Fact::Required(process));
+            }
+        }
+        self.emit(Fact::Launched(id));
+        Ok(())
+    }
+}
+
+/// True for errors that say why one program does not start.
+fn is_of_program(error: &Error) -> bool {
+    matches!(error.code, "entry-missing" | "interpreter-missing" | "bad-shebang" | "shebang-cr" | "not-elf" | "bad-elf")
+}
