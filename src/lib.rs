@@ -5,33 +5,19 @@
 //! only modules of lower layers. The command line uses only this public interface, as in this example:
 //!
 //! ```
-//! use slimroot::check::{Evidence, find};
-//! use slimroot::closure::{Closure, Request};
-//! use slimroot::finding::Level;
-//! use slimroot::layer::PassOptions;
-//! use slimroot::loader::Objects;
-//! use slimroot::output::{Destination, WriteOptions, write};
-//! use slimroot::plan::{Plan, PlannedTree, Settings};
-//! use slimroot::profile::Profile;
-//! use slimroot::root::Root;
+//! use slimroot::{PackRequest, pack};
 //!
 //! # fn main() -> Result<(), slimroot::error::Error> {
 //! # let out = tempfile::tempdir().expect("a directory");
 //! # let archive = out.path().join("true.tar");
-//! let root = Root::open("/")?;
-//! let request =
-//!     Request { entry: "true".to_owned(), profiles: vec![Profile::builtin("base")?], ..Request::default() };
-//! let objects = Objects::new(&root);
-//! let closure = Closure::build(&objects, &request)?;
-//! let plan = Plan::build(&objects, &request, &closure, &Settings::default())?;
-//! let planned = Root::new(std::sync::Arc::new(PlannedTree::new(&plan, root.tree())));
-//! let findings = find(&Evidence::new(&objects, &closure, &planned, &plan.run, false))?;
-//! assert!(findings.iter().all(|finding| finding.level < Level::Error));
-//! let destination = Destination::parse(&format!("oci-archive:{}:v1", archive.display()))?;
-//! let pass = PassOptions { threads: 2, progress: &|_, _| (), stop: &|| false };
-//! let options = WriteOptions { codec: None, force: false, pass };
-//! let written = write(&**root.tree(), &plan, &[destination], &options)?;
-//! println!("{} bytes, manifest {:?}", written[0].bytes, written[0].manifest);
+//! let mut request = PackRequest::new("/", ["true"]);
+//! request.outputs.push(format!("oci-archive:{}:v1", archive.display()));
+//! let packed = pack(&request)?;
+//! for finding in &packed.findings {
+//!     println!("{:?} {}: {}", finding.level, finding.code, finding.says);
+//! }
+//! assert!(packed.is_whole());
+//! println!("{} files, {} bytes, manifest {:?}", packed.files, packed.bytes, packed.outputs[0].manifest);
 //! # Ok(())
 //! # }
 //! ```
@@ -53,6 +39,7 @@ pub mod image;
 pub mod language;
 pub mod layer;
 pub mod output;
+mod pack;
 pub mod package;
 pub mod plan;
 pub mod profile;
@@ -61,5 +48,6 @@ pub mod trust;
 pub mod verify;
 mod world;
 
+pub use pack::{Group, PackRequest, Packed, pack};
 pub use slimroot_ldso::{elf, loader};
 pub use slimroot_rootfs::{digest, path, root};

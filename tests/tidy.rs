@@ -24,6 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["image"],
     &["output"],
     &["check"],
+    &["pack"],
     &["commands", "cli"],
 ];
 

@@ -12,8 +12,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cleanup;
 use crate::commands;
-use crate::commands::subject::Watch;
 use crate::error::Error;
+use crate::pack::Watch;
 
 const EXIT_CODES: &str = "\
 Exit codes:

@@ -7,15 +7,14 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::config::Config;
-use super::contents::{ImageOptions, request_of};
-use super::made;
-use super::subject::{Subject, Watch};
+use super::contents::ImageOptions;
 use crate::check::{Evidence, find, find_loading, rank};
 use crate::cli::{RankOptions, RootOptions};
 use crate::closure::{Closure, Companions, Request};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::loader::Objects;
+use crate::pack::{PackRequest, Subject, Watch, closure, linked, request_of, start_of};
 use crate::plan::{Plan, PlannedTree, RunSettings, Settings};
 use crate::root::Root;
 use crate::verify::{Reference, RunConfig};
@@ -79,25 +78,27 @@ impl Checked {
 pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error> {
     let config = options.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
     let rankings = config.rankings(&options.rank)?;
-    let mut root = config.root_under(&options.root);
     let mut line = options.entry.clone();
+    let root = config.root_under(&options.root);
+    let mut place = root.root.clone();
     if let Some(reference) = line.first().filter(|word| Reference::parse(word).is_some()).cloned() {
-        root.root = PathBuf::from(reference);
+        place = PathBuf::from(reference);
         line.remove(0);
     }
-    let mut subject = Subject::open(&root, watch)?;
+    let mut subject = Subject::open(&place, watch)?;
     if line.is_empty() {
         line = subject.image.as_ref().map_or_else(|| config.entry().to_vec(), RunConfig::line);
     }
-    let root = subject.adopted(&root);
+    let mut asked = root.fill(PackRequest::new(place, line.clone()))?;
+    subject.adopt_circumstances(&mut asked);
     let Some(entry) = line.first() else {
         return Ok(checked(String::new(), 0, rank(vec![missing_entry(&subject)?], &rankings)));
     };
     let is_finished = options.as_is || subject.image.is_some();
-    let (mut request, image) = request_for(options, &config, &root, &line, is_finished)?;
-    let linked = made::linked(&mut subject, &root.root, &image, &mut request, watch)?;
+    let (asked, mut request) = request_for(options, &config, asked, is_finished)?;
+    let linked = linked(&mut subject, &asked, &mut request, watch)?;
     let objects = Objects::new(&subject.root);
-    let (closure, stopped) = match made::closure(&subject, &root.root, &objects, &request, (&image, &linked), watch) {
+    let (closure, stopped) = match closure(&subject, &asked, &objects, &request, &linked, watch) {
         Ok(closure) => (closure, None),
         // An entry that cannot start is a finding, not a failure of `check`.
         Err(error) if is_about_entry(&error) => (Closure::default(), Some(finding_of(error, entry))),
@@ -135,17 +136,17 @@ fn missing_entry(subject: &Subject) -> Result<Finding, Error> {
 fn request_for(
     options: &Options,
     config: &Config,
-    root: &RootOptions,
-    line: &[String],
+    asked: PackRequest,
     is_finished: bool,
-) -> Result<(Request, ImageOptions), Error> {
+) -> Result<(PackRequest, Request), Error> {
     if options.loaded_only {
-        let request = Request { processes_only: true, ..super::request(root, line)? };
-        return Ok((request, ImageOptions::default()));
+        let request = Request { processes_only: true, ..start_of(&asked)? };
+        return Ok((asked, request));
     }
-    let image = config.image_under(&options.image);
-    let request = request_of(root, &image, line)?.without_records();
-    Ok(if is_finished { (as_is(request), ImageOptions::default()) } else { (request, image) })
+    let full = config.image_under(&options.image).fill(asked.clone());
+    let request = request_of(&full)?.without_records();
+    // Nothing of a finished image is made anew.
+    Ok(if is_finished { (asked, as_is(request)) } else { (full, request) })
 }
 
 fn checked(entry: String, objects: usize, findings: Vec<Finding>) -> Checked {

@@ -93,7 +93,7 @@ impl Config {
     /// # Errors
     /// `bad-argument`.
     pub(crate) fn ports(&self) -> Result<std::collections::BTreeSet<String>, Error> {
-        self.expose.iter().map(|text| super::build::port(text)).collect()
+        self.expose.iter().map(|text| crate::pack::port(text)).collect()
     }
 
     /// Levels of findings. Those of the file come first, because later ones take precedence.

@@ -1,16 +1,13 @@
 //! Options for the contents of an image, shared by several commands, and their conversion into a request.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
 use crate::cli::RootOptions;
-use crate::closure::{Companions, Request, rule_pages};
+use crate::closure::{Companions, Pyc};
 use crate::error::Error;
-use crate::path::RootPath;
-use crate::profile::{Profile, nearest};
-use crate::root::RootGlob;
-use crate::trust::Authority;
+use crate::pack::PackRequest;
 
 /// Packages whose other files are packed too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
@@ -86,123 +83,42 @@ pub(crate) struct ImageOptions {
     pub(crate) jlink: bool,
 }
 
-/// The request for an entry with these options.
-pub(crate) fn request_of(root: &RootOptions, image: &ImageOptions, line: &[String]) -> Result<Request, Error> {
-    let globs = |texts: &[String]| texts.iter().map(|text| RootGlob::new(text)).collect::<Result<Vec<_>, _>>();
-    let known = known_profiles(image)?;
-    Ok(Request {
-        bins: image.bin.clone(),
-        companions: match image.companions {
+impl ImageOptions {
+    /// A request with what the options declare.
+    pub(crate) fn fill(&self, mut request: PackRequest) -> PackRequest {
+        request.bins.clone_from(&self.bin);
+        request.profiles.clone_from(&self.profile);
+        request.profiles_folder.clone_from(&self.profiles);
+        request.no_profiles.clone_from(&self.no_profile);
+        request.no_auto = self.no_auto;
+        request.no_rules.clone_from(&self.no_rule);
+        request.include.clone_from(&self.include);
+        request.exclude.clone_from(&self.exclude);
+        request.copies.clone_from(&self.copy);
+        request.packages.clone_from(&self.package);
+        request.ca.clone_from(&self.ca);
+        request.jlink = self.jlink;
+        request.companions = match self.companions {
             CompanionOption::All => Companions::All,
             CompanionOption::Entry => Companions::Entry,
             CompanionOption::None => Companions::None,
-        },
-        automatic: automatic(image, &known),
-        profiles: profiles(image, &known)?,
-        known,
-        packages: image.package.clone(),
-        include: globs(&image.include)?.into_iter().map(RootGlob::for_whole_directories).collect(),
-        copies: image.copy.iter().map(|text| copy(text)).collect::<Result<_, _>>()?,
-        exclude: globs(&image.exclude)?,
-        authorities: authorities(&image.ca)?,
-        no_rules: image.no_rule.iter().map(|id| known_rule(id)).collect::<Result<_, _>>()?,
-        ..super::request(root, line)?
-    })
-}
-
-/// An id of a rule.
-fn known_rule(id: &str) -> Result<String, Error> {
-    let known = || rule_pages().into_iter().map(|(id, _)| id);
-    if known().any(|known| known == id) {
-        return Ok(id.to_owned());
+        };
+        request.pyc = match self.pyc.unwrap_or_default() {
+            PycOption::None => Pyc::None,
+            PycOption::Used => Pyc::Used,
+            PycOption::All => Pyc::All,
+        };
+        request
     }
-    let near = nearest(id, known()).map_or(String::new(), |near| format!("; did you mean {near}?"));
-    Err(Error::new("bad-argument", format!("--no-rule {id}: there is no such rule{near}"))
-        .help("slimroot explain lists the rules"))
 }
 
-/// The CA certificates of all files, without duplicates.
-fn authorities(files: &[PathBuf]) -> Result<Vec<Authority>, Error> {
-    let mut found: Vec<Authority> = Vec::new();
-    for file in files {
-        let name = file.display().to_string();
-        let text = std::fs::read(file).map_err(|error| {
-            Error::new("bad-ca-file", format!("--ca {name}: the file cannot be read")).because(error)
-        })?;
-        for authority in Authority::parse_file(&text, &name)? {
-            if !found.contains(&authority) {
-                found.push(authority);
-            }
-        }
+impl RootOptions {
+    /// A request with the circumstances that the options declare.
+    pub(crate) fn fill(&self, mut request: PackRequest) -> Result<PackRequest, Error> {
+        request.env = super::pairs("--env", &self.env)?;
+        request.workdir.clone_from(&self.workdir);
+        request.cpu.clone_from(&self.cpu);
+        request.interpreter.clone_from(&self.interpreter);
+        Ok(request)
     }
-    Ok(found)
-}
-
-/// `SRC:DST`, both absolute.
-fn copy(text: &str) -> Result<(RootPath, RootPath), Error> {
-    let paths = text.split_once(':').and_then(|(from, to)| Some((RootPath::new(from)?, RootPath::new(to)?)));
-    paths.ok_or_else(|| {
-        Error::new("bad-argument", format!("--copy {text} is not of the form /SRC:/DST"))
-            .help("use two absolute paths without `..`: SRC in the root and DST in the image")
-    })
-}
-
-/// A built-in profile by its name, or a profile file.
-pub(super) fn profile(name: &str) -> Result<Profile, Error> {
-    if !name.contains('/') && !name.ends_with(".toml") {
-        return Profile::builtin(name);
-    }
-    let text = std::fs::read_to_string(name)
-        .map_err(|error| Error::new("unknown-profile", format!("cannot read the profile {name}")).because(error))?;
-    Profile::parse(&text, name)
-}
-
-/// The profiles of a folder, sorted by name.
-fn folder(dir: &Path) -> Result<Vec<Profile>, Error> {
-    let unreadable = |error| Error::new("unknown-profile", format!("cannot list {}", dir.display())).because(error);
-    let mut names: Vec<PathBuf> = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            names.push(path);
-        }
-    }
-    names.sort();
-    names.iter().map(|path| profile(&path.to_string_lossy())).collect()
-}
-
-/// The built-in profiles; those of the user's folder replace them by name.
-fn known_profiles(image: &ImageOptions) -> Result<Vec<Profile>, Error> {
-    let mut known = Profile::builtins()?;
-    if let Some(dir) = &image.profiles {
-        for own in folder(dir)? {
-            known.retain(|profile| profile.name != own.name);
-            known.push(own);
-        }
-    }
-    Ok(known)
-}
-
-fn profiles(image: &ImageOptions, known: &[Profile]) -> Result<Vec<Profile>, Error> {
-    for name in image.no_profile.iter().filter(|name| !known.iter().any(|profile| profile.name == **name)) {
-        Profile::builtin(name)?;
-    }
-    let is_default = |profile: &Profile| profile.default && !image.no_profile.contains(&profile.name);
-    let mut found: Vec<Profile> = known.iter().filter(|profile| is_default(profile)).cloned().collect();
-    for name in &image.profile {
-        let own = known.iter().find(|profile| profile.name == *name).cloned();
-        let profile = own.map_or_else(|| profile(name), Ok)?;
-        found.retain(|known| known.name != profile.name);
-        found.push(profile);
-    }
-    Ok(found)
-}
-
-/// The profiles that are applied if one of their triggers matches.
-fn automatic(image: &ImageOptions, known: &[Profile]) -> Vec<Profile> {
-    let is_asked = |profile: &Profile| {
-        let is_named = |names: &[String]| names.contains(&profile.name);
-        !profile.default && !image.no_auto && !is_named(&image.no_profile) && !is_named(&image.profile)
-    };
-    known.iter().filter(|profile| is_asked(profile)).cloned().collect()
 }

@@ -3,7 +3,6 @@
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::subject::{Subject, Watch};
 use crate::check::searched;
 use crate::cli::RootOptions;
 use crate::closure::{Closure, Request};
@@ -11,6 +10,7 @@ use crate::elf::BuildInfo;
 use crate::error::Error;
 use crate::finding::Searched;
 use crate::loader::{Answer, Fault, LibraryNames, Objects, Process, diagnose, undefined_symbols, unmet_versions};
+use crate::pack::{PackRequest, Subject, Watch, start_of};
 use crate::path::show;
 
 /// Output format of the dependencies.
@@ -110,10 +110,12 @@ impl Deps {
 }
 
 pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Deps, Error> {
-    let subject = Subject::open(&options.root, watch)?;
-    let (root, adopted) = (&subject.root, subject.adopted(&options.root));
-    let objects = Objects::new(root);
-    let request = Request { processes_only: true, ..super::request(&adopted, std::slice::from_ref(&options.entry))? };
+    let request = PackRequest::new(&options.root.root, [options.entry.clone()]);
+    let mut request = options.root.fill(request)?;
+    let subject = Subject::open(&request.root, watch)?;
+    subject.adopt_circumstances(&mut request);
+    let objects = Objects::new(&subject.root);
+    let request = Request { processes_only: true, ..start_of(&request)? };
     let closure = Closure::build(&objects, &request)?;
     let mut processes =
         closure.processes.iter().map(|started| &started.process).filter(|process| process.inherited == 0);

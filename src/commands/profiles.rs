@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
-use super::contents;
 use crate::closure::Closure;
 use crate::error::Error;
 use crate::profile::{Example, Profile};
@@ -49,10 +48,10 @@ pub(crate) fn run(options: &Options) -> Result<Told, Error> {
             };
             Ok(well(profiles.iter().map(line).collect()))
         }
-        Some(ProfileCommand::Show { name }) => Ok(well(contents::profile(name)?.text)),
+        Some(ProfileCommand::Show { name }) => Ok(well(crate::pack::profile(name)?.text)),
         Some(ProfileCommand::Test { names }) if names.is_empty() => test(&Profile::builtins()?),
         Some(ProfileCommand::Test { names }) => {
-            test(&names.iter().map(|name| contents::profile(name)).collect::<Result<Vec<_>, _>>()?)
+            test(&names.iter().map(|name| crate::pack::profile(name)).collect::<Result<Vec<_>, _>>()?)
         }
     }
 }

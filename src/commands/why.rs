@@ -3,12 +3,11 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::contents::{ImageOptions, request_of};
-use super::made;
-use super::subject::{Subject, Watch};
+use super::contents::ImageOptions;
 use crate::cli::{Format, RootOptions};
 use crate::error::Error;
 use crate::loader::Objects;
+use crate::pack::{PackRequest, Subject, Watch, closure, linked, request_of};
 use crate::path::RootPath;
 
 #[derive(Debug, Args)]
@@ -61,13 +60,15 @@ impl Why {
 }
 
 pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Why, Error> {
-    let dir = &options.root.root;
-    let mut subject = Subject::open(&options.root, watch)?;
-    let mut request = request_of(&subject.adopted(&options.root), &options.image, &options.entry)?;
-    let linked = made::linked(&mut subject, dir, &options.image, &mut request, watch)?;
+    let request = PackRequest::new(&options.root.root, options.entry.clone());
+    let mut request = options.image.fill(options.root.fill(request)?);
+    let mut subject = Subject::open(&request.root, watch)?;
+    subject.adopt_circumstances(&mut request);
+    let mut wanted = request_of(&request)?;
+    let linked = linked(&mut subject, &request, &mut wanted, watch)?;
     let root = &subject.root;
     let objects = Objects::new(root);
-    let closure = made::closure(&subject, dir, &objects, &request, (&options.image, &linked), watch)?;
+    let closure = closure(&subject, &request, &objects, &wanted, &linked, watch)?;
     let followed = root.follow(options.path.as_bytes())?;
     let mut asked: Vec<RootPath> = followed.hops.iter().map(|hop| hop.link.clone()).collect();
     asked.extend(followed.found().map(|(real, _)| real.clone()).or_else(|| RootPath::new(&options.path)));

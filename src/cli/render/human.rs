@@ -1,10 +1,10 @@
 //! Results for people.
 
-use crate::commands::build::Packed;
 use crate::commands::check::Checked;
 use crate::commands::why::Why;
 use crate::error::{Error, Kind};
 use crate::finding::{Finding, Level};
+use crate::pack::Packed;
 
 use super::text::Text;
 

@@ -12,11 +12,12 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::Format;
-use crate::commands::build::{Options, Packed};
+use crate::commands::build::Options;
 use crate::commands::check::{CheckFormat, Checked};
 use crate::commands::deps::{Deps, DepsFormat};
 use crate::commands::why::Why;
 use crate::error::Error;
+use crate::pack::Packed;
 
 pub(super) use progress::Progress;
 use text::Text;

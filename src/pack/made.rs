@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::contents::{ImageOptions, PycOption};
+use super::PackRequest;
 use super::subject::{Subject, Watch};
 use crate::closure::{Closure, JavaRuntime, Note, Pyc, Request, Unmade};
 use crate::error::Error;
@@ -35,8 +35,7 @@ fn guest(subject: &Subject, dir: &Path) -> Result<Result<Guest, Refused>, Error>
 /// `--jlink`: replaces the Java runtime that the request packs by a linked one.
 pub(crate) fn linked(
     subject: &mut Subject,
-    dir: &Path,
-    image: &ImageOptions,
+    asked: &PackRequest,
     request: &mut Request,
     watch: &Watch<'_>,
 ) -> Result<Linked, Error> {
@@ -44,10 +43,10 @@ pub(crate) fn linked(
         let unmade = Unmade { what: "--jlink".to_owned(), why: why.to_owned() };
         Ok(Linked { unmade: vec![unmade], ..Linked::default() })
     };
-    if !image.jlink {
+    if !asked.jlink {
         return Ok(Linked::default());
     }
-    let guest = match guest(subject, dir)? {
+    let guest = match guest(subject, &asked.root)? {
         Ok(guest) => guest,
         Err(Refused(why)) => return unmade(&why),
     };
@@ -109,21 +108,19 @@ fn kept(root: &Root, home: &RootPath) -> Result<BTreeSet<RootPath>, Error> {
 /// The closure of a request, with the generated files.
 pub(crate) fn closure(
     subject: &Subject,
-    dir: &Path,
+    asked: &PackRequest,
     objects: &Objects<'_>,
     request: &Request,
-    (image, linked): (&ImageOptions, &Linked),
+    linked: &Linked,
     watch: &Watch<'_>,
 ) -> Result<Closure, Error> {
     let mut closure = Closure::build(objects, request)?;
     let note = |says: &String| Note::new("jlink-all-modules", "--jlink", says.clone());
     closure.notes.extend(linked.notes.iter().map(note));
     closure.unmade.extend(linked.unmade.iter().cloned());
-    let which = match image.pyc.unwrap_or_default() {
-        PycOption::None => return Ok(closure),
-        PycOption::Used => Pyc::Used,
-        PycOption::All => Pyc::All,
-    };
-    closure.add_bytecode(&subject.root, request, &guest(subject, dir)?, which, watch.stop)?;
+    if asked.pyc == Pyc::None {
+        return Ok(closure);
+    }
+    closure.add_bytecode(&subject.root, request, &guest(subject, &asked.root)?, asked.pyc, watch.stop)?;
     Ok(closure)
 }

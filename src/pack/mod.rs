@@ -1,0 +1,407 @@
+//! Packing as one call: a [`PackRequest`] in, a [`Packed`] out. The command line has no other way.
+
+mod dockerfile;
+mod made;
+mod selection;
+mod subject;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+pub(crate) use made::{closure, linked};
+pub(crate) use selection::{port, request_of};
+#[cfg(feature = "cli")]
+pub(crate) use selection::{profile, start_of};
+pub(crate) use subject::{Subject, Watch, bytes_of};
+
+use crate::check::{Evidence, Ranking, find, rank};
+use crate::closure::{Closure, Companions, Fired, Pyc};
+use crate::error::Error;
+use crate::finding::{Finding, Level};
+use crate::layer::{Codec, PassOptions};
+use crate::loader::Objects;
+use crate::output::{Destination, WriteOptions, Written, write};
+use crate::path::show;
+use crate::plan::{ItemKind, Plan, PlannedTree, Settings};
+use crate::root::{DirTree, Root};
+
+/// Time limits for measuring the size of the root after the image is written, or planned with `--dry-run`.
+const MEASURE_LIMIT: Duration = Duration::from_secs(1);
+const DRY_MEASURE_LIMIT: Duration = Duration::from_millis(200);
+const PACE: Duration = Duration::from_millis(20);
+
+/// The report suggests --strip if it would save at least this many bytes.
+const STRIP_HINT_BYTES: u64 = 500_000;
+
+/// Limit for the default number of compression threads. More only take memory, because one thread reads and hashes.
+const MAX_THREADS: usize = 8;
+
+/// What is packed, and where it goes. The fields are the options of `slimroot build`, which documents them.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PackRequest {
+    /// The builder's file system: a directory, or an image as `oci:DIR`, `oci-archive:FILE` or `docker-archive:FILE`.
+    pub root: PathBuf,
+    /// The program that the image starts, with its fixed arguments.
+    pub entry: Vec<String>,
+    /// Environment of the image. Of an image as root, its own is added below.
+    pub env: BTreeMap<String, String>,
+    /// Working directory of the image: an absolute path.
+    pub workdir: Option<String>,
+    /// The highest CPU level that all machines have, such as `x86-64-v3`.
+    pub cpu: Option<String>,
+    /// The loader of a plug-in or library as entry.
+    pub interpreter: Option<String>,
+    /// Further programs that the entry starts.
+    pub bins: Vec<String>,
+    /// Profiles to apply: names, or files.
+    pub profiles: Vec<String>,
+    /// A folder of profiles that take the place of built-in ones of their names.
+    pub profiles_folder: Option<PathBuf>,
+    /// Profiles that are not applied.
+    pub no_profiles: Vec<String>,
+    /// True if no profile is applied by its triggers.
+    pub no_auto: bool,
+    /// Rules that are left out.
+    pub no_rules: Vec<String>,
+    /// Patterns of files to add.
+    pub include: Vec<String>,
+    /// Patterns of files that neither patterns nor profiles add.
+    pub exclude: Vec<String>,
+    /// `SRC:DST`: files and directories that are placed elsewhere in the image.
+    pub copies: Vec<String>,
+    /// Packages of the distribution to add.
+    pub packages: Vec<String>,
+    /// PEM files of this machine with authorities to trust.
+    pub ca: Vec<PathBuf>,
+    /// Objects whose packages are packed with them.
+    pub companions: Companions,
+    /// Python sources for which the root's own interpreter makes bytecode.
+    pub pyc: Pyc,
+    /// True if the root's own JDK links a smaller Java runtime.
+    pub jlink: bool,
+    /// User of the image: `NAME|UID[:GROUP|GID]`.
+    pub user: Option<String>,
+    /// Ports of the image, such as `8080` or `53/udp`.
+    pub ports: Vec<String>,
+    /// Labels of the image.
+    pub labels: BTreeMap<String, String>,
+    /// True if debug sections and symbol tables are left out.
+    pub strip: bool,
+    /// Where the image goes: `dir:PATH`, `tar:FILE`, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`,
+    /// `docker-archive:FILE[:REF]`.
+    pub outputs: Vec<String>,
+    /// Compression of layers: `gzip[:1-12]`, `zstd[:1-19]` or `none`.
+    pub compression: Option<String>,
+    /// Compression threads. They change no byte of the output.
+    pub threads: Option<usize>,
+    /// True if an existing output is replaced.
+    pub force: bool,
+    /// True if nothing is written.
+    pub dry_run: bool,
+    /// Levels that the user sets for findings.
+    pub rankings: Vec<Ranking>,
+}
+
+impl PackRequest {
+    /// A request for an entry with its arguments, as the command line makes it without any option.
+    pub fn new(root: impl Into<PathBuf>, entry: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self {
+            root: root.into(),
+            entry: entry.into_iter().map(Into::into).collect(),
+            env: BTreeMap::new(),
+            workdir: None,
+            cpu: None,
+            interpreter: None,
+            bins: Vec::new(),
+            profiles: Vec::new(),
+            profiles_folder: None,
+            no_profiles: Vec::new(),
+            no_auto: false,
+            no_rules: Vec::new(),
+            include: Vec::new(),
+            exclude: Vec::new(),
+            copies: Vec::new(),
+            packages: Vec::new(),
+            ca: Vec::new(),
+            companions: Companions::All,
+            pyc: Pyc::None,
+            jlink: false,
+            user: None,
+            ports: Vec::new(),
+            labels: BTreeMap::new(),
+            strip: false,
+            outputs: Vec::new(),
+            compression: None,
+            threads: None,
+            force: false,
+            dry_run: false,
+            rankings: Vec::new(),
+        }
+    }
+}
+
+/// What was packed.
+#[derive(Debug, Serialize)]
+#[non_exhaustive]
+pub struct Packed {
+    /// The version of this document.
+    pub schema: &'static str,
+    /// The entrypoint of the image with its fixed arguments.
+    pub entry: Vec<String>,
+    /// The user of the image, in numbers.
+    pub user: String,
+    /// The image's architecture, in the words of the OCI specification.
+    pub architecture: String,
+    /// Regular files.
+    pub files: usize,
+    /// Symlinks.
+    pub links: usize,
+    /// Directories.
+    pub directories: usize,
+    /// Bytes of all regular files, hard links once.
+    pub bytes: u64,
+    /// Total size of the root's files, if it could be measured.
+    pub root_bytes: Option<u64>,
+    /// What the files are packed for.
+    pub groups: Vec<Group>,
+    /// What was written.
+    pub outputs: Vec<Written>,
+    /// What is wrong, or will surprise.
+    pub findings: Vec<Finding>,
+    /// Profiles that were applied automatically, with the trigger of each.
+    pub automatic: Vec<Fired>,
+    /// Facts about the output.
+    pub notes: Vec<String>,
+    /// True if nothing was written.
+    pub dry_run: bool,
+    /// The run settings as Dockerfile instructions.
+    pub dockerfile: Vec<String>,
+}
+
+/// The files packed for one kind of reason.
+#[derive(Debug, Serialize)]
+#[non_exhaustive]
+pub struct Group {
+    /// The kind of reason.
+    pub reason: String,
+    /// Their number.
+    pub files: usize,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Packed {
+    /// True if no finding is an error.
+    pub fn is_whole(&self) -> bool {
+        self.findings.iter().all(|finding| finding.level < Level::Error)
+    }
+}
+
+/// Packs a request: decides what is needed, checks it, and writes the outputs if no finding is an error.
+///
+/// Times in the image are those of `SOURCE_DATE_EPOCH`.
+///
+/// # Errors
+/// Every code of [`crate::error::ERROR_CODES`].
+pub fn pack(request: &PackRequest) -> Result<Packed, Error> {
+    pack_watched(request, &Watch { progress: &|_, _| (), stop: &|| false })
+}
+
+/// Packs a request that can be watched and stopped.
+pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<Packed, Error> {
+    let mut request = request.clone();
+    let destinations = destinations(&request)?;
+    let codec = request.compression.as_deref().map(codec).transpose()?;
+    let epoch = epoch()?;
+    let mut subject = Subject::open(&request.root, watch)?;
+    subject.adopt(&mut request);
+    if request.entry.is_empty() {
+        return Err(Error::new("bad-argument", "no entry: name the program that the image starts")
+            .help("for example: slimroot build -o dir:out -- /usr/bin/curl"));
+    }
+    let mut wanted = request_of(&request)?;
+    let settings = Settings {
+        workdir: wanted.workdir.clone(),
+        user: request.user.clone(),
+        ports: request.ports.iter().map(|text| port(text)).collect::<Result<_, _>>()?,
+        labels: request.labels.clone(),
+        epoch,
+        strip: request.strip,
+    };
+    let linked = linked(&mut subject, &request, &mut wanted, watch)?;
+    let root = &subject.root;
+    let measuring = match &subject.image {
+        None => Some(measure(&request.root)?),
+        Some(_) => None,
+    };
+    let objects = Objects::new(root);
+    let closure = closure(&subject, &request, &objects, &wanted, &linked, watch)?;
+    let plan = Plan::build(&objects, &wanted, &closure, &settings)?;
+    let planned = Root::new(Arc::new(PlannedTree::new(&plan, root.tree())));
+    let has_user = destinations.iter().any(Destination::has_config) || request.user.is_some();
+    let rankings: Vec<Ranking> = user_rankings(has_user).into_iter().chain(request.rankings.clone()).collect();
+    let findings = rank(find(&Evidence::new(&objects, &closure, &planned, &plan.run, false))?, &rankings);
+    let is_whole = findings.iter().all(|finding| finding.level < Level::Error);
+    let outputs = if is_whole && !request.dry_run {
+        let available = || std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
+        let threads = request.threads.unwrap_or_else(available);
+        let pass = PassOptions { threads, progress: watch.progress, stop: watch.stop };
+        let options = WriteOptions { codec, force: request.force, pass };
+        write(&**root.tree(), &plan, &destinations, &options)?
+    } else {
+        Vec::new()
+    };
+    let root_bytes = match measuring {
+        Some(measuring) => measuring.finish(request.dry_run, watch.stop),
+        None => bytes_of(root.tree()),
+    };
+    Ok(report(&request, &closure, &plan, findings, outputs, root_bytes))
+}
+
+const END_OF_YEAR_9999: u64 = 253_402_300_799;
+/// The modification time of all files without SOURCE_DATE_EPOCH. Not 0, because some programs read 0 as "missing" or
+/// "never": cron ignores such a table, and Perl's Template Toolkit such a template.
+const FIRST_SECOND: u64 = 1;
+
+/// The modification time of all files in the image, in seconds (reproducible-builds.org, SOURCE_DATE_EPOCH).
+fn epoch() -> Result<u64, Error> {
+    match std::env::var("SOURCE_DATE_EPOCH") {
+        Err(_) => Ok(FIRST_SECOND),
+        // The image configuration needs a year of four digits (RFC 3339).
+        Ok(text) => text.trim().parse().ok().filter(|seconds| *seconds <= END_OF_YEAR_9999).ok_or_else(|| {
+            let says = format!(
+                "SOURCE_DATE_EPOCH is {text:?}, which is not a number of seconds between 1970 and the year 9999"
+            );
+            Error::new("bad-argument", says)
+        }),
+    }
+}
+
+fn codec(text: &str) -> Result<Codec, Error> {
+    let (name, level) = text.split_once(':').map_or((text, None), |(name, level)| (name, Some(level)));
+    let bad = || {
+        Error::new("bad-argument", format!("--compression {text} is not supported"))
+            .help("use gzip, gzip:1 to gzip:12, zstd, zstd:1 to zstd:19, or none")
+    };
+    let level = level.map(|level| level.parse::<u8>().map_err(|_| bad())).transpose()?;
+    match (name, level) {
+        ("gzip", None) => Ok(Codec::GZIP),
+        ("gzip", Some(level @ 1..=12)) => Ok(Codec::Gzip(level)),
+        ("zstd", None) => Ok(Codec::ZSTD),
+        ("zstd", Some(level @ 1..=19)) => Ok(Codec::Zstd(level)),
+        ("none", None) => Ok(Codec::None),
+        _ => Err(bad()),
+    }
+}
+
+/// Outputs without an image configuration do not fix the user. Missing permissions of the default user are only
+/// warnings for them.
+fn user_rankings(has_user: bool) -> Vec<Ranking> {
+    let codes: &[&str] = if has_user { &[] } else { &["entry-not-executable", "entry-not-readable"] };
+    let lowered = |code: &&str| Ranking {
+        code: (*code).to_owned(),
+        subject: None,
+        level: Some(Level::Warning),
+        why: Some("no --user is given, and the output has no image configuration that could name one".to_owned()),
+    };
+    codes.iter().map(lowered).collect()
+}
+
+fn destinations(request: &PackRequest) -> Result<Vec<Destination>, Error> {
+    let found = request.outputs.iter().map(|text| Destination::parse(text)).collect::<Result<Vec<_>, _>>()?;
+    if found.is_empty() && !request.dry_run {
+        return Err(Error::new("bad-argument", "no destination: use -o to say where to write the image")
+            .help("use -o dir:rootfs for COPY --from, -o oci-archive:app.tar for an image, or --dry-run to see only the report"));
+    }
+    if found.iter().filter(|destination| destination.is_stdout()).count() > 1 {
+        return Err(Error::new("bad-argument", "two destinations write to stdout"));
+    }
+    Ok(found)
+}
+
+/// Measures the size of the root on its own thread while the image is written.
+struct Measuring {
+    sum: std::sync::mpsc::Receiver<Option<u64>>,
+    enough: Arc<AtomicBool>,
+}
+
+fn measure(root: &std::path::Path) -> Result<Measuring, Error> {
+    let tree = DirTree::open(root)?;
+    let enough = Arc::new(AtomicBool::new(false));
+    let (send, sum) = std::sync::mpsc::channel();
+    let is_enough = Arc::clone(&enough);
+    std::thread::spawn(move || send.send(tree.measure(&|| is_enough.load(Ordering::Relaxed))));
+    Ok(Measuring { sum, enough })
+}
+
+impl Measuring {
+    fn finish(self, is_dry: bool, stop: &dyn Fn() -> bool) -> Option<u64> {
+        let (begun, patience) = (Instant::now(), if is_dry { DRY_MEASURE_LIMIT } else { MEASURE_LIMIT });
+        let sum = loop {
+            match self.sum.recv_timeout(PACE) {
+                Err(RecvTimeoutError::Timeout) if begun.elapsed() < patience && !stop() => {}
+                ended => break ended.ok().flatten(),
+            }
+        };
+        self.enough.store(true, Ordering::Relaxed);
+        sum
+    }
+}
+
+fn report(
+    request: &PackRequest,
+    closure: &Closure,
+    plan: &Plan,
+    findings: Vec<Finding>,
+    outputs: Vec<Written>,
+    root_bytes: Option<u64>,
+) -> Packed {
+    let count = |wanted: fn(&ItemKind) -> bool| plan.items.values().filter(|item| wanted(&item.kind)).count();
+    let mut groups: std::collections::BTreeMap<String, (usize, u64)> = std::collections::BTreeMap::new();
+    for (path, item) in &plan.items {
+        let ItemKind::File(content) = &item.kind else { continue };
+        let sum = groups.entry(closure.group(path).unwrap_or_else(|| "made by slimroot".to_owned())).or_default();
+        *sum = (sum.0 + 1, sum.1 + content.size());
+    }
+    let mut groups: Vec<Group> =
+        groups.into_iter().map(|(reason, (files, bytes))| Group { reason, files, bytes }).collect();
+    groups.sort_by(|a, b| b.bytes.cmp(&a.bytes).then(a.reason.cmp(&b.reason)));
+    let mut notes: Vec<String> = Vec::new();
+    if !request.strip && plan.notes.strippable >= STRIP_HINT_BYTES {
+        let megabytes = plan.notes.strippable as f64 / 1e6;
+        notes.push(format!("--strip would save {megabytes:.1} MB of debug sections and symbol tables"));
+    }
+    for (name, count) in &plan.notes.dropped_xattrs {
+        notes.push(format!(
+            "the extended attribute {name} of {count} files is dropped: only file capabilities are kept"
+        ));
+    }
+    for path in &plan.notes.capabilities {
+        notes.push(format!("{} keeps its file capabilities", show(path.as_bytes())));
+    }
+    Packed {
+        schema: "slimroot.build.v1",
+        entry: plan.run.entrypoint.clone(),
+        user: plan.run.user.clone(),
+        architecture: plan.run.architecture.clone(),
+        files: count(|kind| matches!(kind, ItemKind::File(_) | ItemKind::HardLink(_))),
+        links: count(|kind| matches!(kind, ItemKind::Link(_))),
+        directories: count(|kind| matches!(kind, ItemKind::Dir)),
+        bytes: plan.bytes(),
+        root_bytes,
+        groups,
+        outputs,
+        findings,
+        automatic: closure.fired.clone(),
+        notes,
+        dry_run: request.dry_run,
+        dockerfile: dockerfile::statements(&plan.run),
+    }
+}

@@ -1,0 +1,81 @@
+//! The input of a request: a directory, or an image that is unpacked for it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::PackRequest;
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::root::{FileKind, Root, Tree};
+use crate::verify::{self, ReadOptions, Reference, RunConfig};
+
+/// A root, with the run configuration if it is an image.
+pub(crate) struct Subject {
+    pub(crate) root: Root,
+    pub(crate) image: Option<RunConfig>,
+}
+
+/// Callbacks of long work: progress, and a request to stop.
+pub(crate) struct Watch<'a> {
+    pub(crate) progress: &'a dyn Fn(u64, u64),
+    pub(crate) stop: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Subject {
+    /// Opens the root that a request names: a directory, or oci:, oci-archive:, docker-archive:.
+    ///
+    /// # Errors
+    /// `root-missing`, `image-missing`, `bad-image`, `unreadable`.
+    pub(crate) fn open(root: &Path, watch: &Watch<'_>) -> Result<Self, Error> {
+        let Some(reference) = root.to_str().and_then(Reference::parse) else {
+            return Ok(Self { root: Root::open(root)?, image: None });
+        };
+        let image = verify::read(&reference, &ReadOptions { progress: watch.progress, stop: watch.stop })?;
+        Ok(Self { root: Root::new(image.tree), image: Some(image.run) })
+    }
+
+    /// Completes the environment and the working directory of a request from the configuration of the image.
+    pub(crate) fn adopt_circumstances(&self, request: &mut PackRequest) {
+        let Some(image) = &self.image else { return };
+        for (name, value) in &image.env {
+            request.env.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        let workdir = || Some(image.workdir.clone()).filter(|dir| !dir.is_empty());
+        request.workdir = request.workdir.take().or_else(workdir);
+    }
+
+    /// Completes a request from the configuration of the image: everything that the request does not set.
+    pub(crate) fn adopt(&self, request: &mut PackRequest) {
+        self.adopt_circumstances(request);
+        let Some(image) = &self.image else { return };
+        if request.entry.is_empty() {
+            request.entry = image.line();
+        }
+        if request.user.is_none() && !image.user.is_empty() {
+            request.user = Some(image.user.clone());
+        }
+        request.ports.extend(image.ports.iter().cloned());
+        for (name, value) in &image.labels {
+            request.labels.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+    }
+}
+
+/// The total size of a tree's files; hard links count once.
+pub(crate) fn bytes_of(tree: &Arc<dyn Tree>) -> Option<u64> {
+    let mut seen = std::collections::HashSet::new();
+    let mut open = vec![RootPath::root()];
+    let mut bytes = 0;
+    while let Some(dir) = open.pop() {
+        for name in tree.list(&dir).ok()? {
+            let path = dir.join(&name);
+            let Some(meta) = tree.meta(&path).ok()? else { continue };
+            match meta.kind {
+                FileKind::Dir => open.push(path),
+                FileKind::File if meta.links == 1 || seen.insert(meta.identity) => bytes += meta.size,
+                _ => {}
+            }
+        }
+    }
+    Some(bytes)
+}
