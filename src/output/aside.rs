@@ -63,8 +63,8 @@ impl Aside {
     /// Locks what was made; false if somebody removed it before that.
     fn locked(&self) -> io::Result<bool> {
         let Some(lock) = &self.lock else { return Ok(true) };
-        // A disk that knows no locks is not swept either.
-        let _ = rustix::fs::flock(lock, FlockOperation::NonBlockingLockExclusive);
+        // Another run may be about to sweep it: that is waited for, and then seen. A disk that knows no locks is not swept.
+        while rustix::fs::flock(lock, FlockOperation::LockExclusive) == Err(Errno::INTR) {}
         let (held, there) = (lock.metadata()?, fs::symlink_metadata(&self.path));
         Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (held.dev(), held.ino())))
     }
