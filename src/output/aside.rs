@@ -16,6 +16,9 @@ use crate::error::Error;
 /// Bytes copied between two looks at whether to stop.
 const COPY: u64 = 8 << 20;
 
+/// How often something is made again that another run has swept away before it was locked.
+const SWEPT_RETRIES: usize = 100;
+
 /// A file or directory beside its destination, removed when dropped.
 pub(crate) struct Aside {
     path: PathBuf,
@@ -63,8 +66,8 @@ impl Aside {
     /// Locks what was made; false if somebody removed it before that.
     fn locked(&self) -> io::Result<bool> {
         let Some(lock) = &self.lock else { return Ok(true) };
-        // A disk that knows no locks is not swept either.
-        let _ = rustix::fs::flock(lock, FlockOperation::NonBlockingLockExclusive);
+        // Another run may be about to sweep it: that is waited for, and then seen. A disk that knows no locks is not swept.
+        while rustix::fs::flock(lock, FlockOperation::LockExclusive) == Err(Errno::INTR) {}
         let (held, there) = (lock.metadata()?, fs::symlink_metadata(&self.path));
         Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (held.dev(), held.ino())))
     }
@@ -75,14 +78,22 @@ impl Aside {
     /// `output-unwritable`.
     pub(crate) fn dir(near: &Path) -> Result<Self, Error> {
         let mut aside = Self::file(near, "dir")?;
+        let mut once = || -> io::Result<bool> {
+            make_private_dir(&aside.path)?;
+            aside.lock = Some(fs::File::open(&aside.path)?);
+            aside.locked()
+        };
+        // Until it is locked, another run may sweep it away.
         let mut make = || -> io::Result<()> {
-            loop {
-                make_private_dir(&aside.path)?;
-                aside.lock = Some(fs::File::open(&aside.path)?);
-                if aside.locked()? {
-                    return Ok(());
+            for _ in 0..SWEPT_RETRIES {
+                match once() {
+                    Ok(true) => return Ok(()),
+                    Ok(false) => {}
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
                 }
             }
+            Err(io::ErrorKind::NotFound.into())
         };
         make().map_err(|error| Error::unwritable(&near.display(), error))?;
         Ok(aside)
