@@ -172,7 +172,7 @@ fn widened(files: &Files, asked: &Asked, more: &More) -> Option<(Closure, Closur
     Some((closure(&root, &asked.request())?, closure(&root, &wider.request())?))
 }
 
-/// Rules that leave a path to the application whose directory it lies in.
+/// Rules that pack a file once for a package, and leave it to an application whose directory it lies in.
 const LEAVE_TO_OWNERS: [&str; 3] = ["package-files", "same-source", "named-paths"];
 
 #[test]
@@ -180,11 +180,13 @@ fn more_words_of_the_user_remove_nothing() {
     check(3000, &(trees::worlds(), more()), |((files, asked), more)| {
         let Some((before, after)) = widened(&files, &asked, &more) else { return Ok(()) };
         holds(&before, &after, "the wider request")?;
-        // A --bin may make its directory an application's: that answers for what lies there, and opens the plug-ins
-        // among it in its own process. Only the reasons change by that.
+        // A --bin may make its directory an application's, or be the program for which a package comes from then on. Who
+        // answers for a file of the package, and in whose process it is opened, changes by that; the file stays.
         let has_new_owner = |path: &RootPath| {
             before.reasons(path).any(|edge| LEAVE_TO_OWNERS.contains(&edge.rule))
-                && after.reasons(path).any(|edge| matches!(*edge.reason, Reason::Home { .. }))
+                && after
+                    .reasons(path)
+                    .any(|edge| LEAVE_TO_OWNERS.contains(&edge.rule) || matches!(*edge.reason, Reason::Home { .. }))
         };
         for edge in before.graph.edges() {
             let is_kept = after.reasons(&edge.to).any(|other| other.from == edge.from && other.reason == edge.reason);
