@@ -141,7 +141,7 @@ fn a_chain_of_reasons_names_who_asks() {
     assert_eq!(steps, ["it is the entry", "/bin/true needs libc.so.6 (found by default: /lib/x86_64-linux-gnu/)"]);
     let told = world.slimroot(&["why", "/lib-by-link", "--", "true"]);
     assert_eq!(told.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&told.stdout).contains("nothing asks for it"));
+    assert!(String::from_utf8_lossy(&told.stdout).contains("nothing needs it"));
     let told = world.slimroot(&["why", "/usr/lib/none", "--", "true"]);
     assert_eq!(told.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&told.stdout).contains("the root does not have it"));

@@ -116,7 +116,7 @@ fn rpm_knows_the_packages_of_an_image_and_what_of_them_is_there() {
     let root = root.display().to_string();
     let why = slimroot(&["why", "--root", &root, "/usr/share/greet/text", "--", "/usr/bin/greet"]);
     let says = String::from_utf8_lossy(&why.stdout).into_owned();
-    assert!(says.contains("package greet-data brought it with /usr/bin/greet"), "{says}");
+    assert!(says.contains("it is in the package greet-data, which is packed with /usr/bin/greet"), "{says}");
 }
 
 #[test]

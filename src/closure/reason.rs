@@ -130,10 +130,10 @@ impl Reason {
             Self::Profile { profile, .. } | Self::Configured { profile, .. } => format!("profile {profile}"),
             Self::Shebang | Self::EnvCommand => "script interpreter".to_owned(),
             Self::Dlopen { .. } | Self::Opens { .. } => "libraries opened by name".to_owned(),
-            Self::Names { .. } => "paths that programs name".to_owned(),
+            Self::Names { .. } => "files whose paths programs contain".to_owned(),
             Self::Variant { .. } => "CPU variant".to_owned(),
             Self::Home { group, .. } | Self::Made { group, .. } => (*group).to_owned(),
-            Self::Command { .. } => "programs that are started".to_owned(),
+            Self::Command { .. } => "programs it starts".to_owned(),
             Self::Companion { package } => format!("package {package}"),
             _ => "shared libraries and loader".to_owned(),
         }
@@ -201,8 +201,8 @@ impl Reason {
                 let priority = format!("{priority:?}").to_lowercase();
                 format!("{from} may open {name}{feature} (its .note.dlopen, {priority})")
             }
-            Self::Opens { name } => format!("{from} imports dlopen and holds the name {}", show(name)),
-            Self::Names { text } => format!("{from} names {}", show(text)),
+            Self::Opens { name } => format!("{from} imports dlopen and contains the name {}", show(name)),
+            Self::Names { text } => format!("{from} contains the path {}", show(text)),
             Self::Variant { level } => format!("{from} loads it on a CPU of level {level}"),
             Self::LoaderReads => format!("{from} reads it to find libraries"),
             Self::Shebang => format!("the #! line of {from} names it"),
@@ -212,7 +212,7 @@ impl Reason {
             Self::Included { pattern } => format!("it matches --include {pattern}"),
             Self::Home { why, .. } | Self::Made { why, .. } | Self::Command { why } => why.clone(),
             Self::Companion { package } => match asker {
-                Some(asker) => format!("package {package} brought it with {asker}"),
+                Some(asker) => format!("it is in the package {package}, which is packed with {asker}"),
                 None => format!("it is in the package {package}, which is asked for"),
             },
             Self::Configured { profile, line: 0, says, .. } => format!("profile {profile}: the command says {says}"),

@@ -114,7 +114,7 @@ impl Signs {
         }
         if !clue.strings.is_empty() {
             let Some((program, text)) = string_in(state, &clue.strings, &self.started)? else { return Ok(None) };
-            shown.add(format!("{program} holds the text {}", text.trim_end_matches('\0')), Some(&program));
+            shown.add(format!("{program} contains {}", text.trim_end_matches('\0')), Some(&program));
         }
         if !clue.modules.is_empty() {
             let Some((program, name)) = module_in(state, &clue.modules, &self.started)? else { return Ok(None) };

@@ -37,7 +37,7 @@ pub(super) fn findings(findings: &[Finding]) -> Text {
     for (code, count) in shown {
         let is_note = |finding: &&Finding| finding.code == code && finding.level == Level::Note;
         if count > MAX_NOTES && findings.iter().any(|finding| is_note(&finding)) {
-            out.line(format!("note[{code}]: {} more like these; --format json has all", count - MAX_NOTES));
+            out.line(format!("note[{code}]: {} more; use --format json to list all", count - MAX_NOTES));
         }
     }
     out
@@ -90,23 +90,23 @@ pub(super) fn packed(packed: &Packed) -> Text {
     let links = plural(packed.links, "link");
     let directories = if packed.directories == 1 { "directory" } else { "directories" };
     let files = plural(packed.files, "file");
-    row("holds", &format!("{files}, {links}, {} {directories}: {}", packed.directories, size(packed.bytes)));
+    row("contains", &format!("{files}, {links}, {} {directories}: {}", packed.directories, size(packed.bytes)));
     if let Some(root) = packed.root_bytes.filter(|root| *root > 0) {
         let left = root.saturating_sub(packed.bytes);
         let tenths = (u128::from(left) * 1000 / u128::from(root)) as u64;
-        row("left out", &format!("{} of {}, {}.{} %", size(left), size(root), tenths / 10, tenths % 10));
+        row("removed", &format!("{} of {} ({}.{} %)", size(left), size(root), tenths / 10, tenths % 10));
     }
     row("runs as", &format!("{} on linux/{}", packed.user, packed.architecture));
     for (number, group) in packed.groups.iter().enumerate() {
-        let word = if number == 0 { "because" } else { "" };
+        let word = if number == 0 { "contents" } else { "" };
         row(word, &format!("{:>10}  {:>6}  {}", size(group.bytes), group.files, group.reason));
     }
     for fired in &packed.automatic {
         let added = match fired.files {
-            0 => "nothing that is not in already".to_owned(),
+            0 => "adds nothing".to_owned(),
             files => format!("{}, {}", plural(files, "file"), size(fired.bytes)),
         };
-        let off = format!("--no-profile {} leaves it out", fired.profile);
+        let off = format!("turn off with --no-profile {}", fired.profile);
         row("auto", &format!("{}: {} ({added}; {off})", fired.profile, fired.because));
     }
     for written in &packed.outputs {
@@ -152,7 +152,7 @@ pub(super) fn checked(checked: &Checked) -> Text {
 pub(super) fn why(why: &Why) -> Text {
     let mut out = Text::default();
     if !why.packed {
-        let cause = if why.in_root { "nothing asks for it" } else { "the root does not have it" };
+        let cause = if why.in_root { "nothing needs it" } else { "the root does not have it" };
         out.line(format!("{} is not in the image: {cause}", why.path));
     }
     for chain in &why.chains {

@@ -179,7 +179,7 @@ impl Stores<'_, '_> {
             let more = strangers.len().saturating_sub(NAMED);
             let more = if more == 0 { String::new() } else { format!(" and {more} more") };
             let says = format!(
-                "{bundle} trusts {} that the package of authorities did not bring: {named}{more}",
+                "{bundle} trusts {} that do not come from the ca-certificates package: {named}{more}",
                 if strangers.len() == 1 {
                     "one authority".to_owned()
                 } else {
