@@ -86,7 +86,7 @@ pub enum Certainty {
 /// True for a path below a claimed directory that is not needed at run time.
 pub type Without = Rc<dyn Fn(&Root, &RootPath) -> bool>;
 
-/// What kind of directory a claim covers, which decides between overlapping claims.
+/// The kind of directory that a claim covers, which decides between overlapping claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// An application of unknown kind. The claim yields to claims of languages in the same application.
@@ -159,7 +159,7 @@ pub struct Library {
     pub why: String,
 }
 
-/// What a launch needs.
+/// The dependencies of a launch.
 #[derive(Default)]
 pub struct Needs {
     /// Directories that belong to it.
