@@ -174,7 +174,7 @@ fn jar(words: &[String]) -> Option<&str> {
     None
 }
 
-/// True if the argument names a file, a directory or something inside an archive file, or if it lies in a directory
+/// True if the argument names a file, a directory or something inside an archive file, or if it is in a directory
 /// that exists only at run time.
 fn is_there(call: &Call<'_>, dir: &RootPath, word: &str) -> Result<bool, Error> {
     if word.contains('\0') || KERNELS.iter().any(|dir| word.starts_with(dir)) {

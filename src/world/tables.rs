@@ -48,7 +48,7 @@ impl Directories {
     }
 }
 
-/// Directories of Linux distributions (`profiles/tables/directories.toml` says what each list is for).
+/// Directories of Linux distributions (`profiles/tables/directories.toml` documents each list).
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct System {

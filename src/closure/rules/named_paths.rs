@@ -176,7 +176,7 @@ fn is_readable(meta: &Meta) -> bool {
     meta.mode & 0o044 != 0
 }
 
-/// True below a private directory of software that no package manager installed; for a library, beside libraries.
+/// True below a private directory of software that no package manager installed; for a library, next to libraries.
 fn is_below_private(path: &RootPath, is_program: bool) -> bool {
     let is_private = |dir: &RootPath| is_program && system().private_parents.contain(dir);
     path.ancestors().iter().any(|dir| is_library_dir(dir) || is_private(dir))

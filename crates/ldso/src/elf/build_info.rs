@@ -67,7 +67,7 @@ impl<B: Bytes + ?Sized> File<'_, B> {
 
     fn go(&self) -> Option<BuildInfo> {
         const WRITABLE: u32 = 2;
-        // If the section table is there, it shows whether a search makes sense.
+        // A section table without this section means that there is nothing to find.
         if self.sections.as_ref().is_some_and(|sections| sections.named(b".go.buildinfo").is_none()) {
             return None;
         }

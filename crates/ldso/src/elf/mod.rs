@@ -1,7 +1,7 @@
 //! ELF objects: the information that a loader uses, parsed from small ranges of the file.
 //!
 //! The parsers take bytes and open no files. Names are bytes, not text, because a soname need not be UTF-8. goblin
-//! supplies the constants and the record layouts. Which table is used and where limits lie is decided here, following
+//! supplies the constants and the record layouts. The choice of tables and the limits are made here, following
 //! the kernel and the loaders (goblin's own lists drop unreadable entries).
 
 mod build_info;
