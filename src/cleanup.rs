@@ -1,11 +1,11 @@
-//! What must be gone before the process ends: everything that is written aside is known here, so that a signal can end any
-//! phase of a run at once. Once the first output is in place a run is not ended any more: it is as good as done.
+//! Cleanup before the process ends. Every temporary output is registered here, so that a signal can stop the run in any
+//! phase. Once the first output is in place, the run is no longer stopped: it is nearly complete.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long what other threads still write to is removed again and again.
+/// How long removal is retried while other threads still write.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 struct State {
@@ -20,12 +20,12 @@ fn state() -> MutexGuard<'static, State> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A path that is to be removed if the run is ended; known as long as this value lives.
+/// A path that is removed if the run is stopped; registered as long as this value lives.
 #[derive(Debug)]
 pub struct Known(u64);
 
 impl Known {
-    /// Makes a path known. It need not exist yet.
+    /// Registers a path, which need not exist yet.
     pub fn new(path: &Path) -> Self {
         let mut state = state();
         state.next += 1;
@@ -41,22 +41,23 @@ impl Drop for Known {
     }
 }
 
-/// Whether nothing has to be removed.
+/// True if there is nothing to remove.
 pub fn is_idle() -> bool {
     state().paths.is_empty()
 }
 
-/// Outputs begin to get into place: from here on the run goes to its end.
+/// From here on outputs are moved into place, so the run is not stopped any more.
 pub fn begin_placing() {
     state().is_in_place = true;
 }
 
-/// Outputs could not be put into place, and none is.
+/// No output could be moved into place, so the run may be stopped again.
 pub fn placing_failed() {
     state().is_in_place = false;
 }
 
-/// Removes all that is known, for a process that ends now; false if outputs are in place, so that it must not be ended.
+/// Removes all registered paths before the process ends. Returns false if outputs are in place, in which case the
+/// process must continue.
 pub fn leave() -> bool {
     let state = state();
     if state.is_in_place {
@@ -66,7 +67,7 @@ pub fn leave() -> bool {
     while state.paths.iter().any(|(_, path)| !is_removed(path)) && begun.elapsed() < PATIENCE {
         std::thread::sleep(Duration::from_millis(2));
     }
-    // Nothing new becomes known until the process has ended.
+    // Keep the lock, so that nothing new is registered until the process has ended.
     std::mem::forget(state);
     true
 }

@@ -1,14 +1,15 @@
-//! Text out of files for eyes, logs and shells. Names, users and labels come out of roots and images that nobody vouches
-//! for: they may hold what a terminal obeys, what hides or reorders other text, or what a CI system takes as a command.
+//! Makes text from files safe for people, logs and shells. Names, users and labels come from untrusted roots and
+//! images: they may contain terminal control sequences, text that hides or reorders other text, or commands for a CI
+//! system.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// How CI systems are given commands in a log: GitHub and Azure Pipelines anywhere in a line, TeamCity.
+/// Prefixes of CI commands in logs: of GitHub and Azure Pipelines, anywhere in a line, and of TeamCity.
 const COMMANDS: [&str; 3] = ["##[", "##vso[", "##teamcity["];
 
-/// Whether a character shows nothing by itself and changes how other text is read: controls of a terminal, ends of lines,
-/// directions of writing, and characters without width (Unicode, "Default_Ignorable_Code_Point" and "Bidi_Control").
+/// True for an invisible character that changes how other text is displayed: terminal controls, line ends, writing
+/// direction, zero-width characters (Unicode, "Default_Ignorable_Code_Point" and "Bidi_Control").
 pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -18,10 +19,10 @@ pub fn is_hidden(c: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// One line that may be printed: what is hidden is written as `\x1b` or `\u{202e}`, and no CI system takes the line as a
-/// command.
+/// A line that is safe to print: hidden characters are written as `\x1b` or `\u{202e}`, and no CI system treats the
+/// line as a command.
 pub fn line(text: &str) -> Cow<'_, str> {
-    // GitHub passes over blanks before the colons.
+    // GitHub ignores blanks before the colons.
     let is_command = text.trim_start().starts_with("::") || COMMANDS.iter().any(|word| text.contains(word));
     if !is_command && !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
@@ -40,11 +41,11 @@ pub fn line(text: &str) -> Cow<'_, str> {
             c => out.write_char(c),
         };
     }
-    // What was cut short by an escape may be followed by a start again.
+    // Escaping a prefix may reveal another one after it.
     Cow::Owned(out)
 }
 
-/// A JSON document whose strings hold no hidden character and no command. It stays the same document.
+/// An equivalent JSON document whose strings contain no hidden characters and no CI commands.
 pub fn json(document: &str) -> Cow<'_, str> {
     let is_plain = |c: char| c == '\n' || !is_hidden(c);
     if document.chars().all(is_plain) && !COMMANDS.iter().any(|word| document.contains(word)) {
@@ -64,8 +65,8 @@ pub fn json(document: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// A word as a shell takes it; `None` if it holds what must not be pasted: a terminal acts on a line break by itself, and
-/// nobody sees what is hidden.
+/// A word quoted for the shell; `None` if it is unsafe to paste, because a terminal executes line breaks and nobody
+/// sees hidden characters.
 pub fn shell_word(word: &str) -> Option<Cow<'_, str>> {
     if word.chars().any(is_hidden) {
         return None;
@@ -73,7 +74,7 @@ pub fn shell_word(word: &str) -> Option<Cow<'_, str>> {
     shlex::try_quote(word).ok()
 }
 
-/// A command of these words; `None` if one of them must not be pasted.
+/// A command of these words; `None` if one of them is unsafe to paste.
 pub fn shell_line<'a>(words: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let words: Option<Vec<_>> = words.into_iter().map(shell_word).collect();
     words.map(|words| words.join(" "))

@@ -178,7 +178,7 @@ fn run(command: Command) -> Result<u8, Error> {
     }
 }
 
-/// Runs long work with a progress bar; signals stop it.
+/// Runs a long operation with a progress bar; signals stop it.
 fn watched<T>(
     is_hidden: bool,
     what: &'static str,
@@ -191,18 +191,18 @@ fn watched<T>(
     result
 }
 
-/// Set by Ctrl-C, a polite kill, or the end of the terminal.
+/// Set by SIGINT, SIGTERM or SIGHUP.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-/// Set by who ends the process: the work, or the thread that waits for signals.
+/// Set by the thread that ends the process: the main thread or the signal thread.
 static IS_ENDING: AtomicBool = AtomicBool::new(false);
-/// How long work that must be tidied up may take to end by itself.
+/// How long an operation that must clean up may take to stop by itself.
 const GRACE: Duration = Duration::from_millis(150);
 
-/// Ends the process on signals. Work that has written something is given time to remove it by itself; all other work is
-/// not waited for, since planning asks nobody whether to go on. A second signal ends the process without any of this.
+/// Ends the process on signals. An operation that has written something gets time to clean up by itself; any other is
+/// ended at once, because planning does not check for cancellation. A second signal ends the process immediately.
 fn watch_signals() {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    // Without these the signal simply ends the process, which leaves a file aside but no half output.
+    // Without a handler, a signal simply ends the process. A temporary file may remain, but no partial output.
     let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
     let _ = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for _ in signals.forever() {
@@ -219,7 +219,7 @@ fn end_soon() {
     while !cleanup::is_idle() && begun.elapsed() < GRACE {
         std::thread::sleep(Duration::from_millis(2));
     }
-    // Work that ends by itself at this moment reports by itself.
+    // An operation that finishes at this moment reports its own result.
     std::thread::sleep(Duration::from_millis(10));
     if cleanup::leave() && !IS_ENDING.swap(true, Ordering::Relaxed) {
         render::error(&Error::new("interrupted", "ended by a signal; nothing is left behind"));

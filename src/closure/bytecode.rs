@@ -1,5 +1,6 @@
-//! Bytecode of the Python sources in the image, made by the root's own interpreter because the user asked for it. What
-//! the builder left in `__pycache__` stays out: it holds times, and is taken for stale where those change.
+//! Bytecode of the Python sources in the image, compiled by the root's own interpreter because the user requested it.
+//! Bytecode that the builder left in `__pycache__` stays out: it contains timestamps, and the interpreter ignores it
+//! once these change.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,15 +14,15 @@ use crate::root::Root;
 
 const BYTECODE_MODE: u32 = 0o644;
 
-/// Of which sources bytecode is made.
+/// The sources for which bytecode is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pyc {
-    /// Of none.
+    /// None.
     #[default]
     None,
-    /// Of those that a start of the entry loads.
+    /// Those that the entry loads during a trial start.
     Used,
-    /// Of all in the image.
+    /// All in the image.
     All,
 }
 
@@ -36,7 +37,7 @@ impl Pyc {
 }
 
 impl Closure {
-    /// Adds bytecode. Where the guest does not make any the sources stay alone, and [`Closure::unmade`] says why.
+    /// Adds bytecode. If none can be made, only the sources are packed, and [`Closure::unmade`] says why.
     ///
     /// # Errors
     /// `unreadable`.
@@ -104,7 +105,7 @@ impl Closure {
         Ok(())
     }
 
-    /// Environment of the image.
+    /// The environment of the image.
     fn image_env(&self, request: &Request) -> BTreeMap<String, String> {
         let mut env = self.env.clone();
         env.insert("PATH".to_owned(), DEFAULT_PATH.to_owned());
@@ -120,7 +121,7 @@ impl Closure {
                 NodeKind::File(_) => {
                     found.insert(path.clone(), path.clone());
                 }
-                // A module has its bytecode beside the name by which it is imported.
+                // Bytecode is stored next to the path through which the module is imported.
                 NodeKind::Link(..) => {
                     let followed = root.follow(path.as_bytes())?;
                     let real = followed.file().map(|(real, _)| real).filter(|real| self.graph.contains(real));
@@ -132,7 +133,7 @@ impl Closure {
         Ok(found)
     }
 
-    /// Interpreters that are packed, and for programs that embed one, the program of the same version in PATH.
+    /// Packed interpreters, and for programs that embed one, the interpreter of the same version in PATH.
     fn interpreters(&self, root: &Root, request: &Request) -> Result<BTreeSet<RootPath>, Error> {
         let mut found = BTreeSet::new();
         for started in self.processes.iter().filter(|started| started.required) {
@@ -156,13 +157,13 @@ impl Closure {
     }
 }
 
-/// `python3.11` of an interpreter that says its version.
+/// `python3.11` for an interpreter with its version in the name.
 fn own_version(program: &RootPath) -> Option<String> {
     let name = show(program.name()).into_owned();
     name.contains('.').then_some(name)
 }
 
-/// Whether a source is not in a library of another version.
+/// True for a source that is not in the library of another version.
 fn fits(source: &RootPath, own: Option<&str>) -> bool {
     let Some(own) = own else { return true };
     let is_other = |part: &[u8]| {

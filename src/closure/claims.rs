@@ -1,8 +1,8 @@
-//! Directories that languages and applications claim, and which claim decides about a path.
+//! Directories claimed by languages and applications, and which claim decides about a path.
 //!
-//! A claim of a language decides over a plain claim, which only says that some application lies there: a start script
-//! beside a Node application does not bring its development packages. Only claims below the same root of the tree of
-//! launches count for that, so that another `--bin` removes nothing.
+//! A language's claim takes precedence over a plain claim, which only marks the directory of some application: a start
+//! script next to a Node application must not add its development packages. This applies only to claims below the same
+//! root of the tree of launches, so that another `--bin` removes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -16,24 +16,24 @@ use crate::root::Root;
 /// The group of directories that belong to an application.
 const APPLICATION: &str = "application";
 
-/// A claim, with who makes it.
+/// A claim and its origin.
 pub(super) struct Claimed {
     pub(super) claim: Claim,
     pub(super) launch: LaunchId,
     pub(super) rule: RuleId,
 }
 
-/// Every claim. Those before [`Claims::settled`] were decided about.
+/// All claims. Those before index `settled` have been processed.
 #[derive(Default)]
 pub(super) struct Claims {
     all: Vec<Claimed>,
     known: BTreeSet<(LaunchId, RuleId, RootPath, &'static str)>,
-    /// Directories of claims that count.
+    /// Directories of all claims.
     dirs: BTreeSet<RootPath>,
     settled: usize,
 }
 
-/// A directory that is packed, without what its owners leave out.
+/// A directory to pack, with the files that its owners leave out.
 pub(super) struct Settled {
     pub(super) dir: RootPath,
     pub(super) without: Without,
@@ -44,7 +44,7 @@ pub(super) struct Settled {
 }
 
 impl Claims {
-    /// Adds a claim; false if the launch made it before.
+    /// Adds a claim; false if the launch has already made it.
     pub(super) fn add(&mut self, claimed: Claimed) -> bool {
         let key = (claimed.launch, claimed.rule, claimed.claim.dir.clone(), claimed.claim.group);
         let is_new = self.known.insert(key);
@@ -55,7 +55,7 @@ impl Claims {
         is_new
     }
 
-    /// True if there are claims that were not decided about.
+    /// True if there are unprocessed claims.
     pub(super) fn is_open(&self) -> bool {
         self.settled < self.all.len()
     }
@@ -64,12 +64,12 @@ impl Claims {
         self.settled = self.all.len();
     }
 
-    /// True if a path lies in a claimed directory: nobody else adds what the owner left out.
+    /// True if the path is in a claimed directory, so that other rules do not add files that its owner left out.
     pub(super) fn cover(&self, path: &RootPath) -> bool {
         self.dirs.iter().any(|dir| path.is_within(dir))
     }
 
-    /// True if a directory is claimed or has a claimed one below it.
+    /// True if the directory is claimed or contains a claimed one.
     pub(super) fn lie_below(&self, dir: &RootPath) -> bool {
         self.dirs.range(dir.clone()..).next().is_some_and(|claimed| claimed.is_within(dir))
     }
@@ -79,16 +79,16 @@ impl Claims {
         &self.dirs
     }
 
-    /// Decides about the claims that are new.
+    /// Processes the new claims.
     pub(super) fn settle(&self, launches: &Launches) -> Vec<Settled> {
         let mut ancestors: BTreeMap<LaunchId, BTreeSet<LaunchId>> = BTreeMap::new();
         for claimed in &self.all {
             ancestors.entry(claimed.launch).or_insert_with(|| launches.ancestors(claimed.launch));
         }
-        // What starts the entry again makes it no less a root.
+        // A root stays a root even if another launch starts it again.
         let is_root = |id: &LaunchId| launches.roots.contains(id) || launches.get(*id).starters.is_empty();
         let roots = |id: LaunchId| -> BTreeSet<LaunchId> { ancestors[&id].iter().copied().filter(is_root).collect() };
-        // Plain claims decide nothing, and a script that starts itself may make thousands of them.
+        // Skip plain claims: they decide nothing, and a script that starts itself may make thousands.
         let deciding: Vec<&Claimed> = self.all.iter().filter(|other| other.claim.scope != Scope::Plain).collect();
         let mut settled = Vec::new();
         for claimed in &self.all[self.settled..] {
@@ -97,7 +97,7 @@ impl Claims {
             if launches.get(*launch).is_helper && is_application {
                 continue;
             }
-            // A program that an application starts in its own directory does not see more in it than the application.
+            // If an application has claimed the directory, a program that it starts there adds nothing.
             let is_taken = deciding.iter().any(|other| {
                 other.claim.dir == claim.dir
                     && other.launch != *launch
@@ -118,7 +118,7 @@ impl Claims {
     }
 }
 
-/// What a plain claim leaves out: what claims of languages in the same application decide about.
+/// The paths that a plain claim leaves out, because claims of languages in the same application decide about them.
 fn plain(
     claim: &Claim,
     deciding: &[&Claimed],
@@ -126,7 +126,7 @@ fn plain(
     roots: &dyn Fn(LaunchId) -> BTreeSet<LaunchId>,
     launches: &Launches,
 ) -> Without {
-    // One list for each root: what one of them keeps is kept.
+    // One list per root: a path that one root keeps is kept.
     let mut decided: Vec<Vec<RootPath>> = vec![Vec::new(); own.len()];
     for other in deciding.iter().filter(|other| launches.get(other.launch).certainty == Certainty::Sure) {
         let theirs = roots(other.launch);

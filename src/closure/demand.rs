@@ -1,4 +1,5 @@
-//! Answers of rules: what is to be added, started, opened, applied, claimed or told. Only the worklist carries them out.
+//! Results of rules: requests to add, start, open, apply or claim something, and messages. Only the worklist carries
+//! them out.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -18,15 +19,15 @@ use crate::path::RootPath;
 pub(super) enum Host {
     /// ELF files are not resolved.
     None,
-    /// That of the entry.
+    /// The process of the entry.
     Main,
-    /// This one.
+    /// The given process.
     Process(ProcessId),
-    /// That of a program which has this object loaded; else that of the entry.
+    /// The process of a program that has loaded this object; otherwise that of the entry.
     With(RootPath),
 }
 
-/// An answer of a rule.
+/// A request of a rule.
 pub(super) enum Demand {
     /// Add the file or directory that a path leads to, with the symlinks on the way.
     Path { from: Option<RootPath>, cwd: RootPath, path: Vec<u8>, reason: Why, host: Host },
@@ -36,93 +37,93 @@ pub(super) enum Demand {
         reason: Why,
         without: Option<Without>,
         host: Host,
-        /// The rule that is named as the reason, if it is another than the one that answers.
+        /// The rule to record in the reason, if it is not the current one.
         by: Option<RuleId>,
     },
-    /// Add a symlink that leads nowhere.
+    /// Add a dangling symlink.
     Link { from: Option<RootPath>, link: RootPath, kind: NodeKind, reason: Reason },
-    /// Make a file or directory where its parent really lies.
+    /// Create a file or directory below the real path of its parent.
     Make { path: RootPath, kind: NodeKind, reason: Reason, merges: bool },
-    /// Resolve what an ELF file needs; the file itself is placed by somebody else.
+    /// Resolve the dependencies of an ELF file, which is itself placed by other means.
     Resolve { real: RootPath, host: Host },
     /// Start a program.
     Start(Start),
-    /// Open a library by name in a process: of the names the first that is found.
+    /// Open a library by name in a process; the first name that is found is used.
     Open(Open),
-    /// Enter a process that was resolved together with another.
+    /// Add a process that was resolved together with another.
     Enter { process: Process, conditions: Conditions, program: ProcessId },
     /// Claim a directory for a launch.
     Claim { launch: LaunchId, claim: Claim },
-    /// Every claim so far is decided about.
+    /// All claims so far have been processed.
     ClaimsSettled,
-    /// Remember that a launch wants a profile.
+    /// Record that a launch needs a profile.
     Want { profile: &'static str, sign: Sign },
     /// Apply a profile.
     Apply(Apply),
-    /// Have the files of a package packed with an object.
+    /// Pack the files of a package because of an object.
     Bring { package: String, object: RootPath },
-    /// Set a variable of the image, unless it is set.
+    /// Set a variable of the image, unless the user has set it.
     Env(String, String),
     /// Tell the user.
     Tell(Told),
-    /// The rule has given this answer and need not be asked again.
+    /// The rule has given this answer and need not repeat it.
     Done(String),
 }
 
-/// A reason, shared by many files.
+/// A reason, which many files share.
 pub(super) type Why = std::sync::Arc<Reason>;
 
-/// A program to be started.
+/// A program to start.
 pub(super) struct Start {
     /// The launch that starts it.
     pub(super) starter: Option<LaunchId>,
-    /// The file that asks for it.
+    /// The file that requires it.
     pub(super) from: Option<RootPath>,
     /// The program and its arguments.
     pub(super) words: Vec<String>,
     pub(super) cwd: RootPath,
     pub(super) env: Rc<BTreeMap<String, String>>,
-    /// How sure it is, if its starter is sure.
+    /// How certain it is, provided that its starter is certain.
     pub(super) certainty: Certainty,
-    /// True if it takes the place of its starter in every run.
+    /// True if it replaces its starter in every run.
     pub(super) is_exec: bool,
     /// True for a helper script of a package.
     pub(super) is_helper: bool,
     pub(super) reason: Reason,
-    /// Whether it is told that the program is missing.
+    /// True if the user is told when the program is missing.
     pub(super) tells_missing: bool,
 }
 
-/// A library to be opened.
+/// A library to open.
 pub(super) struct Open {
-    /// The process that opens it, and the object of it that calls dlopen(3).
+    /// The process that opens it, and the index of the object in it that calls dlopen(3).
     pub(super) host: ProcessId,
     pub(super) requester: usize,
-    /// The file that asks for it; `None` for a profile.
+    /// The file that requires it; `None` for a profile.
     pub(super) from: Option<RootPath>,
     /// The names in order, each with its reason.
     pub(super) names: Vec<(Vec<u8>, Reason)>,
     /// True if the program does not work without it.
     pub(super) required: bool,
-    /// What is told if none of the names is found.
+    /// The message if none of the names is found.
     pub(super) missing: Option<Missing>,
 }
 
-/// What is told of a library that was not found.
+/// The origin of a library that was not found, for the message.
 pub(super) enum Missing {
-    /// `.note.dlopen` names it.
+    /// It is declared in `.note.dlopen`.
     Noted(RootPath, DlopenNote),
-    /// A source names it.
+    /// It is named in source code.
     Named(Told),
 }
 
-/// A profile to be applied.
+/// A profile to apply.
 pub(super) struct Apply {
     pub(super) profile: String,
-    /// The evidence; `None` if the user asks for it.
+    /// The evidence; `None` if the user requested the profile.
     pub(super) sign: Option<Sign>,
-    /// The object that shows it, in whose process plug-ins are opened.
+    /// The object that is the evidence; plug-ins are opened in its process.
     pub(super) object: Option<RootPath>,
-    /// True for a profile that only the trust store needs.
+    /// True for a profile that is needed only for the trust store.
     pub(super) is_hidden: bool,
 }

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, Meta, Root};
 
-/// Something in the image.
+/// An entry of the image.
 #[derive(Clone, Debug)]
 pub enum NodeKind {
     /// A file of the root.
@@ -18,14 +18,14 @@ pub enum NodeKind {
     Dir(Meta),
     /// A symlink of the root, with its target.
     Link(Meta, Vec<u8>),
-    /// A file that is made.
+    /// A generated file.
     MadeFile {
         /// Permission bits.
         mode: u32,
         /// Content.
         bytes: Arc<[u8]>,
     },
-    /// A directory that is made.
+    /// A generated directory.
     MadeDir {
         /// Permission bits.
         mode: u32,
@@ -44,7 +44,7 @@ impl NodeKind {
         }
     }
 
-    /// True for a regular file, of the root or made.
+    /// True for a regular file, from the root or generated.
     pub fn is_file(&self) -> bool {
         matches!(self, Self::File(_) | Self::MadeFile { .. })
     }
@@ -53,17 +53,17 @@ impl NodeKind {
 /// One reason for one path.
 #[derive(Clone, Debug)]
 pub struct Edge {
-    /// The file that asks; `None` if the user or a profile does.
+    /// The file that requires it; `None` for the user or a profile.
     pub from: Option<RootPath>,
-    /// The path that is asked for.
+    /// The required path.
     pub to: RootPath,
     /// The rule that found it.
     pub rule: RuleId,
-    /// Why.
+    /// The reason.
     pub reason: Arc<Reason>,
 }
 
-/// Files with their reasons. Paths are real: no symlink lies above any of them.
+/// Files with their reasons. Paths are real: no parent is a symlink.
 #[derive(Default)]
 pub struct Graph {
     nodes: BTreeMap<RootPath, NodeKind>,
@@ -71,28 +71,28 @@ pub struct Graph {
     reached: BTreeMap<RootPath, Vec<usize>>,
 }
 
-/// What came of taking a path.
+/// The result of adding a path.
 pub(super) enum Taken {
-    /// It leads to this file or directory, which is in the graph now.
+    /// The path leads to this file or directory, which is now in the graph.
     Real(RootPath),
     /// It leads to a device, socket or pipe.
     NotPacked(RootPath),
-    /// It leads nowhere.
+    /// The path leads nowhere.
     Nothing,
 }
 
 impl Graph {
-    /// Every path with what it is.
+    /// All paths with their entries.
     pub fn nodes(&self) -> &BTreeMap<RootPath, NodeKind> {
         &self.nodes
     }
 
-    /// Every reason.
+    /// All reasons.
     pub fn edges(&self) -> &[Edge] {
         &self.edges
     }
 
-    /// What is at a path.
+    /// The entry at a path.
     pub fn get(&self, path: &RootPath) -> Option<&NodeKind> {
         self.nodes.get(path)
     }
@@ -120,8 +120,8 @@ impl Graph {
         (rule, reason): (RuleId, &Arc<Reason>),
     ) -> Result<Taken, Error> {
         let followed = root.follow_from(cwd, path)?;
-        // Whoever asks for the path needs each symlink on its way, not the symlinks each other: one such as /lib lies
-        // on the way to many files.
+        // Every symlink on the way is required by the origin of the path, not by the previous symlink: one such as /lib
+        // is on the way to many files.
         for dir in &followed.passed {
             if let Some(meta) = root.meta(dir)?.filter(|meta| meta.kind == FileKind::Dir) {
                 let passed = Arc::new(Reason::PassedThrough { path: path.to_vec() });
@@ -163,14 +163,14 @@ impl Graph {
                 && edge.rule == rule
                 && (Arc::ptr_eq(&edge.reason, reason) || edge.reason == *reason)
         };
-        // The latest first: the reasons of one requester come one after the other.
+        // Search backwards, because the reasons from one file are added consecutively.
         if !known.iter().rev().any(is_known) {
             known.push(self.edges.len());
             self.edges.push(Edge { from: from.cloned(), to: to.clone(), rule, reason: Arc::clone(reason) });
         }
     }
 
-    /// Puts something made in the place of what the root has there.
+    /// Replaces an entry of the root with a generated one.
     pub(super) fn replace(&mut self, path: &RootPath, kind: NodeKind, rule: RuleId, reason: &Arc<Reason>) {
         self.nodes.insert(path.clone(), kind.clone());
         self.add(None, path, kind, rule, reason);

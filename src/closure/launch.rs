@@ -1,4 +1,4 @@
-//! Launches: programs as execve(2) is given them, and the scripts and interpreters that stand between.
+//! Launches: programs as passed to execve(2), with the scripts and interpreters involved.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use crate::path::{RootPath, show};
 use crate::root::Root;
 use crate::world::find_program;
 
-/// The place of a launch in [`Launches`].
+/// The index of a launch in [`Launches`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct LaunchId(usize);
 
@@ -31,21 +31,21 @@ pub(super) struct Launch {
 
 /// A launch that was accepted.
 pub(super) struct Launched {
-    /// What is started.
+    /// The launch.
     pub(super) launch: Launch,
-    /// The real file of the program: the one that asks for what the launch needs.
+    /// The real file of the program, from which the needs of the launch originate.
     pub(super) real: RootPath,
-    /// How sure it is. It only rises.
+    /// How certain it is that it runs; this never decreases.
     pub(super) certainty: Certainty,
-    /// True if every run of the image comes to it: the entry, and what the entry executes in its own place.
+    /// True if every run of the image reaches it: the entry, and programs with which it replaces itself.
     pub(super) is_certain: bool,
-    /// True for a helper script of a package: its directory is no application's.
+    /// True for a helper script of a package, whose directory is not an application.
     pub(super) is_helper: bool,
-    /// The fewest launches that lie between a root of the tree and this one.
+    /// The minimum number of launches between a root of the tree and this one.
     pub(super) depth: usize,
-    /// Launches that start it; empty for the entry and each `--bin`.
+    /// The launches that start it; empty for the entry and each `--bin`.
     pub(super) starters: BTreeSet<LaunchId>,
-    /// Scripts in the order in which they interpret each other, as called.
+    /// Scripts, as called, in the order in which each is interpreted by the next.
     pub(super) scripts: Vec<RootPath>,
     /// Programs in machine code, as called.
     pub(super) programs: Vec<RootPath>,
@@ -53,7 +53,7 @@ pub(super) struct Launched {
     pub(super) processes: Vec<ProcessId>,
 }
 
-/// Every launch, by what it starts.
+/// All launches, indexed by program, arguments, working directory and environment.
 #[derive(Default)]
 pub(super) struct Launches {
     all: Vec<Launched>,
@@ -90,8 +90,8 @@ impl Launches {
         self.all.iter().enumerate().map(|(at, launched)| (LaunchId(at), launched))
     }
 
-    /// Arguments of the launches that are at least so sure, each with its working directory, in an order that does not
-    /// depend on which was found first; those of the entry come first.
+    /// Arguments of the launches with at least this certainty, each with its working directory. The order does not
+    /// depend on the order of discovery; the entry comes first.
     pub(super) fn arguments(&self, certainty: Certainty) -> Vec<(&RootPath, &[String])> {
         let counts = |launched: &Launched| launched.certainty >= certainty && !launched.launch.args.is_empty();
         let mut found: Vec<(LaunchId, &Launched)> = self.iter().filter(|(_, launched)| counts(launched)).collect();
@@ -122,7 +122,7 @@ pub(super) struct Step {
     pub(super) is_program: bool,
 }
 
-/// The scripts and programs of a launch; with an error, those up to what cannot be started.
+/// The scripts and programs of a launch; after an error, those before the failing one.
 pub(super) struct Chain {
     pub(super) steps: Vec<Step>,
     pub(super) scripts: Vec<RootPath>,

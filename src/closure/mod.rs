@@ -1,7 +1,8 @@
-//! The closure: everything that is in the image, each path with the reasons for it.
+//! The closure: everything in the image, each path with its reasons.
 //!
-//! A [`Request`] goes in, a [`Closure`] comes out. In between, `worklist` hands facts to `rules`, which answer with
-//! demands, until no rule has anything to do; `seal` does the few steps that need everything else to be known.
+//! The input is a [`Request`], the result a [`Closure`]. In between, `worklist` passes facts to `rules`, which answer
+//! with demands, until no rule has anything left to do. `seal` runs the few steps that require everything else to be
+//! known.
 
 mod bytecode;
 mod claims;
@@ -50,11 +51,11 @@ use crate::world::World;
 /// A program that the image starts.
 #[derive(Clone, Debug)]
 pub struct EntryPoint {
-    /// As asked for.
+    /// As requested by the user.
     pub asked: String,
     /// Its fixed arguments.
     pub args: Vec<String>,
-    /// The path in the image by which it is called.
+    /// The path in the image through which it is called.
     pub path: RootPath,
     /// The real file.
     pub real: RootPath,
@@ -65,13 +66,13 @@ pub struct EntryPoint {
 pub struct Unmatched {
     /// The profile or `--include`.
     pub who: String,
-    /// What it wanted, in its own words.
+    /// Its own description of the files it looks for.
     pub what: String,
-    /// Whether this is an error, a warning, or nothing.
+    /// Severity: error, warning or none.
     pub need: crate::profile::Need,
 }
 
-/// What configuration names and the root does not have.
+/// A path in a configuration file that the root does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unconfigured {
     /// The configuration file.
@@ -80,74 +81,74 @@ pub struct Unconfigured {
     pub line: usize,
     /// The statement.
     pub says: String,
-    /// Where it was looked for first.
+    /// The first path that was tried.
     pub path: Vec<u8>,
-    /// Whether this is an error or a warning.
+    /// Severity: error or warning.
     pub need: crate::profile::Need,
 }
 
-/// What running a program of the root should have made and did not.
+/// Output that a program of the root should have produced but did not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unmade {
-    /// What was asked for, as an option.
+    /// The option that requested it.
     pub what: String,
-    /// Why there is none, in a clause.
+    /// The reason, as a clause.
     pub why: String,
 }
 
-/// A profile that was applied by itself.
+/// A profile that was applied automatically.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Fired {
     /// Its name.
     pub profile: String,
-    /// The evidence: which object, and what of it.
+    /// The evidence: the object and the property that triggered it.
     pub because: String,
-    /// Files that are in the image because of it alone.
+    /// Number of files that are in the image only because of it.
     pub files: usize,
-    /// Their bytes.
+    /// Their total size.
     pub bytes: u64,
 }
 
-/// Everything that is in the image and why.
+/// Everything in the image, with reasons.
 #[derive(Default)]
 pub struct Closure {
     /// The programs that the image starts: first the entry, then each `--bin`.
     pub entries: Vec<EntryPoint>,
     /// Paths with the reasons for each.
     pub graph: Graph,
-    /// The processes behind them.
+    /// The resolved processes.
     pub processes: Vec<Started>,
     /// Rules of profiles and patterns that found nothing.
     pub unmatched: Vec<Unmatched>,
-    /// Files that configuration names and that are missing.
+    /// Missing files that configuration files name.
     pub unconfigured: Vec<Unconfigured>,
-    /// Environment that profiles give where the user gives none.
+    /// Environment set by profiles, unless the user sets the variable.
     pub env: BTreeMap<String, String>,
-    /// Profiles that were applied by themselves.
+    /// Profiles that were applied automatically.
     pub fired: Vec<Fired>,
     /// Included ELF files of other machines than the entry's: packed, but not resolved.
     pub foreign: BTreeSet<RootPath>,
-    /// Symlinks among the files asked for that lead nowhere.
+    /// Dangling symlinks among the requested files.
     pub dangling: BTreeSet<RootPath>,
-    /// Devices, sockets and pipes among the files asked for, which are not packed.
+    /// Devices, sockets and pipes among the requested files, which are not packed.
     pub not_packed: BTreeSet<RootPath>,
-    /// Authorities of the request that were put into the trust store.
+    /// Certificate authorities of the request that were added to the trust store.
     pub authorities: Vec<Authority>,
-    /// Commands of scripts that lead nowhere.
+    /// Commands of scripts that could not be resolved.
     pub unstarted: Vec<Unstarted>,
     /// Applications that commands name and that are missing.
     pub absent: Vec<Absent>,
     /// Decisions that the user should know.
     pub notes: Vec<Note>,
-    /// What could not be made by running programs of the root.
+    /// Output that programs of the root failed to produce.
     pub unmade: Vec<Unmade>,
-    /// Libraries that `.note.dlopen` notes name and that were not found, with the object that opens them.
+    /// Libraries declared in `.note.dlopen` that were not found, with the object that opens them.
     pub unopened: Vec<(RootPath, DlopenNote)>,
-    /// Libraries that packed ones name and may open, and that are not packed.
+    /// Unpacked libraries whose names packed libraries contain and which these may open.
     pub suggested: Vec<Suggested>,
-    /// The circumstances in which the entry was resolved.
+    /// The loader conditions of the entry.
     pub conditions: Conditions,
-    /// The number of the CPU level that is counted on: 1 is the baseline of x86-64.
+    /// The assumed CPU level; 1 is the baseline of x86-64.
     pub cpu_level: u32,
     /// Directories that languages and applications claim.
     claimed: BTreeSet<RootPath>,
@@ -156,8 +157,8 @@ pub struct Closure {
 impl Closure {
     /// Finds everything that the request needs.
     ///
-    /// Missing libraries and the like are not errors here: they are kept in [`Closure::processes`], and
-    /// [`crate::check`] makes findings of them.
+    /// Problems such as missing libraries are not errors here. They are kept in [`Closure::processes`], and
+    /// [`crate::check`] turns them into findings.
     ///
     /// # Errors
     /// `entry-missing`, `entry-is-directory`, `entry-not-regular`, `not-elf`, `bad-elf`, `bad-shebang`,
@@ -175,7 +176,7 @@ impl Closure {
         seal::seal(worklist.state)
     }
 
-    /// The files that one profile takes of a root, without any entry.
+    /// The files that one profile takes from a root, without an entry.
     ///
     /// # Errors
     /// `unreadable`.

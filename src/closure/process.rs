@@ -1,5 +1,4 @@
-//! The table of processes: programs by the path they are called by and the circumstances of their loader, plug-ins by
-//! the process they are opened in.
+//! The table of processes: programs by path and loader conditions, plug-ins by the process in which they are opened.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,49 +7,48 @@ use crate::language::Certainty;
 use crate::loader::{Conditions, Process};
 use crate::path::RootPath;
 
-/// The place of a process in [`Processes`].
+/// The index of a process in [`Processes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ProcessId(usize);
 
-/// A process that was resolved, and how much it matters that it is whole.
+/// A resolved process, and how important it is that nothing is missing.
 #[derive(Clone, Debug)]
 pub struct Started {
-    /// What the loader does.
+    /// The result of the loader.
     pub process: Process,
-    /// The circumstances in which it was resolved.
+    /// The conditions under which it was resolved.
     pub conditions: Conditions,
-    /// True if a library that it misses fails the build: true for programs that are started, false for files that a
-    /// pattern brought in, which may never be loaded.
+    /// True if a missing library fails the build: for programs that are started. False for files that a pattern added,
+    /// which may never be loaded.
     pub required: bool,
-    /// How sure it is that it runs. It only rises.
+    /// How certain it is that it runs; this never decreases.
     pub certainty: Certainty,
-    /// The program that a plug-in is opened in.
+    /// The program in which a plug-in is opened.
     pub(super) program: Option<ProcessId>,
-    /// The rules that asked for it.
+    /// The rules that requested it.
     pub(super) rules: BTreeSet<RuleId>,
 }
 
 impl Started {
-    /// True for a plug-in or program that this rule asked for.
+    /// True if this rule requested it.
     pub(super) fn is_by(&self, rule: RuleId) -> bool {
         self.rules.contains(rule)
     }
 
-    /// Every object but those of the process that a plug-in is opened in.
+    /// All objects except those of the process in which a plug-in is opened.
     pub fn own_objects(&self) -> &[std::rc::Rc<crate::loader::Loaded>] {
         &self.process.loaded[self.process.inherited.min(self.process.loaded.len())..]
     }
 }
 
-/// What a process is found by.
+/// The key of a process.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
     Program(Vec<u8>, Circumstances),
     PlugIn(RootPath, ProcessId),
 }
 
-/// The part of [`Conditions`] that makes a difference. The working directory makes none where no name that the loader
-/// looks at is relative.
+/// The relevant part of [`Conditions`]. The working directory matters only if the loader uses a relative name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Circumstances {
     library_path: Option<Vec<u8>>,
@@ -95,7 +93,7 @@ impl Processes {
         self.all.iter().enumerate().map(|(at, started)| (ProcessId(at), started))
     }
 
-    /// The process of a program called by a path.
+    /// The process of a program called through a path.
     pub(super) fn program(&self, path: &[u8], conditions: &Conditions) -> Option<ProcessId> {
         let key = |cwd| Key::Program(path.to_vec(), Circumstances::of(conditions, cwd));
         self.ids.get(&key(None)).or_else(|| self.ids.get(&key(Some(conditions.cwd.clone())))).copied()
@@ -123,13 +121,12 @@ impl Processes {
         id
     }
 
-    /// The process in which plug-ins are opened if nothing says in which: the first program of the entry that has a
-    /// loader.
+    /// The default process in which plug-ins are opened: the first program of the entry that has a loader.
     pub(super) fn main(&self) -> Option<ProcessId> {
         self.iter().find(|(_, started)| started.required && started.process.facts.is_some()).map(|(id, _)| id)
     }
 
-    /// A program with a loader that has an object loaded: of several the surest, then the first by path.
+    /// A program with a loader that has loaded the object: the most certain one, then the first by path.
     pub(super) fn with(&self, object: &RootPath) -> Option<ProcessId> {
         let has = |started: &Started| {
             started.process.facts.is_some() && started.process.loaded.iter().any(|loaded| loaded.real == *object)
@@ -144,8 +141,8 @@ impl Processes {
     }
 }
 
-/// True if what the loader finds depends on the working directory: a relative name, or a relative element of a list of
-/// directories (ld.so(8); an empty element is the working directory).
+/// True if the loader's result depends on the working directory: a relative name, or a relative element in a directory
+/// list (ld.so(8); an empty element means the working directory).
 fn is_relative(started: &Started) -> bool {
     let is_path = |path: &[u8]| path.starts_with(b"/") || path.starts_with(b"$");
     let lists = |list: &Option<Vec<u8>>| {

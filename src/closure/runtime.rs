@@ -1,4 +1,4 @@
-//! The Java runtime of an image and what runs on it, as far as linking it anew needs to know.
+//! The Java runtime of an image and the classes that it runs, as input for linking a smaller one.
 
 use super::{Closure, NodeKind};
 use crate::error::Error;
@@ -9,24 +9,24 @@ use crate::root::Root;
 /// A runtime in the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JavaRuntime {
-    /// Its home.
+    /// Its home directory.
     pub home: RootPath,
-    /// Jars, and directories of classes.
+    /// Jars and class directories.
     pub classes: Vec<RootPath>,
-    /// Those of the jars that hold jars and classes in directories of their own.
+    /// Jars among them that contain jars and classes in directories of their own.
     pub nested: Vec<RootPath>,
 }
 
 impl Closure {
-    /// The first Java runtime that a program of the image is started in; `None` without one, and for those that are not
-    /// made of modules (Java 8).
+    /// The first Java runtime that a program of the image uses; `None` if there is none, or if it is not modular (Java
+    /// 8).
     ///
     /// # Errors
     /// `unreadable`.
     pub fn java_runtime(&self, root: &Root) -> Result<Option<JavaRuntime>, Error> {
         for started in self.processes.iter().filter(|started| started.required) {
             let loaded = &started.process.loaded;
-            // Every program of a runtime loads the same launcher.
+            // Every launcher of a Java runtime loads libjli.so.
             if !loaded.iter().any(|object| object.elf.soname.as_deref() == Some(b"libjli.so")) {
                 continue;
             }

@@ -3,9 +3,9 @@
 use crate::error::Error;
 use crate::path::show;
 
-/// Bytes of a file that Linux looks at for the `#!` line (`BINPRM_BUF_SIZE`).
+/// Number of bytes in which Linux looks for the `#!` line (`BINPRM_BUF_SIZE`).
 pub(super) const HEAD: usize = 256;
-/// Scripts that may be each other's interpreter before Linux says ELOOP.
+/// Maximum number of nested script interpreters before Linux returns ELOOP.
 pub(super) const MAX_CHAIN: usize = 5;
 
 /// A `#!` line.
@@ -13,14 +13,14 @@ pub(super) const MAX_CHAIN: usize = 5;
 pub(super) struct Shebang {
     /// The interpreter's path.
     pub(super) interpreter: Vec<u8>,
-    /// Its one argument.
+    /// Its argument; there is at most one.
     pub(super) argument: Option<Vec<u8>>,
 }
 
-/// Reads the `#!` line out of the first bytes of a file; `None` if it has none.
+/// Parses the `#!` line in the first bytes of a file; `None` if there is none.
 ///
 /// # Errors
-/// `bad-shebang` for a line that no kernel starts.
+/// `bad-shebang` for a line that no kernel accepts.
 pub(super) fn parse_shebang(path: &[u8], head: &[u8]) -> Result<Option<Shebang>, Error> {
     let Some(after) = head.strip_prefix(b"#!") else { return Ok(None) };
     let bad = |why: &str, help: &str| Error::new("bad-shebang", format!("{} {why}", show(path))).help(help);
@@ -34,7 +34,7 @@ pub(super) fn parse_shebang(path: &[u8], head: &[u8]) -> Result<Option<Shebang>,
     if interpreter.is_empty() {
         return Err(bad("has nothing after its `#!`", "write the interpreter's path after `#!`"));
     }
-    // Without an end in sight the name may be longer than what the kernel has read.
+    // Without an end, the name may be longer than the part that the kernel reads.
     if line_end.is_none() && name_end.is_none() && head.len() == HEAD {
         return Err(bad("names an interpreter that does not fit in the 256 bytes Linux reads", "use a shorter path"));
     }
@@ -52,8 +52,8 @@ pub(super) fn parse_shebang(path: &[u8], head: &[u8]) -> Result<Option<Shebang>,
     Ok(Some(Shebang { interpreter: interpreter.to_vec(), argument }))
 }
 
-/// The command that `env` will look up, if the interpreter is an `env`: with one plain word it is that word; with `-S`
-/// the words are split and assignments and options passed over.
+/// The command that `env` looks up, if the interpreter is `env`. Without `-S`, the command is the single argument. With
+/// it, the argument is split, and assignments and options are skipped.
 pub(super) fn env_command(shebang: &Shebang) -> Option<Vec<u8>> {
     if shebang.interpreter.rsplit(|b| *b == b'/').next() != Some(b"env") {
         return None;

@@ -10,7 +10,7 @@ use crate::path::{RootPath, show};
 use crate::profile::{Clue, EntryKind, fits};
 use crate::world::World;
 
-/// The rule whose plug-ins count like libraries that a program needs by itself: configuration names them.
+/// The rule whose plug-ins count like libraries needed by a program, because its configuration names them.
 const SETTINGS: &str = "settings";
 /// Rules whose plug-ins a program may open.
 const PLUG_INS: [&str; 3] = ["package-files", "same-source", "dlopen-name"];
@@ -18,32 +18,32 @@ const PLUG_INS: [&str; 3] = ["package-files", "same-source", "dlopen-name"];
 /// Evidence that a profile is needed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Sign {
-    /// In words.
+    /// Description.
     pub(super) says: String,
-    /// The object that shows it, if one does.
+    /// The object that is the evidence, if any.
     pub(super) object: Option<RootPath>,
 }
 
-/// What processes show. Of several objects that show the same, the first by path is kept.
+/// Evidence found in processes. If several objects have the same property, the first by path is kept.
 #[derive(Default)]
 pub(super) struct Signs {
-    /// SONAMEs of what programs load.
+    /// SONAMEs of libraries that programs load.
     sonames: BTreeMap<Vec<u8>, RootPath>,
-    /// SONAMEs of what plug-ins load, with the plug-in.
+    /// SONAMEs of libraries that plug-ins load, with the plug-in.
     plug_ins: BTreeMap<Vec<u8>, RootPath>,
     /// Names that any object imports.
     anywhere: BTreeMap<Vec<u8>, RootPath>,
-    /// Names that programs import which run: surely, or by a literal call.
+    /// Names imported by programs that run, either certainly or because of a literal call.
     entry: BTreeMap<Vec<u8>, RootPath>,
-    /// Programs that run: surely, or by a literal call.
+    /// Programs that run, either certainly or because of a literal call.
     programs: BTreeSet<RootPath>,
-    /// Programs that are started: a server is a server behind a start script too.
+    /// All programs that are started, so that a server behind a start script is recognised.
     started: BTreeSet<RootPath>,
     /// Objects whose imports were read.
     seen: BTreeSet<RootPath>,
 }
 
-/// Keeps the lesser of two paths.
+/// Keeps the path that sorts first.
 fn keep(table: &mut BTreeMap<Vec<u8>, RootPath>, name: &[u8], object: &RootPath) {
     match table.get_mut(name) {
         Some(known) if *known <= *object => {}
@@ -53,7 +53,7 @@ fn keep(table: &mut BTreeMap<Vec<u8>, RootPath>, name: &[u8], object: &RootPath)
 }
 
 impl Signs {
-    /// Adds what a process shows that is new or has become surer.
+    /// Adds the evidence in a process that is new or has become more certain.
     pub(super) fn add(&mut self, world: &World<'_>, started: &Started) -> Result<(), Error> {
         let process = &started.process;
         if !started.required
@@ -64,7 +64,7 @@ impl Signs {
                 keep(&mut self.plug_ins, object.name(), &first.real);
             }
         }
-        // A program that a package brought for its own programs needs what it would need as an entry.
+        // A helper program from a package has the same needs as an entry.
         let is_helper = process.loaded[0].elf.interp.is_some() && process.inherited == 0;
         if !started.required && !started.is_by(SETTINGS) && !is_helper {
             return Ok(());
@@ -152,7 +152,7 @@ impl Signs {
     }
 }
 
-/// The evidence of those parts of a trigger that are about the request and the root.
+/// The evidence for the parts of a trigger that concern the request and the root.
 fn around(state: &State<'_>, clue: &Clue) -> Result<Option<Vec<String>>, Error> {
     let mut said = Vec::new();
     if let Some(name) = &clue.env {
@@ -178,7 +178,7 @@ fn around(state: &State<'_>, clue: &Clue) -> Result<Option<Vec<String>>, Error> 
     Ok(Some(said))
 }
 
-/// The first program that was built with one of these Go modules or crates, and which.
+/// The first program built with one of these Go modules or crates, and its name.
 fn module_in(
     state: &State<'_>,
     names: &[String],
@@ -193,14 +193,14 @@ fn module_in(
     Ok(None)
 }
 
-/// The first program that contains one of some texts, and which.
+/// The first program that contains one of these strings, and the string.
 fn string_in(
     state: &State<'_>,
     texts: &[String],
     programs: &BTreeSet<RootPath>,
 ) -> Result<Option<(RootPath, String)>, Error> {
     for program in programs {
-        // Everything that any profile asks of a program is looked for in one reading of it.
+        // Search each program only once for the strings of all profiles.
         let all = || {
             let profiles = state.request.automatic.iter().chain(&state.request.profiles);
             profiles.flat_map(|profile| &profile.when).flat_map(Clue::texts).map(str::to_owned).collect()

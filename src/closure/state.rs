@@ -26,7 +26,7 @@ pub(super) struct Applied {
     pub(super) is_hidden: bool,
 }
 
-/// What is known so far.
+/// The current state.
 pub(super) struct State<'a> {
     pub(super) world: Rc<World<'a>>,
     pub(super) request: &'a Request,
@@ -36,24 +36,25 @@ pub(super) struct State<'a> {
     pub(super) claims: Claims,
     pub(super) signs: Signs,
     pub(super) entries: Vec<EntryPoint>,
-    /// Environment that scripts of the package manager and profiles give where the user gives none.
+    /// Environment set by the package manager's scripts and by profiles, unless the user sets the variable.
     pub(super) env: BTreeMap<String, String>,
-    /// Profiles that launches want, with the evidence.
+    /// Profiles that launches need, with the evidence.
     pub(super) wanted: BTreeMap<&'static str, BTreeSet<Sign>>,
     pub(super) applied: Vec<Applied>,
-    /// Packages whose files are packed, with the object that asks.
+    /// Packages whose files are packed, each with the object that caused it.
     pub(super) brought: Vec<(String, RootPath)>,
-    /// Answers that rules need not give again.
+    /// Answers that rules need not repeat.
     pub(super) done: BTreeSet<(RuleId, String)>,
     /// Included ELF files of other machines than the entry's.
     pub(super) foreign: BTreeSet<RootPath>,
-    /// Symlinks among the files asked for that lead nowhere.
+    /// Dangling symlinks among the requested files.
     pub(super) dangling: BTreeSet<RootPath>,
-    /// Devices, sockets and pipes among the files asked for.
+    /// Devices, sockets and pipes among the requested files.
     pub(super) not_packed: BTreeSet<RootPath>,
     pub(super) unopened: Vec<(RootPath, crate::elf::DlopenNote)>,
     pub(super) told: Vec<Told>,
-    /// Counts launches, processes and their rises: what depends on them is looked at again when it has grown.
+    /// Counter of new launches and processes and of increases in certainty. Rules that depend on these run again when
+    /// it has changed.
     pub(super) news: u64,
 }
 
@@ -63,12 +64,12 @@ impl State<'_> {
         self.done.contains(&(rule, answer.to_owned()))
     }
 
-    /// True if `--exclude` keeps the path out.
+    /// True if `--exclude` matches the path.
     pub(super) fn is_excluded(&self, path: &RootPath) -> bool {
         self.request.exclude.iter().any(|glob| glob.covers(path))
     }
 
-    /// True if a known profile takes the path: whether it is needed is decided there.
+    /// True if a known profile takes the path, so that the profile decides whether it is needed.
     pub(super) fn is_known_to_a_profile(&self, path: &RootPath) -> bool {
         self.request.known.iter().flat_map(Profile::places).any(|glob| glob.covers(path))
     }
@@ -83,7 +84,7 @@ impl State<'_> {
         self.applied.iter().any(|applied| applied.profile == name)
     }
 
-    /// The process that a host stands for.
+    /// The process selected by a host.
     pub(super) fn host(&self, host: &Host) -> Option<ProcessId> {
         match host {
             Host::None => None,
@@ -93,12 +94,12 @@ impl State<'_> {
         }
     }
 
-    /// Programs that are started: every process that is no plug-in.
+    /// Programs that are started: all processes except plug-ins.
     pub(super) fn programs(&self) -> impl Iterator<Item = &Started> {
         self.processes.as_slice().iter().filter(|started| started.required && started.program.is_none())
     }
 
-    /// What the entry is; `None` before it is known.
+    /// The kind of the entry; `None` if not yet known.
     pub(super) fn entry_kind(&self) -> Option<EntryKind> {
         let entry = self.entries.first()?;
         let own = self.processes.as_slice().iter().find(|started| started.process.loaded[0].real == entry.real);
@@ -109,7 +110,7 @@ impl State<'_> {
         })
     }
 
-    /// The launch that runs an object: of several the surest, then the first by what is started.
+    /// The launch that runs an object: the most certain one, then the first in order.
     pub(super) fn starter(&self, object: &RootPath) -> Option<LaunchId> {
         let has = |id: &ProcessId| self.processes.get(*id).process.loaded.iter().any(|loaded| loaded.real == *object);
         let running = self.launches.iter().filter(|(_, launched)| launched.processes.iter().any(has));
@@ -117,7 +118,8 @@ impl State<'_> {
         best.map(|(id, _)| id)
     }
 
-    /// Starts a program that an object is likely to start, in the circumstances of the launch that runs the object.
+    /// Starts a program that an object probably starts, with the environment and working directory of the launch that
+    /// runs the object.
     pub(super) fn start_by(&self, object: &RootPath, program: &RootPath, why: String, is_helper: bool) -> Start {
         let starter = self.starter(object);
         let (cwd, env) = match starter.map(|id| &self.launches.get(id).launch) {
@@ -141,7 +143,7 @@ impl State<'_> {
         }
     }
 
-    /// The packages that own files; none for a root without a database.
+    /// The packages that own the files; empty for a root without a database.
     pub(super) fn owners(&self, paths: &[RootPath]) -> Result<BTreeMap<RootPath, String>, Error> {
         self.world.owners(paths)
     }

@@ -1,41 +1,41 @@
-//! Facts for the user that rules found on the way.
+//! Messages for the user from rules.
 
 use super::{Unconfigured, Unmatched};
 use crate::language::{Absent, Unstarted};
 use crate::path::RootPath;
 
-/// A fact for the user.
+/// A message for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Told {
-    /// Good to know.
+    /// A note.
     Note(Note),
     /// A rule of a profile or a pattern found nothing.
     Unmatched(Unmatched),
-    /// Configuration names what is not there.
+    /// A configuration file names a missing file.
     Unconfigured(Unconfigured),
-    /// A script starts what is not there.
+    /// A script starts a missing program.
     Unstarted(Unstarted),
-    /// A command names an application that is not there.
+    /// A command names a missing application.
     Absent(Absent),
-    /// Files that stay out because not everybody may read them.
+    /// Files left out because they are not readable for all users.
     Withheld { object: RootPath, pattern: String, files: Vec<RootPath> },
     /// A command line in a configuration file.
     Delegated { file: RootPath, line: String },
 }
 
-/// A note: a fact that is no fault.
+/// A note: information that is not a problem.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Note {
     /// The kebab-case code; `slimroot explain CODE` has its page.
     pub code: &'static str,
-    /// What it is about: a file, a program, a name.
+    /// Its subject: a file, a program, a name.
     pub subject: String,
     /// One sentence.
     pub says: String,
     /// The note is dropped if this path is in the image at the end.
     #[serde(skip)]
     pub(super) unless: Option<RootPath>,
-    /// A later note with the same key takes its place.
+    /// A later note with the same key replaces this one.
     #[serde(skip)]
     pub(super) slot: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Questions to a closure: why is this path in?
+//! Queries on a closure: why is a path in the image?
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,23 +9,23 @@ use crate::path::RootPath;
 pub type Link<'a> = &'a Edge;
 
 impl Closure {
-    /// The shortest chain of reasons from the user's words to a path, the path's own reason last; empty if the path is
-    /// not in the image. Among chains of one length the ranks of their reasons decide, then paths, so that the answer
-    /// does not depend on the order in which reasons were found.
+    /// The shortest chain of reasons from the user's request to a path, ending with the path's own reason; empty if the
+    /// path is not in the image. Among chains of equal length, ranks and then paths decide, so that the result does not
+    /// depend on the order of discovery.
     pub fn why(&self, path: &RootPath) -> Vec<Link<'_>> {
-        // What a program itself needs says more than a profile that takes the same path.
+        // A dependency of a program is more informative than a profile that takes the same path.
         let chain = self.chain(path, &|edge| !edge.reason.is_profile());
         if chain.is_empty() { self.chain(path, &|_| true) } else { chain }
     }
 
-    /// The group under which a summary counts a path: that of its reason of the lowest rank.
+    /// The group of a path in the summary: that of its reason with the lowest rank.
     pub fn group(&self, path: &RootPath) -> Option<String> {
         let order = |edge: &&Edge| (edge.reason.rank(), edge.from.clone(), edge.reason.group());
         self.graph.reasons(path).min_by_key(order).map(|edge| edge.reason.group())
     }
 
     fn chain(&self, path: &RootPath, counts: &dyn Fn(&Edge) -> bool) -> Vec<Link<'_>> {
-        // Reasons point from what asks to what is asked for: walk them backwards, nearest first.
+        // Edges lead from the requiring file to the required one: walk them backwards, breadth first.
         let mut queue: Vec<(&Edge, Option<usize>)> = self.asking(path, counts).map(|edge| (edge, None)).collect();
         let mut seen: BTreeSet<&RootPath> = BTreeSet::new();
         let mut next = 0;
@@ -50,7 +50,7 @@ impl Closure {
         Vec::new()
     }
 
-    /// The reasons for a path, those that end at the user's words first, then by rank.
+    /// The reasons for a path: first those from the user, then by rank.
     fn asking<'a>(
         &'a self,
         path: &RootPath,
@@ -64,8 +64,8 @@ impl Closure {
         known.into_iter()
     }
 
-    /// Files and bytes that are in the image because of a profile alone, for each of these profiles: no chain of other
-    /// reasons leads to them. A file that several profiles bring counts for the first of them.
+    /// Number and size of the files that are in the image only because of a profile, per profile: no chain of other
+    /// reasons leads to them. A file from several profiles counts for the first.
     pub(super) fn brought_by<'p>(&self, profiles: impl Iterator<Item = &'p str>) -> BTreeMap<&'p str, (usize, u64)> {
         let mut below: BTreeMap<&RootPath, Vec<&RootPath>> = BTreeMap::new();
         let (mut of_profiles, mut open): (Vec<(&str, &RootPath)>, Vec<&RootPath>) = (Vec::new(), Vec::new());
@@ -79,7 +79,7 @@ impl Closure {
         let mut seen: BTreeSet<&RootPath> = BTreeSet::new();
         reach(&below, open, &mut seen);
         let mut sums = BTreeMap::new();
-        // Names of one inode are one file in the image too.
+        // Hard links are one file in the image too.
         let mut inodes = BTreeSet::new();
         for profile in profiles {
             let own = of_profiles.iter().filter(|(name, _)| *name == profile).map(|(_, path)| *path).collect();
@@ -98,7 +98,7 @@ impl Closure {
     }
 }
 
-/// The paths that are reached for the first time, from these on.
+/// The paths reached from these that were not seen before.
 fn reach<'g>(
     below: &BTreeMap<&'g RootPath, Vec<&'g RootPath>>,
     mut open: Vec<&'g RootPath>,

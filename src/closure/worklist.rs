@@ -1,7 +1,7 @@
-//! The one loop: facts are given to rules, rules answer with demands, demands become facts, until nothing is new.
+//! The main loop: rules receive facts and answer with demands, which create new facts, until nothing changes.
 //!
-//! Facts are handed out in the order of the rules: a rule is asked only when all rules before it have nothing to do.
-//! So launches are known before claims are decided, and claims before packages are looked at.
+//! Facts are delivered in the order of the rules: a rule runs only when all rules before it have nothing to do. So
+//! launches are known before claims are decided, and claims before packages are considered.
 
 mod files;
 mod starts;
@@ -23,34 +23,34 @@ use crate::path::RootPath;
 use crate::root::FileKind;
 use crate::world::World;
 
-/// Something became known.
+/// A new fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fact {
-    /// The request was read. It comes once.
+    /// The request was read; sent once.
     Begin,
-    /// A launch was accepted, or became surer.
+    /// A launch was accepted or became more certain.
     Launched(LaunchId),
     /// A process was resolved.
     Resolved(ProcessId),
-    /// A program is started: its process was resolved so, or became required or surer.
+    /// A program is started: its process was resolved as required, became required, or became more certain.
     Required(ProcessId),
-    /// The files of a package are packed; the number counts packages.
+    /// The files of a package are packed; the index of the package.
     Brought(usize),
-    /// A profile was applied; the number counts profiles.
+    /// A profile was applied; the index of the profile.
     Applied(usize),
-    /// Anything changed. A rule gets it once for any number of changes.
+    /// Anything has changed. A rule receives this once for any number of changes.
     Changed,
 }
 
-/// The loop with what it works on.
+/// The loop and its state.
 pub(super) struct Worklist<'a> {
     pub(super) state: State<'a>,
-    /// Facts to be handed out, by the place of the rule, then by age.
+    /// Facts to deliver, by the index of the rule, then by age.
     queue: BTreeMap<(usize, u64), Fact>,
     changed: BTreeSet<usize>,
     age: u64,
     opened: BTreeSet<(ProcessId, RootPath, Vec<u8>)>,
-    /// Processes that triggers of profiles have not seen yet.
+    /// Processes not yet considered for profile triggers.
     unsigned: BTreeSet<ProcessId>,
 }
 
@@ -87,10 +87,10 @@ impl<'a> Worklist<'a> {
         }
     }
 
-    /// Hands out facts until no rule has anything to do.
+    /// Delivers facts until no rule has anything to do.
     ///
     /// # Errors
-    /// Whatever a rule gives: `unreadable` and the like.
+    /// Any error of a rule, such as `unreadable`.
     pub(super) fn run(&mut self) -> Result<(), Error> {
         self.emit(Fact::Begin);
         while let Some(((at, _), fact)) = self.queue.pop_first() {

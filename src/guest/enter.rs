@@ -1,7 +1,7 @@
-//! The door to the guest: what a child does between fork and exec so that the root becomes its `/`.
+//! Entering the sandbox: the steps that a child takes between fork and exec to make the root its `/`.
 //!
-//! It must happen there: a user namespace can only be made by a process with one thread, and slimroot has more. All of it
-//! is settled beforehand as a list of [`Step`]s with their C strings; the child only makes system calls.
+//! They must happen there, because only a single-threaded process can create a user namespace, and slimroot has more
+//! threads. They are prepared as a list of [`Step`]s with their C strings; the child only makes system calls.
 
 use std::ffi::{CStr, CString, OsString};
 use std::io;
@@ -17,67 +17,68 @@ use rustix::thread::{CapabilitiesSecureBits, CapabilitySets, UnshareFlags};
 
 use crate::path::RootPath;
 
-/// Devices that programs expect (file-hierarchy(7)); nothing that leads to a disk.
+/// Devices that programs expect (file-hierarchy(7)); none of them leads to a disk.
 const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
 
-/// What is mounted, and where on this machine.
+/// Mount points of the sandbox, as paths on the host.
 pub(super) struct Mounts<'a> {
     pub(super) proc: Option<PathBuf>,
     pub(super) dev: Option<PathBuf>,
     pub(super) tmp: Option<PathBuf>,
-    /// What the guest finds at `tmp`; without it an empty directory in memory.
+    /// The directory mounted at `tmp`; without it, an empty tmpfs.
     pub(super) scratch: Option<&'a Path>,
 }
 
 enum Step {
-    /// Own namespaces; in that of users this process is root.
+    /// Creates namespaces; in a new user namespace, the process is root.
     Unshare(UnshareFlags),
     Write(CString, Vec<u8>),
-    /// No mount from here on is seen outside.
+    /// Makes all further mounts invisible outside.
     Private,
     Bind(CString, CString),
     ReadOnly(CString, MountFlags),
     Memory(CString, CString),
-    /// /proc, not to be written to: the settings of the kernel in it are the machine's. Whether that of this machine will do.
+    /// Mounts a read-only /proc, because its kernel settings affect the host. True if the host's own /proc may be bound
+    /// instead.
     Proc(CString, bool),
     File(CString),
     Dir(CString),
     Chroot(CString),
-    /// The root becomes `/`, and nothing else stays mounted.
+    /// Makes the root `/` and unmounts everything else.
     Pivot(CString),
-    /// The loopback of an own network is put up, which later nobody may.
+    /// Brings up the loopback interface of the new network namespace, which needs a privilege that is dropped later.
     Loopback,
     Cwd(CString),
     Umask,
-    /// No rights but those of an ordinary process, now and after any exec.
+    /// Drops all privileges, now and after any exec.
     Powerless,
 }
 
-/// The steps of one child.
+/// The steps for one child.
 pub(super) struct Door {
     steps: Vec<Step>,
-    /// Whether its processes end with it, being in a namespace of their own; only root can have that here.
+    /// True if the child has a PID namespace, so that all of its processes end with it; only possible as root.
     pub(super) has_own_processes: bool,
 }
 
 fn c(path: impl AsRef<Path>) -> CString {
-    // A path of this machine holds no NUL.
+    // Host paths contain no NUL.
     CString::new(path.as_ref().as_os_str().as_bytes()).unwrap_or_default()
 }
 
 impl Door {
-    /// For a root that is this machine's own.
+    /// No sandbox, for a root that is the host's own `/`.
     pub(super) fn plain(cwd: &RootPath) -> Self {
         Self { steps: vec![Step::Umask, cwd_of(cwd)], has_own_processes: false }
     }
 
-    /// Another root and nothing else.
+    /// Only a chroot.
     pub(super) fn chroot(root: &Path, cwd: &RootPath) -> Self {
         let steps = vec![Step::Umask, Step::Chroot(c(root)), cwd_of(cwd), Step::Powerless];
         Self { steps, has_own_processes: false }
     }
 
-    /// Another root that cannot be written to, with mounts of its own and no network.
+    /// A read-only root with its own mounts and without network.
     pub(super) fn apart(root: &Path, cwd: &RootPath, mounts: &Mounts<'_>) -> Self {
         let is_root = rustix::process::geteuid().is_root();
         let mut steps = vec![Step::Umask];
@@ -100,7 +101,7 @@ impl Door {
             steps.push(Step::ReadOnly(c(&place), kept_flags(&place)));
         }
         if let Some(proc) = &mounts.proc {
-            // A namespace of users is kept out of the processes of others by the kernel; root is not.
+            // In a user namespace, the kernel protects other processes; for real root it does not.
             steps.push(Step::Proc(c(proc), !is_root));
         }
         if let Some(dev) = &mounts.dev {
@@ -124,20 +125,20 @@ impl Door {
         Self { steps, has_own_processes: is_root }
     }
 
-    /// Has a command go through.
+    /// Runs the steps in the child between fork and exec.
     #[expect(unsafe_code, reason = "the steps must be taken between fork and exec")]
     pub(super) fn lead(self, command: &mut Command) {
         let steps = self.steps;
-        // SAFETY: the closure runs in a child that has only the forking thread, where nothing may take a lock that
-        // another thread held, so nothing may be allocated. It makes system calls on strings that were made before.
+        // SAFETY: the closure runs in a child that has only the forking thread, where another thread's lock is never
+        // released, so it must not allocate. It only makes system calls with strings prepared beforehand.
         unsafe { command.pre_exec(move || steps.iter().try_for_each(take)) };
     }
 }
 
-/// Puts the children of this thread into a namespace of processes that ends with the first of them.
+/// Puts the children of this thread into a PID namespace that ends with the first of them.
 #[expect(unsafe_code, reason = "rustix marks unshare so for the sake of other flags")]
 pub(super) fn own_processes() -> Result<(), Errno> {
-    // SAFETY: NEWPID changes nothing for this process or its threads, only for children of this thread.
+    // SAFETY: NEWPID does not affect this process or its threads, only children of this thread.
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWPID) }
 }
 
@@ -145,7 +146,7 @@ fn cwd_of(cwd: &RootPath) -> Step {
     Step::Cwd(CString::new(cwd.as_bytes()).unwrap_or_default())
 }
 
-/// Where other file systems are mounted in a root (proc_pid_mountinfo(5): the fifth field, blanks as octal numbers).
+/// Mount points below a root (proc_pid_mountinfo(5): the fifth field, blanks as octal escapes).
 fn mounts_below(root: &Path) -> Vec<PathBuf> {
     let text = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
     let places = text.split(|b| *b == b'\n').filter_map(|line| line.split(|b| *b == b' ').nth(4));
@@ -172,7 +173,7 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Flags that a mount in a user namespace must keep (mount_namespaces(7), "Restrictions").
+/// Flags that a bind mount in a user namespace must keep (mount_namespaces(7), "Restrictions").
 fn kept_flags(root: &Path) -> MountFlags {
     let Ok(stat) = rustix::fs::statvfs(root) else { return MountFlags::empty() };
     let known = [
@@ -188,27 +189,28 @@ fn kept_flags(root: &Path) -> MountFlags {
 
 #[expect(unsafe_code, reason = "rustix marks unshare so for the sake of one flag")]
 fn unshare(flags: UnshareFlags) -> Result<(), Errno> {
-    // SAFETY: the flag that is unsafe, FILES, is not among those that are given, and this process has one thread.
+    // SAFETY: FILES, the unsafe flag, is not set, and this process has one thread.
     unsafe { rustix::thread::unshare_unsafe(flags) }
 }
 
-/// Gives up all rights of root (capabilities(7)), and those that a program with a set-id bit would get. The files of root
-/// still open for it, but what it sees of them is not to be written to.
+/// Drops all of root's capabilities (capabilities(7)), and those that a set-id program would gain. The process can
+/// still open root's files, but the root is read-only.
 fn give_up_rights() -> Result<(), Errno> {
     use rustix::thread::CapabilitySet;
     for capability in CapabilitySet::all().iter() {
-        // Those that the kernel does not know (EINVAL), and without the right to (EPERM), cannot be got either: see below.
+        // Failures are harmless: capabilities unknown to the kernel (EINVAL) and those we may not drop (EPERM) cannot
+        // be gained either, see below.
         let _ = rustix::thread::remove_capability_from_bounding_set(capability);
     }
     let _ = rustix::thread::clear_ambient_capability_set();
     rustix::thread::set_no_new_privs(true)?;
     let none = CapabilitySet::empty();
-    // An exec by root fills them again from the bounding set; these bits say that root is nobody special.
+    // An exec by root would regain them from the bounding set; these bits disable root's special treatment.
     let _ = rustix::thread::set_capabilities_secure_bits(
         CapabilitiesSecureBits::NO_ROOT | CapabilitiesSecureBits::NO_ROOT_LOCKED,
     );
     rustix::thread::set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
-    // As the exec will find it.
+    // Checks the state that the exec will find.
     for capability in CapabilitySet::all().iter() {
         if rustix::thread::capability_is_in_bounding_set(capability).unwrap_or(false)
             && !rustix::thread::capabilities_secure_bits()?.contains(CapabilitiesSecureBits::NO_ROOT)
@@ -234,21 +236,21 @@ fn put_up_loopback() -> io::Result<()> {
     let mut request = Request { name: [0; 16], flags: UP_AND_RUNNING, rest: [0; 22] };
     request.name[..2].copy_from_slice(b"lo");
     let socket = std::net::UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0))?;
-    // SAFETY: the call reads a request of this form, which is as long as struct ifreq on every machine or longer.
+    // SAFETY: the call reads a request of this layout, which is at least as long as struct ifreq on every machine.
     unsafe {
         rustix::ioctl::ioctl(&socket, rustix::ioctl::Setter::<SET_FLAGS, Request>::new(request))?;
     }
     Ok(())
 }
 
-/// Sees to it that no file which this process was started with, such as those that a CI system holds open, is handed on.
+/// Marks all inherited descriptors, such as those that a CI system leaves open, as close-on-exec.
 #[expect(unsafe_code, reason = "descriptors that others opened are known by number alone")]
 pub(super) fn keep_descriptors() {
     for entry in std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten() {
         let number = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
         if let Some(number) = number.filter(|number| *number > 2) {
-            // SAFETY: setting the flag on a number that meanwhile is another file, or none, does no harm: all files of this
-            // process have it.
+            // SAFETY: the number may meanwhile refer to another file or to none, but setting the flag is harmless: all
+            // files of this process have it.
             let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
             let _ = rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC);
         }
@@ -276,7 +278,7 @@ fn take(step: &Step) -> io::Result<()> {
         }
         Step::Proc(place, may_share) => {
             let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::RDONLY;
-            // Only who owns the namespace of processes may have it anew.
+            // Only the owner of the PID namespace may mount a new /proc.
             match rustix::mount::mount(c"proc", place.as_c_str(), c"proc", flags, none) {
                 Err(_) if *may_share => rustix::mount::mount_bind_recursive(c"/proc", place.as_c_str())?,
                 other => other?,
@@ -295,17 +297,17 @@ fn take(step: &Step) -> io::Result<()> {
             rustix::process::chroot(c".")?;
         }
         Step::Pivot(root) => {
-            // pivot_root(2), "pivot_root(".", ".")": the old root lies over the new one for a moment.
+            // pivot_root(2), "pivot_root(".", ".")": the old root is on top of the new one until it is unmounted.
             rustix::process::chdir(root.as_c_str())?;
             rustix::process::pivot_root(c".", c".")?;
             rustix::mount::unmount(c".", UnmountFlags::DETACH)?;
             rustix::process::chdir(c"/")?;
         }
-        // Programs that want no network do without.
+        // Ignore failures: most programs need no network.
         Step::Loopback => drop(put_up_loopback()),
         Step::Powerless => give_up_rights()?,
         Step::Cwd(cwd) => rustix::process::chdir(cwd.as_c_str())?,
-        // What is made shall have the same modes whoever asks for it.
+        // A fixed umask gives generated files the same modes for every user.
         Step::Umask => drop(rustix::process::umask(Mode::from_raw_mode(0o022))),
     }
     Ok(())

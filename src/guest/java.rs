@@ -1,5 +1,5 @@
-//! A Java runtime with the modules that jars need, linked by the root's own JDK: jdeps says which, jlink links them
-//! (jdeps(1), jlink(1)).
+//! A Java runtime that contains only the modules that the jars need: the root's own JDK finds them with jdeps and links
+//! them with jlink (jdeps(1), jlink(1)).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,7 +10,8 @@ use crate::error::Error;
 use crate::path::{RootPath, show};
 use crate::root::{DirTree, FileKind, Root, Tree};
 
-/// Modules that no class names: providers that are found by service, and what configuration and frameworks load by name.
+/// Modules that no class refers to: service providers, and modules that configuration files and frameworks load by
+/// name.
 const SERVICES: &[&str] = &[
     "java.instrument",
     "java.logging",
@@ -39,45 +40,45 @@ const SERVICES: &[&str] = &[
     "jdk.unsupported",
     "jdk.zipfs",
 ];
-/// Directories in which JDKs lie side by side.
+/// Directories that contain JDKs.
 const JDKS: &[&str] = &["/usr/lib/jvm", "/opt", "/opt/java", "/usr/java", "/usr/local"];
 const MAX_RELEASE: usize = 64 << 10;
 const LIMIT: Duration = Duration::from_secs(600);
 const MAX_OUTPUT: usize = 1 << 20;
-/// From this release on jlink calls no compression by another name.
+/// From this release on, jlink has another name for "no compression".
 const ZIP_NAMES: u32 = 21;
 
-/// What shall be linked anew.
+/// The runtime to replace.
 pub struct Runtime<'a> {
-    /// The home of the runtime.
+    /// The home directory of the runtime.
     pub home: &'a RootPath,
-    /// Jars, and directories of classes, that it runs.
+    /// Jars and class directories that it runs.
     pub classes: &'a [RootPath],
-    /// Those of the jars that hold more jars and classes in directories of their own.
+    /// Jars among them that contain jars and classes in directories of their own.
     pub nested: &'a [RootPath],
-    /// Environment of the image.
+    /// The environment of the image.
     pub env: &'a BTreeMap<String, String>,
 }
 
-/// A runtime that was linked.
+/// A linked runtime.
 #[derive(Debug)]
 pub struct Linked {
-    /// The directory of this machine that holds it; it ends with this value.
+    /// The host directory that contains it; removed with this value.
     pub folder: Scratch,
-    /// Where in the folder its home is.
+    /// The home directory of the runtime inside the folder.
     pub home: &'static str,
-    /// What made it.
+    /// The program that linked it.
     pub by: RootPath,
-    /// Its modules, of which jlink adds those that they require.
+    /// Its modules; jlink adds those that they require.
     pub modules: Vec<String>,
-    /// Why all modules of the JDK are in, if jdeps could not say which are needed.
+    /// The reason why all modules of the JDK are included, if jdeps could not determine the needed ones.
     pub all_because: Option<String>,
 }
 
 /// Links a runtime for jars.
 ///
 /// # Errors
-/// [`Refused`] without a JDK of its version, or if that cannot be run here; `unreadable`.
+/// [`Refused`] if there is no JDK of the same version or it cannot be run here; `unreadable`.
 pub fn link(
     guest: &Guest,
     root: &Root,
@@ -105,7 +106,7 @@ struct Tools<'a> {
     guest: &'a Guest,
     jdk: RootPath,
     place: String,
-    /// How debug information is left out: that of native libraries only where the root has objcopy for it.
+    /// The option that removes debug information; it covers native libraries only if the root has objcopy.
     strip: &'static str,
     folder: Scratch,
     stop: &'a (dyn Fn() -> bool + Sync),
@@ -140,7 +141,7 @@ impl Tools<'_> {
         Ok(Linked { by: self.jdk.join(b"bin").join(b"jlink"), folder: self.folder, home: HOME, modules, all_because })
     }
 
-    /// The modules that the classes name.
+    /// The modules that the classes refer to.
     fn needed(&self, runtime: &Runtime<'_>, major: u32) -> Result<BTreeSet<String>, Refused> {
         let mut classes: Vec<String> = runtime.classes.iter().map(|path| show(path.as_bytes()).into_owned()).collect();
         let lost = |error: std::io::Error| Refused(format!("a jar cannot be unpacked: {error}"));
@@ -175,7 +176,7 @@ impl Tools<'_> {
 
     fn run(&self, tool: &str, cwd: &RootPath, words: Vec<String>) -> Result<Ended, Refused> {
         let program = self.jdk.join(b"bin").join(tool.as_bytes());
-        // Without a record of itself in the scratch directory.
+        // Do not let the tool write performance data to the scratch directory.
         let own = ["-J-XX:-UsePerfData".to_owned(), format!("-J-Djava.io.tmpdir={}", self.place)];
         let job = Job {
             program: &program,
@@ -195,17 +196,17 @@ impl Tools<'_> {
             return Ok(ended);
         }
         let said = String::from_utf8_lossy(&ended.output).into_owned();
-        // These tools complain on either.
+        // These tools report errors on stdout or stderr.
         let last = said.lines().map(str::trim).rfind(|line| !line.is_empty()).map(|line| show(line.as_bytes()));
         let said = if ended.complaint.is_empty() { last.unwrap_or_default().into_owned() } else { ended.complaint };
         Err(Refused(format!("{tool} failed: {said}")))
     }
 }
 
-/// Where in its folder a runtime is linked.
+/// The directory inside the folder in which a runtime is linked.
 const HOME: &str = "runtime";
 
-/// Jars and directories of classes in what was unpacked, as paths below it.
+/// Unpacked jars and class directories, relative to the folder.
 fn unpacked(folder: &DirTree) -> Result<Vec<String>, Error> {
     let mut found = Vec::new();
     let is_dir = |path: &RootPath| -> Result<bool, Error> {
@@ -231,7 +232,7 @@ fn unpacked(folder: &DirTree) -> Result<Vec<String>, Error> {
     Ok(found)
 }
 
-/// `JAVA_VERSION` of a home's `release` file.
+/// `JAVA_VERSION` in the `release` file of a Java home.
 fn version(root: &Root, home: &RootPath) -> Result<Option<String>, Error> {
     let read = root.read_followed(home.join(b"release").as_bytes(), MAX_RELEASE)?;
     let text = read.map(|(_, bytes)| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
@@ -239,7 +240,7 @@ fn version(root: &Root, home: &RootPath) -> Result<Option<String>, Error> {
     Ok(value.map(|value| value.trim_matches('"').to_owned()).filter(|value| !value.is_empty()))
 }
 
-/// The JDK that a runtime belongs to, or another one of the same version.
+/// The JDK that contains a runtime, or another one of the same version.
 fn jdk(root: &Root, runtime: &Runtime<'_>, version_wanted: &str) -> Result<Option<RootPath>, Error> {
     let mut places = vec![runtime.home.clone()];
     places.extend(runtime.home.parent());

@@ -1,10 +1,10 @@
-//! The guest: programs of the root that are run, and only because the user asked for what they make (`--pyc`, `--jlink`).
+//! The guest: programs of the root that slimroot runs, and only if the user requests their output (`--pyc`, `--jlink`).
 //!
-//! Where the root is this machine's own `/` they run as any program does. Elsewhere they run behind a door that only they
-//! go through (`enter.rs`): own mounts, of which none but the root is left, no network, no capabilities and no way to get
-//! any, no open file of this process, the root as their `/` and not to be written to, a fresh directory for what must be
-//! written (`scratch.rs`). What they make comes back over a pipe or in that directory, never through the root. What cannot
-//! be run here is a [`Refused`] with its reason, never an error: callers go on without.
+//! If the root is the host's own `/`, they run normally. Otherwise they run in a sandbox (`enter.rs`): with a mount
+//! namespace that contains only the root, no network, no capabilities and no way to gain any, no open files of this
+//! process, the root as a read-only `/`, and a fresh directory for writing (`scratch.rs`). Their output comes back
+//! through a pipe or in that directory, never through the root. If a program cannot be run here, the result is
+//! [`Refused`] with a reason, never an error: callers continue without its output.
 
 mod enter;
 mod java;
@@ -31,34 +31,34 @@ use crate::path::{RootPath, show};
 use crate::root::Root;
 use enter::Door;
 
-/// PATH of programs that are run for what they make.
+/// PATH of guest programs.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// Directories that may stand in for `/tmp` in a root without one.
+/// Directories that may be used as `/tmp` if the root has none.
 const SPARE: [&str; 3] = ["/tmp", "/var/tmp", "/mnt"];
 
-/// Why a program of the root could not be run, or made nothing; one clause.
+/// Why a program of the root could not be run or gave no result; one clause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused(pub String);
 
-/// What shall be run.
+/// A program to run.
 pub struct Job<'a> {
-    /// The program, a path in the root.
+    /// The program, as a path in the root.
     pub program: &'a RootPath,
     /// Its arguments.
     pub args: Vec<String>,
-    /// Its whole environment.
+    /// Its complete environment.
     pub env: BTreeMap<String, String>,
     /// Its working directory.
     pub cwd: &'a RootPath,
-    /// What it reads.
+    /// Its standard input.
     pub input: Vec<u8>,
-    /// A directory of this machine that it may write to, which it sees at [`Guest::scratch`].
+    /// A host directory that it may write to, visible to it at [`Guest::scratch`].
     pub scratch: Option<&'a Path>,
     /// How long it may run.
     pub limit: Duration,
-    /// How much of its output is taken; more is a refusal.
+    /// Maximum size of its output; more is refused.
     pub max_output: usize,
-    /// Whether it shall be ended now, asked again and again.
+    /// Polled regularly; true stops the program.
     pub stop: &'a (dyn Fn() -> bool + Sync),
 }
 
@@ -67,14 +67,14 @@ pub struct Guest {
     dir: PathBuf,
     is_here: bool,
     is_read_only: bool,
-    /// Real directories of the root onto which something is mounted.
+    /// Real directories of the root that serve as mount points.
     proc: Option<RootPath>,
     dev: Option<RootPath>,
     tmp: Option<RootPath>,
 }
 
 impl Guest {
-    /// The programs of a directory that is a root.
+    /// The programs of a root directory.
     ///
     /// # Errors
     /// `unreadable`.
@@ -95,7 +95,7 @@ impl Guest {
         Ok(Self { proc: real("/proc")?, dev: real("/dev")?, tmp, dir, is_here, is_read_only })
     }
 
-    /// Where a program sees its scratch directory; `None` if the root has no place for one.
+    /// The path at which a program sees its scratch directory; `None` if the root has no place for it.
     pub fn scratch(&self, scratch: &Path) -> Option<String> {
         match &self.tmp {
             _ if self.is_here => scratch.to_str().map(str::to_owned),
@@ -104,17 +104,16 @@ impl Guest {
         }
     }
 
-    /// Runs a program to its end, or until it is ended.
+    /// Runs a program until it ends or is stopped.
     ///
     /// # Errors
-    /// [`Refused`] if it cannot be run here, takes too long or says too much.
+    /// [`Refused`] if it cannot be run here, takes too long or writes too much.
     pub fn run(&self, job: &Job<'_>) -> Result<Ended, Refused> {
         if self.is_here {
             return process::run(job, self.door(job, Way::Here)).map_err(|error| self.refused(job, &error));
         }
         match process::run(job, self.door(job, Way::Apart)) {
-            // A build step may have the right to change its root, but not to make mounts. What is read-only anyway
-            // needs none of them.
+            // A build step may be allowed to chroot but not to mount. A root that is read-only anyway needs no mounts.
             Err(process::Failed::Start(Errno::PERM)) if self.is_read_only && job.scratch.is_none() => {
                 process::run(job, self.door(job, Way::Inside)).map_err(|error| self.refused(job, &error))
             }
@@ -125,7 +124,7 @@ impl Guest {
     fn refused(&self, job: &Job<'_>, failed: &process::Failed) -> Refused {
         let program = job.program;
         Refused(match failed {
-            // execvp tries a shell with what the kernel does not know, and then complains of that.
+            // For an unknown executable format, execvp tries a shell and returns that shell's error.
             process::Failed::Start(Errno::NOEXEC | Errno::NOENT) => {
                 format!("{program} is built for another machine, or what interprets it is not in the root")
             }
@@ -164,12 +163,12 @@ impl Guest {
     }
 }
 
-/// How a program gets into its root.
+/// How a program enters its root.
 enum Way {
-    /// The root is this machine's own.
+    /// The root is the host's own.
     Here,
-    /// By changing the root alone.
+    /// With chroot only.
     Inside,
-    /// With mounts of its own.
+    /// With its own mounts.
     Apart,
 }

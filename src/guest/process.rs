@@ -1,4 +1,4 @@
-//! One process of the guest: fed, listened to, and ended in time with all that it started.
+//! Runs a guest process: writes its input, reads its output, and kills it with all of its children if necessary.
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -15,25 +15,25 @@ use super::Job;
 use super::enter::{self, Door};
 use crate::path::show;
 
-/// How often it is looked whether a process has ended.
+/// Interval at which the process is polled for its end.
 const PACE: Duration = Duration::from_millis(10);
-/// How long pipes of an ended process are read on: something that escaped may hold them open.
+/// How long the pipes of an ended process are read: an escaped child may keep them open.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How much of what a process complains is kept.
+/// Maximum size of standard error that is kept.
 const MAX_COMPLAINT: usize = 64 << 10;
 
-/// A process that has ended, or was ended.
+/// A process that has ended or was killed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
     /// Its exit status; `None` if a signal ended it.
     pub status: Option<i32>,
-    /// What it wrote to standard output.
+    /// Its standard output.
     pub output: Vec<u8>,
-    /// The last line that it wrote to standard error, safe to be shown.
+    /// The last line of its standard error, safe to print.
     pub complaint: String,
 }
 
-/// Why there is no answer.
+/// Why there is no result.
 pub(super) enum Failed {
     Start(Errno),
     Slow,
@@ -42,14 +42,14 @@ pub(super) enum Failed {
     Lost(std::io::Error),
 }
 
-/// Runs a job behind a door.
+/// Runs a job in a sandbox.
 pub(super) fn run(job: &Job<'_>, door: Door) -> Result<Ended, Failed> {
     let mut child = start(job, door).map_err(Failed::Start)?;
     let output = listen(child.stdout.take(), job.max_output, true);
     let complaint = listen(child.stderr.take(), MAX_COMPLAINT, false);
     if let Some(mut stdin) = child.stdin.take() {
         let input = job.input.clone();
-        // A process that does not read what it is told closes the pipe: no harm.
+        // The process may close the pipe without reading its input, which is harmless.
         std::thread::spawn(move || drop(stdin.write_all(&input)));
     }
     let begun = Instant::now();
@@ -72,8 +72,8 @@ pub(super) fn run(job: &Job<'_>, door: Door) -> Result<Ended, Failed> {
     Ok(Ended { status, output, complaint: last_line(&complaint) })
 }
 
-/// Starts a process. In a namespace of their own are children of a thread that asked for it, which can have no other
-/// thread after that: so it is one that does nothing else.
+/// Starts a process. A PID namespace applies to the children of the thread that created it, and such a thread can start
+/// no other threads. So a dedicated thread starts the process.
 fn start(job: &Job<'_>, door: Door) -> Result<Child, Errno> {
     let mut command = Command::new(OsStr::from_bytes(job.program.as_bytes()));
     command.args(&job.args).env_clear().envs(&job.env).process_group(0);
@@ -91,7 +91,7 @@ fn start(job: &Job<'_>, door: Door) -> Result<Child, Errno> {
     std::thread::scope(|scope| scope.spawn(spawn).join().unwrap_or(Err(Errno::IO)))
 }
 
-/// Ends a process with all of its group; in a namespace of its own all of that end with it.
+/// Kills a process with its process group; a PID namespace ends with it.
 fn end(child: &mut Child) {
     if let Ok(id) = i32::try_from(child.id())
         && let Some(group) = Pid::from_raw(id)
@@ -102,7 +102,8 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// Reads a pipe to its end on a thread of its own: the first bytes of it, one more than the limit at most, or the last.
+/// Reads a pipe to its end on a separate thread. Keeps the first bytes, up to one more than the limit, or the last
+/// ones.
 fn listen(mut pipe: Option<impl Read + Send + 'static>, limit: usize, is_first: bool) -> mpsc::Receiver<Vec<u8>> {
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || {

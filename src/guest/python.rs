@@ -1,8 +1,8 @@
-//! Python's bytecode, made by the root's own interpreter, and which modules a start loads.
+//! Python bytecode, compiled by the root's own interpreter, and the modules loaded at start-up.
 //!
-//! Bytecode is of the unchecked, hash-based kind (PEP 552): it holds no time, and is right as long as the source it came
-//! with is. The same root gives the same bytes: sources are compiled in order, in portions of a fixed size, each by an
-//! interpreter of its own without site packages, with a fixed hash seed.
+//! The bytecode is of the unchecked, hash-based kind (PEP 552): it contains no timestamp, and is valid as long as its
+//! source is unchanged. The same root gives the same bytes: sources are compiled in order, in batches of a fixed size,
+//! each by a separate interpreter without site packages and with a fixed hash seed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -16,27 +16,28 @@ use crate::root::DirTree;
 
 const COMPILE: &str = include_str!("compile.py");
 const STARTED: &str = include_str!("started.py");
-/// Sources that one interpreter compiles. What it made before shows in the bytes, so it is not the machine that decides.
+/// Number of sources per interpreter. Earlier sources influence the bytes, so the number must not depend on the
+/// machine.
 const PORTION: usize = 256;
 const MAX_WORKERS: usize = 8;
 const PORTION_LIMIT: Duration = Duration::from_secs(300);
-/// Largest bytecode of one portion.
+/// Maximum size of the bytecode of one batch.
 const MAX_OUTPUT: usize = 512 << 20;
-/// How long a start may take, and after how long without a new module it counts as done.
+/// Maximum duration of a trial start, and the time without a new module after which it counts as complete.
 const START_LIMIT: Duration = Duration::from_secs(60);
 const QUIET: Duration = Duration::from_secs(4);
-/// How much is kept of what a start says, which nobody reads.
+/// Maximum size of the output of a trial start, which is not used.
 const MAX_SAID: usize = 1 << 20;
-/// Largest record of what a start opened.
+/// Maximum size of the record of opened files.
 const MAX_SEEN: u64 = 64 << 20;
-/// Variables that decide how the interpreter runs at all, and where and how it looks for bytecode.
+/// Variables that the interpreter needs to run at all, and those that determine the location and kind of bytecode.
 const KEPT_ENV: [&str; 4] = ["LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONOPTIMIZE", "PYTHONPYCACHEPREFIX"];
 
 /// An interpreter of the root, with the environment of the image.
 pub struct Interpreter<'a> {
     /// The program.
     pub program: &'a RootPath,
-    /// Environment of the image.
+    /// The environment of the image.
     pub env: &'a BTreeMap<String, String>,
 }
 
@@ -45,18 +46,18 @@ pub struct Interpreter<'a> {
 pub struct Bytecode {
     /// The source.
     pub source: RootPath,
-    /// Where the interpreter looks for it.
+    /// The path at which the interpreter looks for it.
     pub path: RootPath,
-    /// Its content.
+    /// Its contents.
     pub bytes: Vec<u8>,
 }
 
-/// What compiling came to.
+/// The result of compiling.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Made {
-    /// By source.
+    /// Bytecode by source.
     pub bytecode: Vec<Bytecode>,
-    /// Sources that do not compile.
+    /// Number of sources that do not compile.
     pub not_compiled: usize,
 }
 
@@ -80,7 +81,7 @@ impl Guest {
                 scope.spawn(|| {
                     while let Some(at) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|at| *at < portions.len()) {
                         let made = self.portion(interpreter, portions[at], stop);
-                        // Without the interpreter there is nothing to wait for.
+                        // If the interpreter fails, the other batches are pointless.
                         if made.is_err() {
                             next.store(portions.len(), Ordering::Relaxed);
                         }
@@ -132,11 +133,11 @@ impl Guest {
         })
     }
 
-    /// The sources that are opened when a program of the image starts, until it ends, opens no more for a while, or its
-    /// time is up.
+    /// The sources that a program of the image opens at start-up: until it ends, opens no more for a while, or reaches
+    /// the time limit.
     ///
     /// # Errors
-    /// [`Refused`] if it cannot be started here, or opened nothing that could be seen.
+    /// [`Refused`] if it cannot be started here or opened no sources that we could see.
     pub fn sources_of_start(
         &self,
         program: &RootPath,
@@ -147,7 +148,7 @@ impl Guest {
     ) -> Result<BTreeSet<RootPath>, Refused> {
         let lost = |error: std::io::Error| Refused(format!("there is no place to watch a start from: {error}"));
         let folder = Scratch::new().map_err(lost)?;
-        // Workers may run as somebody else.
+        // Workers may run as another user.
         let everyone = std::os::unix::fs::PermissionsExt::from_mode(0o1777);
         std::fs::set_permissions(folder.path(), everyone).map_err(lost)?;
         std::fs::write(folder.path().join("sitecustomize.py"), STARTED).map_err(lost)?;
@@ -158,7 +159,7 @@ impl Guest {
         let path = env.get("PYTHONPATH").map_or(place.clone(), |path| format!("{place}:{path}"));
         env.insert("PYTHONPATH".to_owned(), path);
         env.insert("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned());
-        // Where there is no bytecode, so that sources are opened.
+        // A directory without bytecode, so that the sources are opened.
         env.insert("PYTHONPYCACHEPREFIX".to_owned(), format!("{place}/none"));
         env.entry("HOME".to_owned()).or_insert_with(|| "/root".to_owned());
         let tree = folder.tree().map_err(|error| Refused(error.to_string()))?;
@@ -191,7 +192,7 @@ fn complaint(said: &str) -> &str {
     if said.is_empty() { "it says nothing" } else { said }
 }
 
-/// How long a record has not grown.
+/// Measures how long a record has not grown.
 struct Quiet<'a> {
     scratch: &'a DirTree,
     last: Mutex<(u64, Instant)>,
@@ -202,7 +203,7 @@ impl<'a> Quiet<'a> {
         Self { scratch, last: Mutex::new((0, Instant::now())) }
     }
 
-    /// Whether it has grown at all, and then no more for a while.
+    /// True if the record has grown and then stopped growing for a while.
     fn is_long(&self) -> bool {
         let size = scratch::size(self.scratch, &seen());
         let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -213,12 +214,12 @@ impl<'a> Quiet<'a> {
     }
 }
 
-/// Where the record lies in the scratch directory.
+/// The path of the record in the scratch directory.
 fn seen() -> RootPath {
     RootPath::root().join(b"seen")
 }
 
-/// The sources of a record: bytecode counts as its source.
+/// The sources in a record; bytecode counts as its source.
 fn read_seen(scratch: &DirTree) -> BTreeSet<RootPath> {
     let bytes = scratch::read(scratch, &seen(), MAX_SEEN);
     bytes.split(|b| *b == 0).filter_map(RootPath::new).map(|path| source_of(&path).unwrap_or(path)).collect()
@@ -231,7 +232,7 @@ fn source_of(bytecode: &RootPath) -> Option<RootPath> {
     Some(folder.parent()?.join(&[stem, b".py"].concat()))
 }
 
-/// The answer of `compile.py`; `None` if it is none.
+/// Parses the output of `compile.py`; `None` if it is malformed.
 fn parse(answer: &[u8]) -> Option<Made> {
     let mut made = Made::default();
     let mut rest = answer;
@@ -246,7 +247,7 @@ fn parse(answer: &[u8]) -> Option<Made> {
     Some(made)
 }
 
-/// A part with its length before it, four bytes of it.
+/// Takes a part, which is preceded by its length in four bytes.
 fn part<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (length, after) = rest.split_first_chunk::<4>()?;
     let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
@@ -271,7 +272,7 @@ mod tests {
         assert_eq!(made.bytecode[0].path.to_string(), "/a/__pycache__/x.cpython-311.pyc");
         assert_eq!(parse(&good[..good.len() - 1]), None);
         assert_eq!(parse(&put(&[b"a/x.py", b"/y.pyc", b""])), None);
-        // Nothing but bytecode is ever written for it.
+        // Only bytecode paths are accepted as output.
         assert_eq!(parse(&put(&[b"/a/x.py", b"/etc/passwd", b"x"])).expect("an answer").not_compiled, 1);
     }
 

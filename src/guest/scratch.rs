@@ -1,5 +1,5 @@
-//! The directory that the guest may write to. What it leaves there is not trusted: names are looked up from the directory's
-//! own handle, no link is followed, and only regular files are read.
+//! The directory that the guest may write to. Its contents are untrusted: names are looked up relative to the
+//! directory's handle, symlinks are not followed, and only regular files are read.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{DirTree, FileKind, Tree};
 
-/// A fresh directory of this machine; it is removed with this value.
+/// A fresh directory on the host, removed with this value.
 #[derive(Debug)]
 pub struct Scratch {
     folder: TempDir,
@@ -27,7 +27,7 @@ impl Scratch {
         self.folder.path()
     }
 
-    /// Its content.
+    /// Its contents.
     ///
     /// # Errors
     /// `unreadable`.
@@ -35,22 +35,22 @@ impl Scratch {
         DirTree::open(self.folder.path())
     }
 
-    /// A directory in it as a tree of its own.
+    /// A subdirectory as a separate tree.
     ///
     /// # Errors
-    /// `root-missing` if it is not there or a link, `unreadable`.
+    /// `root-missing` if it is missing or a symlink, `unreadable`.
     pub fn below(&self, path: &str) -> Result<DirTree, Error> {
         self.tree()?.below(&RootPath::root().join(path.as_bytes()))
     }
 }
 
-/// Bytes of a regular file; 0 for anything else.
+/// Size of a regular file; 0 for anything else.
 pub(super) fn size(tree: &DirTree, path: &RootPath) -> u64 {
     let meta = tree.meta(path).ok().flatten().filter(|meta| meta.kind == FileKind::File);
     meta.map_or(0, |meta| meta.size)
 }
 
-/// The first bytes of a regular file; nothing of anything else.
+/// The first bytes of a regular file; empty for anything else.
 pub(super) fn read(tree: &DirTree, path: &RootPath, limit: u64) -> Vec<u8> {
     let Ok(source) = tree.open(path) else { return Vec::new() };
     let size = source.meta().size.min(limit);

@@ -25,7 +25,7 @@ pub(super) struct Config {
 struct Run {
     #[serde(skip_serializing_if = "String::is_empty")]
     user: String,
-    /// A set, which Go writes as a map to empty objects.
+    /// A set, which Go serialises as a map to empty objects.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     exposed_ports: BTreeMap<String, Empty>,
     env: Vec<String>,
@@ -74,8 +74,8 @@ impl Config {
     }
 }
 
-/// Seconds since 1970 as RFC 3339 in UTC. The days-to-date rule is that of Howard Hinnant's "chrono-compatible
-/// low-level date algorithms", civil_from_days.
+/// Formats seconds since 1970 as RFC 3339 in UTC. The date algorithm is civil_from_days in Howard Hinnant's
+/// "chrono-compatible low-level date algorithms".
 fn timestamp(epoch: u64) -> String {
     let (days, seconds) = (epoch / 86_400, epoch % 86_400);
     let shifted = days + 719_468;
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn times_are_those_of_date_1() {
-        // Judge: `date -u -d @N +%FT%TZ`.
+        // Expected values come from `date -u -d @N +%FT%TZ`.
         for (epoch, text) in [
             (0, "1970-01-01T00:00:00Z"),
             (951_782_400, "2000-02-29T00:00:00Z"),

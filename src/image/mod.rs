@@ -1,7 +1,7 @@
-//! The image: configuration and manifest over a layer, as the OCI image specification has them.
+//! The image: a configuration and a manifest for a layer, according to the OCI image specification.
 //!
-//! Our own types are serialised, because every field and map must come out in one order; `oci-spec` gives the names of
-//! the media types, and reads what others wrote.
+//! We serialise our own types, because all fields and maps must have a fixed order. `oci-spec` supplies the media types
+//! and parses documents of other tools.
 
 mod config;
 
@@ -14,17 +14,17 @@ use crate::digest::Digest;
 use crate::layer::Layer;
 use crate::plan::Plan;
 
-/// A blob that another document names.
+/// A blob that another document refers to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
-    /// What it is.
+    /// The media type.
     pub media_type: String,
     /// Its digest.
     pub digest: Digest,
-    /// Its bytes.
+    /// Its size.
     pub size: u64,
-    /// Notes on it.
+    /// Its annotations.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
@@ -47,7 +47,7 @@ struct Manifest {
     annotations: BTreeMap<String, String>,
 }
 
-/// An image: two documents, and the layer that they name.
+/// An image: two documents, and the layer to which they refer.
 #[derive(Clone, Debug)]
 pub struct Image {
     /// The configuration, as stored.
@@ -56,14 +56,14 @@ pub struct Image {
     pub manifest: Vec<u8>,
     /// The layer.
     pub layer: Layer,
-    /// Names the manifest.
+    /// The descriptor of the manifest.
     pub descriptor: Descriptor,
-    /// Digest of the configuration, which docker calls the image's ID.
+    /// Digest of the configuration, which docker uses as the image ID.
     pub config_digest: Digest,
 }
 
 impl Image {
-    /// The image of a plan whose layer was written.
+    /// Builds the image of a plan whose layer has been written.
     pub fn build(plan: &Plan, layer: &Layer) -> Self {
         let config = canonical(&config::Config::build(plan, layer));
         let described = Descriptor::of(&MediaType::ImageConfig, &config);
@@ -85,8 +85,8 @@ impl Image {
     }
 }
 
-/// The one JSON form: fields in the order of their type, maps sorted, no blanks, no newline at the end.
+/// Canonical JSON: fields in declaration order, sorted maps, no blanks, no trailing newline.
 pub(crate) fn canonical(value: &impl Serialize) -> Vec<u8> {
-    // Our types hold only strings, numbers and maps with string keys: serde_json cannot fail on them.
+    // Our types contain only strings, numbers and maps with string keys, so serialisation cannot fail.
     serde_json::to_vec(value).unwrap_or_default()
 }

@@ -1,42 +1,42 @@
-//! What a call names as its application and the root does not have: the file that an interpreter is given to run, or a
-//! Python module. Options are read as the interpreters read theirs (python(1), node(1), perlrun(1), ruby(1), php(1),
-//! java(1), sh(1)); what is not understood is not complained of.
+//! Finds applications that a command names and the root lacks: the script that an interpreter is told to run, or a
+//! Python module. Options are parsed as the interpreters parse theirs (python(1), node(1), perlrun(1), ruby(1), php(1),
+//! java(1), sh(1)). An option that is not understood is never reported.
 
 use super::{Call, Needs, app, python};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::world::tables::system;
 
-/// What only a running system has.
+/// Directories that exist only in a running system.
 const KERNELS: [&str; 4] = ["/dev/", "/proc/", "/sys/", "/run/"];
 
-/// An application that is not there.
+/// An application that is missing from the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Absent {
-    /// The program that is given it.
+    /// The program that would run the application.
     pub program: RootPath,
-    /// The word of the command.
+    /// The argument of the command that names it.
     pub word: String,
-    /// What is not there.
+    /// Description of the missing file or module.
     pub what: String,
-    /// Whether the program surely ends with it.
+    /// True if the program is certain to fail without it.
     pub is_certain: bool,
-    /// A working directory from which the word would name something.
+    /// A working directory in which the argument would be found.
     pub workdir: Option<RootPath>,
 }
 
-/// How an interpreter reads its words until the one that names a script.
+/// How an interpreter parses its arguments up to the script.
 struct Grammar {
     is_it: fn(&str) -> bool,
-    /// Letters whose value is the rest of the word, or else the next word.
+    /// Option letters that take a value: the rest of the argument, or else the next argument.
     valued: &'static str,
-    /// Letters whose value can only be the rest of the word.
+    /// Option letters whose value can only be the rest of the same argument.
     attached: &'static str,
-    /// Letters after which no script follows.
+    /// Option letters after which no script follows.
     ends: &'static str,
-    /// Long options whose value is the next word.
+    /// Long options whose value is the next argument.
     long_valued: &'static [&'static str],
-    /// Ends of names that a script must have; none of them, any.
+    /// Suffixes, one of which the script's name must have; if empty, any name will do.
     suffixes: &'static [&'static str],
 }
 
@@ -92,7 +92,7 @@ const GRAMMARS: [Grammar; 6] = [
         suffixes: &[],
     },
 ];
-/// Options of `java` whose value is the next word.
+/// Options of `java` whose value is the next argument.
 const JAVA_VALUED: [&str; 10] = [
     "-cp",
     "-classpath",
@@ -125,7 +125,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     Ok(needs)
 }
 
-/// The word that names the script; `None` if there is none, or an option does not let us say.
+/// The argument that names the script; `None` if there is none, or if an option makes it ambiguous.
 fn script<'a>(grammar: &Grammar, words: &'a [String]) -> Option<&'a str> {
     let mut words = words.iter().map(String::as_str);
     while let Some(word) = words.next() {
@@ -134,7 +134,7 @@ fn script<'a>(grammar: &Grammar, words: &'a [String]) -> Option<&'a str> {
         } else if word == "-" {
             return None;
         } else if let Some(long) = word.strip_prefix("--") {
-            // Whether a long option that is not known takes the next word, its name does not say.
+            // An unknown long option may or may not take the next argument, so we give up.
             match grammar.long_valued.contains(&word) {
                 true => drop(words.next()),
                 false if long.contains('=') || grammar.suffixes.is_empty() => {}
@@ -160,7 +160,7 @@ fn script<'a>(grammar: &Grammar, words: &'a [String]) -> Option<&'a str> {
     None
 }
 
-/// The jar that `java -jar` is given.
+/// The jar passed to `java -jar`.
 fn jar(words: &[String]) -> Option<&str> {
     let mut words = words.iter().map(String::as_str);
     while let Some(word) = words.next() {
@@ -174,7 +174,8 @@ fn jar(words: &[String]) -> Option<&str> {
     None
 }
 
-/// Whether a word names a file or directory, something inside of a file that is an archive, or what no root has.
+/// True if the argument names a file, a directory or something inside an archive file, or if it is in a directory
+/// that exists only at run time.
 fn is_there(call: &Call<'_>, dir: &RootPath, word: &str) -> Result<bool, Error> {
     if word.contains('\0') || KERNELS.iter().any(|dir| word.starts_with(dir)) {
         return Ok(true);
@@ -191,7 +192,7 @@ fn is_there(call: &Call<'_>, dir: &RootPath, word: &str) -> Result<bool, Error> 
     Ok(true)
 }
 
-/// Shells look for a bare name in PATH too.
+/// Shells also search PATH for a bare name.
 fn is_command(call: &Call<'_>, word: &str) -> Result<bool, Error> {
     if word.contains('/') {
         return Ok(false);
@@ -204,7 +205,7 @@ fn is_command(call: &Call<'_>, word: &str) -> Result<bool, Error> {
     Ok(false)
 }
 
-/// The first home of an application in which something is there.
+/// The first application directory for which `is_in` is true.
 fn workdir(call: &Call<'_>, is_in: impl Fn(&RootPath) -> Result<bool, Error>) -> Result<Option<RootPath>, Error> {
     for folder in system().application_parents.iter().filter_map(RootPath::new) {
         let Some(folder) = call.root.follow(folder.as_bytes())?.dir().cloned() else { continue };
@@ -224,7 +225,7 @@ fn workdir(call: &Call<'_>, is_in: impl Fn(&RootPath) -> Result<bool, Error>) ->
     Ok(None)
 }
 
-/// A module that Python is given: after `-m`, or as `MODULE:OBJECT`, which is how servers of applications name theirs.
+/// A module passed to Python: after `-m`, or as `MODULE:OBJECT`, the form that application servers use.
 fn module(call: &Call<'_>) -> Result<Option<Absent>, Error> {
     let Some(places) = python::places(call)? else { return Ok(None) };
     let Some(program) = call.scripts.first().or(call.programs.last()) else { return Ok(None) };
@@ -232,7 +233,7 @@ fn module(call: &Call<'_>) -> Result<Option<Absent>, Error> {
     let mut dirs = places;
     dirs.push(call.cwd.clone());
     dirs.extend(call.scripts.first().and_then(RootPath::parent));
-    // Servers have options and variables that add directories.
+    // Servers have options and variables that add directories to the module path.
     for part in call.args.iter().chain(call.env.values()).flat_map(|word| word.split([':', '=', ' '])) {
         if !part.is_empty() && !part.contains('\0') {
             dirs.extend(call.dir(part)?);
@@ -248,7 +249,7 @@ fn module(call: &Call<'_>) -> Result<Option<Absent>, Error> {
     Ok(Some(Absent { program: program.clone(), word: word.to_owned(), what, is_certain: false, workdir }))
 }
 
-/// The word that names a module, and the outermost package of it.
+/// The argument that names a module, and the module's top-level package.
 fn named_module<'a>(call: &Call<'a>) -> Option<(&'a str, &'a str)> {
     let is_name = |text: &str| {
         !text.starts_with(|c: char| c.is_ascii_digit())
@@ -263,7 +264,7 @@ fn named_module<'a>(call: &Call<'a>) -> Option<(&'a str, &'a str)> {
         return outermost(word).map(|name| (word.as_str(), name));
     }
     words.iter().enumerate().find_map(|(at, word)| {
-        // What follows an option may be a host, or a user with a group.
+        // The value of an option may be a host with a port, or a user with a group.
         let is_value = at > 0 && words[at - 1].starts_with('-') && !words[at - 1].contains('=');
         let (module, object) = word.split_once(':').filter(|_| !is_value)?;
         let name = outermost(module).filter(|_| is_name(object.trim_end_matches("()")))?;
@@ -271,7 +272,7 @@ fn named_module<'a>(call: &Call<'a>) -> Option<(&'a str, &'a str)> {
     })
 }
 
-/// Whether a directory has a module: a package, a source, bytecode or an extension.
+/// True if the directory contains the module: as a package, source, bytecode or extension.
 fn has_module(call: &Call<'_>, dir: &RootPath, name: &str) -> Result<bool, Error> {
     let is_it = |entry: &Vec<u8>| {
         entry.strip_prefix(name.as_bytes()).is_some_and(|rest| {

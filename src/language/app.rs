@@ -1,4 +1,4 @@
-//! The application itself: the directory that a script lies in, or that the program is started in.
+//! The application itself: the directory that contains a script, or the working directory of the program.
 
 use std::rc::Rc;
 
@@ -8,22 +8,22 @@ use crate::path::RootPath;
 use crate::root::Root;
 use crate::world::tables::system;
 
-/// Whether a directory holds so much else that it is nobody's application.
+/// True for a shared directory, which is not the directory of a single application.
 pub(super) fn is_wide(dir: &RootPath) -> bool {
     system().shared.contain(dir) || is_program_dir(dir)
 }
 
-/// Whether programs lie here side by side.
+/// True for a directory of programs such as `bin`.
 fn is_program_dir(dir: &RootPath) -> bool {
     system().program_names.iter().any(|name| name.as_bytes() == dir.name())
 }
 
-/// Whether an entry is left by a tool, not a part of the application.
+/// True for an entry that a development tool left behind and that is not part of the application.
 pub(super) fn is_leftover(path: &RootPath) -> bool {
     system().leftovers.iter().any(|name| name.as_bytes() == path.name())
 }
 
-/// The directories of an application: that of its script, and the one it is started in.
+/// The directories of an application: the one that contains its script, and its working directory.
 pub(super) fn dirs(call: &Call<'_>) -> Result<Vec<RootPath>, Error> {
     let mut found = Vec::new();
     if let Some(script) = call.script()? {
@@ -34,7 +34,7 @@ pub(super) fn dirs(call: &Call<'_>) -> Result<Vec<RootPath>, Error> {
     let mut dirs: Vec<RootPath> = Vec::new();
     for dir in found {
         let Some(mut real) = call.root.follow(dir.as_bytes())?.dir().cloned() else { continue };
-        // `/app/bin/main` belongs to /app, unless that is a virtual environment, which is somebody else's.
+        // `/app/bin/main` belongs to /app. A virtual environment is an exception: the Python rules handle it.
         if is_program_dir(&real)
             && let Some(parent) = real.parent()
             && call.root.follow(parent.join(b"pyvenv.cfg").as_bytes())?.file().is_none()
@@ -49,7 +49,7 @@ pub(super) fn dirs(call: &Call<'_>) -> Result<Vec<RootPath>, Error> {
     Ok(dirs)
 }
 
-/// What the user should hear of a script that lies among a system's own directories: nothing beside it is taken.
+/// Note for a script in a system directory: only the script itself is packed, nothing next to it.
 pub(super) fn alone(call: &Call<'_>) -> Result<Option<String>, Error> {
     let Some(script) = call.script()? else { return Ok(None) };
     let dir = script.parent().unwrap_or_else(RootPath::root);
@@ -59,19 +59,19 @@ pub(super) fn alone(call: &Call<'_>) -> Result<Option<String>, Error> {
     }))
 }
 
-/// A claim on the directory of an application, with what its language leaves out of it.
+/// Claims the directory of an application, except files that its language leaves out.
 pub(super) fn home(dir: RootPath, group: &'static str, more: Without) -> Claim {
     let why = format!("{dir} is the application's directory");
     let without = Rc::new(move |root: &Root, path: &RootPath| is_leftover(path) || more(root, path));
     Claim { dir, without, group, why, scope: Scope::Application }
 }
 
-/// Claims on the directories of an application of a known language, which leaves nothing out of them.
+/// Claims the directories of an application whose language leaves nothing out.
 pub(super) fn whole_claims(call: &Call<'_>, group: &'static str) -> Result<Vec<Claim>, Error> {
     Ok(dirs(call)?.into_iter().map(|dir| home(dir, group, Rc::new(|_, _| false))).collect())
 }
 
-/// Claims on the directories of an application of an unknown kind: they give way to the claim of a language.
+/// Claims the directories of an application of unknown kind; a language's claim takes precedence.
 pub(super) fn plain_claims(call: &Call<'_>, group: &'static str) -> Result<Vec<Claim>, Error> {
     let plain = |claim: Claim| Claim { scope: Scope::Plain, ..claim };
     Ok(whole_claims(call, group)?.into_iter().map(plain).collect())

@@ -1,5 +1,4 @@
-//! Words of the command that name files: a configuration, a jar, a directory to be served; and files that the environment
-//! names.
+//! Arguments that name files (a configuration, a jar, a directory to serve), and files named in environment variables.
 
 use std::rc::Rc;
 
@@ -8,13 +7,14 @@ use super::{Call, Claim, Needs, Scope};
 use crate::error::Error;
 use crate::root::Followed;
 
-/// What separates paths in one word: `--conf=/etc/x`, `/a.jar:/b.jar`.
+/// Separators of paths within one argument: `--conf=/etc/x`, `/a.jar:/b.jar`.
 const SEPARATORS: [char; 3] = ['=', ':', ','];
 
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let mut needs = Needs::default();
     for word in call.args {
-        // A whole word may be any file of the working directory; a part of one that looks like no path is a value.
+        // A complete argument may be any file in the working directory. A part of one counts only if it looks like a
+        // path.
         let is_path = |part: &&str| *part == word || part.contains('/') || part.contains('.');
         for part in word.split(SEPARATORS).filter(is_path) {
             if part.contains('\0') || part.chars().all(|c| c == '.' || c == '/') {
@@ -47,8 +47,8 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     Ok(needs)
 }
 
-/// Whether a path is needed as it is spelled. What a directory is for, only who is given it knows; a link on the way to it
-/// is needed in any case.
+/// True if the path itself must be packed. A directory is needed only for the symlinks on the way to it, because its
+/// purpose is known only to the program that receives it.
 fn is_needed(followed: &Followed) -> bool {
     followed.file().is_some() || followed.dir().is_some() && !followed.hops.is_empty()
 }

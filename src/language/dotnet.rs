@@ -1,5 +1,6 @@
-//! .NET: an application by its dll, by the program beside that, or as a single file; the host and the frameworks that it
-//! picks, and what they open by name (dotnet/runtime, docs/design/features: `host-components.md`, `host-probing.md`).
+//! .NET: an application started through its dll, through the apphost next to the dll, or as a single file; the host,
+//! the frameworks that the host selects, and the files that these open by name (dotnet/runtime, docs/design/features:
+//! `host-components.md`, `host-probing.md`).
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -14,11 +15,11 @@ use crate::path::RootPath;
 use crate::root::{Root, RootGlob};
 
 const MAX_JSON: usize = 64 << 20;
-/// Largest program that starts an application without holding it.
+/// Upper size limit of an apphost, which starts an application but does not contain it.
 const MAX_APPHOST: u64 = 4 << 20;
-/// Frameworks that refer to each other.
+/// Maximum number of framework references followed.
 const MAX_FRAMEWORKS: usize = 64;
-/// Options of the host that a word belongs to.
+/// Options of the host that take a value.
 const HOST_OPTIONS: [&str; 7] = [
     "--depsfile",
     "--runtimeconfig",
@@ -28,14 +29,14 @@ const HOST_OPTIONS: [&str; 7] = [
     "--roll-forward",
     "--roll-forward-on-no-candidate-fx",
 ];
-/// Where an installation is looked for, after what the environment and `/etc/dotnet` say.
+/// Default installation directories, used when neither the environment nor `/etc/dotnet` names one.
 const INSTALLATIONS: [&str; 2] = ["/usr/share/dotnet", "/usr/lib/dotnet"];
-/// Variables that name files to be loaded.
+/// Variables that name files to load.
 const FILE_VARIABLES: [&str; 4] =
     ["DOTNET_STARTUP_HOOKS", "DOTNET_ADDITIONAL_DEPS", "CORECLR_PROFILER_PATH", "CORECLR_PROFILER_PATH_64"];
-/// What only a debugger or a dump of a crash reads.
+/// Files that only a debugger or a crash dump reads.
 const DEBUGGERS: [&[u8]; 3] = [b"createdump", b"libmscordaccore.so", b"libmscordbi.so"];
-/// Systems that are no Linux, as runtime identifiers begin.
+/// Prefixes of runtime identifiers for systems other than Linux.
 const OTHER_SYSTEMS: [&str; 12] = [
     "win",
     "osx",
@@ -53,20 +54,20 @@ const OTHER_SYSTEMS: [&str; 12] = [
 const MACHINES: [&str; 12] =
     ["x64", "x86", "arm", "arm64", "armel", "armv6", "s390x", "ppc64le", "loongarch64", "riscv64", "mips64", "wasm"];
 
-/// What of a directory is left out beside what is for other machines.
+/// Optional parts to leave out of a directory, in addition to files for other platforms.
 #[derive(Clone, Copy, Default)]
 struct Spares {
-    /// What only debuggers and tracers read.
+    /// Files that only debuggers and tracers read.
     debuggers: bool,
 }
 
-/// An application and the words that its host is given.
+/// An application and the options passed to its host.
 struct App {
-    /// The dll.
+    /// The application's dll.
     dll: RootPath,
-    /// Values of options of the host.
+    /// Options of the host, with their values.
     options: Vec<(String, String)>,
-    /// The installation, unless the application brings its own.
+    /// The .NET installation; `None` if the application is self-contained.
     installation: Option<RootPath>,
 }
 
@@ -83,7 +84,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         }
         return Ok(needs);
     }
-    // Every host is written in C++.
+    // Every host is written in C++, so a program without libstdc++ is not one.
     if !call.sonames.iter().any(|name| name.starts_with(b"libstdc++.so")) {
         return Ok(needs);
     }
@@ -123,7 +124,7 @@ fn by_words(call: &Call<'_>, installation: RootPath) -> Result<Option<App>, Erro
     Ok(None)
 }
 
-/// A command of the SDK may need anything of it.
+/// A command of the SDK may need any file of the installation.
 fn sdk(call: &Call<'_>, installation: RootPath, needs: &mut Needs) {
     let Some(word) = call.args.first() else { return };
     needs.notes.push(format!(
@@ -139,7 +140,7 @@ fn sdk(call: &Call<'_>, installation: RootPath, needs: &mut Needs) {
     });
 }
 
-/// The dll that a program starts: its name stands in the program, relative to it.
+/// The dll that an apphost starts. Its path, relative to the apphost, is embedded in the apphost.
 fn started_by(root: &Root, program: &RootPath) -> Result<Option<RootPath>, Error> {
     let bytes = root.read(program, usize::try_from(MAX_APPHOST).unwrap_or(usize::MAX))?;
     if memchr::memmem::find(&bytes, b"hostfxr_main").is_none() {
@@ -156,7 +157,7 @@ fn started_by(root: &Root, program: &RootPath) -> Result<Option<RootPath>, Error
     Ok(None)
 }
 
-/// The installation that a program without one of its own looks for.
+/// The installation that an apphost without its own runtime finds.
 fn installed(call: &Call<'_>, needs: &mut Needs) -> Result<Option<RootPath>, Error> {
     let machine = machine(call);
     let variables = [format!("DOTNET_ROOT_{}", machine.to_uppercase()), "DOTNET_ROOT".to_owned()];
@@ -222,7 +223,7 @@ fn application(call: &Call<'_>, found: &App, needs: &mut Needs) -> Result<(), Er
     opened(call, &config, &format!("{} is an application of .NET", found.dll), &dir, needs)
 }
 
-/// A program that holds its application.
+/// A single-file program, which contains its application.
 fn single_file(
     call: &Call<'_>,
     real: &RootPath,
@@ -263,7 +264,7 @@ fn single_file(
     opened(call, &config, &format!("{real} is a single-file program of .NET"), &dir, needs)
 }
 
-/// The host of an installation and the frameworks that it picks; their directories.
+/// Claims the host of an installation and the frameworks that the host selects; returns the framework directories.
 fn shared(
     call: &Call<'_>,
     installation: &RootPath,
@@ -288,7 +289,7 @@ fn shared(
     for _ in 0..MAX_FRAMEWORKS {
         let Some((framework, policy)) = open.pop() else { break };
         let name = framework.name.clone();
-        // A name is one of a directory; a file may say anything.
+        // The file may contain any text, so make sure that the name is a single path component.
         if name.is_empty() || name.contains('/') || name == ".." {
             continue;
         }
@@ -333,7 +334,7 @@ fn shared(
     Ok(picked.into_values().collect())
 }
 
-/// Directories that are named as versions.
+/// Subdirectories whose names are versions.
 fn versions(root: &Root, dir: &RootPath) -> Result<Vec<(Version, RootPath)>, Error> {
     let Some(real) = root.follow(dir.as_bytes())?.dir().cloned() else { return Ok(Vec::new()) };
     let mut found = Vec::new();
@@ -375,7 +376,7 @@ struct Library {
     path: Option<String>,
 }
 
-/// What `X.deps.json` lists and the application's directory does not hold: it comes from where the host is told to look.
+/// Assets that `X.deps.json` lists and the application directory lacks. The host searches its probing paths for them.
 fn listed(
     call: &Call<'_>,
     deps: &RootPath,
@@ -415,7 +416,7 @@ fn listed(
     Ok(())
 }
 
-/// What the runtime opens by name, and files that the environment names.
+/// Profiles for the libraries that the runtime opens by name, and files named in environment variables.
 fn opened(call: &Call<'_>, config: &RuntimeConfig, sign: &str, dir: &RootPath, needs: &mut Needs) -> Result<(), Error> {
     needs.profiles.push(("dotnet", sign.to_owned()));
     let variable = call.env.get("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT");
@@ -479,7 +480,7 @@ fn home(call: &Call<'_>, spares: Spares, dir: RootPath, group: &'static str, wha
         let name = path.name();
         let is_debugger = !dumps && DEBUGGERS.contains(&name);
         let is_asset = path.parent().is_some_and(|dir| dir.name() == b"runtimes");
-        // Tracing of LTTng needs a library that hardly any root has.
+        // LTTng tracing needs a library that is rarely installed.
         let is_tracer = name == b"libcoreclrtraceptprovider.so";
         app::is_leftover(path)
             || spares.debuggers && (is_debugger || is_tracer)
@@ -488,7 +489,7 @@ fn home(call: &Call<'_>, spares: Spares, dir: RootPath, group: &'static str, wha
     Claim { dir, without: Rc::new(without), group, why, scope: Scope::Own }
 }
 
-/// Whether a runtime identifier (`win-x64`, `linux-musl-arm64`, `unix`) is for another machine than the image's.
+/// True if a runtime identifier (`win-x64`, `linux-musl-arm64`, `unix`) is for a platform other than the image's.
 fn is_foreign(identifier: &str, machine: &str, is_musl: bool) -> bool {
     let last = identifier.rsplit('-').next().unwrap_or_default();
     let is_other_machine = !machine.is_empty() && MACHINES.contains(&last) && last != machine;

@@ -1,35 +1,36 @@
-//! Single-file programs of .NET: assemblies and settings after the host's own bytes (dotnet/runtime,
-//! src/native/corehost/bundle: `header.h`, `file_entry.h`, `bundle_marker.cpp`).
+//! Single-file .NET programs: assemblies and settings appended to the host (dotnet/runtime, src/native/corehost/bundle:
+//! `header.h`, `file_entry.h`, `bundle_marker.cpp`).
 
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::Root;
 
-/// SHA-256 of ".net core bundle"; the eight bytes before it say where the header is, zero in a host without one.
+/// SHA-256 of ".net core bundle". The eight bytes before it are the offset of the header, zero in a host without a
+/// bundle.
 const SIGNATURE: [u8; 32] = [
     0x8b, 0x12, 0x02, 0xb9, 0x6a, 0x61, 0x20, 0x38, 0x72, 0x7b, 0x93, 0x02, 0x14, 0xd7, 0xa0, 0x32, 0x13, 0xf5, 0xb9,
     0xe6, 0xef, 0xae, 0x33, 0x18, 0xee, 0x3b, 0x2d, 0xce, 0x24, 0xb3, 0x6a, 0xae,
 ];
-/// Bytes of a program in which the mark is looked for: hosts are not larger.
+/// Number of bytes searched for the signature; no host is larger.
 const MAX_HOST: usize = 64 << 20;
 const MAX_HEADER: usize = 4 << 20;
 const MAX_SETTINGS: usize = 1 << 20;
 const MAX_FILES: u32 = 100_000;
-/// What the header says of a program of .NET Core 3: all is unpacked before it starts.
+/// Header flag, implied for .NET Core 3: the program unpacks all of its files before it starts.
 const UNPACKS_ALL: u64 = 1;
-/// The kind of a file that the system's loader must find on disk.
+/// File type of native libraries, which the system's loader must find on disk.
 const NATIVE: u8 = 2;
 
-/// What a single-file program holds.
+/// Contents of a single-file program.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Bundle {
     /// Its runtimeconfig.json.
     pub(super) settings: Vec<u8>,
-    /// Files that it unpacks before it starts.
+    /// Files that the program unpacks before it starts.
     pub(super) unpacked: Vec<String>,
 }
 
-/// Reads the bundle of a program; `None` if it is none.
+/// Reads the bundle of a program; `None` if it has none.
 pub(super) fn read(root: &Root, path: &RootPath) -> Result<Option<Bundle>, Error> {
     let host = root.read(path, MAX_HOST)?;
     let Some(at) = memchr::memmem::find(&host, &SIGNATURE).and_then(|at| at.checked_sub(8)) else { return Ok(None) };
@@ -102,7 +103,7 @@ impl<'b> Cursor<'b> {
         self.take(8)?.try_into().ok().map(u64::from_le_bytes)
     }
 
-    /// A text after its length, of which each byte holds seven bits.
+    /// Reads a string that is preceded by its length, encoded with seven bits per byte.
     fn text(&mut self) -> Option<String> {
         let first = self.take(1)?[0];
         let mut size = usize::from(first & 0x7f);

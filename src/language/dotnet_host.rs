@@ -1,4 +1,4 @@
-//! Which frameworks a .NET host picks: versions, `X.runtimeconfig.json`, and roll-forward (dotnet/designs,
+//! Selects frameworks as a .NET host does: versions, `X.runtimeconfig.json` and roll-forward (dotnet/designs,
 //! accepted/2019/runtime-binding.md; dotnet/runtime, docs/design/features/host-runtime-information.md).
 
 use std::cmp::Ordering;
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// A version as hosts compare them: numbers, then a release after its previews.
+/// A version, ordered as the host orders it: by number, with a release after its previews.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Version {
     numbers: [u64; 3],
@@ -24,7 +24,8 @@ impl Version {
 }
 
 impl Version {
-    /// Whether hosts of this version start without files that a deps.json lists: older ones end at the first.
+    /// True if hosts of this version start even if files listed in a deps.json are missing. Older hosts fail at the
+    /// first missing file.
     pub(super) fn is_lenient(&self) -> bool {
         self.numbers[0] >= 8
     }
@@ -47,13 +48,14 @@ impl Ord for Version {
     }
 }
 
-/// Parts of `preview.7.24405.7`: numbers by value and before words (semver 2.0.0, rule 11).
+/// Compares preview labels such as `preview.7.24405.7`: numbers compare by value and precede words (semver 2.0.0, rule
+/// 11).
 fn previews(own: &str, other: &str) -> Ordering {
     let part = |text: &str| text.parse::<u64>().map_or_else(|_| (1, 0, text.to_owned()), |n| (0, n, String::new()));
     own.split('.').map(part).cmp(other.split('.').map(part))
 }
 
-/// How far from the version that is asked for another one may be.
+/// The roll-forward policy: how much the selected version may differ from the requested one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum RollForward {
     Disable,
@@ -78,8 +80,7 @@ impl RollForward {
         })
     }
 
-    /// The version that is picked among those installed. A release that is asked for takes a preview only where no
-    /// release fits.
+    /// Selects one of the installed versions. If a release is requested, a preview is selected only if no release fits.
     pub(super) fn pick<'v>(self, wanted: &Version, installed: &'v [Version]) -> Option<&'v Version> {
         if wanted.preview.is_none() {
             let releases: Vec<&Version> = installed.iter().filter(|version| version.preview.is_none()).collect();
@@ -110,7 +111,7 @@ impl RollForward {
     }
 }
 
-/// A framework that is referred to.
+/// A reference to a framework.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub(super) struct Framework {
     pub(super) name: String,
@@ -162,14 +163,14 @@ impl OneOrMore {
 }
 
 impl RuntimeConfig {
-    /// Reads the file; comments are allowed in it, and a mark of its encoding before it.
+    /// Parses the file, which may contain comments and start with a byte order mark.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).ok()?;
         let plain: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         serde_json::from_str(&plain.join("\n")).ok()
     }
 
-    /// Frameworks that must be installed, each with how far it may roll forward; none for a self-contained application.
+    /// Frameworks that must be installed, each with its roll-forward policy; none for a self-contained application.
     pub(super) fn references(&self) -> Vec<(Framework, RollForward)> {
         let all = self.options.framework.iter().chain(&self.options.frameworks);
         let policy = |framework: &Framework| {
@@ -179,18 +180,18 @@ impl RuntimeConfig {
         all.map(|framework| (framework.clone(), policy(framework))).collect()
     }
 
-    /// Whether it brings frameworks along whose host starts without files that are listed.
+    /// True if the application is self-contained and its host starts even if listed files are missing.
     pub(super) fn includes_lenient(&self) -> bool {
         let versions = self.options.included_frameworks.iter().map(|framework| Version::parse(&framework.version));
         self.is_self_contained() && versions.flatten().all(|version| version.is_lenient())
     }
 
-    /// Whether the application brings its frameworks along.
+    /// True if the application includes its frameworks.
     pub(super) fn is_self_contained(&self) -> bool {
         !self.options.included_frameworks.is_empty()
     }
 
-    /// A switch of the runtime, such as `System.Globalization.Invariant`.
+    /// True if a runtime switch such as `System.Globalization.Invariant` is on.
     pub(super) fn is_on(&self, name: &str) -> bool {
         match self.options.config_properties.get(name) {
             Some(serde_json::Value::Bool(is_on)) => *is_on,
@@ -218,7 +219,7 @@ mod tests {
         assert!(Version::parse("9.0").is_none() && Version::parse("a.b.c").is_none());
     }
 
-    /// The table of the design document, "Roll forward".
+    /// Cases from the table in the design document, section "Roll forward".
     #[test]
     fn policies_pick_as_the_host_does() {
         let installed = versions(&["2.1.5", "3.0.1", "3.1.2", "3.1.4", "3.3.0", "5.0.0", "6.0.0-rc.1", "7.1.0"]);

@@ -1,5 +1,5 @@
-//! Java: the runtime that `java` belongs to, jars with those that their manifests name, and class paths (JAR File
-//! Specification, "Main Attributes"; java(1)).
+//! Java: the runtime of a `java` command, its class path, and the jars that manifests refer to (JAR File Specification,
+//! "Main Attributes"; java(1)).
 
 use std::io::{Cursor, Read};
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::path::{RootPath, show};
 use crate::root::Root;
 
-/// Parts of a JDK that no program runs with, below its home.
+/// Parts of a JDK, relative to its home, that no program needs at run time.
 const NOT_RUN: &[&str] = &[
     "jmods",
     "include",
@@ -22,14 +22,14 @@ const NOT_RUN: &[&str] = &[
     "lib/client",
     "lib/libsaproc.so",
 ];
-/// Largest jar whose manifest is read.
+/// Maximum size of a jar whose manifest is read.
 const MAX_JAR: usize = 1 << 30;
-/// Jars followed from manifest to manifest.
+/// Maximum number of jars followed through manifests.
 const MAX_JARS: usize = 4096;
 
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let mut needs = Needs::default();
-    // Every program of a runtime loads the same launcher.
+    // Every launcher of a Java runtime loads libjli.so.
     let is_launched = call.sonames.contains(&b"libjli.so"[..]);
     let Some((path, real)) = call.program(|name| name == "java" || is_launched)? else { return Ok(needs) };
     let Some(home) = real.parent().and_then(|bin| bin.parent()) else { return Ok(needs) };
@@ -38,7 +38,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         let classes = call.root.follow(dir.join(b"lib").join(b"rt.jar").as_bytes())?;
         Ok(modules.file().is_some() || classes.file().is_some())
     };
-    // Java 8 keeps its runtime one level below a JDK.
+    // A JDK 8 has its runtime one level below its home, in `jre`.
     let home = if is_runtime(&home)? { home } else { return Ok(needs) };
     let (dir, real_home) = (home.clone(), home.clone());
     needs.claims.push(Claim {
@@ -48,7 +48,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         group: "Java runtime",
         scope: Scope::Own,
     });
-    // What draws text needs a font, be it for a picture on a server (java.desktop).
+    // Drawing text requires a font, even on a server that only renders images (java.desktop).
     if call.root.follow(real_home.join(b"lib").join(b"libfontmanager.so").as_bytes())?.file().is_some() {
         needs.profiles.push(("fontconfig", format!("the runtime of {path} can draw text")));
     }
@@ -77,7 +77,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     Ok(needs)
 }
 
-/// An element of a class path: a jar, a directory of classes, or all jars of a directory.
+/// Handles one element of a class path: a jar, a directory of classes, or all jars in a directory.
 fn class_path(call: &Call<'_>, word: &str, needs: &mut Needs) -> Result<(), Error> {
     let why = format!("{word} is on the class path");
     let spelled = call.spelled(word);
@@ -100,7 +100,8 @@ fn class_path(call: &Call<'_>, word: &str, needs: &mut Needs) -> Result<(), Erro
     Ok(())
 }
 
-/// A jar, and those that its manifest names relative to the path by which it is opened (java.util.jar, `Class-Path`).
+/// Adds a jar and the jars in its manifest, which are relative to the path by which the jar was opened (java.util.jar,
+/// `Class-Path`).
 fn jar(root: &Root, path: &[u8], why: &str, needs: &mut Needs) -> Result<(), Error> {
     let mut open = vec![(path.to_vec(), why.to_owned())];
     while let Some((path, why)) = open.pop() {
@@ -127,7 +128,8 @@ fn jar(root: &Root, path: &[u8], why: &str, needs: &mut Needs) -> Result<(), Err
     Ok(())
 }
 
-/// A relative URL against the one of a jar: `..` takes a part away before anything is opened (RFC 3986, 5.2.4).
+/// Resolves a relative URL against that of the jar: `..` removes a segment of the path before anything is opened (RFC
+/// 3986, 5.2.4).
 fn resolved(jar: &[u8], name: &[u8]) -> Vec<u8> {
     let base = jar.iter().rposition(|b| *b == b'/').map_or(&b""[..], |slash| &jar[..slash]);
     let whole = if name.starts_with(b"/") { name.to_vec() } else { [base, b"/", name].concat() };
@@ -142,7 +144,7 @@ fn resolved(jar: &[u8], name: &[u8]) -> Vec<u8> {
     parts.iter().flat_map(|part| [b"/", *part].concat()).collect()
 }
 
-/// Whether a jar holds jars and classes in directories of their own, as those of Spring Boot and web archives do.
+/// True if a jar contains jars and classes in directories of its own, as Spring Boot jars and web archives do.
 ///
 /// # Errors
 /// `unreadable`.
@@ -152,12 +154,12 @@ pub fn nests_jars(root: &Root, path: &RootPath) -> Result<bool, Error> {
     Ok(archive.file_names().any(|name| name.starts_with("BOOT-INF/") || name.starts_with("WEB-INF/")))
 }
 
-/// `Class-Path` of a jar's manifest; a line that starts with a blank goes on with the one before.
+/// The `Class-Path` attribute of a jar's manifest. A line that starts with a space continues the previous line.
 fn manifest_class_path(bytes: &[u8]) -> Vec<String> {
     let Ok(mut archive) = zip::ZipArchive::new(Cursor::new(bytes)) else { return Vec::new() };
     let Ok(manifest) = archive.by_name("META-INF/MANIFEST.MF") else { return Vec::new() };
     let mut text = String::new();
-    // A manifest larger than this is none.
+    // No real manifest is larger than this.
     if manifest.take(1 << 20).read_to_string(&mut text).is_err() {
         return Vec::new();
     }
@@ -170,9 +172,9 @@ fn is_not_run(home: &RootPath, path: &RootPath) -> bool {
     let Some(inside) = path.as_bytes().strip_prefix(home.as_bytes()) else { return false };
     let inside = String::from_utf8_lossy(inside);
     let inside = inside.trim_start_matches('/');
-    // The runtime starts one of its own programs: jspawnhelper, which is not here.
+    // The only program that the runtime itself starts is jspawnhelper, which is in lib, not in bin.
     let is_tool = inside.starts_with("bin/") && inside != "bin/java";
-    // Archives of classes that were loaded before, which the virtual machine makes for itself: it starts without them.
+    // Class data archives are only a cache; the virtual machine starts without them.
     is_tool
         || inside.ends_with(".jsa")
         || NOT_RUN.contains(&inside)

@@ -1,5 +1,5 @@
-//! Programs and libraries that sources name in plain text where they start or open them: `subprocess.run(["git", …])`,
-//! `execSync("sort | head")`, `CDLL("libz.so.1")`. What is computed is not seen; nothing is parsed.
+//! Programs and libraries that source code starts or opens by a literal name: `subprocess.run(["git", …])`,
+//! `execSync("sort | head")`, `CDLL("libz.so.1")`. Computed names are not found, because the code is not parsed.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::path::RootPath;
 use crate::root::{FileKind, Visit};
 use crate::world::program_in_path;
 
-/// What Python code calls with a program, or with a text for a shell (the modules `subprocess`, `os`, `shutil`, `asyncio`).
+/// Python functions that take a program or a shell command (modules `subprocess`, `os`, `shutil`, `asyncio`).
 const PYTHON_STARTS: [&str; 17] = [
     "subprocess.run(",
     "subprocess.call(",
@@ -31,38 +31,38 @@ const PYTHON_STARTS: [&str; 17] = [
     "create_subprocess_exec(",
     "create_subprocess_shell(",
 ];
-/// What Node code calls so (the module `child_process`).
+/// Node functions that take a program or a shell command (module `child_process`).
 const NODE_STARTS: [&str; 6] = ["exec(", "execSync(", "execFile(", "execFileSync(", "spawn(", "spawnSync("];
-/// What opens libraries (`ctypes`, cffi).
+/// Functions that open libraries (`ctypes`, cffi).
 const OPENS: [&str; 5] = ["CDLL(", "LoadLibrary(", "ffi.dlopen(", "find_library(", "PyDLL("];
-/// Tools of who builds, which packages name for their own development.
+/// Development tools. Packages start these only while they are being developed or built.
 const TOOLS: &[&str] = &[
     "gcc", "cc", "g++", "c++", "clang", "gfortran", "ld", "as", "ar", "nm", "make", "cmake", "ninja", "git", "hg",
     "svn", "bzr", "darcs", "cargo", "rustc", "npm", "node", "pip", "pip3", "python", "python3", "pytest", "apt",
     "apt-get", "dpkg", "rpm", "gdb", "patchelf", "swig", "man", "clear",
 ];
-/// Longest literal that is a command, and most of them.
+/// Maximum length of a literal that counts as a command, and maximum number of literals.
 const MAX_LITERAL: usize = 512;
 const MAX_LITERALS: usize = 512;
 
-/// A literal with the file and line where it stands first.
+/// Literals, each with the file and line of its first occurrence.
 pub(super) type Literals = BTreeMap<String, (RootPath, usize)>;
 
-/// What sources name.
+/// Programs and libraries found in source code.
 #[derive(Debug, Default)]
 pub(super) struct Named {
     starts: Literals,
-    /// Programs that are started with arguments.
+    /// Programs started with literal arguments.
     lists: BTreeMap<Vec<String>, (RootPath, usize)>,
     opens: Literals,
-    /// Libraries that are opened by exactly this name.
+    /// Libraries opened under exactly this name.
     exact: Literals,
-    /// Libraries whose absence is worth a word: the application's own, named once.
+    /// Libraries to report if they are missing: those that the application itself opens without a fallback.
     wanted: Literals,
 }
 
 impl Named {
-    /// Looks at a Python source.
+    /// Scans a Python source file.
     pub(super) fn python(&mut self, path: &RootPath, text: &[u8], is_app: bool) {
         for literal in PYTHON_STARTS.iter().flat_map(|name| literals(text, name)) {
             let program = literal.text.split(char::is_whitespace).next().unwrap_or_default();
@@ -90,7 +90,7 @@ impl Named {
         }
     }
 
-    /// A program with its arguments, or a text for a shell.
+    /// Records a program with its arguments, or a shell command.
     fn keep_start(&mut self, path: &RootPath, literal: Literal) {
         if literal.args.is_empty() || literal.text.contains(char::is_whitespace) {
             return keep(&mut self.starts, path, literal);
@@ -101,11 +101,11 @@ impl Named {
         }
     }
 
-    /// Looks for calls of these names; whether there is one, with a text that is known or not.
+    /// Scans for calls of the given functions. Returns true if there is one, even if its argument is not a literal.
     pub(super) fn starts(&mut self, path: &RootPath, text: &[u8], calls: &[&str]) -> bool {
         let mut is_started = false;
         for name in calls {
-            // A method of that name is something else: `$db->exec("…")`.
+            // A method of the same name is unrelated, for example `$db->exec("…")`.
             let is_method = |at: usize| {
                 [&b"->"[..], b"::", b"."].iter().any(|sign| text[..at].ends_with(sign)) && !name.contains('.')
             };
@@ -124,14 +124,15 @@ impl Named {
         is_started
     }
 
-    /// A command in a source, at this place of it.
+    /// Records a command that starts at offset `at` of the source.
     pub(super) fn command(&mut self, path: &RootPath, text: &[u8], at: usize, command: &[u8]) {
         let line = memchr::memchr_iter(b'\n', &text[..at]).count() + 1;
         let text = String::from_utf8_lossy(&command[..command.len().min(MAX_LITERAL)]).into_owned();
         self.keep_command(path, Literal { text, args: Vec::new(), line, is_open: false, is_tried: false });
     }
 
-    /// Perl and Ruby start a text without signs of a shell by themselves, so that its first word is a program, not a builtin.
+    /// Perl and Ruby execute strings without shell metacharacters directly, so the first word is a program, not a
+    /// builtin.
     fn keep_command(&mut self, path: &RootPath, literal: Literal) {
         let is_plain = !literal.text.contains(|c: char| "*?{}[]<>()~&|\\$;'`\"\n#=%".contains(c));
         if let Some(word) = literal.text.split_whitespace().next().filter(|word| is_plain && *word != literal.text) {
@@ -140,7 +141,8 @@ impl Named {
         keep(&mut self.starts, path, literal);
     }
 
-    /// Looks at a Ruby source: `ffi_lib "libz.so.1"`, and of `"/usr/lib/#{arch}/libsass.#{ext}"` the name.
+    /// Scans a Ruby source file: finds the library of `ffi_lib "libz.so.1"`, and the base name in
+    /// `"/usr/lib/#{arch}/libsass.#{ext}"`.
     pub(super) fn ruby(&mut self, path: &RootPath, text: &[u8]) {
         for at in find_iter(text, b"ffi_lib ") {
             let line = text[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -162,7 +164,7 @@ impl Named {
         }
     }
 
-    /// What of it the root has.
+    /// Adds the programs and libraries that exist in the root.
     pub(super) fn ask(&self, call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
         for (text, (path, line)) in &self.starts {
             let why = format!("{path} starts it in line {line}");
@@ -200,7 +202,7 @@ impl Named {
     }
 }
 
-/// Programs that the sources of a Node application start; those of its packages are not looked at.
+/// Programs started by the sources of a Node application. The sources of its packages are not scanned.
 pub(super) fn node(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
     let mut named = Named::default();
     for dir in app::dirs(call)? {
@@ -216,7 +218,7 @@ pub(super) fn node(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
     named.ask(call, needs)
 }
 
-/// Libraries that the sources of Ruby gems open.
+/// Libraries opened by the sources of Ruby gems.
 pub(super) fn ruby(call: &Call<'_>, dirs: &[RootPath], needs: &mut Needs) -> Result<(), Error> {
     let mut named = Named::default();
     for dir in dirs {
@@ -230,8 +232,8 @@ pub(super) fn ruby(call: &Call<'_>, dirs: &[RootPath], needs: &mut Needs) -> Res
     named.ask(call, needs)
 }
 
-/// The names under which a library without a version may be opened: its own, and those of files that go on with one, as
-/// `find_library` finds them.
+/// File names that match a library name without a version: the name itself and versioned names, as `find_library` finds
+/// them.
 fn versions(call: &Call<'_>, name: &str) -> Result<Vec<String>, Error> {
     let mut dirs = Vec::new();
     for top in ["/lib", "/usr/lib", "/usr/local/lib", "/lib64", "/usr/lib64"] {
@@ -269,19 +271,19 @@ fn keep(literals: &mut Literals, path: &RootPath, literal: Literal) {
 #[derive(Clone, Debug)]
 struct Literal {
     text: String,
-    /// The plain literals that follow it in the same list, or in the list that follows it.
+    /// The literals that follow it in the same list, or in the list that is the next argument.
     args: Vec<String>,
     line: usize,
-    /// Only its start is known.
+    /// Only the beginning of the string is known; the rest is computed.
     is_open: bool,
-    /// Something else is done without it.
+    /// The call is in a `try` block, so a failure is handled.
     is_tried: bool,
 }
 
-/// The first argument of each call of a name, or the first item of a list there, if it is a literal.
+/// The first argument of each call of `name`, or the first item of a list there, if it is a literal.
 fn literals<'t>(text: &'t [u8], name: &str) -> impl Iterator<Item = Literal> + use<'t> {
     let length = name.len();
-    // The first item of an exec call's list is the name that the program is told, not an argument.
+    // The first item in the argument list of an exec call is argv[0], not an argument.
     let is_exec = name.starts_with("os.exec");
     let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     let starts: Vec<usize> = find_iter(text, name.as_bytes()).collect();
@@ -311,7 +313,8 @@ fn literals<'t>(text: &'t [u8], name: &str) -> impl Iterator<Item = Literal> + u
     })
 }
 
-/// The plain literals that follow a first one: `, "a", "b"]` and `, ["a", "b"]`, up to the first item that is none.
+/// The literals that follow the first argument, as in `, "a", "b"]` and `, ["a", "b"]`, up to the first item that is
+/// not a literal.
 fn arguments(text: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = text[..text.len().min(4 * MAX_LITERAL)].trim_ascii_start();
@@ -321,7 +324,7 @@ fn arguments(text: &[u8]) -> Vec<String> {
         let Some(quote) = item.first().filter(|b| matches!(b, b'"' | b'\'')) else { break };
         let Some(end) = memchr::memchr(*quote, &item[1..]) else { break };
         let Ok(word) = std::str::from_utf8(&item[1..=end]) else { break };
-        // A word with an escape may be anything.
+        // Escapes are not decoded, so the value of such a word is unknown.
         if word.contains('\\') {
             break;
         }

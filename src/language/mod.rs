@@ -1,6 +1,7 @@
-//! Languages: what a program needs that no ELF file names, because it depends on how an interpreter is called. One file
-//! a language; each looks at a [`Call`] and says which directories belong to it, what in them is surely not needed at run
-//! time, and which other programs it starts. Places that are the same for every call are profiles.
+//! Language rules: dependencies that no ELF file records because they depend on how an interpreter is called. There is
+//! one file per language. Each inspects a [`Call`] and returns the directories that belong to it, the files in them
+//! that are certainly not needed at run time, and the other programs that it starts. Paths that are the same for every
+//! call belong in a profile.
 
 mod absent;
 mod app;
@@ -46,34 +47,35 @@ pub use java::nests_jars;
 pub use npm::{Replaced, replaced};
 pub use shell_run::Unstarted;
 
-/// How an entry is called.
+/// How a program is launched.
 pub struct Call<'a> {
-    /// Where everything lies.
+    /// The root file system.
     pub root: &'a Root,
-    /// Scripts in the order in which they interpret each other, as called; the entry is the first if it is one.
+    /// Scripts, as called, in the order in which each is interpreted by the next; the first is the entry if that is a
+    /// script.
     pub scripts: Vec<RootPath>,
-    /// Programs in machine code in the order in which they are started, as called.
+    /// Machine-code programs, as called, in the order in which they are started.
     pub programs: Vec<RootPath>,
-    /// Words after the entry.
+    /// Arguments after the entry.
     pub args: &'a [String],
     /// The working directory of the image.
     pub cwd: &'a RootPath,
-    /// Its environment.
+    /// The environment of the image.
     pub env: &'a BTreeMap<String, String>,
-    /// Its PATH.
+    /// PATH in the image.
     pub path: &'a str,
-    /// SONAMEs of what the programs load.
+    /// SONAMEs of the libraries that the programs load.
     pub sonames: BTreeSet<Vec<u8>>,
-    /// What the programs are built for.
+    /// The platform that the programs are built for.
     pub target: Option<Target>,
-    /// Whether their C library is musl.
+    /// True if the programs use musl as their C library.
     pub is_musl: bool,
 }
 
-/// How sure it is that a program is started.
+/// How certain it is that a program is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Certainty {
-    /// A word happens to name a program.
+    /// A word in a script matches the name of a program.
     Possible,
     /// A source contains a literal call of it.
     Likely,
@@ -81,28 +83,28 @@ pub enum Certainty {
     Sure,
 }
 
-/// True for a path below a claimed directory that nothing needs at run time.
+/// True for a path below a claimed directory that is not needed at run time.
 pub type Without = Rc<dyn Fn(&Root, &RootPath) -> bool>;
 
-/// How much a claim says of its directory.
+/// The kind of directory that a claim covers, which decides between overlapping claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// An application of an unknown kind: the claim gives way to the claims of languages in the same application.
+    /// An application of unknown kind. The claim yields to claims of languages in the same application.
     Plain,
-    /// The directory of an application, as its language sees it.
+    /// The directory of an application whose language is known.
     Application,
-    /// A directory of the language itself: its library, installed packages.
+    /// A directory of the language itself: its standard library or installed packages.
     Own,
 }
 
-/// A directory that belongs to a launch. All of it is packed, except what its owner leaves out.
+/// A directory that belongs to a launch. All of it is packed, except files that its owner leaves out.
 #[derive(Clone)]
 pub struct Claim {
     /// The directory.
     pub dir: RootPath,
-    /// Leaves out what nothing needs.
+    /// True for paths that are left out.
     pub without: Without,
-    /// How much the claim says.
+    /// The kind of directory.
     pub scope: Scope,
     /// The group under which the report counts it, such as `Python packages`.
     pub group: &'static str,
@@ -113,68 +115,69 @@ pub struct Claim {
 /// A program that a launch may start, with unknown arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
-    /// Its path, or a name to be looked up in PATH.
+    /// The path, or a name to look up in PATH.
     pub name: String,
-    /// How sure it is.
+    /// How certain it is that the program is started.
     pub certainty: Certainty,
     /// Why it is needed.
     pub why: String,
 }
 
-/// A program that a launch starts, as it is given to execve(2).
+/// A program that a launch starts, with the arguments passed to execve(2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {
     /// The program and its arguments.
     pub words: Vec<String>,
-    /// Its working directory.
+    /// The working directory.
     pub cwd: RootPath,
-    /// Its environment, as far as it is known.
+    /// The environment, as far as it is known.
     pub env: BTreeMap<String, String>,
-    /// True if every run of the launch comes to it and does nothing else after it.
+    /// True if every run of the launch reaches this program and does nothing after it.
     pub is_exec: bool,
-    /// How sure it is, if the launch itself is sure.
+    /// How certain it is, provided that the launch itself is certain.
     pub certainty: Certainty,
     /// Why it is needed.
     pub why: String,
 }
 
 impl Start {
-    /// A program that takes the place of the launch, in the same directory and environment.
+    /// A program that replaces the launch, with the same directory and environment.
     fn of(call: &Call<'_>, words: Vec<String>, why: String) -> Self {
         let (cwd, env) = (call.cwd.clone(), call.env.clone());
         Self { words, cwd, env, is_exec: true, certainty: Certainty::Sure, why }
     }
 }
 
-/// A library that a call opens by name.
+/// A library that a launch opens by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Library {
-    /// Names, of which the first that is found counts.
+    /// Candidate names; the first one that is found is used.
     pub names: Vec<String>,
-    /// Whether its absence is worth a word.
+    /// True if the user should be told when the library is missing.
     pub is_wanted: bool,
     /// Why it is needed.
     pub why: String,
 }
 
-/// What a launch needs.
+/// The dependencies of a launch.
 #[derive(Default)]
 pub struct Needs {
     /// Directories that belong to it.
     pub claims: Vec<Claim>,
     /// Single files and directories by their real paths, with the reason.
     pub files: Vec<(RootPath, String)>,
-    /// Files and directories by the paths that are used for them, with the symlinks on the way, and the reason.
+    /// Files and directories by the paths through which they are accessed, so that the symlinks on the way are packed
+    /// too; each with the reason.
     pub paths: Vec<(Vec<u8>, String)>,
     /// Programs that it may start.
     pub commands: Vec<Command>,
     /// Programs that it starts with known arguments.
     pub starts: Vec<Start>,
-    /// Libraries that are opened by name in the process of the interpreter.
+    /// Libraries that the interpreter's process opens by name.
     pub libraries: Vec<Library>,
-    /// Programs that it would start and that are missing.
+    /// Programs that it would start but that are missing.
     pub unstarted: Vec<Unstarted>,
-    /// Applications that it would run and that are missing.
+    /// Applications that it would run but that are missing.
     pub absent: Vec<Absent>,
     /// Profiles, with the evidence for each.
     pub profiles: Vec<(&'static str, String)>,
@@ -182,13 +185,13 @@ pub struct Needs {
     pub notes: Vec<String>,
 }
 
-/// A language: it recognises its own launches, and says what such a launch needs.
+/// A language: recognises its own launches and finds their dependencies.
 pub struct Language {
-    /// Its name, which is the id of its rule.
+    /// Its name, which is also the id of its rule.
     pub id: &'static str,
     /// One sentence for `slimroot explain rule:ID`.
     pub about: &'static str,
-    /// What a launch needs; nothing for a launch of another language.
+    /// The dependencies of a launch; empty for a launch of another language.
     ///
     /// # Errors
     /// `unreadable`.
@@ -251,7 +254,7 @@ pub const LANGUAGES: &[Language] = &[
 ];
 
 impl Call<'_> {
-    /// The program among those started whose real file has a name that fits; its path as called.
+    /// The first program whose name, as called or after symlinks, fits; returns the path as called and the real path.
     fn program(&self, fits: impl Fn(&str) -> bool) -> Result<Option<(RootPath, RootPath)>, Error> {
         for path in &self.programs {
             let Some(real) = self.root.follow(path.as_bytes())?.file().map(|(real, _)| real.clone()) else { continue };
@@ -262,18 +265,18 @@ impl Call<'_> {
         Ok(None)
     }
 
-    /// The real file that a word of the command names, counted from the working directory.
+    /// The real file that an argument names, relative to the working directory.
     fn file(&self, word: &str) -> Result<Option<RootPath>, Error> {
         let followed = self.root.follow_from(self.cwd, word.as_bytes())?;
         Ok(followed.file().map(|(real, _)| real.clone()))
     }
 
-    /// The real directory that a word names.
+    /// The real directory that an argument names, relative to the working directory.
     fn dir(&self, word: &str) -> Result<Option<RootPath>, Error> {
         Ok(self.root.follow_from(self.cwd, word.as_bytes())?.dir().cloned())
     }
 
-    /// The absolute path that a word stands for, as it is spelled.
+    /// The absolute path of an argument, without following symlinks.
     fn spelled(&self, word: &str) -> Vec<u8> {
         match word.starts_with('/') {
             true => word.as_bytes().to_vec(),
@@ -281,7 +284,7 @@ impl Call<'_> {
         }
     }
 
-    /// What an interpreter is given to run: the script by its `#!` line, or the first word that is a file.
+    /// The script that an interpreter runs: the one with the `#!` line, or the first argument that is a file.
     fn script(&self) -> Result<Option<RootPath>, Error> {
         if let Some(script) = self.scripts.first() {
             return Ok(Some(script.clone()));

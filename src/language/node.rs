@@ -1,5 +1,5 @@
-//! Node: the application with what is installed for it, less what npm marks as being for development, tests and documents
-//! of packages, by-products of builds and binaries for other platforms.
+//! Node: the application and its installed packages, except packages that npm marks as development dependencies, tests
+//! and documentation of packages, build by-products and binaries for other platforms.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, Root, Visit};
 
-/// Largest source that is looked at for words, and most of them.
+/// Maximum size of a source file that is scanned, and maximum number of files.
 const MAX_SOURCE: usize = 4 << 20;
 const MAX_SOURCES: usize = 20_000;
 
@@ -33,12 +33,13 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     literals::node(call, &mut needs)?;
     let starts = starts(call, &mut needs)?;
     let mut homes = starts.clone();
-    // Packages are looked up in every directory above.
+    // Node looks for packages in every parent directory too.
     for dir in &starts {
         for above in dir.ancestors() {
             let modules = above.join(MODULES);
             let Some(real) = call.root.follow(modules.as_bytes())?.dir().cloned() else { continue };
-            // A link to where the application itself lies is the distribution's, whose modules come by name.
+            // If the link leads to the directory of the application, the modules belong to the distribution; they are
+            // packed by name below.
             if real != modules && !dir.is_within(&real) {
                 needs.files.push((modules.clone(), "packages are looked up there".to_owned()));
             }
@@ -60,7 +61,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     for dir in &kept {
         words.read(call.root, dir, &unneeded)?;
     }
-    // Workspaces: links out of node_modules lead to code of the application.
+    // Workspaces: symlinks that lead out of node_modules to code of the application.
     kept.extend(unneeded.linked.iter().cloned());
     if call.sonames.iter().any(|name| name.starts_with(b"libnode.so")) {
         let mut sources = kept.clone();
@@ -89,7 +90,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     Ok(needs)
 }
 
-/// Packages that the call itself names: by an option, or since the script lies in one.
+/// Packages that the call itself refers to: named in an option, or containing the script.
 fn asked(call: &Call<'_>) -> Result<Vec<RootPath>, Error> {
     let mut found = flags::loaded(call)?.packages;
     if let Some(script) = call.script()?
@@ -104,13 +105,13 @@ fn asked(call: &Call<'_>) -> Result<Vec<RootPath>, Error> {
     Ok(found)
 }
 
-/// Directories that the application starts from.
+/// Directories from which Node resolves the application's dependencies.
 fn starts(call: &Call<'_>, needs: &mut Needs) -> Result<BTreeSet<RootPath>, Error> {
     let mut dirs = Vec::new();
     for dir in app::dirs(call)? {
         dirs.push(application_of(call.root, &dir)?);
     }
-    // What a file of a package is started as belongs to the application that it is installed in.
+    // If the script is inside node_modules, the application is the directory above it.
     if let Some(script) = call.script()?
         && let Some((real, _)) = call.root.follow(script.as_bytes())?.file()
     {
@@ -154,7 +155,7 @@ fn starts(call: &Call<'_>, needs: &mut Needs) -> Result<BTreeSet<RootPath>, Erro
     Ok(dirs.into_iter().filter(|dir| !app::is_wide(dir)).collect())
 }
 
-/// Whether a shell script starts a program of a package, as pnpm and npm's cmd-shim write them.
+/// True if the shell script is a shim that starts a program of a package, as pnpm and npm's cmd-shim write them.
 pub(super) fn is_shim(call: &Call<'_>) -> bool {
     let dir = call.scripts.first().and_then(RootPath::parent);
     dir.is_some_and(|dir| dir.name() == b".bin" && dir.parent().is_some_and(|above| above.name() == MODULES))
@@ -170,7 +171,8 @@ fn home(dir: RootPath, unneeded: &Rc<Unneeded>, keeps_maps: bool) -> Claim {
     Claim { dir, without: Rc::new(without), group: "application", why, scope: Scope::Application }
 }
 
-/// The nearest directory above with a package.json, unless that is no application's.
+/// The nearest directory, at or above `dir`, that has a package.json; `dir` itself if there is none outside shared
+/// directories.
 fn application_of(root: &Root, dir: &RootPath) -> Result<RootPath, Error> {
     for above in std::iter::successors(Some(dir.clone()), RootPath::parent) {
         if app::is_wide(&above) {
@@ -183,7 +185,7 @@ fn application_of(root: &Root, dir: &RootPath) -> Result<RootPath, Error> {
     Ok(dir.clone())
 }
 
-/// The application whose node_modules a path lies in; of a package that is installed for all, the package.
+/// The application whose node_modules contains the path; for a globally installed package, the package itself.
 fn installed_in(path: &RootPath) -> Option<RootPath> {
     let above = path.ancestors();
     let at = above.iter().position(|dir| dir.name() == MODULES)?;
@@ -195,7 +197,7 @@ fn installed_in(path: &RootPath) -> Option<RootPath> {
     if package.name().starts_with(b"@") { above.get(at + 2).cloned() } else { Some(package.clone()) }
 }
 
-/// What sources say in passing.
+/// Hints found in source code.
 #[derive(Default)]
 struct Words {
     runs_shell: bool,

@@ -1,4 +1,4 @@
-//! Words and variables by which Node loads files besides the script (node(1); "Command-line API" of Node).
+//! Options and variables that make Node load files besides the script (node(1); "Command-line API" of Node).
 
 use super::Call;
 use crate::error::Error;
@@ -11,17 +11,17 @@ const FILES: [&str; 5] =
     ["--env-file", "--env-file-if-exists", "--openssl-config", "--icu-data-dir", "--experimental-config-file"];
 /// Variables whose value is a file or a directory.
 const VARIABLES: [&str; 3] = ["NODE_EXTRA_CA_CERTS", "NODE_ICU_DATA", "OPENSSL_CONF"];
-/// What Node tries after the name of a module.
+/// Suffixes that Node tries after the name of a module.
 const ENDS: [&str; 8] = ["", ".js", ".cjs", ".mjs", ".json", ".node", "/index.js", "/index.cjs"];
 
-/// What is loaded besides the script.
+/// Files loaded besides the script.
 #[derive(Default)]
 pub(super) struct Loaded {
-    /// Modules that are named by a path.
+    /// Modules given as a path.
     pub(super) modules: Vec<RootPath>,
-    /// Packages whose modules are named.
+    /// Packages of the modules given by name.
     pub(super) packages: Vec<RootPath>,
-    /// Files and directories, with what names them.
+    /// Files and directories, each with the reason.
     pub(super) data: Vec<(RootPath, String)>,
 }
 
@@ -57,7 +57,7 @@ fn place(call: &Call<'_>, word: &str) -> Result<Option<RootPath>, Error> {
     Ok(if file.is_some() { file } else { call.dir(word)? })
 }
 
-/// The package of a module, as it is looked up from the working directory.
+/// The package that contains a module, looked up from the working directory.
 fn package(call: &Call<'_>, word: &str) -> Result<Option<RootPath>, Error> {
     let parts = if word.starts_with('@') { 2 } else { 1 };
     let name = word.split('/').take(parts).collect::<Vec<_>>().join("/");
@@ -69,7 +69,7 @@ fn package(call: &Call<'_>, word: &str) -> Result<Option<RootPath>, Error> {
     Ok(None)
 }
 
-/// The file of a module that is no package's.
+/// The file of a module given as a path.
 fn module(call: &Call<'_>, word: &str) -> Result<Option<RootPath>, Error> {
     let word = word.strip_prefix("file://").unwrap_or(word);
     if !["/", "./", "../"].iter().any(|start| word.starts_with(start)) {

@@ -1,5 +1,5 @@
-//! Packages in `node_modules`: which of them, and what of them, no production run needs (npm's package-lock.json,
-//! package.json; resolution of packages as Node does it, "Loading from node_modules folders").
+//! Packages in `node_modules`: finds packages, and parts of packages, that no production run needs (npm's
+//! package-lock.json, package.json; package resolution as in Node, "Loading from node_modules folders").
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,13 +12,13 @@ use crate::path::RootPath;
 use crate::root::{FileKind, Root, Visit};
 
 pub(super) const MODULES: &[u8] = b"node_modules";
-/// Stores of pnpm, of Yarn and npm with links, and of Bun.
+/// Package stores of pnpm, of Yarn and npm in linked mode, and of Bun.
 const STORES: [&str; 3] = [".pnpm", ".store", ".bun"];
 const MAX_JSON: usize = 64 << 20;
-/// Documents of a package, by whole name.
+/// Documentation files of a package, matched by full name.
 const DOCUMENTS: [&str; 3] = ["readme", "changelog", "history"];
 const DOCUMENT_ENDS: [&str; 4] = ["", ".md", ".rst", ".txt"];
-/// Directories at the top of a package that serve its developers.
+/// Top-level directories of a package that only its developers use.
 const DEVELOPERS: &[&str] = &[
     "test",
     "tests",
@@ -32,12 +32,12 @@ const DEVELOPERS: &[&str] = &[
     "coverage",
     ".github",
 ];
-/// Interfaces for compilers and editors.
+/// Type declarations for compilers and editors.
 const TYPES: [&str; 4] = [".d.ts", ".d.mts", ".d.cts", ".tsbuildinfo"];
-/// By-products of building an addon, and its sources.
+/// Sources of native addons and by-products of building them.
 const BUILD_ENDS: [&str; 8] = [".o", ".a", ".cc", ".cpp", ".c", ".h", ".hpp", ".gyp"];
 
-/// What the image's machine is called by npm (process.platform, process.arch).
+/// The image's platform in npm's terms (process.platform, process.arch).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Platform {
     pub(super) cpu: String,
@@ -63,33 +63,33 @@ impl Platform {
     }
 }
 
-/// What of a directory is not needed.
+/// Parts of a directory that are not needed.
 #[derive(Debug, Default)]
 pub(super) struct Unneeded {
-    /// Whole packages: for development, or for other platforms.
+    /// Packages to leave out entirely: development dependencies, or packages for other platforms.
     packages: BTreeSet<RootPath>,
-    /// Every package that is kept.
+    /// All packages that are kept.
     kept: BTreeSet<RootPath>,
-    /// Of these, the ones whose code names its test directory.
+    /// The kept packages whose code refers to their test directory.
     tested: BTreeSet<RootPath>,
-    /// Of these, the ones that were built here.
+    /// The kept packages with a native addon that was built in place.
     built: BTreeSet<RootPath>,
-    /// Directories that links in node_modules lead to.
+    /// Targets of directory symlinks in node_modules.
     pub(super) linked: BTreeSet<RootPath>,
-    /// What is wrong with packages that are kept.
+    /// Problems with packages that are kept.
     pub(super) broken: Vec<String>,
-    /// The compiler is among them, which reads types wherever it runs.
+    /// True if the TypeScript compiler is kept, which reads type declarations at run time.
     reads_types: bool,
     platform: Option<Platform>,
 }
 
 impl Unneeded {
-    /// Whether a path is not needed.
+    /// True if the path is not needed.
     pub(super) fn holds(&self, root: &Root, path: &RootPath) -> bool {
         if self.packages.contains(path) {
             return true;
         }
-        // Links to packages that are left out.
+        // Symlinks to packages that are left out.
         if let Ok(Some(meta)) = root.meta(path)
             && meta.kind == FileKind::Link
             && let Ok(followed) = root.follow(path.as_bytes())
@@ -111,7 +111,7 @@ impl Unneeded {
             || self.is_foreign_build(path, &name)
     }
 
-    /// The innermost package that a path lies in.
+    /// The innermost package that contains the path.
     fn package_of(&self, path: &RootPath) -> Option<&RootPath> {
         std::iter::successors(path.parent(), RootPath::parent).find_map(|above| self.kept.get(&above))
     }
@@ -125,7 +125,7 @@ impl Unneeded {
         is_directory || BUILD_ENDS.iter().any(|end| name.ends_with(end))
     }
 
-    /// `prebuilds/PLATFORM-ARCH` of another machine.
+    /// True for `prebuilds/PLATFORM-ARCH` of another platform.
     fn is_foreign_build(&self, path: &RootPath, name: &str) -> bool {
         let is_prebuild = path.parent().is_some_and(|parent| parent.name() == b"prebuilds");
         let Some(platform) = self.platform.as_ref().filter(|platform| is_prebuild && !platform.cpu.is_empty()) else {
@@ -154,7 +154,7 @@ pub(super) struct Package {
     bin: serde_json::Value,
 }
 
-/// A word or a list of them.
+/// A string or a list of strings.
 #[derive(Default)]
 struct Words(Vec<String>);
 
@@ -170,7 +170,7 @@ impl<'de> Deserialize<'de> for Words {
 }
 
 impl Words {
-    /// Whether a word is among those allowed; `!word` forbids one (package.json, "os").
+    /// True if the list allows the word; `!word` excludes one (package.json, "os").
     fn allow(&self, word: &str) -> bool {
         let is_forbidden = self.0.iter().any(|allowed| allowed.strip_prefix('!') == Some(word));
         let mut plain = self.0.iter().filter(|allowed| !allowed.starts_with('!')).peekable();
@@ -190,9 +190,9 @@ struct LockedPackage {
     dev: bool,
 }
 
-/// What of an application's directories is not needed: those that it starts from, and all that are searched for packages.
-/// Directories that links lead to from there are searched too, and named. Packages that the call asks for stay, with what
-/// they depend on.
+/// Finds the parts of an application's directories that are not needed. `starts` are the directories from which
+/// dependencies are resolved, `dirs` all directories that are searched for packages. Targets of symlinks in them are
+/// searched too, and returned. Packages in `asked` stay, with their dependencies.
 pub(super) fn unneeded(
     root: &Root,
     starts: &[RootPath],
@@ -267,16 +267,16 @@ fn sort_in(root: &Root, package: RootPath, platform: &Platform, found: &mut Unne
     Ok(())
 }
 
-/// What lies below a directory.
+/// Packages found below a directory.
 #[derive(Default)]
 struct Collected {
     packages: Vec<RootPath>,
-    /// Directories of a store that links lead into, each for one package with its own `node_modules`.
+    /// Directories of a package store, the targets of symlinks; each has one package with its own `node_modules`.
     units: Vec<RootPath>,
 }
 
-/// Every package directory below a directory: `node_modules/NAME`, `node_modules/@SCOPE/NAME`, nested ones, and those of
-/// stores. Links are named apart.
+/// Collects every package directory below `dir`: `node_modules/NAME`, `node_modules/@SCOPE/NAME`, nested ones, and
+/// those in package stores. Targets of symlinks are collected in `linked`.
 fn collect(root: &Root, dir: &RootPath, all: &mut Collected, linked: &mut BTreeSet<RootPath>) -> Result<(), Error> {
     let is_modules = |dir: Option<RootPath>| dir.is_some_and(|dir| dir.name() == MODULES);
     let is_store = |dir: Option<RootPath>| {
@@ -292,7 +292,7 @@ fn collect(root: &Root, dir: &RootPath, all: &mut Collected, linked: &mut BTreeS
                 all.packages.push(path.clone());
             }
             FileKind::Dir if name != MODULES && is_store(parent.clone()) => all.units.push(path.clone()),
-            // Yarn puts the package itself there.
+            // Yarn stores the package itself in this directory.
             FileKind::Dir if name == b"package" && is_store(parent.and_then(|unit| unit.parent())) => {
                 all.packages.push(path.clone());
             }
@@ -305,7 +305,7 @@ fn collect(root: &Root, dir: &RootPath, all: &mut Collected, linked: &mut BTreeS
     })
 }
 
-/// Whether a file is code that Node reads.
+/// True for a JavaScript file that Node loads.
 pub(super) fn is_source(path: &RootPath) -> bool {
     [&b".js"[..], b".cjs", b".mjs"].iter().any(|end| path.name().ends_with(end))
 }
@@ -315,7 +315,7 @@ pub(super) fn manifest(root: &Root, package: &RootPath) -> Result<Package, Error
     Ok(read.and_then(|(_, text)| serde_json::from_slice(&text).ok()).unwrap_or_default())
 }
 
-/// Packages that npm's own record of an installation marks as being for development.
+/// Packages that npm's hidden lockfile marks as development dependencies; `None` without that lockfile.
 fn locked_development(root: &Root, modules: &RootPath) -> Result<Option<BTreeSet<RootPath>>, Error> {
     let Some((real, text)) = root.read_followed(modules.join(b".package-lock.json").as_bytes(), MAX_JSON)? else {
         return Ok(None);
@@ -326,7 +326,7 @@ fn locked_development(root: &Root, modules: &RootPath) -> Result<Option<BTreeSet
     Ok(Some(development.filter_map(|(place, _)| RootPath::new(format!("{base}/{place}"))).collect()))
 }
 
-/// Whether code of a package outside of its test directory names that.
+/// True if code of a package, outside its test directory, refers to that directory.
 fn names_tests(root: &Root, package: &RootPath) -> Result<bool, Error> {
     let mut has_tests = false;
     for name in DEVELOPERS {

@@ -1,5 +1,5 @@
-//! Yarn's Plug'n'Play: `.pnp.cjs` says where each package lies, most in archives of a cache (yarnpkg.com, "PnP
-//! specification"; virtual packages: `__virtual__/HASH/N/` stands for N directories up).
+//! Yarn's Plug'n'Play: `.pnp.cjs` records the location of each package, usually an archive in a cache (yarnpkg.com,
+//! "PnP specification"; virtual packages: `__virtual__/HASH/N/` means N directories up).
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ const LOADER: &[u8] = b".pnp.cjs";
 const MAX_LOADER: usize = 64 << 20;
 const KEY: &[u8] = b"\"packageLocation\": \"";
 
-/// The nearest loader in a directory or above.
+/// The nearest loader in `dir` or a parent directory.
 pub(super) fn above(root: &Root, dir: &RootPath) -> Result<Option<RootPath>, Error> {
     for above in std::iter::successors(Some(dir.clone()), RootPath::parent) {
         if let Some((real, _)) = root.follow(above.join(LOADER).as_bytes())?.file() {
@@ -21,7 +21,7 @@ pub(super) fn above(root: &Root, dir: &RootPath) -> Result<Option<RootPath>, Err
     Ok(None)
 }
 
-/// Archives and directories that a loader names.
+/// Archives and directories that the loader refers to.
 pub(super) fn places(root: &Root, loader: &RootPath) -> Result<BTreeSet<RootPath>, Error> {
     let dir = loader.parent().unwrap_or_else(RootPath::root);
     let data = root.read_followed(dir.join(b".pnp.data.json").as_bytes(), MAX_LOADER)?;
@@ -48,7 +48,7 @@ fn devirtualized(place: &str) -> String {
             && let Some((_, rest)) = rest.split_once('/')
             && let Some((depth, rest)) = rest.split_once('/')
         {
-            // Counted by names: the directories need not be there.
+            // This works on path components alone, because the directories need not exist.
             let mut parts: Vec<&str> = base.split('/').collect();
             for _ in 0..depth.parse::<usize>().unwrap_or(0).min(64) {
                 match parts.last() {

@@ -1,4 +1,4 @@
-//! Which packages the dependencies of an application lead to ("Loading from node_modules folders" of Node).
+//! Finds the packages that an application's dependencies reach ("Loading from node_modules folders" of Node).
 
 use std::collections::BTreeSet;
 
@@ -8,31 +8,31 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::Root;
 
-/// What Node tries after the name of a main file.
+/// Suffixes that Node tries after the name of a main file.
 const MAIN_ENDS: [&str; 7] = ["", ".js", ".json", ".node", "/index.js", "/index.json", "/index.node"];
 
-/// Directories that dependencies lead to, as they really lie.
+/// Real paths of the directories that dependencies reach.
 pub(super) struct Reached(BTreeSet<RootPath>);
 
 impl Reached {
-    /// Whether a package is one of them, or belongs to one.
+    /// True if the package is reached, contains a reached directory, or is part of one.
     pub(super) fn keeps(&self, package: &RootPath) -> bool {
         let belongs = |kept: &RootPath| {
-            // What lies in the application's own directory is no part of a package.
+            // The application's own directory is no package, so being inside it does not count.
             kept.is_within(package)
                 || package.is_within(kept) && kept.ancestors().iter().any(|dir| dir.name() == MODULES)
         };
         self.0.contains(package) || self.0.iter().any(belongs)
     }
 
-    /// Whether one of them lies in a directory.
+    /// True if one of the reached directories is inside `dir`.
     pub(super) fn is_below(&self, dir: &RootPath) -> bool {
         self.0.iter().any(|kept| kept.is_within(dir))
     }
 }
 
-/// Packages that dependencies lead to, from the directories of an application, those that links lead to, and those whose
-/// `node_modules` it uses; `None` where no dependencies are stated.
+/// Packages reached by the dependencies of the application's directories, of symlink targets, and of the directories
+/// whose `node_modules` is used; `None` if no package.json declares dependencies.
 pub(super) fn reached(root: &Root, starts: &[RootPath], homes: &[RootPath]) -> Result<Option<Reached>, Error> {
     let mut open = Vec::new();
     let mut reached = BTreeSet::new();
@@ -44,7 +44,7 @@ pub(super) fn reached(root: &Root, starts: &[RootPath], homes: &[RootPath]) -> R
             }
             continue;
         }
-        // A package that is installed for all is used by itself.
+        // A globally installed package is used itself.
         reached.extend(start.ancestors().iter().any(|dir| dir.name() == MODULES).then(|| start.clone()));
         open.push(start.clone());
     }
@@ -56,7 +56,7 @@ pub(super) fn reached(root: &Root, starts: &[RootPath], homes: &[RootPath]) -> R
     Ok((is_stated && !reached.is_empty()).then_some(Reached(reached)))
 }
 
-/// Packages that are asked for by name, with what they depend on.
+/// The given packages with all of their dependencies.
 pub(super) fn asked(root: &Root, packages: &[RootPath]) -> Result<BTreeSet<RootPath>, Error> {
     let mut reached: BTreeSet<RootPath> = packages.iter().cloned().collect();
     follow(root, packages.to_vec(), &mut reached)?;
@@ -83,7 +83,7 @@ fn follow(root: &Root, mut open: Vec<RootPath>, reached: &mut BTreeSet<RootPath>
     Ok(())
 }
 
-/// Directories that links in a `node_modules` lead to, out of it: packages of the same repository.
+/// Targets of symlinks that lead out of a `node_modules`: packages of the same repository.
 fn workspaces(root: &Root, modules: &RootPath) -> Result<Vec<RootPath>, Error> {
     let mut found = Vec::new();
     let mut names: Vec<RootPath> = root.list(modules)?.iter().map(|name| modules.join(name)).collect();
@@ -98,7 +98,7 @@ fn workspaces(root: &Root, modules: &RootPath) -> Result<Vec<RootPath>, Error> {
     Ok(found)
 }
 
-/// Whether Node finds what a package calls its main file.
+/// True if Node finds the main file that a package declares.
 pub(super) fn has_main(root: &Root, package: &RootPath, main: &str) -> Result<bool, Error> {
     let main = main.trim_end_matches('/');
     if main.is_empty() || main.ends_with(".d.ts") {

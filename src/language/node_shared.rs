@@ -1,5 +1,5 @@
-//! Modules that a distribution installs for all (Debian's nodejs looks for them in fixed directories, README.Debian):
-//! those whose names stand in the application's sources, and what those name in turn.
+//! Modules that a distribution installs globally (Debian's nodejs searches fixed directories, README.Debian): those
+//! that the application's sources name, and those that these modules name in turn.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,10 @@ use crate::root::{FileKind, Root, Visit};
 
 const PLACES: [&str; 3] = ["/usr/share/nodejs", "/usr/lib/nodejs", "/usr/lib/*/nodejs"];
 const MAX_SOURCE: usize = 4 << 20;
-/// Longest name of a module.
+/// Maximum length of a package name.
 const MAX_NAME: usize = 214;
 
-/// Packages that a distribution's Node finds, by what the sources of `homes` name.
+/// Packages in the distribution's directories that the sources in `homes` name.
 pub(super) fn named(root: &Root, homes: &[RootPath]) -> Result<Vec<RootPath>, Error> {
     let mut places = Vec::new();
     for pattern in PLACES {
@@ -59,8 +59,8 @@ pub(super) fn named(root: &Root, homes: &[RootPath]) -> Result<Vec<RootPath>, Er
     Ok(found.into_iter().collect())
 }
 
-/// Directories or links `node_modules` above a package and below the place where packages lie: Node looks there for what
-/// the package names (Modules, "Loading from node_modules folders"). Each with where it really lies.
+/// `node_modules` directories or symlinks above a package and below `place`: Node searches them for the package's
+/// dependencies (Modules, "Loading from node_modules folders"). Each is returned with its real path.
 fn beside(root: &Root, package: &RootPath, place: &RootPath) -> Result<Vec<(RootPath, RootPath)>, Error> {
     let mut found = Vec::new();
     for above in package.ancestors().iter().filter(|above| above.is_within(place) && *above != place) {
@@ -73,7 +73,8 @@ fn beside(root: &Root, package: &RootPath, place: &RootPath) -> Result<Vec<(Root
     Ok(found)
 }
 
-/// Quoted words that read as a package: `name`, `@scope/name`, and these before a path in the package.
+/// Quoted words that can be a package name: `name`, `@scope/name`, or one of these followed by a path inside the
+/// package.
 fn words(text: &[u8], names: &mut BTreeSet<String>) {
     for (at, quote) in text.iter().enumerate().filter(|(_, byte)| matches!(byte, b'"' | b'\'' | b'`')) {
         let rest = &text[at + 1..text.len().min(at + 1 + MAX_NAME)];
@@ -98,7 +99,7 @@ mod tests {
     use super::*;
     use crate::root::MemTree;
 
-    /// As Debian's npm has it, which does not start without.
+    /// Debian's npm has this layout and does not start without these modules.
     #[test]
     fn a_scope_may_have_modules_of_its_own() {
         let mut tree = MemTree::default();

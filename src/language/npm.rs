@@ -1,5 +1,5 @@
-//! `npm start` and its kin: the command that package.json gives takes their place, since npm itself is 10 MB, swallows
-//! signals and wants a home to write to.
+//! Replaces `npm start` and similar commands with the command in package.json. npm itself has 10 MB, does not forward
+//! signals and needs a writable home directory.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::path::RootPath;
 use crate::root::Root;
 
 const MAX_JSON: usize = 16 << 20;
-/// Signs that only a shell understands.
+/// Characters that only a shell interprets.
 const SHELL_SIGNS: [char; 15] = ['&', '|', ';', '$', '`', '<', '>', '(', '*', '?', '[', '~', '#', '\\', '\n'];
 
 #[derive(Deserialize, Default)]
@@ -21,17 +21,17 @@ struct Package {
     main: Option<String>,
 }
 
-/// What a runner of scripts would start.
+/// The command that a script runner would start.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Replaced {
-    /// The words in its place.
+    /// The program and its arguments.
     pub words: Vec<String>,
-    /// Variables that the script sets before it.
+    /// Variables that the script sets for the command.
     pub env: BTreeMap<String, String>,
 }
 
-/// What a runner of scripts would start: the words in its place, with PATH as the runner sets it. `None` if the entry is
-/// none, or the script needs a shell.
+/// Returns the command that a script runner would start, with PATH as the runner sets it. `None` if the entry is not a
+/// script runner, or if the script needs a shell.
 ///
 /// # Errors
 /// `unreadable`.
@@ -57,7 +57,7 @@ pub fn replaced(root: &Root, entry: &str, args: &[String], cwd: &RootPath) -> Re
     let rest = rest.strip_prefix(&["--"]).unwrap_or(rest);
     let line = match package.scripts.get(script) {
         Some(line) => line.clone(),
-        // Without a script npm starts server.js; without a package it starts nothing.
+        // Without a start script, npm starts server.js; without a package.json, it fails.
         None if script == "start" && is_package => {
             format!("node {}", package.main.as_deref().unwrap_or("server.js"))
         }
@@ -83,7 +83,7 @@ impl Replaced {
     }
 }
 
-/// A command line without anything that only a shell understands but quotes and variables set before the command.
+/// Splits a command line in which only quotes and leading variable assignments need a shell; `None` for any other.
 fn plain(line: &str) -> Option<Replaced> {
     if line.contains(SHELL_SIGNS) {
         return None;
@@ -109,7 +109,7 @@ fn plain(line: &str) -> Option<Replaced> {
                 && !name.starts_with(|c: char| c.is_ascii_digit())
         };
         match word.split_once('=') {
-            // What cross-env does for other systems the image does by itself.
+            // cross-env is only needed on Windows.
             _ if found.words.is_empty() && word == "cross-env" => {}
             Some((name, value)) if found.words.is_empty() && is_name(name) && !name.is_empty() => {
                 found.env.insert(name.to_owned(), value.to_owned());
@@ -120,7 +120,8 @@ fn plain(line: &str) -> Option<Replaced> {
     (quote.is_none() && !found.words.is_empty()).then_some(found)
 }
 
-/// With Plug'n'Play the runner has node load it first; other commands lie in archives that only the runner opens.
+/// With Plug'n'Play the runner makes node load the loader first. Other commands are inside archives that only the
+/// runner can open.
 fn loaded(root: &Root, cwd: &RootPath, mut found: Replaced) -> Result<Option<Replaced>, Error> {
     let Some(loader) = node_pnp::above(root, cwd)? else { return Ok(Some(found)) };
     if found.words[0] != "node" {
@@ -135,7 +136,7 @@ fn loaded(root: &Root, cwd: &RootPath, mut found: Replaced) -> Result<Option<Rep
     Ok(Some(found))
 }
 
-/// A command of an installed package.
+/// The executable of an installed package.
 fn binary(root: &Root, cwd: &RootPath, name: &str, rest: &[&str]) -> Result<Option<Vec<String>>, Error> {
     let place = format!("{cwd}/node_modules/.bin/{name}");
     if name.contains('/') || root.follow(place.as_bytes())?.file().is_none() {

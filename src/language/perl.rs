@@ -1,5 +1,6 @@
-//! Perl: the application's directory, and where it says that modules of its own lie: PERL5LIB, `-I`, `use lib`, `@INC`,
-//! local::lib; files that it loads by path, and programs that it starts. Where modules are installed is the profile's.
+//! Perl: the application's directory, the module directories that it sets (PERL5LIB, `-I`, `use lib`, `@INC`,
+//! local::lib), files that it loads by path, and programs that it starts. The standard module directories are in the
+//! profile.
 
 use std::rc::Rc;
 
@@ -14,15 +15,15 @@ const MANNER: Manner = Manner {
     calls: &["system(", "system ", "exec(", "exec ", "'-|',", "\"-|\",", "'|-',", "\"|-\","],
     before_backtick: None,
 };
-/// Largest script that is read, and most of those that load each other by path.
+/// Maximum size of a script that is read, and maximum number of scripts that load each other by path.
 const MAX_SCRIPT: usize = 4 << 20;
 const MAX_SCRIPTS: usize = 64;
-/// Longest statement that names directories or a file.
+/// Maximum length of a statement that names directories or a file.
 const MAX_STATEMENT: usize = 600;
-/// How scripts write the directory that they lie in (FindBin).
+/// Ways to write the directory of the script (FindBin).
 const OWN_DIRECTORY: [&str; 6] =
     ["${FindBin::RealBin}", "${FindBin::Bin}", "$FindBin::RealBin", "$FindBin::Bin", "$RealBin", "$Bin"];
-/// What gives a directory in other ways: counted from it, or from the one above.
+/// Signs that a directory is computed, relative to the script's directory or its parent.
 const COMPUTED: [&str; 5] = ["dirname", "__FILE__", "curfile", "catdir", "->"];
 
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
@@ -41,7 +42,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     dirs.extend(included(call.args.iter().map(String::as_str)));
     dirs.extend(call.env.get("PERL5OPT").iter().flat_map(|words| included(words.split(' '))));
     let mut scripts: Vec<RootPath> = call.script()?.into_iter().collect();
-    // An application that a server runs: `starman -a /srv/site/app.psgi`.
+    // An application run by a server: `starman -a /srv/site/app.psgi`.
     for word in call.args.iter().filter(|word| word.ends_with(".psgi")) {
         let psgi = call.file(word)?;
         let dir = psgi.iter().filter_map(RootPath::parent).find(|dir| !app::is_wide(dir));
@@ -58,7 +59,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         dirs.extend(shebang.iter().flat_map(|line| included(line.split(' '))));
         let home = call.env.get("HOME").map_or("/root", String::as_str);
         for dir in used(&text, &own, home) {
-            // `/app/lib` that `/app/script/serve` names: /app is the application, with its templates.
+            // If `/app/script/serve` adds `/app/lib`, the application is /app, including its templates.
             let beside = call.dir(&dir)?.and_then(|dir| dir.parent()).filter(|above| {
                 real.parent().and_then(|own| own.parent()).as_ref() == Some(above) && !app::is_wide(above)
             });
@@ -82,12 +83,13 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     Ok(needs)
 }
 
-/// Directories of `-I` (perlrun(1)); one that is a word of its own is among the command's arguments.
+/// Directories given as `-IDIR` (perlrun(1)). A directory in a separate argument is handled with the other arguments.
 fn included<'w>(words: impl Iterator<Item = &'w str>) -> Vec<String> {
     words.filter_map(|word| word.strip_prefix("-I")).map(str::to_owned).collect()
 }
 
-/// Directories that `use lib`, `use local::lib` and changes of `@INC` name in plain text, or counted from that of the script.
+/// Directories that `use lib`, `use local::lib` and changes of `@INC` add, literal or relative to the script's
+/// directory.
 fn used(text: &str, own: &str, home: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (statement, end) in statements(text) {
@@ -117,10 +119,10 @@ fn used(text: &str, own: &str, home: &str) -> Vec<String> {
     found
 }
 
-/// Where `use local::lib` has modules below the directory that it names.
+/// Module directory below the one that `use local::lib` names.
 const LOCAL: &str = "/lib/perl5";
 
-/// Statements that change where modules are looked for, without their first words.
+/// Statements that change the module path, without their keywords, each with the subdirectory to append.
 fn statements(text: &str) -> Vec<(&str, &'static str)> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -144,14 +146,14 @@ fn statements(text: &str) -> Vec<(&str, &'static str)> {
     found
 }
 
-/// A text up to the end of its statement.
+/// The text up to the end of its statement.
 fn statement(text: &str) -> &str {
     let end = text.find(';').unwrap_or(text.len()).min(MAX_STATEMENT);
     let end = (0..=end).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     &text[..end]
 }
 
-/// The quoted words of a statement, and whether each is put behind something by a dot.
+/// The quoted words of a statement, each with true if the concatenation operator precedes it.
 fn words(statement: &str) -> Vec<(String, bool)> {
     if let Some((_, list)) = statement.split_once("qw") {
         let is_end = |c: char| c.is_whitespace() || "()[]{}<>|!".contains(c);
@@ -171,7 +173,7 @@ fn words(statement: &str) -> Vec<(String, bool)> {
     found
 }
 
-/// Files that `do` and `require` load by a path.
+/// Files that `do` and `require` load by path.
 fn loaded(text: &str, own: &str) -> Vec<String> {
     let mut found = Vec::new();
     for key in ["do ", "require "] {

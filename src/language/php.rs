@@ -1,6 +1,6 @@
-//! PHP: the application's directory with its `vendor`, less what Composer has installed for development; folders of
-//! settings that the environment names; files that settings have it load; programs that it starts. What php-fpm reads is in
-//! a file of its own. Extensions and configuration are the profile's.
+//! PHP: the application's directory with its `vendor`, except Composer's development packages; configuration
+//! directories in environment variables; files that settings load; programs that it starts. php_fpm.rs handles php-fpm.
+//! Extensions and the default configuration are in the profile.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -11,16 +11,16 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::Root;
 
-/// Composer's records, below an application's directory.
+/// Composer's record of installed packages, relative to the application's directory.
 const INSTALLED: &[u8] = b"vendor/composer/installed.json";
 const MAX_RECORD: usize = 32 << 20;
-/// Program execution functions of the manual.
+/// The manual, "Program execution Functions".
 const MANNER: Manner = Manner {
     sources: &[".php", ".phtml", ".inc"],
     calls: &["shell_exec(", "exec(", "system(", "passthru(", "popen(", "proc_open(", "fromShellCommandline("],
     before_backtick: Some(&["=", "(", "echo", "return"]),
 };
-/// Settings that name files which PHP loads by itself.
+/// Settings that name files which PHP loads automatically.
 pub(super) const LOADED: [&str; 3] = ["auto_prepend_file", "auto_append_file", "opcache.preload"];
 
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
@@ -58,7 +58,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     Ok(needs)
 }
 
-/// Files that settings of the command line load: `-d NAME=VALUE`, and those of `-c FILE` (the manual, options).
+/// Files loaded by settings on the command line, `-d NAME=VALUE`, or in the file of `-c FILE` (the manual, options).
 fn options(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
     let value = |option: &str| {
         let mut words = call.args.iter();
@@ -90,7 +90,7 @@ fn options(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
     Ok(())
 }
 
-/// What `composer NAME` starts: the scripts of composer.json (the manual, scripts).
+/// The scripts in composer.json that `composer NAME` starts (the manual, scripts).
 fn composer_script(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
     let composer = call.cwd.join(b"composer.json");
     let Some((_, text)) = call.root.read_followed(composer.as_bytes(), MAX_RECORD)? else { return Ok(()) };
@@ -127,8 +127,8 @@ fn composer_script(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
     Ok(())
 }
 
-/// Packages of `dev-package-names` (Composer 2). One whose files every request loads stays: without them
-/// `vendor/autoload.php` fails.
+/// Packages in `dev-package-names` (Composer 2). A package whose files are loaded on every request stays, because
+/// `vendor/autoload.php` fails without them.
 fn development(root: &Root, app: &RootPath) -> Result<BTreeSet<RootPath>, Error> {
     let mut found = BTreeSet::new();
     let composer = [app.as_bytes(), b"/", INSTALLED].concat();
@@ -149,7 +149,7 @@ fn development(root: &Root, app: &RootPath) -> Result<BTreeSet<RootPath>, Error>
         let real = root.follow_from(&dir, place.as_bytes())?.dir().cloned();
         match real {
             Some(real) if real.is_within(app) && real != *app => drop(found.insert(real)),
-            // A link to where the package is developed: the link itself goes.
+            // The package is a symlink to its development directory: only the symlink is left out.
             Some(_) => found.extend(dir.parent().and_then(|vendor| RootPath::new(format!("{vendor}/{name}")))),
             None => {}
         }

@@ -1,5 +1,5 @@
-//! php-fpm's configuration: files that it includes, directories in which its pools listen, write and work, files that
-//! their settings load (the manual, FPM configuration; it makes none of the directories).
+//! php-fpm's configuration: included files, directories of sockets, logs and working files of its pools, and files that
+//! settings load (the manual, FPM configuration; php-fpm creates none of these directories).
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -9,12 +9,12 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::RootGlob;
 
-/// Where it starts to read: Debian, the official images, Alpine, Fedora.
+/// The main configuration file in Debian, the official images, Alpine and Fedora.
 const MAINS: [&str; 4] =
     ["/etc/php/*/fpm/php-fpm.conf", "/usr/local/etc/php-fpm.conf", "/etc/php*/php-fpm.conf", "/etc/php-fpm.conf"];
 const MAX_FILE: usize = 1 << 20;
 const MAX_FILES: usize = 512;
-/// Directives, and settings of PHP in pools, whose value is a path that is written to.
+/// Directives of php-fpm, and PHP settings in pools, whose value is a file that is written.
 const WRITTEN: [&str; 5] = ["listen", "pid", "error_log", "slowlog", "access.log"];
 const WRITTEN_SETTINGS: [&str; 1] = ["error_log"];
 /// Settings whose value is a directory that is written to.
@@ -38,7 +38,7 @@ pub(super) fn find(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
                 let why = format!("{file} includes it");
                 let found = matching(call, &value)?;
                 if let Some(dir) = RootPath::new(&value).and_then(|path| path.parent()).filter(|_| found.is_empty()) {
-                    // A pattern without a match is an error where not even its directory is there.
+                    // An include pattern without a match is an error only if its directory does not exist either.
                     needs.files.extend(call.dir(&dir.to_string())?.map(|dir| (dir, why.clone())));
                 }
                 open.extend(found.into_iter().map(|file| (file, why.clone())));
@@ -50,7 +50,7 @@ pub(super) fn find(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
     Ok(())
 }
 
-/// What `-y FILE` or `--fpm-config FILE` names.
+/// Files given with `-y FILE` or `--fpm-config FILE`.
 fn mains(args: &[String]) -> Vec<String> {
     let mut words = args.iter();
     let mut found = Vec::new();
@@ -76,7 +76,7 @@ fn matching(call: &Call<'_>, pattern: &str) -> Result<Vec<RootPath>, Error> {
     Ok(found)
 }
 
-/// Keys and values; of `php_admin_value[x]` and its kin the setting's name behind `php:`.
+/// Keys and values. For `php_admin_value[x]` and the like, the key is the name of the setting after `php:`.
 fn settings(text: &str) -> Vec<(String, String)> {
     let lines = text.lines().filter(|line| !line.trim_start().starts_with(';')).filter_map(|line| line.split_once('='));
     let name = |key: &str| match key.split_once('[') {

@@ -1,5 +1,5 @@
-//! Python: the interpreter's prefix, virtual environments, what is installed in them, and the application. Whole, less
-//! what is surely not needed (PEP 405; Modules/getpath.py; the `site` module's documentation).
+//! Python: the interpreter's prefix, virtual environments, installed packages and the application. All of it is packed,
+//! except files that are certainly not needed (PEP 405; Modules/getpath.py; the `site` module's documentation).
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -13,27 +13,27 @@ use crate::root::{FileKind, Root};
 
 const VENV_MARK: &[u8] = b"pyvenv.cfg";
 const MAX_TEXT: usize = 1 << 20;
-/// Parts of the standard library for developing Python itself or for installing, directly below it.
+/// Top-level parts of the standard library that are only for developing Python itself or for installing packages.
 const NOT_RUN: &[&str] = &["test", "idlelib", "turtledemo", "ensurepip", "lib2to3"];
-/// Parts of Tk, which the application must name.
+/// Modules of Tk, which are packed only if the application names them.
 const TK: &[&str] = &["tkinter", "turtle.py"];
-/// Installers: an image installs nothing.
+/// Installers, which an image does not need.
 const INSTALLERS: &[&str] = &["pip", "wheel"];
-/// What only builds, unless something imports it.
+/// Build tools, which are packed only if something imports them.
 const BUILDERS: &[&str] = &["setuptools", "pkg_resources", "_distutils_hack", "distutils-precedence.pth"];
-/// Sources and interfaces that no interpreter reads.
+/// Suffixes of sources, stubs and by-products that no interpreter reads.
 const JUNK_ENDS: &[&str] = &[".pyc", ".pyi", ".pxd", ".pyx", ".c", ".cpp", ".h", ".hpp", ".a", ".o"];
 
-/// Bytes in which the `#!` line of an archive of sources ends (the module `zipapp`).
+/// Maximum length of the `#!` line before a zip archive (module `zipapp`).
 const ARCHIVE_HEAD: usize = 512;
 
 /// Where an interpreter finds its modules.
 struct Layout {
     /// `lib/python3.N` of the prefix.
     library: RootPath,
-    /// Folders of installed packages, the most specific first.
+    /// site-packages directories, in order of precedence.
     sites: Vec<RootPath>,
-    /// The virtual environment it is called in.
+    /// The virtual environment of the interpreter, if it runs in one.
     venv: Option<RootPath>,
 }
 
@@ -59,7 +59,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     app_dirs.extend(python_server::dirs(call, &mut needs)?);
     app_dirs.sort();
     app_dirs.dedup();
-    // A virtual environment inside of the application comes as such, and only the one that is used.
+    // Virtual environments inside the application are not part of it; the one in use has its own claim.
     let mut venvs = BTreeSet::new();
     for dir in &app_dirs {
         venvs.extend(environments_in(call.root, dir)?);
@@ -94,7 +94,8 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         });
     }
     if let Some(venv) = &layout.venv {
-        // The environment without its packages, which come as a site; of its programs only those that are started.
+        // The claim excludes the packages, which are claimed as a site, and `bin`, because only programs that are
+        // started are packed.
         let (dir, sites) = (venv.clone(), layout.sites.clone());
         needs.claims.push(Claim {
             why: format!("the interpreter runs in this virtual environment, which {} marks", venv.join(VENV_MARK)),
@@ -122,8 +123,8 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     Ok(needs)
 }
 
-/// Directories in which the interpreter of a call looks for modules, without those of the call itself; `None` if no Python
-/// is called.
+/// Directories in which the interpreter of a call searches for modules, except those that the call itself adds; `None`
+/// if the call starts no Python.
 pub(super) fn places(call: &Call<'_>) -> Result<Option<Vec<RootPath>>, Error> {
     let Some(layout) = layout(call)? else { return Ok(None) };
     let mut dirs = vec![layout.library.join(b"lib-dynload"), layout.library];
@@ -134,7 +135,7 @@ pub(super) fn places(call: &Call<'_>) -> Result<Option<Vec<RootPath>>, Error> {
     Ok(Some(dirs))
 }
 
-/// Where the interpreter of a call finds its modules; `None` if no Python is called.
+/// Where the interpreter of a call finds its modules; `None` if the call starts no Python.
 fn layout(call: &Call<'_>) -> Result<Option<Layout>, Error> {
     let is_python = |name: &str| name.starts_with("python") && !name.contains("config");
     let mut venv = None;
@@ -143,11 +144,11 @@ fn layout(call: &Call<'_>) -> Result<Option<Layout>, Error> {
             venv = environment(call.root, &path)?;
             real.parent().and_then(|bin| bin.parent())
         }
-        // An application that embeds Python finds its modules by the library.
+        // A program that embeds Python finds its modules through the library.
         None if call.sonames.iter().any(|name| name.starts_with(b"libpython3")) => RootPath::new("/usr"),
         None => return Ok(None),
     };
-    // What the environment says goes before where the link leads, which may be a copy.
+    // `home` in pyvenv.cfg takes precedence over the target of the symlink, because the interpreter may be a copy.
     if let Some(config) = &venv
         && let Some((_, text)) = call.root.read_followed(config.join(VENV_MARK).as_bytes(), MAX_TEXT)?
         && let Some(home) = setting(&String::from_utf8_lossy(&text), "home").and_then(RootPath::new)
@@ -155,7 +156,7 @@ fn layout(call: &Call<'_>) -> Result<Option<Layout>, Error> {
     {
         base = real.parent();
     }
-    // PYTHONHOME goes before everything (Modules/getpath.py).
+    // PYTHONHOME takes precedence over everything (Modules/getpath.py).
     if let Some(home) = call.env.get("PYTHONHOME").and_then(|home| home.split(':').next()) {
         base = call.dir(home)?.or(base);
     }
@@ -180,7 +181,7 @@ fn layout(call: &Call<'_>) -> Result<Option<Layout>, Error> {
     if sees_system {
         add(format!("{library}/site-packages"))?;
         add(format!("{base}/lib64/{version}/site-packages"))?;
-        // Debian's places (the `site` module of its interpreter).
+        // Debian's directories (the `site` module of its interpreter).
         add(format!("/usr/local/lib/{version}/dist-packages"))?;
         if base.as_bytes() == b"/usr" {
             add("/usr/lib/python3/dist-packages".to_owned())?;
@@ -191,7 +192,7 @@ fn layout(call: &Call<'_>) -> Result<Option<Layout>, Error> {
     Ok(Some(Layout { library, sites, venv }))
 }
 
-/// The virtual environment that a program is called in: `pyvenv.cfg` beside it, or one directory above.
+/// The virtual environment of a program: `pyvenv.cfg` is next to it or one directory above.
 fn environment(root: &Root, program: &RootPath) -> Result<Option<RootPath>, Error> {
     for dir in program.ancestors().into_iter().rev().take(2).filter(|dir| !dir.is_root()) {
         if root.follow(dir.join(VENV_MARK).as_bytes())?.file().is_some() {
@@ -201,7 +202,7 @@ fn environment(root: &Root, program: &RootPath) -> Result<Option<RootPath>, Erro
     Ok(None)
 }
 
-/// `lib/python3.N` of a prefix, by its landmark `os.py`.
+/// `lib/python3.N` below a prefix, recognised by its landmark `os.py`.
 fn library(root: &Root, base: &RootPath) -> Result<Option<RootPath>, Error> {
     for lib in ["lib", "lib64"] {
         let Some(dir) = root.follow(base.join(lib.as_bytes()).as_bytes())?.dir().cloned() else { continue };
@@ -220,7 +221,7 @@ fn setting<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     pairs.filter(|(key, _)| key.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).next()
 }
 
-/// Directories that `.pth` files and the finders of editable installs add to a site.
+/// Directories that `.pth` files and the finders of editable installs add to the module path.
 fn path_files(root: &Root, site: &RootPath) -> Result<Vec<RootPath>, Error> {
     let mut found = Vec::new();
     for name in root.list(site)? {
@@ -249,7 +250,7 @@ fn path_files(root: &Root, site: &RootPath) -> Result<Vec<RootPath>, Error> {
     Ok(found)
 }
 
-/// Virtual environments that lie in a directory, at most two levels below it.
+/// Virtual environments inside a directory, at most two levels deep.
 fn environments_in(root: &Root, dir: &RootPath) -> Result<BTreeSet<RootPath>, Error> {
     let mut found = BTreeSet::new();
     let mut open = vec![(dir.clone(), 0)];
@@ -269,7 +270,7 @@ fn environments_in(root: &Root, dir: &RootPath) -> Result<BTreeSet<RootPath>, Er
     Ok(found)
 }
 
-/// Whether a file is a zip archive, with a `#!` line before it or not.
+/// True if the file is a zip archive, with or without a `#!` line.
 fn is_archive(head: &[u8]) -> bool {
     let line = head.iter().position(|byte| *byte == b'\n').filter(|_| head.starts_with(b"#!"));
     line.map_or(head, |end| &head[end + 1..]).starts_with(b"PK\x03\x04")
@@ -280,7 +281,7 @@ fn is_junk(path: &RootPath) -> bool {
     name == "__pycache__" || JUNK_ENDS.iter().any(|end| name.ends_with(end))
 }
 
-/// Parts of the standard library that nothing needs at run time.
+/// True for parts of the standard library that are not needed at run time.
 fn is_not_run(library: &RootPath, path: &RootPath, tk: bool) -> bool {
     let name = String::from_utf8_lossy(path.name());
     let is_top = path.parent().as_ref() == Some(library);
@@ -288,7 +289,7 @@ fn is_not_run(library: &RootPath, path: &RootPath, tk: bool) -> bool {
     if is_top {
         return is_listed(NOT_RUN) || name.starts_with("config-3") || !tk && is_listed(TK);
     }
-    // Tests of packages, and modules that only serve them.
+    // Tests of packages, and extension modules that only tests use.
     matches!(name.as_ref(), "test" | "tests")
         || name.starts_with("_test") && name.ends_with(".so")
         || name.starts_with("_ctypes_test")
@@ -297,7 +298,7 @@ fn is_not_run(library: &RootPath, path: &RootPath, tk: bool) -> bool {
         || !tk && name.starts_with("_tkinter")
 }
 
-/// Installers, and builders that nothing imports, with what describes them.
+/// True for installers, and for build tools that nothing imports, including their metadata.
 fn is_installer(site: &RootPath, path: &RootPath, texts: &Texts) -> bool {
     if path.parent().as_ref() != Some(site) {
         return false;

@@ -1,4 +1,4 @@
-//! Where servers of Python applications are told to work: words of gunicorn's GUNICORN_CMD_ARGS, and configurations in
+//! Directories that Python application servers use: options in gunicorn's GUNICORN_CMD_ARGS, and configuration files in
 //! Python among the arguments (gunicorn's documentation, settings).
 
 use super::{Call, Needs, app};
@@ -7,11 +7,11 @@ use crate::path::RootPath;
 
 const MAX_FILE: usize = 1 << 20;
 const WORDS: &str = "GUNICORN_CMD_ARGS";
-/// Settings that name directories whose modules are imported, and files that are read.
+/// Settings that name module directories, and settings that name files to read.
 const DIRS: [&str; 2] = ["chdir", "pythonpath"];
 const FILES: [&str; 2] = ["logconfig", "logconfig_json"];
 
-/// Directories of modules; files go to what is needed.
+/// Returns the module directories and adds the files to `needs`.
 pub(super) fn dirs(call: &Call<'_>, needs: &mut Needs) -> Result<Vec<RootPath>, Error> {
     let mut told: Vec<(String, String)> = Vec::new();
     let words: Vec<&str> = call.env.get(WORDS).iter().flat_map(|words| words.split_whitespace()).collect();

@@ -1,5 +1,5 @@
-//! What Python sources say in passing: words that tell whether tests, build tools, Tk or a shell are needed. A word is
-//! enough to keep something; nothing is parsed.
+//! Scans Python sources for hints that tests, build tools, Tk or a shell are needed. A single word is enough to keep
+//! something, because nothing is parsed.
 
 use std::collections::BTreeSet;
 
@@ -11,29 +11,29 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, Root, Visit};
 
-/// Largest source that is looked at.
+/// Maximum size of a source file that is scanned.
 const MAX_SOURCE: usize = 8 << 20;
 const TEST_NAMES: [&[u8]; 2] = [b"test", b"tests"];
 
-/// What the sources of installed packages and of the application hold.
+/// Hints in the sources of installed packages and of the application.
 #[derive(Debug, Default)]
 pub(super) struct Texts {
-    /// setuptools or pkg_resources are imported by something else than themselves.
+    /// True if setuptools or pkg_resources is imported by other code than its own.
     pub(super) uses_setuptools: bool,
-    /// A shell is run.
+    /// True if a shell is started.
     pub(super) runs_shell: bool,
-    /// `ctypes.util` is used.
+    /// True if `ctypes.util` is used.
     pub(super) finds_libraries: bool,
-    /// The application names tkinter.
+    /// True if the application mentions tkinter or turtle.
     pub(super) app_names_tk: bool,
-    /// Programs and libraries that are started or opened by name.
+    /// Programs that are started and libraries that are opened by name.
     pub(super) named: Named,
-    /// Test folders that something outside of them names.
+    /// Test directories to which code outside of them refers.
     used_tests: BTreeSet<RootPath>,
 }
 
 impl Texts {
-    /// Reads all sources of these directories.
+    /// Scans all sources in these directories.
     pub(super) fn read(
         root: &Root,
         sites: &[RootPath],
@@ -61,7 +61,8 @@ impl Texts {
         self.runs_shell |=
             holds("shell=True") || holds("os.system(") || holds("os.popen(") || holds("create_subprocess_shell(");
         self.finds_libraries |= holds("ctypes.util") || holds("find_library(");
-        // setuptools builds: code that runs imports it at its top. pkg_resources is a part of it that runs.
+        // setuptools is a build tool: a module that needs it at run time imports it at top level. pkg_resources belongs
+        // to setuptools but is used at run time.
         let found = |word: &str, is_need: &dyn Fn(&[u8], usize) -> bool| {
             memchr::memmem::find_iter(text, word.as_bytes()).any(|at| is_need(text, at))
         };
@@ -79,7 +80,7 @@ impl Texts {
         }
     }
 
-    /// A word `test` or `tests` in a source: with what stands before it it may name a folder.
+    /// Handles the word `test` or `tests` in a source: with the text before it, it may be the name of a test directory.
     fn test_word(&mut self, site: &RootPath, package: &RootPath, text: &[u8], at: usize) {
         let is_word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
         let name: &[u8] = if text[at..].starts_with(b"tests") { b"tests" } else { b"test" };
@@ -114,13 +115,13 @@ impl Texts {
         }
     }
 
-    /// Whether a path is a test folder that nothing outside of it names.
+    /// True for a test directory to which no code outside of it refers.
     pub(super) fn is_unused_test(&self, path: &RootPath) -> bool {
         TEST_NAMES.contains(&path.name()) && !self.used_tests.contains(path)
     }
 }
 
-/// Whether an import is the first thing that is tried: its absence is provided for.
+/// True if the import is the first statement of a `try` block, so that its failure is handled.
 fn is_tried(text: &[u8], at: usize) -> bool {
     let line = text[..at].iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
     let mut before = text[..line].split(|b| *b == b'\n').rev().map(<[u8]>::trim_ascii);
@@ -128,7 +129,7 @@ fn is_tried(text: &[u8], at: usize) -> bool {
     last.is_some_and(|line| line.ends_with(b"try:")) && text[line..at].iter().all(|b| matches!(b, b' ' | b'\t'))
 }
 
-/// Tools whose own words say nothing of the application.
+/// True for build tools, whose own sources give no hints about the application.
 fn is_tool(site: &RootPath, path: &RootPath) -> bool {
     path.parent().as_ref() == Some(site)
         && matches!(path.name(), b"pip" | b"setuptools" | b"pkg_resources" | b"_distutils_hack" | b"wheel")

@@ -1,5 +1,5 @@
-//! Ruby: the application's directory, its bundle and the gems that the environment names; the standard library and
-//! installed gems are the profile's.
+//! Ruby: the application's directory, its bundle and the gems in environment variables. The standard library and
+//! installed gems are in the profile.
 
 use std::rc::Rc;
 
@@ -8,10 +8,10 @@ use super::{Call, Needs, Start, app, literals, ruby_bundle};
 use crate::error::Error;
 use crate::path::RootPath;
 
-/// Variables that name directories of gems (gem-environment(1), bundle-config(1)).
+/// Variables that name gem directories (gem-environment(1), bundle-config(1)).
 const VARIABLES: [&str; 4] = ["GEM_HOME", "GEM_PATH", "BUNDLE_PATH", "RUBYLIB"];
 
-/// Where gems are installed for all: of Debian, of RubyGems, of the official images.
+/// Directories of globally installed gems in Debian, RubyGems and the official images.
 const GEMS: [&str; 5] = [
     "/usr/share/rubygems-integration",
     "/usr/lib/ruby/vendor_ruby",
@@ -20,11 +20,11 @@ const GEMS: [&str; 5] = [
     "/usr/local/lib/ruby/gems",
 ];
 
-/// Where bundler keeps its settings: beside the application, or where this variable says (bundle-config(1)).
+/// Directory of bundler's configuration; without this variable, `.bundle` next to the application (bundle-config(1)).
 const APP_CONFIG: &str = "BUNDLE_APP_CONFIG";
 const MAX_CONFIG: usize = 1 << 20;
 
-/// BUNDLE_PATH of bundler's settings, counted from the application.
+/// BUNDLE_PATH in bundler's configuration, relative to the application.
 fn bundles(call: &Call<'_>) -> Result<Vec<String>, Error> {
     let mut found = Vec::new();
     let own = call.env.get(APP_CONFIG).map(|dir| (format!("{dir}/config"), call.cwd.to_string()));
@@ -40,7 +40,7 @@ fn bundles(call: &Call<'_>) -> Result<Vec<String>, Error> {
     Ok(found)
 }
 
-/// Core of Ruby: Kernel, IO, Process; the library open3.
+/// Core classes Kernel, IO and Process; the library open3.
 const MANNER: Manner = Manner {
     sources: &[".rb", ".ru", ".rake", "Rakefile", ".erb"],
     calls: &[
@@ -61,11 +61,12 @@ const MANNER: Manner = Manner {
     ],
     before_backtick: None,
 };
-/// Largest script that is read for what it loads, and most of them.
+/// Maximum size of a script that is scanned for the files it loads, and maximum number of scripts.
 const MAX_SCRIPT: usize = 4 << 20;
 const MAX_SCRIPTS: usize = 64;
 
-/// Directories and files that a script adds to the load path or loads by a path, counted from where it lies.
+/// Directories that a script adds to the load path and files that it loads by path, both relative to the script's
+/// directory.
 fn loaded(text: &str, own: &str) -> (Vec<String>, Vec<String>) {
     let (mut dirs, mut files) = (Vec::new(), Vec::new());
     for line in text.split(['\n', ';']).map(str::trim_start).filter(|line| !line.starts_with('#')) {
@@ -80,7 +81,8 @@ fn loaded(text: &str, own: &str) -> (Vec<String>, Vec<String>) {
                 }
                 dirs.push(if word.starts_with('/') { word } else { format!("{own}/{word}") });
             }
-            // `File.expand_path('../../lib', __FILE__)` counts from the file itself.
+            // `File.expand_path('../../lib', __FILE__)` is relative to the file itself, so the first `..` only removes
+            // its name.
             if line.contains("__FILE__") {
                 dirs.extend(
                     words.iter().filter_map(|word| word.strip_prefix("../")).map(|rest| format!("{own}/{rest}")),
@@ -99,7 +101,7 @@ fn loaded(text: &str, own: &str) -> (Vec<String>, Vec<String>) {
     (dirs, files)
 }
 
-/// Follows the scripts of a call to what they load by path.
+/// Follows the scripts of a call to the files that they load by path.
 fn scripts(call: &Call<'_>, needs: &mut Needs) -> Result<Vec<RootPath>, Error> {
     let mut scripts: Vec<RootPath> = call.script()?.into_iter().collect();
     let mut at = 0;
@@ -158,7 +160,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         sources.extend(call.root.follow(dir.as_bytes())?.dir().cloned());
     }
     literals::ruby(call, &sources, &mut needs)?;
-    // `bundle exec puma` is a call of puma.
+    // `bundle exec puma` starts puma.
     let is_bundle = call.scripts.first().is_some_and(|script| script.name().starts_with(b"bundle"));
     let names_bundler = |path: &RootPath| {
         let text = call.root.read_followed(path.as_bytes(), MAX_SCRIPT)?.map(|(_, text)| text).unwrap_or_default();

@@ -1,5 +1,6 @@
-//! What bundler is told not to load (bundle-config(1), `without`): gems of groups that settings exclude, and what only
-//! these need. Decided where the Gemfile is plain text throughout; else the bundle stays whole.
+//! Gems that bundler is configured not to load (bundle-config(1), `without`): gems in excluded groups, and gems that
+//! only these depend on. This applies only if the whole Gemfile is plain text; otherwise the bundle is packed
+//! completely.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,10 +11,10 @@ use crate::error::Error;
 use crate::path::RootPath;
 
 const MAX_FILE: usize = 4 << 20;
-/// The group of gems that name none.
+/// The group of gems without an explicit group.
 const DEFAULT: &str = "default";
 
-/// Takes gems that bundler does not load out of the homes of a call.
+/// Excludes the gems that bundler does not load from all claims of a call.
 pub(super) fn leave_out(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
     for app in app::dirs(call)? {
         let read = |name: &str| {
@@ -60,7 +61,7 @@ pub(super) fn leave_out(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error>
     Ok(())
 }
 
-/// Whether a path is where a gem, or what describes it, is installed.
+/// True for the directory of one of the gems, its specification or its built extension.
 fn is_of(gems: &BTreeSet<String>, path: &RootPath) -> bool {
     let Some(dir) = path.parent() else { return false };
     let name = String::from_utf8_lossy(path.name());
@@ -74,7 +75,7 @@ fn is_of(gems: &BTreeSet<String>, path: &RootPath) -> bool {
     }
 }
 
-/// A value of bundler's settings.
+/// A value in bundler's configuration.
 fn setting(config: &str, name: &str) -> Option<String> {
     let lines = config.lines().filter_map(|line| line.split_once(':'));
     lines
@@ -83,12 +84,13 @@ fn setting(config: &str, name: &str) -> Option<String> {
         .next()
 }
 
-/// `NAME-VERSION` of gems of the lock that only excluded groups need.
+/// `NAME-VERSION` of the locked gems that only excluded groups need.
 fn unneeded(gemfile: &str, lock: &str, without: &BTreeSet<String>) -> BTreeSet<String> {
     let Some(groups) = groups(gemfile).filter(|_| !without.is_empty()) else { return BTreeSet::new() };
     let locked = locked(lock);
     let is_in = |groups: &BTreeSet<String>| groups.iter().any(|group| !without.contains(group));
-    // What the Gemfile does not say, the lock's list of dependencies would: then nothing is decided.
+    // If the lock file lists a dependency that we did not find in the Gemfile, our reading is incomplete: leave nothing
+    // out.
     if dependencies(lock).any(|name| !groups.contains_key(name)) {
         return BTreeSet::new();
     }
@@ -105,14 +107,14 @@ fn unneeded(gemfile: &str, lock: &str, without: &BTreeSet<String>) -> BTreeSet<S
     gone.map(|gem| format!("{}-{}", gem.name, gem.version)).collect()
 }
 
-/// A gem of the lock.
+/// A gem in the lock file.
 struct Locked<'t> {
     name: &'t str,
     version: &'t str,
     needs: Vec<&'t str>,
 }
 
-/// Gems below `specs:` with what each needs.
+/// Gems below `specs:`, each with its dependencies.
 fn locked(lock: &str) -> Vec<Locked<'_>> {
     let mut found: Vec<Locked<'_>> = Vec::new();
     for line in lock.lines() {
@@ -138,7 +140,7 @@ fn dependencies(lock: &str) -> impl Iterator<Item = &str> {
     names.map(|name| name.trim_end_matches('!'))
 }
 
-/// The groups of each gem of a Gemfile; `None` if something in it is computed.
+/// The groups of each gem in a Gemfile; `None` if any part of it is computed.
 fn groups(gemfile: &str) -> Option<BTreeMap<String, BTreeSet<String>>> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut open: Vec<BTreeSet<String>> = Vec::new();
@@ -171,13 +173,13 @@ fn groups(gemfile: &str) -> Option<BTreeMap<String, BTreeSet<String>>> {
     open.is_empty().then_some(found)
 }
 
-/// The name of a gem and the groups that its line says.
+/// The name of a gem and the groups given on its line.
 fn gem(rest: &str) -> Option<(String, BTreeSet<String>)> {
     let rest = rest.trim_end_matches(')');
     let quote = rest.trim_start().chars().next().filter(|c| matches!(c, '\'' | '"'))?;
     let mut parts = rest.trim_start()[1..].splitn(2, quote);
     let (name, options) = (parts.next()?, parts.next()?);
-    // Versions and options go on behind a comma; a condition, or a line that goes on, would not.
+    // Only a comma may follow the name. A condition or a continuation line cannot be interpreted.
     let options = options.trim();
     if !options.is_empty() && !options.starts_with(',') || options.ends_with([',', '\\']) {
         return None;
@@ -195,7 +197,7 @@ fn gem(rest: &str) -> Option<(String, BTreeSet<String>)> {
     Some((name.to_owned(), symbols(list)?))
 }
 
-/// `:a, :b`, `'a'`; `None` if one of them is something else.
+/// Parses `:a, :b` or `'a'`; `None` if an item is anything else.
 fn symbols(list: &str) -> Option<BTreeSet<String>> {
     let list = list.trim().trim_start_matches('(').trim_end_matches(')');
     let name = |word: &str| {

@@ -1,6 +1,6 @@
-//! Shell scripts, two ways at once. The grammar says what is started, with which words, where, and in what directory;
-//! and every word that names a program of PATH is one that may be started, wherever it stands: a list of words misses
-//! none of those that a script hands around.
+//! Shell scripts are read in two ways. The parser finds the programs that are started, with their arguments and working
+//! directory. In addition, every word that is the name of a program in PATH counts as a program that may be started, so
+//! that programs passed around in variables are not missed.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -13,13 +13,13 @@ use crate::root::Root;
 use crate::world::program_in_path as program;
 use crate::world::tables::system;
 
-/// Names of shells that read such scripts.
+/// Names of shells that can read such scripts.
 const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "ksh", "busybox"];
-/// Largest script that is read, and how many are read for one call.
+/// Maximum size of a script that is read, and maximum number of scripts per call.
 pub(super) const MAX_SCRIPT: usize = 1 << 20;
 pub(super) const MAX_SCRIPTS: usize = 64;
-/// Words that are names of programs and nearly always something else: what a shell has built in, and English. As
-/// commands the grammar sees them.
+/// Words that are names of programs but nearly always mean something else: shell builtins and English words. The parser
+/// still sees them where they are commands.
 const NOT_PROGRAMS: &[&str] = &[
     "[", "test", "true", "false", "echo", "printf", "pwd", "kill", "time", "which", "file", "link", "install", "from",
     "at", "as", "ar", "ld", "make", "script", "last", "more", "look", "users", "groups", "split", "join", "paste",
@@ -30,7 +30,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let Some(shell) = call.program(|name| SHELLS.contains(&name) || name == "busybox.static")? else {
         return Ok(Needs::default());
     };
-    // Of a script that another language's interpreter runs, the shell is none of the business.
+    // If another language's interpreter runs the script, the shell rules do not apply.
     let mut reader = Reader::new(call, &shell.1);
     if let Some((script, args)) = script(call)? {
         let Some((_, text)) = call.root.read_followed(script.as_bytes(), MAX_SCRIPT)? else {
@@ -60,7 +60,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
             call.scripts.first().unwrap_or(&shell.0)
         ));
     }
-    // A script that ends in `exec "$@"` starts its arguments, also where the grammar did not see it.
+    // A script that ends in `exec "$@"` starts its arguments, even if the parser did not see it.
     let is_read = |start: &Start| start.words[1..] == call.args[1..];
     if !call.scripts.is_empty()
         && let Some(first) = call.args.first()
@@ -70,10 +70,10 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         let why = format!("{} starts its arguments", call.scripts[0]);
         needs.starts.push(Start::of(call, call.args.to_vec(), why));
     }
-    // The grammar says with which arguments and environment a program is started; its bare name says less.
+    // The parser knows the arguments and environment of a program that is started; the bare name adds nothing.
     let started: BTreeSet<String> = needs.starts.iter().map(|start| start.words[0].clone()).collect();
     needs.commands.retain(|command| !started.contains(&command.name));
-    // What a package's program is started by says nothing of a directory: the language of the package does.
+    // npm and pnpm shims do not define an application directory; the Node rules do.
     if !super::node::is_shim(call) {
         needs.claims.extend(app::plain_claims(call, "application")?);
     }
@@ -84,7 +84,7 @@ fn is_c(word: &str) -> bool {
     word.starts_with('-') && word.ends_with('c') && !word.starts_with("--") && word.len() < 6
 }
 
-/// The script that is run, by its `#!` line or as a word of the shell, and its arguments.
+/// The script that is run, through its `#!` line or as an argument of the shell, and the script's arguments.
 fn script(call: &Call<'_>) -> Result<Option<(RootPath, Vec<String>)>, Error> {
     if let Some(script) = call.scripts.first() {
         return Ok(Some((script.clone(), call.args.to_vec())));
@@ -98,7 +98,7 @@ fn script(call: &Call<'_>) -> Result<Option<(RootPath, Vec<String>)>, Error> {
     Ok(call.file(&call.args[at])?.map(|file| (file, call.args[at + 1..].to_vec())))
 }
 
-/// What the words of a script name, and those of the files that it names.
+/// Adds the programs and files that a script's words name, and does the same for the scripts among those files.
 fn list(call: &Call<'_>, needs: &mut Needs, script: RootPath) -> Result<(), Error> {
     let mut open = vec![script];
     let mut seen = BTreeSet::new();
@@ -112,7 +112,7 @@ fn list(call: &Call<'_>, needs: &mut Needs, script: RootPath) -> Result<(), Erro
                 let why = format!("the script {script} has the word {word}");
                 needs.commands.push(Command { name: path.to_string(), certainty: Certainty::Possible, why });
             } else if word.contains('/') || word.ends_with(".sh") {
-                // What a script sources or reads by name.
+                // A file that the script sources or reads.
                 let why = format!("the script {script} names it");
                 if let Some(file) = call.file(&word)?.filter(|file| !system().kernel.cover(file)) {
                     needs.files.push((file.clone(), why));
@@ -122,7 +122,8 @@ fn list(call: &Call<'_>, needs: &mut Needs, script: RootPath) -> Result<(), Erro
                 } else if word.starts_with('/')
                     && let Some(dir) = call.dir(&word)?.filter(|dir| !system().kernel.cover(dir) && !app::is_wide(dir))
                 {
-                    // What lies in a system's directory is somebody else's; that it is there may count.
+                    // The contents of a system directory belong to other rules, but the directory itself may have to
+                    // exist.
                     if system().system.cover(&dir) {
                         needs.files.push((dir, why));
                     } else {
@@ -136,7 +137,7 @@ fn list(call: &Call<'_>, needs: &mut Needs, script: RootPath) -> Result<(), Erro
     Ok(())
 }
 
-/// Words of a script, comments left out: what stands between blanks, quotes and the shell's own signs.
+/// Words of a script, without comments: the text between blanks, quotes and shell metacharacters.
 fn words(text: &str) -> BTreeSet<String> {
     let is_sign = |c: char| c.is_whitespace() || "\"'`;|&(){}<>$=,".contains(c);
     let mut found = BTreeSet::new();
@@ -146,7 +147,7 @@ fn words(text: &str) -> BTreeSet<String> {
             false => line.split(" #").next().unwrap_or_default(),
         };
         for word in code.split(is_sign) {
-            // A default such as `${PAGER:-cat}`.
+            // A default value such as `${PAGER:-cat}`.
             let word = word.rsplit(":-").next().unwrap_or(word).trim_end_matches(':');
             if !word.is_empty() && !word.starts_with('-') && !NOT_PROGRAMS.contains(&word) {
                 found.insert(word.to_owned());

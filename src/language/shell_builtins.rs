@@ -1,12 +1,12 @@
-//! What shells do themselves, without a program.
+//! Commands that are built into shells.
 
-/// What POSIX shells do themselves (XCU 2.14 and the built-in utilities of dash(1)).
+/// Commands built into POSIX shells (XCU 2.14 and the built-in utilities of dash(1)).
 const BUILTINS: &[&str] = &[
     ".", ":", "[", "alias", "bg", "break", "cd", "chdir", "command", "continue", "echo", "eval", "exec", "exit",
     "export", "false", "fc", "fg", "getopts", "hash", "jobs", "kill", "local", "printf", "pwd", "read", "readonly",
     "return", "set", "shift", "test", "times", "trap", "true", "type", "ulimit", "umask", "unalias", "unset", "wait",
 ];
-/// What bash does itself beyond that; dash has none of it (bash(1), "SHELL BUILTIN COMMANDS").
+/// Further commands built into bash; dash has none of them (bash(1), "SHELL BUILTIN COMMANDS").
 const BASH_BUILTINS: &[&str] = &[
     "source",
     "[[",
@@ -38,12 +38,12 @@ const BASH_BUILTINS: &[&str] = &[
     "select",
 ];
 
-/// Whether every shell does it itself.
+/// True for a builtin of every shell.
 pub(super) fn is_builtin(name: &str) -> bool {
     BUILTINS.contains(&name)
 }
 
-/// Whether bash does it itself, and dash does not.
+/// True for a builtin of bash that dash lacks.
 pub(super) fn is_bash_builtin(name: &str) -> bool {
     BASH_BUILTINS.contains(&name)
 }

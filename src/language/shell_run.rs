@@ -1,5 +1,5 @@
-//! A script gone through step by step, as far as it says itself what it does: directories, PATH, variables and functions
-//! are followed, conditions are not: every branch counts.
+//! Interprets a script step by step. Directories, PATH, variables and functions are tracked. Conditions are not
+//! evaluated: every branch counts.
 
 mod assign;
 
@@ -16,45 +16,46 @@ use crate::root::RootGlob;
 use crate::world::program_in_path as program;
 use crate::world::tables::system;
 
-/// Most commands that one call starts, and how deep texts lie in texts (`eval`, `trap`, files that are sourced).
+/// Maximum number of programs that one call starts, and maximum nesting of scripts within scripts (`eval`, `trap`,
+/// sourced files).
 pub(super) const MAX_STARTS: usize = 512;
 const MAX_DEPTH: usize = 12;
-/// Most files that a pattern stands for.
+/// Maximum number of files that a glob matches.
 const MAX_MATCHES: usize = 256;
 
-/// A command word that leads nowhere.
+/// A command of a script that cannot be resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unstarted {
-    /// The script that has it.
+    /// The script that contains the command.
     pub script: RootPath,
-    /// Its line.
+    /// The line number.
     pub line: usize,
-    /// The word.
+    /// The command word.
     pub word: String,
-    /// Whether the word is known: a program that is not there. Otherwise a variable that nobody knows.
+    /// True if the word is known but the program is missing; false if the word is a variable of unknown value.
     pub is_missing: bool,
-    /// What helps, where more is known than that.
+    /// Help for the user, if there is specific advice.
     pub help: Option<String>,
 }
 
-/// Reads scripts for one call.
+/// Interprets the scripts of one call.
 pub(super) struct Reader<'c, 'a> {
     call: &'c Call<'a>,
-    /// What was found.
+    /// The result.
     pub(super) needs: Needs,
     known: Known,
     env: BTreeMap<String, String>,
     cwd: RootPath,
     path: String,
     is_dash: bool,
-    /// Variables that are exported.
+    /// Names of exported variables.
     exported: BTreeSet<String>,
-    /// `set -a`: every variable is exported.
+    /// True after `set -a`: every variable is exported.
     exports_all: bool,
     functions: BTreeSet<String>,
-    /// Functions that start their arguments.
+    /// Functions that execute their arguments.
     runners: BTreeSet<String>,
-    /// Programs and files whose absence is provided for.
+    /// Programs and files that the script tests for, so that their absence is handled.
     tested: BTreeSet<String>,
     script: RootPath,
     sourced: BTreeSet<RootPath>,
@@ -62,16 +63,16 @@ pub(super) struct Reader<'c, 'a> {
     depth: usize,
 }
 
-/// A command as it is gone through.
+/// A command being interpreted.
 struct Line<'l> {
     simple: &'l Simple,
-    /// It takes the place of the script.
+    /// The command replaces the script.
     is_exec: bool,
-    /// Nobody is told if it is not there.
+    /// Do not report the program if it is missing.
     is_soft: bool,
-    /// No function and no part of the shell: `command`, `exec`.
+    /// Never a function or a builtin, as after `command` or `exec`.
     is_program: bool,
-    /// It may be one of several things, most of which are none.
+    /// One of several candidates, most of which are wrong.
     is_guess: bool,
 }
 
@@ -101,7 +102,7 @@ impl<'c, 'a> Reader<'c, 'a> {
         }
     }
 
-    /// Goes through the script of the call, which has these arguments.
+    /// Interprets the script of the call with these arguments.
     pub(super) fn script(&mut self, script: &RootPath, text: &str, args: &[String]) -> Result<(), Error> {
         self.script = script.clone();
         self.known.add("0", Some(script.to_string()));
@@ -114,7 +115,7 @@ impl<'c, 'a> Reader<'c, 'a> {
         self.text(text, 0)
     }
 
-    /// Goes through a text, whose first line has a number in the script.
+    /// Interprets a piece of script; `line` is the number of lines before it in the file.
     fn text(&mut self, text: &str, line: usize) -> Result<(), Error> {
         if self.depth > MAX_DEPTH {
             return Ok(());
@@ -152,7 +153,8 @@ impl<'c, 'a> Reader<'c, 'a> {
         Ok(())
     }
 
-    /// What counts wherever it stands: functions, aliases, and what is looked for before it is used.
+    /// Collects facts that hold regardless of position: functions, aliases, and programs that are tested for before
+    /// they are used.
     fn survey(&mut self, steps: &[Step]) {
         for step in steps {
             match step {
@@ -229,7 +231,7 @@ impl<'c, 'a> Reader<'c, 'a> {
         }
     }
 
-    /// One command; `words` are those that are left after `exec` and the like.
+    /// Interprets one command; `words` are those that remain after `exec` and the like.
     fn command(&mut self, words: &[Word], line: &Line<'_>) -> Result<(), Error> {
         let Some(first) = words.first() else { return Ok(()) };
         if let [Part::Text(name)] = first.parts.as_slice() {
@@ -294,12 +296,12 @@ impl<'c, 'a> Reader<'c, 'a> {
         self.known.values(first).unknown
     }
 
-    /// What words may come to. The first `exact` of them have every value that is known, the others one.
+    /// Possible expansions of a command. The first `exact` words are expanded to every known value, the others to one.
     fn lines(&self, words: &[Word], function: Option<&String>, exact: usize) -> Vec<Vec<String>> {
         let mut lines = vec![Vec::new()];
         for (at, word) in words.iter().enumerate() {
             let more: Vec<Vec<String>> = if let Some(name) = list_name(word) {
-                // The arguments of a function are not those of the script.
+                // Inside a function, `$@` are the arguments of the function, not those of the script.
                 let lists = if name == "@" && function.is_some() { &[] } else { self.known.lists(&name) };
                 if lists.is_empty() && at > 0 { vec![Vec::new()] } else { lists.to_vec() }
             } else if at < exact {
@@ -324,14 +326,14 @@ impl<'c, 'a> Reader<'c, 'a> {
         is_builtin(name) || !self.is_dash && is_bash_builtin(name)
     }
 
-    /// Adds a program that is started; one more than the limit says that there are more.
+    /// Adds a program that is started. One more than the limit is kept, to show that the limit was exceeded.
     fn start(&mut self, start: Start) {
         if self.needs.starts.len() <= MAX_STARTS {
             self.needs.starts.push(start);
         }
     }
 
-    /// One command in plain words.
+    /// Interprets one command after expansion.
     fn line(&mut self, words: &[String], line: &Line<'_>) -> Result<(), Error> {
         let (name, args) = (words[0].as_str(), &words[1..]);
         if !line.is_program || name == "." {
@@ -369,7 +371,7 @@ impl<'c, 'a> Reader<'c, 'a> {
         Ok(())
     }
 
-    /// What a wrapper starts must be there too.
+    /// The command that a wrapper starts must exist too.
     fn inner(&mut self, path: &RootPath, args: &[String], line: &Line<'_>) -> Result<(), Error> {
         for inner in wrapper::inner(&String::from_utf8_lossy(path.name()), args) {
             let name = args[inner.words.start].clone();
@@ -394,7 +396,7 @@ impl<'c, 'a> Reader<'c, 'a> {
                 if let Some(dir) = plain(args).filter(|dir| !dir.is_empty())
                     && let Some(dir) = self.call.root.follow_from(&self.cwd, dir.as_bytes())?.dir()
                 {
-                    // The directory may be empty, so that nothing else packs it.
+                    // The directory may be empty, in which case nothing else would pack it.
                     self.needs.files.push((dir.clone(), format!("{} changes to it", self.script)));
                     self.cwd = dir.clone();
                 }
@@ -420,7 +422,7 @@ impl<'c, 'a> Reader<'c, 'a> {
                 Ok(())
             }
             "shift" if line.simple.function.is_none() => {
-                // How often it is reached is not known: in a loop, as often as there are words.
+                // We do not know how often `shift` runs; in a loop, it may consume all arguments.
                 let lists = self.known.lists("@").to_vec();
                 for list in &lists {
                     for at in 1..list.len() {
@@ -439,12 +441,12 @@ impl<'c, 'a> Reader<'c, 'a> {
         }
     }
 
-    /// Goes through a file that is sourced, if the root has it.
+    /// Interprets a sourced file, if the root has it.
     fn source(&mut self, file: &str) -> Result<(), Error> {
         let mut followed = self.call.root.follow_from(&self.cwd, file.as_bytes())?;
         if !file.is_empty() && !file.contains('/') && followed.file().is_none() {
-            // A bare name is looked up in PATH, executable or not (POSIX, `dot`). Whoever starts a script that is no
-            // command often puts the directory of the script there.
+            // A bare name is looked up in PATH, even if it is not executable (POSIX, `dot`). The script's own directory
+            // is searched too, because it is often added to PATH by the caller.
             let beside = self.script.parent();
             for dir in self.path.split(':').filter_map(RootPath::new).chain(beside) {
                 let found = self.call.root.follow(dir.join(file.as_bytes()).as_bytes())?;
@@ -471,8 +473,8 @@ impl<'c, 'a> Reader<'c, 'a> {
         Ok(())
     }
 
-    /// Files that a command gets by a pattern, such as scripts to be run at the start. What lies in a system's directory
-    /// is left to who owns it.
+    /// Files matched by a glob argument, such as scripts in a start-up directory. System directories are skipped,
+    /// because other rules own them.
     fn handed(&mut self, pattern: &str, line: usize) -> Result<(), Error> {
         for path in self.matches(pattern)?.into_iter().filter(|path| !system().system.cover(path)) {
             let why = format!("{} hands {pattern} around in line {line}", self.script);
@@ -525,7 +527,7 @@ impl<'c, 'a> Reader<'c, 'a> {
     }
 }
 
-/// The name of the list that a word stands for: `"$@"`, `"${words[@]}"`.
+/// The name of the list that a word expands to: `"$@"`, `"${words[@]}"`.
 fn list_name(word: &Word) -> Option<String> {
     match word.parts.as_slice() {
         [Part::Variable(name, _)] if name == "@" || name == "*" => Some("@".to_owned()),
@@ -538,7 +540,7 @@ fn is_arguments(word: &Word) -> bool {
     list_name(word).as_deref() == Some("@")
 }
 
-/// A word that is a pattern of absolute paths.
+/// The word, if it is a glob with an absolute path.
 fn pattern(word: &Word) -> Option<String> {
     let text: Option<String> = word
         .parts

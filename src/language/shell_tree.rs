@@ -1,10 +1,11 @@
-//! The shell grammar: tree-sitter's for bash, which reads what POSIX shells read too. The only file that knows it; what
-//! comes out are the steps of a script in their order, with words in parts. A text that is not understood whole says so.
+//! The shell grammar, which is tree-sitter's for bash and also covers POSIX shells. No other file depends on it. The
+//! result is the script's steps in order, with words split into parts, and a flag that is false if the text was not
+//! understood completely.
 
 use tree_sitter::{Node, ParseOptions, ParseState, Parser};
 
-/// Deepest nesting that is walked, most steps that are kept, and how often the parser may report progress: what is more
-/// is no script that somebody wrote. Counts, not seconds: the same text always gives the same steps.
+/// Maximum nesting depth, number of steps and progress reports of the parser; no script written by a person exceeds
+/// them. These are counts, not seconds, so that the same text always gives the same steps.
 const MAX_DEPTH: usize = 160;
 const MAX_STEPS: usize = 20_000;
 const MAX_PROGRESS: usize = 40_000;
@@ -12,13 +13,13 @@ const MAX_PROGRESS: usize = 40_000;
 /// A part of a word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// Text as the shell sees it.
+    /// Text after the shell has removed quotes.
     Text(String),
-    /// A variable with the default that its expansion gives; arrays as `name[@]`.
+    /// A variable, with the default value in its expansion; arrays as `name[@]`.
     Variable(String, Option<Word>),
-    /// What a substitution prints, by its text.
+    /// A command substitution, as source text.
     Output(String),
-    /// A pattern such as `*`, or an expansion that is not followed.
+    /// A glob such as `*`, or an expansion that is not interpreted.
     Other(String),
 }
 
@@ -27,69 +28,69 @@ pub(super) enum Part {
 pub(super) struct Word {
     /// Its parts in order.
     pub(super) parts: Vec<Part>,
-    /// Whether quotes keep it one word.
+    /// True if quotes prevent word splitting.
     pub(super) is_quoted: bool,
 }
 
 /// A simple command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Simple {
-    /// Its line, from one on.
+    /// Its line number, starting at one.
     pub(super) line: usize,
-    /// Assignments before it.
+    /// Assignments before the command.
     pub(super) prefix: Vec<(String, Word)>,
-    /// Its words, the first of which is the command.
+    /// The command and its arguments.
     pub(super) words: Vec<Word>,
-    /// The function in whose body it stands.
+    /// The function whose body contains the command.
     pub(super) function: Option<String>,
-    /// Whether its failure is provided for (`|| true`).
+    /// True if a failure is ignored (`|| true`).
     pub(super) is_soft: bool,
-    /// True if some runs of the script do not come to it: a branch, a loop, a part of a list.
+    /// True if some runs of the script do not reach it, because it is in a branch, a loop or a list.
     pub(super) is_conditional: bool,
-    /// True for the last command of the script: nothing runs after it.
+    /// True for the last command of the script.
     pub(super) is_last: bool,
 }
 
-/// What a script does, one thing after the other.
+/// A step of a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// A simple command.
     Command(Simple),
-    /// An assignment: of one word, of the words of an array, or of what is not known.
+    /// An assignment of a word, of the words of an array, or of an unknown value.
     Assign {
         /// The variable.
         name: String,
-        /// Values; one but for arrays.
+        /// The values, of which only arrays have more than one; `None` if unknown.
         words: Option<Vec<Word>>,
-        /// Whether it is an array.
+        /// True for an array.
         is_array: bool,
-        /// `+=`
+        /// True for `+=`.
         is_added: bool,
     },
-    /// Variables are given to the programs that are started from here on.
+    /// Variables that are exported from here on.
     Export(Vec<String>),
-    /// A variable of a loop over words.
+    /// A loop over words, with its variable.
     Loop(String, Vec<Word>),
-    /// A function is defined.
+    /// The definition of a function.
     Function(String),
-    /// A test whether a file is there.
+    /// A test for the existence of a file.
     Tested(Word),
-    /// A subshell, a substitution or the body of a function begins or ends: its directory and variables are its own.
+    /// The start of a subshell, substitution or function body, which has its own directory and variables.
     Open,
-    /// See [`Step::Open`].
+    /// The end; see [`Step::Open`].
     Close,
 }
 
-/// A script, read.
+/// A parsed script.
 #[derive(Debug, Default)]
 pub(super) struct Script {
     /// Its steps.
     pub(super) steps: Vec<Step>,
-    /// Whether all of it was understood.
+    /// True if the whole script was understood.
     pub(super) is_whole: bool,
 }
 
-/// Reads a script. One that is no script gives what of it looks like one.
+/// Parses a script. For other text, the result contains the parts that look like commands.
 pub(super) fn parse(text: &str) -> Script {
     let mut parser = Parser::new();
     if parser.set_language(&tree_sitter_bash::LANGUAGE.into()).is_err() {
@@ -106,7 +107,7 @@ pub(super) fn parse(text: &str) -> Script {
     let Some(tree) = parser.parse_with_options(&mut read, None, Some(options)) else { return Script::default() };
     let mut walk = Walk { text, steps: Vec::new(), is_whole: !tree.root_node().has_error() };
     walk.visit(tree.root_node(), &Place::default(), 0);
-    // The last step belongs to the last statement of the script, if it is a command by itself.
+    // The last step comes from the last statement of the script, if that statement is a simple command.
     if let Some(Step::Command(last)) = walk.steps.last_mut() {
         last.is_last = !last.is_conditional && last.function.is_none();
     }
@@ -222,7 +223,7 @@ impl Walk<'_> {
         }
     }
 
-    /// `a || b`: what is on the left may fail if the right says so.
+    /// `a || b`: the failure of `a` is ignored if `b` does nothing.
     fn list(&mut self, node: Node<'_>, place: &Place, depth: usize) {
         let parts = children(node);
         let is_or = parts.iter().any(|part| part.kind() == "||");
@@ -241,7 +242,7 @@ impl Walk<'_> {
                 ("variable_assignment", _) => {
                     let name = child.child_by_field_name("name").map_or("", |name| self.text(name)).to_owned();
                     let value = child.child_by_field_name("value").map(|value| self.word(value));
-                    // Of this one command, so that it is no variable of the script: what `visit` took it for is undone.
+                    // The assignment applies only to this command, so remove the step that `visit` added for it.
                     let own = self
                         .steps
                         .iter()
@@ -286,7 +287,7 @@ impl Walk<'_> {
         self.steps.push(Step::Assign { name, words, is_array, is_added });
     }
 
-    /// Commands in backticks of a here-document, which the grammar takes for text.
+    /// Backtick commands in a here-document, which the grammar treats as text.
     fn backticks(&mut self, body: Node<'_>, place: &Place) {
         let start = body.parent().and_then(|parent| children(parent).into_iter().find(|c| c.kind() == "heredoc_start"));
         if start.is_none_or(|start| self.text(start).contains(['\'', '"', '\\'])) {
@@ -309,7 +310,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A word in its parts.
+    /// Splits a word into its parts.
     fn word(&self, node: Node<'_>) -> Word {
         let is_quoted = matches!(node.kind(), "string" | "raw_string" | "ansi_c_string" | "translated_string");
         let mut word = Word { parts: Vec::new(), is_quoted };
@@ -343,7 +344,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What stands in double quotes: expansions, and between them text, blanks included.
+    /// The contents of double quotes: expansions, and the text between them including blanks.
     fn quoted(&self, node: Node<'_>, parts: &mut Vec<Part>, depth: usize) {
         let range = node.byte_range();
         let (mut at, end) = (range.start + 1, range.end.saturating_sub(1));
@@ -363,7 +364,7 @@ impl Walk<'_> {
         }
     }
 
-    /// `${name}`, `${name:-word}`, `${name[@]}`; other operators are not followed.
+    /// `${name}`, `${name:-word}`, `${name[@]}`; other operators are not interpreted.
     fn expansion(&self, node: Node<'_>) -> Part {
         let text = self.text(node);
         let inner = text.strip_prefix("${").and_then(|text| text.strip_suffix('}')).unwrap_or_default();
@@ -391,7 +392,7 @@ impl Walk<'_> {
     }
 }
 
-/// Text without the backslashes that the shell takes away.
+/// Removes the backslashes that the shell removes.
 fn unescaped(text: &str, is_quoted: bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();

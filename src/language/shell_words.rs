@@ -1,33 +1,33 @@
-//! What variables of a script may be, and what its words come to. A variable has every value that the script gives it;
-//! a value that is not known is told as such.
+//! Values of a script's variables, and the expansion of words. A variable has every value that the script assigns to
+//! it; an unknown value is recorded as unknown.
 
 use std::collections::BTreeMap;
 
 use super::shell_tree::{Part, Word};
 
-/// Most values that are kept of one variable, and most that one word comes to.
+/// Maximum number of values per variable, and of expansions per word.
 const MAX_VALUES: usize = 16;
 
-/// What a script knows at some point.
+/// Variables known at some point of a script.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
-    /// Values by variable; `None` among them for one that is not known.
+    /// Values by variable; `None` stands for an unknown value.
     values: BTreeMap<String, Vec<Option<String>>>,
-    /// Words of arrays, and of the script's own arguments under `@`.
+    /// Words of arrays, and the script's own arguments as `@`.
     lists: BTreeMap<String, Vec<Vec<String>>>,
 }
 
-/// What a word comes to.
+/// The expansions of a word.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Values {
     /// The values.
     pub(super) known: Vec<String>,
-    /// The first part that has a value nobody knows.
+    /// The first part whose value is unknown.
     pub(super) unknown: Option<String>,
 }
 
 impl Known {
-    /// A variable gets one more value.
+    /// Adds a value to a variable.
     pub(super) fn add(&mut self, name: &str, value: Option<String>) {
         let values = self.values.entry(name.to_owned()).or_default();
         if values.len() < MAX_VALUES && !values.contains(&value) {
@@ -35,17 +35,17 @@ impl Known {
         }
     }
 
-    /// The value that a variable got last, if it is known.
+    /// The value assigned last, if it is known.
     pub(super) fn last(&self, name: &str) -> Option<String> {
         self.values.get(name)?.last()?.clone()
     }
 
-    /// A variable has no value that is known.
+    /// Replaces the values of a variable with an unknown one.
     pub(super) fn forget(&mut self, name: &str) {
         self.values.insert(name.to_owned(), vec![None]);
     }
 
-    /// An array, or the arguments, may be these words.
+    /// Adds a possible list of words to an array or to the arguments.
     pub(super) fn add_list(&mut self, name: &str, words: Vec<String>) {
         let lists = self.lists.entry(name.to_owned()).or_default();
         if lists.len() < MAX_VALUES && !lists.contains(&words) {
@@ -53,19 +53,19 @@ impl Known {
         }
     }
 
-    /// Every list of an array goes on with these words.
+    /// Appends words to every possible list of an array.
     pub(super) fn extend_lists(&mut self, name: &str, words: &[String]) {
         for list in self.lists.entry(name.to_owned()).or_default() {
             list.extend_from_slice(words);
         }
     }
 
-    /// What an array, or the arguments, may be.
+    /// The possible lists of words of an array or of the arguments.
     pub(super) fn lists(&self, name: &str) -> &[Vec<String>] {
         self.lists.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// What a word comes to; a variable that nobody sets is told as unknown.
+    /// All expansions of a word; a variable that is never set counts as unknown.
     pub(super) fn values(&self, word: &Word) -> Values {
         let mut all = Values { known: vec![String::new()], unknown: None };
         for part in &word.parts {
@@ -107,7 +107,8 @@ impl Known {
         all
     }
 
-    /// A word as one value, for what is passed on: its first, what is not known left out.
+    /// A single expansion of a word, for arguments and variables: the first value of each part, nothing for an unknown
+    /// one.
     pub(super) fn one(&self, word: &Word) -> String {
         let part = |part: &Part| {
             let known = self.values(&Word { parts: vec![part.clone()], is_quoted: true }).known;
@@ -116,7 +117,7 @@ impl Known {
         word.parts.iter().map(part).collect()
     }
 
-    /// What a substitution prints, where that is plain: the script's own directory, a program looked up.
+    /// The output of a substitution in simple cases: the script's own directory, or a program looked up in PATH.
     fn output(&self, text: &str) -> Option<String> {
         if (text.contains("dirname") || text.contains("readlink")) && is_own_directory(text) {
             return self.own_directory().into_iter().next();
@@ -136,7 +137,7 @@ impl Known {
     }
 }
 
-/// Whether an expansion or substitution tells the directory that the script lies in.
+/// True if an expansion or substitution gives the directory that contains the script.
 fn is_own_directory(text: &str) -> bool {
     let names_itself = text.contains("$0") || text.contains("BASH_SOURCE") || text.contains("${0%/*}");
     names_itself && !text.contains("..") && (text.starts_with("${") || text.contains("dirname"))

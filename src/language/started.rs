@@ -1,5 +1,5 @@
-//! Programs that the sources of an application in Perl, PHP or Ruby start by name, and the shell by which they do it.
-//! Those of installed modules are not looked at.
+//! Programs that the sources of a Perl, PHP or Ruby application start by name, and the shell that starts them. The
+//! sources of installed modules are not scanned.
 
 use super::literals::Named;
 use super::{Call, Certainty, Command, Needs, app};
@@ -7,21 +7,21 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, Visit};
 
-/// Largest source that is looked at.
+/// Maximum size of a source file that is scanned.
 const MAX_SOURCE: usize = 4 << 20;
 
 /// How a language starts programs.
 pub(super) struct Manner {
-    /// Endings of its sources.
+    /// Suffixes of its source files.
     pub(super) sources: &'static [&'static str],
-    /// What stands before the text of a command.
+    /// Text that precedes a command.
     pub(super) calls: &'static [&'static str],
-    /// What a text in backticks stands behind, if not all such texts are commands.
+    /// Tokens that must precede a backtick command; `None` if all backticks contain commands.
     pub(super) before_backtick: Option<&'static [&'static str]>,
 }
 
 impl Manner {
-    /// Texts in backticks with the place where each starts.
+    /// Backtick commands, each with its offset.
     fn backticks<'t>(&self, text: &'t [u8]) -> Vec<(usize, &'t [u8])> {
         let mut found = Vec::new();
         let mut at = 0;
@@ -45,7 +45,7 @@ impl Manner {
     }
 }
 
-/// Asks for what the sources in these directories, and these files, start.
+/// Adds the programs that the sources in `dirs`, and `files`, start.
 pub(super) fn ask(
     call: &Call<'_>,
     manner: &Manner,

@@ -1,4 +1,5 @@
-//! Programs that start what their words name: `env`, `xargs`, `find -exec`, `timeout`, `su-exec`, `tini` and their like.
+//! Programs that start the command in their arguments: `env`, `xargs`, `find -exec`, `timeout`, `su-exec`, `tini` and
+//! similar.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -6,14 +7,15 @@ use std::ops::Range;
 use super::{Call, Needs, Start};
 use crate::error::Error;
 
-/// How a wrapper's words go: options that take a word of their own, and how many words stand before the command.
+/// The syntax of a wrapper: its options that take a value in the next argument, and the number of arguments before the
+/// command.
 struct Wrapper {
     names: &'static [&'static str],
     with_word: &'static [&'static str],
     before: usize,
 }
 
-/// Wrappers and the pages that say how they are called (env(1), xargs(1), setpriv(1), …).
+/// Wrappers, after their man pages (env(1), xargs(1), setpriv(1), …).
 const WRAPPERS: &[Wrapper] = &[
     Wrapper { names: &["env"], with_word: &["-u", "--unset", "-C", "--chdir"], before: 0 },
     Wrapper { names: &["nohup", "setsid", "catchsegv", "fakeroot", "chronic"], with_word: &[], before: 0 },
@@ -37,21 +39,21 @@ const WRAPPERS: &[Wrapper] = &[
         before: 0,
     },
 ];
-/// What `find` runs follows one of these (find(1)).
+/// Actions of `find` that are followed by a command (find(1)).
 const ACTIONS: [&str; 4] = ["-exec", "-execdir", "-ok", "-okdir"];
 
-/// A command in the arguments of a wrapper, and what the wrapper changes for it.
+/// A command in the arguments of a wrapper, and the changes that the wrapper makes for it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Inner {
-    /// The arguments that are the command.
+    /// The range of arguments that is the command.
     pub(super) words: Range<usize>,
-    /// Variables that are set for it.
+    /// Variables that the wrapper sets.
     set: Vec<(String, String)>,
-    /// Variables that are removed for it.
+    /// Variables that the wrapper removes.
     unset: Vec<String>,
-    /// True if the environment is emptied first.
+    /// True if the wrapper clears the environment first.
     is_cleared: bool,
-    /// The directory it is started in, if the wrapper changes it.
+    /// The working directory of the command, if the wrapper changes it.
     chdir: Option<String>,
 }
 
@@ -69,7 +71,7 @@ impl Inner {
     }
 }
 
-/// The commands in the arguments of a wrapper; none if it starts nothing that stands there.
+/// The commands in the arguments of a wrapper; empty if there are none.
 pub(super) fn inner(name: &str, words: &[String]) -> Vec<Inner> {
     if name == "find" {
         let starts = words.iter().enumerate().filter(|(_, word)| ACTIONS.contains(&word.as_str()));
@@ -121,7 +123,7 @@ pub(super) fn inner(name: &str, words: &[String]) -> Vec<Inner> {
     Vec::new()
 }
 
-/// The command that a shell is given as text: by `-c`, which `su` and `runuser` pass on.
+/// The command that a shell receives as text, after `-c`; `su` and `runuser` pass this option on.
 pub(super) fn shell_text(words: &[String]) -> Option<&str> {
     let is_c = |word: &String| {
         word == "--command" || word.starts_with('-') && !word.starts_with("--") && word.ends_with('c') && word.len() < 6

@@ -1,4 +1,4 @@
-//! A blob in the making: blocks of the tar stream in, compressed bytes out to a file, in order, digested on the way.
+//! A blob being written: compresses the blocks of the tar stream to a file in order, and computes the digest.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -11,34 +11,34 @@ use crate::digest::{Digest, HashingWriter};
 
 /// A piece of the tar stream.
 pub(super) type Block = Arc<Vec<u8>>;
-/// Bytes of a block. Larger ones shrink gzip's output by a tenth of a percent, smaller ones cost more.
+/// Size of a block. Larger blocks reduce gzip's output by a tenth of a percent, smaller ones cost more.
 pub(super) const BLOCK_SIZE: usize = 1 << 20;
 
-/// Blocks that wait before a thread which is fast anyway. What waits for compression is bounded by the results that
-/// are waited for: two a worker.
+/// Length of the queue before a thread that is fast anyway. The queue for compression is limited by the pending
+/// results, two per worker.
 pub(super) const QUEUE: usize = 2;
-/// Bytes that a zstd worker compresses at a time. zstd's own choice is 8 MiB, which is kept several times a worker; with
-/// 2 MiB the output is as small within a thousandth.
+/// Number of bytes that a zstd worker compresses at a time. zstd's default is 8 MiB, several of which are kept per
+/// worker; with 2 MiB the output is larger by less than a thousandth.
 const ZSTD_JOB: u32 = 2 << 20;
 
-/// Where compressed bytes go.
+/// A destination of compressed bytes.
 pub struct Blob {
-    /// How to compress.
+    /// The compression.
     pub codec: Codec,
     /// The file to write.
     pub file: File,
 }
 
-/// What a blob became: its digest and size.
+/// The digest and size of a written blob.
 pub(super) type Written = io::Result<(Digest, u64)>;
 
-/// The threads of one blob: where blocks are sent, and what to wait for.
+/// The threads of one blob: the channel for blocks, and the handle to join.
 pub(super) struct Encoder<'scope> {
     pub(super) blocks: SyncSender<Block>,
     pub(super) done: ScopedJoinHandle<'scope, Written>,
 }
 
-/// Starts the threads that make a blob.
+/// Starts the threads that write a blob.
 pub(super) fn start<'scope>(scope: &'scope Scope<'scope, '_>, blob: Blob, workers: usize) -> Encoder<'scope> {
     let (blocks, received) = sync_channel::<Block>(QUEUE);
     let done = match blob.codec {
@@ -61,7 +61,7 @@ fn finish(mut out: HashingWriter<File>) -> Written {
 
 type Job = (Block, SyncSender<io::Result<Vec<u8>>>);
 
-/// One gzip member a block, made by whichever worker is free, written in the order of the blocks.
+/// Writes one gzip member per block. Any free worker compresses it; members are written in block order.
 fn gzip<'scope>(
     scope: &'scope Scope<'scope, '_>,
     file: File,
@@ -79,7 +79,7 @@ fn gzip<'scope>(
             loop {
                 let job = taken.lock().unwrap_or_else(PoisonError::into_inner).recv();
                 let Ok((block, answer)) = job else { return };
-                // Nobody waits for the answer only if the writer has failed: then all ends soon.
+                // The receiver is gone only if the writer has failed, in which case the pass ends soon.
                 let _ = answer.send(gzip_member(&mut compressor, &block));
             }
         });
@@ -103,7 +103,7 @@ fn gzip<'scope>(
     })
 }
 
-/// A gzip member with a header that says nothing of time or machine (RFC 1952: MTIME 0, OS 255).
+/// A gzip member with a header that reveals neither time nor machine (RFC 1952: MTIME 0, OS 255).
 fn gzip_member(compressor: &mut libdeflater::Compressor, block: &[u8]) -> io::Result<Vec<u8>> {
     const OS: usize = 9;
     let mut out = vec![0; compressor.gzip_compress_bound(block.len())];
@@ -113,7 +113,8 @@ fn gzip_member(compressor: &mut libdeflater::Compressor, block: &[u8]) -> io::Re
     Ok(out)
 }
 
-/// zstd's own threads: with at least one worker the bytes do not depend on their number or on the size of writes.
+/// Uses zstd's own threads: with at least one worker, the bytes do not depend on the number of workers or the size of
+/// writes.
 fn zstd(file: File, level: u8, workers: usize, received: &Receiver<Block>) -> Written {
     let mut encoder = zstd::stream::write::Encoder::new(HashingWriter::new(file), i32::from(level))?;
     encoder.multithread(u32::try_from(workers.max(1)).unwrap_or(1))?;

@@ -1,6 +1,7 @@
-//! The layer: a plan as a deterministic tar stream, compressed and digested in one pass.
+//! The layer: a plan as a deterministic tar stream, compressed and hashed in one pass.
 //!
-//! Block borders depend on the offset in the stream alone, so thread counts and timing change no byte.
+//! Block boundaries depend only on the offset in the stream, so the number of threads and their timing do not affect
+//! the output.
 
 mod blob;
 mod pass;
@@ -20,17 +21,17 @@ pub enum Codec {
     Gzip(u8),
     /// zstd at this level (1 to 19).
     Zstd(u8),
-    /// Not at all.
+    /// Uncompressed.
     None,
 }
 
 impl Codec {
-    /// gzip at the level where libdeflate's size stops to fall.
+    /// gzip at the level from which libdeflate's output hardly gets smaller.
     pub const GZIP: Self = Self::Gzip(6);
-    /// zstd at its own default.
+    /// zstd at its default level.
     pub const ZSTD: Self = Self::Zstd(3);
 
-    /// The media type of a layer compressed so (OCI image specification, layer.md).
+    /// The media type of a layer with this compression (OCI image specification, layer.md).
     pub fn media_type(self) -> oci_spec::image::MediaType {
         use oci_spec::image::MediaType;
         match self {
@@ -40,7 +41,7 @@ impl Codec {
         }
     }
 
-    /// The word of `--compression`.
+    /// The value of `--compression`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Gzip(_) => "gzip",
@@ -50,18 +51,18 @@ impl Codec {
     }
 }
 
-/// A layer that was written whole: only [`pack`] makes one.
+/// A completely written layer; only [`pack`] creates one.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Layer {
     /// Digest of the bytes as stored.
     pub digest: Digest,
     /// Digest of the tar stream.
     pub diff_id: Digest,
-    /// Bytes as stored.
+    /// Size as stored.
     pub size: u64,
-    /// Bytes of the tar stream.
+    /// Size of the tar stream.
     pub tar_size: u64,
-    /// How it is compressed.
+    /// The compression.
     #[serde(skip)]
     pub codec: Codec,
 }

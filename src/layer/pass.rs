@@ -1,4 +1,4 @@
-//! The one pass over a plan: each file is opened once, read once, and given to everybody who wants it.
+//! The single pass over a plan: each file is opened and read once, and passed to all consumers.
 
 use std::io;
 use std::sync::Arc;
@@ -13,42 +13,42 @@ use crate::path::RootPath;
 use crate::plan::{Content, Item, ItemKind, Plan, changed, unchanged};
 use crate::root::{Source, Tree};
 
-/// Bytes read at a time.
+/// Number of bytes per read.
 const READ: usize = 256 << 10;
 
-/// Somebody who wants the entries themselves rather than the tar stream, in the order of the plan.
+/// A consumer of the entries themselves, instead of the tar stream, in plan order.
 pub trait Tap {
-    /// A new entry begins.
+    /// Starts a new entry.
     ///
     /// # Errors
-    /// Whatever writing gives.
+    /// Any write error.
     fn begin(&mut self, path: &RootPath, item: &Item) -> Result<(), Error>;
 
-    /// The next bytes of the file that began last.
+    /// The next bytes of the current file.
     ///
     /// # Errors
-    /// Whatever writing gives.
+    /// Any write error.
     fn data(&mut self, bytes: &[u8]) -> Result<(), Error>;
 
-    /// The file that began last is complete.
+    /// The current file is complete.
     ///
     /// # Errors
-    /// Whatever writing gives.
+    /// Any write error.
     fn end(&mut self) -> Result<(), Error>;
 }
 
-/// How a pass runs; none of it changes a byte of the output.
+/// Options of a pass that do not affect the output.
 pub struct PassOptions<'a> {
-    /// Compression threads; at least 1.
+    /// Number of compression threads, at least 1.
     pub threads: usize,
-    /// Told now and then how many bytes of content are done, and how many there are.
+    /// Called now and then with the number of bytes done and in total.
     pub progress: &'a dyn Fn(u64, u64),
-    /// Asked now and then whether to give up.
+    /// Polled now and then; true cancels the pass.
     pub stop: &'a dyn Fn() -> bool,
 }
 
-/// Reads the plan's files once and writes the tar stream to each blob, in that blob's codec, and the entries to each
-/// tap. The layers are in the order of the blobs.
+/// Reads the plan's files once. Writes the tar stream to each blob, with that blob's compression, and the entries to
+/// each tap. The layers are in the order of the blobs.
 ///
 /// # Errors
 /// `changed-while-packing`, `unreadable`, `output-unwritable`, `disk-full`, `interrupted`.
@@ -73,7 +73,7 @@ pub fn pack(
         let diff_id = scope.spawn(move || {
             let mut hasher = HashingWriter::new(io::sink());
             for block in hashed {
-                // A sink takes everything.
+                // Writing to a sink cannot fail.
                 let _ = io::Write::write_all(&mut hasher, &block);
             }
             let (_, digest, size) = hasher.finish();
@@ -96,7 +96,7 @@ pub fn pack(
                 Err(error) => failed = Some(Error::unwritable(name, error)),
             }
         }
-        // A writer that failed is the cause of a reader that could not go on.
+        // If a writer failed, its error caused that of the reader.
         match failed {
             Some(error) => Err(error),
             None => read.map(|()| layers),
@@ -104,7 +104,7 @@ pub fn pack(
     })
 }
 
-/// The error for a run that the user ended.
+/// The error for a run that the user cancelled.
 pub(crate) fn interrupted() -> Error {
     Error::new("interrupted", "interrupted; what was written so far is removed")
 }
@@ -182,12 +182,12 @@ impl Stream {
         }
         let block = Arc::new(std::mem::take(&mut self.block));
         let is_sent = self.senders.iter().all(|sender| sender.send(Arc::clone(&block)).is_ok());
-        // The writer that hung up tells why when it is joined.
+        // The writer's own error is reported when it is joined.
         if is_sent { Ok(()) } else { Err(Error::new("internal", "a writer ended early")) }
     }
 }
 
-/// Gives exactly `size` bytes of a file; one that ends early or was written to meanwhile has changed.
+/// Reads exactly `size` bytes of a file. A file that is shorter, or was modified meanwhile, counts as changed.
 fn read_all(
     source: &dyn Source,
     path: &RootPath,

@@ -1,4 +1,5 @@
-//! Tar headers, every field filled by us: ustar, with pax records only for what does not fit (POSIX.1-2017, pax).
+//! Tar headers. We fill every field ourselves: ustar, with pax records only for values that do not fit (POSIX.1-2017,
+//! pax).
 
 use std::io::{self, Write};
 
@@ -8,14 +9,14 @@ use crate::path::RootPath;
 use crate::plan::{Item, ItemKind};
 
 const BLOCK: usize = 512;
-/// Largest number of an 8-byte octal field (uid, gid).
+/// Maximum value of an 8-byte octal field (uid, gid).
 const MAX_ID: u64 = 0o7_777_777;
-/// Largest number of a 12-byte octal field (size).
+/// Maximum value of a 12-byte octal field (size).
 const MAX_SIZE: u64 = 0o77_777_777_777;
-/// Name of every pax header: fixed, where other writers put a process number.
+/// Name of every pax header. It is fixed, whereas other tools use a process ID.
 const PAX_NAME: &[u8] = b"PaxHeaders/slimroot";
 
-/// What a tar entry says.
+/// The contents of a tar header.
 struct Entry<'a> {
     name: Vec<u8>,
     kind: EntryType,
@@ -27,7 +28,7 @@ struct Entry<'a> {
     xattrs: &'a [crate::root::Xattr],
 }
 
-/// The header blocks of an entry of the image; its content follows, padded to 512 bytes.
+/// The header blocks of an entry; its contents follow, padded to 512 bytes.
 pub(super) fn head_of(path: &RootPath, item: &Item, epoch: u64) -> Vec<u8> {
     let mut name = path.relative().to_vec();
     let (kind, link, size) = match &item.kind {
@@ -70,7 +71,7 @@ fn head(entry: &Entry<'_>) -> Vec<u8> {
     header.set_mode(entry.mode & 0o7777);
     header.set_mtime(fit(b"mtime", entry.mtime, MAX_SIZE));
     header.set_entry_type(entry.kind);
-    // A ustar header always holds these two; setting them cannot fail.
+    // A ustar header always has these two fields, so setting them cannot fail.
     let _ = header.set_device_major(0);
     let _ = header.set_device_minor(0);
     header.set_cksum();
@@ -100,7 +101,7 @@ fn head(entry: &Entry<'_>) -> Vec<u8> {
     out
 }
 
-/// Puts a name into the name and prefix fields; false if it does not fit.
+/// Splits a name into the name and prefix fields; returns false if it does not fit.
 fn set_name(header: &mut Header, name: &[u8]) -> bool {
     let Some(ustar) = header.as_ustar_mut() else { return false };
     let (name_room, prefix_room) = (ustar.name.len(), ustar.prefix.len());
@@ -108,7 +109,7 @@ fn set_name(header: &mut Header, name: &[u8]) -> bool {
         ustar.name[..name.len()].copy_from_slice(name);
         return true;
     }
-    // The slash between prefix and name is not stored. The last one that leaves a name short enough is taken.
+    // The slash between prefix and name is not stored. Split at the first slash that leaves a short enough name.
     let fits = |at: &usize| {
         name[*at] == b'/' && *at > 0 && *at <= prefix_room && name.len() - at - 1 <= name_room && at + 1 < name.len()
     };
@@ -118,7 +119,7 @@ fn set_name(header: &mut Header, name: &[u8]) -> bool {
     true
 }
 
-/// `LENGTH KEY=VALUE\n`, where LENGTH counts itself.
+/// `LENGTH KEY=VALUE\n`; LENGTH includes itself.
 fn pax_record(key: &[u8], value: &[u8]) -> Vec<u8> {
     let rest = key.len() + value.len() + 3;
     let mut length = rest + 1;
@@ -128,7 +129,7 @@ fn pax_record(key: &[u8], value: &[u8]) -> Vec<u8> {
     [length.to_string().as_bytes(), b" ", key, b"=", value, b"\n"].concat()
 }
 
-/// Zero bytes that fill a content up to the next header.
+/// Zero bytes that pad contents to the next header.
 pub(super) fn padding(size: u64) -> &'static [u8] {
     const ZEROS: [u8; BLOCK] = [0; BLOCK];
     let over = usize::try_from(size % BLOCK as u64).unwrap_or(0);
@@ -138,14 +139,14 @@ pub(super) fn padding(size: u64) -> &'static [u8] {
 /// The two zero blocks that end an archive.
 pub(super) const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 
-/// Writes a small archive of plain files by the same rules as a layer: for archives of image layouts.
+/// Writes a small archive of plain files by the same rules as a layer; used for archived image layouts.
 pub struct ArchiveWriter<W> {
     inner: W,
     epoch: u64,
 }
 
 impl<W: Write> ArchiveWriter<W> {
-    /// Starts an archive whose times are all `epoch`.
+    /// Starts an archive in which all times are `epoch`.
     pub fn new(inner: W, epoch: u64) -> Self {
         Self { inner, epoch }
     }
@@ -153,7 +154,7 @@ impl<W: Write> ArchiveWriter<W> {
     /// Adds a directory.
     ///
     /// # Errors
-    /// Whatever writing gives.
+    /// Any write error.
     pub fn dir(&mut self, name: &str) -> io::Result<()> {
         self.entry(format!("{name}/").into_bytes(), EntryType::Directory, 0o755, 0)
     }
@@ -161,7 +162,7 @@ impl<W: Write> ArchiveWriter<W> {
     /// Adds a file of `size` bytes.
     ///
     /// # Errors
-    /// Whatever reading or writing gives, and a content that has another size.
+    /// Any I/O error, and contents of another size.
     pub fn file(&mut self, name: &str, size: u64, mut content: impl io::Read) -> io::Result<()> {
         self.entry(name.as_bytes().to_vec(), EntryType::Regular, 0o644, size)?;
         if io::copy(&mut content, &mut self.inner)? != size {
@@ -178,7 +179,7 @@ impl<W: Write> ArchiveWriter<W> {
     /// Ends the archive.
     ///
     /// # Errors
-    /// Whatever writing gives.
+    /// Any write error.
     pub fn finish(mut self) -> io::Result<W> {
         self.inner.write_all(&END)?;
         self.inner.flush()?;

@@ -1,4 +1,4 @@
-//! What is written aside: it is gone again unless it was moved into place.
+//! Temporary outputs, which are removed unless they are moved into place.
 
 use std::fmt;
 use std::fs;
@@ -13,25 +13,25 @@ use rustix::io::Errno;
 use crate::cleanup::Known;
 use crate::error::Error;
 
-/// Bytes copied between two looks at whether to stop.
+/// Number of bytes copied between two checks for cancellation.
 const COPY: u64 = 8 << 20;
 
-/// How often something is made again that another run has swept away before it was locked.
+/// Number of retries after another run has swept a temporary file before it was locked.
 const SWEPT_RETRIES: usize = 100;
 
-/// A file or directory beside its destination, removed when dropped.
+/// A temporary file or directory next to its destination, removed when dropped.
 pub(crate) struct Aside {
     path: PathBuf,
     _known: Known,
-    /// Locked as long as this run lives: see [`super::swept`].
+    /// Locked as long as this run lives, see [`super::swept`].
     lock: Option<fs::File>,
 }
 
 impl Aside {
-    /// A name for a file beside `near`; nothing is made.
+    /// A temporary name next to `near`; nothing is created.
     ///
     /// # Errors
-    /// `output-unwritable` if the directory is not there.
+    /// `output-unwritable` if the directory does not exist.
     pub(crate) fn file(near: &Path, what: &str) -> Result<Self, Error> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let dir = parent(near);
@@ -49,10 +49,10 @@ impl Aside {
         Ok(Self { _known: Known::new(&path), path, lock: None })
     }
 
-    /// Makes the file.
+    /// Creates the file.
     ///
     /// # Errors
-    /// Whatever making it gives.
+    /// Any I/O error.
     pub(crate) fn create(&mut self) -> io::Result<fs::File> {
         loop {
             let file = fs::File::create_new(&self.path)?;
@@ -63,16 +63,17 @@ impl Aside {
         }
     }
 
-    /// Locks what was made; false if somebody removed it before that.
+    /// Locks the created file; false if another run removed it first.
     fn locked(&self) -> io::Result<bool> {
         let Some(lock) = &self.lock else { return Ok(true) };
-        // Another run may be about to sweep it: that is waited for, and then seen. A disk that knows no locks is not swept.
+        // Another run may be about to sweep it. Locking waits for that, and then the check below notices. A file system
+        // without locks is never swept.
         while rustix::fs::flock(lock, FlockOperation::LockExclusive) == Err(Errno::INTR) {}
         let (held, there) = (lock.metadata()?, fs::symlink_metadata(&self.path));
         Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (held.dev(), held.ino())))
     }
 
-    /// A fresh directory beside `near`, which nobody else may enter meanwhile.
+    /// Creates a directory next to `near`, which no other user may enter meanwhile.
     ///
     /// # Errors
     /// `output-unwritable`.
@@ -83,7 +84,7 @@ impl Aside {
             aside.lock = Some(fs::File::open(&aside.path)?);
             aside.locked()
         };
-        // Until it is locked, another run may sweep it away.
+        // Another run may remove it before it is locked.
         let mut make = || -> io::Result<()> {
             for _ in 0..SWEPT_RETRIES {
                 match once() {
@@ -99,7 +100,7 @@ impl Aside {
         Ok(aside)
     }
 
-    /// A fresh directory inside `dir`, for a destination that cannot be replaced itself.
+    /// Creates a directory inside `dir`, for a destination that cannot be replaced itself.
     ///
     /// # Errors
     /// `output-unwritable`.
@@ -111,10 +112,10 @@ impl Aside {
         &self.path
     }
 
-    /// Moves it to its place in one step, over a file or an empty directory.
+    /// Moves it into place atomically, replacing a file or an empty directory.
     ///
     /// # Errors
-    /// `output-exists` for a directory that is not empty any more, `output-unwritable`.
+    /// `output-exists` for a directory that is no longer empty, `output-unwritable`.
     pub(crate) fn place(&self, to: &Path) -> Result<(), Error> {
         fs::rename(&self.path, to).map_err(|error| match error.kind() {
             io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
@@ -124,14 +125,14 @@ impl Aside {
         })
     }
 
-    /// Moves a file to its place in one step, over nothing.
+    /// Moves a file into place atomically, without replacing anything.
     ///
     /// # Errors
-    /// `output-exists` if another run was there first, `output-unwritable`.
+    /// `output-exists` if another run was faster, `output-unwritable`.
     pub(crate) fn place_new(&self, to: &Path) -> Result<(), Error> {
         let by_link = || fs::hard_link(&self.path, to).and_then(|()| fs::remove_file(&self.path));
         let placed = match rustix::fs::renameat_with(CWD, &self.path, CWD, to, RenameFlags::NOREPLACE) {
-            // A disk that does not know the flag.
+            // The file system does not support the flag.
             Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => by_link(),
             other => other.map_err(io::Error::from),
         };
@@ -141,8 +142,8 @@ impl Aside {
         })
     }
 
-    /// Changes places with the directory `with`, in one step where the disk can do that: what was there is then what is
-    /// aside.
+    /// Exchanges it with the directory `with`, atomically if the file system can do that. The previous contents are
+    /// then the temporary directory.
     ///
     /// # Errors
     /// `output-unwritable`.
@@ -153,7 +154,7 @@ impl Aside {
         let old = Self::file(with, "old")?;
         if let Err(error) = move_tree(with, &old.path).and_then(|()| fs::rename(&self.path, with)) {
             let error = Error::unwritable(&with.display(), error).help("this disk cannot replace it; remove it first");
-            // What was there comes back. What cannot come back stays where it is, rather than being removed.
+            // Restore the previous contents. If that fails, keep them where they are instead of removing them.
             if old.path.symlink_metadata().is_ok() && move_tree(&old.path, with).is_err() {
                 let says = format!("{}; part of what was there is now at {old}", error.says);
                 std::mem::forget(old);
@@ -165,10 +166,10 @@ impl Aside {
         Ok(())
     }
 
-    /// Removes what is aside now, rather than when dropped, to know whether that can be done.
+    /// Removes it now instead of when dropped, so that failures are noticed.
     ///
     /// # Errors
-    /// Whatever removing gives, except that there was nothing.
+    /// Any I/O error, except if there was nothing to remove.
     pub(crate) fn remove(&self) -> io::Result<()> {
         match remove(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -179,7 +180,7 @@ impl Aside {
 
 impl Drop for Aside {
     fn drop(&mut self) {
-        // Nothing can be done about what cannot be removed; the destination itself was not touched.
+        // Failures are ignored; the destination itself was not touched.
         let _ = self.remove();
     }
 }
@@ -190,17 +191,18 @@ impl fmt::Display for Aside {
     }
 }
 
-/// The name of a destination, shortened, so that beside the longest name that a disk takes (255 bytes) there is still one.
+/// The name of a destination, shortened so that temporary names next to the longest possible name (255 bytes) are
+/// valid.
 pub(crate) fn short(destination: &Path) -> String {
     destination.file_name().unwrap_or_default().to_string_lossy().chars().take(40).collect()
 }
 
-/// What the names that this process gives have in common.
+/// The common part of all temporary names of this process.
 fn own_mark() -> String {
     format!("slimroot-{}-", std::process::id())
 }
 
-/// Whether a directory is there and holds nothing but what this process wrote aside.
+/// True if the directory exists and contains only temporary files of this process.
 pub(crate) fn is_empty_dir(path: &Path) -> bool {
     let mark = own_mark();
     let is_ours = |entry: io::Result<fs::DirEntry>| {
@@ -213,25 +215,25 @@ pub(crate) fn is_empty_dir(path: &Path) -> bool {
     fs::read_dir(path).is_ok_and(|mut entries| entries.all(is_ours))
 }
 
-/// Makes a directory that hands nothing of its surroundings down: under a set-gid parent, or one with default access
-/// lists, everything made below would otherwise get a group and rights that the plan does not know (inode(7), acl(5)).
+/// Creates a directory that passes nothing on to its contents. Below a set-gid parent, or one with a default ACL, new
+/// entries would otherwise get a group and permissions that are not in the plan (inode(7), acl(5)).
 fn make_private_dir(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().mode(0o700).create(path)?;
     let (uid, gid) = own_ids();
-    // Where these are refused, there is nothing that could be handed down.
+    // Where these calls fail, there is nothing to pass on.
     let _ = chown(path, Some(uid), Some(gid));
     let _ = rustix::fs::removexattr(path, "system.posix_acl_default");
     let _ = rustix::fs::removexattr(path, "system.posix_acl_access");
     fs::set_permissions(path, fs::Permissions::from_mode(0o700))
 }
 
-/// To whom belongs what this process makes.
+/// The owner of files that this process creates.
 pub(crate) fn own_ids() -> (u32, u32) {
     (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
 }
 
-/// Moves a tree, or merges it into one that is there. Directories that the disk cannot rename (those of a lower layer of
-/// overlayfs say EXDEV) are made anew, and what is in them is moved.
+/// Moves a tree, or merges it into an existing one. Directories that cannot be renamed (EXDEV for those in a lower
+/// layer of overlayfs) are created anew, and their contents are moved.
 fn move_tree(from: &Path, to: &Path) -> io::Result<()> {
     let meta = fs::symlink_metadata(from)?;
     let is_merged = meta.is_dir() && to.is_dir();
@@ -253,7 +255,7 @@ fn move_tree(from: &Path, to: &Path) -> io::Result<()> {
     fs::remove_dir(from)
 }
 
-/// Removes a file or a whole directory; a link is removed, never followed.
+/// Removes a file or a whole directory; a symlink is removed, never followed.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     if !fs::symlink_metadata(path)?.is_dir() {
         return fs::remove_file(path);
@@ -261,7 +263,7 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
     if fs::remove_dir_all(path).is_ok() {
         return Ok(());
     }
-    // A tree may hold directories that their own owner may not change.
+    // The tree may contain directories without write permission for their owner.
     open_up(path);
     fs::remove_dir_all(path)
 }
@@ -275,7 +277,7 @@ fn open_up(dir: &Path) {
     }
 }
 
-/// Gives a file that was written aside a further name, by which it stays; a copy where that cannot be.
+/// Gives a temporary file a permanent name as a hard link, or copies it if that is not possible.
 pub(crate) fn give(file: &Path, name: &Path, stop: &dyn Fn() -> bool) -> io::Result<()> {
     // The file may serve further outputs, so it is not moved.
     match fs::hard_link(file, name) {
@@ -292,8 +294,8 @@ pub(crate) fn give(file: &Path, name: &Path, stop: &dyn Fn() -> bool) -> io::Res
     Ok(())
 }
 
-/// Whether somebody else's entry is kept from being replaced by the sticky bit of its directory, as in /tmp (inode(7)):
-/// a rename would fail, at a time when other outputs are in place already.
+/// True if the sticky bit of a directory such as /tmp prevents us from replacing another user's entry (inode(7)). A
+/// rename would fail only after other outputs are in place.
 pub(crate) fn is_kept_by_sticky(path: &Path) -> bool {
     const STICKY: u32 = 0o1000;
     let (uid, _) = own_ids();
@@ -301,7 +303,7 @@ pub(crate) fn is_kept_by_sticky(path: &Path) -> bool {
     uid != 0 && dir.mode() & STICKY != 0 && meta.uid() != uid && dir.uid() != uid
 }
 
-/// The directory that a path lies in.
+/// The parent directory of a path.
 pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -309,7 +311,7 @@ pub(crate) fn parent(path: &Path) -> &Path {
     }
 }
 
-/// The error for a destination that is there.
+/// The error for an existing destination.
 pub(crate) fn exists(path: &Path) -> Error {
     Error::new("output-exists", format!("{} exists", path.display()))
         .help("--force replaces it once the new output is complete")

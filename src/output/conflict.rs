@@ -1,4 +1,4 @@
-//! What a destination must not be: a place of what is being packed, or the place of another destination.
+//! Checks that a destination neither overwrites packed files nor another destination.
 
 use std::collections::HashSet;
 use std::fs::{self, Metadata};
@@ -14,8 +14,8 @@ use crate::path::RootPath;
 use crate::plan::{Content, ItemKind, Plan};
 use crate::root::Tree;
 
-/// Refuses to replace what is being packed, or a directory that holds some of it: it would be removed with what is
-/// replaced. Files are told by device and inode, so that no link or mount hides them behind another name.
+/// Refuses to replace a packed file, or a directory that contains one and would be removed. Files are compared by
+/// device and inode, so that symlinks and mounts cannot hide them.
 ///
 /// # Errors
 /// `output-exists`.
@@ -23,7 +23,7 @@ pub(super) fn refuse_packed(tree: &dyn Tree, plan: &Plan, destinations: &[Destin
     let mut replaced = Vec::new();
     for destination in destinations.iter().filter(|destination| !destination.is_stdout()) {
         match fs::symlink_metadata(&destination.path) {
-            // An OCI layout is added to, never replaced; an empty directory holds nothing that could be lost.
+            // An OCI layout is extended, never replaced; an empty directory contains nothing to lose.
             Ok(meta) if !meta.is_dir() => replaced.push((destination, meta)),
             Ok(meta) if destination.word == "dir" && !is_empty_dir(&destination.path) => {
                 replaced.push((destination, meta));
@@ -44,7 +44,7 @@ pub(super) fn refuse_packed(tree: &dyn Tree, plan: &Plan, destinations: &[Destin
                 "--force would remove what is packed: name another place",
             );
         }
-        // A mount point is never replaced; it would cost a walk through all that is mounted.
+        // A mount point is never replaced, and searching it could be slow.
         if !meta.is_dir() || is_mount_point(path) {
             continue;
         }
@@ -71,7 +71,7 @@ fn identity(meta: &Metadata) -> (u64, u64) {
     (meta.dev(), meta.ino())
 }
 
-/// Identities of the root, of everything of it that the plan reads, and of the directories above that.
+/// Identities of the root, of everything in it that the plan reads, and of the parent directories.
 fn packed(tree: &dyn Tree, plan: &Plan) -> HashSet<(u64, u64)> {
     let mut paths = HashSet::from([RootPath::root()]);
     for (path, item) in &plan.items {
@@ -83,11 +83,11 @@ fn packed(tree: &dyn Tree, plan: &Plan) -> HashSet<(u64, u64)> {
         paths.extend(source.ancestors());
         paths.insert(source.clone());
     }
-    // What is only in the image has no identity, and what cannot be asked for could not have been planned.
+    // Entries that exist only in the image have no identity, and unreadable ones could not have been planned.
     paths.iter().filter_map(|path| tree.meta(path).ok().flatten()).map(|meta| meta.identity).collect()
 }
 
-/// Something in a directory that must not be removed with it.
+/// Something inside a directory that must not be removed.
 enum Below {
     Packed(PathBuf),
     Mount(PathBuf),
@@ -95,12 +95,12 @@ enum Below {
 
 fn below(dir: &Path, packed: &HashSet<(u64, u64)>) -> Option<Below> {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        // Directories are enough: of a file that is packed, a name elsewhere may go.
+        // Checking directories is enough: removing another hard link of a packed file is harmless.
         if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;
         }
         let path = entry.path();
-        // By name: what listing says of a mount point is of the directory under it.
+        // Stat by path, because a directory listing describes the directory below a mount point.
         if fs::symlink_metadata(&path).is_ok_and(|meta| packed.contains(&identity(&meta))) {
             return Some(Below::Packed(path));
         }
@@ -114,7 +114,7 @@ fn below(dir: &Path, packed: &HashSet<(u64, u64)>) -> Option<Below> {
     None
 }
 
-/// Refuses two destinations that would write over each other. Two tags of one OCI layout do not.
+/// Refuses two destinations that would overwrite each other. Two tags in one OCI layout do not.
 ///
 /// # Errors
 /// `bad-argument`.
@@ -145,7 +145,7 @@ pub(super) fn refuse_same_place(destinations: &[Destination]) -> Result<(), Erro
     Ok(())
 }
 
-/// A path without links; of what is not there yet, the real place that it will have.
+/// A path without symlinks; for a path that does not exist yet, the one that it will have.
 fn real(path: &Path) -> PathBuf {
     let beside = || path.file_name().map(|name| real(parent(path)).join(name));
     path.canonicalize().ok().or_else(beside).unwrap_or_else(|| path.to_path_buf())

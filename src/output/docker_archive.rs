@@ -1,5 +1,5 @@
-//! `docker-archive:FILE[:REF]`: what `docker load` and `podman load` take. The same archive as `oci-archive:`, with the
-//! layer uncompressed unless the user wants otherwise: it is loaded at once, and would only be decompressed again.
+//! `docker-archive:FILE[:REF]`, for `docker load` and `podman load`. It is the same archive as `oci-archive:`, but
+//! uncompressed by default, because loading it would only decompress it again.
 
 use super::oci_archive::Archive;
 use super::{Destination, Naming, Output, Transport, WriteOptions};

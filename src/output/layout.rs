@@ -1,4 +1,4 @@
-//! An OCI image layout: the documents that are the same in a directory and in an archive (image-layout.md).
+//! An OCI image layout: the documents that directories and archives have in common (image-layout.md).
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,11 +11,11 @@ use super::Finished;
 use crate::image::{Descriptor, canonical};
 use crate::layer::ArchiveWriter;
 
-/// Content of the file `oci-layout`.
+/// Contents of the file `oci-layout`.
 pub(super) const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
-/// By which readers select an image of a layout.
+/// The annotation by which tools select an image of a layout.
 pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
-/// What containerd and podman take the image's full name from.
+/// The annotation from which containerd and podman take the full name.
 const FULL_NAME: &str = "io.containerd.image.name";
 
 #[derive(Serialize)]
@@ -48,8 +48,8 @@ pub(super) fn entry(finished: &Finished, ref_name: &str, full: Option<&str>) -> 
     Descriptor { annotations, ..finished.image.descriptor.clone() }
 }
 
-/// Writes the archive that every tool reads: an OCI layout that also carries docker's `manifest.json`, which points at
-/// the same blobs.
+/// Writes an archive that all tools can read: an OCI layout with docker's `manifest.json`, which refers to the same
+/// blobs.
 pub(super) fn write_archive(
     out: &mut dyn Write,
     finished: &Finished,

@@ -1,5 +1,5 @@
-//! Outputs: where an image goes. One file a transport; everything is written aside and moved into place at the very
-//! end, so that a run that fails, or is killed, leaves what was there before.
+//! Outputs: destinations of an image. There is one file per transport. Everything is written to temporary files and
+//! moved into place at the very end, so that a failed or killed run leaves the previous state.
 
 mod aside;
 mod conflict;
@@ -31,20 +31,20 @@ use aside::Aside;
 /// Starts an output at a destination.
 type Start = fn(&Destination, &WriteOptions<'_>) -> Result<Box<dyn Output>, Error>;
 
-/// A transport: its word, and how to start writing to it.
+/// A transport: its name, and how to start writing to it.
 pub(crate) struct Transport {
-    /// The word before the colon.
+    /// The name before the colon.
     word: &'static str,
-    /// What may follow the path after a colon.
+    /// The kind of reference that may follow the path after a colon.
     naming: Naming,
     /// Starts an output.
     start: Start,
 }
 
-/// What an image at a destination may be called.
+/// The names that an image at a destination can have.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Naming {
-    /// Nothing: there is no image, or the colon belongs to the path.
+    /// None: there is no image, or the colon belongs to the path.
     None,
     /// A bare tag, or a name with or without a tag.
     TagOrName,
@@ -56,20 +56,20 @@ pub(crate) enum Naming {
 const TRANSPORTS: &[Transport] =
     &[tree::TRANSPORT, tar_file::TRANSPORT, oci_dir::TRANSPORT, oci_archive::TRANSPORT, docker_archive::TRANSPORT];
 
-/// Something being written.
+/// An output being written.
 pub(crate) trait Output {
-    /// The codec of the layer it wants; `None` if it wants no layer.
+    /// The compression of the layer that it needs; `None` if it needs no layer.
     fn codec(&self) -> Option<Codec>;
 
-    /// Where a layer for it may be written aside.
+    /// The directory for temporary layers.
     fn staging(&self) -> PathBuf;
 
-    /// What it wants to see of the entries while they are read.
+    /// The consumer of entries, if it needs them while they are read.
     fn tap(&mut self, _plan: &Plan) -> Option<&mut dyn Tap> {
         None
     }
 
-    /// Writes the entries by itself, without a pass that others share; false if it cannot.
+    /// Fast path for a single output: writes the entries without the shared pass. Returns false if not supported.
     ///
     /// # Errors
     /// As [`write`].
@@ -77,31 +77,31 @@ pub(crate) trait Output {
         Ok(false)
     }
 
-    /// Whether what is written cannot be taken back.
+    /// True if written data cannot be taken back.
     fn is_stream(&self) -> bool {
         false
     }
 
-    /// Every byte was read: completes the output, still aside.
+    /// Completes the temporary output after all bytes were read.
     ///
     /// # Errors
     /// `output-unwritable`, `disk-full`, `interrupted`.
     fn prepare(&mut self, plan: &Plan, finished: Option<&Finished>, stop: &dyn Fn() -> bool) -> Result<Put, Error>;
 
-    /// All outputs are complete: moves this one into place; gives what could not be done as planned.
+    /// Moves the output into place after all outputs are complete; returns notes about deviations from the plan.
     ///
     /// # Errors
     /// `output-unwritable`.
     fn place(self: Box<Self>) -> Result<Vec<String>, Error>;
 }
 
-/// A layer that was written aside, with its image.
+/// A layer in a temporary file, with its image.
 pub(crate) struct Finished {
     pub(crate) image: Image,
     pub(crate) blob: PathBuf,
 }
 
-/// What an output has ready.
+/// The result of completing an output.
 #[derive(Default)]
 pub(crate) struct Put {
     bytes: u64,
@@ -109,7 +109,7 @@ pub(crate) struct Put {
     notes: Vec<String>,
 }
 
-/// Where an image goes.
+/// The destination of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
     text: String,
@@ -119,14 +119,15 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// Reads `TRANSPORT:PATH[:REFERENCE]`; a plain path means `dir:`.
+    /// Parses `TRANSPORT:PATH[:REFERENCE]`; a plain path means `dir:`.
     ///
     /// # Errors
-    /// `unknown-transport` with the nearest word, `bad-argument` for an empty path and for a name that no engine takes.
+    /// `unknown-transport` with the most similar name, `bad-argument` for an empty path and for a name that no engine
+    /// accepts.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let known = |word: &str| TRANSPORTS.iter().find(|transport| transport.word == word);
         let (transport, rest) = match text.split_once(':') {
-            // What has a slash before its colon is a path.
+            // Text with a slash before its colon is a path.
             None => (&TRANSPORTS[0], text),
             Some((before, _)) if before.contains('/') => (&TRANSPORTS[0], text),
             Some((word, rest)) => match known(word) {
@@ -146,7 +147,7 @@ impl Destination {
             Some((path, _)) if takes_name => (path, None),
             _ => (rest, None),
         };
-        // The report must not get into the archive, however stdout is spelled.
+        // Recognise every spelling of stdout, because the report must not end up in the archive.
         let path = if path == "/dev/stdout" { "-" } else { path };
         if path.is_empty() {
             return Err(Error::new("bad-argument", format!("the destination {text} names no path"))
@@ -165,12 +166,12 @@ impl Destination {
         Ok(Self { text: text.to_owned(), word: transport.word, path: PathBuf::from(path), reference })
     }
 
-    /// Whether an image's configuration goes there too, and not only files.
+    /// True if the destination has an image configuration, not only files.
     pub fn has_config(&self) -> bool {
         !matches!(self.word, "dir" | "tar")
     }
 
-    /// Whether it is stdout, which then takes nothing else.
+    /// True for stdout, which then must not be used for anything else.
     pub fn is_stdout(&self) -> bool {
         self.path == Path::new("-")
     }
@@ -181,25 +182,26 @@ impl Destination {
     }
 }
 
-/// How images are written.
+/// Options for writing images.
 pub struct WriteOptions<'a> {
-    /// How layers are compressed; `None` is gzip, and none at all for what is loaded at once.
+    /// The compression of layers. `None` means gzip, or no compression for archives that are meant to be loaded
+    /// directly.
     pub codec: Option<Codec>,
-    /// Whether an existing output is replaced.
+    /// True if an existing output is replaced.
     pub force: bool,
-    /// How the pass runs.
+    /// Options of the pass.
     pub pass: PassOptions<'a>,
 }
 
-/// What was written.
+/// A written output.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Written {
     /// The destination as the user wrote it.
     pub destination: String,
-    /// Whether it went to stdout.
+    /// True if it went to stdout.
     #[serde(skip)]
     pub is_stdout: bool,
-    /// Bytes of the output.
+    /// Size of the output.
     pub bytes: u64,
     /// The layer, if the output has one.
     pub layer: Option<Layer>,
@@ -207,16 +209,16 @@ pub struct Written {
     pub manifest: Option<Digest>,
     /// Digest of the configuration, docker's image ID, if the output has one.
     pub config: Option<Digest>,
-    /// What could not be done as planned.
+    /// Deviations from the plan.
     pub notes: Vec<String>,
 }
 
-/// Writes a plan to every destination in one pass: each file is read and hashed once.
+/// Writes a plan to every destination in one pass, so that each file is read and hashed once.
 ///
 /// # Errors
-/// `bad-argument` for destinations that would write over each other, `owner-out-of-range`, `output-exists`, `output-unwritable`, `disk-full`,
-/// `changed-while-packing`, `unreadable`, `interrupted`. Nothing is left behind then, and what was there before is as
-/// it was.
+/// `bad-argument` for destinations that would overwrite each other, `owner-out-of-range`, `output-exists`,
+/// `output-unwritable`, `disk-full`, `changed-while-packing`, `unreadable`, `interrupted`. In that case nothing new
+/// remains, and the previous state is unchanged.
 pub fn write(
     tree: &dyn Tree,
     plan: &Plan,
@@ -243,7 +245,7 @@ pub fn write(
     }
     let mut staged: Vec<(Codec, Aside)> = Vec::new();
     let mut blobs = Vec::new();
-    // Room beside an output was chosen by the user; the directory for temporary files, which a stream needs, was not.
+    // Prefer staging next to a file output, where the user chose the location. A stream needs the temporary directory.
     let (streams, files): (Vec<_>, Vec<_>) = outputs.iter().partition(|output| output.is_stream());
     for output in files.into_iter().chain(streams) {
         if let Some(codec) = output.codec()
@@ -265,7 +267,7 @@ pub fn write(
     put_all(outputs, destinations, plan, &finished, options.pass.stop).map(|written| told(written, left))
 }
 
-/// Says what was swept.
+/// Adds a note about swept files.
 fn told(mut written: Vec<Written>, left: usize) -> Vec<Written> {
     if let Some(first) = written.first_mut().filter(|_| left > 0) {
         first.notes.push(format!("removed {left} files or directories that a killed run had left beside the output"));
@@ -273,7 +275,7 @@ fn told(mut written: Vec<Written>, left: usize) -> Vec<Written> {
     written
 }
 
-/// Refuses owners that a destination takes as "leave it" (chown(2)).
+/// Refuses IDs that chown(2) interprets as "unchanged".
 ///
 /// # Errors
 /// `owner-out-of-range`.
@@ -287,7 +289,7 @@ fn refuse_owners(plan: &Plan) -> Result<(), Error> {
     }
 }
 
-/// Completes all outputs before the first one gets into place, so that one that fails leaves none of them behind.
+/// Completes all outputs before the first is moved into place, so that a failure leaves none of them behind.
 fn put_all(
     mut outputs: Vec<Box<dyn Output>>,
     destinations: &[Destination],
@@ -296,7 +298,7 @@ fn put_all(
     stop: &dyn Fn() -> bool,
 ) -> Result<Vec<Written>, Error> {
     let mut puts: Vec<Put> = outputs.iter().map(|_| Put::default()).collect();
-    // What goes to a stream has left: it goes last, when everything else is known to be writable.
+    // Streams come last, after all other outputs proved to be writable, because their data cannot be taken back.
     for are_streams in [false, true] {
         for (output, put) in outputs.iter_mut().zip(&mut puts).filter(|(output, _)| output.is_stream() == are_streams) {
             if stop() {

@@ -1,4 +1,4 @@
-//! `oci-archive:FILE[:TAG]`: an OCI layout in one tar, which docker loads too.
+//! `oci-archive:FILE[:TAG]`: an OCI layout in a tar archive, which docker can load too.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ pub(super) struct Archive {
     file: FileOutput,
     codec: Codec,
     reference: Option<String>,
-    /// Whether the reference is a name even if it looks like a bare tag.
+    /// True if the reference is a name even if it looks like a tag.
     is_always_name: bool,
 }
 

@@ -1,4 +1,4 @@
-//! `oci:DIR[:TAG]`: an OCI image layout. An existing layout gets the image added under its tag, the others stay.
+//! `oci:DIR[:TAG]`: an OCI image layout. In an existing layout, the image is added under its tag and the others stay.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -21,7 +21,7 @@ use crate::plan::Plan;
 pub(super) const TRANSPORT: Transport = Transport { word: "oci", naming: Naming::TagOrName, start };
 
 const BLOBS: &str = "blobs/sha256";
-/// Largest index that is read.
+/// Maximum size of an index.
 const MAX_INDEX: u64 = 16 << 20;
 const INDEX: &str = "index.json";
 
@@ -29,7 +29,7 @@ struct OciDir {
     path: PathBuf,
     codec: Codec,
     reference: Option<String>,
-    /// A whole layout with this image alone; what is in it is moved where a layout is there already.
+    /// A layout with only this image; its contents are moved into an existing layout.
     place: DirPlace,
     described: Option<Descriptor>,
 }
@@ -37,7 +37,7 @@ struct OciDir {
 fn start(destination: &Destination, options: &WriteOptions<'_>) -> Result<Box<dyn Output>, Error> {
     let path: PathBuf = destination.path.components().collect();
     let place = if is_layout(&path) {
-        // A layout that cannot be added to is found before anything is packed.
+        // Detect a layout that cannot be extended before packing starts.
         read_index(&path)?;
         refuse_links(&path)?;
         DirPlace::inside(&path)?
@@ -53,7 +53,7 @@ fn start(destination: &Destination, options: &WriteOptions<'_>) -> Result<Box<dy
     Ok(Box::new(OciDir { path, codec, reference: destination.reference.clone(), place, described: None }))
 }
 
-/// Refuses a layout of which a part is a link: what is written for it would get elsewhere.
+/// Refuses a layout with a symlink in it, because our files would end up elsewhere.
 fn refuse_links(layout: &Path) -> Result<(), Error> {
     for (part, is_dir) in [("oci-layout", false), (INDEX, false), ("blobs", true), (BLOBS, true)] {
         match fs::symlink_metadata(layout.join(part)) {
@@ -79,7 +79,7 @@ impl Output for OciDir {
     }
 
     fn staging(&self) -> PathBuf {
-        // Beside the layout that is being made, not in it: it would move along.
+        // Next to the new layout, not inside it, because it would be moved along.
         parent(self.place.aside()).join("layer")
     }
 
@@ -106,8 +106,7 @@ impl Output for OciDir {
 
     fn place(mut self: Box<Self>) -> Result<Vec<String>, Error> {
         let Some(described) = &self.described else { return Ok(Vec::new()) };
-        // What is there now counts, not what was there at the start: another run, or another destination of this one,
-        // may have made the layout meanwhile.
+        // Check again now, because another run or another destination may have created the layout since the start.
         let mut _lock = lock(&self.path);
         if !is_layout(&self.path) {
             match self.place.place() {
@@ -119,8 +118,8 @@ impl Output for OciDir {
     }
 }
 
-/// Locks a layout until the file is closed, so that runs which add to it at the same time keep each other's tags. A
-/// directory that is not there, or a disk that knows no locks, is not locked.
+/// Locks a layout until the file is closed, so that concurrent runs keep each other's tags. A missing directory, or a
+/// file system without locks, is not locked.
 fn lock(layout: &Path) -> Option<File> {
     loop {
         let file = File::open(layout).ok()?;
@@ -129,7 +128,7 @@ fn lock(layout: &Path) -> Option<File> {
             Err(_) => return None,
             Ok(()) => {}
         }
-        // Another run may have put its own directory in the place of the one that was locked.
+        // Another run may have replaced the directory that was locked.
         let identity = |meta: fs::Metadata| (meta.dev(), meta.ino());
         if file.metadata().map(identity).ok()? == fs::metadata(layout).map(identity).ok()? {
             return Some(file);
@@ -148,10 +147,10 @@ fn add(layout: &Path, from: &Path, described: &Descriptor) -> Result<(), Error> 
     new.place(&layout.join(INDEX)).inspect_err(|_| remove_all(&added))
 }
 
-/// Moves blobs to where their digests say and gives those that are new. One that is there is replaced: it is the same,
-/// unless it was damaged.
+/// Moves blobs to the paths given by their digests and returns the new ones. An existing blob is replaced: it is
+/// identical unless it was damaged.
 fn move_blobs(from: &Path, layout: &Path) -> io::Result<Vec<PathBuf>> {
-    // The directory is held while blobs are moved, so that no link gets in its place meanwhile.
+    // Keep the directory open, so that it cannot be replaced by a symlink meanwhile.
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut to = rustix::fs::openat(CWD, layout, flags, Mode::empty())?;
     for part in BLOBS.split('/') {
@@ -177,7 +176,7 @@ fn move_blobs(from: &Path, layout: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(added)
 }
 
-/// Removes blobs that no index names; one that stays does no harm.
+/// Removes blobs that no index refers to; failures are harmless.
 fn remove_all(blobs: &[PathBuf]) {
     for blob in blobs {
         let _ = fs::remove_file(blob);
@@ -188,7 +187,7 @@ fn remove_all(blobs: &[PathBuf]) {
 fn read_index(layout: &Path) -> Result<serde_json::Value, Error> {
     let path = layout.join(INDEX);
     let unreadable = |error: io::Error| Error::unreadable(&path.display(), error);
-    // No link is followed, and a pipe is not waited for.
+    // Do not follow symlinks, and do not block on a pipe.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = File::options().read(true).custom_flags(flags).open(&path).map_err(unreadable)?;
     if !file.metadata().map_err(unreadable)?.is_file() {
@@ -196,20 +195,20 @@ fn read_index(layout: &Path) -> Result<serde_json::Value, Error> {
     }
     let mut text = Vec::new();
     file.take(MAX_INDEX).read_to_end(&mut text).map_err(unreadable)?;
-    // Nothing of its text is told: it may be no index at all.
+    // Do not quote its text, because it may not be an index at all.
     let damaged = || {
         Error::new("output-exists", format!("{} is no index of an OCI layout", path.display()))
             .help("name another directory")
     };
-    // oci-spec judges whether it is an index; what stands in it is kept as it was written, unknown fields and all.
+    // oci-spec checks that it is an index. The original JSON is kept, including unknown fields.
     oci_spec::image::ImageIndex::from_reader(text.as_slice()).map_err(|_| damaged())?;
     serde_json::from_slice(&text).map_err(|_| damaged())
 }
 
-/// An index with this image under its tag.
+/// The index with this image added under its tag.
 fn with_image(mut index: serde_json::Value, described: &Descriptor) -> Vec<u8> {
     let tag_of = |entry: &serde_json::Value| entry.get("annotations").and_then(|notes| notes.get(REF_NAME)).cloned();
-    // A descriptor holds only strings, numbers and a map with string keys: this cannot fail.
+    // A descriptor contains only strings, numbers and a map with string keys, so this cannot fail.
     let added = serde_json::to_value(described).unwrap_or_default();
     if let Some(entries) = index.get_mut("manifests").and_then(|entries| entries.as_array_mut()) {
         entries.retain(|entry| tag_of(entry) != tag_of(&added));

@@ -1,4 +1,4 @@
-//! How a finished directory gets into place.
+//! Moving a finished directory into place.
 
 use std::fs;
 use std::io;
@@ -10,31 +10,32 @@ use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags};
 use super::aside::{Aside, exists, is_empty_dir, is_kept_by_sticky, parent};
 use crate::error::Error;
 
-/// A directory in the making, and the place that it shall have.
+/// A directory being written, and its destination.
 pub(super) struct DirPlace {
     path: PathBuf,
     aside: Aside,
     way: Way,
 }
 
-/// How the directory gets into place.
+/// How the directory is moved into place.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// By a rename, over nothing or an empty directory.
+    /// With a rename, if the destination is missing or an empty directory.
     Rename,
-    /// By changing places with what is there.
+    /// By exchanging it with the existing directory.
     Exchange,
-    /// The destination cannot be renamed over (a mount point, or a parent that is not ours): its entries are moved in.
+    /// By moving its entries, if the destination cannot be renamed over (a mount point, or below a parent that we
+    /// cannot write to).
     MoveEntries,
 }
 
 impl DirPlace {
-    /// Makes a directory aside of `path`, which must be absent or empty unless it may be replaced.
+    /// Creates a temporary directory next to `path`, which must be missing or empty unless `may_replace` is set.
     ///
     /// # Errors
     /// `output-exists`, `output-unwritable`.
     pub(super) fn start(path: &Path, may_replace: bool) -> Result<Self, Error> {
-        // A path such as `out/.` has no name to put something beside.
+        // A path such as `out/.` has no file name from which to derive a temporary one.
         let path: PathBuf = path.components().collect();
         let (aside, way) = match fs::symlink_metadata(&path) {
             Err(_) => (Aside::dir(&path)?, Way::Rename),
@@ -64,7 +65,7 @@ impl DirPlace {
         Ok(Self { path, aside, way })
     }
 
-    /// Makes a directory inside of one that stays as it is, for what is to be added to it.
+    /// Creates a temporary directory inside an existing one, whose contents stay.
     ///
     /// # Errors
     /// `output-unwritable`.
@@ -77,7 +78,7 @@ impl DirPlace {
         self.aside.path()
     }
 
-    /// Moves the directory into place; gives what could not be done on the way.
+    /// Moves the directory into place; returns notes about failures on the way.
     ///
     /// # Errors
     /// `output-unwritable`.
@@ -98,7 +99,7 @@ impl DirPlace {
     }
 }
 
-/// Moves all entries, or none: what was moved goes back when one cannot be.
+/// Moves all entries or none: after a failure, the moved ones are moved back.
 fn move_entries(from: &Path, to: &Path) -> io::Result<()> {
     let mut moved = Vec::new();
     for entry in fs::read_dir(from)? {
@@ -114,8 +115,7 @@ fn move_entries(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Renames an entry. A directory that its owner may not write to cannot change its parent, so its mode is lifted
-/// meanwhile.
+/// Renames an entry. Moving a directory requires write permission in it, so its mode is changed temporarily.
 fn move_entry(from: &Path, to: &Path) -> io::Result<()> {
     let Err(error) = fs::rename(from, to) else { return Ok(()) };
     let meta = fs::symlink_metadata(from)?;
@@ -127,9 +127,9 @@ fn move_entry(from: &Path, to: &Path) -> io::Result<()> {
     fs::set_permissions(to, meta.permissions())
 }
 
-/// Whether something is mounted on a directory. A bind mount of the same disk shows only in statx (Linux 5.8).
+/// True for a mount point. Only statx (Linux 5.8) detects a bind mount from the same file system.
 pub(super) fn is_mount_point(path: &Path) -> bool {
-    // A name without parent is `.` or `/`.
+    // A path without a file name is `.` or `/`.
     if path.file_name().is_none() {
         return true;
     }

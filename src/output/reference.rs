@@ -1,15 +1,16 @@
-//! What an image is called: a bare tag, or a name with or without a tag.
+//! The name of an image: a bare tag, or a name with or without a tag.
 
 use crate::error::Error;
 
-/// The tag of an image to which the user gives none.
+/// The tag of an image if the user gives none.
 const DEFAULT_TAG: &str = "latest";
-/// Longest tag (distribution/reference, regexp.go: TagRegexp).
+/// Maximum length of a tag (distribution/reference, regexp.go: TagRegexp).
 const MAX_TAG: usize = 128;
-/// Longest name, with its registry (distribution/reference, reference.go: RepositoryNameTotalLengthMax).
+/// Maximum length of a name including its registry (distribution/reference, reference.go:
+/// RepositoryNameTotalLengthMax).
 const MAX_NAME: usize = 255;
 
-/// What the user wants the image to be called.
+/// The image name given by the user.
 pub(super) struct Name<'a>(Option<&'a str>);
 
 impl<'a> Name<'a> {
@@ -17,13 +18,13 @@ impl<'a> Name<'a> {
         Self(reference)
     }
 
-    /// By which skopeo and umoci select: as written.
+    /// The name by which skopeo and umoci select the image: as given.
     pub(super) fn ref_name(&self) -> &'a str {
         self.0.unwrap_or(DEFAULT_TAG)
     }
 
-    /// The full reference that docker, podman and containerd show, or nothing for a bare tag. Registry, namespace and
-    /// tag are filled in as docker does (distribution/reference, normalize.go).
+    /// The full reference that docker, podman and containerd show; `None` for a bare tag. Registry, namespace and tag
+    /// get docker's defaults (distribution/reference, normalize.go).
     pub(super) fn full(&self, is_always_name: bool) -> Option<String> {
         let text = self.0?;
         if !is_always_name && is_bare_tag(text) {
@@ -41,7 +42,7 @@ fn is_bare_tag(text: &str) -> bool {
     !text.contains(['/', ':', '@'])
 }
 
-/// Registry, path and tag of a name. What stands before the first slash is a registry if it cannot be a part of a path
+/// Registry, path and tag of a name. The part before the first slash is a registry if it cannot be a part of a path
 /// (normalize.go: splitDockerDomain).
 fn split(text: &str) -> (Option<&str>, &str, Option<&str>) {
     let cut = text.rfind(':').filter(|at| !text[*at..].contains('/'));
@@ -55,7 +56,7 @@ fn split(text: &str) -> (Option<&str>, &str, Option<&str>) {
     }
 }
 
-/// Refuses what no engine would load: found now, not after the archive was carried to another machine.
+/// Refuses a name that no engine would load, before the archive is copied to another machine.
 ///
 /// # Errors
 /// `bad-argument`.
@@ -83,7 +84,7 @@ pub(super) fn check(text: &str, is_always_name: bool) -> Result<(), Error> {
     if let Some(part) = path.split('/').find(|part| !is_part(part)) {
         return bad("the part", part);
     }
-    // What looks like an image ID is taken for one (normalize.go: ParseNormalizedNamed).
+    // Engines treat a name that looks like an image ID as one (normalize.go: ParseNormalizedNamed).
     let is_id = path.len() == 64 && path.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f'));
     if is_id && registry.is_none() || registry.map_or(0, str::len) + path.len() >= MAX_NAME {
         return bad("the name", path);
@@ -98,7 +99,7 @@ fn is_tag(tag: &str) -> bool {
         && tag.bytes().all(|b| is_word(b) || matches!(b, b'.' | b'-'))
 }
 
-/// A host with or without a port: names between dots, or an IPv6 address in brackets.
+/// True for a host with or without a port: labels separated by dots, or an IPv6 address in brackets.
 fn is_registry(text: &str) -> bool {
     let (host, port) = match text.rfind(':').filter(|at| !text[*at..].contains(']')) {
         Some(at) => (&text[..at], Some(&text[at + 1..])),
@@ -117,7 +118,8 @@ fn is_registry(text: &str) -> bool {
     is_host && port.is_none_or(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// Runs of lower-case letters and digits between separators: one dot, one or two underscores, any number of dashes.
+/// True for runs of lower-case letters and digits, separated by one dot, one or two underscores, or any number of
+/// dashes.
 fn is_part(part: &str) -> bool {
     let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let is_separator = |between: &str| matches!(between, "" | "." | "_" | "__") || between.bytes().all(|b| b == b'-');

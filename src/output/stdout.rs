@@ -1,5 +1,5 @@
-//! Whether there is a stdout. Before `main` begins, the runtime opens /dev/null in the place of a stdout that is closed, so
-//! that an archive would be written to nowhere; so it is looked at before that.
+//! Detects a missing stdout. Before `main`, the runtime opens /dev/null in place of a closed stdout, so an archive
+//! would be lost. The check therefore runs before that.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,7 +16,7 @@ extern "C" fn look() {
     }
 }
 
-/// Whether the process was started without a stdout.
+/// True if the process was started without a stdout.
 pub(super) fn was_closed() -> bool {
     WAS_CLOSED.load(Ordering::Relaxed)
 }

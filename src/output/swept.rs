@@ -1,8 +1,8 @@
-//! What killed runs left beside a destination is removed by the next run at the same place.
+//! Removes temporary files that killed runs have left next to a destination; the next run at the same place does this.
 //!
-//! Everything that is written aside is locked as long as its run lives (flock(2), which the kernel takes back whatever ends
-//! the process), so what can be locked is nobody's any more. What was there before, put aside under `old`, is the user's and
-//! stays.
+//! Everything temporary is locked as long as its run lives (flock(2); the kernel releases the lock however the process
+//! ends), so a file that can be locked has no owner. Previous contents, moved away under `old`, belong to the user and
+//! stay.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -12,10 +12,10 @@ use rustix::fs::{FlockOperation, OFlags};
 
 use super::aside::{own_ids, parent, remove, short};
 
-/// First parts of names, besides that of the destination itself.
+/// First parts of temporary names, besides the name of the destination itself.
 const OWN: [&str; 4] = ["rootfs", "layer", "index.json", "stream"];
 
-/// Removes what is left for a destination; gives how many files and directories that were.
+/// Removes leftovers of a destination; returns the number of files and directories.
 pub(super) fn sweep(destination: &Path) -> usize {
     let destination: std::path::PathBuf = destination.components().collect();
     let is_own_dir = fs::symlink_metadata(&destination).is_ok_and(|meta| meta.is_dir());
@@ -34,7 +34,7 @@ pub(super) fn sweep(destination: &Path) -> usize {
     count
 }
 
-/// Whether a name is `.FIRST.slimroot-PID-NUMBER.WHAT`.
+/// True if the name has the form `.FIRST.slimroot-PID-NUMBER.WHAT`.
 fn is_named(name: &str, first: &str) -> bool {
     let rest = name.strip_prefix('.').and_then(|rest| rest.strip_prefix(first)?.strip_prefix(".slimroot-"));
     let Some((numbers, what)) = rest.and_then(|rest| rest.split_once('.')) else { return false };
@@ -55,7 +55,7 @@ fn take(path: &Path) -> bool {
     if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         return false;
     }
-    // By name from here on: whoever can put something else there could remove it as well.
+    // By path from here on: anyone who can replace the entry could also remove it.
     remove(path).is_ok()
 }
 

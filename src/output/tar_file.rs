@@ -49,7 +49,7 @@ impl Output for TarFile {
     }
 }
 
-/// A single file, or a stream: stdout, a pipe or a device, beside which nothing can be written and moved into place.
+/// A single file, or a stream: stdout, a pipe or a device, for which no temporary file can be moved into place.
 pub(super) struct FileOutput {
     path: PathBuf,
     aside: Option<Aside>,
@@ -71,7 +71,7 @@ impl FileOutput {
         Ok(Self { path, aside, may_replace: options.force })
     }
 
-    /// Beside the file; for a stream in the directory for temporary files.
+    /// Next to the file; for a stream, in the temporary directory.
     pub(super) fn staging(&self) -> PathBuf {
         if self.is_stream() { std::env::temp_dir().join("stream") } else { self.path.clone() }
     }
@@ -80,7 +80,7 @@ impl FileOutput {
         self.aside.is_none()
     }
 
-    /// Writes the file aside, or to the stream; gives its bytes.
+    /// Writes the temporary file or the stream; returns the number of bytes.
     pub(super) fn write(
         &mut self,
         stop: &dyn Fn() -> bool,
@@ -115,18 +115,18 @@ impl FileOutput {
     }
 }
 
-/// Whether writing goes into something that is no file, such as /dev/null, or the /dev/fd/N of a shell's `>(…)`. Such a
-/// node is written to; a file in its place would be nobody's wish.
+/// True if the destination is not a file, for example /dev/null or the /dev/fd/N of a shell's `>(…)`. Such a node is
+/// written to instead of being replaced by a file.
 ///
 /// # Errors
-/// `output-exists` for a disk or a socket, which nobody can wish to be written to.
+/// `output-exists` for a disk or a socket, which cannot be intended.
 fn is_stream(path: &Path) -> Result<bool, Error> {
     let (Ok(own), Ok(real)) = (fs::symlink_metadata(path), fs::metadata(path)) else { return Ok(false) };
     if real.file_type().is_block_device() || real.file_type().is_socket() {
         return Err(Error::new("output-exists", format!("{} is a disk or a socket", path.display()))
             .help("name a file for the archive"));
     }
-    // /dev/stdout is a link of the system even when it leads to a file.
+    // /dev/stdout is a symlink of the system even if it leads to a file.
     let is_of_system = || {
         let dir = parent(path).canonicalize().unwrap_or_default();
         dir == Path::new("/dev") || dir.starts_with("/proc")
@@ -135,7 +135,7 @@ fn is_stream(path: &Path) -> Result<bool, Error> {
     Ok(kind.is_char_device() || kind.is_fifo() || own.is_symlink() && kind.is_file() && is_of_system())
 }
 
-/// Refuses an existing file unless it may be replaced, and a directory in any case.
+/// Refuses an existing file unless it may be replaced, and always refuses a directory.
 fn refuse_existing(path: &Path, force: bool) -> Result<(), Error> {
     match fs::symlink_metadata(path) {
         Ok(meta) if meta.is_dir() => Err(Error::new("output-exists", format!("{} is a directory", path.display()))
@@ -149,7 +149,7 @@ fn refuse_existing(path: &Path, force: bool) -> Result<(), Error> {
     }
 }
 
-/// Counts what goes to a file, until it is to stop.
+/// Counts the bytes written to a file, and stops on cancellation.
 struct Counted<'s> {
     inner: File,
     bytes: u64,

@@ -1,4 +1,4 @@
-//! Entries of a plan made on a disk, in a fresh directory that is ours alone until it is complete.
+//! Creates the entries of a plan on disk, in a new directory that only we can access until it is complete.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -18,19 +18,19 @@ use crate::path::RootPath;
 use crate::plan::{Content, Item, ItemKind, Plan, changed, unchanged};
 use crate::root::{Source, Tree};
 
-/// Copying threads. More only wait for the same disk.
+/// Number of copying threads; more would only wait for the same disk.
 const COPIERS: usize = 2;
-/// A number that no file has: nothing more is copied.
+/// A value above every file index: stops copying.
 const OVER: usize = usize::MAX / 2;
-/// Bytes copied between two looks at whether to stop.
+/// Number of bytes copied between two checks for cancellation.
 const CHUNK: usize = 8 << 20;
 
-/// A tree in the making.
+/// A tree being written.
 pub(super) struct TreeCopy {
     base: PathBuf,
     epoch: u64,
     open: Option<(File, PathBuf, Item)>,
-    /// To whom belongs what is made here, until it is given away.
+    /// The owner of new files before chown.
     own: (u32, u32),
     owner_lost: AtomicUsize,
     xattr_lost: AtomicUsize,
@@ -56,7 +56,7 @@ impl TreeCopy {
         self.base.join(OsStr::from_bytes(path.relative()))
     }
 
-    /// Copies everything with the kernel's own means, files on several threads.
+    /// Copies everything inside the kernel, files on several threads.
     pub(super) fn copy_all(&self, tree: &dyn Tree, plan: &Plan, options: &PassOptions<'_>) -> Result<(), Error> {
         for (path, item) in &plan.items {
             if (options.stop)() {
@@ -93,7 +93,7 @@ impl TreeCopy {
             }
             let ended = helpers.into_iter().map(|helper| helper.join().unwrap_or(Ok(())));
             let mut failed: Vec<Error> = ended.filter_map(Result::err).collect();
-            // A copier that was told to end says only that.
+            // Report the cause: other copiers only return "interrupted".
             failed.sort_by_key(|error| error.code == "interrupted");
             failed.into_iter().next().map_or(Ok(()), Err)
         })?;
@@ -133,7 +133,7 @@ impl TreeCopy {
         self.settle(&file, item).map_err(|error| Error::unwritable(&place.display(), error))
     }
 
-    /// Makes a directory, a link, or a further name.
+    /// Creates a directory, a symlink or a hard link.
     fn make(&self, path: &RootPath, item: &Item) -> Result<(), Error> {
         let place = self.place(path);
         let made = match &item.kind {
@@ -152,7 +152,7 @@ impl TreeCopy {
         Timestamps { last_access: time, last_modification: time }
     }
 
-    /// Owner, attributes, mode and times of a file, in the order in which one does not undo the other.
+    /// Sets owner, attributes, mode and times of a file, in an order in which no step undoes another.
     fn settle(&self, file: &File, item: &Item) -> io::Result<()> {
         self.give_away(item, |uid, gid| rustix::fs::fchown(file, Some(uid), Some(gid)))?;
         rustix::fs::fchmod(file, Mode::from_raw_mode(item.mode))?;
@@ -167,15 +167,15 @@ impl TreeCopy {
         Ok(rustix::fs::futimens(file, &self.times())?)
     }
 
-    /// Owner of what is reached by name: links and directories.
+    /// Sets the owner of entries that are accessed by path: symlinks and directories.
     fn own(&self, dir: BorrowedFd<'_>, place: &Path, item: &Item) -> io::Result<()> {
         self.give_away(item, |uid, gid| {
             rustix::fs::chownat(dir, place, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
         })
     }
 
-    /// Gives an entry to its owner. Only root may, and in a user namespace only to those whom it maps (chown says EINVAL
-    /// of others).
+    /// Sets the owner of an entry. Only root can, and in a user namespace only to mapped IDs (chown returns EINVAL for
+    /// others).
     fn give_away(&self, item: &Item, chown: impl FnOnce(Uid, Gid) -> Result<(), Errno>) -> io::Result<()> {
         if (item.uid, item.gid) == self.own {
             return Ok(());
@@ -189,7 +189,7 @@ impl TreeCopy {
         }
     }
 
-    /// Settles the directories, the deepest first, and tells what could not be done.
+    /// Finishes the directories, deepest first, and returns notes about failures.
     pub(super) fn finish(&mut self, plan: &Plan, stop: &dyn Fn() -> bool) -> Result<Vec<String>, Error> {
         for (path, item) in plan.items.iter().rev().filter(|(_, item)| item.kind == ItemKind::Dir) {
             if stop() {
@@ -220,7 +220,7 @@ impl TreeCopy {
     }
 }
 
-/// Copies a file inside the kernel, which shares blocks where the disk can; by hand where the kernel cannot.
+/// Copies a file inside the kernel, which shares blocks if the file system can; otherwise by reading and writing.
 fn copy_bytes(
     source: &dyn Source,
     path: &RootPath,
@@ -279,7 +279,7 @@ impl Tap for TreeCopy {
 
     fn end(&mut self) -> Result<(), Error> {
         let Some((file, place, item)) = self.open.take() else { return Ok(()) };
-        // Only now: a write takes set-id bits and capabilities away.
+        // Only now, because a write clears set-id bits and capabilities.
         self.settle(&file, &item).map_err(|error| Error::unwritable(&place.display(), error))
     }
 }

@@ -1,5 +1,6 @@
-//! Layers applied one on the other (OCI image specification, layer.md): whiteouts take from the layers below, an entry
-//! replaces what has its name, a directory keeps what lies in it. Content goes to a temporary file without a name.
+//! Applies layers on top of each other (OCI image specification, layer.md): whiteouts remove entries of lower layers,
+//! an entry replaces one of the same name, a directory keeps its contents. File contents go to an unnamed temporary
+//! file.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -21,37 +22,38 @@ use crate::root::{FileKind, Meta};
 
 const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
-/// Entries of all layers.
+/// Maximum number of entries in all layers.
 const MAX_ENTRIES: usize = 2_000_000;
-/// Memory for names, links and attributes of all entries.
+/// Maximum memory for names, symlinks and attributes of all entries.
 const MAX_MEMORY: usize = 512 << 20;
-/// What an entry takes besides its name.
+/// Memory of an entry besides its name.
 const ENTRY_MEMORY: usize = 256;
-/// Bytes of all files.
+/// Maximum total size of files.
 const MAX_BYTES: u64 = 64 << 30;
-/// Bytes from which on an image must not unpack to more than so many times its stored size: a bomb.
+/// An image that unpacks to more than this many bytes, and to more than MAX_RATIO times its stored size, is a
+/// decompression bomb.
 const LARGE: u64 = 4 << 30;
 const MAX_RATIO: u64 = 200;
 const CHUNK: usize = 256 << 10;
 
-/// An image in the making.
+/// An image being unpacked.
 pub(super) struct Unpacking<'a> {
     reference: &'a Reference,
     stop: &'a dyn Fn() -> bool,
     entries: BTreeMap<RootPath, Entry>,
     content: File,
     written: u64,
-    /// Bytes of the layers as they are stored.
+    /// Stored size of the layers.
     stored: u64,
     inodes: u64,
     seen: usize,
     memory: usize,
-    /// Layers that the manifest names again later.
+    /// Layers that occur again later in the manifest.
     known: HashMap<String, (Rc<Layer>, String)>,
     last: Option<String>,
 }
 
-/// What a layer does to those below.
+/// The changes that a layer makes to lower layers.
 #[derive(Default)]
 struct Layer {
     removed: Vec<Removed>,
@@ -61,18 +63,18 @@ struct Layer {
 enum Removed {
     /// A file or a whole directory.
     Path(RootPath),
-    /// All that lies in a directory.
+    /// Everything in a directory.
     Below(RootPath),
 }
 
 #[derive(Clone)]
 enum Made {
     Entry(Entry),
-    /// Another name of a file of a layer below.
+    /// A hard link to a file in a lower layer.
     Link(RootPath),
 }
 
-/// Reads on, keeps the digest of everything, and ends when it is to stop.
+/// A reader that computes the digest of everything read and stops on cancellation.
 struct Hashed<'s, R> {
     inner: R,
     sink: HashingWriter<io::Sink>,
@@ -136,7 +138,7 @@ impl<'a> Unpacking<'a> {
         bad_archive(self.reference, "a layer", fault)
     }
 
-    /// Applies one layer. Its digest and diff ID must be those stated.
+    /// Applies one layer, whose digest and diff ID must match.
     ///
     /// # Errors
     /// `bad-image`, `owner-out-of-range`, `disk-full`, `interrupted`.
@@ -225,7 +227,7 @@ impl<'a> Unpacking<'a> {
         Ok(own)
     }
 
-    /// Takes note of the memory of an entry.
+    /// Accounts for the memory of an entry.
     fn charge(&mut self, path: &RootPath, made: &Made, shares_attributes: bool) -> Result<(), Error> {
         let of_made = match made {
             Made::Link(target) => target.as_bytes().len(),
@@ -245,7 +247,7 @@ impl<'a> Unpacking<'a> {
         Ok(())
     }
 
-    /// An entry of a layer; nothing for what is no file system entry.
+    /// Reads an entry of a layer; `None` if it is not a file system entry.
     fn read<R: Input>(
         &mut self,
         tar: &mut TarReader<R>,
@@ -290,7 +292,7 @@ impl<'a> Unpacking<'a> {
         Ok(Some(Made::Entry(made)))
     }
 
-    /// Puts the content of a file where `written` says.
+    /// Stores the contents of a file at the offset `written`.
     fn store<R: Input>(&mut self, tar: &mut TarReader<R>, entry: &TarEntry) -> Result<(), Error> {
         let end = self.written.checked_add(entry.size).filter(|end| *end <= MAX_BYTES);
         let Some(end) = end else { return Err(self.bad("it unpacks to more than 64 GiB")) };
@@ -304,7 +306,7 @@ impl<'a> Unpacking<'a> {
             while at < piece_end {
                 let wanted = usize::try_from(piece_end - at).unwrap_or(CHUNK).min(buffer.len());
                 tar.read_exact(&mut buffer[..wanted]).map_err(|error| self.broken(error.into()))?;
-                // A hole is enough for zeros.
+                // Leave a hole for zeros.
                 if buffer[..wanted].iter().any(|b| *b != 0) {
                     self.content.write_all_at(&buffer[..wanted], at).map_err(no_room)?;
                 }
@@ -351,7 +353,7 @@ impl<'a> Unpacking<'a> {
         Ok(())
     }
 
-    /// Counts a step of work that reads nothing.
+    /// Counts a step that reads nothing, and checks for cancellation.
     fn ask(&mut self) -> Result<(), Error> {
         self.seen += 1;
         if self.seen > 2 * MAX_ENTRIES {
@@ -360,10 +362,10 @@ impl<'a> Unpacking<'a> {
         if (self.stop)() { Err(Error::new("interrupted", "ended by a signal")) } else { Ok(()) }
     }
 
-    /// Puts an entry over what is there. Directories that a layer leaves out are made.
+    /// Adds or replaces an entry. Parent directories that the layer omits are created.
     fn put(&mut self, path: RootPath, entry: Entry) -> Result<(), Error> {
         self.ask()?;
-        // What has an entry has directories above it already.
+        // An existing entry has its parent directories already.
         let mut above = path.parent();
         while let Some(dir) = above {
             let is_known = match self.entries.get(&dir) {
@@ -395,7 +397,7 @@ impl<'a> Unpacking<'a> {
     }
 
     pub(super) fn finish(self) -> Result<ImageTree, Error> {
-        // A file may end in a hole.
+        // The file may end with a hole.
         self.content.set_len(self.written).map_err(no_room)?;
         Ok(ImageTree::new(self.entries, self.content))
     }
@@ -414,7 +416,7 @@ fn below<'m, E>(entries: &'m BTreeMap<RootPath, E>, dir: &'m RootPath) -> impl I
         .cloned()
 }
 
-/// A layer as tar, by what its first bytes say.
+/// Decompresses a layer according to its first bytes.
 fn decompressed<'r>(stored: &'r mut dyn Read) -> io::Result<Box<dyn Read + 'r>> {
     let mut first = [0; 4];
     let mut length = 0;
@@ -427,7 +429,7 @@ fn decompressed<'r>(stored: &'r mut dyn Read) -> io::Result<Box<dyn Read + 'r>> 
     let whole = io::Cursor::new(first[..length].to_vec()).chain(stored);
     Ok(match first {
         [0x1f, 0x8b, ..] => Box::new(flate2::read::MultiGzDecoder::new(whole)),
-        // zstd itself refuses windows of more than 128 MiB.
+        // zstd itself refuses windows larger than 128 MiB.
         [0x28, 0xb5, 0x2f, 0xfd] => Box::new(zstd::Decoder::new(whole)?),
         _ => Box::new(whole),
     })

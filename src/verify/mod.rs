@@ -1,5 +1,5 @@
-//! A second reader of images: anybody's image, unpacked into a tree that can be a root. It shares no code with the rooms
-//! that write images, believes no digest it has not computed, and lets no entry of a layer out of the tree.
+//! An independent reader of images: unpacks any image into a tree that can be used as a root. It shares no code with
+//! the modules that write images, trusts no digest that it has not computed, and lets no entry escape from the tree.
 
 mod layers;
 mod store;
@@ -20,10 +20,10 @@ use layers::Unpacking;
 use store::Store;
 use tar::Fault;
 
-/// Words before the colon of an image that can be read.
+/// Transports of images that can be read.
 pub const TRANSPORTS: [&str; 3] = ["oci", "oci-archive", "docker-archive"];
 
-/// Where an image is.
+/// The location of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
     text: String,
@@ -33,7 +33,7 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// Reads `TRANSPORT:PATH[:TAG]`; `None` if the text names no image, as a plain path does not.
+    /// Parses `TRANSPORT:PATH[:TAG]`; `None` if the text is not an image reference, such as a plain path.
     pub fn parse(text: &str) -> Option<Self> {
         let (word, rest) = text.split_once(':')?;
         let word = TRANSPORTS.into_iter().find(|known| *known == word)?;
@@ -52,31 +52,31 @@ impl std::fmt::Display for Reference {
     }
 }
 
-/// How a finished image says that it is run (OCI image specification, config.md).
+/// How a finished image is run, from its configuration (OCI image specification, config.md).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunConfig {
     /// Entrypoint.
     pub entrypoint: Vec<String>,
-    /// Cmd: arguments of the entrypoint, or the whole command where there is none.
+    /// Cmd: arguments of the entrypoint, or the whole command if there is none.
     pub command: Vec<String>,
-    /// Env by name.
+    /// Env, by name.
     pub env: BTreeMap<String, String>,
-    /// WorkingDir; empty is `/`.
+    /// WorkingDir; empty means `/`.
     pub workdir: String,
-    /// User as written: `NAME|UID[:GROUP|GID]`, empty is root.
+    /// User as written: `NAME|UID[:GROUP|GID]`; empty means root.
     pub user: String,
     /// ExposedPorts.
     pub ports: Vec<String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
-    /// Architecture in the words of Go.
+    /// Architecture in Go's terms.
     pub architecture: String,
-    /// Its variant.
+    /// Variant of the architecture.
     pub variant: String,
 }
 
 impl RunConfig {
-    /// What a container of the image starts: entrypoint and command in one line.
+    /// The command that a container starts: entrypoint followed by Cmd.
     pub fn line(&self) -> Vec<String> {
         self.entrypoint.iter().chain(&self.command).cloned().collect()
     }
@@ -86,23 +86,23 @@ impl RunConfig {
 pub struct FinishedImage {
     /// How it is run.
     pub run: RunConfig,
-    /// Its files, all layers applied.
+    /// Its files, with all layers applied.
     pub tree: Arc<dyn Tree>,
 }
 
-/// Circumstances of reading.
+/// Options for reading.
 pub struct ReadOptions<'a> {
-    /// Told bytes of layers done and in all.
+    /// Called with the number of layer bytes done and in total.
     pub progress: &'a dyn Fn(u64, u64),
-    /// Asked now and then whether to end.
+    /// Polled now and then; true cancels reading.
     pub stop: &'a dyn Fn() -> bool,
 }
 
-/// Reads an image: its configuration, and its layers into a temporary file that is gone with the tree.
+/// Reads an image: its configuration, and its layers into a temporary file that is removed with the tree.
 ///
 /// # Errors
-/// `image-missing`, `bad-image` for one that contradicts itself or the specification, `owner-out-of-range`, `unreadable`,
-/// `disk-full` where the temporary directory is, `interrupted`.
+/// `image-missing`, `bad-image` for an image that contradicts itself or the specification, `owner-out-of-range`,
+/// `unreadable`, `disk-full` in the temporary directory, `interrupted`.
 pub fn read(reference: &Reference, options: &ReadOptions<'_>) -> Result<FinishedImage, Error> {
     let store = Store::open(reference)?;
     let found = store.image(reference)?;
@@ -110,7 +110,7 @@ pub fn read(reference: &Reference, options: &ReadOptions<'_>) -> Result<Finished
     let mut unpacking = Unpacking::new(reference, options.stop)?;
     let all = found.layers.iter().fold(0_u64, |sum, layer| sum.saturating_add(layer.size));
     let mut done = 0_u64;
-    // A layer that is named more than once is read once.
+    // A layer that occurs repeatedly is read once.
     let mut last = HashMap::new();
     for (number, layer) in found.layers.iter().enumerate() {
         last.insert(layer.name.as_str(), number);
@@ -147,7 +147,7 @@ struct RawRootfs {
     diff_ids: Vec<String>,
 }
 
-/// Go writes an empty list as null, so every member may be.
+/// Go writes an empty list as null, so every field may be null.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct RawConfig {
@@ -189,7 +189,7 @@ fn bad_image(reference: &Reference, says: impl std::fmt::Display) -> Error {
     Error::new("bad-image", format!("{reference}: {says}")).help("pull or build the image again, and save it anew")
 }
 
-/// The error for an archive. `what` is not out of the image, and neither is anything of a [`Fault`].
+/// The error for an archive. Neither `what` nor a [`Fault`] contains text from the image.
 fn bad_archive(reference: &Reference, what: &str, fault: Fault) -> Error {
     match fault {
         Fault::Io(error) => bad_image(reference, format!("{what} is broken")).because(error),
@@ -201,7 +201,7 @@ fn bad_archive(reference: &Reference, what: &str, fault: Fault) -> Error {
     }
 }
 
-/// What is wrong with a document, without any of its text: that may be of a file that is no document at all.
+/// Describes an error in a document without quoting it, because the file may not be a document at all.
 fn place_of(error: &serde_json::Error) -> String {
     let what = match error.classify() {
         serde_json::error::Category::Data => "a value is of another kind than it should be",
@@ -211,7 +211,7 @@ fn place_of(error: &serde_json::Error) -> String {
     format!("{what} (line {}, column {})", error.line(), error.column())
 }
 
-/// Text out of an image for a message: safe, and no longer than a name is.
+/// Text from an image, made safe for a message and shortened.
 fn shown(text: &str) -> String {
     const MAX: usize = 100;
     match text.char_indices().nth(MAX) {

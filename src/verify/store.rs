@@ -1,5 +1,5 @@
-//! Where the documents and blobs of an image are: an OCI layout as a directory or in a tar file (image-layout.md), or
-//! docker's archive, whose `manifest.json` names them.
+//! Access to the documents and blobs of an image: an OCI layout as a directory or tar archive (image-layout.md), or
+//! docker's archive with its `manifest.json`.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -17,25 +17,25 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{DirTree, Source, Tree};
 
-/// Largest document that is read.
+/// Maximum size of a document.
 const MAX_DOCUMENT: u64 = 16 << 20;
-/// Indexes that refer to indexes.
+/// Maximum nesting of indexes.
 const MAX_DEPTH: usize = 4;
-/// Entries of an archive.
+/// Maximum number of entries in an archive.
 const MAX_ENTRIES: usize = 1 << 16;
-/// Layers of an image. Engines mount no more than 128 or 500.
+/// Maximum number of layers. Engines mount no more than 128 or 500.
 const MAX_LAYERS: usize = 1000;
-/// Names that a message lists.
+/// Maximum number of names in a message.
 const MAX_NAMES: usize = 10;
 
-/// The files of an image. Whoever made it is not trusted: no link in it is followed, and only regular files are read.
+/// The files of an image. They are untrusted: symlinks are not followed, and only regular files are read.
 pub(super) enum Store {
     Dir(DirTree),
-    /// Name to offset and size in the archive.
+    /// Offset and size in the archive, by name.
     Archive(Arc<File>, HashMap<String, (u64, u64)>),
 }
 
-/// A part of a file, read from its start to its end.
+/// A section of a file, read from start to end.
 struct Part {
     file: Arc<File>,
     at: u64,
@@ -61,7 +61,7 @@ impl Input for Part {
     }
 }
 
-/// A file of a layout, from its start to its size at opening.
+/// A file of a layout, read up to the size it had when opened.
 struct Whole {
     source: Box<dyn Source>,
     at: u64,
@@ -81,17 +81,17 @@ impl Read for Whole {
 pub(super) struct LayerBlob {
     /// Its name in the store.
     pub(super) name: String,
-    /// Its digest as the manifest states it; docker's archive states none.
+    /// Its digest according to the manifest; docker's archive has none.
     pub(super) digest: Option<String>,
-    /// Its bytes as stored.
+    /// Its size as stored.
     pub(super) size: u64,
 }
 
-/// What makes up one image.
+/// The parts of one image.
 pub(super) struct Found {
-    /// The configuration's bytes.
+    /// The configuration.
     pub(super) config: Vec<u8>,
-    /// The layers, the lowest first.
+    /// The layers, lowest first.
     pub(super) layers: Vec<LayerBlob>,
 }
 
@@ -155,7 +155,7 @@ impl Store {
             }
             return Ok(Self::Dir(tree));
         }
-        // A pipe would be waited for at opening; the name itself is the user's and may be a link.
+        // Opening a pipe must not block. The path comes from the user and may be a symlink.
         let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
         let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path).map_err(missing)?;
         let meta = file.metadata().map_err(missing)?;
@@ -174,7 +174,7 @@ impl Store {
         let mut aliases = Vec::new();
         while let Some(entry) = archive.entry().map_err(bad)? {
             let name = clean(&entry.name);
-            // docker save names a blob that several images share by a link.
+            // docker save uses symlinks for blobs that several images share.
             if entry.kind.is_symlink() || entry.kind.is_hard_link() {
                 let dir = name.rsplit_once('/').map_or("", |(dir, _)| dir);
                 aliases.push((name.clone(), joined(dir, &clean(&entry.link))));
@@ -198,7 +198,7 @@ impl Store {
         let absent = || Error::new("bad-image", format!("the image has no {}, which it refers to", shown(name)));
         match self {
             Self::Dir(tree) => {
-                // Names come out of documents: none may lead out of the layout.
+                // Names come from documents and must not lead out of the layout.
                 let path = RootPath::new(format!("/{name}")).ok_or_else(absent)?;
                 let source = tree.open(&path).map_err(|error| Error { source: error.source, ..absent() })?;
                 Ok(Box::new(Whole { source, at: 0 }))
@@ -211,7 +211,7 @@ impl Store {
         }
     }
 
-    /// Bytes of a blob, if it is there.
+    /// Size of a blob, if it exists.
     fn size(&self, name: &str) -> Option<u64> {
         match self {
             Self::Dir(tree) => tree.meta(&RootPath::new(format!("/{name}"))?).ok()?.map(|meta| meta.size),
@@ -232,7 +232,7 @@ impl Store {
         Ok(bytes)
     }
 
-    /// A document by its descriptor, which its bytes must match.
+    /// Reads a document and checks it against its descriptor.
     fn described(&self, reference: &Reference, descriptor: &Descriptor) -> Result<Vec<u8>, Error> {
         let bytes = self.document(&blob_name(reference, &descriptor.digest)?)?;
         if Digest::of(&bytes).to_string() != descriptor.digest {
@@ -241,7 +241,7 @@ impl Store {
         Ok(bytes)
     }
 
-    /// Finds the image that is asked for.
+    /// Finds the requested image.
     pub(super) fn image(&self, reference: &Reference) -> Result<Found, Error> {
         if reference.word == "docker-archive" { self.docker(reference) } else { self.oci(reference) }
     }
@@ -328,7 +328,8 @@ fn names(index: &Index) -> Vec<String> {
     named.filter_map(|all| all.get("org.opencontainers.image.ref.name").cloned()).collect()
 }
 
-/// The image for this machine, else the first; what is marked as made for no platform is an attestation.
+/// The image for this machine, or else the first one. An entry for an unknown platform is an attestation and is
+/// skipped.
 fn chosen(index: &Index) -> Option<Descriptor> {
     let own = match std::env::consts::ARCH {
         "x86_64" => "amd64",
@@ -355,7 +356,7 @@ fn few(reference: &Reference, layers: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// Names of images for a message.
+/// Formats image names for a message.
 fn called(names: &[String]) -> String {
     let mut listed: Vec<String> = names.iter().take(MAX_NAMES).map(|name| shown(name)).collect();
     if names.len() > MAX_NAMES {
@@ -367,7 +368,7 @@ fn called(names: &[String]) -> String {
     }
 }
 
-/// `blobs/ALGORITHM/HEX` of a digest.
+/// The path `blobs/ALGORITHM/HEX` of a digest.
 fn blob_name(reference: &Reference, digest: &str) -> Result<String, Error> {
     let is_digest = |hex: &str| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit());
     match digest.split_once(':') {
@@ -376,7 +377,7 @@ fn blob_name(reference: &Reference, digest: &str) -> Result<String, Error> {
     }
 }
 
-/// A name of an archive without what tools put in front of it.
+/// A name in an archive without the prefix that some tools add.
 fn clean(name: &[u8]) -> String {
     let text = String::from_utf8_lossy(name);
     text.trim_start_matches("./").trim_end_matches('/').to_owned()

@@ -1,6 +1,6 @@
-//! Tar archives that nobody vouches for (POSIX.1-2017, pax; GNU tar manual, "Basic Tar Format"). Every length is bounded
-//! before memory is taken for it, every number is checked before it changes its type, and no byte of the archive gets into
-//! a message: a file that is no archive at all may be anybody's secret.
+//! Reads untrusted tar archives (POSIX.1-2017, pax; GNU tar manual, "Basic Tar Format"). Every length is checked before
+//! memory is allocated, every number before it is converted, and messages quote no bytes of the archive: a file that is
+//! not an archive may contain secrets.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -11,30 +11,30 @@ use tar::{EntryType, Header};
 use crate::root::Xattr;
 
 const BLOCK: u64 = 512;
-/// Largest extended header: long names and attributes together.
+/// Maximum size of an extended header, with long names and attributes.
 const MAX_EXTENDED: u64 = 1 << 20;
-/// Longest name, without the closing NUL (PATH_MAX), and longest part of one (NAME_MAX).
+/// Maximum length of a name without the terminating NUL (PATH_MAX), and of one component (NAME_MAX).
 const MAX_NAME: usize = 4095;
 const MAX_PART: usize = 255;
-/// Largest value of an extended attribute (xattr(7), XATTR_SIZE_MAX).
+/// Maximum size of an extended attribute (xattr(7), XATTR_SIZE_MAX).
 const MAX_VALUE: usize = 64 << 10;
-/// Largest owner: the next number is -1, which chown(2) takes as "leave it".
+/// Maximum owner ID: the next value is -1, which chown(2) interprets as "unchanged".
 const MAX_OWNER: u64 = u32::MAX as u64 - 1;
-/// Pieces of a sparse file.
+/// Maximum number of segments of a sparse file.
 const MAX_PIECES: usize = 1 << 16;
-/// Bytes after the end: GNU tar pads to a record, which --blocking-factor makes some megabytes long at most.
+/// Maximum padding after the end: GNU tar pads to a record, which --blocking-factor can make several megabytes long.
 const MAX_PADDING: u64 = 16 << 20;
-/// Where tar keeps extended attributes (star's SCHILY extension).
+/// Prefix of extended attributes in pax records (star's SCHILY extension).
 const XATTR: &[u8] = b"SCHILY.xattr.";
 
-/// Why an archive is not read on.
+/// Why reading an archive stopped.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// Reading failed, or decompressing.
+    /// A read or decompression error.
     Io(io::Error),
-    /// It is no archive that slimroot reads.
+    /// The archive is not supported or not valid.
     Says(&'static str),
-    /// A file belongs to a number that no file can belong to.
+    /// The owner ID is out of range.
     Owner,
 }
 
@@ -44,12 +44,12 @@ impl From<io::Error> for Fault {
     }
 }
 
-/// What archives are read from.
+/// A source of archive bytes.
 pub(super) trait Input: Read {
-    /// Passes over bytes.
+    /// Skips bytes.
     ///
     /// # Errors
-    /// Whatever reading gives, and an end before that.
+    /// Any I/O error, and an early end.
     fn skip(&mut self, bytes: u64) -> io::Result<()> {
         if io::copy(&mut self.take(bytes), &mut io::sink())? < bytes {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -63,26 +63,26 @@ pub(super) struct TarEntry {
     pub(super) name: Vec<u8>,
     pub(super) link: Vec<u8>,
     pub(super) kind: EntryType,
-    /// Permission bits with set-uid, set-gid and sticky: `07777`.
+    /// Permission bits including set-uid, set-gid and sticky: `07777`.
     pub(super) mode: u32,
     pub(super) owner: (u32, u32),
-    /// Bytes of the file that it unpacks to.
+    /// Size of the unpacked file.
     pub(super) size: u64,
     pub(super) xattrs: Arc<[Xattr]>,
-    /// Where the stored bytes belong, as offset and length, if there are holes between them.
+    /// Offset and length of each stored segment, if the file has holes.
     pub(super) pieces: Option<Vec<(u64, u64)>>,
 }
 
 /// Reads an archive entry by entry.
 pub(super) struct TarReader<R> {
     input: R,
-    /// Bytes of the current entry that were not read yet, and what fills its last block.
+    /// Unread bytes of the current entry, and the padding of its last block.
     left: u64,
     padding: u64,
     is_ended: bool,
 }
 
-/// What extended headers say of the next entry.
+/// Values from extended headers for the next entry.
 #[derive(Default)]
 struct Extended {
     name: Option<Vec<u8>>,
@@ -98,12 +98,12 @@ impl<R: Input> TarReader<R> {
         Self { input, left: 0, padding: 0, is_ended: false }
     }
 
-    /// The archive's own input, for positions.
+    /// The input, for its position.
     pub(super) fn input(&self) -> &R {
         &self.input
     }
 
-    /// The next entry; what was not read of the last one is passed over.
+    /// The next entry; skips unread contents of the previous one.
     ///
     /// # Errors
     /// [`Fault`].
@@ -137,7 +137,7 @@ impl<R: Input> TarReader<R> {
         Ok(None)
     }
 
-    /// Reads to the end of the input, of which only padding is left.
+    /// Reads the padding up to the end of the input.
     ///
     /// # Errors
     /// [`Fault`].
@@ -149,7 +149,7 @@ impl<R: Input> TarReader<R> {
         Ok(())
     }
 
-    /// The next header; nothing at the end, which is a block of zeros or the end of the input.
+    /// The next header; `None` at the end, which is a zero block or the end of the input.
     fn header(&mut self) -> Result<Option<Header>, Fault> {
         if self.is_ended {
             return Ok(None);
@@ -203,7 +203,7 @@ impl<R: Input> TarReader<R> {
         let link = extended.link.or_else(|| header.link_name_bytes().map(|name| name.into_owned())).unwrap_or_default();
         let mut kind = header.entry_type();
         if kind.is_file() && name.ends_with(b"/") {
-            // How the oldest archives write directories.
+            // The oldest archives mark directories with a trailing slash.
             kind = EntryType::Directory;
         }
         if name.len() > MAX_NAME || link.len() > MAX_NAME {
@@ -212,7 +212,7 @@ impl<R: Input> TarReader<R> {
         if name.split(|b| *b == b'/').any(|part| part.len() > MAX_PART) {
             return Err(Fault::Says("a part of a name is longer than 255 bytes, which no Linux takes"));
         }
-        // Links and directories have no content, whatever their headers say (POSIX.1-2017, pax, "size").
+        // Links and directories have no contents, whatever size their headers give (POSIX.1-2017, pax, "size").
         let has_content = !(kind.is_hard_link()
             || kind.is_symlink()
             || kind.is_dir()
@@ -238,7 +238,7 @@ impl<R: Input> TarReader<R> {
         })
     }
 
-    /// The size and the pieces of a sparse file of GNU tar's old form. Further headers come before its content.
+    /// The size and segments of a sparse file in old GNU format. Extension headers precede its contents.
     fn sparse(&mut self, header: &Header, stored: u64) -> Result<(u64, Vec<(u64, u64)>), Fault> {
         const BAD: Fault = Fault::Says("the map of a sparse file contradicts itself");
         let gnu = header.as_gnu().ok_or(BAD)?;
@@ -246,7 +246,7 @@ impl<R: Input> TarReader<R> {
         let mut pieces = Vec::new();
         let (mut end, mut sum) = (0_u64, 0_u64);
         let mut add = |offset: &[u8], length: &[u8]| -> Result<(), Fault> {
-            // Fields that are not used are empty.
+            // Unused fields are empty.
             if offset[0] == 0 || length[0] == 0 {
                 return Ok(());
             }
@@ -279,7 +279,7 @@ impl<R: Input> TarReader<R> {
 }
 
 impl<R: Read> Read for TarReader<R> {
-    /// Reads content of the current entry.
+    /// Reads contents of the current entry.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let wanted = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let read = self.input.read(&mut buffer[..wanted])?;
@@ -292,7 +292,7 @@ impl<R: Read> Read for TarReader<R> {
 }
 
 impl Extended {
-    /// Takes the records of a pax header: `LENGTH KEY=VALUE\n`, where LENGTH counts itself.
+    /// Parses the records of a pax header: `LENGTH KEY=VALUE\n`; LENGTH includes itself.
     fn add(&mut self, mut records: &[u8]) -> Result<(), Fault> {
         const BAD: Fault = Fault::Says("an extended header is damaged");
         while records.first().is_some_and(|b| *b != 0) {
@@ -309,7 +309,7 @@ impl Extended {
     fn record(&mut self, key: &[u8], value: &[u8]) -> Result<(), Fault> {
         let number = || decimal(value).ok_or(Fault::Says("an extended header has a number that is none"));
         match key {
-            // An empty value leaves what the header itself says.
+            // An empty value means that the value in the header applies.
             b"path" | b"linkpath" | b"size" | b"uid" | b"gid" if value.is_empty() => {}
             b"path" => self.name = Some(value.to_vec()),
             b"linkpath" => self.link = Some(value.to_vec()),
@@ -346,13 +346,13 @@ fn owner(extended: Option<u64>, field: &[u8]) -> Result<u32, Fault> {
     u32::try_from(id).ok().filter(|id| u64::from(*id) <= MAX_OWNER).ok_or(Fault::Owner)
 }
 
-/// A number of a header: octal digits between blanks and NULs, or bytes with the highest bit set (GNU tar).
+/// Parses a number in a header: octal digits between blanks and NULs, or bytes with the highest bit set (GNU tar).
 fn number(field: &[u8]) -> Result<u64, Fault> {
     const BAD: Fault = Fault::Says("it is no tar archive, or damaged: a header has a number that is none");
     if let [first, rest @ ..] = field
         && first & 0x80 != 0
     {
-        // The next bit is the sign; sizes and owners have none.
+        // The next bit is the sign; sizes and owners are never negative.
         if first & 0x40 != 0 {
             return Err(BAD);
         }

@@ -1,4 +1,4 @@
-//! An unpacked image as a tree: names and metadata in memory, content in one file.
+//! An unpacked image as a tree: names and metadata in memory, contents in one file.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,11 +14,11 @@ use crate::root::{FileKind, Meta, Source, Tree, Xattr};
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) meta: Meta,
-    /// A link's text.
+    /// Target of a symlink.
     pub(super) text: Vec<u8>,
-    /// Where a file's bytes start in the content.
+    /// Offset of a file in the contents.
     pub(super) start: u64,
-    /// Shared by the names of one file.
+    /// Shared by the hard links of a file.
     pub(super) xattrs: Arc<[Xattr]>,
 }
 

@@ -1,5 +1,5 @@
-//! Questions about one root that many rules ask: strings and imports of objects, owners of files, programs in PATH.
-//! Every answer is cached, so a rule needs no memory of its own.
+//! Queries on a root that many rules need: strings and imports of objects, owners of files, programs in PATH. Every
+//! result is cached, so rules need no caches of their own.
 
 pub(crate) mod tables;
 
@@ -26,7 +26,7 @@ type Paths = Rc<BTreeSet<Vec<u8>>>;
 /// Names of libraries in a file.
 type Names = Rc<Vec<Vec<u8>>>;
 
-/// A root, with the answers that were found so far.
+/// A root with its cached results.
 pub(crate) struct World<'a> {
     /// The file system.
     pub(crate) root: &'a Root,
@@ -44,7 +44,7 @@ pub(crate) struct World<'a> {
     libraries: RefCell<HashMap<RootPath, Names>>,
 }
 
-/// The cached answer for a key, or a new one.
+/// The cached result for a key, or a new one.
 fn cached<K, V, Q>(cache: &RefCell<HashMap<K, V>>, key: &Q, find: impl FnOnce() -> Result<V, Error>) -> Result<V, Error>
 where
     K: std::borrow::Borrow<Q> + std::hash::Hash + Eq,
@@ -60,7 +60,7 @@ where
 }
 
 impl<'a> World<'a> {
-    /// A root of which nothing is known yet.
+    /// A root with an empty cache.
     pub(crate) fn new(objects: &'a Objects<'a>) -> Self {
         Self {
             root: objects.root(),
@@ -78,7 +78,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The package database; `None` if the root has none that is known.
+    /// The package database; `None` if the root has none of a known kind.
     ///
     /// # Errors
     /// `unreadable`, `bad-package-database`.
@@ -89,7 +89,7 @@ impl<'a> World<'a> {
         Ok(self.database.get().and_then(Option::as_deref))
     }
 
-    /// The packages that own these real paths. Paths that no package owns are not in the answer.
+    /// The packages that own these real paths. Paths without an owner are omitted.
     ///
     /// # Errors
     /// `unreadable`.
@@ -121,7 +121,7 @@ impl<'a> World<'a> {
         Ok(self.owners(std::slice::from_ref(path))?.remove(path))
     }
 
-    /// The paths of a package, as its database spells them.
+    /// The paths of a package, as spelled in its database.
     ///
     /// # Errors
     /// `unreadable`.
@@ -180,7 +180,7 @@ impl<'a> World<'a> {
         cached(&self.texts, &key, || Ok(!strings::texts_in(self.root, file, &[text])?.is_empty()))
     }
 
-    /// The indexes of those texts that the file contains, found in one reading.
+    /// The indexes of the texts that the file contains; reads the file once.
     ///
     /// # Errors
     /// `unreadable`.
@@ -188,8 +188,8 @@ impl<'a> World<'a> {
         strings::texts_in(self.root, file, texts)
     }
 
-    /// Those texts of all triggers that the program contains. `all` gives the texts, which are the same for every
-    /// program.
+    /// The trigger texts that the program contains. `all` returns the texts of all triggers, which are the same for
+    /// every program.
     ///
     /// # Errors
     /// `unreadable`.
@@ -205,7 +205,7 @@ impl<'a> World<'a> {
         })
     }
 
-    /// Whole strings of the file that are names of libraries.
+    /// Whole strings in the file that are library names.
     ///
     /// # Errors
     /// `unreadable`.
@@ -213,7 +213,7 @@ impl<'a> World<'a> {
         cached(&self.libraries, file, || Ok(Rc::new(strings::library_names(self.root, file)?)))
     }
 
-    /// Absolute paths that are whole strings of the file.
+    /// Whole strings in the file that are absolute paths.
     ///
     /// # Errors
     /// `unreadable`.
@@ -221,7 +221,7 @@ impl<'a> World<'a> {
         cached(&self.paths, file, || Ok(Rc::new(strings::whole_paths(self.root, file)?)))
     }
 
-    /// Those of the words at which a string of the file ends.
+    /// Those of the words with which a string in the file ends.
     ///
     /// # Errors
     /// `unreadable`.

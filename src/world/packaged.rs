@@ -3,8 +3,7 @@
 use super::tables::system;
 use crate::path::RootPath;
 
-/// True for a directory in which libraries of all kinds lie side by side: /usr/lib, or a directory of one machine in
-/// it.
+/// True for a shared library directory: /usr/lib, or an architecture-specific directory in it.
 pub(crate) fn is_library_dir(dir: &RootPath) -> bool {
     let text = dir.as_bytes().strip_prefix(b"/usr").unwrap_or(dir.as_bytes());
     let mut parts = text.split(|b| *b == b'/').filter(|part| !part.is_empty());
@@ -13,15 +12,15 @@ pub(crate) fn is_library_dir(dir: &RootPath) -> bool {
     is_lib && parts.next().is_none_or(|part| memchr::memmem::find(part, b"-linux-").is_some()) && parts.next().is_none()
 }
 
-/// True for /etc/NAME and /usr/share/NAME of a package whose name begins with NAME.
+/// True for /etc/NAME and /usr/share/NAME if the package's name begins with NAME.
 pub(crate) fn is_own_dir(dir: &RootPath, package: &str) -> bool {
     let is_there = dir.parent().is_some_and(|parent| matches!(parent.as_bytes(), b"/etc" | b"/usr/share"));
     is_there && package.as_bytes().starts_with(dir.name())
 }
 
-/// True if the path lies in a directory named after the package, such as /usr/lib/NAME or /var/lib/NAME: one of the
-/// two names begins with the other. A library for some language that was built from the same source lies elsewhere, and
-/// so does a hook of another program.
+/// True if the path is in a directory named after the package, such as /usr/lib/NAME or /var/lib/NAME; one of the two
+/// names must begin with the other. This excludes bindings for some language built from the same source, and hooks of
+/// other programs.
 pub(crate) fn is_named_after(path: &RootPath, package: &str) -> bool {
     path.ancestors().iter().chain([path]).any(|dir| {
         let beside = |parent: &RootPath| system().package_parents.contain(parent) || is_library_dir(parent);

@@ -1,4 +1,4 @@
-//! Programs by name: the one look-up in PATH that entries, scripts and sources share.
+//! Programs by name: the single lookup in PATH for entries, scripts and sources.
 
 use crate::error::Error;
 use crate::path::{RootPath, show};
@@ -7,9 +7,9 @@ use crate::root::{End, FileKind, Root};
 /// Permission bits of which one must be set for the kernel to execute a file.
 const EXECUTABLE: u32 = 0o111;
 
-/// The path by which a program is called. A name with a slash counts from the working directory; a bare name is looked
-/// up in PATH as execvp(3) does, which passes over files that nobody may execute. If there are only such files, the
-/// first of them is the answer: a finding says why it does not start.
+/// The path by which a program is called. A name with a slash is relative to the working directory; a bare name is
+/// looked up in PATH as in execvp(3), which skips files that are not executable. If there are only such files, the
+/// first is returned, and a finding explains why it does not start.
 ///
 /// # Errors
 /// `entry-missing`, `entry-is-directory`, `entry-not-regular`, `link-loop`, `unreadable`.
@@ -45,7 +45,7 @@ fn by_path(root: &Root, asked: &[u8], cwd: &RootPath) -> Result<RootPath, Error>
     let followed = root.follow(&spelled)?;
     match (&followed.end, followed.found()) {
         (_, Some((real, meta))) => match meta.kind {
-            // `..` has a meaning only along the way: the image is told the real path then.
+            // `..` must be resolved along the path, so the image gets the real path.
             FileKind::File => Ok(RootPath::new(&spelled).unwrap_or_else(|| real.clone())),
             FileKind::Dir => Err(Error::new("entry-is-directory", format!("{} is a directory", show(asked)))
                 .help(format!("name a program in it; to add its files use --include '{}/**'", show(&spelled)))),
@@ -54,7 +54,8 @@ fn by_path(root: &Root, asked: &[u8], cwd: &RootPath) -> Result<RootPath, Error>
         (End::Loop, _) => Err(Error::new("link-loop", format!("{} leads through more than 40 links", show(asked)))
             .help("two links probably name each other: readlink them one by one")),
         (End::Missing(at), _) if at.as_bytes() != spelled => {
-            // Behind links of directories, as that of a merged /usr, the name is still the one that was asked for.
+            // If only directories on the way are symlinks, as with a merged /usr, the file name is still the requested
+            // one.
             let is_dangling = !asked.ends_with(at.name());
             let help = match (is_dangling, asked.starts_with(b"/")) {
                 (true, _) if !followed.hops.is_empty() => {
@@ -71,7 +72,7 @@ fn by_path(root: &Root, asked: &[u8], cwd: &RootPath) -> Result<RootPath, Error>
     }
 }
 
-/// The program that a word names, if there is an executable file: for words that may be no program at all.
+/// The program that a word names, if an executable file exists; for words that may not be programs at all.
 ///
 /// # Errors
 /// `unreadable`.

@@ -1,4 +1,4 @@
-//! Strings in files of any size: given texts, names of libraries, and absolute paths.
+//! Searches files of any size for strings: given texts, library names and absolute paths.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -9,12 +9,12 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::Root;
 
-/// Longest name of a library that is taken for one.
+/// Maximum length of a library name.
 const MAX_NAME: usize = 255;
-/// Bytes read at a time, and by how much the pieces overlap.
+/// Size of a chunk, and overlap of consecutive chunks.
 const PIECE: usize = 1 << 20;
 const OVERLAP: usize = 4096;
-/// Longest list of paths, in bytes, and most paths of one file.
+/// Maximum length of a path list, and maximum number of paths per file.
 const MAX_LIST: usize = 1024;
 const MAX_PATHS: usize = 4096;
 
@@ -40,7 +40,7 @@ pub(crate) fn pieces(
     }
 }
 
-/// The indexes of those texts that the file contains.
+/// The indexes of the texts that the file contains.
 ///
 /// # Errors
 /// `unreadable`.
@@ -58,7 +58,7 @@ pub(crate) fn texts_in<T: AsRef<[u8]>>(root: &Root, file: &RootPath, texts: &[T]
     Ok(found)
 }
 
-/// Whole strings of a file that are names of libraries, sorted.
+/// Whole strings in a file that are library names, sorted.
 ///
 /// # Errors
 /// `unreadable`.
@@ -68,7 +68,7 @@ pub(crate) fn library_names(root: &Root, file: &RootPath) -> Result<Vec<Vec<u8>>
         found.extend(memmem::find_iter(piece, b".so").filter_map(|end| string_around(piece, end, is_first)));
         ControlFlow::Continue(())
     })?;
-    // `libx.so` beside `libx.so.1` is what a linker wants, not a loader.
+    // Next to `libx.so.1`, the name `libx.so` is for linkers, not for loaders.
     let is_versioned = |name: &Vec<u8>| {
         let start = [name.as_slice(), b"."].concat();
         found.iter().any(|other| other.starts_with(&start))
@@ -76,8 +76,8 @@ pub(crate) fn library_names(root: &Root, file: &RootPath) -> Result<Vec<Vec<u8>>
     Ok(found.iter().filter(|name| !is_versioned(name)).cloned().collect())
 }
 
-/// Absolute paths that are whole strings of a file, or elements of a list separated by colons; sorted, without a
-/// trailing slash.
+/// Absolute paths that are whole strings in a file, or elements of a colon-separated list; sorted, without a trailing
+/// slash.
 ///
 /// # Errors
 /// `unreadable`.
@@ -96,13 +96,13 @@ pub(crate) fn whole_paths(root: &Root, file: &RootPath) -> Result<BTreeSet<Vec<u
     Ok(found)
 }
 
-/// True if a string ends with this word: linkers keep a string that is the end of another only once.
+/// True if a string ends with this word. Linkers store a string that is the end of another only once.
 pub(crate) fn ends_a_string(bytes: &[u8], word: &[u8]) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
     memmem::find_iter(bytes, &[word, b"\0"].concat()).any(|at| at > 0 && !is_part(&bytes[at - 1]))
 }
 
-/// The whole string around a place, if it is the name of a library.
+/// The whole string around a position, if it is a library name.
 fn string_around(piece: &[u8], place: usize, is_first: bool) -> Option<Vec<u8>> {
     let start = match memrchr(0, &piece[place.saturating_sub(MAX_NAME)..place]) {
         Some(zero) => place.saturating_sub(MAX_NAME) + zero + 1,
@@ -114,7 +114,7 @@ fn string_around(piece: &[u8], place: usize, is_first: bool) -> Option<Vec<u8>> 
     (text.len() <= MAX_NAME && text.iter().all(u8::is_ascii_graphic) && is_library(text)).then(|| text.to_vec())
 }
 
-/// `libNAME.so`, `libNAME.so.N…`, or an absolute path to such or any other `.so`.
+/// True for `libNAME.so`, `libNAME.so.N…`, or an absolute path to any `.so`.
 fn is_library(text: &[u8]) -> bool {
     if text.contains(&b'%') {
         return false;

@@ -1,4 +1,4 @@
-//! Tables of names that rules decide with: TOML files beside the profiles, compiled in and parsed once.
+//! Tables of names used by rules: TOML files next to the profiles, compiled in and parsed once.
 
 use std::sync::OnceLock;
 
@@ -7,10 +7,10 @@ use serde::de::DeserializeOwned;
 
 use crate::path::RootPath;
 
-/// The version of the schema of every table.
+/// The schema version of every table.
 const FORMAT: u32 = 1;
 
-/// A table as it is written.
+/// A table as stored.
 #[derive(Deserialize)]
 struct Table<T> {
     format: u32,
@@ -18,7 +18,7 @@ struct Table<T> {
     lists: T,
 }
 
-/// Every table with its text, for the test that parses them all.
+/// All tables as text, for the test that parses them.
 const TEXTS: &[(&str, &str)] = &[
     ("directories", include_str!("../../profiles/tables/directories.toml")),
     ("imports", include_str!("../../profiles/tables/imports.toml")),
@@ -31,7 +31,7 @@ const TEXTS: &[(&str, &str)] = &[
 pub(crate) struct Directories(Vec<String>);
 
 impl Directories {
-    /// True if the path is one of these directories or lies below one.
+    /// True if the path is one of these directories or is below one.
     pub(crate) fn cover(&self, path: &RootPath) -> bool {
         let rest = self.0.iter().filter_map(|dir| path.as_bytes().strip_prefix(dir.as_bytes()));
         rest.into_iter().any(|rest| rest.is_empty() || rest.starts_with(b"/"))
@@ -48,13 +48,13 @@ impl Directories {
     }
 }
 
-/// Directories of Linux distributions (`profiles/tables/directories.toml` says what each list is for).
+/// Directories of Linux distributions (`profiles/tables/directories.toml` documents each list).
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct System {
-    /// Files that the packed program does not read.
+    /// Files that packed programs do not read.
     pub(crate) not_run: Directories,
-    /// Name endings of files that only compilers and linkers read.
+    /// Suffixes of files that only compilers and linkers read.
     pub(crate) not_run_endings: Vec<String>,
     /// Add-on directories of other programs.
     pub(crate) add_ons: Directories,
@@ -68,23 +68,23 @@ pub(crate) struct System {
     pub(crate) private_parents: Directories,
     /// Files that belong to the builder's machine.
     pub(crate) of_the_builder: Directories,
-    /// Directories that are no single application's.
+    /// Directories that do not belong to a single application.
     pub(crate) shared: Directories,
     /// Directories of the system.
     pub(crate) system: Directories,
-    /// File systems that the kernel makes.
+    /// Virtual file systems of the kernel.
     pub(crate) kernel: Directories,
-    /// Directories that are filled when the image runs.
+    /// Directories that are filled at run time.
     pub(crate) at_run_time: Directories,
     /// Parents of application directories.
     pub(crate) application_parents: Directories,
-    /// Directory names in which programs lie side by side.
+    /// Names of directories that contain programs.
     pub(crate) program_names: Vec<String>,
     /// Names that development tools leave in an application's directory.
     pub(crate) leftovers: Vec<String>,
 }
 
-/// Functions by which a program shows what it does.
+/// Imported functions that reveal the behaviour of a program.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Imports {
@@ -108,7 +108,7 @@ impl Variables {
     }
 }
 
-/// The environment variables that rules look at.
+/// The environment variables used by rules.
 pub(crate) fn variables() -> &'static Variables {
     static TABLE: OnceLock<Variables> = OnceLock::new();
     TABLE.get_or_init(|| parsed("variables"))
@@ -120,7 +120,7 @@ pub(crate) fn system() -> &'static System {
     TABLE.get_or_init(|| parsed("directories"))
 }
 
-/// The functions that rules look for.
+/// The imported functions used by rules.
 pub(crate) fn imports() -> &'static Imports {
     static TABLE: OnceLock<Imports> = OnceLock::new();
     TABLE.get_or_init(|| parsed("imports"))

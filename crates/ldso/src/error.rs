@@ -1,9 +1,9 @@
-//! The error codes of this crate, besides those of [`slimroot_rootfs::error`].
+//! Error codes of this crate, in addition to those of [`slimroot_rootfs::error`].
 
 use slimroot_rootfs::error::ErrorCode;
 pub use slimroot_rootfs::error::{Error, Kind};
 
-/// The codes that this crate adds.
+/// The additional error codes.
 pub const ERROR_CODES: &[ErrorCode] = slimroot_rootfs::error_codes! {
     "entry-missing" CannotRead
     "The entry is not in the root. A name with a slash is a path inside the root, relative to --workdir if it does not \

@@ -1,16 +1,16 @@
-//! SHA-256 digests, and the writer that makes one of everything that passes through it.
+//! SHA-256 digests, and a writer that computes the digest of everything written through it.
 
 use std::fmt;
 use std::io::{self, Write};
 
 use sha2::{Digest as _, Sha256};
 
-/// The SHA-256 of some bytes; shown as `sha256:HEX`, the form of the OCI image specification (descriptor.md).
+/// A SHA-256 digest, shown as `sha256:HEX`, the form of the OCI image specification (descriptor.md).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// The digest of these bytes.
+    /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
@@ -39,7 +39,7 @@ impl serde::Serialize for Digest {
     }
 }
 
-/// Passes bytes on and keeps their digest and number.
+/// Forwards bytes to another writer and computes their digest and number.
 pub struct HashingWriter<W> {
     inner: W,
     hasher: Sha256,
@@ -52,7 +52,7 @@ impl<W: Write> HashingWriter<W> {
         Self { inner, hasher: Sha256::new(), bytes: 0 }
     }
 
-    /// The writer, the digest of what went through, and how many bytes that was.
+    /// The inner writer, and the digest and number of the bytes written.
     pub fn finish(self) -> (W, Digest, u64) {
         (self.inner, Digest(self.hasher.finalize().into()), self.bytes)
     }

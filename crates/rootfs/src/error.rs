@@ -1,65 +1,65 @@
-//! Errors: a code, one sentence and what to do next. This crate has the type and the codes that it uses itself; a crate
-//! above it explains its further codes in a table of its own ([`error_codes!`](crate::error_codes)).
+//! Errors: a code, a sentence and a remedy. This crate defines the type and its own codes; crates above it explain
+//! further codes in tables of their own ([`error_codes!`](crate::error_codes)).
 
 use std::fmt;
 use std::io;
 
-/// What the reader can do about an error; it decides the exit code.
+/// The category of an error, which tells the user how to react and determines the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// An argument, or a word in slimroot.toml, means nothing: write it otherwise.
+    /// An argument, or a value in slimroot.toml, is invalid and must be changed.
     BadArgument,
-    /// A profile or configuration file is wrong: mend the file.
+    /// A profile or configuration file is wrong and must be corrected.
     BadProfile,
-    /// Something in the root or on the disk cannot be read or is not there.
+    /// A file in the root or on the disk is missing or cannot be read.
     CannotRead,
-    /// A file that must be understood is damaged or of a foreign kind.
+    /// A file that slimroot must understand is damaged or has an unknown format.
     Malformed,
-    /// A file changed while it was being packed: let the builder come to rest, and run again.
+    /// A file changed while it was being packed: wait until nothing writes to the root, then run again.
     Changed,
     /// The output cannot be written.
     CannotWrite,
-    /// The user ended the run.
+    /// The user cancelled the run.
     Interrupted,
-    /// A fault of slimroot itself: report it.
+    /// A bug in slimroot, which should be reported.
     Bug,
 }
 
-/// Why slimroot stopped: a code (`slimroot explain CODE`), one sentence, and what to do next.
+/// Why slimroot stopped: a code (`slimroot explain CODE`), a sentence and a remedy.
 #[derive(Debug)]
 pub struct Error {
-    /// The kebab-case code. Each crate explains its own in a table such as [`ERROR_CODES`].
+    /// The code in kebab-case. Each crate explains its own codes in a table such as [`ERROR_CODES`].
     pub code: &'static str,
     /// One sentence, without the code.
     pub says: String,
-    /// A command or a step that helps.
+    /// A remedy: a command or a step to take.
     pub help: Option<String>,
-    /// What the system said, if it was the system.
+    /// The error of the operating system that caused this one.
     pub source: Option<io::Error>,
 }
 
 impl Error {
-    /// An error of a code that is explained in the table of this crate or of the one that calls.
+    /// Creates an error. Its code must be in the table of this crate or of the calling crate.
     pub fn new(code: &'static str, says: impl Into<String>) -> Self {
         debug_assert!(is_kebab_case(code), "the error code {code} is not kebab-case");
         Self { code, says: says.into(), help: None, source: None }
     }
 
-    /// Adds what helps.
+    /// Adds a remedy.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// Adds what the system said.
+    /// Adds the error of the operating system.
     #[must_use]
     pub fn because(mut self, source: impl Into<io::Error>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// A failed read of something in the root.
+    /// A failed read in the root.
     pub fn unreadable(path: &impl fmt::Display, source: impl Into<io::Error>) -> Self {
         let source = source.into();
         Self::new("unreadable", format!("cannot read {path}"))
@@ -67,7 +67,7 @@ impl Error {
             .because(source)
     }
 
-    /// A failed write; a full disk has a code of its own.
+    /// A failed write; a full disk has its own code.
     pub fn unwritable(place: &impl fmt::Display, source: impl Into<io::Error>) -> Self {
         let source = source.into();
         let (code, help) = match source.kind() {
@@ -105,7 +105,7 @@ impl std::error::Error for Error {
 pub struct ErrorCode {
     /// The code as printed.
     pub code: &'static str,
-    /// What the reader can do about it.
+    /// The category of the error.
     pub kind: Kind,
     /// The page that `slimroot explain` prints.
     pub text: &'static str,

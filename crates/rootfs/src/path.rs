@@ -1,11 +1,11 @@
-//! Paths inside a root. They are bytes, absolute and clean, and never mix with paths of the disk: only
-//! [`crate::root::DirTree`] turns one into something the host's kernel sees.
+//! Paths inside a root. They are absolute, normalised byte strings and never mix with paths of the host: only
+//! [`crate::root::DirTree`] converts one into a path that the host's kernel sees.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 
-/// An absolute, clean path inside a root: no `.`, `..`, empty part or NUL; `/` alone is the root itself.
+/// An absolute, normalised path inside a root, without `.`, `..`, empty components or NUL. The root itself is `/`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RootPath(Vec<u8>);
 
@@ -15,9 +15,9 @@ impl RootPath {
         Self(b"/".to_vec())
     }
 
-    /// Makes a path from text, dropping `.` and empty parts; `None` if it is relative or holds `..` or NUL.
+    /// Parses a path, dropping `.` and empty components; `None` if it is relative or contains `..` or NUL.
     ///
-    /// `..` is refused because only the file system knows what it means behind a symlink: such text is
+    /// `..` is rejected because its meaning after a symlink depends on the file system: such a path must be
     /// [followed](crate::root::Root::follow).
     pub fn new(text: impl AsRef<[u8]>) -> Option<Self> {
         let text = text.as_ref();
@@ -35,8 +35,8 @@ impl RootPath {
         Some(path)
     }
 
-    /// The path of `name` in this directory. A text of more parts, which only a hostile file has for a name, leads
-    /// further down and never out: `.` and `..` are no parts.
+    /// The path of `name` in this directory. A `name` of several components, which only a hostile file contains, leads
+    /// further down but never out, because `.` and `..` are dropped.
     pub fn join(&self, name: &[u8]) -> Self {
         let mut joined = Self(Vec::with_capacity(self.0.len() + 1 + name.len()));
         joined.0.extend_from_slice(&self.0);
@@ -52,7 +52,7 @@ impl RootPath {
         self.0.extend_from_slice(name);
     }
 
-    /// The directory this path lies in; `None` for the root.
+    /// The parent directory; `None` for the root.
     pub fn parent(&self) -> Option<Self> {
         if self.is_root() {
             return None;
@@ -61,30 +61,30 @@ impl RootPath {
         Some(Self(self.0[..cut.max(1)].to_vec()))
     }
 
-    /// The last part; empty for the root.
+    /// The last component; empty for the root.
     pub fn name(&self) -> &[u8] {
         let cut = self.0.iter().rposition(|b| *b == b'/').unwrap_or(0);
         &self.0[cut + 1..]
     }
 
-    /// Every directory above this path, the root first.
+    /// All parent directories, the root first.
     pub fn ancestors(&self) -> Vec<Self> {
         let mut above: Vec<Self> = std::iter::successors(self.parent(), Self::parent).collect();
         above.reverse();
         above
     }
 
-    /// Whether this is the root directory.
+    /// True for the root directory.
     pub fn is_root(&self) -> bool {
         self.0 == b"/"
     }
 
-    /// Whether this path is `dir` or lies below it.
+    /// True if this path is `dir` or is below it.
     pub fn is_within(&self, dir: &Self) -> bool {
         dir.is_root() || (self.0.starts_with(&dir.0) && matches!(self.0.get(dir.0.len()), None | Some(b'/')))
     }
 
-    /// Whether it lies where only the distribution puts files, not its users (FHS 3.0, 4.1).
+    /// True for a path where only the distribution installs files, not the user (FHS 3.0, 4.1).
     pub fn is_of_distribution(&self) -> bool {
         self.0.starts_with(b"/usr/") && !self.0.starts_with(b"/usr/local/")
     }
@@ -94,16 +94,16 @@ impl RootPath {
         &self.0
     }
 
-    /// The bytes without the leading slash, as tar wants them; empty for the root.
+    /// The bytes without the leading slash, as in a tar archive; empty for the root.
     pub fn relative(&self) -> &[u8] {
         &self.0[1..]
     }
 }
 
-/// Parts are compared, not strings, so that everything below `/a` stands before `/a.b`.
+/// Compares component by component, not as strings, so that everything below `/a` sorts before `/a.b`.
 impl Ord for RootPath {
     fn cmp(&self, other: &Self) -> Ordering {
-        // Paths beside each other share most of their bytes, which are compared by the chunk.
+        // Neighbouring paths share most of their bytes, so compare whole chunks first.
         const CHUNK: usize = 64;
         let chunks = self.0.chunks(CHUNK).zip(other.0.chunks(CHUNK));
         let same = CHUNK * chunks.take_while(|(a, b)| a == b).count();
@@ -140,8 +140,8 @@ impl serde::Serialize for RootPath {
     }
 }
 
-/// Text for eyes and JSON from bytes out of a root, safe for a terminal and lossless: control characters,
-/// bytes that are not UTF-8 and the backslash itself become `\xNN` and `\\`.
+/// Converts bytes from a root to text for terminals and JSON. The result is safe and lossless: control characters,
+/// invalid UTF-8 and the backslash itself become `\xNN` and `\\`.
 pub fn show(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes)
         && !text.chars().any(|c| c.is_control() || c == '\\')

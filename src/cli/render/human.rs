@@ -1,4 +1,4 @@
-//! Results for people.
+//! Results as text for people.
 
 use crate::commands::check::Checked;
 use crate::commands::why::Why;
@@ -8,13 +8,13 @@ use crate::pack::Packed;
 
 use super::text::Text;
 
-/// Findings listed one by one for each code at note level; further ones are counted.
+/// Maximum number of note-level findings listed per code; the rest are only counted.
 const MAX_NOTES: usize = 5;
 
 pub(super) fn error(error: &Error) -> Text {
     let mut out = Text::default();
     let says = format!("error[{}]: {error}", error.code);
-    // What is wrong with a file of the user's own is shown with its lines.
+    // Errors in the user's own files include several lines of context.
     match crate::error::kind_of(error) {
         Kind::BadProfile => out.lines(&says),
         _ => out.line(says),
@@ -122,7 +122,7 @@ pub(super) fn packed(packed: &Packed) -> Text {
             row("", &format!("manifest {manifest}"));
         }
     }
-    // An output without a configuration does not say how it is run.
+    // An output without a configuration does not record the entrypoint, so show it as Dockerfile statements.
     if packed.outputs.iter().any(|written| written.config.is_none()) {
         for (number, statement) in packed.dockerfile.iter().enumerate() {
             row(if number == 0 { "Dockerfile" } else { "" }, statement);

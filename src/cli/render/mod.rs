@@ -1,4 +1,5 @@
-//! The only place that prints: results to stdout, talk to stderr. The same words with and without a terminal.
+//! The only module that prints: results go to stdout, messages to stderr. The text is the same with and without a
+//! terminal.
 
 mod human;
 mod page;
@@ -22,7 +23,7 @@ use crate::pack::Packed;
 pub(super) use progress::Progress;
 use text::Text;
 
-/// Prints a result as bytes. A reader that has gone away has seen enough: that is no error.
+/// Prints a result as bytes. It is not an error if the reader has closed the pipe.
 pub(super) fn bytes(bytes: &[u8]) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
@@ -36,24 +37,24 @@ fn print(text: &Text) -> Result<(), Error> {
     bytes(text.as_str().as_bytes())
 }
 
-/// Prints a text of several lines.
+/// Prints text of several lines.
 pub(super) fn text(text: &str) -> Result<(), Error> {
     let mut lines = Text::default();
     lines.lines(text);
     print(&lines)
 }
 
-/// Prints a page to be read.
+/// Prints a page of prose.
 pub(super) fn page(page: &str) -> Result<(), Error> {
     text(&page::wrapped(page))
 }
 
-/// Talks on stderr; nobody listening is no error.
+/// Prints messages to stderr; write errors are ignored.
 fn talk(text: &Text) {
     let _ = io::stderr().lock().write_all(text.as_str().as_bytes());
 }
 
-/// A JSON document that may be printed.
+/// A JSON document that is safe to print.
 fn document(value: &impl Serialize) -> Result<String, Error> {
     let document = serde_json::to_string_pretty(value)
         .map_err(|error| Error::new("internal", format!("a result is not JSON: {error}")))?;
@@ -64,12 +65,12 @@ fn json(value: &impl Serialize) -> Result<(), Error> {
     bytes(document(value)?.as_bytes())
 }
 
-/// Why the command could not do its work.
+/// Prints why the command failed.
 pub(super) fn error(error: &Error) {
     talk(&human::error(error));
 }
 
-/// The report of a build. With an image on stdout it goes to stderr.
+/// Prints the report of a build, to stderr if the image goes to stdout.
 pub(super) fn packed(packed: &Packed, options: &Options) -> Result<(), Error> {
     let to_stdout = packed.outputs.iter().any(|written| written.is_stdout);
     match options.format {
@@ -90,7 +91,7 @@ pub(super) fn packed(packed: &Packed, options: &Options) -> Result<(), Error> {
     }
 }
 
-/// What a loader would load.
+/// Prints the files that a loader would load.
 pub(super) fn deps(deps: &Deps, format: DepsFormat) -> Result<(), Error> {
     match format {
         DepsFormat::Json => json(deps),
@@ -108,7 +109,7 @@ pub(super) fn deps(deps: &Deps, format: DepsFormat) -> Result<(), Error> {
     }
 }
 
-/// A chain of reasons.
+/// Prints a chain of reasons.
 pub(super) fn why(why: &Why, format: Format) -> Result<(), Error> {
     match format {
         Format::Json => json(why),
@@ -116,7 +117,7 @@ pub(super) fn why(why: &Why, format: Format) -> Result<(), Error> {
     }
 }
 
-/// What was found.
+/// Prints the findings.
 pub(super) fn checked(checked: &Checked, format: CheckFormat) -> Result<(), Error> {
     match format {
         CheckFormat::Json => json(checked),

@@ -1,13 +1,13 @@
-//! Text for reading: commands as a shell takes them, paragraphs in lines that a terminal shows whole.
+//! Prose: commands quoted for the shell, paragraphs wrapped for a terminal.
 
 const WIDTH: usize = 96;
 
-/// Words as a shell would take them; words that must not be pasted are only shown.
+/// Arguments quoted for the shell; those that are unsafe to paste are shown unquoted.
 pub(super) fn command(words: &[String]) -> String {
     crate::text::shell_line(words.iter().map(String::as_str)).unwrap_or_else(|| words.join(" "))
 }
 
-/// Lines broken between words; a longer word stands alone.
+/// Wraps lines between words; a longer word gets its own line.
 pub(super) fn wrapped(text: &str) -> String {
     let mut out = String::new();
     for line in text.lines() {

@@ -1,4 +1,4 @@
-//! A bar on stderr while an image is written; nothing where stderr is no terminal.
+//! A progress bar on stderr while an image is written; hidden if stderr is not a terminal.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 

@@ -1,5 +1,4 @@
-//! Findings as SARIF 2.1.0, the form that code scanning services take (OASIS, "Static Analysis Results Interchange
-//! Format").
+//! Findings as SARIF 2.1.0, the format of code scanning services (OASIS, "Static Analysis Results Interchange Format").
 
 use serde_json::{Value, json};
 
@@ -9,7 +8,7 @@ use crate::finding::{Finding, Level};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
-/// One run with its findings. The paths are those inside of the image, so there are no lines to point at.
+/// One run with its findings. Paths are inside the image, so there are no line numbers.
 pub(super) fn log(checked: &Checked) -> Value {
     let mut codes: Vec<&str> = checked.findings.iter().map(|finding| finding.code).collect();
     codes.sort_unstable();
@@ -55,7 +54,7 @@ fn result(finding: &Finding, codes: &[&str]) -> Value {
     for step in &finding.searched {
         text.push_str(&format!("\nsearched: {} {} {}", step.source, step.candidate, step.outcome));
     }
-    // What a finding is about need not be a path; who wants it is one.
+    // The subject of a finding need not be a path; the file that requires it is one.
     let place = [Some(&finding.subject), finding.wanted_by.as_ref()].into_iter().flatten().find(|s| s.starts_with('/'));
     let location = place.map(|path| {
         let uri: String = path.trim_start_matches('/').bytes().map(encoded).collect();
@@ -72,7 +71,7 @@ fn result(finding: &Finding, codes: &[&str]) -> Value {
     })
 }
 
-/// A byte of a path as a part of a URI (RFC 3986, section 2.3).
+/// Encodes a byte of a path for a URI (RFC 3986, section 2.3).
 fn encoded(byte: u8) -> String {
     if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
         char::from(byte).to_string()

@@ -1,11 +1,11 @@
-//! Dependencies as a tree, a list, a graph.
+//! Dependencies as a tree, list or graph.
 
 use std::collections::BTreeSet;
 
 use super::text::Text;
 use crate::commands::deps::Deps;
 
-/// Who needs what; an object is opened the first time it is met and only named afterwards.
+/// The dependency tree. An object is expanded only the first time.
 pub(super) fn tree(deps: &Deps) -> Text {
     let mut out = Text::default();
     for deps in std::iter::once(deps).chain(&deps.others) {
@@ -89,7 +89,7 @@ pub(super) fn dot(deps: &Deps) -> Text {
     out
 }
 
-/// What is wrong, for stderr.
+/// Problems, for stderr.
 pub(super) fn troubles(deps: &Deps) -> Text {
     let mut out = Text::default();
     for deps in std::iter::once(deps).chain(&deps.others) {

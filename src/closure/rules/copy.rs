@@ -1,4 +1,4 @@
-//! `--copy`: the plan places the files themselves; what the ELF files among them need is packed too.
+//! `--copy`: the plan places the files themselves, but the dependencies of ELF files among them are packed too.
 
 use super::{On, Rule};
 use crate::closure::Unmatched;

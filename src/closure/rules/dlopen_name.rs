@@ -1,5 +1,4 @@
-//! Libraries whose names a program contains. That it opens them is likely, not sure: a name that leads nowhere is no
-//! finding.
+//! Libraries whose names a program contains. It probably opens them, but a name that is not found is no finding.
 
 use super::{On, Rule};
 use crate::closure::Reason;

@@ -1,4 +1,4 @@
-//! Libraries that an object declares to open by itself (UAPI specification "ELF dlopen metadata", `.note.dlopen`).
+//! Libraries that an object declares in `.note.dlopen` (UAPI specification "ELF dlopen metadata").
 
 use super::{On, Rule};
 use crate::closure::Reason;

@@ -1,5 +1,5 @@
-//! Everything that the loader reads for a process: its interpreter, the libraries, preload lists, audit libraries, and
-//! what a better CPU would load.
+//! Everything that the loader reads for a process: interpreter, libraries, preload lists, audit libraries, and files
+//! that a better CPU would load.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     }
     let reader = process.loaded.iter().find(|object| object.role == Role::Interpreter);
     let reader = reader.map_or(&subject, |object| &object.real);
-    // The plan writes the loader's cache anew, with the lines that the image has files for.
+    // The plan rewrites the loader's cache, keeping only entries whose files are in the image.
     for (_, file) in process.reads.iter().filter(|(what, _)| *what != loader::Reads::Cache) {
         demands.push(path(reader, file, Reason::LoaderReads));
     }

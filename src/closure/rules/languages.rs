@@ -1,4 +1,4 @@
-//! What languages say of a launch. Each language is a rule of its own.
+//! Needs of launches according to the language rules. Each language is a separate rule.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::language::{Absent, Call, Certainty, LANGUAGES, Language, Needs};
 use crate::loader::Family;
 use crate::path::RootPath;
 
-/// The group of single files that a launch names.
+/// The group of single files named by a launch.
 const NAMED: &str = "arguments";
 const OPENED: &str = "libraries opened by name";
 
@@ -104,7 +104,7 @@ fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>,
         let note = |says| Demand::Tell(Told::Note(Note::new("launch-note", subject.clone(), says)));
         demands.extend(needs.notes.into_iter().map(note));
         demands.extend(needs.unstarted.into_iter().map(|one| Demand::Tell(Told::Unstarted(one))));
-        // Which lines of a script are reached depends on the run.
+        // Not every run reaches every line of a script.
         let absent = |one: Absent| Absent { is_certain: one.is_certain && launched.is_certain, ..one };
         demands.extend(needs.absent.into_iter().map(|one| Demand::Tell(Told::Absent(absent(one)))));
     }
@@ -128,7 +128,7 @@ fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>,
         tells_missing: false,
     };
     for one in needs.starts {
-        // Few programs of a script change the environment: those that do not share it.
+        // Programs started by a script usually have its environment unchanged, so share it.
         let env = if one.env == *launch.env { Rc::clone(&launch.env) } else { Rc::new(one.env) };
         let start = start(one.words, one.certainty, one.why);
         demands.push(Demand::Start(Start { cwd: one.cwd, env, is_exec: one.is_exec, ..start }));

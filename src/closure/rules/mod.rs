@@ -1,5 +1,5 @@
-//! Rules: what a fact means for the image. One file a rule. A rule reads the state and answers with demands; it changes
-//! nothing, so the same facts always give the same image.
+//! Rules: the consequences of facts for the image. There is one file per rule. A rule reads the state and answers with
+//! demands. It changes nothing, so the same facts always give the same image.
 
 mod claim;
 mod copy;
@@ -32,7 +32,7 @@ use crate::error::Error;
 /// The id of a rule: in `why`, in JSON, in `slimroot explain rule:ID` and `--no-rule ID`.
 pub type RuleId = &'static str;
 
-/// Kinds of facts that a rule is asked about.
+/// The kinds of facts that a rule can subscribe to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum On {
     Begin,
@@ -48,9 +48,9 @@ pub(super) enum On {
 pub(super) struct Rule {
     /// Its id.
     pub(super) id: RuleId,
-    /// One sentence: what it packs, and on which evidence.
+    /// One sentence: the files that it packs, and the evidence for them.
     pub(super) about: &'static str,
-    /// True if objects that it opens have their packages packed with them.
+    /// True if the packages of objects that it opens are packed too.
     pub(super) brings_packages: bool,
     pub(super) facts: &'static [On],
     pub(super) on: fn(&State<'_>, Fact) -> Result<Vec<Demand>, Error>,
@@ -71,7 +71,7 @@ impl Rule {
     }
 }
 
-/// The entry and each `--bin`: where everything begins.
+/// The entry and each `--bin`, from which everything starts.
 pub(super) static ENTRY: Rule = Rule {
     id: "entry",
     about: "Packs the entry, each --bin, and the interpreters that their #! lines name.",
@@ -80,12 +80,12 @@ pub(super) static ENTRY: Rule = Rule {
     on: |_, _| Ok(Vec::new()),
 };
 
-/// Steps after the last fact. They answer to no fact, but `why` names them.
+/// Steps after the last fact. They do not react to facts, but `why` shows their names.
 pub(super) const TRUST: RuleId = "trust";
 pub(super) const RECORDS: RuleId = "package-records";
 pub(super) const BYTECODE: RuleId = "bytecode";
 
-/// Every rule, in the order in which facts are handed out.
+/// All rules, in the order in which they receive facts.
 pub(super) static RULES: &[Rule] = &[
     elf::RULE,
     dlopen_note::RULE,
@@ -119,7 +119,7 @@ pub(super) static RULES: &[Rule] = &[
     nsswitch::RULE,
 ];
 
-/// Every rule with its page, those of the seal too.
+/// All rules with their descriptions, including the steps of the seal.
 pub fn pages() -> Vec<(RuleId, &'static str)> {
     let seal = [
         (TRUST, "Adds the authorities of --ca to every trust store that is packed."),
@@ -130,13 +130,13 @@ pub fn pages() -> Vec<(RuleId, &'static str)> {
     all.chain(seal).collect()
 }
 
-/// The rule of an id.
+/// The rule with this id.
 pub(super) fn find(id: RuleId) -> Option<&'static Rule> {
     std::iter::once(&ENTRY).chain(RULES).find(|rule| rule.id == id)
 }
 
-/// The applied profiles that a fact is about: the new one; or, when programs and arguments came to be known since, every
-/// one that reads them. With it the answer by which the rule remembers that it has seen to it.
+/// The applied profiles that a fact concerns: the new one; or, if new programs or arguments are known, each profile
+/// that reads them. Each comes with the answer by which the rule remembers that it has handled it.
 fn applied<'s>(
     state: &'s State<'_>,
     rule: RuleId,

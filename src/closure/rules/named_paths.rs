@@ -1,5 +1,4 @@
-//! Paths that programs contain as whole strings: settings, and, where no package says what belongs to the program, its
-//! data and plug-ins.
+//! Paths that programs contain as whole strings: settings, and, for a program without a package, its data and plug-ins.
 
 use std::sync::Arc;
 
@@ -57,7 +56,7 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
         Ok::<_, Error>(())
     };
     look(program, true, true, own.as_deref())?;
-    // Libraries of every program: this one may be the first of their source.
+    // Include libraries of every program, because this one may be the first of their source.
     for started in state.programs() {
         for object in started.process.loaded.iter().skip(1) {
             let owner = state.world.owner(&object.real)?;
@@ -107,7 +106,7 @@ fn file(by: &Namer<'_>, path: &RootPath, text: &[u8]) -> Demand {
     Demand::Path { from, cwd: RootPath::root(), path, reason, host }
 }
 
-/// The files of a directory that is named.
+/// The files in a directory that the object names.
 fn dir(
     state: &State<'_>,
     demands: &mut Vec<Demand>,
@@ -118,11 +117,12 @@ fn dir(
     for below in state.world.root.below(path)? {
         let followed = state.world.root.follow(below.as_bytes())?;
         let Some((at, meta)) = followed.found() else { continue };
-        // A symlink out of the directory leads to what is somebody else's.
+        // The target of a symlink out of the directory belongs to others.
         if meta.kind != FileKind::File || !at.is_within(real) || is_elsewhere(state, &below) {
             continue;
         }
-        // Of a whole directory, a file that not everybody may read is a key or a password more often than not.
+        // In a directory that is packed completely, a file that is not readable for all users is usually a key or
+        // password.
         match meta.is_for_all() {
             true => demands.push(file(by, &below, text)),
             false => left.push(at.clone()),
@@ -134,13 +134,13 @@ fn dir(
     Ok(())
 }
 
-/// Tells of files that are named and stay out, since they may be secrets of the builder.
+/// Reports files that are named but left out, because they may be secrets of the builder.
 fn withheld(by: &Namer<'_>, pattern: &RootPath, files: Vec<RootPath>) -> Demand {
     Demand::Tell(Told::Withheld { object: by.object.clone(), pattern: pattern.to_string(), files })
 }
 
-/// Settings of another package of the same source that lie beside a named file: it includes them; and the directories
-/// of /var that this package has.
+/// Adds the settings, next to a named file, that belong to another package of the same source, because the file
+/// includes them; and that package's directories in /var.
 fn beside(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, settings: &RootPath) -> Result<(), Error> {
     let (Some(database), Some(owner), Some(dir)) = (state.world.database()?, by.owner, settings.parent()) else {
         return Ok(());
@@ -161,7 +161,7 @@ fn beside(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, settings
     Ok(())
 }
 
-/// True for paths that other rules decide about, or that stay out.
+/// True for paths that other rules decide about or that are never packed.
 fn is_elsewhere(state: &State<'_>, path: &RootPath) -> bool {
     system().not_run.cover(path)
         || system().of_the_builder.cover(path)
@@ -171,12 +171,12 @@ fn is_elsewhere(state: &State<'_>, path: &RootPath) -> bool {
         || state.is_excluded(path)
 }
 
-/// Named settings may be readable for the group of a service only; keys are readable for their owner alone.
+/// Named settings may be restricted to the group of a service; keys are readable only for their owner.
 fn is_readable(meta: &Meta) -> bool {
     meta.mode & 0o044 != 0
 }
 
-/// True below a private directory of software that no package manager installed; for a library, beside libraries.
+/// True below a private directory of software that no package manager installed; for a library, next to libraries.
 fn is_below_private(path: &RootPath, is_program: bool) -> bool {
     let is_private = |dir: &RootPath| is_program && system().private_parents.contain(dir);
     path.ancestors().iter().any(|dir| is_library_dir(dir) || is_private(dir))

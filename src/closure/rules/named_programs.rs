@@ -1,5 +1,5 @@
-//! Programs that a program starts by a path or name that it contains. Of packaged programs only machine code counts: a
-//! script may pull in a whole language on weak evidence.
+//! Programs that a program starts by a path or name that it contains. In packages only machine code counts, because a
+//! script could pull in an interpreter on weak evidence.
 
 use super::{On, Rule};
 use crate::closure::demand::Demand;
@@ -65,8 +65,8 @@ fn by_path(state: &State<'_>, demands: &mut Vec<Demand>, object: &RootPath) -> R
     Ok(())
 }
 
-/// True for a file that an object starts if it contains its path: machine code that may be executed; and a script, if
-/// neither of the two came in a package, which would have said what its program needs.
+/// True if an object that contains this path starts the file: executable machine code; and a script if neither file
+/// belongs to a package, whose dependencies would cover it.
 fn is_program(state: &State<'_>, object: &RootPath, path: &RootPath) -> Result<bool, Error> {
     let (world, root) = (state.world.as_ref(), state.world.root);
     let followed = root.follow(path.as_bytes())?;
@@ -76,7 +76,7 @@ fn is_program(state: &State<'_>, object: &RootPath, path: &RootPath) -> Result<b
     }
     if world.is_elf(path)? {
         let read = world.objects.read(real)?;
-        // Some libraries have the bit too.
+        // Some libraries have the executable bit too.
         let is_library = |elf: &ElfObject| elf.interp.is_none() && !elf.is_static_program();
         return Ok(system().commands.cover(path) || read.elf.as_ref().is_ok_and(|elf| !is_library(elf)));
     }

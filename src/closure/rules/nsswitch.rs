@@ -1,4 +1,4 @@
-//! Name services of an nsswitch.conf that is packed: glibc opens a module for each, which no object names.
+//! Name services in a packed nsswitch.conf: glibc opens a module for each, which appears in no ELF dependency.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,14 +22,14 @@ pub(super) const RULE: Rule = Rule {
 };
 
 const CONF: &str = "/etc/nsswitch.conf";
-/// Largest configuration or module that is read.
+/// Maximum size of a configuration file or module.
 const MAX_FILE: usize = 16 << 20;
 /// The first glibc that has `files` and `dns` built in.
 const BUILTIN: (u32, u32) = (2, 34);
 const GROUP: &str = "name services";
-/// Where a module's own tables and settings lie.
+/// Directories of a module's tables and settings.
 const TABLES: [&[u8]; 2] = [b"/etc/", b"/var/lib/"];
-/// Parts of names of files that belong to the builder's machine, or that are secret.
+/// Parts of file names that indicate files of the builder's machine, or secrets.
 const NOT_TAKEN: [&[u8]; 9] =
     [b"hosts", b"hostname", b"resolv.conf", b"machine-id", b"nsswitch.conf", b"shadow", b"secret", b"private", b"key"];
 
@@ -44,7 +44,7 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
 }
 
 fn modules(state: &State<'_>) -> Result<Vec<Demand>, Error> {
-    // One that was made names only what is built in.
+    // A generated nsswitch.conf names only built-in services.
     let followed = state.world.root.follow(CONF.as_bytes())?;
     let kept =
         followed.file().map(|(real, _)| real).filter(|real| matches!(state.graph.get(real), Some(NodeKind::File(_))));
@@ -63,7 +63,7 @@ fn modules(state: &State<'_>) -> Result<Vec<Demand>, Error> {
         let has_inside = facts.release.is_none_or(|release| release >= BUILTIN);
         for service in services.iter().filter(|service| !has_inside || !matches!(service.as_str(), "files" | "dns")) {
             let reason = Reason::Home { group: GROUP, why: format!("{CONF} names the service {service}") };
-            // A finding tells of a module that is missing.
+            // A finding reports a missing module.
             let (from, missing) = (Some(conf.clone()), None);
             let names = vec![(format!("libnss_{service}.so.2").into_bytes(), reason)];
             demands.push(Demand::Open(Open { host, requester: 0, from, names, required: false, missing }));

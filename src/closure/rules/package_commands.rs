@@ -1,4 +1,4 @@
-//! Other commands of a program's package that the program names, or that data of the package name.
+//! Other commands in a program's package that the program contains the name of, or that data of the package names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
     on,
 };
 
-/// Largest data file that is searched for names, and bytes of data in all.
+/// Maximum size of a data file that is searched for names, and of all data together.
 const MAX_DATA: u64 = 64 << 10;
 const MAX_ALL_DATA: u64 = 4 << 20;
 
@@ -62,7 +62,7 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
         let text = root.read(real, usize::try_from(meta.size).unwrap_or(0))?;
         let words: BTreeSet<&[u8]> = text.split(u8::is_ascii_whitespace).collect();
         for (name, command) in commands.iter().filter(|(name, _)| words.contains(**name)) {
-            // A word of data is weak evidence, and a script might pull in a whole language.
+            // Require an ELF file: a word in data is weak evidence, and a script could pull in an interpreter.
             if !named.contains_key(name) && world.is_elf(command)? {
                 named.insert(name, real.clone());
             }

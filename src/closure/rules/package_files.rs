@@ -1,5 +1,5 @@
-//! Files that come with a program or library in its package, because it runs with them: helpers, plug-ins, data,
-//! configuration, and the directories it writes to. Documentation and the other commands of the package stay out.
+//! Files of a program's or library's package that it needs at run time: helpers, plug-ins, data, configuration, and the
+//! directories it writes to. Documentation and the other commands of the package stay out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -44,7 +44,7 @@ fn packages(state: &State<'_>) -> Result<Vec<Demand>, Error> {
     let mut seen: BTreeSet<String> = state.brought.iter().map(|(package, _)| package.clone()).collect();
     for object in asking(state) {
         let Some(owner) = state.world.owner(&object)? else { continue };
-        // Nothing new comes of a package that was brought, and its other half came with it.
+        // A package that was handled, and its other half, need not be handled again.
         if seen.contains(&owner) {
             continue;
         }
@@ -57,7 +57,7 @@ fn packages(state: &State<'_>) -> Result<Vec<Demand>, Error> {
     Ok(demands)
 }
 
-/// Objects whose packages are packed with them: programs first, then what they load.
+/// Objects whose packages are packed too: programs first, then the libraries they load.
 fn asking(state: &State<'_>) -> Vec<RootPath> {
     let is_all = state.request.companions == Companions::All;
     let counts = |certainty| is_all || certainty == Certainty::Sure;
@@ -88,8 +88,8 @@ fn files(state: &State<'_>, package: &str, object: &RootPath) -> Result<Vec<Dema
     Ok(demands)
 }
 
-/// A directory of the package's own, such as that of its plug-ins, settings or data: what was made in it when the
-/// package was installed, or by the user since, belongs to it too, though no list of files has it.
+/// Adds a private directory of the package, such as that of its plug-ins, settings or data. Files created in it by the
+/// installation or the user belong to it too, although no file list contains them.
 fn private_dir(
     state: &State<'_>,
     demands: &mut Vec<Demand>,
@@ -105,7 +105,7 @@ fn private_dir(
     let below = root.below(&real)?;
     let theirs = if is_plugins { BTreeMap::new() } else { of_others(state, package, &below)? };
     for path in below.iter().filter(|path| !theirs.contains_key(*path)) {
-        // A file that not everybody may read is a key or a password more often than not.
+        // A file that is not readable for all users is usually a key or password.
         let is_open = root.meta(path)?.is_some_and(|meta| meta.kind == FileKind::Dir || meta.is_for_all());
         if is_plugins || is_open {
             companion(state, demands, object, package, path)?;
@@ -114,7 +114,7 @@ fn private_dir(
     Ok(())
 }
 
-/// Files of packages of other sources: a directory with the name of one package may be shared.
+/// Files owned by packages of other sources: several packages may share a directory that has the name of one.
 fn of_others(state: &State<'_>, package: &str, paths: &[RootPath]) -> Result<BTreeMap<RootPath, String>, Error> {
     let Some(database) = state.world.database()? else { return Ok(BTreeMap::new()) };
     let mut owners = state.world.owners(paths)?;
@@ -122,8 +122,8 @@ fn of_others(state: &State<'_>, package: &str, paths: &[RootPath]) -> Result<BTr
     Ok(owners)
 }
 
-/// Adds one file of a package, unless it is left to somebody else: a library beside others is there for whoever needs
-/// it, a claimed directory for its owner, and what a profile takes for that profile.
+/// Adds one file of a package, unless another rule decides about it: libraries in shared directories are packed only as
+/// dependencies, claimed directories by their owner, and a profile's files by the profile.
 pub(super) fn companion(
     state: &State<'_>,
     demands: &mut Vec<Demand>,
@@ -140,7 +140,7 @@ pub(super) fn companion(
     if is_out { Ok(()) } else { bring(state, demands, Some(object), package, path) }
 }
 
-/// True for what nothing reads at run time, and for add-ons of other programs.
+/// True for files that nothing reads at run time, and for add-ons of other programs.
 pub(super) fn is_not_run(path: &RootPath, package: &str) -> bool {
     let table = system();
     let endings = || table.not_run_endings.iter().any(|end| path.name().ends_with(end.as_bytes()));
@@ -151,7 +151,7 @@ pub(super) fn is_not_run(path: &RootPath, package: &str) -> bool {
     table.not_run.cover(path) || is_add_on() || endings()
 }
 
-/// Adds one file of a package with what it needs.
+/// Adds one file of a package with its dependencies.
 pub(super) fn bring(
     state: &State<'_>,
     demands: &mut Vec<Demand>,
@@ -164,8 +164,8 @@ pub(super) fn bring(
     let followed = root.follow(path.as_bytes())?;
     let is_var = path.as_bytes().starts_with(b"/var/") || path.as_bytes() == b"/var";
     match followed.found().map(|(real, meta)| (real.clone(), meta.kind)) {
-        // Directories come with what lies in them; empty ones, which the program lists or the user fills, and those of
-        // /var, which the program fills, come in any case.
+        // Directories are added with their contents. An empty directory is always added, because the program lists it
+        // or the user fills it; so is one in /var, which the program fills.
         Some((real, FileKind::Dir)) if !is_var && !root.list(&real)?.is_empty() => {}
         Some(_) => {
             let host = object.map_or(Host::Main, |object| Host::With(object.clone()));
@@ -173,7 +173,7 @@ pub(super) fn bring(
             demands.push(Demand::Path { from, cwd, path, reason: Arc::new(reason), host });
         }
         None => {
-            // A symlink whose target the user made elsewhere, or a file that was deleted after it was installed.
+            // Either a symlink whose target the user created elsewhere, or a file deleted after the installation.
             if let Some(hop) = followed.hops.last()
                 && let Some(meta) = root.meta(&hop.link)?
             {

@@ -1,5 +1,5 @@
 //! Helper scripts of a package that its own program starts. The evidence: the program imports a function that starts
-//! programs, and contains the name of the script or of its directory.
+//! programs and contains the name of the script or of its directory.
 
 use super::{On, Rule};
 use crate::closure::demand::Demand;
@@ -26,10 +26,10 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     let (package, object) = &state.brought[at];
     let (world, root) = (&*state.world, state.world.root);
     let mut demands = Vec::new();
-    // The files that were packed: a script that was left to a claim or a profile is not looked at.
+    // Only packed files: a script left to a claim or a profile is ignored.
     let mut paths: Vec<RootPath> = Vec::new();
     for path in world.contents(package)?.iter() {
-        // Elsewhere scripts are examples, hooks of other programs, or for administrators (FHS 3.0, 4.6 and 4.7).
+        // Elsewhere, scripts are examples, hooks of other programs, or for administrators (FHS 3.0, 4.6 and 4.7).
         if system().helpers.cover(path) && is_named_after(path, package) {
             paths.extend(root.follow(path.as_bytes())?.file().map(|(real, _)| real.clone()));
         }

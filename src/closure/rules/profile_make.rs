@@ -1,4 +1,4 @@
-//! Files, directories and variables that an applied profile makes.
+//! Files, directories and variables that an applied profile creates.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
     on,
 };
 
-/// Largest account file that is read.
+/// Maximum size of an account file.
 const MAX_ACCOUNTS: usize = 4 << 20;
 
 fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {

@@ -1,4 +1,4 @@
-//! Files that an applied profile takes out of the root.
+//! Files that an applied profile takes from the root.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -70,7 +70,7 @@ fn take_files(
                 demands.push(Demand::Tree { start, reason, without: Some(Rc::new(is_out)), host, by: None });
                 continue;
             }
-            // A symlink as it is, with the directory it leads to but nothing that lies there.
+            // Keep the symlink with its target directory, but without the directory's contents.
             let followed = root.follow(start.as_bytes())?;
             if !followed.hops.is_empty() && followed.dir().is_some() {
                 let (cwd, path) = (RootPath::root(), start.as_bytes().to_vec());
@@ -81,7 +81,7 @@ fn take_files(
             break;
         }
     }
-    // A profile that was applied by itself reports a rule without matches where it reports that it was applied.
+    // Only profiles that the user requested report rules without matches; for automatic ones, the report does.
     if !any && one.sign.is_none() && !one.is_hidden && take.need != Need::Optional {
         let (who, what) = (format!("profile {}", profile.name), take.why.clone());
         demands.push(Demand::Tell(Told::Unmatched(Unmatched { who, what, need: take.need })));
@@ -89,12 +89,12 @@ fn take_files(
     Ok(())
 }
 
-/// The process in which plug-ins of a profile are opened: that of the object that shows the need for it.
+/// The process in which plug-ins of a profile are opened: that of the object that is the evidence for it.
 pub(super) fn host_of(one: &Applied) -> Host {
     one.object.clone().map_or(Host::Main, Host::With)
 }
 
-/// True if a process has a glibc older than a release. A glibc that does not say which release it is counts as old.
+/// True if a process has a glibc older than this release. A glibc of unknown release counts as old.
 fn is_before(state: &State<'_>, release: (u32, u32)) -> bool {
     let facts = state.processes.as_slice().iter().filter_map(|started| started.process.facts.as_ref());
     let mut glibc = facts.filter(|facts| facts.family == loader::Family::Glibc);

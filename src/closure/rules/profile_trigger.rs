@@ -1,4 +1,4 @@
-//! Profiles: those that the user asks for, and those whose triggers fire.
+//! Profiles: those requested by the user, and those whose triggers fire.
 
 use super::{On, Rule};
 use crate::closure::Sign;
@@ -17,14 +17,14 @@ pub(super) const RULE: Rule = Rule {
     on,
 };
 
-/// The profile that knows where bundles of authorities lie.
+/// The profile that contains the paths of certificate bundles.
 const BUNDLES: &str = "ca-certificates";
 
 fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     if fact == Fact::Begin { asked(state) } else { fired(state) }
 }
 
-/// Applies the profiles of the request, in the process that shows their triggers if one does.
+/// Applies the requested profiles, in the process that is the evidence for their triggers, if any.
 fn asked(state: &State<'_>) -> Result<Vec<Demand>, Error> {
     let mut demands = Vec::new();
     for profile in &state.request.profiles {
@@ -37,7 +37,7 @@ fn asked(state: &State<'_>) -> Result<Vec<Demand>, Error> {
         extended(state, &mut demands, profile, object.as_ref());
     }
     if !state.request.authorities.is_empty() {
-        // The image needs a trust store to put the authorities of --ca into.
+        // --ca needs a trust store to add the certificate authorities to.
         let is_in = |profiles: &[Profile]| profiles.iter().any(|profile| profile.name == BUNDLES);
         let sign = Sign { says: "--ca is given".to_owned(), object: None };
         demands.push(Demand::Want { profile: BUNDLES, sign });
@@ -49,7 +49,7 @@ fn asked(state: &State<'_>) -> Result<Vec<Demand>, Error> {
     Ok(demands)
 }
 
-/// Applies the profiles whose triggers fire now, with those that they extend.
+/// Applies the profiles whose triggers now fire, and those that they extend.
 fn fired(state: &State<'_>) -> Result<Vec<Demand>, Error> {
     let mut demands = Vec::new();
     for profile in state.request.automatic.iter().filter(|profile| !state.is_applied(&profile.name)) {
@@ -72,7 +72,7 @@ fn apply(state: &State<'_>, demands: &mut Vec<Demand>, profile: &Profile, sign: 
     extended(state, demands, profile, object.as_ref());
 }
 
-/// Applies the profiles that come with one.
+/// Applies the profiles that a profile extends.
 fn extended(state: &State<'_>, demands: &mut Vec<Demand>, profile: &Profile, object: Option<&RootPath>) {
     for name in &profile.extends {
         let is_known = |demand: &Demand| matches!(demand, Demand::Apply(apply) if apply.profile == *name);

@@ -1,4 +1,5 @@
-//! Pieces of a program that its distribution put into several packages built from one source: plug-ins, data, settings.
+//! Parts of a program that its distribution has split into several packages built from one source: plug-ins, data,
+//! settings.
 
 use std::collections::BTreeSet;
 
@@ -52,8 +53,8 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     Ok(demands)
 }
 
-/// Settings that packages of the same source put into a directory of /etc that the program's own package has: it reads
-/// what its plug-ins put there.
+/// Settings that packages of the same source install into a directory of /etc owned by the program's package, because
+/// the program reads them there.
 fn settings(state: &State<'_>, demands: &mut Vec<Demand>, program: &RootPath, package: &str) -> Result<(), Error> {
     let Some(database) = state.world.database()? else { return Ok(()) };
     let is_settings = |dir: &&RootPath| {
@@ -72,7 +73,7 @@ fn settings(state: &State<'_>, demands: &mut Vec<Demand>, program: &RootPath, pa
     Ok(())
 }
 
-/// True in a directory of commands, private ones too: those of another package are its own business.
+/// True in a directory of commands, including private ones; commands of another package are not packed.
 fn is_command(path: &RootPath) -> bool {
     path.parent().is_some_and(|dir| matches!(dir.name(), b"bin" | b"sbin"))
 }

@@ -1,5 +1,5 @@
-//! The few steps that need everything else to be known, in their order: trust stores, package records, suggestions,
-//! and what there is to tell.
+//! The final steps, which require everything else to be known, in order: trust stores, package records, suggestions and
+//! notes.
 
 mod notes;
 mod records;
@@ -12,13 +12,13 @@ use super::state::State;
 use super::{Closure, Fired, Request};
 use crate::error::Error;
 
-/// Makes a closure of what is known before any rule was asked.
+/// Creates a closure with only the processes, before any rule has run.
 pub(super) fn processes(state: State<'_>) -> Closure {
     let conditions = state.request.conditions();
     Closure { entries: state.entries, processes: state.processes.into_vec(), conditions, ..Closure::default() }
 }
 
-/// Makes a closure of a state in which no rule has anything to do.
+/// Creates the closure after all rules are done.
 ///
 /// # Errors
 /// `unreadable`.

@@ -1,4 +1,4 @@
-//! What rules told, as it holds at the end.
+//! Collects the messages of rules that still hold at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,10 +10,10 @@ use crate::error::Error;
 use crate::path::{RootPath, show};
 use crate::world::find_program;
 
-/// Programs that a note names.
+/// Maximum number of programs in a note.
 const MAX_SHOWN: usize = 8;
 
-/// Sorts what was told into the fields of a closure.
+/// Distributes the messages to the fields of a closure.
 ///
 /// # Errors
 /// `unreadable`.
@@ -45,7 +45,7 @@ pub(super) fn tell(state: &State<'_>, closure: &mut Closure) -> Result<(), Error
     Ok(())
 }
 
-/// One application is missing once, however many launches name it; the surest counts.
+/// Reports a missing application once, even if several launches name it, with the highest certainty.
 fn absent(closure: &mut Closure, one: &crate::language::Absent) {
     let known = closure.absent.iter_mut().find(|known| known.word == one.word && known.program == one.program);
     match known {
@@ -73,10 +73,11 @@ fn withheld(object: &RootPath, pattern: &str, left: usize) -> Note {
     Note::new("secret-left-out", pattern, says)
 }
 
-/// Programs of command lines that are in the root and not packed: told, not packed, since one of them may be larger than
-/// everything that is packed, and most serve what nobody asks for. One note for each configuration file.
+/// Reports programs in command lines that the root has but the image lacks. They are not packed, because one of them
+/// may be larger than the whole image, and most are for features that are not used. There is one note per configuration
+/// file.
 fn delegated(state: &State<'_>, closure: &mut Closure, lines: &[(&RootPath, &String)]) -> Result<(), Error> {
-    // The programs that a file starts, and those that its lines start besides, by the shell.
+    // Per file: the programs that it starts, and further programs in the same lines, which the shell starts.
     let mut found: BTreeMap<&RootPath, [BTreeSet<RootPath>; 2]> = BTreeMap::new();
     let cwd = state.request.conditions().cwd;
     let present =
@@ -87,7 +88,7 @@ fn delegated(state: &State<'_>, closure: &mut Closure, lines: &[(&RootPath, &Str
     };
     for (file, line) in lines {
         let programs = delegated_programs(line);
-        // Skip the line if its first program is missing: the others serve that one.
+        // Skip the line if its first program is missing, because the others depend on it.
         let Some(first) = programs.first().and_then(present) else { continue };
         let [starts, besides] = found.entry(file).or_default();
         besides.extend(programs[1..].iter().filter_map(present).filter(|path| !is_in(path)));
@@ -107,7 +108,7 @@ fn delegated(state: &State<'_>, closure: &mut Closure, lines: &[(&RootPath, &Str
     Ok(())
 }
 
-/// Names of programs, as many as may be shown.
+/// The names of programs, up to the maximum.
 fn names(paths: &BTreeSet<RootPath>) -> String {
     let shown: Vec<_> = paths.iter().take(MAX_SHOWN).map(|path| show(path.name()).into_owned()).collect();
     match paths.len().saturating_sub(MAX_SHOWN) {

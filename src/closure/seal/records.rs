@@ -1,5 +1,5 @@
-//! Package records for scanners, and licence files. A package of which only documents are packed is not recorded: it
-//! would be blamed for code that is not there.
+//! Package records for vulnerability scanners, and licence files. A package of which only documentation is packed is
+//! not recorded, because scanners would report vulnerabilities in code that is not there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,14 +13,15 @@ use crate::path::RootPath;
 use crate::profile::Profile;
 use crate::root::Root;
 
-/// The names under which both are switched off.
+/// The names by which each can be disabled.
 const RECORDS: &str = "package-records";
 const LICENCES: &str = "licences";
 const RECORD_MODE: u32 = 0o644;
 const DOCUMENTS: [&str; 2] = ["/usr/share/doc/", "/usr/share/licenses/"];
 
 impl Request {
-    /// Without records and licences: no finding is about them, and the database need not be read for them.
+    /// The request without records and licences, for callers that need neither, so that the package database is not
+    /// read for them.
     #[must_use]
     pub fn without_records(mut self) -> Self {
         self.profiles.retain(|profile| profile.name != RECORDS && profile.name != LICENCES);
@@ -65,7 +66,7 @@ pub(super) fn add(state: &mut State<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// True if a path of a package's list is in the image; for a directory, if something in it is.
+/// True if a path in a package's file list is in the image; for a directory, if something in it is.
 fn is_packed(root: &Root, graph: &Graph, path: &RootPath) -> Result<bool, Error> {
     let place = match path.parent() {
         Some(parent) if !parent.is_root() => match root.follow(parent.as_bytes())?.dir() {

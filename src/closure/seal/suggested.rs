@@ -1,5 +1,5 @@
-//! Libraries that packed libraries contain the names of and may open. Most of them are never opened in the image, so a
-//! finding tells of them and nothing packs them; those of programs are packed.
+//! Unpacked libraries whose names packed libraries contain and which these may open. Most of them are never opened in
+//! the image, so they are only reported. Those named by programs are packed.
 
 use std::collections::BTreeSet;
 
@@ -8,20 +8,20 @@ use crate::error::Error;
 use crate::loader::{self, Role};
 use crate::path::{RootPath, show};
 
-/// A library that is named by another and not packed.
+/// A library that another one names and that is not packed.
 #[derive(Clone, Debug)]
 pub struct Suggested {
-    /// Who names it.
+    /// The library that contains the name.
     pub by: RootPath,
     /// The name.
     pub name: String,
-    /// What it leads to.
+    /// The file.
     pub real: RootPath,
-    /// Bytes of it, and of what it needs that is not packed either.
+    /// Size of the file and of its dependencies that are not packed either.
     pub bytes: u64,
 }
 
-/// Finds libraries that are named and not packed.
+/// Finds libraries that are named but not packed.
 ///
 /// # Errors
 /// `unreadable`.

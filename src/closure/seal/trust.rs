@@ -1,5 +1,5 @@
-//! `--ca`: authorities of the user's own, put into every form of the trust store that the image has. And a word about those
-//! that the builder had put there itself, which nobody may know of.
+//! `--ca`: adds the user's certificate authorities to every trust store in the image. Also reports authorities that
+//! were added in the builder, of which the user may not be aware.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,27 +13,27 @@ use crate::path::RootPath;
 use crate::root::Meta;
 use crate::trust::{Authority, KeyStore, certificates, with_authorities};
 
-/// The profiles that know where trust stores lie.
+/// The profiles that contain the paths of trust stores.
 const BUNDLES: &str = "ca-certificates";
 const DIRECTORIES: &str = "ca-directory";
 const JAVA: &str = "java-certificates";
-/// Where a bundle goes in a root that has none: the name that most programs try (Go's crypto/x509/root_linux.go).
+/// The path of a new bundle if the root has none: the one that most programs try (Go's crypto/x509/root_linux.go).
 const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
-/// Directories of single certificates that p11-kit's trust module reads, if the distribution has it read them.
+/// Directories of single certificates that p11-kit's trust module reads, if the distribution configures it so.
 const ANCHORS: [&str; 3] =
     ["/etc/pki/ca-trust/source/anchors", "/etc/pki/trust/anchors", "/etc/ca-certificates/trust-source/anchors"];
-/// Packages that bring the authorities of a distribution.
+/// Packages that contain the certificate authorities of a distribution.
 const PACKAGES: [&str; 3] = ["ca-certificates", "ca-certificates-mozilla", "ca-certificates-bundle"];
-/// Largest trust store that is read.
+/// Maximum size of a trust store.
 const MAX_STORE: usize = 16 << 20;
-/// From how many certificates on a file is a bundle of its own, not a pinned few.
+/// A file with at least this many certificates is a bundle; smaller ones contain pinned certificates.
 const MANY: usize = 40;
-/// How many holders a note names.
+/// Maximum number of owners in a note.
 const NAMED: usize = 3;
 const MODE: u32 = 0o644;
 const WHY: &str = "with the authorities of --ca";
 
-/// Puts the authorities of the request into every trust store that is packed, and gives them back.
+/// Adds the authorities of the request to every packed trust store, and returns them.
 ///
 /// # Errors
 /// `unreadable`.
@@ -54,7 +54,8 @@ impl Stores<'_, '_> {
         self.state.told.push(Told::Note(Note::new(code, subject, says)));
     }
 
-    /// Puts the authorities of the request into every trust store, and tells of those that nobody may know of.
+    /// Adds the authorities of the request to every trust store, and reports authorities of which the user may not be
+    /// aware.
     fn trust(&mut self) -> Result<Vec<Authority>, Error> {
         let hashed = self.hashed();
         let mut bundles = Vec::new();
@@ -98,7 +99,7 @@ impl Stores<'_, '_> {
         Ok(authorities)
     }
 
-    /// Directories with a file for each authority: by OpenSSL's hash, or by any name for p11-kit.
+    /// Adds one file per authority to directories: named by OpenSSL's hash, or arbitrarily for p11-kit.
     fn trust_in_directories(&mut self, hashed: &BTreeSet<RootPath>, authorities: &[Authority]) {
         for dir in hashed {
             for authority in authorities {
@@ -122,7 +123,7 @@ impl Stores<'_, '_> {
         self.state.graph.replace(&path, kind, rules::TRUST, &reason);
     }
 
-    /// What a profile has brought in.
+    /// The paths added by a profile.
     fn of_profile(&self, name: &str) -> impl Iterator<Item = &RootPath> {
         let is_its = move |path: &&RootPath| {
             self.state.graph.reasons(path).any(|edge| match &*edge.reason {
@@ -142,13 +143,13 @@ impl Stores<'_, '_> {
         self.of_profile(profile).filter_map(meta).collect()
     }
 
-    /// Directories with a file for each authority, by OpenSSL's hash of it.
+    /// Directories with one file per authority, named by OpenSSL's hash.
     fn hashed(&self) -> BTreeSet<RootPath> {
         let by_hash = self.of_profile(DIRECTORIES).chain(self.of_profile(BUNDLES)).filter(is_hashed);
         by_hash.filter_map(RootPath::parent).collect()
     }
 
-    /// A bundle of the builder may hold an authority that somebody added for the build alone.
+    /// Reports authorities in the builder's bundle that someone may have added only for the build.
     fn tell_of_strangers(&mut self, bundles: &[(RootPath, Meta)]) -> Result<(), Error> {
         let Some((bundle, _)) = bundles.first() else { return Ok(()) };
         let Some(database) = self.state.world.database()? else { return Ok(()) };
@@ -191,7 +192,7 @@ impl Stores<'_, '_> {
         Ok(())
     }
 
-    /// Libraries may bring a bundle of their own, which is theirs to change.
+    /// Reports libraries with a bundle of their own, which is not modified.
     fn tell_of_others(&mut self, bundles: &[(RootPath, Meta)]) -> Result<(), Error> {
         let mut others = Vec::new();
         for (path, node) in self.state.graph.nodes() {
@@ -211,14 +212,14 @@ impl Stores<'_, '_> {
     }
 }
 
-/// Whether a file has the name of a hash and a number.
+/// True for a file name that consists of a hash and a number.
 fn is_hashed(path: &&RootPath) -> bool {
     let Some((hash, number)) = path.name().split_at_checked(8) else { return false };
     let number = number.strip_prefix(b".").unwrap_or_default();
     hash.iter().all(u8::is_ascii_hexdigit) && !number.is_empty() && number.iter().all(u8::is_ascii_digit)
 }
 
-/// A bundle with those authorities behind it that it does not have yet.
+/// The bundle with the authorities appended that it lacks.
 fn with_pem(bundle: &[u8], authorities: &[Authority]) -> Vec<u8> {
     let known: BTreeSet<Vec<u8>> = certificates(bundle).into_iter().flatten().collect();
     let mut made = bundle.to_vec();

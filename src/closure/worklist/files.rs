@@ -1,4 +1,4 @@
-//! Files, ELF objects and libraries: how demands for them are carried out.
+//! Carries out demands for files, ELF objects and libraries.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ impl Worklist<'_> {
         let is_without = |path: &RootPath| without.is_some_and(|without| without(root, path));
         let is_claim = matches!(**reason, Reason::Home { .. });
         let mut open = vec![start.clone()];
-        // Symlinks between directories may form rings: each real directory is entered once.
+        // Symlinks between directories may form cycles, so enter each real directory once.
         let mut entered = BTreeSet::new();
         while let Some(path) = open.pop() {
             if is_without(&path) || self.state.is_excluded(&path) {
@@ -65,7 +65,7 @@ impl Worklist<'_> {
             match root.meta(&real)?.map(|meta| meta.kind) {
                 Some(FileKind::Dir) => {
                     let is_link = real.name() != path.name() || real.parent() != path.parent();
-                    // A symlink into a claimed directory is not followed: the claim decides what of it is packed.
+                    // Do not follow symlinks into a claimed directory; that claim's filter decides.
                     let is_claimed = is_claim
                         && self.state.claims.cover(&real)
                         && !std::iter::successors(Some(real.clone()), RootPath::parent).any(|dir| is_without(&dir));
@@ -81,8 +81,8 @@ impl Worklist<'_> {
         Ok(())
     }
 
-    /// Makes a file or directory. What is made goes before what the root has there: it was made because the builder's
-    /// own would be wrong. Only the user's word is above that.
+    /// Creates a file or directory. It takes precedence over that of the root, because it is created where the
+    /// builder's own would be wrong. Only explicit requests of the user come first.
     pub(super) fn make(
         &mut self,
         rule: RuleId,
@@ -93,7 +93,7 @@ impl Worklist<'_> {
     ) -> Result<(), Error> {
         let reason = Arc::new(reason);
         let place = match path.parent() {
-            // `/var/run` may be a symlink: what is made below it lies where the symlink leads.
+            // `/var/run` may be a symlink: an entry below it is created at the target.
             Some(parent) if !parent.is_root() => self
                 .take(rule, None, &RootPath::root(), parent.as_bytes(), &reason)?
                 .map_or_else(|| path.clone(), |real| real.join(path.name())),
@@ -109,7 +109,7 @@ impl Worklist<'_> {
         Ok(())
     }
 
-    /// Resolves an ELF file that was added: a program is a process of its own, a library is opened in a process.
+    /// Resolves an added ELF file: a program as a separate process, a library as a plug-in of a process.
     pub(super) fn plug(&mut self, rule: &'static Rule, real: &RootPath, host: &Host) -> Result<(), Error> {
         let (root, objects) = (self.state.world.root, self.state.world.objects);
         let host = self.state.host(host);
@@ -150,7 +150,7 @@ impl Worklist<'_> {
         }
     }
 
-    /// Enters a plug-in.
+    /// Adds a resolved plug-in.
     pub(super) fn enter(
         &mut self,
         rule: RuleId,
@@ -172,7 +172,7 @@ impl Worklist<'_> {
         self.emit(Fact::Resolved(id));
     }
 
-    /// The process of a program. With a certainty it is started; without, it only lies there.
+    /// The process of a program. With a certainty, the program is started; without one, it is only a packed file.
     pub(super) fn program(
         &mut self,
         rule: RuleId,
@@ -250,8 +250,8 @@ impl Worklist<'_> {
     }
 }
 
-/// True if the content of a directory that a symlink leads to is better left out: it comes anyway under its own name,
-/// or it is so high up that the symlink is a way to reach things, not a part of what was asked for.
+/// True if the contents of a symlink's target directory should be left out: they are included anyway under their own
+/// path, or the directory is so high up that the symlink is a shortcut, not a part of the requested files.
 fn is_too_wide(real: &RootPath, link: &RootPath) -> bool {
     let is_top_level = real.parent().is_none_or(|parent| parent.is_root());
     is_top_level || link.is_within(real) || link.parent().is_some_and(|dir| real.is_within(&dir))

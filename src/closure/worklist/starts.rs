@@ -1,4 +1,4 @@
-//! Launches: how programs are started, and what limits there are.
+//! Carries out launches and enforces their limits.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use crate::language::{self, Certainty};
 use crate::path::{RootPath, show};
 use crate::world::{find_program, tables};
 
-/// Most launches that lie between a root of the tree and a launch: a wrapper, the program after it, and so on.
+/// Maximum number of launches between a root of the tree and a launch: a wrapper, the program it starts, and so on.
 const MAX_DEPTH: usize = 16;
 /// Most launches of one image. git with its helper scripts has 4,707.
 const MAX_LAUNCHES: usize = 6144;
@@ -26,7 +26,7 @@ impl Worklist<'_> {
     /// Starts the entry or a `--bin`.
     ///
     /// # Errors
-    /// What keeps it from starting.
+    /// The reason why it cannot be started.
     pub(in crate::closure) fn entry(&mut self, asked: &str, args: &[String], reason: Reason) -> Result<(), Error> {
         let request = self.state.request;
         let root = self.state.world.root;
@@ -69,8 +69,8 @@ impl Worklist<'_> {
         Ok(())
     }
 
-    /// Starts a program, or adds another reason to one that is started already. A program that cannot be started is an
-    /// error for an entry, and a note for every other.
+    /// Starts a program, or adds another reason to one that is already started. A program that cannot be started is an
+    /// error if it is an entry, otherwise a note.
     pub(super) fn start(&mut self, rule: &'static Rule, start: Start) -> Result<Option<LaunchId>, Error> {
         let root = self.state.world.root;
         let is_root = start.starter.is_none() && start.from.is_none();
@@ -111,7 +111,7 @@ impl Worklist<'_> {
         self.accept(rule, launch, start.starter, flags, (start.from.as_ref(), start.reason))
     }
 
-    /// Accepts a launch that is new: adds its files and resolves its processes.
+    /// Accepts a new launch: adds its files and resolves its processes.
     pub(super) fn accept(
         &mut self,
         rule: &'static Rule,
@@ -168,8 +168,8 @@ impl Worklist<'_> {
         Ok(Some(id))
     }
 
-    /// Of a launch that is only likely, variables that no loader and no interpreter reads are those of its starter: a
-    /// script with many of them would start the same program many times over.
+    /// For a launch that is only likely, variables that no loader or interpreter reads are reset to those of its
+    /// starter. Otherwise a script that changes many variables would start the same program many times.
     pub(super) fn forget_variables(&self, launch: &mut Launch, starter: Option<LaunchId>) {
         let Some(own) = starter.map(|id| Rc::clone(&self.state.launches.get(id).launch.env)) else { return };
         if own == launch.env {
@@ -183,7 +183,7 @@ impl Worklist<'_> {
         launch.env = if env == *own { own } else { Rc::new(env) };
     }
 
-    /// Past a limit, a program is packed once and without its arguments, and the user is told.
+    /// Beyond a limit, packs a program once without its arguments, and adds a note.
     pub(super) fn cut(
         &mut self,
         rule: &'static Rule,
@@ -209,7 +209,7 @@ impl Worklist<'_> {
         self.accept(rule, plain, None, (Certainty::Possible, false, true, depth), why)
     }
 
-    /// A launch that is known was asked for again.
+    /// Handles another request for a known launch.
     pub(super) fn again(
         &mut self,
         id: LaunchId,
@@ -238,7 +238,7 @@ impl Worklist<'_> {
     }
 }
 
-/// True for errors that say why one program does not start.
+/// True for errors that explain why one program does not start.
 fn is_of_program(error: &Error) -> bool {
     matches!(error.code, "entry-missing" | "interpreter-missing" | "bad-shebang" | "shebang-cr" | "not-elf" | "bad-elf")
 }

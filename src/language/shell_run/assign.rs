@@ -1,4 +1,4 @@
-//! Variables of a script, and the environment that they become for the programs it starts.
+//! Variables of a script, and the environment of the programs that it starts.
 
 use super::super::shell_tree::Word;
 use super::Reader;
@@ -28,13 +28,14 @@ impl Reader<'_, '_> {
         let values = self.known.values(word);
         let one = self.known.one(word);
         if name == "PATH" {
-            // Old places stay: whether the assignment is reached is not known.
+            // The old directories stay, because we do not know if the assignment is executed.
             self.path = format!("{one}:{}", self.path);
             self.env.insert(name.to_owned(), self.path.clone());
             return Ok(());
         }
         if name.ends_with("PATH") && self.is_exported(name) {
-            // A list of directories is worth its known elements: `/app/lib:$LD_LIBRARY_PATH` mostly adds to nothing.
+            // Keep the known elements of a directory list: in `/app/lib:$LD_LIBRARY_PATH` the variable is usually
+            // empty.
             let known: Vec<&str> = one.split(':').filter(|part| !part.is_empty()).collect();
             self.env.insert(name.to_owned(), known.join(":"));
         } else if values.unknown.is_none() && !is_added && self.is_exported(name) {
@@ -52,12 +53,12 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    /// True for a variable that started programs get: one that the shell got itself, or that is exported.
+    /// True for a variable that is passed to started programs: inherited by the shell, or exported.
     fn is_exported(&self, name: &str) -> bool {
         self.exports_all || self.exported.contains(name) || self.call.env.contains_key(name)
     }
 
-    /// Variables are given to the programs that are started from here on.
+    /// Passes the variables to all programs started from here on.
     pub(super) fn export(&mut self, names: &[String]) {
         for name in names {
             self.exported.insert(name.clone());

@@ -1,5 +1,6 @@
-//! What a program says of how it was built: Go's build information (Go, `debug/buildinfo` and `runtime/debug.ParseBuildInfo`)
-//! and the list of crates that cargo-auditable writes (`.dep-v0`, zlib over JSON).
+//! Build information embedded in programs: Go's build information (Go, `debug/buildinfo` and
+//! `runtime/debug.ParseBuildInfo`) and the list of crates that cargo-auditable writes (`.dep-v0`, zlib-compressed
+//! JSON).
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -10,29 +11,29 @@ use super::sections::Sections;
 use super::{Bytes, ElfObject};
 
 const MAGIC: &[u8; 14] = b"\xff Go buildinf:";
-/// It starts at a multiple of this address, and strings that are written inline start as far behind it again.
+/// Alignment of the record, and offset of inline strings from its start.
 const ALIGN: u64 = 16;
 const INLINE: u8 = 2;
-/// Bytes of each writable segment in which it is looked for.
+/// Number of bytes of each writable segment that are searched.
 const MAX_SEARCHED: usize = 1 << 20;
 const MAX_TEXT: u64 = 4 << 20;
-/// Marks of 16 bytes before and behind the list of modules.
+/// Length of the markers before and after the module list.
 const MARK: usize = 16;
 const MAX_PACKED: u64 = 4 << 20;
 const MAX_CRATES: u64 = 32 << 20;
 
-/// How a program was built, as it says itself.
+/// How a program was built, according to the record it contains.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct BuildInfo {
-    /// The tool chain, such as `go1.19.8`; `None` where the program does not say.
+    /// The toolchain, such as `go1.19.8`; `None` if it is not recorded.
     pub toolchain: Option<String>,
-    /// Paths of Go modules or names of crates, with their versions.
+    /// Go module paths or crate names, each with its version.
     pub modules: BTreeMap<String, String>,
-    /// Settings of the build, such as CGO_ENABLED and -tags.
+    /// Build settings, such as CGO_ENABLED and -tags.
     pub settings: BTreeMap<String, String>,
 }
 
-/// What a program says of how it was built; `None` if it does not, or not in a form that is known.
+/// Reads the build information of a program; `None` if there is none, or if its format is unknown.
 pub fn parse_build_info(bytes: &(impl Bytes + ?Sized), object: &ElfObject) -> Option<BuildInfo> {
     let file = File { bytes, object, sections: Sections::read(bytes) };
     file.go().or_else(|| file.crates())
@@ -53,7 +54,7 @@ impl<B: Bytes + ?Sized> File<'_, B> {
         Some(buffer)
     }
 
-    /// Bytes at an address, as the file has them.
+    /// Reads the file's bytes at a memory address.
     fn at(&self, address: u64, size: u64) -> Option<Vec<u8>> {
         let segment = self
             .object
@@ -66,7 +67,7 @@ impl<B: Bytes + ?Sized> File<'_, B> {
 
     fn go(&self) -> Option<BuildInfo> {
         const WRITABLE: u32 = 2;
-        // A file whose sections have names says by them whether there is anything to be searched.
+        // A section table without this section means that there is nothing to find.
         if self.sections.as_ref().is_some_and(|sections| sections.named(b".go.buildinfo").is_none()) {
             return None;
         }
@@ -92,7 +93,7 @@ impl<B: Bytes + ?Sized> File<'_, B> {
         None
     }
 
-    /// A Go string by the address of its header: another address, and a length.
+    /// A Go string. Its header, at the given address, is a pointer and a length.
     fn string(&self, header: u64, pointer: usize, is_little: bool) -> Option<Vec<u8>> {
         let head = self.at(header, 2 * pointer as u64)?;
         let (address, size) = (number(&head, 0, pointer, is_little)?, number(&head, pointer, pointer, is_little)?);
@@ -129,7 +130,7 @@ fn number(bytes: &[u8], at: usize, size: usize, is_little: bool) -> Option<u64> 
     Some(if is_little { bytes.iter().rev().fold(0, add) } else { bytes.iter().fold(0, add) })
 }
 
-/// Takes a string after its length, of which each byte holds seven bits.
+/// Reads a string that is preceded by its length, encoded with seven bits per byte.
 fn inline(rest: &mut Vec<u8>) -> Option<Vec<u8>> {
     let width = rest.iter().take(10).position(|byte| byte & 0x80 == 0)? + 1;
     let size = rest[..width].iter().rev().fold(0_u64, |sum, byte| sum << 7 | u64::from(byte & 0x7f));
@@ -139,7 +140,7 @@ fn inline(rest: &mut Vec<u8>) -> Option<Vec<u8>> {
     Some(text)
 }
 
-/// The lines of a module list: `dep PATH VERSION SUM`, `=> PATH VERSION SUM` for what takes the place of the one before,
+/// Parses a module list: `dep PATH VERSION SUM`, `=> PATH VERSION SUM` for the replacement of the previous module,
 /// `build KEY=VALUE`.
 fn listed(version: &str, modules: &[u8]) -> BuildInfo {
     let is_marked = modules.len() > 2 * MARK && modules[modules.len() - MARK - 1] == b'\n';
@@ -148,7 +149,7 @@ fn listed(version: &str, modules: &[u8]) -> BuildInfo {
     for line in text.lines() {
         let words: Vec<&str> = line.split('\t').collect();
         match words.as_slice() {
-            // What takes a module's place may be a directory, which is no name.
+            // A replacement may be a directory, which is not a module path.
             ["=>", path, ..] if path.starts_with(['.', '/']) => {}
             ["mod" | "dep" | "=>", path, version, ..] => {
                 found.modules.insert((*path).to_owned(), (*version).to_owned());

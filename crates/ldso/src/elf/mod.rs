@@ -1,8 +1,8 @@
-//! ELF objects: what a loader reads of a file, parsed from small ranges of it.
+//! ELF objects: the information that a loader uses, parsed from small ranges of the file.
 //!
-//! Parsers here take bytes and open nothing. Names are bytes, not text: nothing says that a soname is UTF-8.
-//! goblin gives the constants and the record layouts; which table counts and what is a limit is decided here, as
-//! the kernel and the loaders decide it (goblin's own lists drop what they cannot read).
+//! The parsers take bytes and open no files. Names are bytes, not text, because a soname need not be UTF-8. goblin
+//! supplies the constants and the record layouts. The choice of tables and the limits are made here, following
+//! the kernel and the loaders (goblin's own lists drop unreadable entries).
 
 mod build_info;
 mod note;
@@ -22,15 +22,15 @@ pub use strip::{Stripped, strip};
 pub use symbols::{RelocationTable, Symbol, SymbolTables, Symbols, parse_imports, parse_symbols};
 pub use version::{DefinedVersion, Versions, WantedVersion, WantedVersions, parse_versions};
 
-/// Something that can be read by ranges.
+/// A source of bytes that can be read in ranges.
 pub trait Bytes {
     /// Length in bytes.
     fn size(&self) -> u64;
 
-    /// Reads from `offset` on; fewer bytes than asked for only at the end.
+    /// Reads from `offset`; returns fewer bytes than requested only at the end.
     ///
     /// # Errors
-    /// Whatever reading gives.
+    /// Any I/O error.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
 }
 
@@ -47,7 +47,7 @@ impl Bytes for [u8] {
     }
 }
 
-/// 32 or 64 bit, the ELF class.
+/// The ELF class: 32 or 64 bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
     /// ELFCLASS32.
@@ -56,36 +56,36 @@ pub enum Class {
     Elf64,
 }
 
-/// What decides whether two objects can be in one process.
+/// Properties that two objects must share to be in one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
     /// 32 or 64 bit.
     pub class: Class,
-    /// Whether numbers are stored with the low byte first.
+    /// True for little-endian byte order.
     pub little_endian: bool,
     /// `e_machine`.
     pub machine: u16,
-    /// `e_flags`: tells the float ABI on some machines.
+    /// `e_flags`, which contains the float ABI on some machines.
     pub flags: u32,
 }
 
-/// A want that an object states in its dynamic section.
+/// A dependency declared in the dynamic section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Want {
-    /// Which tag states it.
+    /// The tag that declares it.
     pub kind: WantKind,
     /// The name as written.
     pub name: Vec<u8>,
 }
 
-/// The tags that make a loader look for another object.
+/// Tags that make a loader load another object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WantKind {
     /// DT_NEEDED.
     Needed,
-    /// DT_FILTER: like a need, but ahead of the object in symbol order.
+    /// DT_FILTER: like DT_NEEDED, but its symbols take precedence over those of the object.
     Filter,
-    /// DT_AUXILIARY: loaded if found.
+    /// DT_AUXILIARY: optional.
     Auxiliary,
 }
 
@@ -104,7 +104,7 @@ pub struct Segment {
     pub align: u64,
 }
 
-/// What an ELF file says to a kernel and a loader.
+/// The contents of an ELF file that matter to the kernel and a loader.
 #[derive(Clone, Debug)]
 pub struct ElfObject {
     /// Machine, class and byte order.
@@ -113,11 +113,11 @@ pub struct ElfObject {
     pub kind: u16,
     /// EI_OSABI.
     pub os_abi: u8,
-    /// PT_INTERP, the first one.
+    /// The first PT_INTERP.
     pub interp: Option<Vec<u8>>,
     /// Loaded segments.
     pub segments: Vec<Segment>,
-    /// Whether there is a PT_DYNAMIC.
+    /// True if there is a PT_DYNAMIC.
     pub has_dynamic: bool,
     /// DT_SONAME.
     pub soname: Option<Vec<u8>>,
@@ -127,59 +127,60 @@ pub struct ElfObject {
     pub rpath: Option<Vec<u8>>,
     /// DT_RUNPATH.
     pub runpath: Option<Vec<u8>>,
-    /// DT_AUDIT and DT_DEPAUDIT, colon lists.
+    /// DT_AUDIT and DT_DEPAUDIT, both colon-separated lists.
     pub audit: Vec<Vec<u8>>,
     /// DT_FLAGS.
     pub flags: u64,
     /// DT_FLAGS_1.
     pub flags_1: u64,
-    /// DT_RELR, relocations in the compact form, which older loaders do not know.
+    /// True for DT_RELR, compact relative relocations, which older loaders do not support.
     pub has_relr: bool,
     /// DT_REL, DT_RELA and DT_JMPREL.
     pub relocations: Vec<RelocationTable>,
-    /// Where the dynamic symbols lie; `None` for an object without.
+    /// Location of the dynamic symbols; `None` if there are none.
     pub symbols: Option<SymbolTables>,
-    /// Bits of the x86 levels that the object needs (GNU_PROPERTY_X86_ISA_1_NEEDED); 0 says nothing.
+    /// Required x86 levels as a bit mask (GNU_PROPERTY_X86_ISA_1_NEEDED); 0 if not specified.
     pub isa_needed: u32,
-    /// What `.note.dlopen` notes say the object may open later.
+    /// Libraries that the object may open later, from its `.note.dlopen` notes.
     pub dlopen: Vec<DlopenNote>,
-    /// Defects that the loader passes over but the user may want to hear of.
+    /// Defects that the loader ignores but that the user may want to know.
     pub oddities: Vec<Malformed>,
 }
 
 impl ElfObject {
-    /// DF_1_PIE: a program, although its type is that of a library.
+    /// True for DF_1_PIE: an executable, although its type is that of a library.
     pub fn is_pie(&self) -> bool {
         self.flags_1 & goblin::elf::dynamic::DF_1_PIE != 0
     }
 
-    /// DF_1_NODEFLIB: neither the default directories nor the cache's files below them answer its needs.
+    /// True for DF_1_NODEFLIB: dependencies are searched neither in the default directories nor in cache entries below
+    /// them.
     pub fn is_nodeflib(&self) -> bool {
         self.flags_1 & goblin::elf::dynamic::DF_1_NODEFLIB != 0
     }
 
-    /// Whether all symbols are bound at the start, PLT slots too (DF_BIND_NOW, DF_1_NOW).
+    /// True if all symbols, including PLT slots, are bound at start-up (DF_BIND_NOW, DF_1_NOW).
     pub fn is_bound_now(&self) -> bool {
         self.flags & goblin::elf::dynamic::DF_BIND_NOW != 0 || self.flags_1 & goblin::elf::dynamic::DF_1_NOW != 0
     }
 
-    /// The x86-64 level that the object is marked as needing, above the baseline (x86-64 psABI, "Program Property").
+    /// The x86-64 level that the object declares as required, if above the baseline (x86-64 psABI, "Program Property").
     pub fn isa_level(&self) -> Option<u32> {
         (self.isa_needed > 1).then(|| self.isa_needed.ilog2() + 1)
     }
 
-    /// ET_REL: an object file for the linker, which no loader opens.
+    /// True for ET_REL: an object file for the linker, which no loader opens.
     pub fn is_relocatable(&self) -> bool {
         self.kind == goblin::elf::header::ET_REL
     }
 
-    /// ET_EXEC: a program at a fixed address.
+    /// True for ET_EXEC: an executable at a fixed address.
     pub fn is_exec(&self) -> bool {
         self.kind == goblin::elf::header::ET_EXEC
     }
 
-    /// A program that runs without a loader: no PT_INTERP, and either ET_EXEC, or marked as position-independent
-    /// program, or without needs (elf-resolution §2.4).
+    /// True for a program that runs without a loader: it has no PT_INTERP, and it is ET_EXEC, or marked as PIE, or
+    /// without dependencies (elf-resolution §2.4).
     pub fn is_static_program(&self) -> bool {
         self.interp.is_none() && (self.is_exec() || self.is_pie() || self.wants.is_empty() && self.soname.is_none())
     }
@@ -190,14 +191,14 @@ impl ElfObject {
     }
 }
 
-/// Why a file is no usable ELF object.
+/// Why a file is not a usable ELF object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
-    /// The class of defect, such as `truncated`; the classes of elf-resolution §10.
+    /// The class of the defect, such as `truncated`; the classes of elf-resolution §10.
     pub class: &'static str,
-    /// Where in the file.
+    /// Offset in the file.
     pub offset: u64,
-    /// One sentence.
+    /// Description in one sentence.
     pub says: String,
 }
 
@@ -213,7 +214,7 @@ impl std::fmt::Display for Malformed {
     }
 }
 
-/// The word for a machine that users know, as `uname -m` prints it.
+/// The user-visible name of a machine, as printed by `uname -m`.
 pub fn machine_name(machine: u16) -> String {
     use goblin::elf::header as h;
     let known = match machine {
@@ -233,7 +234,7 @@ pub fn machine_name(machine: u16) -> String {
     known.to_owned()
 }
 
-/// LoongArch's number, which goblin's table lacks a short name for (ELF psABI for LoongArch).
+/// The machine number of LoongArch, for which goblin has no short name (ELF psABI for LoongArch).
 pub const EM_LOONGARCH: u16 = 258;
 
 impl std::fmt::Display for Target {

@@ -1,5 +1,5 @@
-//! `.note.dlopen`: what an object says it may open at run time (UAPI.12, "ELF dlopen metadata"), read from PT_NOTE
-//! segments so that files without section headers count too.
+//! `.note.dlopen`: libraries that an object may open at run time (UAPI.12, "ELF dlopen metadata"). They are read from
+//! PT_NOTE segments, so that files without section headers are covered.
 
 use goblin::container::Ctx;
 use goblin::elf::program_header::ProgramHeader;
@@ -11,39 +11,39 @@ use super::{ElfObject, Malformed};
 /// Owner and type of the note, as UAPI.12 defines them.
 const OWNER: &[u8] = b"FDO\0";
 const DLOPEN: u32 = 0x407c_0c0a;
-/// Owner and type of the note with program properties (Linux gABI extensions, ".note.gnu.property"), and the property
-/// that says which levels of x86 an object needs.
+/// Owner and type of the program property note (Linux gABI extensions, ".note.gnu.property"), and the property with the
+/// required x86 levels.
 const GNU: &[u8] = b"GNU\0";
 const PROPERTIES: u32 = 5;
 const X86_ISA_1_NEEDED: u32 = 0xc000_8002;
-/// Bytes of a note's header: three 32-bit words in both classes.
+/// Size of a note header: three 32-bit words in both classes.
 const HEADER: usize = 12;
 
-/// How much an object misses a library that it opens by itself.
+/// How important a library that an object opens by itself is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
-    /// Good to have.
+    /// Optional.
     Suggested,
-    /// Most uses want it; also the default.
+    /// Needed for most uses; the default.
     Recommended,
-    /// It does not work without.
+    /// The object does not work without it.
     Required,
 }
 
-/// One feature of a `.note.dlopen`.
+/// One feature in a `.note.dlopen`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DlopenNote {
-    /// Names tried, the best first.
+    /// Names to try, in order of preference.
     pub sonames: Vec<String>,
-    /// What the library serves.
+    /// The feature that the library provides.
     pub feature: Option<String>,
-    /// In words.
+    /// Description of the feature.
     pub description: Option<String>,
-    /// How much it is missed.
+    /// How important the library is.
     pub priority: Priority,
 }
 
-/// A feature as written; unknown keys are allowed by the specification.
+/// A feature as written. The specification allows unknown keys.
 #[derive(Deserialize)]
 struct RawNote {
     soname: Vec<String>,
@@ -52,7 +52,7 @@ struct RawNote {
     priority: Option<String>,
 }
 
-/// Adds what the notes of one segment say to the object; what cannot be read becomes an oddity.
+/// Adds the notes of one segment to the object. An unreadable note becomes an oddity.
 pub(super) fn parse_notes(bytes: &[u8], program: &ProgramHeader, ctx: Ctx, object: &mut ElfObject) {
     let align = if program.p_align == 8 { 8 } else { 4 };
     let padded = |length: usize| length.checked_next_multiple_of(align);

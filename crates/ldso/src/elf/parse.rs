@@ -1,5 +1,5 @@
-//! From ranges of a file to an [`ElfObject`], in three small reads: header with program headers, dynamic section,
-//! the part of the string table that is asked for.
+//! Builds an [`ElfObject`] with three small reads: the headers, the dynamic section, and the needed part of the string
+//! table.
 
 use goblin::container::{Container, Ctx, Endian};
 use goblin::elf::dynamic::{self, Dyn};
@@ -11,35 +11,35 @@ use scroll::Pread;
 use super::note::parse_notes;
 use super::{Bytes, Class, ElfObject, Malformed, RelocationTable, Segment, SymbolTables, Target, Want, WantKind};
 
-/// Objects that go ahead of this one in symbol order (Oracle Linker and Libraries Guide, "Filters"); goblin has no
-/// names for the two tags.
+/// Objects whose symbols take precedence over those of this one (Oracle Linker and Libraries Guide, "Filters"); goblin
+/// lacks both tags.
 const DT_FILTER: u64 = 0x7fff_ffff;
 const DT_AUXILIARY: u64 = 0x7fff_fffd;
-/// Compact relative relocations (gABI, 2022); goblin has no name for it.
+/// Compact relative relocations (gABI, 2022); goblin lacks the tag.
 const DT_RELR: u64 = 36;
-/// Enough for the header and the program headers of nearly every file, in one read.
+/// One read of this size covers the header and the program headers of nearly every file.
 const HEAD: usize = 4096;
-/// Longest interpreter path the kernel takes, with its NUL (`PATH_MAX`, fs/binfmt_elf.c).
+/// Maximum length of an interpreter path in the kernel, including NUL (`PATH_MAX`, fs/binfmt_elf.c).
 const MAX_INTERP: u64 = 4096;
-/// Entries of a dynamic section.
+/// Maximum number of entries in a dynamic section.
 const MAX_DYNAMIC: usize = 1 << 16;
-/// Bytes of a string table.
+/// Maximum size of a string table.
 const MAX_STRTAB: u64 = 64 << 20;
-/// Bytes of one string.
+/// Maximum length of a string.
 const MAX_STRING: usize = 4096;
-/// DT_NEEDED entries of one object.
+/// Maximum number of DT_NEEDED entries.
 const MAX_WANTS: usize = 4096;
-/// Strings farther apart than this are read one by one.
+/// Strings that are further apart than this are read one by one.
 const MAX_STRING_SPAN: u64 = 64 << 10;
-/// Note bytes of one object.
+/// Maximum number of note bytes per object.
 const MAX_NOTES: u64 = 1 << 20;
 
-/// Reads what an ELF file says to a loader.
+/// Reads the information in an ELF file that a loader uses.
 ///
-/// Section headers are not looked at: loaders do not either.
+/// Section headers are ignored, because loaders ignore them too.
 ///
 /// # Errors
-/// The first defect that makes the file unusable, with its offset. A failed read is `unreadable` in class.
+/// The first defect that makes the file unusable, with its offset. A failed read has the class `unreadable`.
 pub fn parse(bytes: &(impl Bytes + ?Sized)) -> Result<ElfObject, Malformed> {
     let file = File { bytes };
     let head = file.range(0, HEAD.min(usize::try_from(bytes.size()).unwrap_or(HEAD)))?;
@@ -82,7 +82,7 @@ pub fn parse(bytes: &(impl Bytes + ?Sized)) -> Result<ElfObject, Malformed> {
         dlopen: Vec::new(),
         oddities: Vec::new(),
     };
-    // Of several the last counts, as in glibc's _dl_map_object_from_fd.
+    // If there are several, the last one is used, as in glibc's _dl_map_object_from_fd.
     if let Some(program) = programs.iter().rfind(|program| program.p_type == PT_DYNAMIC) {
         object.has_dynamic = true;
         file.dynamic(&mut object, program, ctx)?;
@@ -91,7 +91,7 @@ pub fn parse(bytes: &(impl Bytes + ?Sized)) -> Result<ElfObject, Malformed> {
     Ok(object)
 }
 
-/// The file header, with the layout that the rest of the file has.
+/// Parses the file header and the layout of the rest of the file.
 fn parse_header(head: &[u8]) -> Result<(Header, Ctx), Malformed> {
     if !head.starts_with(ELFMAG) {
         return Err(Malformed::new("not-elf", 0, "it does not start with the ELF magic"));
@@ -120,7 +120,7 @@ struct File<'a, B: Bytes + ?Sized> {
 }
 
 impl<B: Bytes + ?Sized> File<'_, B> {
-    /// Exactly these bytes, or a defect: no number out of the file is believed before it is compared with the size.
+    /// Reads exactly these bytes. Every number from the file is checked against the file size before it is used.
     fn range(&self, offset: u64, length: usize) -> Result<Vec<u8>, Malformed> {
         let end = offset.checked_add(length as u64);
         if end.is_none_or(|end| end > self.bytes.size()) {
@@ -154,7 +154,7 @@ impl<B: Bytes + ?Sized> File<'_, B> {
             .map_err(|error| Malformed::new("truncated", header.e_phoff, error.to_string()))
     }
 
-    /// The first PT_INTERP, as the kernel takes it: it must end in NUL within the segment (fs/binfmt_elf.c).
+    /// The first PT_INTERP, checked as in the kernel: it must end with NUL inside the segment (fs/binfmt_elf.c).
     fn interp(&self, programs: &[ProgramHeader]) -> Result<Option<Vec<u8>>, Malformed> {
         let Some(program) = programs.iter().find(|program| program.p_type == PT_INTERP) else { return Ok(None) };
         if !(2..=MAX_INTERP).contains(&program.p_filesz) {
@@ -169,7 +169,7 @@ impl<B: Bytes + ?Sized> File<'_, B> {
     }
 
     fn dynamic(&self, object: &mut ElfObject, program: &ProgramHeader, ctx: Ctx) -> Result<(), Malformed> {
-        // The loader goes by the address; where the file offset says otherwise the address wins.
+        // The loader uses the address, so the address takes precedence over a different file offset.
         let mapped = offset_of(&object.segments, program.p_vaddr);
         let offset = mapped.map_or(program.p_offset, |(offset, _)| offset);
         if offset != program.p_offset {
@@ -196,7 +196,7 @@ impl<B: Bytes + ?Sized> File<'_, B> {
         self.tags(object, &tags, offset)
     }
 
-    /// Reads the tags: of strings given more than once the last counts, every want counts.
+    /// Reads the tags. If a string tag occurs repeatedly, the last one is used; dependencies accumulate.
     fn tags(&self, object: &mut ElfObject, tags: &[Dyn], at: u64) -> Result<(), Malformed> {
         let last = |wanted: u64| tags.iter().rfind(|tag| tag.d_tag == wanted).map(|tag| tag.d_val);
         object.flags_1 = last(dynamic::DT_FLAGS_1).unwrap_or(0);
@@ -214,12 +214,12 @@ impl<B: Bytes + ?Sized> File<'_, B> {
             });
         }
         object.flags = last(dynamic::DT_FLAGS).unwrap_or(0);
-        // A tag of the old form says the same as the flag (gABI, "Dynamic Section").
+        // The older tag has the same meaning as the flag (gABI, "Dynamic Section").
         if last(dynamic::DT_BIND_NOW).is_some() {
             object.flags |= dynamic::DF_BIND_NOW;
         }
         object.has_relr = last(DT_RELR).is_some();
-        // Relocations of MIPS follow its global offset table, not these tags.
+        // These tags do not cover the relocations of MIPS, which follow its global offset table.
         let plt_has_addend = last(dynamic::DT_PLTREL) == Some(dynamic::DT_RELA);
         for (table, size, count, has_addend, is_plt) in [
             (dynamic::DT_RELA, dynamic::DT_RELASZ, Some(dynamic::DT_RELACOUNT), true, false),
@@ -289,7 +289,7 @@ impl<B: Bytes + ?Sized> File<'_, B> {
         Ok((offset, size))
     }
 
-    /// The strings at these offsets of the table, in one read where they lie together.
+    /// Reads the strings at the given offsets of the table, in one read if they are close together.
     fn strings(&self, (table, size): (u64, u64), offsets: &[u64]) -> Result<Vec<Vec<u8>>, Malformed> {
         let bad = |offset: u64, says: &str| Malformed::new("bad-string", table.saturating_add(offset), says);
         if let Some(outside) = offsets.iter().find(|offset| **offset >= size) {
@@ -326,7 +326,7 @@ impl<B: Bytes + ?Sized> File<'_, B> {
                 break;
             }
             left -= program.p_filesz;
-            // A note segment that is cut off is no reason for the loader to refuse the file.
+            // The loader does not refuse a file because of a truncated note segment.
             match self.range(program.p_offset, usize::try_from(program.p_filesz).unwrap_or(0)) {
                 Ok(bytes) => parse_notes(&bytes, program, ctx, object),
                 Err(defect) => object.oddities.push(Malformed { class: "bad-note", ..defect }),
@@ -336,8 +336,8 @@ impl<B: Bytes + ?Sized> File<'_, B> {
     }
 }
 
-/// The file offset of an address and how many bytes of the file follow it in its segment. Only bytes that are in the
-/// file count (`p_filesz`, not `p_memsz`). A segment that ends past the last possible offset holds nothing.
+/// The file offset of an address, and the number of bytes that follow it in its segment. Only bytes in the file count
+/// (`p_filesz`, not `p_memsz`). A segment that ends past the last possible offset is ignored.
 fn offset_of(segments: &[Segment], address: u64) -> Option<(u64, u64)> {
     segments.iter().find_map(|segment| {
         let into = address.checked_sub(segment.address)?;

@@ -1,29 +1,29 @@
-//! The section table, which loaders do not look at: debuggers and strippers do, and tools leave notes of their own in
-//! sections (System V ABI, chapter 4, "Sections").
+//! The section table. Loaders ignore it, but debuggers and strippers use it, and tools store notes in sections (System
+//! V ABI, chapter 4, "Sections").
 
 use goblin::elf::header::{EI_CLASS, EI_DATA, ELFCLASS64, ELFDATA2LSB, ELFMAG};
 use scroll::{Endian, Pread, Pwrite};
 
 use super::Bytes;
 
-/// Most sections, and most bytes of their names.
+/// Maximum number of sections, and maximum size of their names.
 const MAX_SECTIONS: usize = 4096;
 const MAX_NAMES: u64 = 16 << 20;
 
-/// A file header and what its section table says.
+/// A file header and its section table.
 pub(super) struct Sections {
     pub(super) layout: Layout,
     /// The file header.
     pub(super) head: Vec<u8>,
-    /// Where the table lies.
+    /// Offset of the table.
     pub(super) at: u64,
-    /// Which section holds the names.
+    /// Index of the section that contains the names.
     pub(super) names: usize,
     pub(super) all: Vec<Section>,
 }
 
 impl Sections {
-    /// Reads the table; `None` if there is none, or none that is whole.
+    /// Reads the table; `None` if it is missing or incomplete.
     pub(super) fn read(bytes: &(impl Bytes + ?Sized)) -> Option<Self> {
         let ident = exactly(bytes, 0, 16)?;
         if !ident.starts_with(ELFMAG) {
@@ -50,13 +50,13 @@ impl Sections {
         Some(Self { layout, head, at, names, all })
     }
 
-    /// The first section of a name.
+    /// The first section with this name.
     pub(super) fn named(&self, name: &[u8]) -> Option<&Section> {
         self.all.iter().find(|section| section.name == name)
     }
 }
 
-/// As many bytes as asked for; `None` if the file has not so many there.
+/// Reads exactly `length` bytes; `None` if the file is too short.
 pub(super) fn exactly(bytes: &(impl Bytes + ?Sized), offset: u64, length: u64) -> Option<Vec<u8>> {
     if offset.checked_add(length)? > bytes.size() {
         return None;
@@ -65,7 +65,7 @@ pub(super) fn exactly(bytes: &(impl Bytes + ?Sized), offset: u64, length: u64) -
     (bytes.read_at(offset, &mut buffer).ok()? == buffer.len()).then_some(buffer)
 }
 
-/// A section header, both classes alike.
+/// A section header, the same for both classes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Section {
     pub(super) name: Vec<u8>,
@@ -81,7 +81,7 @@ pub(super) struct Section {
     pub(super) entry: u64,
 }
 
-/// Where the fields of a class lie.
+/// Positions of the fields in each class.
 pub(super) struct Layout {
     pub(super) endian: Endian,
     is_64: bool,
@@ -100,7 +100,7 @@ impl Layout {
         bytes.pread_with(at, self.endian).ok()
     }
 
-    /// Bytes of one section header.
+    /// Size of a section header.
     pub(super) fn section_size(&self) -> usize {
         self.pick(40, 64)
     }

@@ -1,6 +1,6 @@
-//! Stripping: what no loader, kernel or program looks at is left out of a file. Nothing that is loaded moves: the file is
-//! kept as it is up to the end of its last segment, and only the section table after it is written anew. So the libraries
-//! that tools for wheels have patched, with segments in odd places, are as safe as others.
+//! Stripping: removes the parts of a file that no loader, kernel or program reads. Nothing that is loaded moves: the
+//! file stays as it is up to the end of its last segment, and only the section table after it is rewritten. This makes
+//! it safe even for libraries that wheel tools have patched so that segments are in unusual places.
 
 use goblin::elf::header::{ET_DYN, ET_EXEC};
 use goblin::elf::section_header::{SHF_ALLOC, SHF_INFO_LINK, SHT_NOBITS, SHT_REL, SHT_RELA};
@@ -9,35 +9,34 @@ use scroll::Pwrite;
 use super::Bytes;
 use super::sections::{Layout, Section, Sections, exactly};
 
-/// Sections that only debuggers and linkers read, by name. Small ones that say where a file comes from stay.
+/// Names of sections that only debuggers and linkers read. Small sections that identify the origin of a file stay.
 const NAMES: [&str; 6] =
     [".symtab", ".strtab", ".symtab_shndx", ".gnu_debugdata", ".gdb_index", ".gnu.build.attributes"];
-/// The same by how their names start.
+/// Prefixes of further such names.
 const STARTS: [&str; 6] = [".debug", ".zdebug", ".stab", ".gnu.lto", ".lto", ".gnu.build.attributes."];
-/// Bytes of sections that stay without being loaded.
+/// Maximum size of the sections that stay but are not loaded.
 const MAX_KEPT: u64 = 16 << 20;
 
-/// A file without what nobody needs at run time: the bytes of the original up to `keep`, its first ones replaced by
-/// `head`, then `tail`.
+/// A stripped file: the original bytes up to `keep` with the beginning replaced by `head`, then `tail`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stripped {
     /// The new file header.
     pub head: Vec<u8>,
-    /// How many bytes of the original stay.
+    /// Number of bytes of the original that stay.
     pub keep: u64,
-    /// Sections that stay without being loaded, their names, and the section table.
+    /// Sections that stay but are not loaded, the section names, and the section table.
     pub tail: Vec<u8>,
 }
 
 impl Stripped {
-    /// Bytes of the result.
+    /// Size of the result.
     pub fn size(&self) -> u64 {
         self.keep + self.tail.len() as u64
     }
 }
 
-/// Says what a file would be without its debug sections and symbol tables; `None` if nothing can be left out, or if the
-/// file has more to it than ELF knows of (an archive behind it, a table that contradicts).
+/// Computes the file without its debug sections and symbol tables. `None` if there is nothing to remove, or if the file
+/// contains more than ELF describes (an appended archive, contradictory tables).
 pub fn strip(bytes: &(impl Bytes + ?Sized)) -> Option<Stripped> {
     let size = bytes.size();
     let Sections { layout, mut head, at: sections_at, names, all } = Sections::read(bytes)?;
@@ -55,7 +54,7 @@ pub fn strip(bytes: &(impl Bytes + ?Sized)) -> Option<Stripped> {
             keep = keep.max(section_end);
         }
     }
-    // What lies behind everything that ELF knows of belongs to the program: an archive, a script.
+    // Data after everything that ELF describes belongs to the program: an archive or a script.
     if size > end || keep > size {
         return None;
     }
@@ -68,7 +67,7 @@ pub fn strip(bytes: &(impl Bytes + ?Sized)) -> Option<Stripped> {
     (count_left < count && stripped.size() < size).then_some(stripped)
 }
 
-/// How far a file is loaded, or read by the kernel: the end of its program headers and of what they name.
+/// End of the part that is loaded or that the kernel reads: the program headers and everything that they refer to.
 fn segments_end(bytes: &(impl Bytes + ?Sized), layout: &Layout, head: &[u8]) -> Option<u64> {
     let at = layout.word(head, layout.pick(28, 32))?;
     let size = usize::from(layout.half(head, layout.pick(42, 54))?);
@@ -86,8 +85,8 @@ fn segments_end(bytes: &(impl Bytes + ?Sized), layout: &Layout, head: &[u8]) -> 
     Some(end)
 }
 
-/// What comes after the kept bytes: the tail, where the section table lies in it, how many sections there are, and which
-/// holds their names.
+/// Builds the tail. Returns it with the offset of the section table in it, the number of sections, and the index of the
+/// name section.
 fn rewrite(
     layout: &Layout,
     all: &[Section],

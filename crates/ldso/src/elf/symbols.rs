@@ -1,5 +1,5 @@
-//! Symbols that an object imports and defines, from the dynamic tables alone: stripped files without section headers
-//! count too.
+//! Symbols that an object imports and defines. They are read from the dynamic tables alone, so that stripped files
+//! without section headers are covered.
 
 use goblin::container::{Container, Ctx, Endian};
 use goblin::elf::reloc;
@@ -10,18 +10,18 @@ use scroll::Pread;
 use super::version::HIDDEN;
 use super::{Bytes, Class, ElfObject, Malformed};
 
-/// Symbols of one object that are read.
+/// Maximum number of symbols read per object.
 const MAX_SYMBOLS: u64 = 1 << 22;
-/// Bytes of a string table that are read, and of names in all: names may overlap, so that a small table holds many
+/// Maximum size of a string table, and of all names together: names may overlap, so a small table can expand to many
 /// times its size.
 const MAX_STRINGS: u64 = 64 << 20;
-/// Bytes of one relocation table that are read.
+/// Maximum size of a relocation table.
 const MAX_RELOCATIONS: u64 = 256 << 20;
 
-/// Where the dynamic symbols of an object lie, as file offsets.
+/// File offsets of an object's dynamic symbols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SymbolTables {
-    /// DT_SYMTAB, and how many bytes of its segment follow.
+    /// DT_SYMTAB, and the number of bytes that follow in its segment.
     pub symbols: (u64, u64),
     /// DT_STRTAB, and its size.
     pub strings: (u64, u64),
@@ -37,34 +37,34 @@ pub struct SymbolTables {
     pub wanted_versions: Option<u64>,
 }
 
-/// A table of relocations.
+/// A relocation table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RelocationTable {
     /// Its offset in the file.
     pub offset: u64,
-    /// Its bytes.
+    /// Its size.
     pub size: u64,
-    /// Whether its records carry an addend (Elf_Rela).
+    /// True if its records have an addend (Elf_Rela).
     pub has_addend: bool,
-    /// Whether it is that of the PLT (DT_JMPREL), which may be bound lazily.
+    /// True for the table of the PLT (DT_JMPREL), which may be bound lazily.
     pub is_plt: bool,
-    /// How many records at its start name no symbol (DT_RELACOUNT, DT_RELCOUNT).
+    /// Number of records at the start that refer to no symbol (DT_RELACOUNT, DT_RELCOUNT).
     pub relative: u64,
 }
 
-/// The dynamic symbols of an object, and which of them are bound when.
+/// The dynamic symbols of an object, and when each undefined one is bound.
 #[derive(Clone, Debug, Default)]
 pub struct Symbols {
     strings: Vec<u8>,
-    /// In the order of the table.
+    /// All symbols in the order of the table.
     pub list: Vec<Symbol>,
-    /// Whether the object says versions of its symbols (DT_VERSYM).
+    /// True if the object has symbol versions (DT_VERSYM).
     pub has_versions: bool,
-    /// Undefined ones that a relocation other than a PLT slot names, as indices into `list`.
+    /// Undefined symbols with a relocation other than a PLT slot, as indices into `list`.
     pub at_start: Vec<u32>,
-    /// Undefined ones that only PLT slots name.
+    /// Undefined symbols with PLT slots only.
     pub by_plt: Vec<u32>,
-    /// Those that are copied out of a library into this program.
+    /// Symbols whose data is copied from a library into this program.
     pub copied: Vec<u32>,
 }
 
@@ -72,18 +72,18 @@ pub struct Symbols {
 #[derive(Clone, Copy, Debug)]
 pub struct Symbol {
     name: u32,
-    /// Its version index without the hidden bit.
+    /// The version index without the hidden bit.
     pub version: u16,
-    /// Whether requests without version pass it over.
+    /// True if the symbol does not match references without a version.
     pub is_hidden: bool,
-    /// Whether it answers lookups.
+    /// True if lookups can find the symbol.
     pub is_defined: bool,
-    /// STB_WEAK: as a want it may be absent.
+    /// STB_WEAK: an undefined symbol may stay unresolved.
     pub is_weak: bool,
 }
 
 impl Symbols {
-    /// The name of a symbol; empty if it lies outside of the string table.
+    /// The name of a symbol; empty if it is outside of the string table.
     pub fn name(&self, symbol: &Symbol) -> &[u8] {
         let text = self.strings.get(symbol.name as usize..).unwrap_or_default();
         memchr::memchr(0, text).map_or(text, |end| &text[..end])
@@ -114,8 +114,8 @@ impl<B: Bytes + ?Sized> Reader<'_, B> {
         Ok(std::array::from_fn(word))
     }
 
-    /// How many symbols there are: DT_HASH says it (`nchain`); of DT_GNU_HASH the chain of the greatest bucket ends with
-    /// the last symbol.
+    /// The number of symbols: `nchain` of DT_HASH; with DT_GNU_HASH, the last symbol is at the end of the chain of the
+    /// highest bucket.
     fn count(&self, tables: &SymbolTables) -> Result<u64, Malformed> {
         if let Some(table) = tables.hash {
             return Ok(self.words::<2>(table)?[1]);
@@ -154,16 +154,17 @@ fn reader<'a, B: Bytes + ?Sized>(bytes: &'a B, object: &ElfObject) -> Reader<'a,
     Reader { bytes, ctx: Ctx::new(container, endian) }
 }
 
-/// The names of the symbols that an object uses and does not define; empty for one without dynamic symbols.
+/// Names of the symbols that an object uses but does not define; empty without dynamic symbols.
 ///
-/// With DT_GNU_HASH these are the symbols below `symoffset`; with DT_HASH alone its `nchain` is their count.
+/// With DT_GNU_HASH these are among the symbols below `symoffset`; with DT_HASH alone, `nchain` is the number of
+/// symbols.
 ///
 /// # Errors
-/// `truncated` or `bad-string` for tables that do not lie in the file, `limit` for more names than any object has.
+/// `truncated` or `bad-string` for tables outside of the file, `limit` for more names than any object has.
 pub fn parse_imports(bytes: &(impl Bytes + ?Sized), object: &ElfObject) -> Result<Vec<Vec<u8>>, Malformed> {
     let Some(tables) = object.symbols else { return Ok(Vec::new()) };
     let reader = reader(bytes, object);
-    // Second word of either table: `symoffset` of DT_GNU_HASH, `nchain` of DT_HASH.
+    // The second word of either table: `symoffset` of DT_GNU_HASH, `nchain` of DT_HASH.
     let count = match tables.gnu_hash.or(tables.hash) {
         Some(table) => reader.words::<2>(table)?[1],
         None => return Ok(Vec::new()),
@@ -188,12 +189,12 @@ pub fn parse_imports(bytes: &(impl Bytes + ?Sized), object: &ElfObject) -> Resul
     Ok(names)
 }
 
-/// All dynamic symbols of an object, and which of the undefined ones its relocations name.
+/// Reads all dynamic symbols of an object, and finds the undefined ones that relocations refer to.
 ///
-/// A symbol that no relocation names is never looked up, so it is in none of the lists.
+/// A symbol without a relocation is never looked up, so it is in none of the lists.
 ///
 /// # Errors
-/// `truncated` or `bad-dynamic` for tables that do not lie in the file.
+/// `truncated` or `bad-dynamic` for tables outside of the file.
 pub fn parse_symbols(bytes: &(impl Bytes + ?Sized), object: &ElfObject) -> Result<Symbols, Malformed> {
     let Some(tables) = object.symbols else { return Ok(Symbols::default()) };
     let reader = reader(bytes, object);
@@ -222,7 +223,7 @@ pub fn parse_symbols(bytes: &(impl Bytes + ?Sized), object: &ElfObject) -> Resul
             is_weak: symbol.st_bind() == STB_WEAK,
         })
         .collect();
-    // 0: named by no relocation, 1: by a PLT slot, 2: by another.
+    // 0: no relocation, 1: a PLT slot, 2: another relocation.
     let mut named = vec![0u8; raw.len()];
     let copy = copy_relocation(object.target.machine);
     for table in object.relocations.iter().filter(|table| table.size <= MAX_RELOCATIONS) {
@@ -250,8 +251,8 @@ pub fn parse_symbols(bytes: &(impl Bytes + ?Sized), object: &ElfObject) -> Resul
     Ok(found)
 }
 
-/// Whether a symbol can answer a lookup (do_lookup_x of glibc's dl-lookup.c, find_sym2 of musl's dynlink.c): defined,
-/// visible outside, with a value unless it is thread-local or absolute, and of a kind that can be linked to.
+/// True if a lookup can find the symbol (do_lookup_x of glibc's dl-lookup.c, find_sym2 of musl's dynlink.c): it is
+/// defined, visible outside of the object, of a linkable kind, and has a value unless it is thread-local or absolute.
 fn answers(symbol: &Sym) -> bool {
     let kind = symbol.st_type();
     symbol.st_shndx != SHN_UNDEF as usize
@@ -260,7 +261,7 @@ fn answers(symbol: &Sym) -> bool {
         && (kind <= 2 || matches!(kind, STT_COMMON | STT_TLS | STT_GNU_IFUNC))
 }
 
-/// The relocation that copies a library's data into the program, by machine (processor supplements).
+/// The copy relocation of a machine, which copies data of a library into the program (processor supplements).
 fn copy_relocation(machine: u16) -> Option<u32> {
     use goblin::elf::header as h;
     match machine {
@@ -284,7 +285,7 @@ mod tests {
     const SYMTAB: u64 = 6;
     const GNU_HASH: u64 = 0x6fff_fef5;
 
-    /// A 64-bit file of one segment at address 0, which lies at `offset` and has this many bytes, with a dynamic section.
+    /// Builds a 64-bit file with one segment at address 0, with the given file offset and size, and a dynamic section.
     fn file(offset: u64, size: u64, tags: &[(u64, u64)]) -> Vec<u8> {
         let mut out = b"\x7fELF\x02\x01\x01".to_vec();
         out.resize(16, 0);
@@ -296,7 +297,7 @@ mod tests {
         for (value, size) in [(1, 4), (4, 4), (offset, 8), (0, 8), (0, 8), (size, 8), (size, 8), (1, 8)] {
             put(value, size);
         }
-        // Found by its own offset: no segment holds its address.
+        // Found through its offset, because no segment contains its address.
         let length = (tags.len() as u64 + 1) * 16;
         for (value, size) in [(2, 4), (4, 4), (176, 8), (u64::MAX, 8), (0, 8), (length, 8), (length, 8), (8, 8)] {
             put(value, size);
@@ -323,7 +324,7 @@ mod tests {
 
     #[test]
     fn names_that_overlap_are_bounded_in_all() {
-        // Each of the symbols has the whole string table as its name.
+        // Every symbol has the whole string table as its name.
         const COUNT: u64 = 1024;
         const STRINGS: u64 = 1 << 20;
         let (hash, symbols, strings) = (256, 512, 512 + COUNT * 24);

@@ -1,26 +1,26 @@
-//! Symbol versions that an object defines and wants, from the dynamic tags alone (gABI extension "Symbol Versioning",
-//! LSB Core, chapter 10.7): stripped files without section headers count too.
+//! Symbol versions that an object defines and requires (gABI extension "Symbol Versioning", LSB Core, chapter 10.7).
+//! They are read from the dynamic tags alone, so that stripped files without section headers are covered.
 
 use super::window::Window;
 use super::{Bytes, ElfObject, Malformed};
 
-/// The base definition names the object itself, not a version of its symbols.
+/// The base definition: it identifies the object itself, not a version of its symbols.
 const VER_FLG_BASE: u16 = 1;
-/// A version that may be absent.
+/// An optional version.
 const VER_FLG_WEAK: u16 = 2;
-/// The only revision of either table.
+/// The only known revision of both tables.
 const REVISION: u16 = 1;
-/// Bit of a version index that keeps a symbol from answering requests without version.
+/// Flag in a version index: the symbol does not match references without a version.
 pub(super) const HIDDEN: u16 = 0x8000;
-/// Records of one table.
+/// Maximum number of records per table.
 const MAX_RECORDS: usize = 1 << 16;
-/// Bytes of a version's name.
+/// Maximum length of a version name.
 const MAX_NAME: usize = 4096;
 
-/// Both version tables of an object.
+/// The version tables of an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Versions {
-    /// DT_VERDEF; `None` for an object without, which the loader lets answer any version.
+    /// DT_VERDEF; `None` if there is none, in which case the loader accepts any version.
     pub defined: Option<Vec<DefinedVersion>>,
     /// DT_VERNEED.
     pub wanted: Vec<WantedVersions>,
@@ -29,26 +29,26 @@ pub struct Versions {
 /// A version that an object defines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DefinedVersion {
-    /// Its name, such as `GLIBC_2.34`.
+    /// The name, such as `GLIBC_2.34`.
     pub name: Vec<u8>,
-    /// Its hash as stored: the loader compares it before the name.
+    /// The hash as stored, which the loader compares before the name.
     pub hash: u32,
-    /// Its index in DT_VERSYM.
+    /// The index in DT_VERSYM.
     pub index: u16,
-    /// Whether it is the base definition.
+    /// True for the base definition.
     pub is_base: bool,
 }
 
-/// The versions that an object wants of one file.
+/// The versions that an object requires of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WantedVersions {
-    /// The file by its DT_NEEDED name.
+    /// The DT_NEEDED name of the file.
     pub file: Vec<u8>,
-    /// What is wanted of it.
+    /// The required versions.
     pub versions: Vec<WantedVersion>,
 }
 
-/// A version that is wanted.
+/// A required version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WantedVersion {
     /// Its name.
@@ -57,14 +57,14 @@ pub struct WantedVersion {
     pub hash: u32,
     /// Its index in DT_VERSYM.
     pub index: u16,
-    /// Whether it may be absent.
+    /// True if the version is optional.
     pub is_weak: bool,
 }
 
 /// Reads the version tables of an object.
 ///
 /// # Errors
-/// `bad-version-table` for a table of an unknown revision or one that runs backwards, `truncated` and `bad-string`.
+/// `bad-version-table` for a table of an unknown revision or with a backward offset, `truncated` and `bad-string`.
 pub fn parse_versions(bytes: &(impl Bytes + ?Sized), object: &ElfObject) -> Result<Versions, Malformed> {
     let Some(tables) = object.symbols else { return Ok(Versions::default()) };
     let mut records = Window::new(bytes, object.target.little_endian);
@@ -86,7 +86,7 @@ pub fn parse_versions(bytes: &(impl Bytes + ?Sized), object: &ElfObject) -> Resu
             if record.half(0) != REVISION {
                 return Err(unknown_revision(at, "definitions", record.half(0)));
             }
-            // The first name is the version's, further ones are those it inherits from.
+            // The first name is the version's own; the others are its parents.
             let aux = records.record::<8>(at.saturating_add(u64::from(record.word(12))))?;
             defined.push(DefinedVersion {
                 name: text(aux.word(0))?,
@@ -135,7 +135,7 @@ pub fn parse_versions(bytes: &(impl Bytes + ?Sized), object: &ElfObject) -> Resu
     Ok(found)
 }
 
-/// Where the next record is; offsets count forward, so that no chain ends in itself.
+/// The offset of the next record. Offsets only increase, so a chain cannot loop.
 fn next(at: u64, step: u32, seen: usize) -> Result<Option<u64>, Malformed> {
     if step == 0 {
         return Ok(None);

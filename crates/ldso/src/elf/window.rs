@@ -1,17 +1,17 @@
-//! Reading records that follow each other, of which nothing says how long they are altogether: a page at a time.
+//! Reads a sequence of records of unknown total length, one page at a time.
 
 use scroll::{Endian, Pread};
 
 use super::{Bytes, Malformed};
 
-/// Bytes read at once.
+/// Number of bytes per read.
 const PAGE: usize = 4096;
 
-/// A page of a file, moved along as records are asked for.
+/// A page of a file, which moves as records are requested.
 pub(super) struct Window<'a, B: Bytes + ?Sized> {
     bytes: &'a B,
     endian: Endian,
-    /// Bytes before what is asked for that are read with it.
+    /// Number of bytes before the requested offset that are read too.
     back: u64,
     at: u64,
     page: Vec<u8>,
@@ -23,12 +23,12 @@ impl<'a, B: Bytes + ?Sized> Window<'a, B> {
         Self { bytes, endian, back: 0, at: 0, page: Vec::new() }
     }
 
-    /// A page that lies around what is asked for: names are not asked for in the order in which they lie.
+    /// A page centred on the requested offset, because names are not requested in file order.
     pub(super) fn around(bytes: &'a B, little_endian: bool) -> Self {
         Self { back: PAGE as u64 / 2, ..Self::new(bytes, little_endian) }
     }
 
-    /// The bytes from `offset` on, at least `length` of them unless the file ends before.
+    /// The bytes from `offset`, at least `length` of them unless the file ends earlier.
     fn from(&mut self, offset: u64, length: usize) -> Result<&[u8], Malformed> {
         let holds = |window: &Self| {
             let into = usize::try_from(offset.checked_sub(window.at)?).ok()?;
@@ -48,7 +48,7 @@ impl<'a, B: Bytes + ?Sized> Window<'a, B> {
         Ok(self.page.get(before..).unwrap_or_default())
     }
 
-    /// A record of `N` bytes.
+    /// Reads a record of `N` bytes.
     pub(super) fn record<const N: usize>(&mut self, offset: u64) -> Result<Record<N>, Malformed> {
         let endian = self.endian;
         let found = self.from(offset, N)?.get(..N).and_then(|bytes| bytes.try_into().ok());
@@ -57,7 +57,7 @@ impl<'a, B: Bytes + ?Sized> Window<'a, B> {
             .ok_or_else(|| Malformed::new("truncated", offset, "a table lies past its end"))
     }
 
-    /// The string at `offset`, without its NUL; at most `limit` bytes.
+    /// Reads the string at `offset`, without its NUL and at most `limit` bytes long.
     pub(super) fn string(&mut self, offset: u64, limit: usize) -> Result<Vec<u8>, Malformed> {
         let mut wanted = 64;
         loop {

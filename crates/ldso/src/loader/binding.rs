@@ -1,5 +1,5 @@
-//! Whether what was loaded fits together: versions that objects want of each other, and symbols that somebody must
-//! define. The loader looks at both before the program runs its first line, so a miss ends it like a missing file.
+//! Checks that the loaded objects fit together: required versions and undefined symbols. The loader checks both before
+//! the program runs, so a mismatch is as fatal as a missing file.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -9,25 +9,25 @@ use crate::elf::{DefinedVersion, Malformed, Symbol, Symbols, Versions, WantedVer
 use slimroot_rootfs::error::Error;
 use slimroot_rootfs::path::show;
 
-/// What an object with compact relocations must want of its libc, so that loaders that do not know them refuse it
-/// (glibc 2.36, dl-version.c).
+/// The version that an object with compact relocations must require of its libc, so that a loader without support for
+/// them refuses it (glibc 2.36, dl-version.c).
 const RELR_VERSION: &[u8] = b"GLIBC_ABI_DT_RELR";
-/// The first glibc with compact relocations.
+/// The first glibc that supports compact relocations.
 const RELR_RELEASE: (u32, u32) = (2, 36);
-/// An index below this one needs no name: local, global, and the first version of the object (check_match of glibc's
+/// Indices below this one need no name: local, global, and the object's first version (check_match of glibc's
 /// dl-lookup.c).
 const FIRST_NAMED: u16 = 3;
 
-/// A version that an object wants of another, which does not define it.
+/// A required version that the other object does not define.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnmetVersion {
-    /// Who wants it: an index into [`Process::loaded`].
+    /// The object that requires it: an index into [`Process::loaded`].
     pub requester: usize,
-    /// Of whom: likewise.
+    /// The object that should define it: an index into [`Process::loaded`].
     pub provider: usize,
-    /// Its name, such as `GLIBC_2.38`.
+    /// The name, such as `GLIBC_2.38`.
     pub version: Vec<u8>,
-    /// The greatest version of the same family that is defined there, such as `GLIBC_2.36`.
+    /// The highest version of the same family that the object defines, such as `GLIBC_2.36`.
     pub newest: Option<Vec<u8>>,
 }
 
@@ -39,7 +39,7 @@ impl UnmetVersion {
         Self { requester, provider, version: version.to_vec(), newest }
     }
 
-    /// What is wrong, in one sentence that names both releases.
+    /// Describes the mismatch in one sentence, with both releases.
     pub fn says(&self, process: &Process) -> String {
         let (wants, has) = (&process.loaded[self.requester], &process.loaded[self.provider]);
         let version = show(&self.version);
@@ -61,18 +61,18 @@ impl UnmetVersion {
 /// A symbol that no object of the process defines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UndefinedSymbol {
-    /// Who wants it: an index into [`Process::loaded`].
+    /// The object that uses it: an index into [`Process::loaded`].
     pub requester: usize,
     /// Its name.
     pub name: Vec<u8>,
-    /// The version that is wanted of it.
+    /// The required version.
     pub version: Option<Vec<u8>>,
-    /// Whether the process ends at its start for it, or only when it calls it.
+    /// True if the process fails at start-up; false if it fails when the symbol is first called.
     pub at_start: bool,
 }
 
 impl UndefinedSymbol {
-    /// What is wrong, in one sentence.
+    /// Describes the problem in one sentence.
     pub fn says(&self, process: &Process) -> String {
         let version = self.version.as_ref().map_or(String::new(), |version| format!("@{}", show(version)));
         let when = if self.at_start { "the process ends at its start" } else { "the process ends when it is called" };
@@ -81,8 +81,8 @@ impl UndefinedSymbol {
     }
 }
 
-/// The versions that nobody defines, object by object in load order (`_dl_check_all_versions` of glibc). None where
-/// something is missing, since the loader does not come that far, and none with musl, which looks at no versions.
+/// Required versions that are not defined, per object in load order (`_dl_check_all_versions` of glibc). Empty if a
+/// library is missing, because the loader stops before this check, and empty for musl, which ignores versions.
 ///
 /// # Errors
 /// `unreadable`.
@@ -122,24 +122,24 @@ pub fn unmet_versions(objects: &Objects<'_>, process: &Process) -> Result<Vec<Un
     Ok(unmet)
 }
 
-/// The numbers in a version's name, by which versions are ordered.
+/// The numbers in a version name, by which versions are ordered.
 fn numbers(name: &[u8]) -> Vec<u64> {
     let runs = name.split(|b| !b.is_ascii_digit()).filter(|run| !run.is_empty());
     runs.map(|run| run.iter().fold(0, |sum: u64, b| sum.saturating_mul(10).saturating_add(u64::from(b - b'0'))))
         .collect()
 }
 
-/// Who answers a name, by the names that objects go by once they are loaded.
+/// The index of the loaded object that has this name.
 fn answerer(loaded: &[Rc<Loaded>], name: &[u8]) -> Option<usize> {
     loaded.iter().position(|object| {
         object.names.iter().chain(&object.elf.soname).any(|known| known == name) || object.path == name
     })
 }
 
-/// A symbol that is wanted, and whether somebody defines it.
+/// A symbol reference, and whether it is resolved.
 struct Want<'a> {
     version: Option<&'a [u8]>,
-    /// Whose definition does not count: that of a program that copies the symbol.
+    /// An object whose definition is ignored: the program that copies the symbol.
     not_of: Option<usize>,
     is_met: bool,
 }
@@ -149,14 +149,14 @@ struct Linked<'a> {
     index: usize,
     object: &'a Loaded,
     symbols: Symbols,
-    /// Names of its versions by index, those it defines and those it wants.
+    /// Version names by index, both defined and required.
     names: HashMap<u16, &'a [u8]>,
 }
 
-/// The symbols that nobody defines, object by object in load order. Only symbols that a relocation names count: others
-/// are never looked up. None where something is missing, be it a version.
+/// Undefined symbols, per object in load order. Only symbols with a relocation count, because others are never looked
+/// up. Empty if a library or a version is missing.
 ///
-/// `is_bound_now` says that LD_BIND_NOW is set.
+/// `is_bound_now` is true if LD_BIND_NOW is set.
 ///
 /// # Errors
 /// `unreadable`.
@@ -225,7 +225,7 @@ pub fn undefined_symbols(
         .collect())
 }
 
-/// Whether a need of some object is answered by this one.
+/// True if a dependency of some object resolved to this one.
 fn is_needed(process: &Process, wanted: usize) -> bool {
     let answers = |answer: &Answer| matches!(answer, Answer::Object { index, .. } if *index == wanted);
     process.loaded.iter().any(|object| object.needs.iter().any(|need| answers(&need.answer)))
@@ -239,7 +239,7 @@ fn version_names(versions: &Result<Versions, Malformed>) -> HashMap<u16, &[u8]> 
     defined.chain(wanted.map(|version| (version.index, &version.name[..]))).collect()
 }
 
-/// Whether a definition answers a request with or without version (check_match of glibc's dl-lookup.c).
+/// True if a definition matches a reference with or without a version (check_match of glibc's dl-lookup.c).
 fn fits(definer: &Linked<'_>, symbol: &Symbol, version: Option<&[u8]>) -> bool {
     if !definer.symbols.has_versions {
         return true;

@@ -1,4 +1,4 @@
-//! `/etc/ld.so.cache`: both formats read, the new one written (glibc, sysdeps/generic/dl-cache.h, elf/dl-cache.c).
+//! `/etc/ld.so.cache`: reads both formats and writes the new one (glibc, sysdeps/generic/dl-cache.h, elf/dl-cache.c).
 
 use std::cell::Cell;
 use std::cmp::Ordering;
@@ -10,44 +10,44 @@ const NEW_MAGIC: &[u8] = b"glibc-ld.so.cache1.1";
 const NEW_HEADER: usize = 48;
 const NEW_ENTRY: usize = 24;
 const EXTENSION_MAGIC: u32 = 0xeaa4_2174;
-/// Extension section that holds the glibc-hwcaps words.
+/// Tag of the extension section with the glibc-hwcaps names.
 const TAG_HWCAPS: u32 = 1;
-/// Bit 62 alone in the upper half marks an entry of a glibc-hwcaps subdirectory (`DL_CACHE_HWCAP_EXTENSION`).
+/// If only bit 62 of the upper half is set, the entry is in a glibc-hwcaps subdirectory (`DL_CACHE_HWCAP_EXTENSION`).
 const HWCAP_EXTENSION: u64 = 1 << 62;
-/// The ISA level lies in the low ten bits of the upper half and does not count in that comparison.
+/// The ISA level is in the low ten bits of the upper half and is ignored in that comparison.
 const HWCAP_ISA_LEVEL: u64 = 0x3ff << 32;
 
-/// Bytes of strings that are read in all, a hundred times those of a large cache: entries may share them, so that a small
-/// file could hold more than fits in memory.
+/// Maximum total size of strings, a hundred times that of a large cache. Entries may share strings, so a small file
+/// could otherwise expand to more than fits in memory.
 const MAX_STRINGS: usize = 64 << 20;
 
-/// One line of the cache.
+/// An entry of the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheEntry {
-    /// Kind of object and ABI.
+    /// The kind of object and its ABI.
     pub flags: i32,
-    /// The soname; `None` if its offset lies outside of the file.
+    /// The soname; `None` if its offset is outside of the file.
     pub key: Option<Vec<u8>>,
-    /// The file; `None` if its offset lies outside of the file.
+    /// The path; `None` if its offset is outside of the file.
     pub value: Option<Vec<u8>>,
     /// Zero, a legacy capability mask, or an extension index.
     pub hwcap: u64,
-    /// The glibc-hwcaps word it needs, if any.
+    /// The glibc-hwcaps name that the entry requires, if any.
     pub level: Option<Vec<u8>>,
 }
 
 /// The whole cache.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cache {
-    /// Lines in the order of the file.
+    /// Entries in file order.
     pub entries: Vec<CacheEntry>,
 }
 
-/// Numbers in the byte order of the loader's machine.
+/// Reads numbers in the byte order of the loader's machine.
 struct Words<'a> {
     bytes: &'a [u8],
     little: bool,
-    /// Bytes of strings that may still be read; `None` once there were more.
+    /// Number of string bytes that may still be read; `None` after the limit was exceeded.
     left: Cell<Option<usize>>,
 }
 
@@ -81,7 +81,7 @@ impl<'a> Words<'a> {
 }
 
 impl Cache {
-    /// Reads a cache; `None` if it is unusable as a whole, which the loader takes as if it were not there.
+    /// Parses a cache; `None` if it is unusable, in which case the loader acts as if it did not exist.
     pub fn parse(bytes: &[u8], little: bool) -> Option<Self> {
         if bytes.starts_with(NEW_MAGIC) {
             return Self::parse_new(bytes, little);
@@ -92,7 +92,7 @@ impl Cache {
         let words = Words::new(bytes, little);
         let count = words.u32(12)? as usize;
         let table = OLD_HEADER.checked_add(count.checked_mul(OLD_ENTRY)?)?;
-        // A compatible file holds the new format after the old table.
+        // A cache in the compatible format has the new table after the old one.
         let new = table.checked_next_multiple_of(8)?;
         if let Some(rest) = bytes.get(new..).filter(|rest| rest.starts_with(NEW_MAGIC)) {
             return Self::parse_new(rest, little);
@@ -118,7 +118,7 @@ impl Cache {
     fn parse_new(bytes: &[u8], little: bool) -> Option<Self> {
         let words = Words::new(bytes, little);
         let count = words.u32(20)? as usize;
-        // Low two bits: 0 not said, 2 little, 3 big endian (`cache_file_new_matches_endian`).
+        // Low two bits: 0 unspecified, 2 little, 3 big endian (`cache_file_new_matches_endian`).
         let said = bytes.get(28)? & 3;
         if said == 1 || said == 2 && !little || said == 3 && little {
             return None;
@@ -145,19 +145,19 @@ impl Cache {
         words.left.get().map(|_| Self { entries })
     }
 
-    /// The entries that a lookup of `name` meets, in the order in which it meets them.
+    /// The entries that match `name`, in the order in which the loader tries them.
     ///
-    /// The table is searched by bisection as the loader does it (`search_cache`), so a table that is not sorted gives
-    /// the loader's answer, not a better one.
+    /// This is a binary search like the loader's (`search_cache`), so for an unsorted table it gives the loader's
+    /// result, not a better one.
     pub fn lookup(&self, name: &[u8]) -> &[CacheEntry] {
         let compare = |index: usize| self.entries[index].key.as_deref().map(|key| compare_names(name, key));
         let (mut left, mut right) = (0_isize, self.entries.len().cast_signed() - 1);
         while left <= right {
             let middle = ((left + right) / 2).cast_unsigned();
             match compare(middle) {
-                // A bad string on the way ends the lookup.
+                // The loader gives up at an invalid string.
                 None => return &[],
-                // The table is sorted downwards.
+                // The table is in descending order.
                 Some(Ordering::Less) => left = middle.cast_signed() + 1,
                 Some(Ordering::Greater) => right = middle.cast_signed() - 1,
                 Some(Ordering::Equal) => {
@@ -171,7 +171,7 @@ impl Cache {
         &[]
     }
 
-    /// Writes a cache in the new format with these entries, which keep their order, flags and levels.
+    /// Writes a cache in the new format; the entries keep their order, flags and levels.
     pub fn write(entries: &[&CacheEntry], little: bool) -> Vec<u8> {
         let mut levels: Vec<&[u8]> = entries.iter().filter_map(|entry| entry.level.as_deref()).collect();
         levels.sort_unstable();
@@ -214,7 +214,7 @@ impl Cache {
             out.u32(1);
             out.u32(TAG_HWCAPS);
             out.u32(0);
-            // The section follows its own 16-byte row in the 8-byte directory.
+            // The section follows its 16-byte row in the directory, which has an 8-byte header.
             out.u32(u32::try_from(extension_at + 8 + 16).unwrap_or(0));
             out.u32(u32::try_from(level_places.len() * 4).unwrap_or(0));
             for at in level_places {
@@ -240,7 +240,7 @@ impl Writer {
     }
 }
 
-/// The glibc-hwcaps words of the extension directory.
+/// The glibc-hwcaps names in the extension directory.
 fn hwcap_words(words: &Words<'_>) -> Option<Vec<Vec<u8>>> {
     let directory = words.u32(32)? as usize;
     if directory == 0 || !directory.is_multiple_of(4) || words.u32(directory)? != EXTENSION_MAGIC {
@@ -258,8 +258,8 @@ fn hwcap_words(words: &Words<'_>) -> Option<Vec<Vec<u8>>> {
     None
 }
 
-/// How the cache is sorted: byte by byte, but a run of digits counts as a number, so that `libn.so.1` equals
-/// `libn.so.01` (`_dl_cache_libcmp`). Numbers wrap as the loader's `int` does.
+/// The sort order of the cache: byte by byte, except that digits compare as numbers, so that `libn.so.1` equals
+/// `libn.so.01` (`_dl_cache_libcmp`). Numbers wrap like the loader's `int`.
 fn compare_names(first: &[u8], second: &[u8]) -> Ordering {
     let (mut i, mut j) = (0, 0);
     let byte = |text: &[u8], at: usize| text.get(at).copied().unwrap_or(0);
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn strings_that_overlap_are_bounded_in_all() {
-        // Each key is the rest of one long string, with or without its end.
+        // Every key is a suffix of one long string, with or without a terminator.
         for end in [0, b'x'] {
             let (count, length) = (2000_u32, 1 << 17);
             let start = NEW_HEADER + count as usize * NEW_ENTRY;

@@ -1,27 +1,28 @@
-//! What a glibc loader does with a file that a search came to, by its first bytes (elf/dl-load.c, `open_verify` and
+//! How a glibc loader judges a candidate file by its first bytes (elf/dl-load.c, `open_verify` and
 //! `_dl_map_object_from_fd`; elf-resolution §3.7).
 
 use std::borrow::Cow;
 
 use crate::elf::{Class, ElfObject, Target};
 
-/// What becomes of a file.
+/// The loader's decision about a file.
 pub(super) enum Verdict {
-    /// It is mapped.
+    /// The file is mapped.
     Take,
-    /// The search goes on.
+    /// The search continues.
     Next(Cow<'static, str>),
-    /// The process dies: class of the defect (elf-resolution §10), and why.
+    /// The process fails: the class of the defect (elf-resolution §10), and the reason.
     Fatal(&'static str, Cow<'static, str>),
 }
 
 const EI_PAD: usize = 9;
 const OSABI_SYSV: u8 = 0;
 const OSABI_GNU: u8 = 3;
-/// Newest `EI_ABIVERSION` that glibc takes with the GNU OSABI (`LIBC_ABI_MAX`, sysdeps/gnu/ldsodefs.h), generously.
+/// Upper bound for the `EI_ABIVERSION` that glibc accepts with the GNU OSABI (`LIBC_ABI_MAX`, sysdeps/gnu/ldsodefs.h),
+/// with room to spare.
 const MAX_GNU_ABI_VERSION: u8 = 16;
 
-/// Judges the identification bytes, in the order in which `open_verify` looks at them.
+/// Checks the identification bytes in the same order as `open_verify`.
 pub(super) fn judge_head(head: &[u8], wanted: &Target) -> Verdict {
     let header_size = if wanted.class == Class::Elf64 { 64 } else { 52 };
     if head.len() < header_size {
@@ -70,7 +71,7 @@ pub(super) fn judge_head(head: &[u8], wanted: &Target) -> Verdict {
     Verdict::Take
 }
 
-/// Float ABI bits of `e_flags`, per machine (each port's `elf_machine_matches_host`).
+/// Compares the float ABI bits of `e_flags`, per machine (each port's `elf_machine_matches_host`).
 fn same_float_abi(flags: u32, wanted: &Target) -> bool {
     let mask = match wanted.machine {
         40 => 0x600, // EM_ARM: EF_ARM_ABI_FLOAT_HARD, EF_ARM_ABI_FLOAT_SOFT
@@ -78,11 +79,11 @@ fn same_float_abi(flags: u32, wanted: &Target) -> bool {
         258 => 0x7,  // EM_LOONGARCH: ABI modifier
         _ => return true,
     };
-    // An Arm object that names neither float ABI goes with both.
+    // An Arm object that declares no float ABI is compatible with both.
     wanted.machine == 40 && (flags & mask == 0 || wanted.flags & mask == 0) || flags & mask == wanted.flags & mask
 }
 
-/// Judges what the headers say once the file is opened.
+/// Checks the headers after the file was opened.
 pub(super) fn judge_object(elf: &ElfObject) -> Option<(&'static str, &'static str)> {
     if elf.is_exec() {
         return Some(("exec-as-library", "cannot dynamically load executable"));

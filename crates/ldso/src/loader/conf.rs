@@ -1,23 +1,23 @@
-//! `/etc/ld.so.conf`: what ldconfig makes the cache from. Loaders never read it; it only helps to say why a library is
-//! not found (ldconfig(8); parse_conf of glibc's elf/ldconfig.c).
+//! `/etc/ld.so.conf`, from which ldconfig builds the cache. Loaders never read it; it only helps to explain why a
+//! library is not found (ldconfig(8); parse_conf of glibc's elf/ldconfig.c).
 
 use slimroot_rootfs::error::Error;
 use slimroot_rootfs::path::RootPath;
 use slimroot_rootfs::root::{Root, RootGlob};
 
 const CONF: &str = "/etc/ld.so.conf";
-/// Largest file that is read, deepest include, and most files.
+/// Maximum file size, include depth and number of files.
 const MAX_BYTES: usize = 1 << 20;
 const MAX_DEPTH: usize = 16;
 const MAX_FILES: usize = 1024;
 
-/// The directories that the root's ld.so.conf names, in order.
+/// The directories in the root's ld.so.conf, in order.
 ///
 /// # Errors
 /// `unreadable`.
 pub fn conf_dirs(root: &Root) -> Result<Vec<RootPath>, Error> {
     let mut dirs = Vec::new();
-    // Each file with those that include it.
+    // Each file with the chain of files that include it.
     let mut open = vec![(RootPath::new(CONF).unwrap_or_else(RootPath::root), Vec::new())];
     let mut seen = 0;
     while let Some((file, chain)) = open.pop() {
@@ -40,7 +40,7 @@ pub fn conf_dirs(root: &Root) -> Result<Vec<RootPath>, Error> {
                         let near = file.parent().unwrap_or_else(RootPath::root);
                         let pattern =
                             if pattern.starts_with('/') { pattern.to_owned() } else { format!("{near}/{pattern}") };
-                        // A pattern that means nothing to ldconfig includes nothing.
+                        // ldconfig ignores an invalid pattern.
                         let Ok(glob) = RootGlob::new(&pattern) else { continue };
                         included.extend(root.matching(&glob)?);
                     }

@@ -1,10 +1,10 @@
-//! What a loader was built with, read out of the loader: its family, release, default directories and `$LIB`.
+//! Build-time constants of a loader, extracted from its file: family, release, default directories and `$LIB`.
 
 use memchr::{memchr, memmem};
 
 use crate::elf::{Class, ElfObject};
 
-/// Which C library a loader belongs to; each has laws of its own.
+/// The C library of a loader; each has its own rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
@@ -12,45 +12,46 @@ pub enum Family {
     Glibc,
     /// musl.
     Musl,
-    /// Neither by content: answered by the glibc order, every edge a guess.
+    /// Unknown. The glibc rules apply, but every result is a guess.
     Unknown,
 }
 
-/// What a loader was built with.
+/// Build-time constants of a loader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// Which C library.
+    /// The C library.
     pub family: Family,
-    /// `(2, N)` of glibc; `None` if the loader does not say, as before 2.33.
+    /// `(2, N)` for glibc 2.N; `None` if unknown, as before 2.33.
     pub release: Option<(u32, u32)>,
-    /// Whether it searches `glibc-hwcaps` (from 2.33).
+    /// True if it searches `glibc-hwcaps` (since 2.33).
     pub has_hwcaps: bool,
-    /// Default directories, each with its closing slash.
+    /// Default directories, each with a trailing slash.
     pub default_dirs: Vec<Vec<u8>>,
-    /// Whether the default directories are a guess by machine.
+    /// True if the default directories are guessed from the machine.
     pub dirs_guessed: bool,
-    /// `$LIB`.
+    /// The value of `$LIB`.
     pub lib: Vec<u8>,
-    /// The loader that this one only starts, as gcompat's shim starts musl's.
+    /// The loader that this one only launches, as gcompat's shim launches musl's.
     pub shim_for: Option<Vec<u8>>,
-    /// musl: the default system path, a colon list.
+    /// musl: the default system path, a colon-separated list.
     pub system_path: Vec<u8>,
-    /// musl: where the file with the system path lies under its prefix, such as `/etc/ld-musl-x86_64.path`.
+    /// musl: the file with the system path, relative to the prefix, such as `/etc/ld-musl-x86_64.path`.
     pub path_file: Vec<u8>,
 }
 
-/// Segments of constants that are looked at; real loaders have one.
+/// Maximum number of constant segments that are read; real loaders have one.
 const MAX_CONSTANTS: usize = 4;
-/// Flags of a segment (gABI, chapter 5).
+/// Segment flags (gABI, chapter 5).
 const PF_X: u32 = 1;
 const PF_W: u32 = 2;
 
-/// What gcompat's shim has musl's loader preload (gcompat, loader/loader.c).
+/// The library that gcompat's shim makes musl's loader preload (gcompat, loader/loader.c).
 pub(super) const SHIM_PRELOAD: &[u8] = b"libgcompat.so.0";
 
-/// Reads the facts out of a loader of this size, with `range` to get at its bytes (offset, length).
+/// Extracts the constants from a loader of the given size; `range` reads its bytes (offset, length).
 ///
-/// Newer linkers put constants into a segment of their own, older ones behind the code; that file is read whole.
+/// Newer linkers put constants into a segment of their own. Older ones put them after the code, in which case the whole
+/// file is read.
 pub(super) fn read_facts<E>(
     size: usize,
     elf: &ElfObject,
@@ -76,7 +77,7 @@ fn unwritable<'a>(bytes: &'a [u8], elf: &ElfObject) -> impl Iterator<Item = &'a 
     })
 }
 
-/// What some bytes of a loader say, with its constants among them and the default directories that they show.
+/// Extracts the constants from bytes of the loader; `read` are the default directories found in them.
 fn facts_of(bytes: &[u8], read: Option<Vec<Vec<u8>>>, elf: &ElfObject) -> Facts {
     let contains = |needle: &[u8]| memmem::find(bytes, needle).is_some();
     let soname = elf.soname.as_deref().unwrap_or_default();
@@ -118,7 +119,7 @@ fn strings(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split(|b| *b == 0).filter(|text| !text.is_empty())
 }
 
-/// "stable release version 2.N" of glibc's banner.
+/// Parses "stable release version 2.N" in glibc's banner.
 fn release(bytes: &[u8]) -> Option<(u32, u32)> {
     let banner = b"release version ";
     let rest = &bytes[memmem::find(bytes, banner)? + banner.len()..];
@@ -127,20 +128,21 @@ fn release(bytes: &[u8]) -> Option<(u32, u32)> {
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
-/// musl's default path is the one colon list of absolute directories that names library directories.
+/// True for musl's default path: the only colon-separated list of absolute paths that contains library directories.
 fn is_musl_path(text: &[u8]) -> bool {
     text.contains(&b':')
         && text.split(|b| *b == b':').all(|dir| dir.starts_with(b"/") && dir.is_ascii())
         && text.split(|b| *b == b':').any(|dir| dir.ends_with(b"/lib") || dir.ends_with(b"/lib64"))
 }
 
-/// Most default directories of a loader; glibc's ports have six at most.
+/// Maximum number of default directories; glibc's ports have at most six.
 const MAX_DIRS: usize = 16;
-/// Most runs of strings that are tried; real loaders show the right one within ten.
+/// Maximum number of string sequences that are tried; in real loaders, the right one is among the first ten.
 const MAX_TRIES: usize = 256;
 
-/// The run of at least two strings that begin and end with a slash, in a segment that also holds their lengths as
-/// consecutive pointer-sized numbers (`system_dirs` and `system_dirs_len` of elf/dl-load.c).
+/// Finds the default directories: consecutive strings, at least two, that start and end with a slash, in a segment that
+/// also contains their lengths as consecutive pointer-sized numbers (`system_dirs` and `system_dirs_len` of
+/// elf/dl-load.c).
 fn system_dirs(data: &[u8], elf: &ElfObject) -> Option<Vec<Vec<u8>>> {
     let mut runs = slash_runs(data);
     runs.retain(|run| run.len() > 1);
@@ -148,7 +150,7 @@ fn system_dirs(data: &[u8], elf: &ElfObject) -> Option<Vec<Vec<u8>>> {
         let numbers: Vec<u8> = dirs.iter().flat_map(|dir| number(dir.len() as u64, elf)).collect();
         memmem::find(data, &numbers).is_some()
     };
-    // A shorter run may be the end of the right one, whose lengths end alike.
+    // Try longer sequences first: a shorter one may be the tail of the right one, with the same final lengths.
     let lengths = (2..=runs.iter().map(Vec::len).max().unwrap_or(0).min(MAX_DIRS)).rev();
     let mut windows = lengths.flat_map(|length| runs.iter().flat_map(move |run| run.windows(length))).take(MAX_TRIES);
     if let Some(dirs) = windows.find(|dirs| has_lengths(dirs)) {
@@ -161,8 +163,8 @@ fn system_dirs(data: &[u8], elf: &ElfObject) -> Option<Vec<Vec<u8>>> {
     }
 }
 
-/// Runs of NUL-ended strings that each begin and end with a slash. A loader is searched for where one ends, which is
-/// rare, and not string by string.
+/// Sequences of NUL-terminated strings that start and end with a slash. Searching for their ends is fast, because these
+/// are rare.
 fn slash_runs(data: &[u8]) -> Vec<Vec<Vec<u8>>> {
     let mut runs = Vec::new();
     let mut done = 0;
@@ -170,7 +172,7 @@ fn slash_runs(data: &[u8]) -> Vec<Vec<Vec<u8>>> {
         if end < done {
             continue;
         }
-        // Constants that follow code, as in loaders for Arm, begin without a zero before them.
+        // Constants that follow code, as in loaders for Arm, have no zero byte before them.
         let start = data[..end].iter().rposition(|b| !b.is_ascii_graphic()).map_or(0, |before| before + 1);
         let mut run = Vec::new();
         let mut at = start;
@@ -198,7 +200,7 @@ fn number(value: u64, elf: &ElfObject) -> Vec<u8> {
     bytes
 }
 
-/// glibc's own defaults, for a loader that does not show them.
+/// glibc's upstream defaults, for a loader in which none were found.
 fn upstream_dirs(elf: &ElfObject) -> Vec<Vec<u8>> {
     use goblin_machines::{EM_RISCV, IS_LIB64};
     let word = if elf.target.class == Class::Elf64 && elf.target.machine == EM_RISCV {
@@ -211,7 +213,7 @@ fn upstream_dirs(elf: &ElfObject) -> Vec<Vec<u8>> {
     vec![format!("/{word}/").into_bytes(), format!("/usr/{word}/").into_bytes()]
 }
 
-/// Machine numbers of the ELF gABI, here so that goblin stays in its own room.
+/// Machine numbers of the ELF gABI, so that this module does not depend on goblin.
 mod goblin_machines {
     pub(super) const EM_RISCV: u16 = 243;
     /// x86-64, AArch64, s390x, powerpc64.

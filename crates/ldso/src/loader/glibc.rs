@@ -18,9 +18,9 @@ use slimroot_rootfs::error::Error;
 use slimroot_rootfs::path::show;
 use slimroot_rootfs::root::{End, FileKind};
 
-/// Largest cache that is read.
+/// Maximum size of the cache.
 const MAX_CACHE: usize = 64 << 20;
-/// Names of the kernel's own object (the port's `vdso` linker scripts).
+/// Names of the kernel's vDSO (the port's `vdso` linker scripts).
 const VDSO: &[&[u8]] = &[b"linux-vdso.so.1", b"linux-gate.so.1", b"linux-vdso64.so.1", b"linux-vdso32.so.1"];
 
 pub(super) struct Glibc<'a> {
@@ -29,35 +29,35 @@ pub(super) struct Glibc<'a> {
     facts: Rc<Facts>,
     target: Target,
     secure: bool,
-    /// Whether what is searched for is to be preloaded or to audit.
+    /// True while the search is for a preload or an audit library.
     preloading: bool,
-    /// Read when first asked: many programs with run paths never do.
+    /// Read on first use, because programs with run paths often never need it.
     cache: Option<Option<Cache>>,
     cache_answered: bool,
-    /// Subdirectories of each searched directory that exist and go ahead of it.
+    /// Existing subdirectories of each searched directory, which are searched before it.
     subdirs: HashMap<Vec<u8>, Rc<Vec<Subdir>>>,
     library_path: Option<Vec<Element>>,
     variants: Vec<Variant>,
-    /// Names that the first `indexed` objects answer to, each with the first object that does: a program of 200
-    /// libraries asks some thousand times.
+    /// Names of the first `indexed` objects, each with the first object that has it. A program with 200 libraries needs
+    /// some thousand lookups.
     answered: HashMap<Vec<u8>, usize>,
     indexed: usize,
 }
 
 struct Subdir {
-    /// Such as `glibc-hwcaps/x86-64-v3/`.
+    /// For example `glibc-hwcaps/x86-64-v3/`.
     path: Vec<u8>,
-    /// The CPU level it needs; `None` for one that every CPU of the machine searches.
+    /// The CPU level that it requires; `None` if it is searched on every CPU of the machine.
     level: Option<&'static str>,
 }
 
-/// A file that was looked at.
+/// The result of trying a file.
 enum Tried {
     Taken(Box<Found>),
     Passed(Outcome),
 }
 
-/// What a source gave.
+/// The result of searching a list.
 #[derive(PartialEq, Eq)]
 enum Listed {
     Done,
@@ -96,8 +96,8 @@ impl<'a> Glibc<'a> {
         }
     }
 
-    /// `$ORIGIN` of the entry is the directory of its real file, because the loader asks /proc/self/exe; of a
-    /// library that of its path as composed.
+    /// `$ORIGIN`. For the entry it is the directory of the real file, because the loader reads /proc/self/exe; for a
+    /// library, that of its path as composed.
     fn origin(&self, object: &Loaded) -> Vec<u8> {
         let path = match object.role {
             Role::Entry => object.real.as_bytes(),
@@ -123,7 +123,7 @@ impl<'a> Glibc<'a> {
         elements(text, separators, &tokens, self.secure.then_some(&self.facts.default_dirs))
     }
 
-    /// The subdirectories of `dir` that are there and searched before it.
+    /// The existing subdirectories of `dir` that are searched before it.
     fn subdirs(&mut self, dir: &[u8]) -> Result<Rc<Vec<Subdir>>, Error> {
         if let Some(known) = self.subdirs.get(dir) {
             return Ok(Rc::clone(known));
@@ -132,7 +132,7 @@ impl<'a> Glibc<'a> {
         if self.facts.has_hwcaps {
             wanted.extend(levels(&self.target).iter().map(|level| (format!("glibc-hwcaps/{level}/"), Some(*level))));
         }
-        // Up to 2.36 `tls`, AT_PLATFORM and the capability words, nested, the fullest first.
+        // Up to 2.36: `tls`, AT_PLATFORM and the capability names, nested, longest path first.
         if self.facts.release.is_none_or(|release| release <= (2, 36)) {
             let platform = String::from_utf8_lossy(&platform(&self.target)).into_owned();
             for legacy in [
@@ -184,8 +184,8 @@ impl<'a> Glibc<'a> {
         })
     }
 
-    /// A file that the search of a list came to. With raised privileges a preload must be set-uid itself: "an extra
-    /// security effort" of `open_path`, which passes over any other.
+    /// Tries a file found in a directory list. In secure-execution mode, `open_path` ignores a preload that is not
+    /// itself set-uid ("an extra security effort").
     fn try_listed(&self, path: &[u8], by: FoundBy) -> Result<Tried, Error> {
         const SET_UID: u32 = 0o4000;
         Ok(match self.try_file(path, by)? {
@@ -232,7 +232,7 @@ impl<'a> Glibc<'a> {
                     return Ok(Listed::Done);
                 }
                 Tried::Passed(outcome @ Outcome::EndsList(_)) => {
-                    // Only where the directory itself is there: else the loader has marked it as nonexistent.
+                    // If the directory is missing, the loader has marked it as nonexistent and does not try it.
                     let dir = if element.dir.is_empty() { b"." } else { element.dir.as_slice() };
                     let is_dir = self.objects.root().follow_from(&self.conditions.cwd, dir)?.dir().is_some();
                     search.step(by, &path, if is_dir { outcome } else { Outcome::NoFile });
@@ -246,7 +246,7 @@ impl<'a> Glibc<'a> {
         Ok(Listed::GoOn)
     }
 
-    /// A file that only a better CPU would take is not the answer, but it changes the answer there.
+    /// Records a file that only a better CPU would load: it is not the result here, but it would be there.
     fn note_variant(
         &mut self,
         search: &mut Search,
@@ -265,7 +265,8 @@ impl<'a> Glibc<'a> {
         Ok(())
     }
 
-    /// DT_RPATH of the loader chain, nearest first, then of the entry if the chain did not reach it.
+    /// Searches DT_RPATH of the requester and of the objects that loaded it, nearest first, then of the entry if that
+    /// chain does not include it.
     fn try_rpaths(
         &mut self,
         search: &mut Search,
@@ -280,7 +281,7 @@ impl<'a> Glibc<'a> {
         let mut any = false;
         for at in chain {
             let object = &loaded[at];
-            // Where an object has both, DT_RPATH does not count.
+            // DT_RPATH is ignored in an object that also has DT_RUNPATH.
             let Some(text) = object.elf.rpath.as_deref().filter(|_| object.elf.runpath.is_none()) else { continue };
             any = true;
             let dirs = self.expand_list(text, b":", object);
@@ -396,7 +397,7 @@ impl<'a> Glibc<'a> {
         self.try_list(search, &dirs, name, FoundBy::Default, None)
     }
 
-    /// A name with a slash is a path: opened as it is, after its tokens were expanded.
+    /// A name with a slash is a path, which is opened directly after its tokens are expanded.
     fn try_path(&self, search: &mut Search, object: &Loaded, name: &[u8]) -> Result<(), Error> {
         let origin = self.origin(object);
         let platform = platform(&self.target);
@@ -470,7 +471,7 @@ impl Rules for Glibc<'_> {
     }
 
     fn same_file(&mut self, index: usize, _: &mut Loaded, requested: &[u8]) {
-        // It would have been answered had any object this name.
+        // Every object that already had this name would have matched before.
         self.answered.insert(requested.to_vec(), index);
     }
 
@@ -480,7 +481,7 @@ impl Rules for Glibc<'_> {
 
     fn preloads(&self, list: Option<&[u8]>) -> Vec<Vec<u8>> {
         let names = list.unwrap_or_default().split(|b| matches!(b, b' ' | b':'));
-        // With raised privileges a path is ignored (`dso_name_valid_for_suid` of rtld.c).
+        // In secure-execution mode, paths are ignored (`dso_name_valid_for_suid` of rtld.c).
         names.filter(|name| !(name.is_empty() || self.secure && name.contains(&b'/'))).map(<[u8]>::to_vec).collect()
     }
 
@@ -500,7 +501,7 @@ impl Rules for Glibc<'_> {
     }
 }
 
-/// The names in `/etc/ld.so.preload`: `#` to the end of the line is a comment; blanks and colons separate.
+/// Parses `/etc/ld.so.preload`: names are separated by blanks and colons; `#` starts a comment.
 pub(super) fn preload_list(text: &[u8]) -> Vec<Vec<u8>> {
     text.split(|b| *b == b'\n')
         .flat_map(|line| {

@@ -1,5 +1,5 @@
-//! Lists of directories as glibc reads them: DT_RPATH, DT_RUNPATH and LD_LIBRARY_PATH (elf/dl-load.c,
-//! `fillin_rpath`; elf-resolution §3.4).
+//! Directory lists as glibc parses them: DT_RPATH, DT_RUNPATH and LD_LIBRARY_PATH (elf/dl-load.c, `fillin_rpath`;
+//! elf-resolution §3.4).
 
 use super::tokens::{self, Tokens};
 
@@ -8,13 +8,13 @@ use super::tokens::{self, Tokens};
 pub(super) struct Element {
     /// As written.
     pub(super) written: Vec<u8>,
-    /// With tokens expanded and one closing slash, as names are appended to it; empty for the working directory.
+    /// With tokens expanded and a trailing slash, ready for a name to be appended; empty for the working directory.
     pub(super) dir: Vec<u8>,
 }
 
-/// Splits a list and expands its elements; an element that cannot be expanded is dropped, a repeated one too.
+/// Splits a list and expands its elements. Repeated elements and those that cannot be expanded are dropped.
 ///
-/// `secure` holds the default directories if secure execution applies.
+/// `secure` contains the default directories in secure-execution mode.
 pub(super) fn elements(
     text: &[u8],
     separators: &[u8],
@@ -30,7 +30,8 @@ pub(super) fn elements(
         while dir.len() > 1 && dir.ends_with(b"/") {
             dir.pop();
         }
-        // An empty element is the working directory: the bare name is opened. One that only tokens made empty is not.
+        // An empty element means the working directory, where the bare name is opened. An element that is empty only
+        // after expansion is dropped.
         if dir.is_empty() && !written.is_empty() {
             continue;
         }

@@ -1,67 +1,67 @@
-//! Why a library is missing, said from what the root holds: the cause in one word, and what helps.
+//! Explains why a library is missing, from the contents of the root: the cause and a remedy.
 
 use super::{Family, Missing, Objects, Process, conf_dirs};
 use slimroot_rootfs::error::Error;
 use slimroot_rootfs::path::{RootPath, show};
 use slimroot_rootfs::root::{FileKind, Root};
 
-/// Names looked at when the root is searched for a lost library; a root of a million files is searched only so far.
+/// Maximum number of names visited when searching the root for a missing library.
 const MAX_NAMES: usize = 1_000_000;
-/// Places named in a hint.
+/// Maximum number of places in a hint.
 const MAX_PLACES: usize = 3;
-/// Files opened to learn their SONAME.
+/// Maximum number of files opened to read their SONAME.
 const MAX_OPENED: usize = 4096;
-/// Bytes of a text that is looked at for the words of a linker script (ldconfig's own limit).
+/// Number of bytes searched for the keywords of a linker script (ldconfig's own limit).
 const SCRIPT_HEAD: usize = 512;
 
 /// Why a library is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The root does not hold it.
+    /// The root does not contain it.
     Absent,
-    /// It lies in a directory that the loader does not search.
+    /// It is in a directory that the loader does not search.
     Elsewhere,
-    /// The loader comes to it, and it is built for another machine or word size.
+    /// The loader finds it, but it is built for another machine or word size.
     OtherMachine,
-    /// It lies in a directory of ld.so.conf or one that ldconfig knows, but the cache does not name it.
+    /// It is in a directory of ld.so.conf or one that ldconfig knows, but not in the cache.
     NotCached,
-    /// Another version of it is there.
+    /// The root contains another version of it.
     OtherVersion,
-    /// Another object has its directory in a DT_RUNPATH, which serves that object alone.
+    /// Its directory is in the DT_RUNPATH of another object, which is not inherited.
     NotInherited,
-    /// A file there has this SONAME under another name: the link that ldconfig makes is absent.
+    /// A file with another name has this SONAME: the symlink that ldconfig creates is missing.
     LinkAbsent,
-    /// The loader comes to a linker script.
+    /// The loader finds a linker script.
     LinkerScript,
-    /// The loader comes to a file that it cannot use.
+    /// The loader finds a file that it cannot use.
     Unusable,
-    /// It is there for better CPUs only.
+    /// It exists only for better CPUs.
     BetterCpu,
 }
 
-/// A cause with what helps: commands or lines to paste.
+/// The cause with remedies: commands or lines to paste.
 #[derive(Clone, Debug)]
 pub struct Diagnosis {
     /// Why it is missing.
     pub cause: Cause,
-    /// What helps, the best first.
+    /// Remedies, the best first.
     pub help: Vec<String>,
 }
 
-/// Where shared libraries lie in a root, by file name.
+/// Paths of the shared libraries in a root.
 pub struct LibraryNames(Vec<RootPath>);
 
 impl LibraryNames {
-    /// Lists every name of the root that looks like a library's; directories of the kernel are passed over.
+    /// Finds every file in the root whose name looks like a library; skips the kernel's directories.
     ///
     /// # Errors
-    /// `unreadable` if an entry may not be looked at.
+    /// `unreadable` if the metadata of an entry cannot be read.
     pub fn read(root: &Root) -> Result<Self, Error> {
         let mut found = Vec::new();
         let mut open = vec![RootPath::root()];
         let mut seen = 0;
         while let Some(dir) = open.pop() {
-            // What may not be listed holds no hint; it is no reason to stop.
+            // An unreadable directory only means fewer hints, so continue.
             for name in root.list(&dir).unwrap_or_default() {
                 seen += 1;
                 let path = dir.join(&name);
@@ -91,7 +91,7 @@ impl LibraryNames {
         self.0.iter().filter(is_relative).take(MAX_PLACES).collect()
     }
 
-    /// A file whose SONAME is this name, those of like names first.
+    /// A file with this SONAME; files with similar names are tried first.
     fn with_soname(&self, objects: &Objects<'_>, name: &[u8]) -> Result<Option<&RootPath>, Error> {
         let mut near = self.relatives(name);
         near.extend(self.0.iter().take(MAX_OPENED));
@@ -108,7 +108,7 @@ impl LibraryNames {
     }
 }
 
-/// Says why a library is missing, and what would help.
+/// Explains why a library is missing, with remedies.
 ///
 /// # Errors
 /// `unreadable`.
@@ -220,13 +220,13 @@ pub fn diagnose(
     }
 }
 
-/// True if a shell takes the text as it is. Names come out of files that nobody vouches for; any other is not put into a
-/// command that somebody may paste.
+/// True if the text needs no quoting in a shell. Names come from untrusted files; any other name is kept out of
+/// commands that a user may paste.
 fn is_plain(text: &str) -> bool {
     text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./+:@%=,".contains(c)) && !text.starts_with('-')
 }
 
-/// Whether an object has a directory in its DT_RUNPATH.
+/// True if the object's DT_RUNPATH contains the directory.
 fn runpath_covers(root: &Root, object: &super::Loaded, dir: &RootPath) -> bool {
     let runpath = object.elf.runpath.as_deref().unwrap_or_default();
     let origin = object.real.parent().unwrap_or_else(RootPath::root).to_string();
@@ -237,7 +237,7 @@ fn runpath_covers(root: &Root, object: &super::Loaded, dir: &RootPath) -> bool {
     })
 }
 
-/// Whether a file is text for the linker (ldconfig's own signs).
+/// True for a linker script (recognised as ldconfig does).
 fn is_linker_script(root: &Root, path: &[u8]) -> Result<bool, Error> {
     let Some((_, head)) = root.read_followed(path, SCRIPT_HEAD)? else { return Ok(false) };
     let text = String::from_utf8_lossy(&head);

@@ -1,14 +1,14 @@
-//! What glibc calls things on each machine: CPU levels, the platform word, the flags of cache entries.
+//! glibc's names for machines: CPU levels, the platform name, the flags of cache entries.
 
 use crate::elf::{Class, Target, machine_name};
 
 const X86: [&str; 3] = ["x86-64-v4", "x86-64-v3", "x86-64-v2"];
 const POWER: [&str; 2] = ["power10", "power9"];
 const S390: [&str; 5] = ["z17", "z16", "z15", "z14", "z13"];
-/// Every CPU level that glibc knows, by machine.
+/// All CPU levels known to glibc, by machine.
 pub const CPU_LEVELS: [&[&str]; 3] = [&X86, &POWER, &S390];
 
-/// CPU levels of a machine, the best first, as directories under `glibc-hwcaps` (each port's `dl-hwcap`).
+/// CPU levels of a machine, best first, as directories below `glibc-hwcaps` (each port's `dl-hwcap`).
 pub(super) fn levels(target: &Target) -> &'static [&'static str] {
     match machine_name(target.machine).as_str() {
         "x86_64" if target.class == Class::Elf64 => &X86,
@@ -18,7 +18,7 @@ pub(super) fn levels(target: &Target) -> &'static [&'static str] {
     }
 }
 
-/// AT_PLATFORM of the plain machine.
+/// AT_PLATFORM of the baseline machine.
 pub(super) fn platform(target: &Target) -> Vec<u8> {
     match machine_name(target.machine).as_str() {
         "i386" => b"i686".to_vec(),
@@ -26,7 +26,7 @@ pub(super) fn platform(target: &Target) -> Vec<u8> {
     }
 }
 
-/// The flags of this ABI's cache entries (sysdeps/generic/ldconfig.h and each port's `dl-cache.h`).
+/// The flags of cache entries for this ABI (sysdeps/generic/ldconfig.h and each port's `dl-cache.h`).
 pub(super) fn cache_flags(target: &Target) -> i32 {
     const ELF_LIBC6: i32 = 3;
     const ARM_HARD: u32 = 0x400;

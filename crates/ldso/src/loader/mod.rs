@@ -1,8 +1,8 @@
-//! Loaders: what a program's loader in the root would load, said without running it.
+//! Loaders: computes what the root's own loader would load for a program, without running it.
 //!
-//! One call, [`load`], answers for one process. The rules are those of the real loaders, read in their sources and
-//! tried against them (`tests/loader_laws.rs`); glibc and musl each have a file of their own. Every search brings its
-//! trail, so that a miss explains itself.
+//! One call of [`load`] covers one process. The rules are those of the real loaders, taken from their sources and
+//! tested against them (`tests/loader_laws.rs`); glibc and musl have a file each. Every search records its steps, so
+//! that a missing library can be explained.
 
 mod binding;
 mod cache;
@@ -35,12 +35,12 @@ pub use search::{Found, FoundBy, Outcome, Search, Step, Via};
 use crate::elf::{ElfObject, WantKind};
 use slimroot_rootfs::path::RootPath;
 
-/// Where the cache of glibc lies; the path is compiled in.
+/// The cache of glibc; the path is compiled in.
 pub const CACHE_PATH: &[u8] = b"/etc/ld.so.cache";
-/// Where the preload list of glibc lies.
+/// The preload list of glibc.
 pub const PRELOAD_PATH: &[u8] = b"/etc/ld.so.preload";
 
-/// Circumstances of a process that its loader looks at: they are those of the image, not of this machine.
+/// Properties of a process that its loader uses: those of the image, not of this machine.
 #[derive(Clone, Debug)]
 pub struct Conditions {
     /// LD_LIBRARY_PATH.
@@ -51,9 +51,9 @@ pub struct Conditions {
     pub audit: Option<Vec<u8>>,
     /// The working directory.
     pub cwd: RootPath,
-    /// The best CPU level to count on, such as `x86-64-v3`; `None` for the baseline.
+    /// The best CPU level that may be assumed, such as `x86-64-v3`; `None` for the baseline.
     pub cpu: Option<String>,
-    /// The loader that a plug-in without interpreter is resolved with.
+    /// The loader used to resolve a plug-in, which has no interpreter.
     pub interpreter: Option<Vec<u8>>,
 }
 
@@ -63,20 +63,20 @@ impl Default for Conditions {
     }
 }
 
-/// What an object is in the process.
+/// The role of an object in the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// What was asked for.
+    /// The requested program.
     Entry,
     /// The loader.
     Interpreter,
-    /// What PT_INTERP names where that only starts the loader (gcompat); it is gone once the program runs.
+    /// The PT_INTERP that only launches the real loader (gcompat); it is gone once the program runs.
     Shim,
-    /// Preloaded by variable or file.
+    /// Preloaded through a variable or file.
     Preload,
-    /// Loaded for a need.
+    /// Loaded as a dependency.
     Library,
-    /// Opened in a running process, as by dlopen.
+    /// Opened in a running process, as with dlopen.
     Plugin,
 }
 
@@ -87,38 +87,38 @@ pub struct Loaded {
     pub path: Vec<u8>,
     /// The real path in the root.
     pub real: RootPath,
-    /// What the file says.
+    /// The parsed file.
     pub elf: Arc<ElfObject>,
-    /// What it is in the process.
+    /// Its role in the process.
     pub role: Role,
-    /// Who had it loaded first: an index into the process, always smaller.
+    /// The object that caused it to be loaded first: an index into the process, always smaller than its own.
     pub loader: Option<usize>,
-    /// Its wants in file order, each with its answer.
+    /// Its dependencies in file order, each with its result.
     pub needs: Vec<Need>,
     identity: (u64, u64),
-    /// Names it answers to, besides its SONAME; for musl at most one, the short name.
+    /// Names that it matches besides its SONAME; for musl at most one, the short name.
     names: Vec<Vec<u8>>,
 }
 
 impl Loaded {
-    /// DT_SONAME, or of an object without one the name of its file, as the loader knows it.
+    /// DT_SONAME, or the file name if there is none.
     pub fn name(&self) -> &[u8] {
         self.elf.soname.as_deref().unwrap_or_else(|| self.real.name())
     }
 }
 
-/// A want of an object and what became of it.
+/// A dependency of an object and its result.
 #[derive(Clone, Debug)]
 pub struct Need {
     /// The name as written.
     pub name: Vec<u8>,
-    /// Which tag states it.
+    /// The tag that declares it.
     pub kind: WantKind,
-    /// What became of it.
+    /// The result.
     pub answer: Answer,
 }
 
-/// What became of a want.
+/// The result of resolving a dependency.
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// An object of the process.
@@ -127,30 +127,30 @@ pub enum Answer {
         index: usize,
         /// How it was found.
         by: FoundBy,
-        /// Which directory element led to it.
+        /// The directory element through which it was found.
         via: Option<Via>,
     },
-    /// The kernel's own object.
+    /// The kernel's vDSO.
     Vdso,
-    /// Nothing, and nothing is amiss: a DT_AUXILIARY that is not there.
+    /// A missing DT_AUXILIARY, which is not an error.
     Absent,
-    /// Nothing: index into [`Process::missing`].
+    /// Missing: an index into [`Process::missing`].
     Missing(usize),
 }
 
-/// A want that nothing answers.
+/// A missing dependency.
 #[derive(Clone, Debug)]
 pub struct Missing {
     /// The name as written.
     pub name: Vec<u8>,
-    /// Who wants it: an index into [`Process::loaded`].
+    /// The object that needs it: an index into [`Process::loaded`].
     pub needed_by: usize,
-    /// Everything that was tried.
+    /// All steps of the search.
     pub search: Search,
 }
 
 impl Missing {
-    /// Why it is missing, in one word.
+    /// The reason, in one word.
     pub fn reason(&self) -> &'static str {
         let skipped = |what: &str| {
             let is_it = |step: &Step| matches!(&step.outcome, Outcome::Skipped(why) if why.contains(what));
@@ -170,21 +170,21 @@ impl Missing {
     }
 }
 
-/// What would make the process die, other than a missing file.
+/// A problem, other than a missing file, that makes the process fail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The class of defect.
+    /// The class of the defect.
     pub class: &'static str,
-    /// The file it is about.
+    /// The file with the defect.
     pub path: Vec<u8>,
-    /// One sentence.
+    /// Description in one sentence.
     pub says: String,
 }
 
-/// What a better CPU would load instead.
+/// A file that a better CPU would load instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variant {
-    /// The name asked for.
+    /// The requested name.
     pub name: Vec<u8>,
     /// The CPU level.
     pub level: String,
@@ -192,10 +192,10 @@ pub struct Variant {
     pub path: Vec<u8>,
 }
 
-/// A file that the loader reads besides the objects.
+/// A file, other than an object, that the loader reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reads {
-    /// `/etc/ld.so.cache` answered a search.
+    /// `/etc/ld.so.cache`, if a search used it.
     Cache,
     /// `/etc/ld.so.preload`.
     PreloadList,
@@ -203,45 +203,45 @@ pub enum Reads {
     PathFile,
 }
 
-/// What one process loads at its start.
+/// Everything that one process loads at start-up.
 #[derive(Clone, Debug)]
 pub struct Process {
     /// PT_INTERP as written.
     pub interpreter: Option<Vec<u8>>,
-    /// What the loader was built with, if there is a loader.
+    /// Build-time constants of the loader, if there is one.
     pub facts: Option<Rc<Facts>>,
-    /// Objects in load order; the entry is the first, its interpreter the second. A plug-in shares those of its host.
+    /// Objects in load order: first the entry, then its interpreter. A plug-in shares the objects of its host.
     pub loaded: Vec<Rc<Loaded>>,
-    /// How many of `loaded` were there before: those of the host that a plug-in was opened in.
+    /// Number of objects in `loaded` that belong to the host in which a plug-in was opened.
     pub inherited: usize,
-    /// Wants that nothing answers.
+    /// Dependencies that are missing.
     pub missing: Vec<Missing>,
-    /// What would make the process die.
+    /// Problems that make the process fail.
     pub faults: Vec<Fault>,
-    /// What the loader would complain about and go on: preloads that fail, odd lists.
+    /// Problems that the loader reports but survives: failing preloads, malformed lists.
     pub warnings: Vec<Fault>,
-    /// What better CPUs would load.
+    /// Files that better CPUs would load.
     pub variants: Vec<Variant>,
-    /// Files that the loader reads besides the objects, with their paths.
+    /// Files, other than objects, that the loader reads, with their paths.
     pub reads: Vec<(Reads, Vec<u8>)>,
-    /// What audit libraries (LD_AUDIT, DT_AUDIT, DT_DEPAUDIT) load, each in a namespace of its own.
+    /// Audit libraries (LD_AUDIT, DT_AUDIT, DT_DEPAUDIT), each with what it loads in a namespace of its own.
     pub audits: Vec<Process>,
-    /// Whether secure execution applied: the entry has set-uid or set-gid bits or file capabilities.
+    /// True in secure-execution mode: the entry has set-uid or set-gid bits or file capabilities.
     pub secure: bool,
 }
 
 impl Process {
-    /// What was asked for: the entry, or the plug-in that was opened.
+    /// The requested object: the entry, or the plug-in that was opened.
     pub fn subject(&self) -> &Loaded {
         &self.loaded[self.inherited.min(self.loaded.len() - 1)]
     }
 
-    /// An object to be changed: one that is shared with a host becomes this process's own.
+    /// A mutable object; one that is shared with a host is cloned first.
     fn object_mut(&mut self, at: usize) -> &mut Loaded {
         Rc::make_mut(&mut self.loaded[at])
     }
 
-    /// Whether everything was found and nothing would make the process die.
+    /// True if everything was found and nothing makes the process fail.
     pub fn is_whole(&self) -> bool {
         self.missing.is_empty() && self.faults.is_empty()
     }

@@ -1,4 +1,5 @@
-//! musl: names, search order and candidates (ldso/dynlink.c, `load_library`; elf-resolution §5). The loader is libc.
+//! musl: names, search order and candidates (ldso/dynlink.c, `load_library`; elf-resolution §5). The loader is libc
+//! itself.
 
 use std::rc::Rc;
 
@@ -12,7 +13,7 @@ use slimroot_rootfs::error::Error;
 use slimroot_rootfs::path::show;
 use slimroot_rootfs::root::{End, FileKind};
 
-/// What the loader contains itself, each with its dot: `lib` + this + anything is the loader.
+/// Libraries that the loader itself provides: any name that starts with `lib` and one of these is the loader.
 const RESERVED: [&[u8]; 7] = [b"c.", b"pthread.", b"rt.", b"m.", b"dl.", b"util.", b"xnet."];
 const MAX_PATH_FILE: usize = 1 << 20;
 const MAX_NAME: usize = 255;
@@ -24,11 +25,11 @@ pub(super) struct Musl<'a> {
     target: Target,
     interpreter: Vec<u8>,
     secure: bool,
-    /// The system path once it was asked for: the list, and the file it came from.
+    /// The system path and the file that it came from, after its first use.
     system_path: Option<(Vec<u8>, Option<Vec<u8>>)>,
 }
 
-/// What opening one file of a list gave.
+/// The result of opening one file of a list.
 enum Opened {
     Found(Box<Found>),
     Next,
@@ -67,7 +68,8 @@ impl<'a> Musl<'a> {
         })
     }
 
-    /// Searches one list; the first file that opens is taken whatever it is (`path_open`). False: it ended the search.
+    /// Searches one list; the first file that opens is used, whatever it is (`path_open`). Returns false if it ended
+    /// the search.
     fn try_list(
         &self,
         search: &mut Search,
@@ -100,7 +102,7 @@ impl<'a> Musl<'a> {
         Ok(true)
     }
 
-    /// The run path of an object with `$ORIGIN` expanded; any other `$` voids the whole string (`fixup_rpath`).
+    /// The run path of an object with `$ORIGIN` expanded; any other `$` invalidates the whole string (`fixup_rpath`).
     fn run_path(&self, object: &Loaded) -> Option<(FoundBy, Vec<u8>)> {
         let (by, text) = match (&object.elf.runpath, &object.elf.rpath) {
             (Some(text), _) => (FoundBy::Runpath, text),
@@ -131,12 +133,12 @@ impl<'a> Musl<'a> {
         Some((by, expanded))
     }
 
-    /// The system path: a file under the loader's prefix replaces the default as a whole, even if it is empty.
+    /// The system path. A file below the loader's prefix replaces the default completely, even if it is empty.
     fn system_path(&mut self) -> Result<Vec<u8>, Error> {
         if let Some((known, _)) = &self.system_path {
             return Ok(known.clone());
         }
-        // The prefix is the interpreter's path without its last two parts.
+        // The prefix is the interpreter's path without its last two components.
         let mut prefix = self.interpreter.as_slice();
         for _ in 0..2 {
             prefix = &prefix[..prefix.iter().rposition(|b| *b == b'/').unwrap_or(0)];
@@ -196,7 +198,7 @@ impl Rules for Musl<'_> {
         if name.contains(&b'/') {
             return None;
         }
-        // Only short names answer: sonames are not looked at.
+        // Only short names match; musl ignores sonames.
         let answers = |object: &Rc<Loaded>| {
             !matches!(object.role, Role::Entry | Role::Interpreter | Role::Shim)
                 && object.names.iter().any(|known| known == name)
@@ -241,7 +243,7 @@ impl Rules for Musl<'_> {
         if elf.target.class != self.target.class || elf.target.little_endian != self.target.little_endian {
             return Some(("wrong-class", "exec format error: wrong ELF class or byte order"));
         }
-        // musl itself does not look, maps it, and fails in the relocations or crashes.
+        // musl itself does not check this: it maps the file, then fails in the relocations or crashes.
         if elf.target.machine != self.target.machine {
             return Some(("wrong-machine", "it is built for another machine"));
         }

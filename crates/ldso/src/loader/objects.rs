@@ -1,5 +1,5 @@
-//! The files that searches came to, each read once however many entries ask for it. Which name means which file is
-//! never remembered here: that belongs to one process.
+//! ELF files found by searches. Each is read once, regardless of how many entries need it. The mapping from names to
+//! files is not cached here, because it belongs to one process.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -12,21 +12,21 @@ use slimroot_rootfs::error::Error;
 use slimroot_rootfs::path::RootPath;
 use slimroot_rootfs::root::{Root, Source};
 
-/// Bytes that identify an ELF file.
+/// Size of an ELF file header.
 const HEAD: usize = 64;
-/// Bytes of the first read.
+/// Size of the first read.
 const FIRST: usize = 4096;
-/// Most of a loader that is read for its facts; real ones have a quarter of a megabyte.
+/// Maximum size of a loader that is read for its constants; real ones have a quarter of a megabyte.
 const MAX_LOADER: usize = 16 << 20;
 
-/// A file as ELF.
+/// A file parsed as ELF.
 #[derive(Debug)]
 pub struct Read {
     /// The first bytes.
     pub head: Vec<u8>,
-    /// What it says, or why it says nothing.
+    /// The object, or the reason why it is not usable.
     pub elf: Result<Arc<ElfObject>, Malformed>,
-    /// Its version tables, or why they cannot be read; empty for a file that is no ELF object.
+    /// Its version tables, or why they cannot be read; empty for a file that is not an ELF object.
     pub versions: Result<Versions, Malformed>,
 }
 
@@ -37,7 +37,7 @@ pub struct Objects<'r> {
     facts: RefCell<HashMap<RootPath, Rc<Facts>>>,
 }
 
-/// A file whose first page was read already: headers and notes of nearly every object lie in it.
+/// A file whose first page is already in memory, which contains the headers and notes of nearly every object.
 struct SourceBytes<'a> {
     source: &'a dyn Source,
     first: &'a [u8],
@@ -61,7 +61,7 @@ impl Bytes for SourceBytes<'_> {
 }
 
 impl<'r> Objects<'r> {
-    /// An empty memory for this root.
+    /// An empty cache for this root.
     pub fn new(root: &'r Root) -> Self {
         Self { root, read: RefCell::default(), facts: RefCell::default() }
     }
@@ -71,7 +71,7 @@ impl<'r> Objects<'r> {
         self.root
     }
 
-    /// The file at a real path, as ELF.
+    /// Parses the file at a real path as ELF.
     ///
     /// # Errors
     /// `unreadable`.
@@ -93,7 +93,7 @@ impl<'r> Objects<'r> {
         Ok(read)
     }
 
-    /// The names that the ELF file at a real path imports; none if it is not one or its tables are damaged.
+    /// Names that the ELF file at a real path imports; empty if it is not ELF or its tables are damaged.
     ///
     /// # Errors
     /// `unreadable`.
@@ -104,7 +104,7 @@ impl<'r> Objects<'r> {
         Ok(elf::parse_imports(&SourceBytes { source: &*source, first: &[] }, elf).unwrap_or_default())
     }
 
-    /// How the program at a real path was built, as it says itself.
+    /// The build information of the program at a real path.
     ///
     /// # Errors
     /// `unreadable`.
@@ -115,7 +115,7 @@ impl<'r> Objects<'r> {
         Ok(elf::parse_build_info(&SourceBytes { source: &*source, first: &[] }, elf))
     }
 
-    /// What the ELF file at a real path would be without debug sections and symbol tables; `None` if nothing can go.
+    /// The ELF file at a real path without debug sections and symbol tables; `None` if there is nothing to remove.
     ///
     /// # Errors
     /// `unreadable`.
@@ -124,8 +124,8 @@ impl<'r> Objects<'r> {
         Ok(elf::strip(&SourceBytes { source: &*source, first: &[] }))
     }
 
-    /// The dynamic symbols of the ELF file at a real path; none if it is not one or its tables are damaged. They are
-    /// large and asked for once: nothing is kept.
+    /// The dynamic symbols of the ELF file at a real path; empty if it is not ELF or its tables are damaged. They are
+    /// not cached, because they are large and used only once.
     ///
     /// # Errors
     /// `unreadable`.
@@ -136,7 +136,7 @@ impl<'r> Objects<'r> {
         Ok(elf::parse_symbols(&SourceBytes { source: &*source, first: &[] }, elf).unwrap_or_default())
     }
 
-    /// What the loader at a real path was built with.
+    /// The build-time constants of the loader at a real path.
     pub(super) fn facts(&self, real: &RootPath, elf: &ElfObject) -> Result<Rc<Facts>, Error> {
         if let Some(known) = self.facts.borrow().get(real) {
             return Ok(Rc::clone(known));

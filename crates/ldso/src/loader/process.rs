@@ -1,5 +1,5 @@
-//! One process, from its entry to the last library: the part that glibc and musl share. Which names are already
-//! answered, where a name is searched and what a file is worth are the [`Rules`] of each.
+//! One process, from its entry to the last library: the part that glibc and musl share. The [`Rules`] of each decide
+//! which names are already loaded, where a name is searched and whether a file is accepted.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,53 +15,54 @@ use slimroot_rootfs::error::Error;
 use slimroot_rootfs::path::{RootPath, show};
 use slimroot_rootfs::root::{Meta, Root};
 
-/// Most objects of one process.
+/// Maximum number of objects per process.
 const MAX_OBJECTS: usize = 4096;
-/// Largest preload list that is read.
+/// Maximum size of a preload list.
 const MAX_LIST: usize = 1 << 20;
 
-/// An answer out of what is loaded.
+/// A name that needs no search.
 pub(super) enum Known {
     Object(usize),
     Vdso,
 }
 
-/// What differs between loaders.
+/// The differences between loaders.
 pub(super) trait Rules {
-    /// Whether an object that is loaded, or the kernel's, answers this name.
+    /// The loaded object, or the vDSO, that matches this name.
     fn known(&mut self, loaded: &[Rc<Loaded>], name: &[u8]) -> Option<Known>;
 
-    /// Searches for a name on behalf of an object.
+    /// Searches for a dependency of an object.
     fn search(&mut self, loaded: &[Rc<Loaded>], requester: usize, name: &[u8]) -> Result<Search, Error>;
 
-    /// Names that a freshly loaded object answers to.
+    /// The names that a newly loaded object matches.
     fn names(&self, requested: &[u8], path: &[u8]) -> Vec<Vec<u8>>;
 
-    /// Called when a search met the file of an object that is loaded.
+    /// Called when a search found the file of an object that is already loaded.
     fn same_file(&mut self, index: usize, known: &mut Loaded, requested: &[u8]);
 
-    /// Why the process dies of this file although the search took it: class and sentence.
+    /// The class and description of a defect for which the loader refuses a file that its search accepted.
     fn refuse(&self, elf: &ElfObject) -> Option<(&'static str, &'static str)>;
 
-    /// Names to preload, with the variable or file that says so.
+    /// Names to preload; `list` is the value of the variable or file.
     fn preloads(&self, list: Option<&[u8]>) -> Vec<Vec<u8>>;
 
-    /// Whether what is searched for from now on is to be preloaded or to audit (`__RTLD_SECURE` of glibc).
+    /// Marks the following searches as searches for preloads or audit libraries (`__RTLD_SECURE` of glibc).
     fn set_preloading(&mut self, _is_on: bool) {}
 
-    /// Whether DT_FILTER and DT_AUXILIARY are loaded.
+    /// True if DT_FILTER and DT_AUXILIARY are supported.
     fn has_filters(&self) -> bool;
 
-    /// Adds what was learnt on the way: variants, files read.
+    /// Adds information collected on the way: variants, files read.
     fn finish(self: Box<Self>, process: &mut Process);
 }
 
-/// Says what the loader of `entry` would load. `entry` is the path as it will be called.
+/// Computes what the loader of `entry` would load. `entry` is the path by which it will be called.
 ///
-/// With a `host`, the entry is opened in that process as by dlopen: what the host has loaded answers first.
+/// With a `host`, the entry is opened in that process as with dlopen: objects already loaded by the host match first.
 ///
 /// # Errors
-/// `unreadable`, and `bad-elf` or `not-elf` if the entry itself is no ELF object. Everything else is in the result.
+/// `unreadable`, and `bad-elf` or `not-elf` if the entry itself is not a usable ELF object. All other problems are part
+/// of the result.
 pub fn load(
     objects: &Objects<'_>,
     entry: &[u8],
@@ -118,8 +119,8 @@ pub fn load(
     Ok(process)
 }
 
-/// Loads the audit libraries, each with the entry and the loader alone: what they need is searched for from the entry.
-/// One that cannot be loaded is complained of and dropped (rtld.c, `load_audit_modules`).
+/// Loads the audit libraries, each in a namespace with only the entry and the loader; their dependencies are searched
+/// as if the entry needed them. The loader reports and drops one that it cannot load (rtld.c, `load_audit_modules`).
 fn audit(objects: &Objects<'_>, process: &mut Process, conditions: &Conditions) -> Result<(), Error> {
     if process.facts.as_ref().is_none_or(|facts| facts.family == Family::Musl) {
         return Ok(());
@@ -144,8 +145,8 @@ fn audit(objects: &Objects<'_>, process: &mut Process, conditions: &Conditions) 
     Ok(())
 }
 
-/// Says what opening `name` adds to a process, when the object `requester` of it calls dlopen; `None` if the name
-/// leads nowhere. The new object's chain of loaders starts with itself.
+/// Computes what dlopen of `name` by the object `requester` adds to a process; `None` if nothing is found. The loader
+/// chain of the new object starts with itself.
 ///
 /// # Errors
 /// `unreadable`.
@@ -174,7 +175,8 @@ fn entry_elf(objects: &Objects<'_>, entry: &[u8], real: &RootPath) -> Result<Arc
     }
 }
 
-/// Set-uid or set-gid bits or file capabilities make the kernel set AT_SECURE (ld.so(8), "Secure-execution mode").
+/// True if the kernel sets AT_SECURE, because of set-uid or set-gid bits or file capabilities (ld.so(8),
+/// "Secure-execution mode").
 fn is_secure(root: &Root, real: &RootPath, meta: &Meta) -> Result<bool, Error> {
     const SET_ID: u32 = 0o6000;
     if meta.mode & SET_ID != 0 {
@@ -183,7 +185,7 @@ fn is_secure(root: &Root, real: &RootPath, meta: &Meta) -> Result<bool, Error> {
     Ok(root.tree().xattrs(real)?.iter().any(|(name, _)| name == b"security.capability"))
 }
 
-/// Finds the interpreter; false if there is nothing further to load.
+/// Finds the interpreter; returns false if there is nothing further to load.
 fn start(objects: &Objects<'_>, process: &mut Process, conditions: &Conditions) -> Result<bool, Error> {
     let elf = Arc::clone(&process.loaded[0].elf);
     let interpreter = match &elf.interp {
@@ -239,7 +241,7 @@ fn start(objects: &Objects<'_>, process: &mut Process, conditions: &Conditions) 
         process.loaded.push(Rc::new(loaded));
         return Ok(true);
     };
-    // The shim starts another loader, and is gone.
+    // The shim launches the real loader and is gone afterwards.
     loaded.role = Role::Shim;
     let shim = loaded.path.clone();
     process.loaded.push(Rc::new(loaded));
@@ -267,7 +269,7 @@ fn start(objects: &Objects<'_>, process: &mut Process, conditions: &Conditions) 
     Ok(true)
 }
 
-/// The loader of a plug-in: the one named by the user, else the only one in the root for its machine.
+/// The loader for a plug-in: the one that the user named, or the only one for its machine in the root.
 fn plugin_loader(objects: &Objects<'_>, elf: &ElfObject, conditions: &Conditions) -> Result<Option<Vec<u8>>, Error> {
     if let Some(named) = &conditions.interpreter {
         return Ok(Some(named.clone()));
@@ -314,7 +316,7 @@ struct Run<'a, 'r> {
 }
 
 impl<'a, 'r> Run<'a, 'r> {
-    /// Goes on with a process that runs; `None` if it has no loader.
+    /// Continues a running process; `None` if it has no loader.
     fn in_host(objects: &'a Objects<'r>, conditions: &'a Conditions, host: &Process) -> Option<Self> {
         let facts = host.facts.clone()?;
         let process = Process {
@@ -331,7 +333,8 @@ impl<'a, 'r> Run<'a, 'r> {
         Some(Self { objects, rules, process })
     }
 
-    /// Preloads go ahead of the entry's own needs, each asked for by the entry; one that fails is only complained of.
+    /// Loads the preloads before the entry's own dependencies, on behalf of the entry. A failing preload is only a
+    /// warning.
     fn preload(&mut self, conditions: &Conditions) -> Result<(), Error> {
         let mut names = match &conditions.preload {
             Some(_) => self.rules.preloads(conditions.preload.as_deref()),
@@ -369,7 +372,7 @@ impl<'a, 'r> Run<'a, 'r> {
         Ok(())
     }
 
-    /// What opening a name adds, if it leads anywhere.
+    /// The result of opening a name, if it is found.
     fn open(mut self, requester: usize, name: &[u8]) -> Result<Option<Process>, Error> {
         let want = Want { kind: WantKind::Needed, name: name.to_vec() };
         let Answer::Object { index, .. } = self.answer(requester, &want)? else { return Ok(None) };
@@ -382,7 +385,7 @@ impl<'a, 'r> Run<'a, 'r> {
         Ok(Some(self.finish()))
     }
 
-    /// Breadth first: each object in load order, each want in file order.
+    /// Loads breadth first: objects in load order, dependencies in file order.
     fn queue(&mut self) -> Result<(), Error> {
         let mut at = self.process.inherited;
         while at < self.process.loaded.len() {
@@ -470,7 +473,7 @@ impl<'a, 'r> Run<'a, 'r> {
     }
 }
 
-/// The class of a fatal candidate, which the search keeps as `class: sentence`.
+/// The class of a fatal candidate; the search stores it as `class: sentence`.
 fn class_of(says: &str) -> &'static str {
     const CLASSES: &[&str] = &["too-short", "not-elf", "wrong-byte-order", "bad-ident", "bad-type", "not-regular"];
     CLASSES.iter().find(|class| says.starts_with(**class)).copied().unwrap_or("bad-elf")

@@ -1,11 +1,11 @@
-//! A search and its trail. The explanation is made while searching, not by a second search.
+//! A search and its steps. The explanation is recorded during the search, not reconstructed afterwards.
 
 use std::borrow::Cow;
 
 use slimroot_rootfs::path::{RootPath, show};
 use slimroot_rootfs::root::Meta;
 
-/// How a want was answered: the word that `deps` prints.
+/// How a dependency was found: the word that `deps` prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FoundBy {
@@ -21,13 +21,13 @@ pub enum FoundBy {
     Default,
     /// The name is a path.
     Direct,
-    /// An object already in the process answers.
+    /// An object that is already in the process.
     Loaded,
-    /// The loader itself answers.
+    /// The loader itself.
     Interpreter,
-    /// LD_PRELOAD or `/etc/ld.so.preload` had it loaded.
+    /// LD_PRELOAD or `/etc/ld.so.preload`.
     Preload,
-    /// The kernel's own object answers.
+    /// The kernel's vDSO.
     Vdso,
     /// musl's system path.
     #[serde(rename = "musl-path")]
@@ -53,16 +53,16 @@ impl FoundBy {
     }
 }
 
-/// What became of one place that was, or was not, looked at.
+/// The result of one step of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The file there answers.
+    /// The file is used.
     Taken,
-    /// Nothing is there, or nothing that may be opened.
+    /// The file does not exist or cannot be opened.
     NoFile,
-    /// A file is there, and the loader passes over it.
+    /// The file exists, but the loader ignores it.
     Skipped(Cow<'static, str>),
-    /// A file is there, and the loader dies of it.
+    /// The file exists, and the loader fails because of it.
     Fatal(Cow<'static, str>),
     /// An open error that ends the list of directories.
     EndsList(Cow<'static, str>),
@@ -86,20 +86,21 @@ impl std::fmt::Display for Outcome {
 /// One step of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Where the place comes from.
+    /// The source of the candidate.
     pub source: FoundBy,
-    /// The file tried, as the loader composes it; empty if the source as a whole was not consulted.
+    /// The file that was tried, as the loader composes it; empty if the source was not consulted at all.
     pub candidate: Vec<u8>,
-    /// What became of it.
+    /// The result.
     pub outcome: Outcome,
 }
 
-/// The directory element that led to a find, and whose it was.
+/// The directory element through which a file was found, and its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Via {
-    /// The element as written, before tokens were expanded.
+    /// The element as written, before token expansion.
     pub element: Vec<u8>,
-    /// Path of the object whose list it stands in; `None` for the environment, the cache and the loader's own.
+    /// The path of the object whose list contains the element; `None` for the environment, the cache and the loader's
+    /// defaults.
     pub whose: Option<Vec<u8>>,
 }
 
@@ -112,29 +113,29 @@ impl std::fmt::Display for Via {
     }
 }
 
-/// The file that a search ended at.
+/// The file that a search found.
 #[derive(Clone, Debug)]
 pub struct Found {
     /// The path as the loader composed it.
     pub path: Vec<u8>,
     /// The real path in the root.
     pub real: RootPath,
-    /// What is there.
+    /// Its metadata.
     pub meta: Meta,
-    /// Which source led to it.
+    /// The source through which it was found.
     pub by: FoundBy,
-    /// Which directory element.
+    /// The directory element through which it was found.
     pub via: Option<Via>,
 }
 
-/// A search with everything that was tried, in order.
+/// A search with all of its steps in order.
 #[derive(Clone, Debug, Default)]
 pub struct Search {
     /// The steps.
     pub steps: Vec<Step>,
-    /// Where it ended.
+    /// The result.
     pub found: Option<Found>,
-    /// Set if a candidate made the loader give up: path, and why.
+    /// If a candidate made the loader fail: its path, and the reason.
     pub fatal: Option<(Vec<u8>, String)>,
 }
 
@@ -147,7 +148,7 @@ impl Search {
         self.steps.push(Step { source, candidate: candidate.to_vec(), outcome });
     }
 
-    /// Whether the search is over, well or badly.
+    /// True if the search has ended, successfully or not.
     pub(super) fn is_over(&self) -> bool {
         self.found.is_some() || self.fatal.is_some()
     }

@@ -1,17 +1,17 @@
 //! Dynamic string tokens: `$ORIGIN`, `$LIB` and `$PLATFORM`, with or without braces (glibc, elf/dl-load.c,
 //! `_dl_dst_substitute`).
 
-/// What the tokens stand for, for one object.
+/// The values of the tokens for one object.
 pub(super) struct Tokens<'a> {
-    /// Directory of the object; `None` if it cannot be known, which drops the element.
+    /// Directory of the object; `None` if it is unknown, in which case the element is dropped.
     pub(super) origin: Option<&'a [u8]>,
-    /// The word the loader was built with, such as `lib/x86_64-linux-gnu`.
+    /// The value that the loader was built with, such as `lib/x86_64-linux-gnu`.
     pub(super) lib: &'a [u8],
-    /// AT_PLATFORM of the plain machine.
+    /// AT_PLATFORM of the baseline machine.
     pub(super) platform: &'a [u8],
 }
 
-/// A token at the start of `text`: its name and how many bytes it takes with `$` and braces.
+/// The token at the start of `text`: its name, and its length including `$` and braces.
 fn token_at(text: &[u8]) -> Option<(&'static str, usize)> {
     let after = text.strip_prefix(b"$")?;
     ["ORIGIN", "LIB", "PLATFORM"].into_iter().find_map(|name| {
@@ -25,12 +25,12 @@ fn token_at(text: &[u8]) -> Option<(&'static str, usize)> {
     })
 }
 
-/// Whether a text holds a token at all.
+/// True if the text contains a token.
 pub(super) fn has_token(text: &[u8]) -> bool {
     (0..text.len()).any(|at| token_at(&text[at..]).is_some())
 }
 
-/// Whether `$ORIGIN` stands at the very start and nowhere else, which is all that secure execution allows.
+/// True if the only token is a leading `$ORIGIN`, which is all that secure-execution mode allows.
 pub(super) fn is_leading_origin(text: &[u8]) -> bool {
     match token_at(text) {
         Some(("ORIGIN", length)) => !has_token(&text[length..]) && matches!(text.get(length), None | Some(b'/')),

@@ -1,8 +1,8 @@
-//! A tree that is a directory of the disk. Only this file turns a [`RootPath`] into something the kernel sees.
+//! A tree backed by a directory of the host. Only this file converts a [`RootPath`] into a path that the kernel sees.
 //!
-//! Each directory is opened once, by openat2 with RESOLVE_IN_ROOT where the kernel has it and part by part with
-//! O_NOFOLLOW elsewhere; everything in it is then reached by one name from that handle. So nothing outside of the
-//! root is ever touched, even if somebody swaps a directory for a link meanwhile (elf-resolution §8).
+//! Each directory is opened once: with openat2 and RESOLVE_IN_ROOT if the kernel has it, otherwise component by
+//! component with O_NOFOLLOW. Its entries are then accessed by single names relative to that handle. Thus nothing
+//! outside of the root is ever touched, even if a directory is concurrently replaced by a symlink (elf-resolution §8).
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -20,14 +20,14 @@ use super::tree::{FileKind, Meta, Source, Tree, Xattr};
 use crate::error::Error;
 use crate::path::RootPath;
 
-/// Directory handles kept open. Searches ask the same few directories again and again; 64 stays far below the
+/// Maximum number of cached directory handles. Searches access the same few directories repeatedly; 64 is far below the
 /// usual limit of 1024 descriptors.
 const KEPT_DIRS: usize = 64;
 
-/// How often an open is tried again when a rename raced with it (openat2 says EAGAIN).
+/// Number of retries when a rename raced with an open (openat2 returns EAGAIN).
 const RACE_RETRIES: usize = 16;
 
-/// Largest file, and largest one of which nearly all is a hole.
+/// Maximum file size, and maximum size of a file that consists almost entirely of holes.
 const MAX_FILE: u64 = 64 << 30;
 const MAX_HOLE: u64 = 4 << 30;
 
@@ -35,12 +35,13 @@ const OPEN_DIR: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOF
 const OPEN_FILE: OFlags =
     OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
-/// A directory of the disk, seen as the `/` of a tree.
+/// A directory of the host that serves as the `/` of a tree.
 pub struct DirTree {
     path: PathBuf,
     handle: OwnedFd,
-    /// For an ordinary user, files of whoever owns the top directory count as root's: a root unpacked by such a user is
-    /// the same input as one unpacked by root. To root every owner is what it says.
+    /// The owner and group of the top directory, if we do not run as root. Their files count as root's, so that a root
+    /// unpacked by an ordinary user gives the same result as one unpacked by root. When running as root, owners are
+    /// taken literally.
     unpacked_by: Option<(u32, u32)>,
     openat2: AtomicBool,
     dirs: Mutex<HashMap<RootPath, Arc<OwnedFd>>>,
@@ -50,7 +51,7 @@ impl DirTree {
     /// Opens a directory as a root.
     ///
     /// # Errors
-    /// `root-missing` if it is not there or no directory, `unreadable` if it may not be opened.
+    /// `root-missing` if it does not exist or is not a directory, `unreadable` if it cannot be opened.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let handle = rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .map_err(|errno| {
@@ -73,7 +74,7 @@ impl DirTree {
         })
     }
 
-    /// Opens a root without openat2, as on kernels and under filters that lack it.
+    /// Opens a root without openat2, as on kernels and under seccomp filters that lack it.
     ///
     /// # Errors
     /// As [`DirTree::open`].
@@ -83,10 +84,10 @@ impl DirTree {
         Ok(tree)
     }
 
-    /// A directory of this tree as a tree of its own. No part of its path may be a link.
+    /// A subdirectory of this tree as a separate tree. No component of its path may be a symlink.
     ///
     /// # Errors
-    /// `root-missing` if it is not there, a link, or no directory; `unreadable`.
+    /// `root-missing` if it does not exist, is a symlink or is not a directory; `unreadable`.
     pub fn below(&self, path: &RootPath) -> Result<Self, Error> {
         let place = self.path.join(OsStr::from_bytes(path.relative()));
         let unreadable = |errno| Error::unreadable(&place.display(), errno);
@@ -127,7 +128,7 @@ impl DirTree {
                 let name = OsStr::from_bytes(relative);
                 match rustix::fs::openat2(&self.handle, name, OPEN_DIR, Mode::empty(), inside) {
                     Err(Errno::AGAIN) => {}
-                    // EPERM is what container filters that do not know the call answer.
+                    // Seccomp filters of containers that do not know the call return EPERM.
                     Err(Errno::NOSYS | Errno::PERM) => {
                         self.openat2.store(false, Ordering::Relaxed);
                         break;
@@ -143,7 +144,7 @@ impl DirTree {
         Ok(dir)
     }
 
-    /// The handle of the directory that holds `path`, and the name in it.
+    /// The handle of the directory that contains `path`, and the file name.
     fn place<'a>(&self, path: &'a RootPath) -> Result<(Arc<OwnedFd>, &'a OsStr), Errno> {
         match path.parent() {
             Some(parent) => Ok((self.dir(&parent)?, OsStr::from_bytes(path.name()))),
@@ -176,8 +177,8 @@ impl DirTree {
         }
     }
 
-    /// Whether the owner, or the group, of a file stands for root. A set-id bit hands out rights of the owner: only the
-    /// caller's own file may hand out those of root instead.
+    /// True if the owner or group of a file counts as root. A set-id bit grants the rights of the owner, so such a file
+    /// counts only if it belongs to the caller.
     fn counts_as_roots(&self, stat: &Stat, is_group: bool) -> bool {
         let Some((uid, gid)) = self.unpacked_by else { return false };
         let (is_top_owners, has_bit) = match is_group {
@@ -187,8 +188,8 @@ impl DirTree {
         is_top_owners && (!has_bit || stat.st_uid == rustix::process::geteuid().as_raw())
     }
 
-    /// Bytes of all regular files, hard links once, without crossing into other file systems; `None` if `stop`
-    /// said so first.
+    /// Total size of all regular files, counting hard links once and without crossing into other file systems; `None`
+    /// if `stop` returned true.
     pub fn measure(&self, stop: &dyn Fn() -> bool) -> Option<u64> {
         let mut seen = std::collections::HashSet::new();
         let mut bytes = 0;
@@ -214,7 +215,7 @@ impl Tree for DirTree {
     fn meta(&self, path: &RootPath) -> Result<Option<Meta>, Error> {
         let stat = self.place(path).and_then(|(dir, name)| rustix::fs::statat(&*dir, name, AtFlags::SYMLINK_NOFOLLOW));
         match stat {
-            // Overlay file systems mark a deleted file with the character device 0:0.
+            // Overlay file systems mark a deleted file as a character device 0:0.
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0 => {
                 Ok(None)
             }
@@ -270,7 +271,7 @@ impl Tree for DirTree {
 /// Reads all extended attributes of an open file, sorted by name.
 fn read_xattrs(handle: BorrowedFd<'_>) -> Result<Vec<Xattr>, Errno> {
     let mut found = Vec::new();
-    // A first call with no room asks for the size: nearly all files have none.
+    // The first call, without a buffer, returns the size: nearly all files have no attributes.
     let size = match rustix::fs::flistxattr(handle, &mut [0_u8; 0][..]) {
         Ok(0) | Err(Errno::NOTSUP) => return Ok(found),
         other => other?,
@@ -288,7 +289,7 @@ fn read_xattrs(handle: BorrowedFd<'_>) -> Result<Vec<Xattr>, Errno> {
     Ok(found)
 }
 
-/// Refuses a file that would keep whoever reads it busy for ever: holes cost nothing to make, and are read as zeros.
+/// Refuses a sparse file that would take forever to read: holes are free to create and are read as zeros.
 fn refuse_holes(path: &RootPath, stat: &Stat) -> Result<(), Error> {
     let (size, stored) = (stat.st_size.cast_unsigned(), stat.st_blocks.cast_unsigned().saturating_mul(512));
     if size <= MAX_HOLE || size <= MAX_FILE && stored >= size / 100 {

@@ -1,56 +1,56 @@
-//! Following links inside a root, as the kernel does it for a process whose `/` is that root: absolute link texts
-//! and `..` stay inside, at most 40 links, and every hop is kept because every link on the way must be packed.
+//! Follows symlinks inside a root as the kernel does for a process whose `/` is that root: absolute targets and `..`
+//! stay inside, at most 40 symlinks are followed, and each is recorded because it must be packed.
 
 use super::Root;
 use super::tree::{FileKind, Meta};
 use crate::error::Error;
 use crate::path::RootPath;
 
-/// Links that Linux follows on one path (`MAXSYMLINKS` in fs/namei.c).
+/// Maximum number of symlinks that Linux follows in one path (`MAXSYMLINKS` in fs/namei.c).
 const MAX_LINKS: usize = 40;
-/// Longest path, without the closing NUL (`PATH_MAX`).
+/// Maximum length of a path, without the terminating NUL (`PATH_MAX`).
 const MAX_PATH: usize = 4095;
-/// Longest part of a path (`NAME_MAX`).
+/// Maximum length of a component (`NAME_MAX`).
 const MAX_NAME: usize = 255;
 
-/// A symbolic link met on the way.
+/// A symlink on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hop {
-    /// Where the link lies.
+    /// The path of the symlink.
     pub link: RootPath,
-    /// What it says, unchanged.
+    /// Its target, unchanged.
     pub text: Vec<u8>,
 }
 
-/// How a walk ended.
+/// The result of following a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Something is there.
+    /// The entry exists.
     Found(RootPath, Meta),
-    /// Nothing is there: this real path does not exist (ENOENT).
+    /// The entry does not exist (ENOENT); this is the real path of the missing part.
     Missing(RootPath),
-    /// A part on the way is no directory (ENOTDIR).
+    /// A component on the way is not a directory (ENOTDIR).
     NotDirectory(RootPath),
-    /// More than 40 links (ELOOP).
+    /// More than 40 symlinks (ELOOP).
     Loop,
-    /// A path or a part of it is longer than Linux takes (ENAMETOOLONG).
+    /// A path or component exceeds the limits of Linux (ENAMETOOLONG).
     TooLong,
 }
 
-/// A path followed to its end.
+/// A path with its symlinks followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Followed {
-    /// Where it led.
+    /// The result.
     pub end: End,
-    /// The links on the way, in the order they were met.
+    /// The symlinks on the way, in order.
     pub hops: Vec<Hop>,
-    /// Directories that the path went into and left again by `..`: they must exist in the image for the path to
+    /// Directories that the path enters and leaves again with `..`. They must exist in the image, or the path will not
     /// work there.
     pub passed: Vec<RootPath>,
 }
 
 impl Followed {
-    /// The real path and what is there, if anything is.
+    /// The real path and its metadata, if the entry exists.
     pub fn found(&self) -> Option<(&RootPath, &Meta)> {
         match &self.end {
             End::Found(path, meta) => Some((path, meta)),
@@ -58,31 +58,31 @@ impl Followed {
         }
     }
 
-    /// The real path, if it leads to a regular file.
+    /// The real path and its metadata, if it is a regular file.
     pub fn file(&self) -> Option<(&RootPath, &Meta)> {
         self.found().filter(|(_, meta)| meta.kind == FileKind::File)
     }
 
-    /// The real path, if it leads to a directory.
+    /// The real path, if it is a directory.
     pub fn dir(&self) -> Option<&RootPath> {
         self.found().filter(|(_, meta)| meta.kind == FileKind::Dir).map(|(path, _)| path)
     }
 }
 
 impl Root {
-    /// Follows a path; a relative one counts from the directory `cwd`.
+    /// Follows a path; a relative one is resolved against the directory `cwd`.
     ///
-    /// The source of each rule is path_resolution(7) and Linux's fs/namei.c.
+    /// The rules come from path_resolution(7) and Linux's fs/namei.c.
     ///
     /// # Errors
-    /// `unreadable` if a part may not be looked at. Nothing else is an error: see [`End`].
+    /// `unreadable` if a component cannot be accessed. All other outcomes are an [`End`].
     pub fn follow_from(&self, cwd: &RootPath, path: &[u8]) -> Result<Followed, Error> {
         if path.is_empty() || path.contains(&0) {
             return Ok(Followed { end: End::Missing(cwd.clone()), hops: Vec::new(), passed: Vec::new() });
         }
         let mut start = Walk { at: RootPath::root(), hops: Vec::new(), passed: Vec::new() };
         if path[0] != b'/' && !cwd.is_root() {
-            // The working directory itself may be reached by links.
+            // The path of the working directory may contain symlinks too.
             let followed = self.follow(cwd.as_bytes())?;
             let Some(dir) = followed.dir() else { return Ok(followed) };
             start.at = dir.clone();
@@ -102,7 +102,7 @@ impl Root {
         let is_walked = cut + 1 < path.len() && path.len() <= MAX_PATH && self.walked.borrow().contains(&path[..cut]);
         let dir = RootPath::new(&path[..cut]).filter(|_| is_walked && !path.contains(&0));
         let followed = match dir {
-            // What lies deep would otherwise be walked to from `/` for each of its files.
+            // A shortcut: otherwise every file in a deep directory would be followed from `/` again.
             Some(at) => self.walk(Walk { at, hops: Vec::new(), passed: Vec::new() }, &path[cut + 1..])?,
             None => self.follow_from(&RootPath::root(), path)?,
         };
@@ -114,7 +114,7 @@ impl Root {
     }
 
     fn walk(&self, mut walk: Walk, path: &[u8]) -> Result<Followed, Error> {
-        // Parts still to walk, the next one last.
+        // Remaining components, the next one last.
         let mut rest: Vec<Vec<u8>> = Vec::new();
         let mut must_be_dir = push_parts(&mut rest, path);
         let mut meta = self.meta(&walk.at)?;
@@ -151,7 +151,7 @@ impl Root {
                     meta = self.meta(&walk.at)?;
                     let last = rest.is_empty();
                     let ends_in_slash = push_parts(&mut rest, &text);
-                    // A link text that ends in a slash demands a directory only as the last thing walked.
+                    // A trailing slash in a target requires a directory only if the symlink is the last component.
                     must_be_dir |= last && ends_in_slash;
                     walk.hops.push(Hop { link: next, text });
                 }
@@ -175,7 +175,7 @@ impl Root {
     }
 }
 
-/// Puts the parts of `path` before those in `rest`; says whether the path demands a directory at its end.
+/// Puts the components of `path` before those in `rest`; returns true if the path must end at a directory.
 fn push_parts(rest: &mut Vec<Vec<u8>>, path: &[u8]) -> bool {
     let parts = path.split(|b| *b == b'/').filter(|part| !part.is_empty());
     let at = rest.len();

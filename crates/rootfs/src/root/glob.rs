@@ -1,5 +1,5 @@
-//! Patterns of paths inside a root. The `glob` crate only compares; listing is done on our tree, because its own
-//! walk would follow links out of the root.
+//! Glob patterns for paths inside a root. The `glob` crate only does the matching. We list directories ourselves,
+//! because its own walk would follow symlinks out of the root.
 
 use glob::{MatchOptions, Pattern};
 
@@ -11,12 +11,12 @@ use crate::path::RootPath;
 const OPTIONS: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
 
-/// An absolute pattern: `*`, `?` and `[…]` stay within a part of the path, `**` as a whole part crosses directories.
+/// An absolute pattern. `*`, `?` and `[…]` match within one component; `**` as a whole component crosses directories.
 #[derive(Clone, Debug)]
 pub struct RootGlob {
     text: String,
     whole: Pattern,
-    /// The parts before the first that is a pattern.
+    /// The leading components without wildcards.
     start: RootPath,
     parts: Vec<Part>,
 }
@@ -29,10 +29,10 @@ enum Part {
 }
 
 impl RootGlob {
-    /// Reads a pattern.
+    /// Parses a pattern.
     ///
     /// # Errors
-    /// `bad-glob` if it is not absolute, holds `..`, or is no glob.
+    /// `bad-glob` if it is not absolute, contains `..`, or is not a glob.
     pub fn new(text: &str) -> Result<Self, Error> {
         let bad = |why: &str| {
             Error::new("bad-glob", format!("the pattern {text} {why}"))
@@ -60,8 +60,8 @@ impl RootGlob {
         Ok(Self { text: text.to_owned(), whole, start, parts })
     }
 
-    /// The same pattern for somebody who takes directories with all that they hold: `**` at its end adds nothing then, and
-    /// naming each directory below would have it taken once for each above.
+    /// The pattern for a caller that takes whole directories. A trailing `**` is dropped, because it adds nothing:
+    /// without this, a directory would be taken again for every parent that matches.
     #[must_use]
     pub fn for_whole_directories(mut self) -> Self {
         while self.parts.len() > 1 && matches!(self.parts.last(), Some(Part::AnyDepth)) {
@@ -70,15 +70,15 @@ impl RootGlob {
         self
     }
 
-    /// The pattern of one name anywhere below a directory, whose own name is taken letter for letter.
+    /// A pattern for a name anywhere below a directory, whose own path is matched literally.
     ///
     /// # Errors
-    /// `bad-glob` if the name is no glob.
+    /// `bad-glob` if the name is not a glob.
     pub fn below(dir: &RootPath, name: &str) -> Result<Self, Error> {
         Self::new(&format!("{}/**/{name}", Self::literal(dir)))
     }
 
-    /// A path as the text of a pattern that names it letter for letter.
+    /// Escapes a path so that a pattern matches it literally.
     pub fn literal(path: &RootPath) -> String {
         Pattern::escape(&String::from_utf8_lossy(path.as_bytes()))
     }
@@ -88,9 +88,9 @@ impl RootGlob {
         &self.text
     }
 
-    /// Whether the pattern names this path or a directory above it: a directory stands for all that it holds.
+    /// True if the pattern matches this path or a parent directory: a matched directory includes its contents.
     pub fn covers(&self, path: &RootPath) -> bool {
-        // Most patterns are ruled out by the directory that they start with.
+        // The leading directory excludes most patterns.
         if !path.is_within(&self.start) {
             return false;
         }
@@ -109,11 +109,11 @@ impl RootGlob {
 }
 
 impl Root {
-    /// The paths that a pattern names, as spelled by it and sorted; directories stand for all that they hold, see
-    /// [`Root::below`]. Links to directories are followed for single parts, not by `**`.
+    /// The paths that match a pattern, sorted and as spelled by the pattern. A matched directory stands for its
+    /// contents, see [`Root::below`]. Single components follow symlinks to directories, `**` does not.
     ///
     /// # Errors
-    /// `unreadable` if a directory on the way may not be listed.
+    /// `unreadable` if a directory on the way cannot be listed.
     pub fn matching(&self, glob: &RootGlob) -> Result<Vec<RootPath>, Error> {
         let mut reached = vec![Reached { spelled: RootPath::root(), dir: Some(RootPath::root()) }];
         for (index, part) in glob.parts.iter().enumerate() {
@@ -140,7 +140,7 @@ impl Root {
                 }
             }
             if matches!(part, Part::AnyDepth) {
-                // After another `**` a directory is reached in more than one way.
+                // Two `**` can reach the same directory in several ways.
                 next.sort_by(|a, b| a.spelled.cmp(&b.spelled));
                 next.dedup_by(|a, b| a.spelled == b.spelled);
             }
@@ -152,10 +152,10 @@ impl Root {
         Ok(found)
     }
 
-    /// Everything below a directory, as spelled under it; links in it are named, not entered.
+    /// Everything below a directory, with the directory as spelled. Symlinks are included but not followed.
     ///
     /// # Errors
-    /// `unreadable` if a directory may not be listed.
+    /// `unreadable` if a directory cannot be listed.
     pub fn below(&self, dir: &RootPath) -> Result<Vec<RootPath>, Error> {
         let real = self.follow(dir.as_bytes())?.dir().cloned();
         let mut found = Vec::new();
@@ -163,8 +163,8 @@ impl Root {
         Ok(found)
     }
 
-    /// Goes through all that lies below a directory. The real directory is kept beside the spelled one: following each path
-    /// from `/` on would take the cube of the depth.
+    /// Walks everything below a directory. The real path is kept next to the spelled one, because following each path
+    /// from `/` would take time cubic in the depth.
     fn walk_below(&self, from: &Reached, take: &mut dyn FnMut(Reached)) -> Result<(), Error> {
         let mut open: Vec<(RootPath, RootPath)> =
             from.dir.iter().map(|dir| (from.spelled.clone(), dir.clone())).collect();
@@ -181,7 +181,7 @@ impl Root {
         Ok(())
     }
 
-    /// An entry of a directory, if it is there; a dangling link is.
+    /// An entry of a directory, if it exists; a dangling symlink does.
     fn entry(&self, spelled: &RootPath, dir: &RootPath, name: &[u8]) -> Result<Option<Reached>, Error> {
         let real = dir.join(name);
         let Some(meta) = self.meta(&real)? else { return Ok(None) };
@@ -194,7 +194,7 @@ impl Root {
     }
 }
 
-/// A path on the way through a pattern, and the real directory there if it leads to one.
+/// A path that matches the first components of a pattern, and its real path if it is a directory.
 struct Reached {
     spelled: RootPath,
     dir: Option<RootPath>,

@@ -1,4 +1,4 @@
-//! A tree in memory, for tests and examples, and wherever a tree is made rather than found.
+//! A tree in memory, for tests and examples, and for generated trees.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,7 +17,7 @@ pub struct MemTree {
 #[derive(Clone, Debug)]
 struct Entry {
     meta: Meta,
-    /// A file's bytes or a link's text.
+    /// The contents of a file or the target of a symlink.
     bytes: Arc<[u8]>,
 }
 
@@ -30,17 +30,17 @@ impl Default for MemTree {
 }
 
 impl MemTree {
-    /// Adds a file with the directories above it.
+    /// Adds a file and its parent directories.
     pub fn file(&mut self, path: &str, mode: u32, bytes: impl Into<Vec<u8>>) -> &mut Self {
         self.add(path, FileKind::File, mode, bytes.into())
     }
 
-    /// Adds a symbolic link with the directories above it.
+    /// Adds a symlink and its parent directories.
     pub fn link(&mut self, path: &str, text: &str) -> &mut Self {
         self.add(path, FileKind::Link, 0o777, text.into())
     }
 
-    /// Adds a directory with those above it.
+    /// Adds a directory and its parent directories.
     pub fn dir(&mut self, path: &str, mode: u32) -> &mut Self {
         self.add(path, FileKind::Dir, mode, Vec::new())
     }
@@ -97,14 +97,14 @@ impl Tree for MemTree {
     }
 }
 
-/// Bytes in memory read like a file.
+/// Bytes in memory that are read like a file.
 pub struct MemSource {
     meta: Meta,
     bytes: Arc<[u8]>,
 }
 
 impl MemSource {
-    /// A file of these bytes.
+    /// A file with these contents.
     pub fn new(meta: Meta, bytes: Arc<[u8]>) -> Self {
         Self { meta, bytes }
     }

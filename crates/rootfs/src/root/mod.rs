@@ -1,7 +1,7 @@
-//! The root: the builder's file system that everything is looked up in, and never outside of.
+//! The root: the builder's file system, in which everything is looked up and which lookups never leave.
 //!
-//! A [`Tree`] answers questions about real paths; [`Root`] adds what all trees share: following links with every
-//! hop kept ([`Root::follow`]), and patterns ([`Root::matching`]).
+//! A [`Tree`] answers queries about real paths. [`Root`] adds operations common to all trees: following symlinks with a
+//! record of each ([`Root::follow`]), and glob patterns ([`Root::matching`]).
 
 mod dir;
 mod follow;
@@ -27,17 +27,17 @@ pub use visit::Visit;
 use crate::error::Error;
 use crate::path::RootPath;
 
-/// A tree with a memory: one run sees each name answered once, and so always the same way.
+/// A tree with a cache. Each path is queried once per run, so the answers are consistent.
 pub struct Root {
     tree: Arc<dyn Tree>,
     metas: RefCell<HashMap<RootPath, Option<Meta>>>,
     links: RefCell<HashMap<RootPath, Vec<u8>>>,
-    /// Directories that were reached without a link.
+    /// Directories whose paths contain no symlinks.
     walked: RefCell<HashSet<Vec<u8>>>,
 }
 
 impl Root {
-    /// Opens a directory of the disk.
+    /// Opens a directory of the host.
     ///
     /// # Errors
     /// `root-missing` or `unreadable`.
@@ -45,17 +45,17 @@ impl Root {
         Ok(Self::new(Arc::new(DirTree::open(path.as_ref())?)))
     }
 
-    /// Takes any tree as a root.
+    /// Uses any tree as a root.
     pub fn new(tree: Arc<dyn Tree>) -> Self {
         Self { tree, metas: RefCell::default(), links: RefCell::default(), walked: RefCell::default() }
     }
 
-    /// The tree itself, for threads that only read real paths.
+    /// The underlying tree, for threads that only use real paths.
     pub fn tree(&self) -> &Arc<dyn Tree> {
         &self.tree
     }
 
-    /// What is at a real path; see [`Tree::meta`].
+    /// The metadata of the entry at a real path; see [`Tree::meta`].
     ///
     /// # Errors
     /// `unreadable`.
@@ -93,7 +93,7 @@ impl Root {
         self.tree.open(path)
     }
 
-    /// The content of the regular file at a real path, at most `limit` bytes of it.
+    /// The contents of the regular file at a real path, at most `limit` bytes.
     ///
     /// # Errors
     /// `unreadable`.

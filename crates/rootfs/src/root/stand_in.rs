@@ -1,4 +1,4 @@
-//! A tree in which another one stands in for a directory, but for parts that the directory keeps.
+//! A tree in which another tree replaces a directory, except parts that the directory keeps.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use super::tree::{Meta, Source, Tree, Xattr};
 use crate::error::Error;
 use crate::path::RootPath;
 
-/// A tree with one directory of it taken from elsewhere.
+/// A tree with one directory replaced by another tree.
 pub struct StandIn {
     base: Arc<dyn Tree>,
     other: Box<dyn Tree>,
@@ -16,13 +16,13 @@ pub struct StandIn {
 }
 
 impl StandIn {
-    /// Puts `other` in the place of the directory at the real path `at`. What is `kept` of that directory, files and whole
-    /// directories, goes before what `other` has there.
+    /// Replaces the directory at the real path `at` with `other`. Paths in `kept`, files and whole directories, still
+    /// come from the original.
     pub fn new(base: Arc<dyn Tree>, other: Box<dyn Tree>, at: RootPath, kept: BTreeSet<RootPath>) -> Self {
         Self { base, other, at, kept }
     }
 
-    /// The tree that answers for a path, and the path there.
+    /// The tree that contains a path, and the path in that tree.
     fn place(&self, path: &RootPath) -> (&dyn Tree, RootPath) {
         let is_kept = || path.ancestors().iter().chain([path]).any(|above| self.kept.contains(above));
         if !path.is_within(&self.at) || is_kept() {

@@ -1,5 +1,5 @@
-//! What a tree of files can be asked: five questions, each about a *real* path (no link above its last part).
-//! Following links is made of them, once for all trees, in [`super::follow`].
+//! The interface of a file tree: five queries, each about a *real* path (no symlink before its last component).
+//! [`super::follow`] implements following symlinks on top of them, for all trees.
 
 use std::fmt;
 use std::io;
@@ -14,35 +14,35 @@ pub enum FileKind {
     File,
     /// A directory.
     Dir,
-    /// A symbolic link.
+    /// A symlink.
     Link,
     /// A device, socket or pipe, which is never packed.
     Other,
 }
 
-/// What `lstat` tells of a directory entry, as far as packing needs it.
+/// The part of `lstat`'s result that packing needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meta {
-    /// The kind of entry.
+    /// The kind.
     pub kind: FileKind,
-    /// Permission bits with set-uid, set-gid and sticky: `07777` of the mode.
+    /// Permission bits including set-uid, set-gid and sticky: `07777` of the mode.
     pub mode: u32,
-    /// Owner.
+    /// Owner's user ID.
     pub uid: u32,
-    /// Group.
+    /// Group ID.
     pub gid: u32,
-    /// Bytes, for a regular file.
+    /// Size of a regular file.
     pub size: u64,
-    /// How many names the inode has.
+    /// Number of hard links.
     pub links: u64,
-    /// Device and inode: two names with one identity are one file.
+    /// Device and inode: names with the same identity are the same file.
     pub identity: (u64, u64),
-    /// Changes whenever content or metadata change: modification and change time in nanoseconds.
+    /// Modification and change time in nanoseconds, which change with contents or metadata.
     pub stamp: (i128, i128),
 }
 
 impl Meta {
-    /// Whether everybody may read it.
+    /// True if all users may read it.
     pub fn is_for_all(&self) -> bool {
         self.mode & 0o004 != 0
     }
@@ -51,64 +51,64 @@ impl Meta {
 /// Name and value of an extended attribute.
 pub type Xattr = (Vec<u8>, Vec<u8>);
 
-/// An open regular file, read by ranges so that no untrusted file has to be held or mapped whole.
+/// An open regular file, read in ranges so that no untrusted file must be loaded or mapped completely.
 pub trait Source: Send + Sync {
-    /// What `fstat` says of the open file, not of the name.
+    /// The metadata of the open file (`fstat`), not of its path.
     fn meta(&self) -> Meta;
 
-    /// Reads into `buffer` from `offset` on; fewer bytes than asked for only at the end of the file.
+    /// Reads from `offset` into `buffer`; returns fewer bytes than requested only at the end of the file.
     ///
     /// # Errors
-    /// Whatever reading the file gives.
+    /// Any I/O error.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Whether the open file still is what [`Source::meta`] says: asked after the last byte was read.
+    /// True if the open file still matches [`Source::meta`]; called after the last byte was read.
     ///
     /// # Errors
-    /// Whatever asking gives.
+    /// Any I/O error.
     fn is_unchanged(&self) -> io::Result<bool> {
         Ok(true)
     }
 
-    /// The descriptor, where the file is one of the disk, for copying inside the kernel.
+    /// The descriptor of a file on the host, for copying inside the kernel.
     fn descriptor(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
         None
     }
 }
 
-/// A tree of files: a directory of the disk, a tree in memory, or a plan.
+/// A tree of files: a directory of the host, a tree in memory, or a plan.
 ///
-/// Every path given to it is real. An entry that is not there is `None`; what may not be read is an error,
-/// since "may not" in this process says nothing about the container (elf-resolution §8).
+/// Every path passed to it is real. A missing entry is `None`. Lack of permission is an error, because it would say
+/// nothing about access inside the container (elf-resolution §8).
 pub trait Tree: Send + Sync {
-    /// What is at this path, without following a link there.
+    /// The metadata of the entry at this path; a symlink is not followed.
     ///
     /// # Errors
-    /// `unreadable` if the question may not be asked.
+    /// `unreadable` if the metadata cannot be read.
     fn meta(&self, path: &RootPath) -> Result<Option<Meta>, Error>;
 
-    /// The text of the link at this path.
+    /// The target of the symlink at this path.
     ///
     /// # Errors
-    /// `unreadable` if it is no link or may not be read.
+    /// `unreadable` if it is not a symlink or cannot be read.
     fn link_text(&self, path: &RootPath) -> Result<Vec<u8>, Error>;
 
     /// The names in the directory at this path, sorted by bytes, without `.` and `..`.
     ///
     /// # Errors
-    /// `unreadable` if it is no directory or may not be listed.
+    /// `unreadable` if it is not a directory or cannot be listed.
     fn list(&self, path: &RootPath) -> Result<Vec<Vec<u8>>, Error>;
 
     /// Opens the regular file at this path.
     ///
     /// # Errors
-    /// `unreadable` if it is not regular or may not be read.
+    /// `unreadable` if it is not a regular file or cannot be read.
     fn open(&self, path: &RootPath) -> Result<Box<dyn Source>, Error>;
 
     /// The extended attributes of the file or directory at this path, sorted by name.
     ///
     /// # Errors
-    /// `unreadable` if they may not be read.
+    /// `unreadable` if they cannot be read.
     fn xattrs(&self, path: &RootPath) -> Result<Vec<Xattr>, Error>;
 }
 

@@ -1,26 +1,27 @@
-//! Going through a directory with all that lies in it, links not followed.
+//! Walks a directory with all of its contents, without following symlinks.
 
 use super::Root;
 use super::tree::{FileKind, Meta};
 use crate::error::Error;
 use crate::path::RootPath;
 
-/// What a visit goes on with after an entry.
+/// How a visit continues after an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Visit {
-    /// Goes on; a directory is entered.
+    /// Continue; enter the entry if it is a directory.
     Enter,
-    /// Goes on; a directory is passed by.
+    /// Continue; do not enter the entry.
     Pass,
-    /// Ends: what was looked for is found.
+    /// Stop: the result is known.
     End,
 }
 
 impl Root {
-    /// Visits every entry below the directory at a real path; each directory's names in order, before what lies in them.
+    /// Visits every entry below the directory at a real path: the names of each directory in order, each before its
+    /// contents.
     ///
     /// # Errors
-    /// `unreadable`, and whatever `each` gives.
+    /// `unreadable`, and any error returned by `each`.
     pub fn visit(
         &self,
         dir: &RootPath,

@@ -1,4 +1,4 @@
-//! Settings in arguments: files that configuration is read from, and statements.
+//! Settings in arguments: configuration files and statements.
 
 use crate::closure::state::State;
 use crate::config::{self, Grammar, Statement};
@@ -7,8 +7,8 @@ use crate::language::Certainty;
 use crate::path::RootPath;
 use crate::profile::Read;
 
-/// Files that arguments name as configuration: `-c FILE`, `-cFILE`, `--config=FILE`; for an option without a name the
-/// first argument, if it is no option.
+/// Configuration files named in arguments: `-c FILE`, `-cFILE`, `--config=FILE`. If the option has no name, the first
+/// argument that is not an option.
 pub(super) fn files(state: &State<'_>, read: &Read, certainty: Certainty) -> Result<Vec<RootPath>, Error> {
     let mut found = Vec::new();
     for option in &read.arguments {
@@ -31,8 +31,8 @@ pub(super) fn files(state: &State<'_>, read: &Read, certainty: Certainty) -> Res
     Ok(found)
 }
 
-/// Statements in arguments: `-d extension=x`, `-c shared_preload_libraries=x`, `--plugin-load-add=x`,
-/// `--loadmodule x`. Only those that the profile reads.
+/// Statements in arguments: `-d extension=x`, `-c shared_preload_libraries=x`, `--plugin-load-add=x`, `--loadmodule x`.
+/// Only those that the profile reads are returned.
 pub(super) fn statements(state: &State<'_>, read: &Read) -> Vec<Statement> {
     let mut said = Vec::new();
     for (_, args) in state.launches.arguments(Certainty::Likely) {
@@ -47,7 +47,7 @@ pub(super) fn statements(state: &State<'_>, read: &Read) -> Vec<Statement> {
     said
 }
 
-/// `name=value` of any option.
+/// `name=value`, as the value of any option.
 fn as_keys(args: &[String]) -> Vec<Statement> {
     let words = args.iter().filter(|word| word.contains('='));
     let readings = words.flat_map(|word| {

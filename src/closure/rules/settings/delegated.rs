@@ -1,6 +1,6 @@
-//! Programs of command lines in configuration.
+//! Programs in command lines of configuration files.
 
-/// The programs of a command line, as a shell would start them.
+/// The programs that a shell would start for a command line.
 pub(crate) fn programs_of(line: &str) -> Vec<String> {
     let line = line.replace("\\n", "\n");
     let parts = line.split([';', '|', '&', '\n']).filter_map(|part| {

@@ -1,5 +1,5 @@
-//! Settings: the configuration files that an applied profile reads, what they include, and the modules and files that
-//! their statements name, each with the line that names it.
+//! Settings: the configuration files that an applied profile reads, their includes, and the modules and files that
+//! their statements name, each with the line.
 
 mod arguments;
 mod delegated;
@@ -36,22 +36,22 @@ pub(super) const RULE: Rule = Rule {
     on,
 };
 
-/// Largest configuration file that is read, files of one reading, and includes in includes.
+/// Maximum size of a configuration file, number of files per reading, and depth of includes.
 const MAX_FILE: usize = 1 << 20;
 const MAX_FILES: usize = 1024;
 const MAX_DEPTH: usize = 16;
-/// Names that one reading follows.
+/// Maximum number of names that one reading follows.
 const MAX_NAMES: usize = 10_000;
-/// The directory of the file that reading started with.
+/// The keyword for the directory of the main configuration file.
 const MAIN: &str = "main";
 
-/// A statement and the file it stands in, as it was reached.
+/// A statement and the path through which its file was reached.
 struct Stated {
     file: RootPath,
     statement: Statement,
 }
 
-/// One rule of a profile that reads configuration, with what was read so far.
+/// A profile's rule for reading configuration, and what has been read so far.
 struct Reading<'s, 'w> {
     state: &'s State<'w>,
     demands: &'s mut Vec<Demand>,
@@ -59,18 +59,18 @@ struct Reading<'s, 'w> {
     read: &'s Read,
     profile: &'s str,
     values: Values,
-    /// `${name}` in words.
+    /// Values of `${name}`.
     variables: BTreeMap<String, String>,
     stated: Vec<Stated>,
     seen: BTreeSet<RootPath>,
-    /// Whether all that may name a module was understood.
+    /// True if every statement that may name a module was understood.
     is_whole: bool,
 }
 
-/// Keys by their section, for statements that name a section whose keys are names.
+/// Keys by section, for statements that refer to a section whose keys are names.
 struct Sections<'s> {
     keys: BTreeMap<&'s str, Vec<&'s Statement>>,
-    /// Sections that name a module themselves: the key that leads to one is no name then.
+    /// Sections that name a module themselves; the key that refers to such a section is not a name.
     modules: BTreeSet<&'s str>,
 }
 
@@ -86,7 +86,7 @@ impl<'s> Sections<'s> {
         sections
     }
 
-    /// The names that a statement holds; the keys of a section once.
+    /// The names in a statement; the keys of a section are returned only once.
     fn names(&mut self, rule: &Names, statement: &'s Statement) -> Vec<&'s str> {
         if !rule.keys {
             return picked(rule, statement);
@@ -99,13 +99,13 @@ impl<'s> Sections<'s> {
     }
 }
 
-/// What a name leads to.
+/// The result of looking up a name.
 enum Named {
-    /// Paths that there are, as spelled.
+    /// Existing paths, as spelled.
     There(Vec<Vec<u8>>),
-    /// A plain name, and where it was looked for first.
+    /// Missing: a literal name, and the first path that was tried.
     Absent(Vec<u8>),
-    /// It holds a variable that nothing gives.
+    /// It contains a variable of unknown value.
     Open,
 }
 
@@ -121,7 +121,7 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     Ok(demands)
 }
 
-/// Reads what a rule of a profile names, and adds it.
+/// Reads the files of a profile's rule and adds the files that they name.
 fn read_rule(
     state: &State<'_>,
     demands: &mut Vec<Demand>,
@@ -130,7 +130,7 @@ fn read_rule(
     values: &Values,
 ) -> Result<(), Error> {
     let root = state.world.root;
-    // Files that arguments name are read in the place of the defaults, if a program surely gets these arguments.
+    // Files named in arguments replace the defaults if a program is certain to receive the arguments.
     let mut starts = arguments::files(state, read, Certainty::Sure)?;
     if starts.is_empty() {
         for glob in read.files.iter().flat_map(|place| place.filled(values)) {
@@ -162,7 +162,7 @@ fn read_rule(
     let mut sections = Sections::of(read, &stated);
     let mut names = 0;
     for one in &stated {
-        // A word that one rule takes for a name is none for the next.
+        // A word that one rule treats as a name is not passed to the next.
         let mut claimed = BTreeSet::new();
         for rule in read.rules(&one.statement) {
             for name in sections.names(rule, &one.statement) {
@@ -189,7 +189,7 @@ fn read_rule(
 }
 
 impl Reading<'_, '_> {
-    /// Settings that the command gives are statements too.
+    /// Settings in arguments are statements too.
     fn said_by_command(&mut self) -> Result<(), Error> {
         let path = self.state.entries.first().map_or_else(RootPath::root, |entry| entry.path.clone());
         for statement in arguments::statements(self.state, self.read) {
@@ -198,7 +198,7 @@ impl Reading<'_, '_> {
         Ok(())
     }
 
-    /// Adds and reads one file, or each of a directory, with what they include.
+    /// Adds and reads a file, or each file in a directory, with all includes.
     fn read_config(&mut self, path: &[u8], reason: &Why, depth: usize) -> Result<(), Error> {
         let followed = self.state.world.root.follow(path)?;
         let Some((real, kind)) = followed.found().map(|(real, meta)| (real.clone(), meta.kind)) else { return Ok(()) };
@@ -227,11 +227,11 @@ impl Reading<'_, '_> {
         Ok(())
     }
 
-    /// What one statement says at once; what it names is looked up when all is read.
+    /// Handles the immediate effect of a statement; the names in it are looked up after everything is read.
     fn state(&mut self, file: &RootPath, statement: Statement, depth: usize) -> Result<(), Error> {
         let read = self.read;
         let Some(rule) = read.rules(&statement).next() else {
-            // What a section is for is only known once all is read.
+            // The purpose of a section is known only after everything is read.
             if read.names.iter().any(|names| names.keys) {
                 self.stated.push(Stated { file: file.clone(), statement });
             }
@@ -278,7 +278,7 @@ impl Reading<'_, '_> {
         Ok(())
     }
 
-    /// Adds what one name of a statement stands for.
+    /// Adds the files for one name in a statement.
     fn statement(&mut self, rule: &Names, one: &Stated, name: &str) -> Result<(), Error> {
         if rule.what == What::Command {
             let (file, line) = (one.file.clone(), name.to_owned());
@@ -307,7 +307,7 @@ impl Reading<'_, '_> {
             return self.add_dir(one, path);
         }
         let reason = reason(self.profile, &one.file, &one.statement);
-        // What not everybody may read is a secret of the builder's.
+        // A file that is not readable for all users is a secret of the builder.
         let is_open = |meta: &Meta| meta.kind == FileKind::Dir || meta.is_for_all();
         if rule.what != What::Told && self.state.world.root.follow(path)?.found().is_none_or(|(_, meta)| is_open(meta))
         {
@@ -326,7 +326,7 @@ impl Reading<'_, '_> {
         Ok(())
     }
 
-    /// Adds a directory that is written to, or that of a file that is, without what lies in it.
+    /// Adds a directory that is written to, or the parent of a file that is, without contents.
     fn add_dir(&mut self, one: &Stated, path: &[u8]) -> Result<(), Error> {
         let parent = || path.iter().rposition(|b| *b == b'/').map_or(&[][..], |at| &path[..at]);
         let dir = if self.state.world.root.follow(path)?.dir().is_some() { path } else { parent() };
@@ -338,14 +338,14 @@ impl Reading<'_, '_> {
         Ok(())
     }
 
-    /// Adds a file or directory with the symlinks on its way; ELF files with what they need.
+    /// Adds a file or directory with the symlinks on the way; ELF files with their dependencies.
     fn configured(&mut self, path: &[u8], reason: &Why, host: Host) -> Result<(), Error> {
         let reason = Arc::clone(reason);
         if let Some(start) = RootPath::new(path) {
             self.demands.push(Demand::Tree { start, reason, without: None, host, by: None });
             return Ok(());
         }
-        // `..` has a meaning only along the way.
+        // `..` must be resolved along the path, so add the real path.
         let real = self.state.world.root.follow(path)?.found().map(|(real, _)| real.clone());
         let Some(start) = real.filter(|real| !self.state.is_excluded(real)) else { return Ok(()) };
         let (cwd, path, again) = (RootPath::root(), path.to_vec(), Arc::clone(&reason));
@@ -364,7 +364,7 @@ impl Reading<'_, '_> {
         self.demands.push(Demand::Tell(Told::Unconfigured(unconfigured)));
     }
 
-    /// What a name leads to: from the first of its directories that has it.
+    /// Looks up a name in its directories; the first one that contains it is used.
     fn named(&self, rule: &Names, file: &RootPath, word: &str) -> Result<Named, Error> {
         let Some(mut name) = plain(word, &self.variables) else { return Ok(Named::Open) };
         if !name.ends_with(&rule.suffix) {
@@ -395,10 +395,10 @@ impl Reading<'_, '_> {
         Ok(Named::Absent(bases.first().map_or_else(|| name.clone().into_bytes(), |base| below(base))))
     }
 
-    /// The directories that a relative name counts from, that there are or that are spelled out.
+    /// The directories to which a relative name may refer: existing ones, and those given literally.
     fn bases(&self, rule: &Names, file: &RootPath) -> Result<Vec<Vec<u8>>, Error> {
         let mut bases: Vec<Vec<u8>> = Vec::new();
-        // One that is not there is where the program would have looked, which a finding says.
+        // A missing directory is where the program would have looked; a finding reports it.
         let mut absent = Vec::new();
         for place in &rule.bases {
             if place.as_str() == Place::NAMING {
@@ -425,7 +425,7 @@ fn reason(profile: &str, file: &RootPath, statement: &Statement) -> Reason {
     Reason::Configured { profile: profile.to_owned(), file: file.clone(), line: statement.line, says: said(statement) }
 }
 
-/// A statement as it may be shown.
+/// A statement in a form that is safe to show.
 fn said(statement: &Statement) -> String {
     const MAX_SHOWN: usize = 120;
     let words = std::iter::once(&statement.name).chain(&statement.words);
@@ -433,7 +433,7 @@ fn said(statement: &Statement) -> String {
     show(text.chars().take(MAX_SHOWN).collect::<String>().as_bytes()).into_owned()
 }
 
-/// The names that a rule finds in the words of a statement.
+/// The names that a rule extracts from the words of a statement.
 fn picked<'s>(rule: &Names, statement: &'s Statement) -> Vec<&'s str> {
     let (skipped, taken) = if rule.word == 0 { (0, usize::MAX) } else { (rule.word - 1, 1) };
     if let Some(attribute) = &rule.attribute {
@@ -456,7 +456,7 @@ fn picked<'s>(rule: &Names, statement: &'s Statement) -> Vec<&'s str> {
     found.into_iter().map(until).collect()
 }
 
-/// A word with `$NAME` and `${NAME}` replaced and `~` for the home; `None` if nothing gives a variable.
+/// Expands `$NAME`, `${NAME}` and a leading `~` in a word; `None` if a variable is unknown.
 fn plain(word: &str, variables: &BTreeMap<String, String>) -> Option<String> {
     let home = word.strip_prefix("~/").map(|rest| Some(format!("{}/{rest}", variables.get("HOME")?)));
     let word = match home {

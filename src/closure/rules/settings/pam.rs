@@ -1,6 +1,6 @@
-//! For PAM: only the files of /etc/pam.d are read whose service name a packed program, its arguments or its settings
-//! mention; all of them if the service name of a program cannot be found. The name is an argument of a call in the
-//! program, so only a file that surely belongs to another program stays out.
+//! For PAM: reads only the files in /etc/pam.d whose service name a packed program, its arguments or its settings
+//! mention; all of them if a program's service name cannot be found. The name is an argument of a function call in the
+//! program, so only files that certainly belong to other programs stay out.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -15,42 +15,42 @@ use crate::language::Certainty;
 use crate::path::{RootPath, show};
 use crate::profile::Read;
 
-/// Largest program that is searched for names, and largest file of its configuration.
+/// Maximum size of a program that is searched for names, and of a file of its configuration.
 const MAX_PROGRAM: usize = 64 << 20;
 const MAX_CONFIG: u64 = 64 << 10;
-/// Names that a note shows.
+/// Maximum number of names in a note.
 const MAX_SHOWN: usize = 4;
 
-/// A file where reading starts, and why it is read.
+/// A file at which reading starts, and the reason.
 pub(super) struct Start {
     pub(super) path: RootPath,
     pub(super) why: String,
 }
 
-/// A program that asks for files by name.
+/// A program that opens such files by service name.
 struct Asker {
     real: RootPath,
     package: Option<String>,
-    /// The names by which it is called, in small letters.
+    /// The names by which it is called, in lower case.
     called: BTreeSet<Vec<u8>>,
 }
 
-/// What programs ask for.
+/// The service names that programs use.
 struct Asked {
-    /// Names of files, each with why.
+    /// File names, each with the reason.
     names: BTreeMap<Vec<u8>, String>,
-    /// Programs of which no name is to be seen.
+    /// Programs in which no service name was found.
     unknown: Vec<String>,
 }
 
-/// Where a file of one name lies, and the packages that it came with.
+/// The paths of files with one name, and the packages that own them.
 struct Named {
     paths: Vec<RootPath>,
     packages: BTreeSet<Option<String>>,
 }
 
-/// Of the places where reading starts, directories taken apart: the files that programs of the image ask for. All
-/// of them, where the name that a program asks for cannot be seen.
+/// The initial files, with directories expanded, that programs of the image use. All of them, if the service name of a
+/// program cannot be found.
 pub(super) fn narrowed(
     state: &State<'_>,
     demands: &mut Vec<Demand>,
@@ -104,7 +104,7 @@ pub(super) fn narrowed(
     Ok(found)
 }
 
-/// Names that programs ask for, by what they are called, came with, or hold.
+/// The service names that programs use: their own name, that of their package, or one that they contain.
 fn asked_for(state: &State<'_>, askers: &[Asker], all: &BTreeMap<Vec<u8>, Named>) -> Result<Asked, Error> {
     let (mut names, mut unknown) = (BTreeMap::new(), Vec::new());
     for asker in askers {
@@ -117,7 +117,7 @@ fn asked_for(state: &State<'_>, askers: &[Asker], all: &BTreeMap<Vec<u8>, Named>
                 || asker.package.is_some() && file.packages.contains(&asker.package)
                 || memmem::find(&bytes, &[b"\0", small.as_slice(), b"\0"].concat()).is_some();
             is_known |= is_own;
-            // Linkers keep one text that ends another only once.
+            // Linkers store a string that is the end of another only once.
             if is_own || memmem::find(&bytes, &[small.as_slice(), b"\0"].concat()).is_some() {
                 names.entry(name.clone()).or_insert_with(|| format!("{} asks for {}", asker.real, show(name)));
             }
@@ -129,7 +129,7 @@ fn asked_for(state: &State<'_>, askers: &[Asker], all: &BTreeMap<Vec<u8>, Named>
     Ok(Asked { names, unknown })
 }
 
-/// The files of some directories by name.
+/// The files in some directories, by name.
 fn named_files(state: &State<'_>, dirs: &[RootPath]) -> Result<BTreeMap<Vec<u8>, Named>, Error> {
     let mut all: BTreeMap<Vec<u8>, Named> = BTreeMap::new();
     for dir in dirs {
@@ -149,7 +149,7 @@ fn named_files(state: &State<'_>, dirs: &[RootPath]) -> Result<BTreeMap<Vec<u8>,
     Ok(all)
 }
 
-/// The objects of all processes that import one of these symbols.
+/// The objects in all processes that import one of these symbols.
 fn askers(state: &State<'_>, imports: &[String]) -> Result<Vec<Asker>, Error> {
     let mut found = BTreeSet::new();
     for started in state.processes.as_slice() {
@@ -170,8 +170,8 @@ fn askers(state: &State<'_>, imports: &[String]) -> Result<Vec<Asker>, Error> {
     Ok(found.into_iter().map(asker).collect())
 }
 
-/// Of some names those that are words of the commands, of the environment, or of the configuration that came with the
-/// program or was named by the user, in any case: a name may come from there.
+/// Those of the names that occur, ignoring case, in arguments, in the environment, or in the configuration of the
+/// program or of the user, from which a program may take its service name.
 fn told_names(state: &State<'_>, all: &BTreeMap<Vec<u8>, Named>) -> Result<BTreeSet<Vec<u8>>, Error> {
     let small: HashMap<Vec<u8>, &Vec<u8>> = all.keys().map(|name| (name.to_ascii_lowercase(), name)).collect();
     let mut told = BTreeSet::new();
@@ -204,7 +204,7 @@ fn told_names(state: &State<'_>, all: &BTreeMap<Vec<u8>, Named>) -> Result<BTree
     Ok(told)
 }
 
-/// What is said of files that stay out.
+/// The note about files that are left out.
 fn left_out(dirs: &[RootPath], left: &[&Vec<u8>]) -> String {
     let shown: Vec<_> = left.iter().take(MAX_SHOWN).map(|name| show(name).into_owned()).collect();
     let more = left.len().saturating_sub(MAX_SHOWN);

@@ -8,11 +8,11 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::profile::{Probe, Profile, Values, fits};
 
-/// Objects that one probe looks at.
+/// Maximum number of objects that one probe inspects.
 const MAX_OBJECTS: usize = 64;
 
-/// The values of each name in the paths of a profile: what was found in objects, or else the defaults; variables of
-/// the environment as `$NAME`, lists taken apart.
+/// The values of each name in the paths of a profile: found in objects, or else the defaults. Environment variables are
+/// available as `$NAME`; lists are split.
 pub(in crate::closure::rules) fn values(state: &State<'_>, profile: &Profile) -> Result<Values, Error> {
     let mut values = Values::new();
     let env = state.env.iter().chain(&state.request.env);
@@ -20,7 +20,7 @@ pub(in crate::closure::rules) fn values(state: &State<'_>, profile: &Profile) ->
         let parts = value.split(':').filter(|part| part.starts_with('/')).map(str::to_owned).collect();
         values.insert(format!("${name}"), parts);
     }
-    // Probes of one name are ways to one value: the first that finds it counts.
+    // Probes with the same name are alternatives: the first that finds a value is used.
     let mut open = BTreeSet::new();
     for probe in &profile.probe {
         if values.get(&probe.name).is_some_and(|known: &Vec<String>| !known.is_empty()) {
