@@ -5,7 +5,7 @@
 
 pub use slimroot_rootfs::error::{Error, ErrorCode, Kind};
 
-/// What the reader can do about an error; it decides the exit code.
+/// The kind of an error, which decides the exit code.
 pub fn kind_of(error: &Error) -> Kind {
     let known = ERROR_CODES.iter().find(|known| known.code == error.code);
     debug_assert!(known.is_some(), "unknown error code {}", error.code);

@@ -195,7 +195,7 @@ fn more_words_of_the_user_remove_nothing() {
             let is_kept = after.reasons(&edge.to).any(|other| other.from == edge.from && other.reason == edge.reason);
             let is_left = LEAVE_TO_OWNERS.contains(&edge.rule) && has_new_owner(&edge.to)
                 || edge.from.as_ref().is_some_and(has_new_owner);
-            // What such a plug-in needs is found by another way in the other process.
+            // In the other process a need of such a plug-in may be found by another way.
             let is_found_otherwise = || {
                 let Reason::Needed { name, .. } = &*edge.reason else { return false };
                 let is_started = edge.from.as_ref().is_some_and(|from| started.contains(from));

@@ -38,7 +38,7 @@ fn ask(world: &World, law: &Law) -> Told {
     }
 }
 
-/// Whether the command has to hand something down.
+/// True if the command passes an environment, a directory or permission bits on.
 fn has_circumstances(law: &Law) -> bool {
     !law.env.is_empty() || law.cwd != "/" || law.mode != 0o755
 }

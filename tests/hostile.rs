@@ -212,7 +212,7 @@ fn a_signal_ends_every_phase_at_once_and_leaves_nothing() {
     assert!(slow.len() * 10 <= ended, "{slow:?} of {ended}");
 }
 
-/// What a terminal obeys, what CI systems obey, and what hides.
+/// Text that terminals obey, that CI systems obey, and that hides.
 const HOSTILE: &str = "\u{1b}]0;pwn\u{7}\r\n::error::pwned ##[error]p ##vso[task.complete]\u{202e}\u{9b}2J\u{200b}\u{feff}\t'\"$(touch pwned)`id`\\";
 
 /// Every kind of report on an image in which everything that can have a name has a hostile one.
@@ -610,7 +610,7 @@ fn what_killed_runs_left_is_swept_by_the_next() {
         fs::write(place.join(strange[0]), "mine").expect("written");
         fs::create_dir(place.join(strange[1])).expect("made");
         symlink(&root, place.join(strange[2])).expect("linked");
-        // What a run still has is locked.
+        // Files of a run that still works are locked.
         let live = fs::File::create(place.join(".out.slimroot-3-0.file")).expect("made");
         rustix::fs::flock(&live, rustix::fs::FlockOperation::LockExclusive).expect("locked");
         let ran = command(transport).output().expect("it runs");

@@ -77,7 +77,7 @@ struct Program {
     /// Paths that have to stay out, with everything below.
     #[serde(default)]
     without: Vec<String>,
-    /// Whether a launcher has to bring nothing but itself and what it brings for another program.
+    /// True if a launcher may add only its own files and those that it adds for another program.
     #[serde(default)]
     exact: bool,
     /// Commands that have to succeed in the packed root.
@@ -95,7 +95,7 @@ struct Also {
     says: String,
 }
 
-/// What slimroot made of an entry.
+/// The result of packing an entry.
 struct Packed {
     exit: Option<i32>,
     /// Code and subject with the level.
@@ -107,7 +107,7 @@ struct Packed {
     _dir: tempfile::TempDir,
 }
 
-/// What holds when the image starts.
+/// The result of a run of the image.
 #[derive(Default)]
 struct Conditions {
     workdir: Option<String>,

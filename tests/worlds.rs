@@ -30,7 +30,7 @@ const WITHOUT_FACTS: [&str; 4] = ["entry", "trust", "package-records", "bytecode
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct World {
-    /// What it shows, in a sentence.
+    /// The rule that it shows, in a sentence.
     #[serde(rename = "world")]
     _says: String,
     entry: Vec<String>,
@@ -142,7 +142,7 @@ impl World {
         }
     }
 
-    /// What came out otherwise than the world says.
+    /// Differences from the expectations of the world.
     fn differences(&self, request: &Request) -> Vec<String> {
         let root = self.files().root();
         let closure = match Closure::build(&Objects::new(&root), request) {

@@ -119,7 +119,7 @@ fn fits(pattern: &str, word: &str) -> bool {
     (0..=after.len()).filter(|at| after.is_char_boundary(*at)).any(|at| fits(rest, &after[at..]))
 }
 
-/// Whether a word with `*` in it, which stays within a word, stands in some bytes.
+/// True if the bytes contain the pattern. A `*` in it matches any text within one word.
 fn holds(bytes: &[u8], pattern: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
@@ -187,12 +187,12 @@ fn is_secret_dir(evidence: &Evidence<'_>, path: &RootPath) -> Result<bool, Error
     Ok(table().dir.iter().any(|named| named.names(path)) && !evidence.image.list(path)?.is_empty())
 }
 
-/// What a file looks like, if it looks like a secret.
+/// The kind of secret that a file looks like; `None` if it looks like none.
 fn of_file(evidence: &Evidence<'_>, path: &RootPath, budget: &mut usize) -> Result<Option<&'static str>, Error> {
     let named = table().file.iter().find(|named| named.names(path));
     let is_key_file = KEYS.iter().any(|ending| path.name().ends_with(ending.as_bytes()));
     let is_certain = named.is_some_and(|named| named.holds.is_empty());
-    // What a distribution puts into its own directories is public; what its users write lies elsewhere (FHS 3.0, 4.1).
+    // Files of a distribution are public. Users write their own files elsewhere (FHS 3.0, 4.1).
     if path.is_of_distribution() && named.is_none() && !is_key_file {
         return Ok(None);
     }
@@ -214,13 +214,13 @@ fn of_file(evidence: &Evidence<'_>, path: &RootPath, budget: &mut usize) -> Resu
     })
 }
 
-/// Whether a file came with a package of the distribution: nobody's secret.
+/// True for a file of a distribution package, which is public.
 fn is_from_package(evidence: &Evidence<'_>, path: &RootPath) -> Result<bool, Error> {
     let is_companion = evidence.closure.reasons(path).any(|edge| matches!(*edge.reason, Reason::Companion { .. }));
     Ok(is_companion || path.is_of_distribution() && evidence.owner(path)?.is_some())
 }
 
-/// Whether bytes hold a private key and not only the mark of one: a line of it follows, after a line break or, in JSON, the
+/// True if the bytes contain a private key, not only its marker: a line of it follows, after a line break or, in JSON, the
 /// sign of one.
 fn is_key(bytes: &[u8]) -> bool {
     memchr::memmem::find_iter(bytes, MARK).any(|at| {

@@ -51,6 +51,8 @@ pub(super) struct Launched {
     pub(super) programs: Vec<RootPath>,
     /// The processes of these programs.
     pub(super) processes: Vec<ProcessId>,
+    /// SONAMEs of the objects that they load.
+    pub(super) sonames: BTreeSet<Vec<u8>>,
 }
 
 /// All launches, indexed by program, arguments, working directory and environment.
@@ -93,11 +95,11 @@ impl Launches {
     /// Arguments of the launches with at least this certainty, each with its working directory. The order does not
     /// depend on the order of discovery; the entry comes first.
     pub(super) fn arguments(&self, certainty: Certainty) -> Vec<(&RootPath, &[String])> {
-        let counts = |launched: &Launched| launched.certainty >= certainty && !launched.launch.args.is_empty();
-        let mut found: Vec<(LaunchId, &Launched)> = self.iter().filter(|(_, launched)| counts(launched)).collect();
-        let is_entry = |id: &LaunchId| self.roots.first() == Some(id);
-        found.sort_by_key(|(id, launched)| (!is_entry(id), &launched.launch));
-        found.into_iter().map(|(_, one)| (&one.launch.cwd, one.launch.args.as_slice())).collect()
+        let entry = self.roots.first();
+        let others = self.ids.values().filter(|id| entry != Some(id));
+        let found = entry.into_iter().chain(others).map(|id| self.get(*id));
+        let counts = |launched: &&Launched| launched.certainty >= certainty && !launched.launch.args.is_empty();
+        found.filter(counts).map(|one| (&one.launch.cwd, one.launch.args.as_slice())).collect()
     }
 
     /// The launch itself and those that start it, directly or through others.

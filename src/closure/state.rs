@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::claims::Claims;
 use super::demand::{Host, Start};
 use super::graph::Graph;
-use super::launch::{LaunchId, Launches};
+use super::launch::{LaunchId, Launched, Launches};
 use super::process::{ProcessId, Processes, Started};
 use super::rules::RuleId;
 use super::signs::{Sign, Signs};
@@ -112,9 +112,12 @@ impl State<'_> {
 
     /// The launch that runs an object: the most certain one, then the first in order.
     pub(super) fn starter(&self, object: &RootPath) -> Option<LaunchId> {
-        let has = |id: &ProcessId| self.processes.get(*id).process.loaded.iter().any(|loaded| loaded.real == *object);
-        let running = self.launches.iter().filter(|(_, launched)| launched.processes.iter().any(has));
-        let best = running.min_by_key(|(_, launched)| (std::cmp::Reverse(launched.certainty), launched.launch.clone()));
+        let loads = |started: &Started| started.process.loaded.iter().any(|loaded| loaded.real == *object);
+        let processes: BTreeSet<ProcessId> =
+            self.processes.iter().filter(|(_, started)| loads(started)).map(|(id, _)| id).collect();
+        let has = |launched: &Launched| launched.processes.iter().any(|id| processes.contains(id));
+        let running = self.launches.iter().filter(|(_, launched)| has(launched));
+        let best = running.min_by(|(_, a), (_, b)| b.certainty.cmp(&a.certainty).then_with(|| a.launch.cmp(&b.launch)));
         best.map(|(id, _)| id)
     }
 

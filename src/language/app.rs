@@ -94,7 +94,7 @@ mod tests {
             tree.file(file, 0o755, "");
         }
         let root = Root::new(Arc::new(tree));
-        let (env, cwd) = (BTreeMap::new(), RootPath::root());
+        let (env, cwd, sonames) = (BTreeMap::new(), RootPath::root(), BTreeSet::new());
         let told = |script: &str| {
             let call = Call {
                 root: &root,
@@ -104,7 +104,7 @@ mod tests {
                 cwd: &cwd,
                 env: &env,
                 path: "/usr/bin",
-                sonames: BTreeSet::new(),
+                sonames: &sonames,
                 target: None,
                 is_musl: false,
             };

@@ -65,7 +65,7 @@ pub struct Call<'a> {
     /// PATH in the image.
     pub path: &'a str,
     /// SONAMEs of the libraries that the programs load.
-    pub sonames: BTreeSet<Vec<u8>>,
+    pub sonames: &'a BTreeSet<Vec<u8>>,
     /// The platform that the programs are built for.
     pub target: Option<Target>,
     /// True if the programs use musl as their C library.

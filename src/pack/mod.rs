@@ -42,7 +42,7 @@ const STRIP_HINT_BYTES: u64 = 500_000;
 /// Limit for the default number of compression threads. More only take memory, because one thread reads and hashes.
 const MAX_THREADS: usize = 8;
 
-/// What is packed, and where it goes. The fields are the options of `slimroot build`, which documents them.
+/// A request to pack an entry. The fields are the options of `slimroot build`, which documents them.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PackRequest {
@@ -147,7 +147,7 @@ impl PackRequest {
     }
 }
 
-/// What was packed.
+/// The result of packing.
 #[derive(Debug, Serialize)]
 #[non_exhaustive]
 pub struct Packed {
@@ -169,11 +169,11 @@ pub struct Packed {
     pub bytes: u64,
     /// Total size of the root's files, if it could be measured.
     pub root_bytes: Option<u64>,
-    /// What the files are packed for.
+    /// The files by the kind of their reason.
     pub groups: Vec<Group>,
-    /// What was written.
+    /// The outputs that were written.
     pub outputs: Vec<Written>,
-    /// What is wrong, or will surprise.
+    /// Problems, with the level of each.
     pub findings: Vec<Finding>,
     /// Profiles that were applied automatically, with the trigger of each.
     pub automatic: Vec<Fired>,

@@ -70,7 +70,7 @@ pub fn corpus(args: &[&str]) -> (bool, String) {
     judge(&place().join("corpus.py"), args)
 }
 
-/// Whether the corpus and all that it needs are there.
+/// True if the corpus and everything that it needs are there.
 pub fn is_there() -> bool {
     let needs = ["python3", "podman", "runc", "mmdebstrap", "skopeo", "umoci", "qemu-aarch64-static", "openssl"];
     if !need::all(&needs) {

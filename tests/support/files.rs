@@ -7,7 +7,7 @@ use slimroot::root::{MemTree, Root};
 
 use super::elf::{Elf, LOADER};
 
-/// What lies at a path.
+/// The content of a path.
 #[derive(Clone, PartialEq, Eq)]
 pub enum File {
     Text(String),

@@ -272,7 +272,7 @@ pub fn wait(command: &mut Command, limit: Duration) -> Ran {
     }
 }
 
-/// What no run may do, whatever it was given: panic, end by a signal, take too long, or print a control byte or a command
+/// Checks that hold for every run, whatever its input: it may not panic, end by a signal, take too long, or print a control byte or a command
 /// of a CI system.
 pub fn misbehaves(ran: &Ran) -> Option<String> {
     let all = format!("{}{}", ran.out, ran.err);

@@ -18,7 +18,7 @@ pub struct Start {
     pub export: BTreeMap<String, String>,
 }
 
-/// What goes into the builder root and on the command line of slimroot.
+/// Files of the builder root and arguments of slimroot.
 pub struct Launch {
     pub entry: Vec<String>,
     pub options: Vec<String>,

@@ -74,7 +74,7 @@ pub const PACKAGES: [(&str, &str); 4] = [("one", "one"), ("one-data", "one"), ("
 /// A program or script with its arguments, as a shell or a user writes it.
 pub type Words = Vec<String>;
 
-/// What is asked of a tree.
+/// A request about a tree.
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub entry: Words,
@@ -258,7 +258,7 @@ fn files() -> impl Strategy<Value = Files> {
     )
 }
 
-/// What is asked of a tree.
+/// A request about a tree.
 fn asked() -> impl Strategy<Value = Asked> {
     let bin = prop_oneof![select(&PROGRAMS[..]), select(&SCRIPTS[..])].prop_map(str::to_owned);
     let names = PACKAGES.map(|(name, _)| name).to_vec();

@@ -27,11 +27,11 @@ use laws::{Family, Law, World, glibc, laws, musl};
 use slimroot_ldso::rootfs::path::RootPath;
 use slimroot_ldso::rootfs::root::Root;
 
-/// What a tool says of a world.
+/// The answer of a tool about a world.
 struct Said {
     loaded: Vec<String>,
     missing: BTreeSet<String>,
-    /// Whether it complains of anything.
+    /// True if it reports a problem.
     complains: bool,
 }
 
@@ -110,7 +110,7 @@ fn lddtree_rs(world: &World, law: &Law) -> Said {
 fn own(world: &World, law: &Law) -> Said {
     let told = library::ask(world, law);
     let Answer { loaded, missing, fatal } = told.answer;
-    // What a better CPU loads is said beside what every CPU loads.
+    // Files for better CPUs are listed beside those for every CPU.
     let is_better = |path: &String| {
         told.variants.iter().any(|better| {
             let plain = better.split("/glibc-hwcaps/").next().unwrap();

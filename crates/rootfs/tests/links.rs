@@ -10,7 +10,7 @@ use slimroot_rootfs::root::{DirTree, End, Root};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
-/// What stands at a path of the tree.
+/// An entry of the tree.
 #[derive(Clone, Debug)]
 enum Made {
     Dir,
@@ -62,7 +62,7 @@ fn make(base: &Path, tree: &[(String, Made)]) {
     }
 }
 
-/// What the kernel says: device and inode of what is there, or why there is nothing.
+/// The answer of the kernel: device and inode of the file, or the error.
 fn kernel(base: &Path, path: &str) -> Result<(u64, u64), Errno> {
     let dir = rustix::fs::open(base, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?;
     let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;

@@ -48,8 +48,7 @@ fn on(state: &State<'_>, fact: Fact, language: &'static Language) -> Result<Vec<
     let Fact::Launched(id) = fact else { return Ok(Vec::new()) };
     let launched = state.launches.get(id);
     let launch = &launched.launch;
-    let programs: Vec<_> = launched.processes.iter().map(|id| state.processes.get(*id)).collect();
-    let first = programs.first().map(|started| &started.process);
+    let first = launched.processes.first().map(|id| &state.processes.get(*id).process);
     let call = Call {
         root: state.world.root,
         scripts: launched.scripts.clone(),
@@ -58,11 +57,7 @@ fn on(state: &State<'_>, fact: Fact, language: &'static Language) -> Result<Vec<
         cwd: &launch.cwd,
         env: &launch.env,
         path: path_of(&launch.env),
-        sonames: programs
-            .iter()
-            .flat_map(|started| &started.process.loaded)
-            .filter_map(|object| object.elf.soname.clone())
-            .collect(),
+        sonames: &launched.sonames,
         target: first.map(|process| process.loaded[0].elf.target),
         is_musl: first.and_then(|process| process.facts.as_ref()).is_some_and(|facts| facts.family == Family::Musl),
     };

@@ -1,5 +1,6 @@
 //! Paths that programs contain as whole strings: settings, and, for a program without a package, its data and plug-ins.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::package_files::companion;
@@ -56,10 +57,14 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
         Ok::<_, Error>(())
     };
     look(program, true, true, own.as_deref())?;
+    // One reading of the database for all of them.
+    let loaded = state.programs().flat_map(|started| &started.process.loaded);
+    let objects: BTreeSet<RootPath> = loaded.map(|object| object.real.clone()).collect();
+    let owners = state.world.owners(&objects.into_iter().collect::<Vec<_>>())?;
     // Include libraries of every program, because this one may be the first of their source.
     for started in state.programs() {
         for object in started.process.loaded.iter().skip(1) {
-            let owner = state.world.owner(&object.real)?;
+            let owner = owners.get(&object.real).cloned();
             let is_same_source = match (database, &own, &owner) {
                 (Some(database), Some(own), Some(owner)) => own == owner || database.is_kin(own, owner),
                 _ => false,

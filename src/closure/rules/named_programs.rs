@@ -31,8 +31,10 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     let program = &started.process.loaded[0].real;
     let own = state.world.owner(program)?;
     let mut demands = Vec::new();
+    let objects: Vec<RootPath> = started.process.loaded.iter().map(|object| object.real.clone()).collect();
+    let owners = state.world.owners(&objects)?;
     for (at, object) in started.process.loaded.iter().enumerate() {
-        let owner = state.world.owner(&object.real)?;
+        let owner = owners.get(&object.real).cloned();
         let is_same_source = at == 0
             || match (state.world.database()?, &own, &owner) {
                 (Some(database), Some(own), Some(owner)) => own == owner || database.is_kin(own, owner),

@@ -42,8 +42,10 @@ fn packages(state: &State<'_>) -> Result<Vec<Demand>, Error> {
     let Some(database) = state.world.database()? else { return Ok(Vec::new()) };
     let mut demands = Vec::new();
     let mut seen: BTreeSet<String> = state.brought.iter().map(|(package, _)| package.clone()).collect();
-    for object in asking(state) {
-        let Some(owner) = state.world.owner(&object)? else { continue };
+    let asking = asking(state);
+    let owners = state.world.owners(&asking)?;
+    for object in asking {
+        let Some(owner) = owners.get(&object).cloned() else { continue };
         // A package that was handled, and its other half, need not be handled again.
         if seen.contains(&owner) {
             continue;

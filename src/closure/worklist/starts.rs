@@ -151,6 +151,8 @@ impl Worklist<'_> {
             self.tell(Told::Note(Note::new("start-fails", launch.program.to_string(), says)));
             return Ok(None);
         }
+        let loaded = processes.iter().flat_map(|id| &self.state.processes.get(*id).process.loaded);
+        let sonames = loaded.filter_map(|object| object.elf.soname.clone()).collect();
         let launched = Launched {
             launch,
             real,
@@ -161,6 +163,7 @@ impl Worklist<'_> {
             starters: starter.into_iter().collect(),
             scripts: chain.scripts,
             programs: chain.programs,
+            sonames,
             processes,
         };
         let id = self.state.launches.insert(launched);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::laws::{Family, Law, World, laws};
 
-/// What a loader made of a world.
+/// The answer of a loader about a world.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// Paths as composed, in load order, without entry, interpreter and vdso.
@@ -61,7 +61,7 @@ fn run(world: &World, law: &Law) -> Answer {
     answer
 }
 
-/// What is said of a world: every object but the entry, the interpreter among them.
+/// An answer about a world: every object except the entry, including the interpreter.
 pub struct Told {
     pub answer: Answer,
     /// PT_INTERP.
@@ -92,7 +92,7 @@ pub fn truth(world: &World, law: &Law, family: &Family) -> Answer {
     if is_traced { glibc_trace(world, law) } else { run(world, law) }
 }
 
-/// Whether a path is one that a loader lists and nobody has to name: its own, or the kernel's object.
+/// True for a path that a loader lists without being asked: its own, or the kernel's object.
 pub fn is_own(path: &str, interpreter: &str) -> bool {
     path == interpreter || path.contains("vdso") || path.contains("linux-gate")
 }

@@ -1,4 +1,4 @@
-//! What this crate says of a world, in the form that the judge compares.
+//! The answer of this crate about a world, in the form that the judge compares.
 
 use slimroot_ldso::loader::{Conditions, Objects, load, unmet_versions};
 use slimroot_ldso::rootfs::path::{RootPath, show};
@@ -7,7 +7,7 @@ use slimroot_ldso::rootfs::root::Root;
 use super::judge::{Answer, Told};
 use super::laws::{Law, World};
 
-/// What this crate says of a world.
+/// The answer of this crate about a world.
 pub fn ask(world: &World, law: &Law) -> Told {
     let root = Root::open(world.root()).expect("a root");
     let objects = Objects::new(&root);
