@@ -102,13 +102,18 @@ fn table() -> &'static Table {
 
 impl Named {
     fn names(&self, path: &RootPath) -> bool {
-        let text = String::from_utf8_lossy(path.as_bytes());
-        let name = text.rsplit('/').next().unwrap_or_default();
+        let name = String::from_utf8_lossy(path.name());
         let ends = |pattern: &String| {
-            let mut parts = text.rsplit('/');
-            pattern.rsplit('/').all(|wanted| parts.next().is_some_and(|part| fits(wanted, part)))
+            // Few paths pass the comparison of the last part.
+            let last = pattern.rsplit('/').next().unwrap_or_default();
+            let text = || String::from_utf8_lossy(path.as_bytes()).into_owned();
+            fits(last, &name) && {
+                let text = text();
+                let mut parts = text.rsplit('/');
+                pattern.rsplit('/').all(|wanted| parts.next().is_some_and(|part| fits(wanted, part)))
+            }
         };
-        self.path.iter().any(ends) && !self.unless.iter().any(|pattern| fits(pattern, name))
+        self.path.iter().any(ends) && !self.unless.iter().any(|pattern| fits(pattern, &name))
     }
 }
 

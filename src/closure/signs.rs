@@ -160,7 +160,7 @@ fn around(state: &State<'_>, clue: &Clue) -> Result<Option<Vec<String>>, Error> 
         said.push(format!("{name} is {value}"));
     }
     if let Some(pattern) = &clue.path {
-        let Some(path) = state.world.root.matching(pattern)?.into_iter().next() else { return Ok(None) };
+        let Some(path) = state.world.first_match(pattern)? else { return Ok(None) };
         said.push(format!("the root has {path}"));
     }
     if let Some(name) = &clue.package {

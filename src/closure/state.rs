@@ -13,7 +13,7 @@ use super::signs::{Sign, Signs};
 use super::told::Told;
 use super::{EntryPoint, Reason, Request};
 use crate::error::Error;
-use crate::language::Certainty;
+use crate::language::{Certainty, Memory};
 use crate::path::RootPath;
 use crate::profile::{EntryKind, Profile};
 use crate::world::World;
@@ -32,6 +32,8 @@ pub(super) struct State<'a> {
     pub(super) request: &'a Request,
     pub(super) graph: Graph,
     pub(super) launches: Launches,
+    /// Scripts that languages have read.
+    pub(super) memory: Memory,
     pub(super) processes: Processes,
     pub(super) claims: Claims,
     pub(super) signs: Signs,

@@ -61,6 +61,7 @@ impl<'a> Worklist<'a> {
             request,
             graph: super::Graph::default(),
             launches: Default::default(),
+            memory: Default::default(),
             processes: Default::default(),
             claims: Default::default(),
             signs: Default::default(),

@@ -82,6 +82,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
     use std::sync::Arc;
 
+    use super::super::Memory;
     use super::*;
     use crate::root::MemTree;
 
@@ -95,6 +96,7 @@ mod tests {
         }
         let root = Root::new(Arc::new(tree));
         let (env, cwd, sonames) = (BTreeMap::new(), RootPath::root(), BTreeSet::new());
+        let memory = Memory::default();
         let told = |script: &str| {
             let call = Call {
                 root: &root,
@@ -105,6 +107,7 @@ mod tests {
                 env: &env,
                 path: "/usr/bin",
                 sonames: &sonames,
+                memory: &memory,
                 target: None,
                 is_musl: false,
             };

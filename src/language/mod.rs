@@ -34,7 +34,8 @@ mod shell_words;
 mod started;
 mod wrapper;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use crate::elf::Target;
@@ -66,10 +67,29 @@ pub struct Call<'a> {
     pub path: &'a str,
     /// SONAMEs of the libraries that the programs load.
     pub sonames: &'a BTreeSet<Vec<u8>>,
+    /// Scripts that were read before.
+    pub memory: &'a Memory,
     /// The platform that the programs are built for.
     pub target: Option<Target>,
     /// True if the programs use musl as their C library.
     pub is_musl: bool,
+}
+
+/// Scripts that were read: many launches of one script read it once.
+#[derive(Default)]
+pub struct Memory {
+    scripts: RefCell<HashMap<String, Rc<shell_tree::Script>>>,
+}
+
+impl Memory {
+    fn script(&self, text: &str) -> Rc<shell_tree::Script> {
+        if let Some(known) = self.scripts.borrow().get(text) {
+            return Rc::clone(known);
+        }
+        let script = Rc::new(shell_tree::parse(text));
+        self.scripts.borrow_mut().insert(text.to_owned(), Rc::clone(&script));
+        script
+    }
 }
 
 /// How certain it is that a program is started.

@@ -4,10 +4,11 @@
 mod assign;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::shell::{MAX_SCRIPT, MAX_SCRIPTS};
 use super::shell_builtins::{is_bash_builtin, is_builtin};
-use super::shell_tree::{self, Part, Simple, Step, Word};
+use super::shell_tree::{self, Part, Script, Simple, Step, Word};
 use super::shell_words::Known;
 use super::{Call, Certainty, Needs, Start, wrapper};
 use crate::error::Error;
@@ -120,7 +121,9 @@ impl<'c, 'a> Reader<'c, 'a> {
         if self.depth > MAX_DEPTH {
             return Ok(());
         }
-        let mut script = shell_tree::parse(text);
+        // A script that is started many times is read once.
+        let script =
+            if line == 0 { self.call.memory.script(text) } else { Rc::new(moved(shell_tree::parse(text), line)) };
         if !script.is_whole && self.is_whole && self.depth == 0 {
             self.needs.notes.push(format!(
                 "{} is not understood whole: programs that its words name are packed, those that it lacks are not told",
@@ -129,11 +132,6 @@ impl<'c, 'a> Reader<'c, 'a> {
         }
         let was_whole = self.is_whole;
         self.is_whole &= script.is_whole;
-        for step in &mut script.steps {
-            if let Step::Command(simple) = step {
-                simple.line += line;
-            }
-        }
         self.depth += 1;
         self.survey(&script.steps);
         let mut outer = Vec::new();
@@ -551,4 +549,14 @@ fn pattern(word: &Word) -> Option<String> {
         })
         .collect();
     text.filter(|text| text.starts_with('/') && text.contains('*'))
+}
+
+/// Counts the lines of a piece from the start of its file.
+fn moved(mut script: Script, line: usize) -> Script {
+    for step in &mut script.steps {
+        if let Step::Command(simple) = step {
+            simple.line += line;
+        }
+    }
+    script
 }

@@ -19,7 +19,8 @@ use crate::error::Error;
 use crate::loader::Objects;
 use crate::package::{self, Packages};
 use crate::path::RootPath;
-use crate::root::Root;
+use crate::profile::Probe;
+use crate::root::{Root, RootGlob};
 
 /// Absolute paths of a file.
 type Paths = Rc<BTreeSet<Vec<u8>>>;
@@ -40,6 +41,8 @@ pub(crate) struct World<'a> {
     openers: RefCell<HashMap<RootPath, bool>>,
     texts: RefCell<HashMap<(RootPath, Vec<u8>), bool>>,
     triggers: RefCell<HashMap<RootPath, Rc<BTreeSet<String>>>>,
+    probes: RefCell<HashMap<(RootPath, String), Rc<Vec<String>>>>,
+    matches: RefCell<HashMap<String, Option<RootPath>>>,
     paths: RefCell<HashMap<RootPath, Paths>>,
     libraries: RefCell<HashMap<RootPath, Names>>,
 }
@@ -73,6 +76,8 @@ impl<'a> World<'a> {
             openers: RefCell::default(),
             texts: RefCell::default(),
             triggers: RefCell::default(),
+            probes: RefCell::default(),
+            matches: RefCell::default(),
             paths: RefCell::default(),
             libraries: RefCell::default(),
         }
@@ -211,6 +216,31 @@ impl<'a> World<'a> {
     /// `unreadable`.
     pub(crate) fn library_names(&self, file: &RootPath) -> Result<Names, Error> {
         cached(&self.libraries, file, || Ok(Rc::new(strings::library_names(self.root, file)?)))
+    }
+
+    /// The values that a probe finds in the object.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn probed(&self, object: &RootPath, probe: &Probe) -> Result<Rc<Vec<String>>, Error> {
+        let key = (object.clone(), format!("{} {} {}", probe.name, probe.before, probe.after));
+        cached(&self.probes, &key, || {
+            let mut found: Vec<String> = Vec::new();
+            self.pieces(object, |piece| {
+                let new = probe.values(piece);
+                found.extend(new.into_iter().filter(|value| !found.contains(value)).collect::<Vec<_>>());
+                ControlFlow::Continue(())
+            })?;
+            Ok(Rc::new(found))
+        })
+    }
+
+    /// The first path that matches a pattern.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn first_match(&self, pattern: &RootGlob) -> Result<Option<RootPath>, Error> {
+        cached(&self.matches, pattern.as_str(), || Ok(self.root.matching(pattern)?.into_iter().next()))
     }
 
     /// Whole strings in the file that are absolute paths.

@@ -58,6 +58,7 @@ fn on(state: &State<'_>, fact: Fact, language: &'static Language) -> Result<Vec<
         env: &launch.env,
         path: path_of(&launch.env),
         sonames: &launched.sonames,
+        memory: &state.memory,
         target: first.map(|process| process.loaded[0].elf.target),
         is_musl: first.and_then(|process| process.facts.as_ref()).is_some_and(|facts| facts.family == Family::Musl),
     };

@@ -1,7 +1,6 @@
 //! Values that probes of a profile find in programs and libraries.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 
 use crate::closure::state::State;
 use crate::error::Error;
@@ -45,11 +44,12 @@ pub(in crate::closure::rules) fn values(state: &State<'_>, profile: &Profile) ->
 fn probed(state: &State<'_>, probe: &Probe) -> Result<Vec<String>, Error> {
     let mut found: Vec<String> = Vec::new();
     for object in objects(state, probe).into_iter().take(MAX_OBJECTS) {
-        state.world.pieces(&object, |piece| {
-            let new = probe.values(piece);
-            found.extend(new.into_iter().filter(|value| !found.contains(value)).collect::<Vec<_>>());
-            ControlFlow::Continue(())
-        })?;
+        let values = state.world.probed(&object, probe)?;
+        for value in values.iter() {
+            if !found.contains(value) {
+                found.push(value.clone());
+            }
+        }
     }
     Ok(found)
 }
