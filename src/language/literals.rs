@@ -52,6 +52,8 @@ pub(super) type Literals = BTreeMap<String, (RootPath, usize)>;
 #[derive(Debug, Default)]
 pub(super) struct Named {
     starts: Literals,
+    /// The same in sources of installed packages, most of which the application never reaches.
+    of_packages: Literals,
     /// Programs started with literal arguments.
     lists: BTreeMap<Vec<String>, (RootPath, usize)>,
     opens: Literals,
@@ -67,8 +69,10 @@ impl Named {
         for literal in PYTHON_STARTS.iter().flat_map(|name| literals(text, name)) {
             let program = literal.text.split(char::is_whitespace).next().unwrap_or_default();
             let program = program.rsplit('/').next().unwrap_or_default();
-            if is_app || !TOOLS.contains(&program) {
+            if is_app {
                 self.keep_start(path, literal);
+            } else if !TOOLS.contains(&program) {
+                keep(&mut self.of_packages, path, literal);
             }
         }
         for name in OPENS {
@@ -166,19 +170,17 @@ impl Named {
 
     /// Adds the programs and libraries that exist in the root.
     pub(super) fn ask(&self, call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
-        for (text, (path, line)) in &self.starts {
+        let own = self.starts.iter().map(|(text, place)| (text, place, Certainty::Likely));
+        let packages = self.of_packages.iter().map(|(text, place)| (text, place, Certainty::Possible));
+        for (text, (path, line), certainty) in own.chain(packages) {
             let why = format!("{path} starts it in line {line}");
             if !text.contains(|c: char| c.is_whitespace() || "|&;<>()$`".contains(c)) {
                 if let Some(program) = program_in_path(call.root, call.path, text)? {
-                    needs.commands.push(Command { name: program.to_string(), certainty: Certainty::Likely, why });
+                    needs.commands.push(Command { name: program.to_string(), certainty, why });
                 }
             } else if program_in_path(call.root, call.path, "/bin/sh")?.is_some() {
                 let words = ["/bin/sh", "-c", text].map(str::to_owned).to_vec();
-                needs.starts.push(Start {
-                    is_exec: false,
-                    certainty: Certainty::Likely,
-                    ..Start::of(call, words, why)
-                });
+                needs.starts.push(Start { is_exec: false, certainty, ..Start::of(call, words, why) });
             }
         }
         for (words, (path, line)) in &self.lists {
