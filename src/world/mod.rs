@@ -26,6 +26,8 @@ use crate::root::{Root, RootGlob};
 type Paths = Rc<BTreeSet<Vec<u8>>>;
 /// Names of libraries in a file.
 type Names = Rc<Vec<Vec<u8>>>;
+/// Values that a probe finds in a file.
+type Values = Rc<Vec<String>>;
 
 /// A root with its cached results.
 pub(crate) struct World<'a> {
@@ -41,7 +43,7 @@ pub(crate) struct World<'a> {
     openers: RefCell<HashMap<RootPath, bool>>,
     texts: RefCell<HashMap<(RootPath, Vec<u8>), bool>>,
     triggers: RefCell<HashMap<RootPath, Rc<BTreeSet<String>>>>,
-    probes: RefCell<HashMap<(RootPath, String), Rc<Vec<String>>>>,
+    probes: RefCell<HashMap<(RootPath, String), Values>>,
     matches: RefCell<HashMap<String, Option<RootPath>>>,
     paths: RefCell<HashMap<RootPath, Paths>>,
     libraries: RefCell<HashMap<RootPath, Names>>,
@@ -222,7 +224,7 @@ impl<'a> World<'a> {
     ///
     /// # Errors
     /// `unreadable`.
-    pub(crate) fn probed(&self, object: &RootPath, probe: &Probe) -> Result<Rc<Vec<String>>, Error> {
+    pub(crate) fn probed(&self, object: &RootPath, probe: &Probe) -> Result<Values, Error> {
         let key = (object.clone(), format!("{} {} {}", probe.name, probe.before, probe.after));
         cached(&self.probes, &key, || {
             let mut found: Vec<String> = Vec::new();
