@@ -17,6 +17,7 @@ use elf::Elf;
 use files::{File, Files};
 use proptest::prelude::*;
 use proptest::sample::Index;
+use proptest::test_runner::RngSeed;
 use proptest::test_runner::{TestCaseError, TestRunner};
 use slimroot::closure::{Closure, Edge, NodeKind, Reason, Request};
 use slimroot::language::Certainty;
@@ -28,7 +29,11 @@ use trees::{Asked, Words};
 /// Cases of one law. `LAW_CASES` asks for another number.
 fn cases(count: u32) -> ProptestConfig {
     let cases = std::env::var("LAW_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(count);
-    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 4000, ..ProptestConfig::default() }
+    // One seed for all runs: a change that breaks a law fails here and now, not in somebody else's run. `LAW_SEED` tries
+    // another.
+    let seed = std::env::var("LAW_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    let rng_seed = RngSeed::Fixed(seed);
+    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 4000, rng_seed, ..ProptestConfig::default() }
 }
 
 /// The closure; `None` for a request that is refused, as for an entry that is not there.

@@ -90,7 +90,7 @@ impl Claims {
         let roots = |id: LaunchId| -> BTreeSet<LaunchId> { ancestors[&id].iter().copied().filter(is_root).collect() };
         // Skip plain claims: they decide nothing, and a script that starts itself may make thousands.
         let deciding: Vec<&Claimed> = self.all.iter().filter(|other| other.claim.scope != Scope::Plain).collect();
-        let mut settled = Vec::new();
+        let mut settled: Vec<Settled> = Vec::new();
         for claimed in &self.all[self.settled..] {
             let Claimed { claim, launch, rule } = claimed;
             let is_application = claim.group == APPLICATION;
@@ -114,6 +114,8 @@ impl Claims {
             let (dir, group, why) = (claim.dir.clone(), claim.group, claim.why.clone());
             settled.push(Settled { dir, without, group, why, launch: *launch, rule });
         }
+        // Plug-ins of one program are opened in the order of their directories, whichever launch was found first.
+        settled.sort_by(|a, b| (&a.dir, a.rule, a.group).cmp(&(&b.dir, b.rule, b.group)));
         settled
     }
 }

@@ -194,14 +194,14 @@ impl Worklist<'_> {
         depth: usize,
         why: (Option<&RootPath>, Reason),
     ) -> Result<Option<LaunchId>, Error> {
-        let (subject, limit) = match depth > MAX_DEPTH {
-            true => ("depth", format!("programs start each other more than {MAX_DEPTH} deep")),
-            false => ("commands", format!("more than {MAX_LAUNCHES} commands start programs")),
+        let limit = match depth > MAX_DEPTH {
+            true => format!("programs start each other more than {MAX_DEPTH} deep"),
+            false => format!("more than {MAX_LAUNCHES} commands start programs"),
         };
         let says = format!("{limit}: of some programs, {} first, the arguments were not looked at", launch.program);
         let is_known = |told: &Told| matches!(told, Told::Note(note) if note.code == CUT);
         if !self.state.told.iter().any(is_known) {
-            self.tell(Told::Note(Note::new(CUT, subject, says)));
+            self.tell(Told::Note(Note::new(CUT, launch.program.to_string(), says)));
         }
         if self.state.launches.iter().any(|(_, known)| known.launch.program == launch.program) {
             return Ok(None);
