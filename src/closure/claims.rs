@@ -16,6 +16,9 @@ use crate::root::Root;
 /// The group of directories that belong to an application.
 const APPLICATION: &str = "application";
 
+/// Launches with those above them in the tree of launches.
+type Ancestors = BTreeMap<LaunchId, BTreeSet<LaunchId>>;
+
 /// A claim and its origin.
 pub(super) struct Claimed {
     pub(super) claim: Claim,
@@ -81,17 +84,17 @@ impl Claims {
 
     /// Processes the new claims.
     pub(super) fn settle(&self, launches: &Launches) -> Vec<Settled> {
-        let mut ancestors: BTreeMap<LaunchId, BTreeSet<LaunchId>> = BTreeMap::new();
-        for claimed in &self.all {
-            ancestors.entry(claimed.launch).or_insert_with(|| launches.ancestors(claimed.launch));
-        }
-        // A root stays a root even if another launch starts it again.
-        let is_root = |id: &LaunchId| launches.roots.contains(id) || launches.get(*id).starters.is_empty();
-        let roots = |id: LaunchId| -> BTreeSet<LaunchId> { ancestors[&id].iter().copied().filter(is_root).collect() };
+        let new = &self.all[self.settled..];
         // Skip plain claims: they decide nothing, and a script that starts itself may make thousands.
         let deciding: Vec<&Claimed> = self.all.iter().filter(|other| other.claim.scope != Scope::Plain).collect();
+        let compared: BTreeSet<LaunchId> = deciding.iter().copied().chain(new).map(|claimed| claimed.launch).collect();
+        let ancestors: Ancestors = compared.into_iter().map(|id| (id, launches.ancestors(id))).collect();
+        // A root stays a root even if another launch starts it again.
+        let is_root = |id: &LaunchId| launches.roots.contains(id) || launches.get(*id).starters.is_empty();
+        let roots: Ancestors =
+            ancestors.iter().map(|(id, all)| (*id, all.iter().copied().filter(is_root).collect())).collect();
         let mut settled: Vec<Settled> = Vec::new();
-        for claimed in &self.all[self.settled..] {
+        for claimed in new {
             let Claimed { claim, launch, rule } = claimed;
             let is_application = claim.group == APPLICATION;
             if launches.get(*launch).is_helper && is_application {
@@ -108,7 +111,7 @@ impl Claims {
                 continue;
             }
             let without = match claim.scope {
-                Scope::Plain => plain(claim, &deciding, &roots(*launch), &roots, launches),
+                Scope::Plain => plain(claim, *launch, &deciding, &roots, launches),
                 Scope::Application | Scope::Own => Rc::clone(&claim.without),
             };
             let (dir, group, why) = (claim.dir.clone(), claim.group, claim.why.clone());
@@ -121,17 +124,12 @@ impl Claims {
 }
 
 /// The paths that a plain claim leaves out, because claims of languages in the same application decide about them.
-fn plain(
-    claim: &Claim,
-    deciding: &[&Claimed],
-    own: &BTreeSet<LaunchId>,
-    roots: &dyn Fn(LaunchId) -> BTreeSet<LaunchId>,
-    launches: &Launches,
-) -> Without {
+fn plain(claim: &Claim, launch: LaunchId, deciding: &[&Claimed], roots: &Ancestors, launches: &Launches) -> Without {
+    let own = &roots[&launch];
     // One list per root: a path that one root keeps is kept.
     let mut decided: Vec<Vec<RootPath>> = vec![Vec::new(); own.len()];
     for other in deciding.iter().filter(|other| launches.get(other.launch).certainty == Certainty::Sure) {
-        let theirs = roots(other.launch);
+        let theirs = &roots[&other.launch];
         for (at, root) in own.iter().enumerate() {
             if theirs.contains(root) {
                 decided[at].push(other.claim.dir.clone());
