@@ -70,7 +70,7 @@ pub fn request(entry: &str) -> Request {
 pub fn pack(tree: &MemTree, request: &Request) {
     let root = Root::new(Arc::new(tree.clone()));
     let objects = Objects::new(&root);
-    let Ok(closure) = Closure::build(&root, &objects, request) else { return };
+    let Ok(closure) = Closure::build(&objects, request) else { return };
     let settings = Settings { strip: true, ..Settings::default() };
     let Ok(plan) = Plan::build(&objects, request, &closure, &settings) else { return };
     let planned = Root::new(Arc::new(PlannedTree::new(&plan, root.tree())));
