@@ -42,13 +42,13 @@ fn closure(root: &Root, request: &Request) -> Option<Closure> {
 }
 
 fn paths(closure: &Closure) -> BTreeSet<&RootPath> {
-    closure.graph.nodes().keys().collect()
+    closure.graph().nodes().keys().collect()
 }
 
 /// Libraries that a process misses, and whether that fails the build.
 fn missing(closure: &Closure) -> BTreeMap<(RootPath, String), (bool, Certainty)> {
     let mut found = BTreeMap::new();
-    for started in &closure.processes {
+    for started in closure.processes() {
         for missing in &started.process.missing {
             let requester = started.process.loaded[missing.needed_by].real.clone();
             let level =
@@ -75,7 +75,7 @@ fn holds(less: &Closure, more: &Closure, what: &str) -> Result<(), TestCaseError
         let other = known.get(&need);
         // Files that only lie there are opened in the order in which they come: one that is opened early answers the
         // needs of those after it, so what such a file misses is told only while nothing packed answers it.
-        let is_packed = || more.graph.nodes().keys().any(|path| path.name() == need.1.as_bytes());
+        let is_packed = || more.graph().nodes().keys().any(|path| path.name() == need.1.as_bytes());
         if !level.0 && other.is_none() && is_packed() {
             continue;
         }
@@ -193,10 +193,10 @@ fn more_words_of_the_user_remove_nothing() {
                     .reasons(path)
                     .any(|edge| LEAVE_TO_OWNERS.contains(&edge.rule) || matches!(*edge.reason, Reason::Home { .. }))
         };
-        let required = before.processes.iter().filter(|started| started.required);
+        let required = before.processes().iter().filter(|started| started.required);
         let started: BTreeSet<&RootPath> =
             required.flat_map(|started| &started.process.loaded).map(|object| &object.real).collect();
-        for edge in before.graph.edges() {
+        for edge in before.graph().edges() {
             let is_kept = after.reasons(&edge.to).any(|other| other.from == edge.from && other.reason == edge.reason);
             let is_left = LEAVE_TO_OWNERS.contains(&edge.rule) && has_new_owner(&edge.to)
                 || edge.from.as_ref().is_some_and(has_new_owner);
@@ -225,7 +225,7 @@ fn shuffled<T: Clone>(list: &[T], order: &[Index]) -> Vec<T> {
 /// Every line that a user may see of a closure.
 fn lines(closure: &Closure) -> Vec<String> {
     let mut lines = Vec::new();
-    for (path, node) in closure.graph.nodes() {
+    for (path, node) in closure.graph().nodes() {
         let what = match node {
             NodeKind::File(_) => "file".to_owned(),
             NodeKind::Dir(_) => "directory".to_owned(),
@@ -237,9 +237,9 @@ fn lines(closure: &Closure) -> Vec<String> {
         lines.push(format!("{path} is of the group {:?}", closure.group(path)));
         lines.extend(closure.why(path).into_iter().map(|edge| format!("{path} because {}", tell(edge))));
     }
-    lines.extend(closure.notes.iter().map(|note| format!("{note:?}")));
+    lines.extend(closure.notes().iter().map(|note| format!("{note:?}")));
     lines.extend(missing(closure).into_iter().map(|missing| format!("{missing:?}")));
-    lines.extend(closure.env.iter().map(|set| format!("{set:?}")));
+    lines.extend(closure.env().iter().map(|set| format!("{set:?}")));
     lines
 }
 
@@ -272,7 +272,7 @@ fn the_order_of_words_changes_nothing() {
 /// The tree of an image.
 fn packed(root: &Root, closure: &Closure) -> Root {
     let mut tree = MemTree::default();
-    for (path, node) in closure.graph.nodes().iter().filter(|(path, _)| !path.is_root()) {
+    for (path, node) in closure.graph().nodes().iter().filter(|(path, _)| !path.is_root()) {
         let name = path.to_string();
         match node {
             NodeKind::File(meta) => {
@@ -312,7 +312,7 @@ fn an_image_is_its_own_closure() {
         }
         // The entry loads the same files.
         let loaded = |closure: &Closure| -> Vec<RootPath> {
-            let first = closure.processes.iter().find(|started| started.required);
+            let first = closure.processes().iter().find(|started| started.required);
             first.iter().flat_map(|started| &started.process.loaded).map(|object| object.real.clone()).collect()
         };
         prop_assert_eq!(loaded(&first), loaded(&again));
@@ -342,7 +342,7 @@ fn quickly(files: &Files, words: &[&str]) -> Closure {
 }
 
 fn codes(closure: &Closure) -> BTreeSet<&str> {
-    closure.notes.iter().map(|note| note.code).collect()
+    closure.notes().iter().map(|note| note.code).collect()
 }
 
 fn scripts(list: &[(&str, String)]) -> Files {
@@ -359,7 +359,7 @@ fn a_script_of_ten_thousand_commands_is_read_and_its_end_is_told() {
     let mut files = scripts(&[("/app/run.sh", lines.join("\n"))]);
     files.put("/usr/bin/one", File::Elf(Elf::program(&["libc.so.6"])));
     let closure = quickly(&files, &["/app/run.sh"]);
-    assert!(closure.graph.contains(&RootPath::new("/usr/bin/one").expect("a path")));
+    assert!(closure.graph().contains(&RootPath::new("/usr/bin/one").expect("a path")));
     assert!(!codes(&closure).is_empty(), "a limit was reached and nothing is told");
 }
 
@@ -374,7 +374,7 @@ fn scripts_that_start_each_other_end() {
     files.put("/app/data.txt", File::Text("x".to_owned()));
     let closure = quickly(&files, &["/app/a.sh"]);
     for path in ["/app/a.sh", "/app/b.sh", "/app/c.sh", "/app/data.txt"] {
-        assert!(closure.graph.contains(&RootPath::new(path).expect("a path")), "{path}");
+        assert!(closure.graph().contains(&RootPath::new(path).expect("a path")), "{path}");
     }
 }
 
@@ -383,11 +383,11 @@ fn scripts_that_start_each_other_end() {
 fn a_script_that_starts_itself_ends_and_is_told() {
     let files = scripts(&[("/app/a.sh", "exec /app/a.sh again \"$@\"".to_owned())]);
     let closure = quickly(&files, &["/app/a.sh"]);
-    assert!(codes(&closure).contains("starts-cut"), "{:?}", closure.notes);
+    assert!(codes(&closure).contains("starts-cut"), "{:?}", closure.notes());
     let files =
         scripts(&[("/app/a.sh", "/app/a.sh x \"$@\" &\n/app/a.sh y \"$@\" &\nexec /app/a.sh z \"$@\"".to_owned())]);
     let closure = quickly(&files, &["/app/a.sh"]);
-    assert!(codes(&closure).contains("starts-cut"), "{:?}", closure.notes);
+    assert!(codes(&closure).contains("starts-cut"), "{:?}", closure.notes());
 }
 
 #[test]
@@ -401,8 +401,8 @@ fn more_scripts_than_the_limit_of_depth_are_told() {
         })
         .collect();
     let closure = quickly(&scripts(&list), &["/opt/s0/run"]);
-    assert!(codes(&closure).contains("starts-cut"), "{:?}", closure.notes);
-    let note = closure.notes.iter().find(|note| note.code == "starts-cut").expect("told");
+    assert!(codes(&closure).contains("starts-cut"), "{:?}", closure.notes());
+    let note = closure.notes().iter().find(|note| note.code == "starts-cut").expect("told");
     assert!(note.subject.starts_with("/opt/s"), "it names the script that was not looked at: {note:?}");
 }
 
@@ -428,7 +428,7 @@ fn a_directory_of_five_languages_has_everything_of_each() {
     );
     let closure = quickly(&files, &["/app/run.sh"]);
     for name in sources {
-        assert!(closure.graph.contains(&RootPath::new(format!("/app/{name}")).expect("a path")), "{name}");
+        assert!(closure.graph().contains(&RootPath::new(format!("/app/{name}")).expect("a path")), "{name}");
     }
 }
 
@@ -445,8 +445,8 @@ fn notes_that_name_each_other_are_followed_once() {
     }
     let closure = quickly(&files, &["/bin/prog"]);
     for name in &names {
-        assert!(closure.graph.contains(&RootPath::new(format!("/usr/lib/{name}")).expect("a path")), "{name}");
+        assert!(closure.graph().contains(&RootPath::new(format!("/usr/lib/{name}")).expect("a path")), "{name}");
     }
     let most = 1 + 1 + names.len() * names.len();
-    assert!(closure.processes.len() <= most, "{} processes for {most} notes", closure.processes.len());
+    assert!(closure.processes().len() <= most, "{} processes for {most} notes", closure.processes().len());
 }

@@ -106,9 +106,9 @@ fn every_path_has_a_true_chain() {
             ..Request::default()
         };
         let closure = Closure::build(&Objects::new(&root), &request).expect("a closure");
-        assert!(closure.graph.nodes().len() > 500, "{entry}: {} paths", closure.graph.nodes().len());
+        assert!(closure.graph().nodes().len() > 500, "{entry}: {} paths", closure.graph().nodes().len());
         let mut asked = 0;
-        for path in closure.graph.nodes().keys() {
+        for path in closure.graph().nodes().keys() {
             let chain = closure.why(path);
             assert_eq!(chain.last().map(|edge| &edge.to), Some(path), "{entry}: {path} has no reason of its own");
             assert!(chain[0].from.is_none(), "{entry}: the chain of {path} starts with {:?}", chain[0]);
@@ -116,7 +116,7 @@ fn every_path_has_a_true_chain() {
                 assert_eq!(pair[1].from.as_ref(), Some(&pair[0].to), "{entry}: the chain of {path} is broken");
             }
         }
-        for edge in closure.graph.edges() {
+        for edge in closure.graph().edges() {
             asked += usize::from(!edge.reason.is_profile());
             assert!(
                 witnesses.confirms(edge.from.as_ref(), &edge.to, &edge.reason),

@@ -157,7 +157,7 @@ impl World {
                 found.push(format!("{file} is packed by {rules:?}, not by {rule}"));
             }
         }
-        for file in self.leaves.iter().filter(|file| closure.graph.contains(&path(file))) {
+        for file in self.leaves.iter().filter(|file| closure.graph().contains(&path(file))) {
             let why: Vec<String> =
                 closure.reasons(&path(file)).map(|edge| edge.reason.says(edge.from.as_ref())).collect();
             found.push(format!("{file} is packed: {}", why.join("; ")));
@@ -167,12 +167,12 @@ impl World {
                 found.push(format!("{what}: {got:?} instead of {wanted:?}"));
             }
         };
-        let says: Vec<&str> = closure.notes.iter().map(|note| note.says.as_str()).collect();
+        let says: Vec<&str> = closure.notes().iter().map(|note| note.says.as_str()).collect();
         let what = format!("notes ({})", says.join("; "));
-        compare(&what, &self.notes, closure.notes.iter().map(|note| note.code.to_owned()).collect());
-        let missing = closure.processes.iter().flat_map(|started| &started.process.missing);
+        compare(&what, &self.notes, closure.notes().iter().map(|note| note.code.to_owned()).collect());
+        let missing = closure.processes().iter().flat_map(|started| &started.process.missing);
         compare("missing", &self.missing, missing.map(|missing| show(&missing.name).into_owned()).collect());
-        compare("absent", &self.absent, closure.absent.iter().map(|absent| absent.word.clone()).collect());
+        compare("absent", &self.absent, closure.absent().iter().map(|absent| absent.word.clone()).collect());
         found
     }
 }

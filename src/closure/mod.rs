@@ -41,7 +41,7 @@ use self::worklist::Worklist;
 use crate::elf::DlopenNote;
 use crate::error::Error;
 use crate::language::{Absent, Unstarted};
-use crate::loader::{Conditions, Objects};
+use crate::loader::Objects;
 use crate::path::RootPath;
 use crate::profile::Profile;
 use crate::root::Root;
@@ -109,47 +109,45 @@ pub struct Fired {
     pub bytes: u64,
 }
 
-/// Everything in the image, with reasons.
+/// Everything in the image, with reasons. A finished value: it can be asked, not changed.
 #[derive(Default)]
 pub struct Closure {
     /// The programs that the image starts: first the entry, then each `--bin`.
-    pub entries: Vec<EntryPoint>,
+    pub(crate) entries: Vec<EntryPoint>,
     /// Paths with the reasons for each.
-    pub graph: Graph,
+    pub(crate) graph: Graph,
     /// The resolved processes.
-    pub processes: Vec<Started>,
+    pub(crate) processes: Vec<Started>,
     /// Rules of profiles and patterns that found nothing.
-    pub unmatched: Vec<Unmatched>,
+    pub(crate) unmatched: Vec<Unmatched>,
     /// Missing files that configuration files name.
-    pub unconfigured: Vec<Unconfigured>,
+    pub(crate) unconfigured: Vec<Unconfigured>,
     /// Environment set by profiles, unless the user sets the variable.
-    pub env: BTreeMap<String, String>,
+    pub(crate) env: BTreeMap<String, String>,
     /// Profiles that were applied automatically.
-    pub fired: Vec<Fired>,
+    pub(crate) fired: Vec<Fired>,
     /// Included ELF files of other machines than the entry's: packed, but not resolved.
-    pub foreign: BTreeSet<RootPath>,
+    pub(crate) foreign: BTreeSet<RootPath>,
     /// Dangling symlinks among the requested files.
-    pub dangling: BTreeSet<RootPath>,
+    pub(crate) dangling: BTreeSet<RootPath>,
     /// Devices, sockets and pipes among the requested files, which are not packed.
-    pub not_packed: BTreeSet<RootPath>,
+    pub(crate) not_packed: BTreeSet<RootPath>,
     /// Certificate authorities of the request that were added to the trust store.
-    pub authorities: Vec<Authority>,
+    pub(crate) authorities: Vec<Authority>,
     /// Commands of scripts that could not be resolved.
-    pub unstarted: Vec<Unstarted>,
+    pub(crate) unstarted: Vec<Unstarted>,
     /// Applications that commands name and that are missing.
-    pub absent: Vec<Absent>,
+    pub(crate) absent: Vec<Absent>,
     /// Decisions that the user should know.
-    pub notes: Vec<Note>,
+    pub(crate) notes: Vec<Note>,
     /// Output that programs of the root failed to produce.
-    pub unmade: Vec<Unmade>,
+    pub(crate) unmade: Vec<Unmade>,
     /// Libraries declared in `.note.dlopen` that were not found, with the object that opens them.
-    pub unopened: Vec<(RootPath, DlopenNote)>,
+    pub(crate) unopened: Vec<(RootPath, DlopenNote)>,
     /// Unpacked libraries whose names packed libraries contain and which these may open.
-    pub suggested: Vec<Suggested>,
-    /// The loader conditions of the entry.
-    pub conditions: Conditions,
+    pub(crate) suggested: Vec<Suggested>,
     /// The assumed CPU level; 1 is the baseline of x86-64.
-    pub cpu_level: u32,
+    pub(crate) cpu_level: u32,
     /// Directories that languages and applications claim.
     claimed: BTreeSet<RootPath>,
 }
@@ -186,6 +184,41 @@ impl Closure {
         let mut worklist = Worklist::new(World::new(&objects), &request);
         worklist.run()?;
         seal::seal(worklist.state)
+    }
+
+    /// The programs that the image starts: first the entry, then each `--bin`.
+    pub fn entries(&self) -> &[EntryPoint] {
+        &self.entries
+    }
+
+    /// The paths of the image with the reasons for each.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The processes that were resolved, started ones and those of plug-ins.
+    pub fn processes(&self) -> &[Started] {
+        &self.processes
+    }
+
+    /// Environment set by profiles, unless the user sets the variable.
+    pub fn env(&self) -> &BTreeMap<String, String> {
+        &self.env
+    }
+
+    /// Decisions that the user should know.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    /// Profiles that were applied automatically.
+    pub fn fired(&self) -> &[Fired] {
+        &self.fired
+    }
+
+    /// Applications that commands name and that are missing.
+    pub fn absent(&self) -> &[Absent] {
+        &self.absent
     }
 
     /// The reasons for a path.

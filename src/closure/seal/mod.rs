@@ -14,8 +14,7 @@ use crate::error::Error;
 
 /// Creates a closure with only the processes, before any rule has run.
 pub(super) fn processes(state: State<'_>) -> Closure {
-    let conditions = state.request.conditions();
-    Closure { entries: state.entries, processes: state.processes.into_vec(), conditions, ..Closure::default() }
+    Closure { entries: state.entries, processes: state.processes.into_vec(), ..Closure::default() }
 }
 
 /// Creates the closure after all rules are done.
@@ -28,7 +27,7 @@ pub(super) fn seal(mut state: State<'_>) -> Result<Closure, Error> {
     let authorities = trust::add(&mut state)?;
     let request: &Request = state.request;
     let level = request.cpu.as_deref().and_then(|level| level.strip_prefix("x86-64-v")?.parse().ok());
-    let mut closure = Closure { conditions: request.conditions(), cpu_level: level.unwrap_or(1), ..Closure::default() };
+    let mut closure = Closure { cpu_level: level.unwrap_or(1), ..Closure::default() };
     notes::tell(&state, &mut closure)?;
     let State { graph, processes, claims, entries, env, applied, foreign, dangling, not_packed, unopened, .. } = state;
     let claimed = claims.dirs().clone();
