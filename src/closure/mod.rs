@@ -4,7 +4,6 @@
 //! with demands, until no rule has anything left to do. `seal` runs the few steps that require everything else to be
 //! known.
 
-mod bytecode;
 mod claims;
 mod demand;
 mod graph;
@@ -24,16 +23,16 @@ mod worklist;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use bytecode::Pyc;
 pub use graph::{Edge, Graph, NodeKind};
 pub use process::Started;
 pub use reason::Reason;
-pub use request::{Companions, DEFAULT_PATH, Request};
+pub use request::{Companions, DEFAULT_PATH, Pyc, Request};
 pub use rules::{RuleId, pages as rule_pages};
 pub use runtime::JavaRuntime;
 pub use seal::Suggested;
 pub use told::Note;
 pub use why::Link;
+pub use worklist::Workshop;
 
 use self::request::path_of;
 use self::signs::Sign;
@@ -162,7 +161,15 @@ impl Closure {
     /// `entry-missing`, `entry-is-directory`, `entry-not-regular`, `not-elf`, `bad-elf`, `bad-shebang`,
     /// `interpreter-missing` (of a script), `unreadable`.
     pub fn build(objects: &Objects<'_>, request: &Request) -> Result<Self, Error> {
-        let mut worklist = Worklist::new(World::new(objects), request);
+        Self::build_in(None, objects, request)
+    }
+
+    /// Finds everything that the request needs; programs of the root may make what the request wants made.
+    ///
+    /// # Errors
+    /// As of [`Self::build`].
+    pub fn build_in(workshop: Option<&Workshop<'_>>, objects: &Objects<'_>, request: &Request) -> Result<Self, Error> {
+        let mut worklist = Worklist::new(World::new(objects), request, workshop);
         worklist.entry(&request.entry, &request.args, Reason::Entry)?;
         for bin in &request.bins {
             worklist.entry(bin, &[], Reason::Bin)?;
@@ -181,7 +188,7 @@ impl Closure {
     pub fn of_profile(root: &Root, profile: &Profile) -> Result<Self, Error> {
         let request = Request { profiles: vec![profile.clone()], ..Request::default() };
         let objects = Objects::new(root);
-        let mut worklist = Worklist::new(World::new(&objects), &request);
+        let mut worklist = Worklist::new(World::new(&objects), &request, None);
         worklist.run()?;
         seal::seal(worklist.state)
     }

@@ -23,6 +23,28 @@ pub enum Companions {
     All,
 }
 
+/// The Python sources for which bytecode is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pyc {
+    /// None.
+    #[default]
+    None,
+    /// Those that the entry loads during a trial start.
+    Used,
+    /// All in the image.
+    All,
+}
+
+impl Pyc {
+    pub(super) fn option(self) -> &'static str {
+        match self {
+            Self::None => "--pyc none",
+            Self::Used => "--pyc used",
+            Self::All => "--pyc all",
+        }
+    }
+}
+
 /// The user's request.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
@@ -63,6 +85,8 @@ pub struct Request {
     pub cpu: Option<String>,
     /// The loader for plug-ins, which name none.
     pub interpreter: Option<Vec<u8>>,
+    /// Python sources for which the root's own interpreter makes bytecode.
+    pub pyc: Pyc,
     /// Ids of disabled rules (`--no-rule`).
     pub no_rules: Vec<String>,
 }

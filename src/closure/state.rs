@@ -45,6 +45,8 @@ pub(super) struct State<'a> {
     pub(super) applied: Vec<Applied>,
     /// Packages whose files are packed, each with the object that caused it.
     pub(super) brought: Vec<(String, RootPath)>,
+    /// Python sources that were given to an interpreter to compile.
+    pub(super) compiled: BTreeMap<RootPath, BTreeSet<RootPath>>,
     /// Answers that rules need not repeat.
     pub(super) done: BTreeSet<(RuleId, String)>,
     /// Included ELF files of other machines than the entry's.

@@ -1,6 +1,6 @@
 //! Messages for the user from rules.
 
-use super::{Unconfigured, Unmatched};
+use super::{Unconfigured, Unmade, Unmatched};
 use crate::language::{Absent, Unstarted};
 use crate::path::RootPath;
 
@@ -19,6 +19,8 @@ pub(super) enum Told {
     Absent(Absent),
     /// Files left out because they are not readable for all users.
     Withheld { object: RootPath, pattern: String, files: Vec<RootPath> },
+    /// A program of the root did not make what the request wants made.
+    Unmade(Unmade),
     /// A command line in a configuration file.
     Delegated { file: RootPath, line: String },
 }

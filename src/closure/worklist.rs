@@ -3,12 +3,15 @@
 //! Facts are delivered in the order of the rules: a rule runs only when all rules before it have nothing to do. So
 //! launches are known before claims are decided, and claims before packages are considered.
 
+mod compile;
 mod files;
 mod starts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
+
+pub use compile::Workshop;
 
 use super::Request;
 use super::claims::Claimed;
@@ -52,10 +55,13 @@ pub(super) struct Worklist<'a> {
     opened: BTreeSet<(ProcessId, RootPath, Vec<u8>)>,
     /// Processes not yet considered for profile triggers.
     unsigned: BTreeSet<ProcessId>,
+    workshop: Option<&'a Workshop<'a>>,
+    /// The sources that a trial start of the entry loaded.
+    trial: Option<BTreeSet<RootPath>>,
 }
 
 impl<'a> Worklist<'a> {
-    pub(super) fn new(world: World<'a>, request: &'a Request) -> Self {
+    pub(super) fn new(world: World<'a>, request: &'a Request, workshop: Option<&'a Workshop<'a>>) -> Self {
         let state = State {
             world: Rc::new(world),
             request,
@@ -70,6 +76,7 @@ impl<'a> Worklist<'a> {
             wanted: BTreeMap::new(),
             applied: Vec::new(),
             brought: Vec::new(),
+            compiled: BTreeMap::new(),
             done: BTreeSet::new(),
             foreign: BTreeSet::new(),
             dangling: BTreeSet::new(),
@@ -85,6 +92,8 @@ impl<'a> Worklist<'a> {
             age: 0,
             opened: BTreeSet::new(),
             unsigned: BTreeSet::new(),
+            workshop,
+            trial: None,
         }
     }
 
@@ -186,6 +195,7 @@ impl<'a> Worklist<'a> {
                 }
                 Ok(())
             }
+            Demand::Compile { program, sources } => self.compile(rule, &program, sources),
             Demand::Env(name, value) => {
                 self.state.env.entry(name).or_insert(value);
                 Ok(())

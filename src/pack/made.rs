@@ -1,5 +1,5 @@
-//! Files that programs of the root generate on request: `--jlink` replaces the root's Java runtime before the closure
-//! is computed, `--pyc` adds Python bytecode after it.
+//! Files that programs of the root generate on request. `--jlink` changes the root: a linked runtime takes the place of
+//! the root's own before the closure is computed. `--pyc` is a rule of the closure; here it gets a place to run in.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::PackRequest;
 use super::subject::{Subject, Watch};
-use crate::closure::{Closure, JavaRuntime, Note, Pyc, Request, Unmade};
+use crate::closure::{Closure, JavaRuntime, Note, Pyc, Request, Unmade, Workshop};
 use crate::error::Error;
 use crate::guest::{Guest, Refused, Runtime, Scratch, link};
 use crate::loader::Objects;
@@ -114,13 +114,13 @@ pub(crate) fn closure(
     linked: &Linked,
     watch: &Watch<'_>,
 ) -> Result<Closure, Error> {
-    let mut closure = Closure::build(objects, request)?;
+    let workshop = match request.pyc {
+        Pyc::None => None,
+        _ => Some(Workshop { guest: guest(subject, &asked.root)?, stop: watch.stop }),
+    };
+    let mut closure = Closure::build_in(workshop.as_ref(), objects, request)?;
     let note = |says: &String| Note::new("jlink-all-modules", "--jlink", says.clone());
     closure.notes.extend(linked.notes.iter().map(note));
     closure.unmade.extend(linked.unmade.iter().cloned());
-    if asked.pyc == Pyc::None {
-        return Ok(closure);
-    }
-    closure.add_bytecode(&subject.root, request, &guest(subject, &asked.root)?, asked.pyc, watch.stop)?;
     Ok(closure)
 }

@@ -18,6 +18,7 @@ pub(crate) fn request_of(request: &PackRequest) -> Result<Request, Error> {
     Ok(Request {
         bins: request.bins.clone(),
         companions: request.companions,
+        pyc: request.pyc,
         automatic: automatic(request, &known),
         profiles: profiles(request, &known)?,
         known,

@@ -1,6 +1,7 @@
 //! Rules: the consequences of facts for the image. There is one file per rule. A rule reads the state and answers with
 //! demands. It changes nothing, so the same facts always give the same image.
 
+mod bytecode;
 mod claim;
 mod copy;
 mod dlopen_name;
@@ -22,6 +23,7 @@ mod profile_trigger;
 mod same_source;
 mod settings;
 
+pub(super) use bytecode::interpreters;
 pub(super) use settings::delegated_programs;
 
 use super::demand::Demand;
@@ -83,7 +85,6 @@ pub(super) static ENTRY: Rule = Rule {
 /// Steps after the last fact. They do not react to facts, but `why` shows their names.
 pub(super) const TRUST: RuleId = "trust";
 pub(super) const RECORDS: RuleId = "package-records";
-pub(super) const BYTECODE: RuleId = "bytecode";
 
 /// All rules, in the order in which they receive facts.
 pub(super) static RULES: &[Rule] = &[
@@ -117,6 +118,7 @@ pub(super) static RULES: &[Rule] = &[
     profile_make::RULE,
     profile_trigger::RULE,
     nsswitch::RULE,
+    bytecode::RULE,
 ];
 
 /// All rules with their descriptions, including the steps of the seal.
@@ -124,7 +126,6 @@ pub fn pages() -> Vec<(RuleId, &'static str)> {
     let seal = [
         (TRUST, "Adds the authorities of --ca to every trust store that is packed."),
         (RECORDS, "Writes the package database records and licences of the packages that are packed."),
-        (BYTECODE, "Adds Python bytecode that the root's own interpreter made (--pyc)."),
     ];
     let all = std::iter::once(&ENTRY).chain(RULES).map(|rule| (rule.id, rule.about));
     all.chain(seal).collect()

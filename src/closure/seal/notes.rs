@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::closure::rules::delegated_programs;
+use crate::closure::request::Pyc;
+use crate::closure::rules::{delegated_programs, interpreters};
 use crate::closure::state::State;
 use crate::closure::told::{Note, Told};
-use crate::closure::{Closure, path_of};
+use crate::closure::{Closure, Unmade, path_of};
 use crate::error::Error;
 use crate::path::{RootPath, show};
 use crate::world::find_program;
@@ -36,8 +37,13 @@ pub(super) fn tell(state: &State<'_>, closure: &mut Closure) -> Result<(), Error
                     closure.notes.push(withheld(object, pattern, left));
                 }
             }
+            Told::Unmade(one) => closure.unmade.push(one.clone()),
             Told::Delegated { file, line } => lines.push((file, line)),
         }
+    }
+    if state.request.pyc != Pyc::None && interpreters(state)?.is_empty() {
+        let (what, why) = (state.request.pyc.option().to_owned(), "no Python is packed".to_owned());
+        closure.unmade.push(Unmade { what, why });
     }
     delegated(state, closure, &lines)?;
     closure.notes.sort();
