@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
         let all: Vec<_> = cache.entries.iter().collect();
         let written = Cache::write(&all, little);
         let again = Cache::parse(&written, little).expect("what is written is read");
-        assert_eq!(again.entries().len(), cache.entries.len());
+        assert_eq!(again.entries.len(), cache.entries.len());
     }
     let mut tree = world();
     tree.file("/etc/ld.so.cache", 0o644, bytes);
