@@ -1,8 +1,11 @@
 //! The user of the image. Always numeric, because a name fails if /etc/passwd lacks it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{Content, ItemKind, Plan, Settings};
 use crate::closure::Closure;
 use crate::error::Error;
+use crate::language::Certainty;
 use crate::path::{RootPath, show};
 use crate::root::{FileKind, Meta, Root};
 
@@ -14,57 +17,148 @@ const MAX_UNIT: usize = 1 << 20;
 /// Maximal size of an account file that is read.
 const MAX_ACCOUNTS: usize = 4 << 20;
 
-/// `UID:GID` of the image: the user's choice; else the user of the service unit that starts the entry (root if the unit
-/// names none); else nonroot.
+/// `UID:GID` of the image: the user's choice; else the user of the service unit that starts the entry, or that starts
+/// what the entry surely runs (root if the unit names none); else nonroot.
 pub(super) fn choose(root: &Root, closure: &Closure, settings: &Settings, plan: &Plan) -> Result<String, Error> {
     let accounts = Accounts::of(plan);
     if let Some(user) = &settings.user {
         return accounts.resolve(user);
     }
     let Some(entry) = closure.entries.first() else { return Ok(NONROOT.to_owned()) };
-    for dir in UNIT_DIRS {
-        let Some(real) = root.follow(dir.as_bytes())?.dir().cloned() else { continue };
-        for name in root.list(&real)?.iter().filter(|name| name.ends_with(b".service")) {
-            let path = real.join(name);
-            let Some((_, text)) = root.read_followed(path.as_bytes(), MAX_UNIT)? else { continue };
-            let unit = Unit::parse(&String::from_utf8_lossy(&text));
-            for program in unit.programs {
-                let is_entry = root.follow(program.as_bytes())?.file().is_some_and(|(real, _)| *real == entry.real);
-                if is_entry {
-                    return match unit.user {
-                        Some(user) => accounts.resolve(&user),
-                        None => Ok("0:0".to_owned()),
-                    };
-                }
+    let sure = closure.processes.iter().filter(|started| started.required && started.certainty == Certainty::Sure);
+    let sure: BTreeSet<&RootPath> = sure.map(|started| &started.process.loaded[0].real).collect();
+    let units = units(root)?;
+    let starts = |unit: &Unit, is_wanted: &dyn Fn(&RootPath) -> bool| -> Result<bool, Error> {
+        for program in &unit.programs {
+            if root.follow(program.as_bytes())?.file().is_some_and(|(real, _)| is_wanted(real)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    };
+    let is_entry = |real: &RootPath| *real == entry.real;
+    let is_sure = |real: &RootPath| sure.contains(real);
+    for is_wanted in [&is_entry as &dyn Fn(&RootPath) -> bool, &is_sure] {
+        for unit in &units {
+            if starts(unit, is_wanted)? {
+                return match &unit.user {
+                    Account::Root => Ok("0:0".to_owned()),
+                    Account::Dynamic => Ok(NONROOT.to_owned()),
+                    // An account that the package makes at its first start is not in the image.
+                    Account::Named(user) => accounts.resolve(user).or_else(|error| match error.code {
+                        "bad-argument" => Ok(NONROOT.to_owned()),
+                        _ => Err(error),
+                    }),
+                };
             }
         }
     }
     Ok(NONROOT.to_owned())
 }
 
-#[derive(Default)]
+/// The service units of the root, the administrator's first. A template counts once for each of its enabled instances;
+/// one without any says nothing about users that are named after the instance.
+fn units(root: &Root) -> Result<Vec<Unit>, Error> {
+    let mut files = Vec::new();
+    let mut instances: BTreeMap<Vec<u8>, BTreeSet<Vec<u8>>> = BTreeMap::new();
+    for dir in UNIT_DIRS {
+        let Some(real) = root.follow(dir.as_bytes())?.dir().cloned() else { continue };
+        for name in root.list(&real)? {
+            if name.ends_with(b".service") {
+                files.push(real.join(&name));
+            }
+            // An enabled instance is a link in the .wants directory of a target (systemctl(1), enable).
+            if name.ends_with(b".wants")
+                && let Some(wants) = root.follow(real.join(&name).as_bytes())?.dir().cloned()
+            {
+                for enabled in root.list(&wants)? {
+                    if let Some((template, instance)) = split_instance(&enabled) {
+                        instances.entry(template).or_default().insert(instance);
+                    }
+                }
+            }
+        }
+    }
+    let mut units = Vec::new();
+    for path in files {
+        let Some((_, text)) = root.read_followed(path.as_bytes(), MAX_UNIT)? else { continue };
+        let unit = Unit::parse(&String::from_utf8_lossy(&text));
+        let names = match instances.get(path.name()) {
+            Some(names) => names.iter().map(|name| show(name).into_owned()).collect(),
+            None => unit.default_instance.iter().cloned().collect::<Vec<_>>(),
+        };
+        let known: Vec<Unit> = names.iter().map(|name| unit.of_instance(name)).chain([unit.clone()]).collect();
+        units
+            .extend(known.into_iter().filter(|unit| !matches!(&unit.user, Account::Named(user) if user.contains('%'))));
+    }
+    Ok(units)
+}
+
+/// `uwsgi-app@.service` and `data` for `uwsgi-app@data.service` (systemd.unit(5)).
+fn split_instance(name: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let name = name.strip_suffix(b".service")?;
+    let at = name.iter().position(|byte| *byte == b'@')?;
+    let (template, instance) = (&name[..=at], &name[at + 1..]);
+    (!instance.is_empty()).then(|| ([template, b".service"].concat(), instance.to_vec()))
+}
+
+/// The account of a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Account {
+    /// The unit names none.
+    #[default]
+    Root,
+    /// systemd makes an account for each start (DynamicUser=).
+    Dynamic,
+    /// `User=`, maybe with `Group=`.
+    Named(String),
+}
+
+#[derive(Clone, Default)]
 struct Unit {
     programs: Vec<String>,
-    user: Option<String>,
+    user: Account,
+    default_instance: Option<String>,
 }
 
 impl Unit {
-    /// Reads `ExecStart=` and `User=` of a service unit (systemd.service(5)). Special characters before the path are
-    /// flags.
+    /// Reads a service unit (systemd.service(5), systemd.exec(5)). Special characters before a program are flags.
     fn parse(text: &str) -> Self {
         let mut unit = Self::default();
+        let (mut user, mut group, mut is_dynamic) = (None, None, false);
         for line in text.lines() {
             let Some((key, value)) = line.trim().split_once('=') else { continue };
+            let value = value.trim();
+            let named = Some(value.to_owned()).filter(|value| !value.is_empty());
             match key.trim_end() {
                 "ExecStart" => {
-                    let program = value.trim_start().trim_start_matches(['@', '-', ':', '+', '!']);
+                    let program = value.trim_start_matches(['@', '-', ':', '+', '!']);
                     unit.programs.extend(program.split_whitespace().next().map(str::to_owned));
                 }
-                "User" => unit.user = Some(value.trim().to_owned()).filter(|user| !user.is_empty()),
+                "User" => user = named,
+                "Group" => group = named,
+                "DynamicUser" => is_dynamic = matches!(value, "yes" | "true" | "1" | "on"),
+                "DefaultInstance" => unit.default_instance = named,
                 _ => {}
             }
         }
+        unit.user = match (user, group) {
+            (Some(user), Some(group)) => Account::Named(format!("{user}:{group}")),
+            (Some(user), None) => Account::Named(user),
+            (None, _) if is_dynamic => Account::Dynamic,
+            (None, _) => Account::Root,
+        };
         unit
+    }
+
+    /// The unit with the name of an instance for its specifiers.
+    fn of_instance(&self, instance: &str) -> Self {
+        let filled = |text: &String| text.replace("%i", instance).replace("%I", instance);
+        let user = match &self.user {
+            Account::Named(user) => Account::Named(filled(user)),
+            other => other.clone(),
+        };
+        Self { programs: self.programs.iter().map(filled).collect(), user, default_instance: None }
     }
 }
 
@@ -220,7 +314,27 @@ mod tests {
 
     #[test]
     fn units_name_program_and_user() {
-        let unit = Unit::parse("[Service]\nExecStart=-/usr/sbin/x -D $OPTS\nUser = daemon\n");
-        assert_eq!((unit.programs, unit.user), (vec!["/usr/sbin/x".to_owned()], Some("daemon".to_owned())));
+        let unit = |text: &str| Unit::parse(text);
+        let named = unit("[Service]\nExecStart=-/usr/sbin/x -D $OPTS\nUser = daemon\nGroup=adm\n");
+        assert_eq!(named.programs, ["/usr/sbin/x"]);
+        assert_eq!(named.user, Account::Named("daemon:adm".to_owned()));
+        assert_eq!(unit("[Service]\nExecStart=/x\nDynamicUser=yes\n").user, Account::Dynamic);
+        assert_eq!(unit("[Service]\nExecStart=/x\n").user, Account::Root);
+        let template = unit("[Service]\nUser=www-%i\n").of_instance("data");
+        assert_eq!(template.user, Account::Named("www-data".to_owned()));
+    }
+
+    #[test]
+    fn templates_are_filled_by_what_is_enabled() {
+        let mut tree = crate::root::MemTree::default();
+        let text = "[Service]\nExecStart=/usr/bin/x\nUser=www-%i\n";
+        tree.file("/lib/systemd/system/x@.service", 0o644, text);
+        let users = |tree: &crate::root::MemTree| -> Vec<Account> {
+            let root = Root::new(std::sync::Arc::new(tree.clone()));
+            units(&root).expect("readable").into_iter().map(|unit| unit.user).collect()
+        };
+        assert_eq!(users(&tree), []);
+        tree.link("/etc/systemd/system/multi-user.target.wants/x@data.service", "/lib/systemd/system/x@.service");
+        assert_eq!(users(&tree), [Account::Named("www-data".to_owned())]);
     }
 }
