@@ -54,6 +54,9 @@ struct World {
     profiles: Vec<String>,
     #[serde(default)]
     automatic: Vec<String>,
+    /// Built-in profiles that triggers may apply.
+    #[serde(default)]
+    builtin: Vec<String>,
     #[serde(default)]
     text: BTreeMap<String, String>,
     #[serde(default)]
@@ -137,7 +140,10 @@ impl World {
             packages: self.packages.clone(),
             companions: if self.companions { Companions::All } else { Companions::None },
             profiles: profiles(&self.profiles),
-            automatic: profiles(&self.automatic),
+            automatic: profiles(&self.automatic)
+                .into_iter()
+                .chain(self.builtin.iter().map(|name| Profile::builtin(name).expect("a built-in profile")))
+                .collect(),
             ..Request::default()
         }
     }

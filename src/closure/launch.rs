@@ -55,6 +55,14 @@ pub(super) struct Launched {
     pub(super) sonames: BTreeSet<Vec<u8>>,
 }
 
+impl Launched {
+    /// The file names by which its program and scripts are known.
+    pub(super) fn names(&self) -> impl Iterator<Item = &[u8]> {
+        let called = std::iter::once(&self.launch.program).chain(std::iter::once(&self.real));
+        called.chain(&self.scripts).chain(&self.programs).map(RootPath::name)
+    }
+}
+
 /// All launches, indexed by program, arguments, working directory and environment.
 #[derive(Default)]
 pub(super) struct Launches {
@@ -94,12 +102,21 @@ impl Launches {
 
     /// Arguments of the launches with at least this certainty, each with its working directory. The order does not
     /// depend on the order of discovery; the entry comes first.
-    pub(super) fn arguments(&self, certainty: Certainty) -> Vec<(&RootPath, &[String])> {
-        let entry = self.roots.first();
-        let others = self.ids.values().filter(|id| entry != Some(id));
-        let found = entry.into_iter().chain(others).map(|id| self.get(*id));
+    pub(super) fn arguments(
+        &self,
+        certainty: Certainty,
+        is_wanted: impl Fn(&Launched) -> bool,
+    ) -> Vec<(&RootPath, &[String])> {
         let counts = |launched: &&Launched| launched.certainty >= certainty && !launched.launch.args.is_empty();
-        found.filter(counts).map(|one| (&one.launch.cwd, one.launch.args.as_slice())).collect()
+        let found = self.in_order().map(|id| self.get(id)).filter(counts).filter(|launched| is_wanted(launched));
+        found.map(|one| (&one.launch.cwd, one.launch.args.as_slice())).collect()
+    }
+
+    /// All launches in an order that does not depend on the order of discovery; the entry comes first.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = LaunchId> {
+        let entry = self.roots.first().copied();
+        let others = self.ids.values().copied().filter(move |id| entry != Some(*id));
+        entry.into_iter().chain(others)
     }
 
     /// The launch itself and those that start it, directly or through others.

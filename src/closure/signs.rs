@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::launch::Launched;
 use super::process::Started;
 use super::state::State;
 use crate::error::Error;
@@ -39,6 +40,8 @@ pub(super) struct Signs {
     programs: BTreeSet<RootPath>,
     /// All programs that are started, so that a server behind a start script is recognised.
     started: BTreeSet<RootPath>,
+    /// File names of programs and scripts that run, either certainly or because of a literal call.
+    commands: BTreeMap<Vec<u8>, RootPath>,
     /// Objects whose imports were read.
     seen: BTreeSet<RootPath>,
 }
@@ -91,6 +94,15 @@ impl Signs {
         Ok(())
     }
 
+    /// Adds the evidence in a launch that is new or has become more certain.
+    pub(super) fn launched(&mut self, launched: &Launched) {
+        if launched.certainty >= Certainty::Likely {
+            for name in launched.names() {
+                keep(&mut self.commands, name, &launched.real);
+            }
+        }
+    }
+
     /// The evidence for a trigger; `None` if it does not fire.
     pub(super) fn of(&self, state: &State<'_>, clue: &Clue) -> Result<Option<Sign>, Error> {
         let mut shown = Sign { says: String::new(), object: None };
@@ -119,6 +131,11 @@ impl Signs {
         if !clue.modules.is_empty() {
             let Some((program, name)) = module_in(state, &clue.modules, &self.started)? else { return Ok(None) };
             shown.add(format!("{program} is built with {name}"), Some(&program));
+        }
+        if !clue.command.is_empty() {
+            let found = clue.command.iter().find_map(|name| Some((name, self.commands.get(name.as_bytes())?)));
+            let Some((name, object)) = found else { return Ok(None) };
+            shown.add(format!("{name} is started"), Some(object));
         }
         if let Some(wanted) = &clue.interpreter {
             let mut programs = self.programs.iter().filter(|_| state.entry_kind() == Some(EntryKind::Script));

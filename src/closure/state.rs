@@ -15,7 +15,7 @@ use super::{EntryPoint, Reason, Request};
 use crate::error::Error;
 use crate::language::{Certainty, Memory};
 use crate::path::RootPath;
-use crate::profile::{EntryKind, Profile};
+use crate::profile::{Clue, EntryKind, Profile};
 use crate::world::World;
 
 /// A profile that was applied.
@@ -111,6 +111,15 @@ impl State<'_> {
             None => EntryKind::Script,
             Some(started) if started.process.facts.is_some() => EntryKind::Dynamic,
             Some(_) => EntryKind::Static,
+        })
+    }
+
+    /// The launches of the commands that trigger a profile; none if its triggers name no command.
+    pub(super) fn commanded<'s>(&'s self, profile: &'s Profile) -> impl Iterator<Item = LaunchId> + 's {
+        let names: BTreeSet<&[u8]> = profile.when.iter().flat_map(Clue::commands).map(str::as_bytes).collect();
+        self.launches.in_order().filter(move |id| {
+            let launched = self.launches.get(*id);
+            launched.certainty >= Certainty::Likely && launched.names().any(|name| names.contains(name))
         })
     }
 

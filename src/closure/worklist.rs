@@ -55,6 +55,8 @@ pub(super) struct Worklist<'a> {
     opened: BTreeSet<(ProcessId, RootPath, Vec<u8>)>,
     /// Processes not yet considered for profile triggers.
     unsigned: BTreeSet<ProcessId>,
+    /// Launches not yet considered for profile triggers.
+    unheard: BTreeSet<LaunchId>,
     workshop: Option<&'a Workshop<'a>>,
     /// The sources that a trial start of the entry loaded.
     trial: Option<BTreeSet<RootPath>>,
@@ -92,6 +94,7 @@ impl<'a> Worklist<'a> {
             age: 0,
             opened: BTreeSet::new(),
             unsigned: BTreeSet::new(),
+            unheard: BTreeSet::new(),
             workshop,
             trial: None,
         }
@@ -110,6 +113,9 @@ impl<'a> Worklist<'a> {
             for id in std::mem::take(&mut self.unsigned) {
                 self.state.signs.add(&self.state.world, self.state.processes.get(id))?;
             }
+            for id in std::mem::take(&mut self.unheard) {
+                self.state.signs.launched(self.state.launches.get(id));
+            }
             let rule = &RULES[at];
             for demand in (rule.on)(&self.state, fact)? {
                 self.carry_out(rule, demand)?;
@@ -121,6 +127,9 @@ impl<'a> Worklist<'a> {
     fn emit(&mut self, fact: Fact) {
         if let Fact::Launched(_) | Fact::Resolved(_) | Fact::Required(_) = fact {
             self.state.news += 1;
+        }
+        if let Fact::Launched(id) = fact {
+            self.unheard.insert(id);
         }
         if let Fact::Resolved(id) | Fact::Required(id) = fact {
             self.unsigned.insert(id);

@@ -7,6 +7,7 @@ mod braces;
 mod columns;
 mod keys;
 mod lines;
+mod tables;
 mod xml;
 
 use serde::Deserialize;
@@ -28,6 +29,17 @@ pub enum Grammar {
     Pam,
     /// Elements with text: fontconfig.
     Xml,
+    /// Variables and jobs: crontab(5).
+    Crontab,
+    /// `name: command`: Procfile.
+    Colon,
+    /// Columns: inetd.conf(5), anacrontab(5), Postfix's master.cf.
+    Columns,
+}
+
+/// The text of a line after this number of columns.
+pub fn after(line: &str, columns: usize) -> &str {
+    tables::after(line, columns)
 }
 
 /// One statement.
@@ -39,6 +51,8 @@ pub struct Statement {
     pub name: String,
     /// Its arguments.
     pub words: Vec<String>,
+    /// Everything after the name, as written, if the grammar has command lines.
+    pub text: String,
     /// The section that contains it, if the grammar has sections.
     pub section: String,
     /// Attributes in the form `name=value`, if the grammar has attributes.
@@ -57,6 +71,9 @@ pub fn parse(grammar: Grammar, bytes: &[u8]) -> Vec<Statement> {
         Grammar::Keys => keys::parse(text),
         Grammar::Pam => columns::parse(text),
         Grammar::Xml => xml::parse(text),
+        Grammar::Crontab => tables::crontab(text),
+        Grammar::Colon => tables::colon(text),
+        Grammar::Columns => tables::columns(text),
     };
     statements.truncate(MAX_STATEMENTS);
     statements

@@ -15,7 +15,8 @@ use crate::root::RootGlob;
 pub use builtin::BUILTIN;
 pub use place::{Place, Values};
 pub use probe::Probe;
-pub use read::{Names, Read, What};
+pub use raw_read::{ARGUMENT, WORKDIR};
+pub use read::{CommandLine, Names, Read, What};
 
 /// The consequence if a rule matches nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -64,6 +65,8 @@ pub struct Clue {
     pub strings: Vec<String>,
     /// The build information of such a program lists one of these Go modules or crates.
     pub modules: Vec<String>,
+    /// A program or script with one of these file names is started.
+    pub command: Vec<String>,
     /// The environment of the image has this variable.
     pub env: Option<String>,
     /// The root has a path that matches this pattern.
@@ -86,6 +89,12 @@ pub struct Clue {
 }
 
 impl Clue {
+    /// All `command` names of this trigger and of nested ones.
+    pub fn commands(&self) -> Vec<&str> {
+        let inner = self.all.iter().chain(&self.any).flat_map(Self::commands);
+        self.command.iter().map(String::as_str).chain(inner).collect()
+    }
+
     /// All `strings` of this trigger and of nested ones.
     pub fn texts(&self) -> Vec<&str> {
         let inner = self.all.iter().chain(&self.any).chain(&self.not).flat_map(Self::texts);
@@ -113,7 +122,7 @@ impl std::fmt::Display for Clue {
             texts.iter().filter_map(|(name, text)| Some(format!("{name} {}", text.as_ref()?))).collect();
         parts.extend(self.path.iter().map(|path| format!("path {}", path.as_str())));
         parts.extend(self.entry.iter().map(|kind| format!("entry {kind:?}").to_lowercase()));
-        let lists = [("imports", &self.imports), ("strings", &self.strings)];
+        let lists = [("imports", &self.imports), ("strings", &self.strings), ("command", &self.command)];
         let lists = lists.iter().filter(|(_, list)| !list.is_empty());
         parts.extend(lists.map(|(name, list)| format!("{name} {}", list.join(" or "))));
         let shown = |clues: &[Self]| clues.iter().map(|clue| format!("({clue})")).collect::<Vec<_>>();
@@ -156,6 +165,15 @@ pub struct Open {
     pub sonames: Vec<String>,
     /// The reason, for reports.
     pub why: String,
+}
+
+/// Files that a program starts because of the directory that they lie in.
+#[derive(Clone, Debug)]
+pub struct StartFiles {
+    /// The reason, for reports.
+    pub why: String,
+    /// The files. `{argument}` stands for each directory among the arguments of the command that triggers the profile.
+    pub paths: Vec<Place>,
 }
 
 /// A generated file.
@@ -215,6 +233,8 @@ pub struct Profile {
     pub read: Vec<Read>,
     /// Libraries that are opened by name.
     pub open: Vec<Open>,
+    /// Files that the program starts because of the directory that they lie in.
+    pub start: Vec<StartFiles>,
     /// Files to generate.
     pub make: Vec<Make>,
     /// Directories to create.

@@ -3,13 +3,17 @@
 use serde::Deserialize;
 
 use super::probe::HOLE;
-use super::{Names, Need, Place, Probe, Read, Values, What};
+use super::{CommandLine, Names, Need, Place, Probe, Read, Values, What};
 use crate::config::Grammar;
 
 /// Minimal length of the fixed text in the pattern of a probe.
 const MIN_ANCHOR: usize = 4;
 /// The placeholder for the directory of the main configuration file.
 pub(super) const MAIN: &str = "main";
+/// The placeholder for the working directories of the commands that trigger the profile.
+pub const WORKDIR: &str = "workdir";
+/// The placeholder for directories among the arguments of the command that triggers the profile.
+pub const ARGUMENT: &str = "argument";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,6 +54,8 @@ struct RawNames {
     after: Vec<String>,
     #[serde(default)]
     paths: bool,
+    #[serde(default)]
+    split: bool,
     until: Option<String>,
     #[serde(default)]
     keys: bool,
@@ -62,6 +68,7 @@ struct RawNames {
     except: Vec<String>,
     #[serde(default = "super::schema::optional")]
     need: Need,
+    launch: Option<CommandLine>,
 }
 
 fn first() -> usize {
@@ -72,9 +79,9 @@ pub(super) fn probes(raw: Vec<RawProbe>) -> Result<Vec<Probe>, String> {
     let valid = |raw: RawProbe| {
         let RawProbe { name, soname, pattern, default } = raw;
         let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        if name.is_empty() || name == MAIN || !name.bytes().all(is_name) {
+        if name.is_empty() || [MAIN, ARGUMENT, WORKDIR].contains(&name.as_str()) || !name.bytes().all(is_name) {
             return Err(format!(
-                "the name of a probe has only lower-case letters, digits and dashes, and is not {MAIN}: {name:?}"
+                "the name of a probe has only lower-case letters, digits and dashes, and is none of {MAIN}, {ARGUMENT} and {WORKDIR}: {name:?}"
             ));
         }
         let Some((before, after)) = pattern.split_once(HOLE) else {
@@ -93,7 +100,7 @@ pub(super) fn probes(raw: Vec<RawProbe>) -> Result<Vec<Probe>, String> {
 
 /// All placeholders with their defaults; environment variables have none.
 pub(super) fn defaults(probes: &[Probe], reads: &[RawRead], texts: &[&str]) -> Values {
-    let mut values = Values::from([(MAIN.to_owned(), Vec::new())]);
+    let mut values = Values::from([MAIN, ARGUMENT, WORKDIR].map(|name| (name.to_owned(), Vec::new())));
     let sets = reads.iter().flat_map(|read| &read.names).filter_map(|names| value_name(&names.what));
     values.extend(sets.map(|name| (name.to_owned(), Vec::new())));
     for probe in probes {
@@ -130,13 +137,14 @@ impl RawNames {
             "file" => What::File,
             "dir" => What::Dir,
             "command" => What::Command,
+            "launch" => What::Launch,
             "told" => What::Told,
             "variable" => What::Variable,
             what => match value_name(what) {
                 Some(name) => What::Value(name.to_owned()),
                 None => {
                     return Err(format!(
-                        "what = {what:?} is not config, module, file, dir, command, told, variable or {{name}}"
+                        "what = {what:?} is not config, module, file, dir, command, launch, told, variable or {{name}}"
                     ));
                 }
             },
@@ -144,8 +152,29 @@ impl RawNames {
         // A dot stands for the directory of the file with the statement.
         let base = |text: &String| Place::new(if text == "." { Place::NAMING } else { text }, defaults);
         let bases = self.bases.iter().map(base).collect::<Result<_, _>>()?;
-        let Self { directives, with, attribute, word, after, paths, until, keys, suffix, except, need, .. } = self;
-        Ok(Names { directives, with, attribute, word, after, paths, until, keys, what, bases, suffix, except, need })
+        if self.launch.is_some() && what != What::Launch {
+            return Err("launch belongs to what = \"launch\"".to_owned());
+        }
+        let Self { directives, with, attribute, word, after, paths, split, until, keys, suffix, except, need, .. } =
+            self;
+        let launch = self.launch.unwrap_or_default();
+        Ok(Names {
+            directives,
+            with,
+            attribute,
+            word,
+            after,
+            paths,
+            split,
+            until,
+            keys,
+            what,
+            bases,
+            suffix,
+            except,
+            need,
+            launch,
+        })
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Names {
     pub after: Vec<String>,
     /// True if the names are the absolute paths of regular files in the arguments, also in brackets.
     pub paths: bool,
+    /// True if blanks separate several names in one argument.
+    pub split: bool,
     /// The name ends before this text.
     pub until: Option<String>,
     /// True if the argument is a section whose keys are the names.
@@ -55,6 +57,38 @@ pub struct Names {
     pub except: Vec<String>,
     /// The consequence if the file does not exist.
     pub need: Need,
+    /// How a command line is started, for [`What::Launch`].
+    pub launch: CommandLine,
+}
+
+/// How a program starts the command line of a statement.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandLine {
+    /// True if `/bin/sh -c` (or the shell that the table names in SHELL) runs it. Otherwise its words are the arguments.
+    #[serde(default)]
+    pub shell: bool,
+    /// Columns before it.
+    #[serde(default)]
+    pub skip: usize,
+    /// Words in front of it, such as `python3 -m`.
+    #[serde(default)]
+    pub before: Vec<String>,
+    /// The key of the same section with its working directory; `.` is the directory of the file. Without it, the
+    /// directory of the program that reads the file.
+    pub cwd: Option<String>,
+    /// The key of the same section with its environment: `NAME=value`, separated by commas or blanks.
+    pub env: Option<String>,
+    /// The key of the same section with more arguments.
+    pub arguments: Option<String>,
+}
+
+impl CommandLine {
+    /// True if it refers to other keys of its section.
+    pub fn has_keys(&self) -> bool {
+        let of_file = |key: &Option<String>| key.as_deref().is_some_and(|key| key != ".");
+        of_file(&self.cwd) || self.env.is_some() || self.arguments.is_some()
+    }
 }
 
 /// The kind of thing that a statement refers to.
@@ -70,6 +104,8 @@ pub enum What {
     Dir,
     /// A command line: its programs are reported if the root has them, but not packed.
     Command,
+    /// A command line that the program starts.
+    Launch,
     /// A file or directory of the user, or a key: reported, but not packed.
     Told,
     /// A value for a placeholder in paths.

@@ -4,7 +4,8 @@ use serde::Deserialize;
 
 use super::raw_read::{RawProbe, RawRead, defaults, probes};
 use super::{
-    Clue, EntryKind, Example, Make, MakeContent, MakeDir, Need, Open, Place, Profile, Take, Values, toml_complaint,
+    Clue, EntryKind, Example, Make, MakeContent, MakeDir, Need, Open, Place, Profile, StartFiles, Take, Values,
+    toml_complaint,
 };
 use crate::error::Error;
 use crate::path::RootPath;
@@ -35,6 +36,8 @@ struct RawProfile {
     read: Vec<RawRead>,
     #[serde(default)]
     open: Vec<RawOpen>,
+    #[serde(default)]
+    start: Vec<RawStart>,
     #[serde(default)]
     make: Vec<RawMake>,
     #[serde(default)]
@@ -69,6 +72,8 @@ struct RawClue {
     strings: Vec<String>,
     #[serde(default)]
     modules: Vec<String>,
+    #[serde(default)]
+    command: Vec<String>,
     env: Option<String>,
     path: Option<String>,
     package: Option<String>,
@@ -89,6 +94,13 @@ struct RawClue {
 struct RawOpen {
     why: String,
     sonames: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawStart {
+    why: String,
+    paths: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -166,6 +178,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
         take: Vec::new(),
         read: Vec::new(),
         open: raw.open.into_iter().map(|open| Open { sonames: open.sonames, why: open.why }).collect(),
+        start: Vec::new(),
         make: Vec::new(),
         dir: Vec::new(),
         env: raw.env,
@@ -178,6 +191,8 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
     let taken =
         raw.take.iter().flat_map(|take| take.paths.iter().chain(&take.first).chain(&take.exclude)).map(String::as_str);
     let texts: Vec<&str> = taken.chain(raw.read.iter().flat_map(RawRead::texts)).collect();
+    let texts: Vec<&str> =
+        texts.into_iter().chain(raw.start.iter().flat_map(|start| start.paths.iter().map(String::as_str))).collect();
     let values: Values = defaults(&profile.probe, &raw.read, &texts);
     let places = |texts: &[String]| -> Result<Vec<Place>, Error> {
         texts.iter().map(|text| Place::new(text, &values).map_err(bad)).collect()
@@ -196,6 +211,9 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
             glibc_before: take.glibc_before.as_deref().map(release).transpose().map_err(bad)?,
             need: take.need,
         });
+    }
+    for start in raw.start {
+        profile.start.push(StartFiles { why: start.why, paths: places(&start.paths)? });
     }
     profile.read = raw.read.into_iter().map(|read| read.valid(&values)).collect::<Result<_, _>>().map_err(bad)?;
     for make in raw.make {
@@ -232,7 +250,7 @@ fn clue(raw: RawClue, depth: usize) -> Result<Clue, String> {
     if depth > MAX_NESTED {
         return Err(format!("a when is nested more than {MAX_NESTED} deep"));
     }
-    let RawClue { soname, plug_ins, imports, strings, modules, env, path, package, interpreter, .. } = raw;
+    let RawClue { soname, plug_ins, imports, strings, modules, command, env, path, package, interpreter, .. } = raw;
     let (entry, anywhere, all, any, not) = (raw.entry, raw.anywhere, raw.all, raw.any, raw.not);
     let path = path.map(|text| RootGlob::new(&text).map_err(|error| error.says)).transpose()?;
     if anywhere && imports.is_empty() {
@@ -243,11 +261,10 @@ fn clue(raw: RawClue, depth: usize) -> Result<Clue, String> {
     }
     let nested = |clues: Vec<RawClue>| clues.into_iter().map(|raw| clue(raw, depth + 1)).collect::<Result<Vec<_>, _>>();
     let (all, any, not) = (nested(all)?, nested(any)?, nested(not)?);
-    let says = Clue { soname, plug_ins, imports, strings, modules, env, ..Clue::default() };
+    let says = Clue { soname, plug_ins, imports, strings, modules, command, env, ..Clue::default() };
     let clue = Clue { path, package, interpreter, entry, anywhere, all, any, not, ..says };
     if depth == 0 && !clue.shows_something() {
-        let says =
-            "soname, imports, strings, modules, env, path, package, interpreter or entry, itself or in its all or any";
+        let says = "soname, imports, strings, modules, command, env, path, package, interpreter or entry, itself or in its all or any";
         return Err(format!("a when needs {says}: `not` alone matches nearly everything"));
     }
     if depth > 0 && !clue.shows_something() && clue.not.is_empty() {
@@ -261,7 +278,8 @@ impl Clue {
     fn shows_something(&self) -> bool {
         let has_text = self.soname.is_some() || self.env.is_some() || self.package.is_some();
         let is_of_program = self.interpreter.is_some() || self.entry.is_some() || self.path.is_some();
-        let has_list = !self.imports.is_empty() || !self.strings.is_empty() || !self.modules.is_empty();
+        let lists = [&self.imports, &self.strings, &self.modules, &self.command];
+        let has_list = lists.iter().any(|list| !list.is_empty());
         has_text
             || is_of_program
             || has_list

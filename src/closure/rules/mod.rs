@@ -18,6 +18,7 @@ mod package_files;
 mod package_scripts;
 mod profile_make;
 mod profile_open;
+mod profile_start;
 mod profile_take;
 mod profile_trigger;
 mod same_source;
@@ -115,6 +116,7 @@ pub(super) static RULES: &[Rule] = &[
     profile_take::RULE,
     settings::RULE,
     profile_open::RULE,
+    profile_start::RULE,
     profile_make::RULE,
     profile_trigger::RULE,
     nsswitch::RULE,

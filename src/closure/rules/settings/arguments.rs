@@ -1,18 +1,26 @@
 //! Settings in arguments: configuration files and statements.
 
+use std::collections::BTreeSet;
+
+use crate::closure::launch::Launched;
 use crate::closure::state::State;
 use crate::config::{self, Grammar, Statement};
 use crate::error::Error;
 use crate::language::Certainty;
 use crate::path::RootPath;
-use crate::profile::Read;
+use crate::profile::{Clue, Profile, Read};
 
 /// Configuration files named in arguments: `-c FILE`, `-cFILE`, `--config=FILE`. If the option has no name, the first
 /// argument that is not an option.
-pub(super) fn files(state: &State<'_>, read: &Read, certainty: Certainty) -> Result<Vec<RootPath>, Error> {
+pub(super) fn files(
+    state: &State<'_>,
+    profile: &Profile,
+    read: &Read,
+    certainty: Certainty,
+) -> Result<Vec<RootPath>, Error> {
     let mut found = Vec::new();
     for option in &read.arguments {
-        for (cwd, args) in state.launches.arguments(certainty) {
+        for (cwd, args) in of_command(state, profile, certainty) {
             let all = if option.is_empty() { &args[..args.len().min(1)] } else { args };
             let mut words = all.iter();
             while let Some(word) = words.next() {
@@ -33,9 +41,9 @@ pub(super) fn files(state: &State<'_>, read: &Read, certainty: Certainty) -> Res
 
 /// Statements in arguments: `-d extension=x`, `-c shared_preload_libraries=x`, `--plugin-load-add=x`, `--loadmodule x`.
 /// Only those that the profile reads are returned.
-pub(super) fn statements(state: &State<'_>, read: &Read) -> Vec<Statement> {
+pub(super) fn statements(state: &State<'_>, profile: &Profile, read: &Read) -> Vec<Statement> {
     let mut said = Vec::new();
-    for (_, args) in state.launches.arguments(Certainty::Likely) {
+    for (_, args) in of_command(state, profile, Certainty::Likely) {
         let statements = match read.grammar {
             Grammar::Keys => as_keys(args),
             Grammar::Lines => as_lines(args),
@@ -45,6 +53,13 @@ pub(super) fn statements(state: &State<'_>, read: &Read) -> Vec<Statement> {
         said.extend(named.map(|statement| Statement { line: 0, ..statement }));
     }
     said
+}
+
+/// The arguments of the commands that trigger the profile; of all commands if its triggers name none.
+fn of_command<'s>(state: &'s State<'_>, profile: &Profile, certainty: Certainty) -> Vec<(&'s RootPath, &'s [String])> {
+    let names: BTreeSet<&[u8]> = profile.when.iter().flat_map(Clue::commands).map(str::as_bytes).collect();
+    let is_wanted = |launched: &Launched| names.is_empty() || launched.names().any(|name| names.contains(name));
+    state.launches.arguments(certainty, is_wanted)
 }
 
 /// `name=value`, as the value of any option.

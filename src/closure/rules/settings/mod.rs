@@ -3,6 +3,7 @@
 
 mod arguments;
 mod delegated;
+mod launch;
 mod pam;
 mod probes;
 
@@ -58,9 +59,12 @@ struct Reading<'s, 'w> {
     host: Host,
     read: &'s Read,
     profile: &'s str,
+    by: &'s Profile,
     values: Values,
     /// Values of `${name}`.
     variables: BTreeMap<String, String>,
+    /// Variables that the files define for the commands in them.
+    defined: BTreeMap<String, String>,
     stated: Vec<Stated>,
     seen: BTreeSet<RootPath>,
     /// True if every statement that may name a module was understood.
@@ -131,13 +135,13 @@ fn read_rule(
 ) -> Result<(), Error> {
     let root = state.world.root;
     // Files named in arguments replace the defaults if a program is certain to receive the arguments.
-    let mut starts = arguments::files(state, read, Certainty::Sure)?;
+    let mut starts = arguments::files(state, profile, read, Certainty::Sure)?;
     if starts.is_empty() {
         for glob in read.files.iter().flat_map(|place| place.filled(values)) {
             starts.extend(root.matching(&glob)?);
         }
     }
-    starts.extend(arguments::files(state, read, Certainty::Likely)?);
+    starts.extend(arguments::files(state, profile, read, Certainty::Likely)?);
     let starts = pam::narrowed(state, demands, read, starts)?;
     let mut reading = Reading {
         state,
@@ -145,8 +149,10 @@ fn read_rule(
         host,
         read,
         profile: &profile.name,
+        by: profile,
         values: values.clone(),
         variables: state.env.iter().chain(&state.request.env).map(|(k, v)| (k.clone(), v.clone())).collect(),
+        defined: BTreeMap::new(),
         stated: Vec::new(),
         seen: BTreeSet::new(),
         is_whole: true,
@@ -165,6 +171,13 @@ fn read_rule(
         // A word that one rule treats as a name is not passed to the next.
         let mut claimed = BTreeSet::new();
         for rule in read.rules(&one.statement) {
+            if rule.what == What::Launch {
+                names += 1;
+                if names <= MAX_NAMES {
+                    reading.launch(rule, one, &stated)?;
+                }
+                continue;
+            }
             for name in sections.names(rule, &one.statement) {
                 names += 1;
                 let is_name = claimed.insert(name) && !rule.except.iter().any(|except| except == name);
@@ -192,7 +205,7 @@ impl Reading<'_, '_> {
     /// Settings in arguments are statements too.
     fn said_by_command(&mut self) -> Result<(), Error> {
         let path = self.state.entries.first().map_or_else(RootPath::root, |entry| entry.path.clone());
-        for statement in arguments::statements(self.state, self.read) {
+        for statement in arguments::statements(self.state, self.by, self.read) {
             self.state(&path, statement, 0)?;
         }
         Ok(())
@@ -232,7 +245,7 @@ impl Reading<'_, '_> {
         let read = self.read;
         let Some(rule) = read.rules(&statement).next() else {
             // The purpose of a section is known only after everything is read.
-            if read.names.iter().any(|names| names.keys) {
+            if read.names.iter().any(|names| names.keys || names.launch.has_keys()) {
                 self.stated.push(Stated { file: file.clone(), statement });
             }
             return Ok(());
@@ -249,6 +262,7 @@ impl Reading<'_, '_> {
             What::Variable => {
                 if let [name, value, ..] = statement.words.as_slice() {
                     self.variables.insert(name.clone(), value.clone());
+                    self.define(name, value);
                 }
             }
             _ => self.stated.push(Stated { file: file.clone(), statement }),
@@ -450,10 +464,12 @@ fn picked<'s>(rule: &Names, statement: &'s Statement) -> Vec<&'s str> {
         }
         _ => words.into_iter().skip(skipped).take(taken).collect(),
     };
+    let blank = |c: char| rule.split && c.is_whitespace();
+    let found = found.into_iter().flat_map(|name| name.split(blank)).filter(|name| !name.is_empty() || !rule.split);
     let until = |name: &'s str| {
         rule.until.as_ref().and_then(|end| name.split_once(end.as_str())).map_or(name, |(name, _)| name)
     };
-    found.into_iter().map(until).collect()
+    found.map(until).collect()
 }
 
 /// Expands `$NAME`, `${NAME}` and a leading `~` in a word; `None` if a variable is unknown.

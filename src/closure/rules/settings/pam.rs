@@ -185,7 +185,7 @@ fn told_names(state: &State<'_>, all: &BTreeMap<Vec<u8>, Named>) -> Result<BTree
     };
     state
         .launches
-        .arguments(Certainty::Sure)
+        .arguments(Certainty::Sure, |_| true)
         .into_iter()
         .flat_map(|(_, args)| args)
         .for_each(|word| look(word.as_bytes()));

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use crate::closure::state::State;
 use crate::error::Error;
 use crate::path::RootPath;
-use crate::profile::{Probe, Profile, Values, fits};
+use crate::profile::{ARGUMENT, Probe, Profile, Values, WORKDIR, fits};
+use crate::root::RootGlob;
 
 /// Maximum number of objects that one probe inspects.
 const MAX_OBJECTS: usize = 64;
@@ -19,6 +20,16 @@ pub(in crate::closure::rules) fn values(state: &State<'_>, profile: &Profile) ->
         let parts = value.split(':').filter(|part| part.starts_with('/')).map(str::to_owned).collect();
         values.insert(format!("${name}"), parts);
     }
+    let (mut arguments, mut workdirs) = (Vec::new(), Vec::new());
+    for id in state.commanded(profile) {
+        let launch = &state.launches.get(id).launch;
+        workdirs.push(literal(&launch.cwd));
+        for word in &launch.args {
+            let dir = state.world.root.follow_from(&launch.cwd, word.as_bytes())?.dir().cloned();
+            arguments.extend(dir.filter(|dir| !dir.is_root()).map(|dir| literal(&dir)));
+        }
+    }
+    values.extend([(ARGUMENT.to_owned(), arguments), (WORKDIR.to_owned(), workdirs)]);
     // Probes with the same name are alternatives: the first that finds a value is used.
     let mut open = BTreeSet::new();
     for probe in &profile.probe {
@@ -39,6 +50,11 @@ pub(in crate::closure::rules) fn values(state: &State<'_>, profile: &Profile) ->
         }
     }
     Ok(values)
+}
+
+/// A directory as the start of a pattern; the root itself is empty there.
+fn literal(dir: &RootPath) -> String {
+    if dir.is_root() { String::new() } else { RootGlob::literal(dir) }
 }
 
 fn probed(state: &State<'_>, probe: &Probe) -> Result<Vec<String>, Error> {

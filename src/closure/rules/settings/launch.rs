@@ -1,0 +1,143 @@
+//! Command lines in configuration files that the program starts: supervisors, schedulers, super-servers.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::{Reading, Stated, reason};
+use crate::closure::demand::{Demand, Start};
+use crate::config::after;
+use crate::error::Error;
+use crate::language::Certainty;
+use crate::profile::{CommandLine, Names};
+
+const SHELL: &str = "/bin/sh";
+
+impl Reading<'_, '_> {
+    /// Starts the command line of a statement, in the environment of the program that reads the file.
+    pub(super) fn launch(&mut self, rule: &Names, one: &Stated, all: &[Stated]) -> Result<(), Error> {
+        let how = &rule.launch;
+        let starter = self.state.commanded(self.by).next();
+        let (mut cwd, mut env) = match starter.map(|id| &self.state.launches.get(id).launch) {
+            Some(launch) => (launch.cwd.clone(), (*launch.env).clone()),
+            None => (self.state.request.conditions().cwd, self.state.request.env.clone()),
+        };
+        let beside = |key: &Option<String>| {
+            let is_key = |other: &&Stated| {
+                let name = &other.statement.name;
+                let same_place = other.file == one.file && other.statement.section == one.statement.section;
+                same_place && key.as_ref().is_some_and(|key| key.eq_ignore_ascii_case(name))
+            };
+            all.iter().filter(is_key).map(|other| other.statement.text.as_str()).next_back()
+        };
+        env.extend(self.defined.iter().map(|(name, value)| (name.clone(), value.clone())));
+        if let Some(text) = beside(&how.env) {
+            env.extend(assignments(text, &self.variables));
+        }
+        let dir = match how.cwd.as_deref() {
+            Some(".") => one.file.parent(),
+            Some(_) => beside(&how.cwd)
+                .map(|text| interpolated(unquoted(text), &self.variables))
+                .and_then(|text| self.state.world.root.follow_from(&cwd, text.as_bytes()).ok()?.dir().cloned()),
+            None => None,
+        };
+        cwd = dir.unwrap_or(cwd);
+        let picked = match rule.after.is_empty() && rule.until.is_none() && rule.word == 1 {
+            true => vec![after(&one.statement.text, how.skip)],
+            false => super::picked(rule, &one.statement),
+        };
+        let arguments = beside(&how.arguments).map(|text| format!(" {text}")).unwrap_or_default();
+        let env = Rc::new(env);
+        for text in picked {
+            let line = interpolated(&format!("{text}{arguments}"), &self.variables);
+            let Some(words) = words(how, &line, &env) else { continue };
+            self.demands.push(Demand::Start(Start {
+                starter,
+                from: Some(one.file.clone()),
+                words,
+                cwd: cwd.clone(),
+                env: Rc::clone(&env),
+                certainty: Certainty::Sure,
+                is_exec: false,
+                is_helper: false,
+                reason: reason(self.profile, &one.file, &one.statement),
+                tells_missing: true,
+            }));
+        }
+        Ok(())
+    }
+
+    /// The environment for launches of this file.
+    pub(super) fn define(&mut self, name: &str, value: &str) {
+        self.defined.insert(name.to_owned(), value.to_owned());
+    }
+}
+
+/// The arguments of execve(2); `None` if there is no command.
+fn words(how: &CommandLine, line: &str, env: &BTreeMap<String, String>) -> Option<Vec<String>> {
+    let line = line.trim();
+    if line.is_empty() {
+        return None;
+    }
+    if how.shell {
+        let shell = env.get("SHELL").filter(|shell| shell.starts_with('/')).map_or(SHELL, String::as_str);
+        return Some(vec![shell.to_owned(), "-c".to_owned(), line.to_owned()]);
+    }
+    let words = shlex::split(line).unwrap_or_else(|| line.split_whitespace().map(str::to_owned).collect());
+    let mut all: Vec<String> = how.before.iter().cloned().chain(words).collect();
+    // Flags of systemd, s6 and supervisors stand before the program.
+    if let Some(first) = all.first_mut() {
+        *first = first.trim_start_matches(['@', '-', ':', '+', '!']).to_owned();
+    }
+    all.first().is_some_and(|first| !first.is_empty()).then_some(all)
+}
+
+/// `A="b",C=d` or `A=b C=d`.
+fn assignments(text: &str, variables: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    let words = shlex::split(&text.replace(',', " ")).unwrap_or_default();
+    let split = words.iter().filter_map(|word| word.split_once('='));
+    split.map(|(name, value)| (name.to_owned(), interpolated(value, variables))).collect()
+}
+
+/// `%(ENV_NAME)s` and `%%` (supervisord, Python's configparser), as far as the variables are known.
+fn interpolated(text: &str, variables: &BTreeMap<String, String>) -> String {
+    let mut parts = text.split("%(ENV_");
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(")s").and_then(|(name, rest)| Some((variables.get(name)?, rest))) {
+            Some((value, rest)) => whole.extend([value, rest]),
+            None => whole.extend(["%(ENV_", part]),
+        }
+    }
+    whole.replace("%%", "%")
+}
+
+fn unquoted(text: &str) -> &str {
+    text.trim().trim_matches(['"', '\''])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_lines_become_arguments() {
+        let env = BTreeMap::from([("SHELL".to_owned(), "/bin/bash".to_owned())]);
+        let plain = |line: &str| words(&CommandLine::default(), line, &env);
+        assert_eq!(
+            plain("-/usr/bin/x \"a b\" c"),
+            Some(vec!["/usr/bin/x".to_owned(), "a b".to_owned(), "c".to_owned()])
+        );
+        assert_eq!(plain("  "), None);
+        let shell = CommandLine { shell: true, ..CommandLine::default() };
+        let run = words(&shell, "cd / && x", &env).expect("a command");
+        assert_eq!(run, ["/bin/bash", "-c", "cd / && x"]);
+    }
+
+    #[test]
+    fn variables_are_filled_in() {
+        let known = BTreeMap::from([("HOME".to_owned(), "/srv".to_owned())]);
+        assert_eq!(interpolated("%(ENV_HOME)s/x 100%% %(ENV_NO)s", &known), "/srv/x 100% %(ENV_NO)s");
+        let set = assignments("A=\"b c\",B=%(ENV_HOME)s", &known);
+        assert_eq!(set, [("A".to_owned(), "b c".to_owned()), ("B".to_owned(), "/srv".to_owned())]);
+    }
+}
