@@ -59,7 +59,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("strsim", &["profile"]),
     ("rusqlite", &["package"]),
     ("sha1", &["trust"]),
-    ("shlex", &["text"]),
+    ("shlex", &["text", "config"]),
 ];
 
 /// A source file of the workspace.

@@ -42,6 +42,11 @@ pub fn after(line: &str, columns: usize) -> &str {
     tables::after(line, columns)
 }
 
+/// The arguments in a command line with quotes. Where the quotes do not close, blanks separate them.
+pub fn arguments(line: &str) -> Vec<String> {
+    shlex::split(line).unwrap_or_else(|| line.split_whitespace().map(str::to_owned).collect())
+}
+
 /// One statement.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Statement {

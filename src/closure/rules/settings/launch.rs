@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::{Reading, Stated, reason};
 use crate::closure::demand::{Demand, Start};
-use crate::config::after;
+use crate::config::{after, arguments};
 use crate::error::Error;
 use crate::language::Certainty;
 use crate::profile::{CommandLine, Names};
@@ -45,10 +45,10 @@ impl Reading<'_, '_> {
             true => vec![after(&one.statement.text, how.skip)],
             false => super::picked(rule, &one.statement),
         };
-        let arguments = beside(&how.arguments).map(|text| format!(" {text}")).unwrap_or_default();
+        let more = beside(&how.arguments).map(|text| format!(" {text}")).unwrap_or_default();
         let env = Rc::new(env);
         for text in picked {
-            let line = interpolated(&format!("{text}{arguments}"), &self.variables);
+            let line = interpolated(&format!("{text}{more}"), &self.variables);
             let Some(words) = words(how, &line, &env) else { continue };
             self.demands.push(Demand::Start(Start {
                 starter,
@@ -82,8 +82,7 @@ fn words(how: &CommandLine, line: &str, env: &BTreeMap<String, String>) -> Optio
         let shell = env.get("SHELL").filter(|shell| shell.starts_with('/')).map_or(SHELL, String::as_str);
         return Some(vec![shell.to_owned(), "-c".to_owned(), line.to_owned()]);
     }
-    let words = shlex::split(line).unwrap_or_else(|| line.split_whitespace().map(str::to_owned).collect());
-    let mut all: Vec<String> = how.before.iter().cloned().chain(words).collect();
+    let mut all: Vec<String> = how.before.iter().cloned().chain(arguments(line)).collect();
     // Flags of systemd, s6 and supervisors stand before the program.
     if let Some(first) = all.first_mut() {
         *first = first.trim_start_matches(['@', '-', ':', '+', '!']).to_owned();
@@ -93,7 +92,7 @@ fn words(how: &CommandLine, line: &str, env: &BTreeMap<String, String>) -> Optio
 
 /// `A="b",C=d` or `A=b C=d`.
 fn assignments(text: &str, variables: &BTreeMap<String, String>) -> Vec<(String, String)> {
-    let words = shlex::split(&text.replace(',', " ")).unwrap_or_default();
+    let words = arguments(&text.replace(',', " "));
     let split = words.iter().filter_map(|word| word.split_once('='));
     split.map(|(name, value)| (name.to_owned(), interpolated(value, variables))).collect()
 }
