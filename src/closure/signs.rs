@@ -6,13 +6,15 @@ use super::launch::Launched;
 use super::process::Started;
 use super::state::State;
 use crate::error::Error;
-use crate::language::Certainty;
+use crate::language::{Certainty, LANGUAGES};
 use crate::path::{RootPath, show};
 use crate::profile::{Clue, EntryKind, fits};
 use crate::world::World;
 
-/// The rule whose plug-ins count like libraries needed by a program, because its configuration names them.
+/// The rules whose plug-ins count like libraries needed by a program: its configuration names them, or they are
+/// extension modules in the directories of a language.
 const SETTINGS: &str = "settings";
+const EXTENSIONS: &str = "claim";
 /// Rules whose plug-ins a program may open.
 const PLUG_INS: [&str; 3] = ["package-files", "same-source", "dlopen-name"];
 
@@ -55,6 +57,16 @@ fn keep(table: &mut BTreeMap<Vec<u8>, RootPath>, name: &[u8], object: &RootPath)
     }
 }
 
+/// `libodbc.so.2` for `libodbc-1a2b3c4d.so.2`: auditwheel puts a part of the file's digest into the names of the
+/// libraries that it copies into a wheel.
+fn without_hash(name: &[u8]) -> Option<Vec<u8>> {
+    const MIN_DIGITS: usize = 8;
+    let dash = name.iter().position(|byte| *byte == b'-')?;
+    let (stem, rest) = (&name[..dash], &name[dash + 1..]);
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte)).count();
+    (digits >= MIN_DIGITS && rest[digits..].starts_with(b".so")).then(|| [stem, &rest[digits..]].concat())
+}
+
 impl Signs {
     /// Adds the evidence in a process that is new or has become more certain.
     pub(super) fn add(&mut self, world: &World<'_>, started: &Started) -> Result<(), Error> {
@@ -69,18 +81,25 @@ impl Signs {
         }
         // A helper program from a package has the same needs as an entry.
         let is_helper = process.loaded[0].elf.interp.is_some() && process.inherited == 0;
-        if !started.required && !started.is_by(SETTINGS) && !is_helper {
+        // Libraries that source code opens by name.
+        let is_opened = || LANGUAGES.iter().any(|language| started.is_by(language.id));
+        let is_module = started.is_by(SETTINGS);
+        if !started.required && !is_module && !is_helper && !started.is_by(EXTENSIONS) && !is_opened() {
             return Ok(());
         }
         for (index, object) in process.loaded.iter().enumerate().skip(process.inherited) {
             let is_started = index == 0 && started.required;
             let is_program = is_started && started.certainty >= Certainty::Likely;
-            if is_started {
+            // A server's module is a part of the server.
+            if is_started || is_module && index == process.inherited {
                 self.started.insert(object.real.clone());
             }
             let is_new_program = is_program && self.programs.insert(object.real.clone());
             let is_new = self.seen.insert(object.real.clone());
             keep(&mut self.sonames, object.name(), &object.real);
+            if let Some(name) = without_hash(object.name()) {
+                keep(&mut self.sonames, &name, &object.real);
+            }
             if !is_new && !is_new_program {
                 continue;
             }
@@ -239,5 +258,17 @@ impl Sign {
         if self.object.is_none() {
             self.object = object.cloned();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_hash;
+
+    #[test]
+    fn copies_in_wheels_have_the_names_of_their_libraries() {
+        assert_eq!(without_hash(b"libodbc-1a2b3c4d.so.2"), Some(b"libodbc.so.2".to_vec()));
+        assert_eq!(without_hash(b"libpango-1.0.so.0"), None);
+        assert_eq!(without_hash(b"libodbc.so.2"), None);
     }
 }
