@@ -11,6 +11,8 @@ use crate::root::Root;
 
 /// Maximum length of a library name.
 const MAX_NAME: usize = 255;
+/// Maximum number of names that one pattern stands for.
+const MAX_ALTERNATIVES: usize = 64;
 /// Size of a chunk, and overlap of consecutive chunks.
 const PIECE: usize = 1 << 20;
 const OVERLAP: usize = 4096;
@@ -65,7 +67,8 @@ pub(crate) fn texts_in<T: AsRef<[u8]>>(root: &Root, file: &RootPath, texts: &[T]
 pub(crate) fn library_names(root: &Root, file: &RootPath) -> Result<Vec<Vec<u8>>, Error> {
     let mut found = BTreeSet::new();
     pieces(root, file, |piece, is_first| {
-        found.extend(memmem::find_iter(piece, b".so").filter_map(|end| string_around(piece, end, is_first)));
+        let texts = memmem::find_iter(piece, b".so").filter_map(|end| string_around(piece, end, is_first));
+        found.extend(texts.flat_map(alternatives).filter(|text| is_library(text)));
         ControlFlow::Continue(())
     })?;
     // Next to `libx.so.1`, the name `libx.so` is for linkers, not for loaders.
@@ -102,8 +105,28 @@ pub(crate) fn ends_a_string(bytes: &[u8], word: &[u8]) -> bool {
     memmem::find_iter(bytes, &[word, b"\0"].concat()).any(|at| at > 0 && !is_part(&bytes[at - 1]))
 }
 
-/// The whole string around a position, if it is a library name.
-fn string_around(piece: &[u8], place: usize, is_first: bool) -> Option<Vec<u8>> {
+/// `libx.so.3` and `libx.so.1` for `libx.so(.3|.1)`: patterns of library names in Nim's programs
+/// (lib/pure/dynlib.nim, `libCandidates`).
+fn alternatives(text: &[u8]) -> Vec<Vec<u8>> {
+    let open = text.iter().position(|byte| *byte == b'(');
+    let Some((start, rest)) = open.map(|at| (&text[..at], &text[at + 1..])) else { return vec![text.to_vec()] };
+    let Some(close) = rest.iter().position(|byte| *byte == b')') else { return Vec::new() };
+    let (inside, end) = (&rest[..close], &rest[close + 1..]);
+    let whole = inside.split(|byte| *byte == b'|').map(|part| [start, part, end].concat());
+    // A second pair of brackets multiplies them; more are no library name.
+    match end.contains(&b'(') {
+        true => whole
+            .take(MAX_ALTERNATIVES)
+            .filter(|text| text.iter().filter(|b| **b == b'(').count() < 2)
+            .flat_map(|text| alternatives(&text))
+            .take(MAX_ALTERNATIVES)
+            .collect(),
+        false => whole.take(MAX_ALTERNATIVES).collect(),
+    }
+}
+
+/// The whole printable string around a position.
+fn string_around(piece: &[u8], place: usize, is_first: bool) -> Option<&[u8]> {
     let start = match memrchr(0, &piece[place.saturating_sub(MAX_NAME)..place]) {
         Some(zero) => place.saturating_sub(MAX_NAME) + zero + 1,
         None if is_first && place <= MAX_NAME => 0,
@@ -111,7 +134,7 @@ fn string_around(piece: &[u8], place: usize, is_first: bool) -> Option<Vec<u8>> 
     };
     let end = place + memchr(0, &piece[place..piece.len().min(place + MAX_NAME + 1)])?;
     let text = &piece[start..end];
-    (text.len() <= MAX_NAME && text.iter().all(u8::is_ascii_graphic) && is_library(text)).then(|| text.to_vec())
+    (text.len() <= MAX_NAME && text.iter().all(u8::is_ascii_graphic)).then_some(text)
 }
 
 /// True for `libNAME.so`, `libNAME.so.N…`, or an absolute path to any `.so`.
@@ -141,12 +164,12 @@ mod tests {
         let mut bytes = vec![b'x'; PIECE - 5];
         bytes.push(0);
         bytes.extend_from_slice(
-            b"libpiece.so.2\0libone.so\0libone.so.1\0lib%s.so\0rel/libr.so\0/opt/p/plug.so\0no.so\0liblast.so",
+            b"libpiece.so.2\0libone.so\0libone.so.1\0lib%s.so\0rel/libr.so\0/opt/p/plug.so\0no.so\0libpcre.so(.3|.1|)\0liblast.so",
         );
         let mut tree = MemTree::default();
         tree.file("/prog", 0o755, bytes);
         let root = Root::new(Arc::new(tree));
         let found = library_names(&root, &RootPath::new("/prog").expect("a path")).expect("read");
-        assert_eq!(found, [&b"/opt/p/plug.so"[..], b"libone.so.1", b"libpiece.so.2"]);
+        assert_eq!(found, [&b"/opt/p/plug.so"[..], b"libone.so.1", b"libpcre.so.1", b"libpcre.so.3", b"libpiece.so.2"]);
     }
 }

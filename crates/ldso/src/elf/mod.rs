@@ -115,6 +115,8 @@ pub struct ElfObject {
     pub os_abi: u8,
     /// The first PT_INTERP.
     pub interp: Option<Vec<u8>>,
+    /// Why the kernel refuses to start it: its PT_INTERP is damaged. The loader does not read that of a library.
+    pub interp_defect: Option<Malformed>,
     /// Loaded segments.
     pub segments: Vec<Segment>,
     /// True if there is a PT_DYNAMIC.

@@ -56,6 +56,10 @@ pub fn parse(bytes: &(impl Bytes + ?Sized)) -> Result<ElfObject, Malformed> {
             align: program.p_align,
         })
         .collect();
+    let (interp, interp_defect) = match file.interp(&programs) {
+        Ok(interp) => (interp, None),
+        Err(defect) => (None, Some(defect)),
+    };
     let mut object = ElfObject {
         target: Target {
             class: if ctx.container.is_big() { Class::Elf64 } else { Class::Elf32 },
@@ -65,7 +69,8 @@ pub fn parse(bytes: &(impl Bytes + ?Sized)) -> Result<ElfObject, Malformed> {
         },
         kind: header.e_type,
         os_abi: header.e_ident[EI_OSABI],
-        interp: file.interp(&programs)?,
+        interp,
+        interp_defect,
         segments,
         has_dynamic: false,
         soname: None,

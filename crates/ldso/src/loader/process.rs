@@ -10,7 +10,7 @@ use super::musl::Musl;
 use super::objects::Objects;
 use super::search::{FoundBy, Search};
 use super::{Answer, Conditions, Fault, Loaded, Missing, Need, PRELOAD_PATH, Process, Reads, Role};
-use crate::elf::{ElfObject, Want, WantKind};
+use crate::elf::{ElfObject, Malformed, Want, WantKind};
 use slimroot_rootfs::error::Error;
 use slimroot_rootfs::path::{RootPath, show};
 use slimroot_rootfs::root::{Meta, Root};
@@ -75,6 +75,9 @@ pub fn load(
         return Err(Error::new("entry-missing", format!("{} is no file in the root", show(entry))));
     };
     let elf = entry_elf(objects, entry, real)?;
+    if let Some(defect) = elf.interp_defect.as_ref().filter(|_| host.is_none()) {
+        return Err(damaged(entry, defect));
+    }
     let loaded = Loaded {
         path: entry.to_vec(),
         real: real.clone(),
@@ -170,9 +173,13 @@ fn entry_elf(objects: &Objects<'_>, entry: &[u8], real: &RootPath) -> Result<Arc
             Err(Error::new("not-elf", format!("{} is neither an ELF program nor a script with a #! line", show(entry)))
                 .help("add a `#!` line, or name the interpreter: slimroot build -- INTERPRETER FILE"))
         }
-        Err(defect) => Err(Error::new("bad-elf", format!("{} is damaged ({}): {defect}", show(entry), defect.class))
-            .help("build or install it again in the builder stage")),
+        Err(defect) => Err(damaged(entry, defect)),
     }
+}
+
+fn damaged(entry: &[u8], defect: &Malformed) -> Error {
+    Error::new("bad-elf", format!("{} is damaged ({}): {defect}", show(entry), defect.class))
+        .help("build or install it again in the builder stage")
 }
 
 /// True if the kernel sets AT_SECURE, because of set-uid or set-gid bits or file capabilities (ld.so(8),
