@@ -35,6 +35,9 @@ struct Stanza {
     source: String,
     is_for_all: bool,
     depends: Vec<String>,
+    /// All alternatives of what it depends on or recommends.
+    wants: BTreeSet<String>,
+    provides: BTreeSet<String>,
 }
 
 impl<'r> Dpkg<'r> {
@@ -152,11 +155,22 @@ impl Packages for Dpkg<'_> {
         source(package).is_some() && source(package) == source(other)
     }
 
+    fn wants(&self, package: &str, other: &str) -> bool {
+        let (Some(own), Some(theirs)) = (self.stanzas.get(package), self.stanzas.get(other)) else { return false };
+        own.wants.contains(other) || theirs.provides.iter().any(|name| own.wants.contains(name))
+    }
+
     fn siblings(&self, package: &str) -> Vec<String> {
         let Some(own) = self.stanzas.get(package) else { return Vec::new() };
         let is_kin = |name: &&String| self.stanzas.get(*name).is_some_and(|stanza| stanza.source == own.source);
         own.depends.iter().filter(is_kin).cloned().collect()
     }
+}
+
+/// The packages in a field of relations, without versions and architectures (deb-control(5)).
+fn names(value: &str) -> impl Iterator<Item = String> {
+    let all = value.split([',', '|']).filter_map(|one| one.trim().split([' ', ':', '(']).next());
+    all.filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 /// The stanzas of a status file by package. Of alternative dependencies only the first is used.
@@ -175,7 +189,10 @@ fn parse_status(text: &str) -> BTreeMap<String, Stanza> {
                     let word =
                         |clause: &str| clause.trim().split([' ', ':', '|']).next().unwrap_or_default().to_owned();
                     stanza.depends.extend(value.split(',').map(word));
+                    stanza.wants.extend(names(value));
                 }
+                "Recommends" => stanza.wants.extend(names(value)),
+                "Provides" => stanza.provides.extend(names(value)),
                 _ => {}
             }
         }
@@ -228,6 +245,7 @@ mod tests {
         let status = "Package: web\nArchitecture: amd64\nDepends: web-common (= 1), web-plugins, libc6 (>= 2), other | more\n\n\
                       Package: web-common\nSource: web (1)\nArchitecture: all\n\n\
                       Package: web-plugins\nSource: web\nArchitecture: amd64\n\n\
+                      Package: more-of-it\nProvides: more (= 1), x\n\n\
                       Package: libc6\nSource: glibc\nArchitecture: amd64\n";
         let mut tree = MemTree::default();
         tree.file("/var/lib/dpkg/status", 0o644, status)
@@ -246,6 +264,9 @@ mod tests {
         assert_eq!(database.contents("libc6").expect("readable").len(), 2 - 1);
         assert_eq!(database.halves("web"), ["web-common"]);
         assert_eq!(database.siblings("web"), ["web-common", "web-plugins"]);
+        assert!(
+            database.wants("web", "libc6") && database.wants("web", "more-of-it") && !database.wants("libc6", "web")
+        );
         assert!(database.is_kin("web", "web-common") && !database.is_kin("web", "libc6"));
     }
 }

@@ -41,6 +41,11 @@ pub trait Packages {
         self.halves(package)
     }
 
+    /// True if a package depends on another, or recommends it, by its name or by something that it provides.
+    fn wants(&self, _package: &str, _other: &str) -> bool {
+        false
+    }
+
     /// The package that contains a file of this name, whether or not the file exists in the root.
     ///
     /// # Errors

@@ -47,6 +47,7 @@ pub(crate) struct World<'a> {
     matches: RefCell<HashMap<String, Option<RootPath>>>,
     paths: RefCell<HashMap<RootPath, Paths>>,
     libraries: RefCell<HashMap<RootPath, Names>>,
+    lines: RefCell<HashMap<RootPath, Rc<BTreeSet<String>>>>,
 }
 
 /// The cached result for a key, or a new one.
@@ -82,6 +83,7 @@ impl<'a> World<'a> {
             matches: RefCell::default(),
             paths: RefCell::default(),
             libraries: RefCell::default(),
+            lines: RefCell::default(),
         }
     }
 
@@ -265,6 +267,31 @@ impl<'a> World<'a> {
         let mut found = BTreeSet::new();
         self.pieces(file, |piece| {
             found.extend(words.clone().filter(|word| strings::ends_a_string(piece, word)));
+            ControlFlow::Continue(())
+        })?;
+        Ok(found)
+    }
+
+    /// Whole strings in the file that are command lines.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn command_lines(&self, file: &RootPath) -> Result<Rc<BTreeSet<String>>, Error> {
+        cached(&self.lines, file, || Ok(Rc::new(strings::command_lines(self.root, file)?)))
+    }
+
+    /// Those of the words that are whole strings in the file.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn whole_strings<'w>(
+        &self,
+        file: &RootPath,
+        words: impl Iterator<Item = &'w [u8]> + Clone,
+    ) -> Result<BTreeSet<&'w [u8]>, Error> {
+        let mut found = BTreeSet::new();
+        self.pieces(file, |piece| {
+            found.extend(words.clone().filter(|word| strings::is_whole_string(piece, word)));
             ControlFlow::Continue(())
         })?;
         Ok(found)

@@ -99,6 +99,48 @@ pub(crate) fn whole_paths(root: &Root, file: &RootPath) -> Result<BTreeSet<Vec<u
     Ok(found)
 }
 
+/// Whole strings of a file that are command lines: a program's name or path, then an option or a shell's operator.
+///
+/// # Errors
+/// `unreadable`.
+pub(crate) fn command_lines(root: &Root, file: &RootPath) -> Result<BTreeSet<String>, Error> {
+    let mut found = BTreeSet::new();
+    pieces(root, file, |piece, _| {
+        for at in memmem::find_iter(piece, b" -") {
+            let start =
+                memrchr(0, &piece[at.saturating_sub(MAX_NAME)..at]).map(|zero| at.saturating_sub(MAX_NAME) + zero + 1);
+            let end = memchr(0, &piece[at..piece.len().min(at + MAX_LIST)]).map(|zero| at + zero);
+            let (Some(start), Some(end)) = (start, end) else { continue };
+            if let Some(line) = std::str::from_utf8(&piece[start..end]).ok().and_then(command_line)
+                && found.len() < MAX_PATHS
+            {
+                found.insert(line.to_owned());
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
+}
+
+/// The text without `exec` and assignments, if it is a command line whose first argument is an option. Text with an
+/// upper-case first word, a bracket or a dash between words is a sentence or a usage.
+fn command_line(text: &str) -> Option<&str> {
+    let line = text.strip_prefix("exec ").unwrap_or(text);
+    let (name, rest) = line.split_once(' ')?;
+    let is_name = name.len() > 1
+        && name.starts_with(|c: char| c.is_ascii_lowercase() || c == '/')
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"/._+-".contains(&b));
+    let mut option = rest.strip_prefix('-')?.chars();
+    let is_option = option.next().is_some_and(|c| c.is_ascii_alphanumeric() || c == '-');
+    let is_prose = rest.contains(['[', ']', '<', '|']) || rest.contains("...") || rest.contains('\n');
+    (is_name && is_option && !is_prose && text.is_ascii()).then_some(line)
+}
+
+/// True if the file has this word as a whole string.
+pub(crate) fn is_whole_string(bytes: &[u8], word: &[u8]) -> bool {
+    memmem::find(bytes, &[b"\0", word, b"\0"].concat()).is_some()
+}
+
 /// True if a string ends with this word. Linkers store a string that is the end of another only once.
 pub(crate) fn ends_a_string(bytes: &[u8], word: &[u8]) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
@@ -158,6 +200,22 @@ mod tests {
 
     use super::*;
     use crate::root::MemTree;
+
+    #[test]
+    fn command_lines_are_told_from_sentences() {
+        for (text, line) in [
+            ("locale -a", Some("locale -a")),
+            ("exec gcc -std=gnu99 %s", Some("gcc -std=gnu99 %s")),
+            ("rm -rf vmod_cache", Some("rm -rf vmod_cache")),
+            ("sort by -k", None),
+            ("test - what it says", None),
+            ("tar -cf [FILE]...", None),
+            ("Use -x", None),
+            ("gzip", None),
+        ] {
+            assert_eq!(command_line(text), line, "{text}");
+        }
+    }
 
     #[test]
     fn whole_strings_are_found_across_pieces() {

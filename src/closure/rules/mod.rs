@@ -3,6 +3,7 @@
 
 mod bytecode;
 mod claim;
+mod command_names;
 mod copy;
 mod dlopen_name;
 mod dlopen_note;
@@ -110,6 +111,7 @@ pub(super) static RULES: &[Rule] = &[
     package_commands::RULE,
     named_paths::RULE,
     named_programs::RULE,
+    command_names::RULE,
     copy::RULE,
     include::RULE,
     package::RULE,

@@ -1,0 +1,83 @@
+//! Programs that machine code starts by a bare name. A word in a program is weak evidence, because most words that are
+//! names of programs mean something else. It is strong where a whole string is a command line with options, and where
+//! the package of the program depends on the package of the command, or recommends it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{On, Rule};
+use crate::closure::demand::Demand;
+use crate::closure::state::State;
+use crate::closure::worklist::Fact;
+use crate::closure::{Companions, path_of};
+use crate::error::Error;
+use crate::language::Certainty;
+use crate::path::{RootPath, show};
+use crate::world::program_in_path;
+
+pub(super) const RULE: Rule = Rule {
+    id: "command-names",
+    about: "Packs programs that machine code starts by name: command lines with options in it, and commands of packages \
+            that its package depends on or recommends.",
+    brings_packages: true,
+    facts: &[On::Required],
+    on,
+};
+
+fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
+    let Fact::Required(id) = fact else { return Ok(Vec::new()) };
+    let started = state.processes.get(id);
+    if state.request.companions == Companions::None
+        || started.program.is_some()
+        || started.certainty < Certainty::Likely
+    {
+        return Ok(Vec::new());
+    }
+    let program = &started.process.loaded[0].real;
+    let own = state.world.owner(program)?;
+    let objects: Vec<RootPath> = started.process.loaded.iter().map(|object| object.real.clone()).collect();
+    let owners = state.world.owners(&objects)?;
+    let mut demands = Vec::new();
+    for (at, object) in objects.iter().enumerate() {
+        let is_own = match (&own, owners.get(object)) {
+            (Some(own), Some(owner)) => {
+                own == owner || state.world.database()?.is_some_and(|database| database.is_kin(own, owner))
+            }
+            (None, None) => state.world.opens_libraries(object)?,
+            _ => false,
+        };
+        if (at == 0 || is_own) && !state.is_done(RULE.id, &object.to_string()) && state.world.starts_programs(object)? {
+            demands.push(Demand::Done(object.to_string()));
+            for (name, why) in named(state, object, own.as_deref())? {
+                if let Some(path) = program_in_path(state.world.root, path_of(&state.request.env), &name)?
+                    && !state.is_excluded(&path)
+                {
+                    demands.push(Demand::Start(state.start_by(object, &path, why, false)));
+                }
+            }
+        }
+    }
+    Ok(demands)
+}
+
+/// The commands that an object names, each with the reason.
+fn named(state: &State<'_>, object: &RootPath, package: Option<&str>) -> Result<BTreeMap<String, String>, Error> {
+    let mut found = BTreeMap::new();
+    for line in state.world.command_lines(object)?.iter() {
+        if let Some(name) = line.split(' ').next() {
+            let why = format!("{object} contains the command line `{}` and starts programs", show(line.as_bytes()));
+            found.entry(name.to_owned()).or_insert(why);
+        }
+    }
+    let (Some(package), Some(database)) = (package, state.world.database()?) else { return Ok(found) };
+    let commands = state.world.commands(path_of(&state.request.env))?;
+    let owners: BTreeSet<&String> = commands.values().filter(|owner| *owner != package).collect();
+    let owners: BTreeSet<&String> = owners.into_iter().filter(|owner| database.wants(package, owner)).collect();
+    let wanted: Vec<(&RootPath, &String)> = commands.iter().filter(|(_, owner)| owners.contains(owner)).collect();
+    let held = state.world.whole_strings(object, wanted.iter().map(|(path, _)| path.name()))?;
+    for (path, owner) in wanted.into_iter().filter(|(path, _)| held.contains(path.name())) {
+        let name = show(path.name()).into_owned();
+        let why = format!("{object} names it and starts programs, and the package {package} wants {owner}");
+        found.entry(name).or_insert(why);
+    }
+    Ok(found)
+}
