@@ -74,6 +74,9 @@ notes! {
         "Programs start each other deeper, or in greater number, than slimroot follows. Past the limit a program is \
          packed once and its arguments are not looked at: settings and scripts that they name may be missing. Name them \
          with --include."
+    "tool-chain-left-out"
+        "A program contains the path of the compiler that made it. It needs nothing of it to run, unless it compiles \
+         programs itself. --include with the path adds it."
 }
 
 #[cfg(test)]

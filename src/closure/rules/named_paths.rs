@@ -7,7 +7,7 @@ use super::package_files::companion;
 use super::{On, Rule};
 use crate::closure::demand::{Demand, Host};
 use crate::closure::state::State;
-use crate::closure::told::Told;
+use crate::closure::told::{Note, Told};
 use crate::closure::worklist::Fact;
 use crate::closure::{Companions, Reason};
 use crate::error::Error;
@@ -99,6 +99,10 @@ fn named_path(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, text
             beside(state, demands, by, &real)?;
         }
         FileKind::File => demands.push(withheld(by, &path, vec![real])),
+        FileKind::Dir if is_tool_chain(state, &real)? => {
+            let says = format!("{} contains the path of the tool chain {path}, which is not packed: --include '{path}' adds it", by.object);
+            demands.push(Demand::Tell(Told::Note(Note::new("tool-chain-left-out", path.to_string(), says))));
+        }
         FileKind::Dir if is_own || is_settings => dir(state, demands, by, (&path, &real, text))?,
         _ => {}
     }
@@ -109,6 +113,16 @@ fn file(by: &Namer<'_>, path: &RootPath, text: &[u8]) -> Demand {
     let reason = Arc::new(Reason::Names { text: text.to_vec() });
     let (from, path, host) = (Some(by.object.clone()), path.as_bytes().to_vec(), Host::With(by.object.clone()));
     Demand::Path { from, cwd: RootPath::root(), path, reason, host }
+}
+
+/// True for the directory of a compiler: programs that it made contain the path.
+fn is_tool_chain(state: &State<'_>, dir: &RootPath) -> Result<bool, Error> {
+    for mark in &system().tool_chain_marks {
+        if state.world.root.follow(dir.join(mark.as_bytes()).as_bytes())?.found().is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The files in a directory that the object names.
