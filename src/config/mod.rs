@@ -7,6 +7,7 @@ mod braces;
 mod columns;
 mod keys;
 mod lines;
+mod pairs;
 mod tables;
 mod xml;
 
@@ -33,6 +34,8 @@ pub enum Grammar {
     Crontab,
     /// `name: command`: Procfile.
     Colon,
+    /// `key: value` of JSON, YAML and object literals of JavaScript.
+    Pairs,
     /// Columns: inetd.conf(5), anacrontab(5), Postfix's master.cf.
     Columns,
 }
@@ -78,6 +81,7 @@ pub fn parse(grammar: Grammar, bytes: &[u8]) -> Vec<Statement> {
         Grammar::Xml => xml::parse(text),
         Grammar::Crontab => tables::crontab(text),
         Grammar::Colon => tables::colon(text),
+        Grammar::Pairs => pairs::parse(text),
         Grammar::Columns => tables::columns(text),
     };
     statements.truncate(MAX_STATEMENTS);

@@ -138,13 +138,14 @@ impl RawNames {
             "dir" => What::Dir,
             "command" => What::Command,
             "launch" => What::Launch,
+            "programs" => What::Programs,
             "told" => What::Told,
             "variable" => What::Variable,
             what => match value_name(what) {
                 Some(name) => What::Value(name.to_owned()),
                 None => {
                     return Err(format!(
-                        "what = {what:?} is not config, module, file, dir, command, launch, told, variable or {{name}}"
+                        "what = {what:?} is not config, module, file, dir, command, launch, programs, told, variable or {{name}}"
                     ));
                 }
             },

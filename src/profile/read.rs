@@ -68,6 +68,8 @@ pub struct CommandLine {
     /// True if `/bin/sh -c` (or the shell that the table names in SHELL) runs it. Otherwise its words are the arguments.
     #[serde(default)]
     pub shell: bool,
+    /// Text in front of it. Without this text, it is no command line.
+    pub prefix: Option<String>,
     /// Columns before it.
     #[serde(default)]
     pub skip: usize,
@@ -106,6 +108,8 @@ pub enum What {
     Command,
     /// A command line that the program starts.
     Launch,
+    /// A directory of programs that the program starts, or one program.
+    Programs,
     /// A file or directory of the user, or a key: reported, but not packed.
     Told,
     /// A value for a placeholder in paths.

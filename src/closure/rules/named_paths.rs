@@ -100,7 +100,10 @@ fn named_path(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, text
         }
         FileKind::File => demands.push(withheld(by, &path, vec![real])),
         FileKind::Dir if is_tool_chain(state, &real)? => {
-            let says = format!("{} contains the path of the tool chain {path}, which is not packed: --include '{path}' adds it", by.object);
+            let says = format!(
+                "{} contains the path of the tool chain {path}, which is not packed: --include '{path}' adds it",
+                by.object
+            );
             demands.push(Demand::Tell(Told::Note(Note::new("tool-chain-left-out", path.to_string(), says))));
         }
         FileKind::Dir if is_own || is_settings => dir(state, demands, by, (&path, &real, text))?,

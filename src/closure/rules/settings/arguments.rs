@@ -69,7 +69,17 @@ fn as_keys(args: &[String]) -> Vec<Statement> {
         let short = word.strip_prefix("-d").or_else(|| word.strip_prefix("-c"));
         [Some(word.trim_start_matches('-')), short].into_iter().flatten()
     });
-    readings.flat_map(|text| config::parse(Grammar::Keys, text.as_bytes())).collect()
+    let mut statements: Vec<Statement> =
+        readings.flat_map(|text| config::parse(Grammar::Keys, text.as_bytes())).collect();
+    // `--name value`
+    for pair in args.windows(2) {
+        if let Some(name) = pair[0].strip_prefix("--").filter(|name| !name.contains('='))
+            && !pair[1].starts_with('-')
+        {
+            statements.extend(config::parse(Grammar::Keys, format!("{name}={}", pair[1]).as_bytes()));
+        }
+    }
+    statements
 }
 
 /// `--directive word word`, up to the next option.
@@ -99,5 +109,6 @@ mod tests {
         assert_eq!(lines, ["loadmodule /a.so|b", "port 1"]);
         let keys = shown(as_keys(&args("-c a=/b --plugin-load=x -dextension=y plain")));
         assert_eq!(keys, ["a /b", "plugin-load x", "dextension y", "extension y"]);
+        assert_eq!(shown(as_keys(&args("--module app:x --flag --chdir /srv"))), ["module app:x", "chdir /srv"]);
     }
 }

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::{Reading, Stated, reason};
+use super::{Named, Reading, Stated, reason};
 use crate::closure::demand::{Demand, Start};
+use crate::closure::launch::LaunchId;
 use crate::config::{after, arguments};
 use crate::error::Error;
 use crate::language::Certainty;
-use crate::profile::{CommandLine, Names};
+use crate::path::RootPath;
+use crate::profile::{CommandLine, Names, What};
 
 const SHELL: &str = "/bin/sh";
 
@@ -41,29 +43,85 @@ impl Reading<'_, '_> {
             None => None,
         };
         cwd = dir.unwrap_or(cwd);
-        let picked = match rule.after.is_empty() && rule.until.is_none() && rule.word == 1 {
+        // Grammars of command lines keep the text; in others the line is one argument of the statement.
+        let is_plain = rule.after.is_empty() && rule.until.is_none() && rule.word == 1 && how.prefix.is_none();
+        let picked = match is_plain && !one.statement.text.is_empty() {
             true => vec![after(&one.statement.text, how.skip)],
             false => super::picked(rule, &one.statement),
         };
         let more = beside(&how.arguments).map(|text| format!(" {text}")).unwrap_or_default();
         let env = Rc::new(env);
+        if rule.what == What::Programs {
+            for program in self.programs(rule, one, &picked)? {
+                self.start(one, starter, vec![program.to_string()], (&cwd, &env));
+            }
+            return Ok(());
+        }
         for text in picked {
+            let text = match &how.prefix {
+                Some(prefix) => match text.strip_prefix(prefix.as_str()) {
+                    Some(text) => text,
+                    None => continue,
+                },
+                None => text,
+            };
+            if rule.paths && !self.is_executable(text)? {
+                continue;
+            }
             let line = interpolated(&format!("{text}{more}"), &self.variables);
             let Some(words) = words(how, &line, &env) else { continue };
-            self.demands.push(Demand::Start(Start {
-                starter,
-                from: Some(one.file.clone()),
-                words,
-                cwd: cwd.clone(),
-                env: Rc::clone(&env),
-                certainty: Certainty::Sure,
-                is_exec: false,
-                is_helper: false,
-                reason: reason(self.profile, &one.file, &one.statement),
-                tells_missing: true,
-            }));
+            self.start(one, starter, words, (&cwd, &env));
         }
         Ok(())
+    }
+
+    fn start(
+        &mut self,
+        one: &Stated,
+        starter: Option<LaunchId>,
+        words: Vec<String>,
+        (cwd, env): (&RootPath, &Rc<BTreeMap<String, String>>),
+    ) {
+        self.demands.push(Demand::Start(Start {
+            starter,
+            from: Some(one.file.clone()),
+            words,
+            cwd: cwd.clone(),
+            env: Rc::clone(env),
+            certainty: Certainty::Sure,
+            is_exec: false,
+            is_helper: false,
+            reason: reason(self.profile, &one.file, &one.statement),
+            tells_missing: true,
+        }));
+    }
+
+    /// The programs in directories.
+    fn programs(&self, rule: &Names, one: &Stated, names: &[&str]) -> Result<Vec<RootPath>, Error> {
+        let root = self.state.world.root;
+        let mut found = Vec::new();
+        for name in names {
+            let Named::There(paths) = self.named(rule, &one.file, name)? else { continue };
+            for path in paths {
+                let Some(dir) = RootPath::new(&path) else { continue };
+                let inside = match root.follow(&path)?.dir().cloned() {
+                    Some(real) => root.list(&real)?.iter().map(|name| dir.join(name)).collect(),
+                    None => vec![dir],
+                };
+                for path in inside {
+                    if self.is_executable(&path.to_string())? {
+                        found.push(path);
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn is_executable(&self, path: &str) -> Result<bool, Error> {
+        const EXECUTABLE: u32 = 0o111;
+        let followed = self.state.world.root.follow(path.as_bytes())?;
+        Ok(followed.file().is_some_and(|(_, meta)| meta.mode & EXECUTABLE != 0))
     }
 
     /// The environment for launches of this file.

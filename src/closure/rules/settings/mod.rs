@@ -171,7 +171,7 @@ fn read_rule(
         // A word that one rule treats as a name is not passed to the next.
         let mut claimed = BTreeSet::new();
         for rule in read.rules(&one.statement) {
-            if rule.what == What::Launch {
+            if matches!(rule.what, What::Launch | What::Programs) {
                 names += 1;
                 if names <= MAX_NAMES {
                     reading.launch(rule, one, &stated)?;
