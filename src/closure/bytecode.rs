@@ -9,6 +9,7 @@ use super::rules::BYTECODE;
 use super::{Closure, DEFAULT_PATH, NodeKind, Note, Reason, Request, Unmade};
 use crate::error::Error;
 use crate::guest::{Guest, Interpreter, Refused};
+use crate::language;
 use crate::path::{RootPath, show};
 use crate::root::Root;
 
@@ -139,7 +140,7 @@ impl Closure {
         for started in self.processes.iter().filter(|started| started.required) {
             let program = &started.process.loaded[0];
             let name = show(program.real.name());
-            if (name.starts_with("python") || name.starts_with("pypy")) && !name.contains("config") {
+            if language::reads_bytecode(&name) {
                 found.insert(program.real.clone());
                 continue;
             }

@@ -23,10 +23,13 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::Root;
 
+use source::interpreters::Tongue;
+
 pub use java::nests_jars;
 pub use node::{Replaced, replaced};
 pub use shell::Unstarted;
 pub use source::missing::Absent;
+pub use source::wrapped::looks_up_interpreters;
 
 /// How a program is launched.
 pub struct Call<'a> {
@@ -252,6 +255,11 @@ pub const LANGUAGES: &[Language] = &[
         needs: wrapper::find,
     },
 ];
+
+/// True for a program that runs and writes Python's bytecode.
+pub fn reads_bytecode(name: &str) -> bool {
+    [Tongue::Python, Tongue::Pypy].into_iter().any(|tongue| tongue.is_run_by(name))
+}
 
 /// Applications that the root lacks: scripts and jars, and Python's modules.
 fn missing(call: &Call<'_>) -> Result<Needs, Error> {

@@ -4,6 +4,7 @@
 
 mod bundle;
 mod host;
+mod table;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -11,7 +12,9 @@ use std::rc::Rc;
 use serde::Deserialize;
 
 use self::host::{Framework, RollForward, RuntimeConfig, Version};
+use self::table::table;
 use super::source::application as app;
+use super::source::interpreters::Tongue;
 use super::source::platform::Platform;
 use super::{Call, Claim, Needs, Scope};
 use crate::error::Error;
@@ -23,41 +26,6 @@ const MAX_JSON: usize = 64 << 20;
 const MAX_APPHOST: u64 = 4 << 20;
 /// Maximum number of framework references followed.
 const MAX_FRAMEWORKS: usize = 64;
-/// Options of the host that take a value.
-const HOST_OPTIONS: [&str; 7] = [
-    "--depsfile",
-    "--runtimeconfig",
-    "--additionalprobingpath",
-    "--additional-deps",
-    "--fx-version",
-    "--roll-forward",
-    "--roll-forward-on-no-candidate-fx",
-];
-/// Default installation directories, used when neither the environment nor `/etc/dotnet` names one.
-const INSTALLATIONS: [&str; 2] = ["/usr/share/dotnet", "/usr/lib/dotnet"];
-/// Variables that name files to load.
-const FILE_VARIABLES: [&str; 4] =
-    ["DOTNET_STARTUP_HOOKS", "DOTNET_ADDITIONAL_DEPS", "CORECLR_PROFILER_PATH", "CORECLR_PROFILER_PATH_64"];
-/// Files that only a debugger or a crash dump reads.
-const DEBUGGERS: [&[u8]; 3] = [b"createdump", b"libmscordaccore.so", b"libmscordbi.so"];
-/// Prefixes of runtime identifiers for systems other than Linux.
-const OTHER_SYSTEMS: [&str; 12] = [
-    "win",
-    "osx",
-    "ios",
-    "tvos",
-    "maccatalyst",
-    "android",
-    "browser",
-    "wasi",
-    "freebsd",
-    "illumos",
-    "solaris",
-    "haiku",
-];
-const MACHINES: [&str; 12] =
-    ["x64", "x86", "arm", "arm64", "armel", "armv6", "s390x", "ppc64le", "loongarch64", "riscv64", "mips64", "wasm"];
-
 /// Optional parts to leave out of a directory, in addition to files for other platforms.
 #[derive(Clone, Copy, Default)]
 struct Spares {
@@ -77,7 +45,7 @@ struct App {
 
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let mut needs = Needs::default();
-    if let Some((_, real)) = call.program(|name| name == "dotnet")? {
+    if let Some((_, real)) = call.program(|name| Tongue::Dotnet.is_run_by(name))? {
         let installation = real.parent().unwrap_or_else(RootPath::root);
         if call.root.follow(installation.join(b"host").join(b"fxr").as_bytes())?.dir().is_none() {
             return Ok(needs);
@@ -116,9 +84,9 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
 fn by_words(call: &Call<'_>, installation: RootPath) -> Result<Option<App>, Error> {
     let mut options = Vec::new();
     let mut words = call.args.iter().map(String::as_str).peekable();
-    words.next_if_eq(&"exec");
+    words.next_if(|word| table().host.exec.contain(word));
     while let Some(word) = words.next() {
-        if HOST_OPTIONS.contains(&word) {
+        if table().host.options.contain(word) {
             options.extend(words.next().map(|value| (word.to_owned(), value.to_owned())));
         } else if !word.starts_with('-') {
             let dll = call.file(word)?.filter(|dll| dll.name().ends_with(b".dll") || dll.name().ends_with(b".exe"));
@@ -174,7 +142,7 @@ fn installed(call: &Call<'_>, needs: &mut Needs) -> Result<Option<RootPath>, Err
         let text = String::from_utf8_lossy(&text).into_owned();
         return call.dir(text.lines().next().unwrap_or_default().trim());
     }
-    for dir in INSTALLATIONS {
+    for dir in table().host.installations.iter() {
         if let Some(found) = call.dir(dir)? {
             return Ok(Some(found));
         }
@@ -433,7 +401,7 @@ fn opened(call: &Call<'_>, config: &RuntimeConfig, sign: &str, dir: &RootPath, n
             );
         }
     }
-    for name in FILE_VARIABLES {
+    for name in table().host.file_variables.iter() {
         for word in call.env.get(name).into_iter().flat_map(|list| list.split([':', ';'])) {
             let Some(file) = call.file(word)? else { continue };
             let above = file.parent().filter(|dir| !app::is_wide(dir));
@@ -473,14 +441,12 @@ fn machine(call: &Call<'_>) -> String {
 fn home(call: &Call<'_>, spares: Spares, dir: RootPath, group: &'static str, what: &str) -> Claim {
     let why = format!("{dir} is {what}");
     let (machine, is_musl) = (machine(call), call.is_musl);
-    let dumps = ["DOTNET_DbgEnableMiniDump", "COMPlus_DbgEnableMiniDump"];
-    let dumps = dumps.iter().any(|name| call.env.contains_key(*name));
+    let dumps = table().host.dump_variables.iter().any(|name| call.env.contains_key(name));
     let without = move |_: &Root, path: &RootPath| {
         let name = path.name();
-        let is_debugger = !dumps && DEBUGGERS.contains(&name);
+        let is_debugger = !dumps && table().leftovers.debuggers.contain(name);
         let is_asset = path.parent().is_some_and(|dir| dir.name() == b"runtimes");
-        // LTTng tracing needs a library that is rarely installed.
-        let is_tracer = name == b"libcoreclrtraceptprovider.so";
+        let is_tracer = table().leftovers.tracers.contain(name);
         app::is_leftover(path)
             || spares.debuggers && (is_debugger || is_tracer)
             || is_asset && is_foreign(&String::from_utf8_lossy(name), &machine, is_musl)
@@ -491,9 +457,9 @@ fn home(call: &Call<'_>, spares: Spares, dir: RootPath, group: &'static str, wha
 /// True if a runtime identifier (`win-x64`, `linux-musl-arm64`, `unix`) is for a platform other than the image's.
 fn is_foreign(identifier: &str, machine: &str, is_musl: bool) -> bool {
     let last = identifier.rsplit('-').next().unwrap_or_default();
-    let is_other_machine = !machine.is_empty() && MACHINES.contains(&last) && last != machine;
+    let is_other_machine = !machine.is_empty() && table().platforms.machines.contain(last) && last != machine;
     let is_other_libc = !is_musl && identifier.starts_with("linux-musl") || identifier.starts_with("linux-bionic");
-    is_other_machine || is_other_libc || OTHER_SYSTEMS.iter().any(|system| identifier.starts_with(system))
+    is_other_machine || is_other_libc || table().platforms.other_systems.begin(identifier)
 }
 
 #[cfg(test)]

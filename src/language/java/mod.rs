@@ -1,28 +1,19 @@
 //! Java: the runtime of a `java` command, its class path, and the jars that manifests refer to (JAR File Specification,
 //! "Main Attributes"; java(1)).
 
+mod table;
+
 use std::io::{Cursor, Read};
 use std::rc::Rc;
 
+use self::table::table;
 use super::source::application as app;
+use super::source::interpreters::Tongue;
 use super::{Call, Claim, Needs, Scope};
 use crate::error::Error;
 use crate::path::{RootPath, show};
 use crate::root::Root;
 
-/// Parts of a JDK, relative to its home, that no program needs at run time.
-const NOT_RUN: &[&str] = &[
-    "jmods",
-    "include",
-    "man",
-    "demo",
-    "sample",
-    "src.zip",
-    "lib/src.zip",
-    "lib/ct.sym",
-    "lib/client",
-    "lib/libsaproc.so",
-];
 /// Maximum size of a jar whose manifest is read.
 const MAX_JAR: usize = 1 << 30;
 /// Maximum number of jars followed through manifests.
@@ -31,8 +22,10 @@ const MAX_JARS: usize = 4096;
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let mut needs = Needs::default();
     // Every launcher of a Java runtime loads libjli.so.
-    let is_launched = call.sonames.contains(&b"libjli.so"[..]);
-    let Some((path, real)) = call.program(|name| name == "java" || is_launched)? else { return Ok(needs) };
+    let is_launched = call.sonames.iter().any(|name| table().libraries.contain(name));
+    let Some((path, real)) = call.program(|name| Tongue::Java.is_run_by(name) || is_launched)? else {
+        return Ok(needs);
+    };
     let Some(home) = real.parent().and_then(|bin| bin.parent()) else { return Ok(needs) };
     let is_runtime = |dir: &RootPath| -> Result<bool, Error> {
         let modules = call.root.follow(dir.join(b"lib").join(b"modules").as_bytes())?;
@@ -55,22 +48,21 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     }
     let mut jars = Vec::new();
     let mut words = call.args.iter().map(String::as_str);
-    let options: Vec<&str> = ["JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "CLASSPATH"]
-        .iter()
-        .filter_map(|name| call.env.get(*name))
-        .flat_map(|text| text.split_whitespace())
-        .collect();
+    let known = &table().options;
+    let options: Vec<&str> =
+        known.variables.iter().filter_map(|name| call.env.get(name)).flat_map(|text| text.split_whitespace()).collect();
     while let Some(word) = words.next() {
-        match word {
-            "-jar" => jars.extend(words.next().map(str::to_owned)),
-            "-cp" | "-classpath" | "--class-path" | "-p" | "--module-path" => {
-                jars.extend(words.next().into_iter().flat_map(|list| list.split(':')).map(str::to_owned));
-            }
-            _ => {}
+        if known.jar.contain(word) {
+            jars.extend(words.next().map(str::to_owned));
+        } else if known.class_path.contain(word) {
+            jars.extend(words.next().into_iter().flat_map(|list| list.split(':')).map(str::to_owned));
         }
     }
     jars.extend(
-        options.iter().flat_map(|word| word.trim_start_matches("-javaagent:").split([':', '='])).map(str::to_owned),
+        options
+            .iter()
+            .flat_map(|word| word.trim_start_matches(known.agent.as_str()).split([':', '=']))
+            .map(str::to_owned),
     );
     for word in jars {
         class_path(call, &word, &mut needs)?;
@@ -173,11 +165,10 @@ fn is_not_run(home: &RootPath, path: &RootPath) -> bool {
     let Some(inside) = path.as_bytes().strip_prefix(home.as_bytes()) else { return false };
     let inside = String::from_utf8_lossy(inside);
     let inside = inside.trim_start_matches('/');
-    // The only program that the runtime itself starts is jspawnhelper, which is in lib, not in bin.
-    let is_tool = inside.starts_with("bin/") && inside != "bin/java";
-    // Class data archives are only a cache; the virtual machine starts without them.
+    let known = &table().leftovers;
+    let is_tool = known.tools.begin(inside) && !known.kept.contain(inside);
     is_tool
-        || inside.ends_with(".jsa")
-        || NOT_RUN.contains(&inside)
+        || known.endings.end(inside)
+        || known.paths.contain(inside)
         || inside.starts_with("lib/server/") && inside.ends_with(".debuginfo")
 }

@@ -1,14 +1,12 @@
 //! Programs that Node sources start by a literal name.
 
+use super::table::table;
 use crate::error::Error;
 use crate::language::source::application as app;
 use crate::language::source::literals::{Named, literals};
 use crate::language::{Call, Needs};
 use crate::path::RootPath;
 use crate::root::{FileKind, Visit};
-
-/// Node functions that take a program or a shell command (module `child_process`).
-const NODE_STARTS: [&str; 6] = ["exec(", "execSync(", "execFile(", "execFileSync(", "spawn(", "spawnSync("];
 
 /// Programs started by the sources of a Node application. The sources of its packages are not scanned.
 pub(super) fn ask(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
@@ -27,7 +25,8 @@ pub(super) fn ask(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
 }
 
 fn scan(named: &mut Named, path: &RootPath, text: &[u8]) {
-    if memchr::memmem::find(text, b"child_process").is_some() {
-        NODE_STARTS.iter().flat_map(|name| literals(text, name)).for_each(|one| named.keep_start(path, one));
+    let calls = &table().calls;
+    if memchr::memmem::find(text, calls.module.as_bytes()).is_some() {
+        calls.starts.iter().flat_map(|name| literals(text, name)).for_each(|one| named.keep_start(path, one));
     }
 }

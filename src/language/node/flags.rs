@@ -1,18 +1,9 @@
 //! Options and variables that make Node load files besides the script (node(1); "Command-line API" of Node).
 
+use super::table::table;
 use crate::error::Error;
 use crate::language::Call;
 use crate::path::RootPath;
-
-/// Options whose value is a module.
-const MODULES: [&str; 5] = ["-r", "--require", "--import", "--loader", "--experimental-loader"];
-/// Options whose value is a file or a directory.
-const FILES: [&str; 5] =
-    ["--env-file", "--env-file-if-exists", "--openssl-config", "--icu-data-dir", "--experimental-config-file"];
-/// Variables whose value is a file or a directory.
-const VARIABLES: [&str; 3] = ["NODE_EXTRA_CA_CERTS", "NODE_ICU_DATA", "OPENSSL_CONF"];
-/// Suffixes that Node tries after the name of a module.
-const ENDS: [&str; 8] = ["", ".js", ".cjs", ".mjs", ".json", ".node", "/index.js", "/index.cjs"];
 
 /// Files loaded besides the script.
 #[derive(Default)]
@@ -26,12 +17,12 @@ pub(super) struct Loaded {
 }
 
 pub(super) fn loaded(call: &Call<'_>) -> Result<Loaded, Error> {
-    let mut found = Loaded::default();
+    let (mut found, known) = (Loaded::default(), &table().options);
     let options = call.env.get("NODE_OPTIONS").into_iter().flat_map(|text| text.split_whitespace());
     let mut words = options.chain(call.args.iter().map(String::as_str)).peekable();
     while let Some(word) = words.next() {
         let (name, value) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
-        let (is_module, is_file) = (MODULES.contains(&name), FILES.contains(&name));
+        let (is_module, is_file) = (known.modules.contain(name), known.files.contain(name));
         if !is_module && !is_file {
             continue;
         }
@@ -44,7 +35,7 @@ pub(super) fn loaded(call: &Call<'_>) -> Result<Loaded, Error> {
             found.packages.extend(package(call, value)?);
         }
     }
-    for name in VARIABLES {
+    for name in known.variables.iter() {
         if let Some(value) = call.env.get(name) {
             found.data.extend(place(call, value)?.map(|path| (path, format!("{name} names it"))));
         }
@@ -75,7 +66,7 @@ fn module(call: &Call<'_>, word: &str) -> Result<Option<RootPath>, Error> {
     if !["/", "./", "../"].iter().any(|start| word.starts_with(start)) {
         return Ok(None);
     }
-    for end in ENDS {
+    for end in table().options.endings.iter() {
         if let Some(found) = call.file(&format!("{word}{end}"))? {
             return Ok(Some(found));
         }

@@ -8,12 +8,15 @@ mod packages;
 mod pnp;
 mod reach;
 mod shared;
+mod table;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use self::packages::{MODULES, Unneeded, is_source, unneeded};
+use self::table::table;
 use super::source::application as app;
+use super::source::interpreters::{Tongue, system_shell};
 use super::source::platform::Platform;
 use super::{Call, Certainty, Claim, Command, Needs, Scope};
 use crate::error::Error;
@@ -28,15 +31,13 @@ const MAX_SOURCES: usize = 20_000;
 
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let mut needs = Needs::default();
-    let is_node = |name: &str| matches!(name, "node" | "nodejs" | "bun");
-    if call.program(is_node)?.is_none()
-        && !app::is_shim(call)
-        && !call.sonames.iter().any(|name| name.starts_with(b"libnode.so"))
-    {
+    let is_embedded = call.sonames.iter().any(|name| table().libraries.begin(name));
+    if call.program(|name| Tongue::Node.is_run_by(name))?.is_none() && !app::is_shim(call) && !is_embedded {
         return Ok(needs);
     }
     let options = call.env.get("NODE_OPTIONS").into_iter().flat_map(|text| text.split_whitespace());
-    let keeps_maps = call.args.iter().map(String::as_str).chain(options).any(|word| word == "--enable-source-maps");
+    let keeps_maps =
+        call.args.iter().map(String::as_str).chain(options).any(|word| table().options.source_maps.contain(word));
     let platform = Platform::of(call.target.as_ref(), call.is_musl);
     needs.notes.extend(app::alone(call)?);
     calls::ask(call, &mut needs)?;
@@ -72,7 +73,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     }
     // Workspaces: symlinks that lead out of node_modules to code of the application.
     kept.extend(unneeded.linked.iter().cloned());
-    if call.sonames.iter().any(|name| name.starts_with(b"libnode.so")) {
+    if is_embedded {
         let mut sources = kept.clone();
         if let Some(script) = call.script()? {
             sources.extend(call.root.follow(script.as_bytes())?.file().map(|(real, _)| real.clone()));
@@ -94,7 +95,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     needs.claims.extend(kept.into_iter().map(|dir| home(dir, &unneeded, keeps_maps)));
     if words.runs_shell {
         let why = "code of the application runs a shell (child_process)".to_owned();
-        needs.commands.push(Command { name: "/bin/sh".to_owned(), certainty: Certainty::Likely, why });
+        needs.commands.push(Command { name: system_shell().to_owned(), certainty: Certainty::Likely, why });
     }
     Ok(needs)
 }
@@ -216,9 +217,9 @@ impl Words {
             if meta.kind == FileKind::File && is_source(path) {
                 self.seen += 1;
                 let text = root.read(path, MAX_SOURCE)?;
-                let holds = |word: &str| memchr::memmem::find(&text, word.as_bytes()).is_some();
-                self.runs_shell |= holds("child_process")
-                    && (holds("exec(") || holds("execSync(") || holds("shell: true") || holds("shell:true"));
+                let calls = &table().calls;
+                self.runs_shell |=
+                    memchr::memmem::find(&text, calls.module.as_bytes()).is_some() && calls.runs_shell.occur_in(&text);
             }
             let is_out = meta.kind == FileKind::Dir && (app::is_leftover(path) || unneeded.holds(root, path));
             Ok(if is_out { Visit::Pass } else { Visit::Enter })

@@ -6,11 +6,14 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::pnp;
+use super::table::table;
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::Root;
 
 const MAX_JSON: usize = 16 << 20;
+/// The script that a runner starts without being told one.
+const START: &str = "start";
 /// Characters that only a shell interprets.
 const SHELL_SIGNS: [char; 15] = ['&', '|', ';', '$', '`', '<', '>', '(', '*', '?', '[', '~', '#', '\\', '\n'];
 
@@ -36,30 +39,35 @@ pub struct Replaced {
 /// # Errors
 /// `unreadable`.
 pub fn replaced(root: &Root, entry: &str, args: &[String], cwd: &RootPath) -> Result<Option<Replaced>, Error> {
-    let runner = entry.rsplit('/').next().unwrap_or_default();
+    let (name, known) = (entry.rsplit('/').next().unwrap_or_default(), table());
+    let Some(runner) = known.runner.iter().find(|runner| runner.names.contain(name)) else { return Ok(None) };
     let words: Vec<&str> =
-        args.iter().map(String::as_str).filter(|word| *word != "--silent" && *word != "-s").collect();
+        args.iter().map(String::as_str).filter(|word| !known.scripts.options.contain(word)).collect();
     let read = root.read_followed(cwd.join(b"package.json").as_bytes(), MAX_JSON)?;
     let is_package = read.is_some();
     let package: Package = read.and_then(|(_, text)| serde_json::from_slice(&text).ok()).unwrap_or_default();
     let installed = |name: &str, rest: &[&str]| -> Result<Option<Replaced>, Error> {
         Ok(binary(root, cwd, name, rest)?.map(|words| Replaced { words, env: BTreeMap::new() }))
     };
-    let (script, rest) = match (runner, words.as_slice()) {
-        ("npm" | "yarn" | "pnpm", ["start", rest @ ..]) => ("start", rest),
-        ("npm" | "yarn" | "pnpm", ["run" | "run-script", name, rest @ ..]) => (*name, rest),
-        ("yarn" | "pnpm", [name, rest @ ..]) if package.scripts.contains_key(*name) => (*name, rest),
-        ("yarn", ["node", rest @ ..]) => return loaded(root, cwd, Replaced::of("node", rest)),
-        ("npx", [name, rest @ ..]) if !name.starts_with('-') => return installed(name, rest),
-        ("npm" | "pnpm", ["exec", "--", name, rest @ ..] | ["exec", name, rest @ ..]) => return installed(name, rest),
+    let (script, rest) = match words.as_slice() {
+        [first, rest @ ..] if runner.start.contain(first) => (START, rest),
+        [first, name, rest @ ..] if runner.run.contain(first) => (*name, rest),
+        [name, rest @ ..] if runner.scripts && package.scripts.contains_key(*name) => (*name, rest),
+        [first, rest @ ..] if runner.program.contain(first) => {
+            return loaded(root, cwd, Replaced::of(&known.program, rest));
+        }
+        [name, rest @ ..] if runner.execs && !name.starts_with('-') => return installed(name, rest),
+        [first, "--", name, rest @ ..] | [first, name, rest @ ..] if runner.exec.contain(first) => {
+            return installed(name, rest);
+        }
         _ => return Ok(None),
     };
     let rest = rest.strip_prefix(&["--"]).unwrap_or(rest);
     let line = match package.scripts.get(script) {
         Some(line) => line.clone(),
         // Without a start script, npm starts server.js; without a package.json, it fails.
-        None if script == "start" && is_package => {
-            format!("node {}", package.main.as_deref().unwrap_or("server.js"))
+        None if script == START && is_package => {
+            format!("{} {}", known.program, package.main.as_deref().unwrap_or("server.js"))
         }
         None if is_package => return Ok(None),
         None => {
@@ -109,8 +117,7 @@ fn plain(line: &str) -> Option<Replaced> {
                 && !name.starts_with(|c: char| c.is_ascii_digit())
         };
         match word.split_once('=') {
-            // cross-env is only needed on Windows.
-            _ if found.words.is_empty() && word == "cross-env" => {}
+            _ if found.words.is_empty() && table().scripts.no_ops.contain(&word) => {}
             Some((name, value)) if found.words.is_empty() && is_name(name) && !name.is_empty() => {
                 found.env.insert(name.to_owned(), value.to_owned());
             }
@@ -124,7 +131,7 @@ fn plain(line: &str) -> Option<Replaced> {
 /// runner can open.
 fn loaded(root: &Root, cwd: &RootPath, mut found: Replaced) -> Result<Option<Replaced>, Error> {
     let Some(loader) = pnp::above(root, cwd)? else { return Ok(Some(found)) };
-    if found.words[0] != "node" {
+    if found.words[0] != table().program {
         return Ok(None);
     }
     let mut first = vec!["--require".to_owned(), loader.to_string()];

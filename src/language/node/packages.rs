@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::reach;
+use super::table::table;
 use crate::error::Error;
 use crate::language::source::application as app;
 use crate::language::source::platform::Platform;
@@ -13,31 +14,7 @@ use crate::path::RootPath;
 use crate::root::{FileKind, Root, Visit};
 
 pub(super) const MODULES: &[u8] = b"node_modules";
-/// Package stores of pnpm, of Yarn and npm in linked mode, and of Bun.
-const STORES: [&str; 3] = [".pnpm", ".store", ".bun"];
 const MAX_JSON: usize = 64 << 20;
-/// Documentation files of a package, matched by full name.
-const DOCUMENTS: [&str; 3] = ["readme", "changelog", "history"];
-const DOCUMENT_ENDS: [&str; 4] = ["", ".md", ".rst", ".txt"];
-/// Top-level directories of a package that only its developers use.
-const DEVELOPERS: &[&str] = &[
-    "test",
-    "tests",
-    "__tests__",
-    "docs",
-    "doc",
-    "example",
-    "examples",
-    "benchmark",
-    "benchmarks",
-    "coverage",
-    ".github",
-];
-/// Type declarations for compilers and editors.
-const TYPES: [&str; 4] = [".d.ts", ".d.mts", ".d.cts", ".tsbuildinfo"];
-/// Sources of native addons and by-products of building them.
-const BUILD_ENDS: [&str; 8] = [".o", ".a", ".cc", ".cpp", ".c", ".h", ".hpp", ".gyp"];
-
 /// Parts of a directory that are not needed.
 #[derive(Debug, Default)]
 pub(super) struct Unneeded {
@@ -74,14 +51,20 @@ impl Unneeded {
         }
         let Some(package) = self.package_of(path) else { return false };
         let name = String::from_utf8_lossy(path.name()).to_lowercase();
-        let is_top = path.parent().as_ref() == Some(package);
-        if is_top && DEVELOPERS.contains(&name.as_str()) && !self.tested.contains(package) {
+        let (is_top, known) = (path.parent().as_ref() == Some(package), &table().leftovers);
+        if is_top && known.developers.contain(&name) && !self.tested.contains(package) {
             return true;
         }
-        if is_top && DOCUMENTS.iter().any(|word| DOCUMENT_ENDS.iter().any(|end| name == format!("{word}{end}"))) {
+        if is_top
+            && known
+                .documents
+                .iter()
+                .filter_map(|word| name.strip_prefix(word))
+                .any(|end| known.document_endings.contain(end))
+        {
             return true;
         }
-        !self.reads_types && TYPES.iter().any(|end| name.ends_with(end))
+        !self.reads_types && known.types.end(&name)
             || self.is_build_rest(package, path, &name)
             || self.is_foreign_build(path, &name)
     }
@@ -96,8 +79,10 @@ impl Unneeded {
             return false;
         }
         let is_top = path.parent().as_ref() == Some(package);
-        let is_directory = name == "obj.target" || name == "obj" || is_top && name == "deps" || name == ".deps";
-        is_directory || BUILD_ENDS.iter().any(|end| name.ends_with(end))
+        let known = &table().leftovers;
+        known.build_directories.contain(name)
+            || is_top && known.build_directories_at_top.contain(name)
+            || known.build_endings.end(name)
     }
 
     /// True for `prebuilds/PLATFORM-ARCH` of another platform.
@@ -107,9 +92,8 @@ impl Unneeded {
             return false;
         };
         let Some((system, cpus)) = name.split_once('-') else { return false };
-        let is_system =
-            |word: &str| ["linux", "linuxmusl", "darwin", "win32", "freebsd", "android", "openbsd"].contains(&word);
-        is_system(system) && (!system.starts_with("linux") || !cpus.split('+').any(|cpu| cpu == platform.cpu))
+        table().packages.systems.contain(system)
+            && (!system.starts_with("linux") || !cpus.split('+').any(|cpu| cpu == platform.cpu))
     }
 }
 
@@ -237,7 +221,7 @@ fn sort_in(root: &Root, package: RootPath, platform: &Platform, found: &mut Unne
     if root.meta(&package.join(b"binding.gyp"))?.is_some() {
         found.built.insert(package.clone());
     }
-    found.reads_types |= package.name() == b"typescript";
+    found.reads_types |= table().packages.read_types.contain(package.name());
     found.kept.insert(package);
     Ok(())
 }
@@ -255,7 +239,7 @@ struct Collected {
 fn collect(root: &Root, dir: &RootPath, all: &mut Collected, linked: &mut BTreeSet<RootPath>) -> Result<(), Error> {
     let is_modules = |dir: Option<RootPath>| dir.is_some_and(|dir| dir.name() == MODULES);
     let is_store = |dir: Option<RootPath>| {
-        dir.is_some_and(|dir| STORES.iter().any(|name| name.as_bytes() == dir.name()) && is_modules(dir.parent()))
+        dir.is_some_and(|dir| table().packages.stores.contain(dir.name()) && is_modules(dir.parent()))
     };
     root.visit(dir, &mut |path, meta| {
         let name = path.name();
@@ -304,7 +288,7 @@ fn locked_development(root: &Root, modules: &RootPath) -> Result<Option<BTreeSet
 /// True if code of a package, outside its test directory, refers to that directory.
 fn names_tests(root: &Root, package: &RootPath) -> Result<bool, Error> {
     let mut has_tests = false;
-    for name in DEVELOPERS {
+    for name in table().leftovers.developers.iter() {
         has_tests |= root.meta(&package.join(name.as_bytes()))?.is_some();
     }
     if !has_tests {
@@ -314,15 +298,15 @@ fn names_tests(root: &Root, package: &RootPath) -> Result<bool, Error> {
     root.visit(package, &mut |path, meta| {
         if meta.kind == FileKind::File && is_source(path) {
             let text = root.read(path, MAX_JSON)?;
-            is_named |= DEVELOPERS.iter().any(|word| {
+            is_named |= table().leftovers.developers.iter().any(|word| {
                 ['\'', '"', '/'].iter().any(|quote| {
                     let inside = format!("./{word}{quote}");
                     memchr::memmem::find(&text, inside.as_bytes()).is_some()
                 })
             });
         }
-        let name = String::from_utf8_lossy(path.name());
-        let is_apart = path.parent().as_ref() == Some(package) && DEVELOPERS.contains(&name.as_ref());
+        let is_developers = table().leftovers.developers.contain(path.name());
+        let is_apart = path.parent().as_ref() == Some(package) && is_developers;
         Ok(match (is_named, is_apart || path.name() == MODULES) {
             (true, _) => Visit::End,
             (false, true) => Visit::Pass,

@@ -3,13 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::packages::{MODULES, manifest};
+use super::table::table;
 use crate::error::Error;
 use crate::language::source::application as app;
 use crate::path::RootPath;
 use crate::root::Root;
-
-/// Suffixes that Node tries after the name of a main file.
-const MAIN_ENDS: [&str; 7] = ["", ".js", ".json", ".node", "/index.js", "/index.json", "/index.node"];
 
 /// Real paths of the directories that dependencies reach.
 pub(super) struct Reached(BTreeSet<RootPath>);
@@ -104,7 +102,8 @@ pub(super) fn has_main(root: &Root, package: &RootPath, main: &str) -> Result<bo
     if main.is_empty() || main.ends_with(".d.ts") {
         return Ok(true);
     }
-    for place in MAIN_ENDS.iter().map(|end| format!("{package}/{main}{end}")).chain([format!("{package}/index.js")]) {
+    let endings = table().options.main_endings.iter();
+    for place in endings.map(|end| format!("{package}/{main}{end}")).chain([format!("{package}/index.js")]) {
         if root.follow(place.as_bytes())?.file().is_some() {
             return Ok(true);
         }

@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use super::packages::{is_source, manifest};
+use super::table::table;
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, Root, Visit};
 
-const PLACES: [&str; 3] = ["/usr/share/nodejs", "/usr/lib/nodejs", "/usr/lib/*/nodejs"];
 const MAX_SOURCE: usize = 4 << 20;
 /// Maximum length of a package name.
 const MAX_NAME: usize = 214;
@@ -16,7 +16,7 @@ const MAX_NAME: usize = 214;
 /// Packages in the distribution's directories that the sources in `homes` name.
 pub(super) fn named(root: &Root, homes: &[RootPath]) -> Result<Vec<RootPath>, Error> {
     let mut places = Vec::new();
-    for pattern in PLACES {
+    for pattern in table().packages.places.iter() {
         for place in root.matching(&crate::root::RootGlob::new(pattern)?)? {
             places.extend(root.follow(place.as_bytes())?.dir().cloned());
         }

@@ -2,20 +2,18 @@
 //! local::lib), files that it loads by path, and programs that it starts. The standard module directories are in the
 //! profile.
 
+mod table;
+
 use std::rc::Rc;
 
+use self::table::table;
 use super::source::application as app;
-use super::source::started::{self, Manner};
+use super::source::interpreters::Tongue;
+use super::source::started;
 use super::{Call, Needs};
 use crate::error::Error;
 use crate::path::RootPath;
 
-/// perlfunc(1): system, exec, open; perlop(1): backticks.
-const MANNER: Manner = Manner {
-    sources: &[".pl", ".pm", ".psgi", ".cgi"],
-    calls: &["system(", "system ", "exec(", "exec ", "'-|',", "\"-|\",", "'|-',", "\"|-\","],
-    before_backtick: None,
-};
 /// Maximum size of a script that is read, and maximum number of scripts that load each other by path.
 const MAX_SCRIPT: usize = 4 << 20;
 const MAX_SCRIPTS: usize = 64;
@@ -28,7 +26,7 @@ const OWN_DIRECTORY: [&str; 6] =
 const COMPUTED: [&str; 5] = ["dirname", "__FILE__", "curfile", "catdir", "->"];
 
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
-    let Some((program, _)) = call.program(|name| name == "perl" || name.starts_with("perl5"))? else {
+    let Some((program, _)) = call.program(|name| Tongue::Perl.is_run_by(name))? else {
         return Ok(Needs::default());
     };
     let mut needs = Needs {
@@ -80,7 +78,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         }
     }
     let sources: Vec<RootPath> = needs.claims.iter().map(|home| home.dir.clone()).collect();
-    started::ask(call, &MANNER, &sources, &scripts, &mut needs)?;
+    started::ask(call, &table().starts, &sources, &scripts, &mut needs)?;
     Ok(needs)
 }
 

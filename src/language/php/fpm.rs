@@ -4,28 +4,21 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::LOADED;
+use super::table::table;
 use crate::error::Error;
 use crate::language::source::application as app;
 use crate::language::{Call, Needs};
 use crate::path::RootPath;
 use crate::root::RootGlob;
 
-/// The main configuration file in Debian, the official images, Alpine and Fedora.
-const MAINS: [&str; 4] =
-    ["/etc/php/*/fpm/php-fpm.conf", "/usr/local/etc/php-fpm.conf", "/etc/php*/php-fpm.conf", "/etc/php-fpm.conf"];
 const MAX_FILE: usize = 1 << 20;
 const MAX_FILES: usize = 512;
-/// Directives of php-fpm, and PHP settings in pools, whose value is a file that is written.
-const WRITTEN: [&str; 5] = ["listen", "pid", "error_log", "slowlog", "access.log"];
-const WRITTEN_SETTINGS: [&str; 1] = ["error_log"];
-/// Settings whose value is a directory that is written to.
-const DIRECTORIES: [&str; 3] = ["session.save_path", "upload_tmp_dir", "opcache.file_cache"];
-
 pub(super) fn find(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
     let mut open: Vec<(RootPath, String)> = Vec::new();
     let named = mains(call.args);
-    for pattern in named.iter().map(String::as_str).chain(MAINS.into_iter().filter(|_| named.is_empty())) {
+    for pattern in
+        named.iter().map(String::as_str).chain(table().fpm.configurations.iter().filter(|_| named.is_empty()))
+    {
         open.extend(matching(call, pattern)?.into_iter().map(|file| (file, "php-fpm reads it".to_owned())));
     }
     let mut seen = BTreeSet::new();
@@ -92,10 +85,11 @@ fn settings(text: &str) -> Vec<(String, String)> {
 fn setting(call: &Call<'_>, file: &RootPath, key: &str, value: &str, needs: &mut Needs) -> Result<(), Error> {
     let Some(path) = RootPath::new(value).filter(|_| value.starts_with('/')) else { return Ok(()) };
     let of_php = key.strip_prefix("php:");
-    let is_written = WRITTEN.contains(&key) || of_php.is_some_and(|name| WRITTEN_SETTINGS.contains(&name));
+    let is_written =
+        table().fpm.written.contain(key) || of_php.is_some_and(|name| table().settings.written.contain(name));
     let dir = match of_php {
         _ if is_written => path.parent(),
-        Some(name) if DIRECTORIES.contains(&name) => Some(path.clone()),
+        Some(name) if table().settings.directories.contain(name) => Some(path.clone()),
         _ => None,
     };
     if let Some(dir) = dir {
@@ -107,12 +101,12 @@ fn setting(call: &Call<'_>, file: &RootPath, key: &str, value: &str, needs: &mut
             ));
         }
     }
-    if matches!(key, "chdir" | "chroot")
+    if table().fpm.homes.contain(key)
         && let Some(dir) = call.dir(value)?.filter(|dir| !app::is_wide(dir))
     {
         needs.claims.push(app::home(dir, "application", Rc::new(|_, _| false)));
     }
-    if of_php.is_some_and(|name| LOADED.contains(&name))
+    if of_php.is_some_and(|name| table().settings.loaded.contain(name))
         && let Some(loaded) = call.file(value)?
     {
         needs.files.push((loaded, format!("{file} has {key}")));

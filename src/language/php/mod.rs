@@ -3,12 +3,15 @@
 //! Extensions and the default configuration are in the profile.
 
 mod fpm;
+mod table;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use self::table::table;
 use super::source::application as app;
-use super::source::started::{self, Manner};
+use super::source::interpreters::{Tongue, shell_words};
+use super::source::started;
 use super::{Call, Needs, Start};
 use crate::error::Error;
 use crate::path::RootPath;
@@ -17,18 +20,8 @@ use crate::root::Root;
 /// Composer's record of installed packages, relative to the application's directory.
 const INSTALLED: &[u8] = b"vendor/composer/installed.json";
 const MAX_RECORD: usize = 32 << 20;
-/// The manual, "Program execution Functions".
-const MANNER: Manner = Manner {
-    sources: &[".php", ".phtml", ".inc"],
-    calls: &["shell_exec(", "exec(", "system(", "passthru(", "popen(", "proc_open(", "fromShellCommandline("],
-    before_backtick: Some(&["=", "(", "echo", "return"]),
-};
-/// Settings that name files which PHP loads automatically.
-const LOADED: [&str; 3] = ["auto_prepend_file", "auto_append_file", "opcache.preload"];
-
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
-    let is_php = |name: &str| name.starts_with("php");
-    let Some((program, _)) = call.program(is_php)? else { return Ok(Needs::default()) };
+    let Some((program, _)) = call.program(|name| Tongue::Php.is_run_by(name))? else { return Ok(Needs::default()) };
     let mut needs = Needs {
         notes: app::alone(call)?.into_iter().collect(),
         profiles: vec![("php", format!("{program} is started"))],
@@ -52,12 +45,12 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     if memchr::memmem::find(program.name(), b"fpm").is_some() {
         fpm::find(call, &mut needs)?;
     }
-    if call.scripts.first().is_some_and(|script| script.name().starts_with(b"composer")) {
+    if call.scripts.first().is_some_and(|script| table().composer.begin(script.name())) {
         composer_script(call, &mut needs)?;
     }
     let own: Vec<RootPath> = needs.claims.iter().map(|home| home.dir.clone()).collect();
     let scripts: Vec<RootPath> = call.script()?.into_iter().collect();
-    started::ask(call, &MANNER, &own, &scripts, &mut needs)?;
+    started::ask(call, &table().starts, &own, &scripts, &mut needs)?;
     Ok(needs)
 }
 
@@ -84,7 +77,7 @@ fn options(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
     }
     for (key, value) in settings.iter().filter_map(|line| line.split_once('=')) {
         let value = value.trim().trim_matches(['"', '\'']);
-        if LOADED.contains(&key.trim())
+        if table().settings.loaded.contain(key.trim())
             && let Some(file) = call.file(value)?
         {
             needs.files.push((file, format!("the setting {} names it", key.trim())));
@@ -99,7 +92,7 @@ fn composer_script(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
     let Some((_, text)) = call.root.read_followed(composer.as_bytes(), MAX_RECORD)? else { return Ok(()) };
     let Ok(told) = serde_json::from_slice::<serde_json::Value>(&text) else { return Ok(()) };
     let mut words = call.args.iter().filter(|word| !word.starts_with('-'));
-    let name = words.next().filter(|word| !matches!(word.as_str(), "run" | "run-script")).or_else(|| words.next());
+    let name = words.next().filter(|word| !table().composer_run.contain(word)).or_else(|| words.next());
     let mut open: Vec<String> = name.cloned().into_iter().collect();
     let mut seen = BTreeSet::new();
     while let Some(name) = open.pop() {
@@ -118,11 +111,7 @@ fn composer_script(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
                 None if line.contains("::") => continue,
                 None => line,
             };
-            let mut start = Start::of(
-                call,
-                ["/bin/sh", "-c", text].map(str::to_owned).to_vec(),
-                format!("{composer} starts it as the script {name}"),
-            );
+            let mut start = Start::of(call, shell_words(text), format!("{composer} starts it as the script {name}"));
             start.is_exec = false;
             needs.starts.push(start);
         }

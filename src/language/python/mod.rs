@@ -4,34 +4,27 @@
 mod calls;
 mod module;
 mod server;
+mod table;
 mod text;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use self::table::table;
 use self::text::Texts;
 use super::source::application as app;
+use super::source::interpreters::{Tongue, system_shell};
 use super::{Call, Certainty, Claim, Command, Needs, Scope};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, Root};
+use crate::world::tables::Words;
 
 pub(super) use module::missing as missing_module;
 
 const VENV_MARK: &[u8] = b"pyvenv.cfg";
 const MAX_TEXT: usize = 1 << 20;
-/// Top-level parts of the standard library that are only for developing Python itself or for installing packages.
-const NOT_RUN: &[&str] = &["test", "idlelib", "turtledemo", "ensurepip", "lib2to3"];
-/// Modules of Tk, which are packed only if the application names them.
-const TK: &[&str] = &["tkinter", "turtle.py"];
-/// Installers, which an image does not need.
-const INSTALLERS: &[&str] = &["pip", "wheel"];
-/// Build tools, which are packed only if something imports them.
-const BUILDERS: &[&str] = &["setuptools", "pkg_resources", "_distutils_hack", "distutils-precedence.pth"];
-/// Suffixes of sources, stubs and by-products that no interpreter reads.
-const JUNK_ENDS: &[&str] = &[".pyc", ".pyi", ".pxd", ".pyx", ".c", ".cpp", ".h", ".hpp", ".a", ".o"];
-
 /// Maximum length of the `#!` line before a zip archive (module `zipapp`).
 const ARCHIVE_HEAD: usize = 512;
 
@@ -122,11 +115,11 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     }
     if texts.runs_shell {
         let why = "Python code runs a shell (shell=True, os.system or os.popen)".to_owned();
-        needs.commands.push(Command { name: "/bin/sh".to_owned(), certainty: Certainty::Likely, why });
+        needs.commands.push(Command { name: system_shell().to_owned(), certainty: Certainty::Likely, why });
     }
     if texts.finds_libraries {
         let why = "ctypes.util.find_library runs it at this path".to_owned();
-        needs.commands.push(Command { name: "/sbin/ldconfig".to_owned(), certainty: Certainty::Likely, why });
+        needs.commands.push(Command { name: table().calls.finds_program.clone(), certainty: Certainty::Likely, why });
     }
     Ok(needs)
 }
@@ -145,15 +138,14 @@ fn places(call: &Call<'_>) -> Result<Option<Vec<RootPath>>, Error> {
 
 /// Where the interpreter of a call finds its modules; `None` if the call starts no Python.
 fn layout(call: &Call<'_>) -> Result<Option<Layout>, Error> {
-    let is_python = |name: &str| name.starts_with("python") && !name.contains("config");
     let mut venv = None;
-    let mut base = match call.program(is_python)? {
+    let mut base = match call.program(|name| Tongue::Python.is_run_by(name))? {
         Some((path, real)) => {
             venv = environment(call.root, &path)?;
             real.parent().and_then(|bin| bin.parent())
         }
         // A program that embeds Python finds its modules through the library.
-        None if call.sonames.iter().any(|name| name.starts_with(b"libpython3")) => RootPath::new("/usr"),
+        None if call.sonames.iter().any(|name| table().libraries.begin(name)) => RootPath::new("/usr"),
         None => return Ok(None),
     };
     // `home` in pyvenv.cfg takes precedence over the target of the symlink, because the interpreter may be a copy.
@@ -285,25 +277,21 @@ fn is_archive(head: &[u8]) -> bool {
 }
 
 fn is_junk(path: &RootPath) -> bool {
-    let name = String::from_utf8_lossy(path.name());
-    name == "__pycache__" || JUNK_ENDS.iter().any(|end| name.ends_with(end))
+    let name = path.name();
+    table().leftovers.caches.contain(name) || table().leftovers.endings.end(name)
 }
 
 /// True for parts of the standard library that are not needed at run time.
 fn is_not_run(library: &RootPath, path: &RootPath, tk: bool) -> bool {
-    let name = String::from_utf8_lossy(path.name());
-    let is_top = path.parent().as_ref() == Some(library);
-    let is_listed = |list: &[&str]| list.contains(&name.as_ref());
-    if is_top {
-        return is_listed(NOT_RUN) || name.starts_with("config-3") || !tk && is_listed(TK);
+    let (name, known) = (path.name(), &table().leftovers);
+    if path.parent().as_ref() == Some(library) {
+        return known.library.contain(name) || known.library_beginnings.begin(name) || !tk && known.tk.contain(name);
     }
     // Tests of packages, and extension modules that only tests use.
-    matches!(name.as_ref(), "test" | "tests")
-        || name.starts_with("_test") && name.ends_with(".so")
-        || name.starts_with("_ctypes_test")
-        || name.starts_with("xxlimited")
-        || name.starts_with("_xxtestfuzz")
-        || !tk && name.starts_with("_tkinter")
+    known.tests.contain(name)
+        || known.test_objects.begin(name) && name.ends_with(b".so")
+        || known.test_extensions.begin(name)
+        || !tk && known.tk_extensions.begin(name)
 }
 
 /// True for installers, and for build tools that nothing imports, including their metadata.
@@ -314,8 +302,9 @@ fn is_installer(site: &RootPath, path: &RootPath, texts: &Texts) -> bool {
     let name = String::from_utf8_lossy(path.name());
     let plain = name.split('-').next().unwrap_or_default();
     let is_info = name.ends_with(".dist-info") || name.ends_with(".egg-info");
-    let is = |list: &[&str]| list.contains(&name.as_ref()) || is_info && list.contains(&plain);
-    is(INSTALLERS) || !texts.uses_setuptools && is(BUILDERS)
+    let is = |list: &Words| list.contain(name.as_bytes()) || is_info && list.contain(plain);
+    let known = &table().leftovers;
+    is(&known.installers) || !texts.uses_setuptools && is(&known.builders)
 }
 
 #[cfg(test)]

@@ -1,21 +1,20 @@
 //! Directories that Python application servers use: options in gunicorn's GUNICORN_CMD_ARGS, and configuration files in
 //! Python among the arguments (gunicorn's documentation, settings).
 
+use super::table::table;
 use crate::error::Error;
 use crate::language::source::application as app;
 use crate::language::{Call, Needs};
 use crate::path::RootPath;
 
 const MAX_FILE: usize = 1 << 20;
-const WORDS: &str = "GUNICORN_CMD_ARGS";
-/// Settings that name module directories, and settings that name files to read.
-const DIRS: [&str; 2] = ["chdir", "pythonpath"];
-const FILES: [&str; 2] = ["logconfig", "logconfig_json"];
 
 /// Returns the module directories and adds the files to `needs`.
 pub(super) fn dirs(call: &Call<'_>, needs: &mut Needs) -> Result<Vec<RootPath>, Error> {
     let mut told: Vec<(String, String)> = Vec::new();
-    let words: Vec<&str> = call.env.get(WORDS).iter().flat_map(|words| words.split_whitespace()).collect();
+    let known = &table().servers;
+    let variables = known.variables.iter().filter_map(|name| call.env.get(name));
+    let words: Vec<&str> = variables.flat_map(|words| words.split_whitespace()).collect();
     told.extend(options(&words));
     let configs = words.iter().copied().chain(call.args.iter().map(String::as_str));
     for word in configs.filter(|word| word.ends_with(".py")) {
@@ -29,9 +28,9 @@ pub(super) fn dirs(call: &Call<'_>, needs: &mut Needs) -> Result<Vec<RootPath>, 
     let mut found = Vec::new();
     for (name, value) in told {
         for part in value.split(',').filter(|part| part.starts_with('/')) {
-            if DIRS.contains(&name.as_str()) {
+            if known.directories.contain(&name) {
                 found.extend(call.dir(part)?.filter(|dir| !app::is_wide(dir)));
-            } else if FILES.contains(&name.as_str())
+            } else if known.files.contain(&name)
                 && let Some(file) = call.file(part)?
             {
                 needs.files.push((file, format!("the setting {name} names it")));

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use memchr::memmem::find;
 
+use super::table::table;
 use crate::error::Error;
 use crate::language::source::application::is_leftover;
 use crate::language::source::literals::Named;
@@ -13,7 +14,6 @@ use crate::root::{FileKind, Root, Visit};
 
 /// Maximum size of a source file that is scanned.
 const MAX_SOURCE: usize = 8 << 20;
-const TEST_NAMES: [&[u8]; 2] = [b"test", b"tests"];
 
 /// Hints in the sources of installed packages and of the application.
 #[derive(Debug, Default)]
@@ -49,7 +49,7 @@ impl Texts {
                 let is_out = is_leftover(path)
                     || venvs.contains(path)
                     || sites.contains(path)
-                    || !is_app && (is_tool(dir, path) || TEST_NAMES.contains(&path.name()));
+                    || !is_app && (is_tool(dir, path) || table().leftovers.tests.contain(path.name()));
                 Ok(if is_out { Visit::Pass } else { Visit::Enter })
             })?;
         }
@@ -57,10 +57,9 @@ impl Texts {
     }
 
     fn source(&mut self, site: &RootPath, path: &RootPath, text: &[u8], is_app: bool) {
-        let holds = |word: &str| find(text, word.as_bytes()).is_some();
-        self.runs_shell |=
-            holds("shell=True") || holds("os.system(") || holds("os.popen(") || holds("create_subprocess_shell(");
-        self.finds_libraries |= holds("ctypes.util") || holds("find_library(");
+        let calls = &table().calls;
+        self.runs_shell |= calls.runs_shell.occur_in(text);
+        self.finds_libraries |= calls.finds_signs.occur_in(text);
         // setuptools is a build tool: a module that needs it at run time imports it at top level. pkg_resources belongs
         // to setuptools but is used at run time.
         let found = |word: &str, is_need: &dyn Fn(&[u8], usize) -> bool| {
@@ -72,7 +71,7 @@ impl Texts {
             || found("from setuptools", &is_top)
             || found("import pkg_resources", &is_untried)
             || found("from pkg_resources", &is_untried);
-        self.app_names_tk |= is_app && (holds("tkinter") || holds("turtle"));
+        self.app_names_tk |= is_app && calls.tk.occur_in(text);
         super::calls::scan(&mut self.named, path, text, is_app);
         let package = path.parent().unwrap_or_else(|| site.clone());
         for at in memchr::memmem::find_iter(text, b"test") {
@@ -117,7 +116,7 @@ impl Texts {
 
     /// True for a test directory to which no code outside of it refers.
     pub(super) fn is_unused_test(&self, path: &RootPath) -> bool {
-        TEST_NAMES.contains(&path.name()) && !self.used_tests.contains(path)
+        table().leftovers.tests.contain(path.name()) && !self.used_tests.contains(path)
     }
 }
 
@@ -131,8 +130,9 @@ fn is_tried(text: &[u8], at: usize) -> bool {
 
 /// True for build tools, whose own sources give no hints about the application.
 fn is_tool(site: &RootPath, path: &RootPath) -> bool {
+    let known = &table().leftovers;
     path.parent().as_ref() == Some(site)
-        && matches!(path.name(), b"pip" | b"setuptools" | b"pkg_resources" | b"_distutils_hack" | b"wheel")
+        && (known.installers.contain(path.name()) || known.builders.contain(path.name()))
 }
 
 #[cfg(test)]

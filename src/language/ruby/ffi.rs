@@ -2,6 +2,7 @@
 
 use memchr::memmem::find_iter;
 
+use super::table::table;
 use crate::error::Error;
 use crate::language::source::literals::{MAX_LITERAL, Named};
 use crate::language::{Call, Needs};
@@ -25,9 +26,10 @@ pub(super) fn ask(call: &Call<'_>, dirs: &[RootPath], needs: &mut Needs) -> Resu
 /// Scans a source file: finds the library of `ffi_lib "libz.so.1"`, and the base name in
 /// `"/usr/lib/#{arch}/libsass.#{ext}"`.
 fn scan(named: &mut Named, path: &RootPath, text: &[u8]) {
-    for at in find_iter(text, b"ffi_lib ") {
+    let opens = table().libraries.opens.iter();
+    for (at, opens) in opens.flat_map(|opens| find_iter(text, opens).map(move |at| (at, opens))) {
         let line = text[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
-        let rest = text[at + b"ffi_lib ".len()..].split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let rest = text[at + opens.len()..].split(|byte| *byte == b'\n').next().unwrap_or_default();
         let rest = String::from_utf8_lossy(&rest[..rest.len().min(MAX_LITERAL)]).into_owned();
         for quoted in rest.split(['"', '\'']).skip(1).step_by(2) {
             let name = quoted.rsplit('/').find(|part| !part.is_empty()).unwrap_or_default();

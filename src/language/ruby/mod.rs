@@ -3,26 +3,17 @@
 
 mod bundle;
 mod ffi;
+mod table;
 
 use std::rc::Rc;
 
+use self::table::table;
 use super::source::application as app;
-use super::source::started::{self, Manner};
+use super::source::interpreters::Tongue;
+use super::source::started;
 use super::{Call, Needs, Start};
 use crate::error::Error;
 use crate::path::RootPath;
-
-/// Variables that name gem directories (gem-environment(1), bundle-config(1)).
-const VARIABLES: [&str; 4] = ["GEM_HOME", "GEM_PATH", "BUNDLE_PATH", "RUBYLIB"];
-
-/// Directories of globally installed gems in Debian, RubyGems and the official images.
-const GEMS: [&str; 5] = [
-    "/usr/share/rubygems-integration",
-    "/usr/lib/ruby/vendor_ruby",
-    "/var/lib/gems",
-    "/usr/local/bundle",
-    "/usr/local/lib/ruby/gems",
-];
 
 /// Directory of bundler's configuration; without this variable, `.bundle` next to the application (bundle-config(1)).
 const APP_CONFIG: &str = "BUNDLE_APP_CONFIG";
@@ -44,27 +35,6 @@ fn bundles(call: &Call<'_>) -> Result<Vec<String>, Error> {
     Ok(found)
 }
 
-/// Core classes Kernel, IO and Process; the library open3.
-const MANNER: Manner = Manner {
-    sources: &[".rb", ".ru", ".rake", "Rakefile", ".erb"],
-    calls: &[
-        "system(",
-        "system ",
-        "exec(",
-        "exec ",
-        "spawn(",
-        "spawn ",
-        "IO.popen(",
-        "Open3.capture2(",
-        "Open3.capture2e(",
-        "Open3.capture3(",
-        "Open3.popen2(",
-        "Open3.popen2e(",
-        "Open3.popen3(",
-        "Open3.pipeline(",
-    ],
-    before_backtick: None,
-};
 /// Maximum size of a script that is scanned for the files it loads, and maximum number of scripts.
 const MAX_SCRIPT: usize = 4 << 20;
 const MAX_SCRIPTS: usize = 64;
@@ -131,7 +101,7 @@ fn scripts(call: &Call<'_>, needs: &mut Needs) -> Result<Vec<RootPath>, Error> {
 }
 
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
-    if call.program(|name| name.starts_with("ruby") || name == "truffleruby")?.is_none() {
+    if call.program(|name| Tongue::Ruby.is_run_by(name))?.is_none() {
         return Ok(Needs::default());
     }
     let mut needs = Needs {
@@ -139,7 +109,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         notes: app::alone(call)?.into_iter().collect(),
         ..Needs::default()
     };
-    for name in VARIABLES {
+    for name in table().gems.variables.iter() {
         for dir in call.env.get(name).iter().flat_map(|list| list.split(':')) {
             if let Some(dir) = call.dir(dir)?.filter(|dir| !app::is_wide(dir)) {
                 needs.claims.push(app::home(dir, "Ruby gems", Rc::new(|_, _| false)));
@@ -158,14 +128,14 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let scripts = scripts(call, &mut needs)?;
     let own = needs.claims.iter().filter(|home| home.group == "application").map(|home| home.dir.clone());
     let own: Vec<RootPath> = own.collect();
-    started::ask(call, &MANNER, &own, &scripts, &mut needs)?;
+    started::ask(call, &table().starts, &own, &scripts, &mut needs)?;
     let mut sources: Vec<RootPath> = needs.claims.iter().map(|home| home.dir.clone()).collect();
-    for dir in GEMS {
+    for dir in table().gems.places.iter() {
         sources.extend(call.root.follow(dir.as_bytes())?.dir().cloned());
     }
     ffi::ask(call, &sources, &mut needs)?;
     // `bundle exec puma` starts puma.
-    let is_bundle = call.scripts.first().is_some_and(|script| script.name().starts_with(b"bundle"));
+    let is_bundle = call.scripts.first().is_some_and(|script| table().bundlers.begin(script.name()));
     let names_bundler = |path: &RootPath| {
         let text = call.root.read_followed(path.as_bytes(), MAX_SCRIPT)?.map(|(_, text)| text).unwrap_or_default();
         Ok::<_, Error>(memchr::memmem::find(&text, b"bundler/setup").is_some())
@@ -177,7 +147,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     if is_bundled {
         bundle::leave_out(call, &mut needs)?;
     }
-    if is_bundle && call.args.first().is_some_and(|word| word == "exec") && call.args.len() > 1 {
+    if is_bundle && call.args.first().is_some_and(|word| table().bundler_exec.contain(word)) && call.args.len() > 1 {
         let mut start = Start::of(call, call.args[1..].to_vec(), "bundler goes on to start it".to_owned());
         let options = call.env.get("RUBYOPT").map_or_else(String::new, |words| format!("{words} "));
         start.env.insert("RUBYOPT".to_owned(), format!("{options}-rbundler/setup"));

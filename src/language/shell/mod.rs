@@ -2,8 +2,8 @@
 //! directory. In addition, every word that is the name of a program in PATH counts as a program that may be started, so
 //! that programs passed around in variables are not missed.
 
-mod builtins;
 mod run;
+mod table;
 mod tree;
 mod words;
 
@@ -11,7 +11,9 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use self::run::{MAX_STARTS, Reader};
+use self::table::table;
 use super::source::application as app;
+use super::source::interpreters::Tongue;
 use super::{Call, Certainty, Claim, Command, Needs, Scope, Start};
 use crate::error::Error;
 use crate::path::RootPath;
@@ -22,21 +24,11 @@ use crate::world::tables::system;
 pub use run::Unstarted;
 pub(in crate::language) use tree::{Script, parse};
 
-/// Names of shells that can read such scripts.
-const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "ksh", "busybox"];
 /// Maximum size of a script that is read, and maximum number of scripts per call.
 const MAX_SCRIPT: usize = 1 << 20;
 const MAX_SCRIPTS: usize = 64;
-/// Words that are names of programs but nearly always mean something else: shell builtins and English words. The parser
-/// still sees them where they are commands.
-const NOT_PROGRAMS: &[&str] = &[
-    "[", "test", "true", "false", "echo", "printf", "pwd", "kill", "time", "which", "file", "link", "install", "from",
-    "at", "as", "ar", "ld", "make", "script", "last", "more", "look", "users", "groups", "split", "join", "paste",
-    "host", "dir", "info", "man", "apt", "apt-get", "dpkg", "apk", "dnf", "yum", "pip", "pip3", "gcc", "cc",
-];
-
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
-    let Some(shell) = call.program(|name| SHELLS.contains(&name) || name == "busybox.static")? else {
+    let Some(shell) = call.program(|name| Tongue::Shell.is_run_by(name))? else {
         return Ok(Needs::default());
     };
     // If another language's interpreter runs the script, the shell rules do not apply.
@@ -101,7 +93,7 @@ fn script(call: &Call<'_>) -> Result<Option<(RootPath, Vec<String>)>, Error> {
     if call.args.iter().any(|word| is_c(word)) {
         return Ok(None);
     }
-    let is_applet = |word: &String| SHELLS.contains(&word.as_str());
+    let is_applet = |word: &str| Tongue::Shell.is_run_by(word);
     let at = call.args.iter().position(|word| !word.starts_with('-') && !is_applet(word));
     let Some(at) = at else { return Ok(None) };
     Ok(call.file(&call.args[at])?.map(|file| (file, call.args[at + 1..].to_vec())))
@@ -158,7 +150,7 @@ fn words(text: &str) -> BTreeSet<String> {
         for word in code.split(is_sign) {
             // A default value such as `${PAGER:-cat}`.
             let word = word.rsplit(":-").next().unwrap_or(word).trim_end_matches(':');
-            if !word.is_empty() && !word.starts_with('-') && !NOT_PROGRAMS.contains(&word) {
+            if !word.is_empty() && !word.starts_with('-') && !table().not_programs.contain(word) {
                 found.insert(word.to_owned());
             }
         }
@@ -170,7 +162,7 @@ fn is_shell_script(root: &Root, path: &RootPath) -> Result<bool, Error> {
     let Some((_, head)) = root.read_followed(path.as_bytes(), 64)? else { return Ok(false) };
     let line = head.split(|b| *b == b'\n').next().unwrap_or_default();
     let text = String::from_utf8_lossy(line);
-    Ok(text.starts_with("#!") && SHELLS.iter().any(|shell| text.split(['/', ' ']).any(|word| word == *shell)))
+    Ok(text.starts_with("#!") && text.split(['/', ' ']).any(|word| Tongue::Shell.is_run_by(word)))
 }
 
 #[cfg(test)]

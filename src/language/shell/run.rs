@@ -6,7 +6,7 @@ mod assign;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::builtins::{is_bash_builtin, is_builtin};
+use super::table::{is_bash_builtin, is_builtin, table};
 use super::tree::{self, Part, Script, Simple, Step, Word};
 use super::words::Known;
 use super::{MAX_SCRIPT, MAX_SCRIPTS};
@@ -91,7 +91,7 @@ impl<'c, 'a> Reader<'c, 'a> {
             env: call.env.clone(),
             cwd: call.cwd.clone(),
             path: call.path.to_owned(),
-            is_dash: shell.name() == b"dash",
+            is_dash: table().without_bash_builtins.contain(shell.name()),
             exported: BTreeSet::new(),
             exports_all: false,
             functions: BTreeSet::new(),
@@ -166,7 +166,7 @@ impl<'c, 'a> Reader<'c, 'a> {
                     if name == "shift" && simple.function.is_none() {
                         (1..=9).for_each(|at| self.known.forget(&at.to_string()));
                     }
-                    if is_query || matches!(name.as_str(), "which" | "type" | "hash") {
+                    if is_query || table().queries.contain(name) {
                         self.tested.extend(rest.iter().filter(|word| !word.starts_with('-')).cloned());
                     } else if name == "alias" {
                         let aliases = rest.iter().filter_map(|word| word.split_once('='));

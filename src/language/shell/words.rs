@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::table::table;
 use super::tree::{Part, Word};
 
 /// Maximum number of values per variable, and of expansions per word.
@@ -123,7 +124,7 @@ impl Known {
             return self.own_directory().into_iter().next();
         }
         let inner = text.trim_start_matches("$(").trim_start_matches('`').trim();
-        let looked_up = ["command -v ", "which "].iter().find_map(|start| inner.strip_prefix(start))?;
+        let looked_up = table().look_ups.iter().find_map(|start| inner.strip_prefix(start))?;
         let name = looked_up.split(|c: char| c.is_whitespace() || ")`|;".contains(c)).next()?;
         let is_name = |c: char| c.is_ascii_alphanumeric() || "_-.+".contains(c);
         (!name.is_empty() && name.chars().all(is_name)).then(|| name.to_owned())

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 
 use memchr::memmem::find_iter;
 
+use super::interpreters::{shell_words, system_shell};
 use crate::error::Error;
 use crate::language::{Call, Certainty, Command, Library, Needs, Start};
 use crate::path::RootPath;
 use crate::world::program_in_path;
+use crate::world::tables::Words;
 
 /// Maximum length of a literal that counts as a command, and maximum number of literals.
 pub(crate) const MAX_LITERAL: usize = 512;
@@ -65,9 +67,9 @@ impl Named {
     }
 
     /// Scans for calls of the given functions. Returns true if there is one, even if its argument is not a literal.
-    pub(crate) fn starts(&mut self, path: &RootPath, text: &[u8], calls: &[&str]) -> bool {
+    pub(crate) fn starts(&mut self, path: &RootPath, text: &[u8], calls: &Words) -> bool {
         let mut is_started = false;
-        for name in calls {
+        for name in calls.iter() {
             // A method of the same name is unrelated, for example `$db->exec("…")`.
             let is_method = |at: usize| {
                 [&b"->"[..], b"::", b"."].iter().any(|sign| text[..at].ends_with(sign)) && !name.contains('.')
@@ -114,9 +116,9 @@ impl Named {
                 if let Some(program) = program_in_path(call.root, call.path, text)? {
                     needs.commands.push(Command { name: program.to_string(), certainty, why });
                 }
-            } else if program_in_path(call.root, call.path, "/bin/sh")?.is_some() {
-                let words = ["/bin/sh", "-c", text].map(str::to_owned).to_vec();
-                needs.starts.push(Start { is_exec: false, certainty, ..Start::of(call, words, why) });
+            } else if program_in_path(call.root, call.path, system_shell())?.is_some() {
+                let start = Start::of(call, shell_words(text), why);
+                needs.starts.push(Start { is_exec: false, certainty, ..start });
             }
         }
         for (words, (path, line)) in &self.lists {
@@ -194,8 +196,6 @@ pub(crate) struct Literal {
 /// The first argument of each call of `name`, or the first item of a list there, if it is a literal.
 pub(crate) fn literals<'t>(text: &'t [u8], name: &str) -> impl Iterator<Item = Literal> + use<'t> {
     let length = name.len();
-    // The first item in the argument list of an exec call is argv[0], not an argument.
-    let is_exec = name.starts_with("os.exec");
     let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     let starts: Vec<usize> = find_iter(text, name.as_bytes()).collect();
     starts.into_iter().filter(move |at| *at == 0 || !is_word(text[at - 1])).filter_map(move |at| {
@@ -212,8 +212,7 @@ pub(crate) fn literals<'t>(text: &'t [u8], name: &str) -> impl Iterator<Item = L
             std::str::from_utf8(&inner[..end]).ok()?.replace("\\n", "\n").replace("\\\"", "\"").replace("\\'", "'");
         let before = &text[text[..at].len().saturating_sub(120)..at];
         let is_open = is_format && literal.contains('{') || quote == b'`' && literal.contains("${");
-        let mut args = arguments(&rest[(end + 2).min(rest.len())..]);
-        args.drain(..usize::from(is_exec).min(args.len()));
+        let args = arguments(&rest[(end + 2).min(rest.len())..]);
         (!literal.is_empty()).then(|| Literal {
             text: literal,
             args,
@@ -256,7 +255,6 @@ mod tests {
         };
         assert_eq!(found("subprocess.run(['node', '/app/x.js', \"-v\"])", "subprocess.run("), ["/app/x.js", "-v"]);
         assert_eq!(found("spawn('node', ['a.js', x, 'b'])", "spawn("), ["a.js"]);
-        assert_eq!(found("os.execvp('node', ['node', 'a.js'])", "os.execvp("), ["a.js"]);
         assert_eq!(found("os.system('a b')", "os.system("), Vec::<String>::new());
     }
 

@@ -2,6 +2,7 @@
 //! java(1), sh(1)). An option that is not understood is never reported.
 
 use super::application as app;
+use super::interpreters::{Interpreter, Letters, OptionWords, parser_of};
 use crate::error::Error;
 use crate::language::{Call, Needs};
 use crate::path::RootPath;
@@ -25,96 +26,11 @@ pub struct Absent {
     pub workdir: Option<RootPath>,
 }
 
-/// How an interpreter parses its arguments up to the script.
-struct Grammar {
-    is_it: fn(&str) -> bool,
-    /// Option letters that take a value: the rest of the argument, or else the next argument.
-    valued: &'static str,
-    /// Option letters whose value can only be the rest of the same argument.
-    attached: &'static str,
-    /// Option letters after which no script follows.
-    ends: &'static str,
-    /// Long options whose value is the next argument.
-    long_valued: &'static [&'static str],
-    /// Suffixes, one of which the script's name must have; if empty, any name will do.
-    suffixes: &'static [&'static str],
-}
-
-const GRAMMARS: [Grammar; 6] = [
-    Grammar {
-        is_it: |name| name.starts_with("python") && !name.contains("config"),
-        valued: "WX",
-        attached: "",
-        ends: "cmhV?",
-        long_valued: &["--check-hash-based-pycs"],
-        suffixes: &[],
-    },
-    Grammar {
-        is_it: |name| matches!(name, "node" | "nodejs"),
-        valued: "rC",
-        attached: "",
-        ends: "epivh",
-        long_valued: &[],
-        suffixes: &[".js", ".mjs", ".cjs", ".ts", ".mts", ".cts"],
-    },
-    Grammar {
-        is_it: |name| name == "perl" || name.starts_with("perl5"),
-        valued: "I",
-        attached: "xiMmCDFd",
-        ends: "eEvVhS?",
-        long_valued: &[],
-        suffixes: &[],
-    },
-    Grammar {
-        is_it: |name| name == "ruby" || name.starts_with("ruby2") || name.starts_with("ruby3"),
-        valued: "CEIr",
-        attached: "xFKTWi",
-        ends: "eSh",
-        long_valued: &["--encoding", "--external-encoding", "--internal-encoding", "--disable", "--enable"],
-        suffixes: &[],
-    },
-    Grammar {
-        is_it: |name| {
-            name.strip_prefix("php").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
-        },
-        valued: "cdz",
-        attached: "",
-        ends: "aBEFfhimRrStvw",
-        long_valued: &[],
-        suffixes: &[],
-    },
-    Grammar {
-        is_it: |name| matches!(name, "sh" | "bash" | "dash" | "ash" | "ksh"),
-        valued: "oO",
-        attached: "",
-        ends: "cs",
-        long_valued: &["--rcfile", "--init-file"],
-        suffixes: &[],
-    },
-];
-/// Options of `java` whose value is the next argument.
-const JAVA_VALUED: [&str; 10] = [
-    "-cp",
-    "-classpath",
-    "--class-path",
-    "-p",
-    "--module-path",
-    "--upgrade-module-path",
-    "--add-modules",
-    "--add-opens",
-    "--add-exports",
-    "--add-reads",
-];
-
 pub(crate) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let mut needs = Needs::default();
     let Some(program) = call.programs.last().filter(|_| call.scripts.is_empty()) else { return Ok(needs) };
     let name = String::from_utf8_lossy(program.name()).into_owned();
-    let word = match name.as_str() {
-        "java" => jar(call.args),
-        _ => GRAMMARS.iter().find(|grammar| (grammar.is_it)(&name)).and_then(|grammar| script(grammar, call.args)),
-    };
-    let Some(word) = word else { return Ok(needs) };
+    let Some(word) = parser_of(&name).and_then(|interpreter| run_by(interpreter, call.args)) else { return Ok(needs) };
     if !is_there(call, call.cwd, word)? && !is_command(call, word)? {
         let workdir = workdir(call, |dir| is_there(call, dir, word))?.filter(|_| !word.starts_with('/'));
         let path = RootPath::new(call.spelled(word));
@@ -124,8 +40,17 @@ pub(crate) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     Ok(needs)
 }
 
+/// The argument that names the script or jar.
+fn run_by<'a>(interpreter: &Interpreter, words: &'a [String]) -> Option<&'a str> {
+    match (&interpreter.letters, &interpreter.words) {
+        (Some(grammar), _) => script(grammar, words),
+        (None, Some(grammar)) => jar(grammar, words),
+        (None, None) => None,
+    }
+}
+
 /// The argument that names the script; `None` if there is none, or if an option makes it ambiguous.
-fn script<'a>(grammar: &Grammar, words: &'a [String]) -> Option<&'a str> {
+fn script<'a>(grammar: &Letters, words: &'a [String]) -> Option<&'a str> {
     let mut words = words.iter().map(String::as_str);
     while let Some(word) = words.next() {
         if word == "--" {
@@ -134,7 +59,7 @@ fn script<'a>(grammar: &Grammar, words: &'a [String]) -> Option<&'a str> {
             return None;
         } else if let Some(long) = word.strip_prefix("--") {
             // An unknown long option may or may not take the next argument, so we give up.
-            match grammar.long_valued.contains(&word) {
+            match grammar.long_valued.contain(word) {
                 true => drop(words.next()),
                 false if long.contains('=') || grammar.suffixes.is_empty() => {}
                 false => return None,
@@ -152,7 +77,7 @@ fn script<'a>(grammar: &Grammar, words: &'a [String]) -> Option<&'a str> {
                 }
             }
         } else {
-            let fits = grammar.suffixes.is_empty() || grammar.suffixes.iter().any(|end| word.ends_with(end));
+            let fits = grammar.suffixes.is_empty() || grammar.suffixes.end(word);
             return Some(word).filter(|_| fits);
         }
     }
@@ -160,14 +85,15 @@ fn script<'a>(grammar: &Grammar, words: &'a [String]) -> Option<&'a str> {
 }
 
 /// The jar passed to `java -jar`.
-fn jar(words: &[String]) -> Option<&str> {
+fn jar<'a>(grammar: &OptionWords, words: &'a [String]) -> Option<&'a str> {
     let mut words = words.iter().map(String::as_str);
     while let Some(word) = words.next() {
-        match word {
-            "-jar" => return words.next(),
-            _ if JAVA_VALUED.contains(&word) => drop(words.next()),
-            _ if word.starts_with(['-', '@']) => {}
-            _ => return None,
+        if word == grammar.script {
+            return words.next();
+        } else if grammar.valued.contain(word) {
+            words.next();
+        } else if !grammar.beginning.begin(word) {
+            return None;
         }
     }
     None
@@ -249,17 +175,13 @@ mod tests {
             ("php -S 0.0.0.0:80 x.php", None),
             ("bash -eo pipefail run.sh", Some("run.sh")),
             ("sh -ec run.sh", None),
+            ("java -Xmx64m -cp x.jar -jar app.jar -jar y", Some("app.jar")),
+            ("java -cp x.jar Main -jar y", None),
         ];
         for (line, wanted) in cases {
             let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-            let grammar = GRAMMARS.iter().find(|grammar| (grammar.is_it)(&words[0])).expect("a known interpreter");
-            assert_eq!(script(grammar, &words[1..]), wanted, "{line}");
+            let interpreter = parser_of(&words[0]).expect("a known interpreter");
+            assert_eq!(run_by(interpreter, &words[1..]), wanted, "{line}");
         }
-        let java = |line: &str| {
-            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-            jar(&words).map(str::to_owned)
-        };
-        assert_eq!(java("-Xmx64m -cp x.jar -jar app.jar -jar y").as_deref(), Some("app.jar"));
-        assert_eq!(java("-cp x.jar Main -jar y"), None);
     }
 }

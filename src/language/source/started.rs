@@ -1,24 +1,30 @@
 //! Programs that the sources of a Perl, PHP or Ruby application start by name, and the shell that starts them. The
 //! sources of installed modules are not scanned.
 
+use serde::Deserialize;
+
 use super::application as app;
+use super::interpreters::system_shell;
 use super::literals::Named;
 use crate::error::Error;
 use crate::language::{Call, Certainty, Command, Needs};
 use crate::path::RootPath;
 use crate::root::{FileKind, Visit};
+use crate::world::tables::Words;
 
 /// Maximum size of a source file that is scanned.
 const MAX_SOURCE: usize = 4 << 20;
 
-/// How a language starts programs.
+/// How a language starts programs, from its table.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Manner {
     /// Suffixes of its source files.
-    pub(crate) sources: &'static [&'static str],
+    sources: Words,
     /// Text that precedes a command.
-    pub(crate) calls: &'static [&'static str],
+    calls: Words,
     /// Tokens that must precede a backtick command; `None` if all backticks contain commands.
-    pub(crate) before_backtick: Option<&'static [&'static str]>,
+    before_backtick: Option<Words>,
 }
 
 impl Manner {
@@ -31,8 +37,8 @@ impl Manner {
             while let Some(open) = memchr::memchr(b'`', &line[from..]).map(|open| from + open) {
                 let Some(length) = memchr::memchr(b'`', &line[open + 1..]) else { break };
                 let before = line[..open].trim_ascii_end();
-                let is_command = match self.before_backtick {
-                    Some(signs) => signs.iter().any(|sign| before.ends_with(sign.as_bytes())),
+                let is_command = match &self.before_backtick {
+                    Some(signs) => signs.end(before),
                     None => memchr::memchr(b'#', before).is_none(),
                 };
                 if is_command && length > 0 {
@@ -57,7 +63,7 @@ pub(crate) fn ask(
     let mut named = Named::default();
     let mut shell = None;
     let mut look = |path: &RootPath, text: &[u8]| {
-        let mut starts = named.starts(path, text, manner.calls);
+        let mut starts = named.starts(path, text, &manner.calls);
         for (at, command) in manner.backticks(text) {
             starts = true;
             named.command(path, text, at, command);
@@ -73,7 +79,7 @@ pub(crate) fn ask(
     }
     for dir in dirs {
         call.root.visit(dir, &mut |path, meta| {
-            let is_source = manner.sources.iter().any(|end| path.name().ends_with(end.as_bytes()));
+            let is_source = manner.sources.end(path.name());
             if meta.kind == FileKind::File && is_source && meta.size < MAX_SOURCE as u64 {
                 look(path, &call.root.read(path, MAX_SOURCE)?);
             }
@@ -82,7 +88,7 @@ pub(crate) fn ask(
     }
     if let Some(path) = shell {
         let why = format!("{path} starts programs, which a shell does for it");
-        needs.commands.push(Command { name: "/bin/sh".to_owned(), certainty: Certainty::Likely, why });
+        needs.commands.push(Command { name: system_shell().to_owned(), certainty: Certainty::Likely, why });
     }
     named.ask(call, needs)
 }
@@ -93,12 +99,15 @@ mod tests {
 
     #[test]
     fn commands_in_backticks_are_told_from_names() {
-        let found = |before, text: &'static str| -> Vec<String> {
-            let manner = Manner { sources: &[], calls: &[], before_backtick: before };
+        let found = |before: &str, text: &'static str| -> Vec<String> {
+            let manner: Manner = toml::from_str(&format!("sources = []\ncalls = []\n{before}")).expect("a table");
             let found = manner.backticks(text.as_bytes());
             found.into_iter().map(|(_, text)| String::from_utf8_lossy(text).into_owned()).collect()
         };
-        assert_eq!(found(None, "# `no`\nx { `date -u` } . `id`"), ["date -u", "id"]);
-        assert_eq!(found(Some(&["=", "return"]), "$q = 'select `id`'; $d = `date`;\nreturn `w`;"), ["date", "w"]);
+        assert_eq!(found("", "# `no`\nx { `date -u` } . `id`"), ["date -u", "id"]);
+        assert_eq!(
+            found("before-backtick = ['=', 'return']", "$q = 'select `id`'; $d = `date`;\nreturn `w`;"),
+            ["date", "w"]
+        );
     }
 }

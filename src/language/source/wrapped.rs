@@ -4,40 +4,61 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// The syntax of a wrapper: its options that take a value in the next argument, and the number of arguments before the
-/// command.
-struct Wrapper {
-    names: &'static [&'static str],
-    with_word: &'static [&'static str],
-    before: usize,
+use serde::Deserialize;
+
+use crate::world::tables::{Words, table};
+
+/// All wrappers.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Wrappers {
+    shell_text: Words,
+    wrapper: Vec<Wrapper>,
 }
 
-/// Wrappers, after their man pages (env(1), xargs(1), setpriv(1), …).
-const WRAPPERS: &[Wrapper] = &[
-    Wrapper { names: &["env"], with_word: &["-u", "--unset", "-C", "--chdir"], before: 0 },
-    Wrapper { names: &["nohup", "setsid", "catchsegv", "fakeroot", "chronic"], with_word: &[], before: 0 },
-    Wrapper { names: &["nice"], with_word: &["-n", "--adjustment"], before: 0 },
-    Wrapper { names: &["ionice"], with_word: &["-c", "-n", "--class", "--classdata"], before: 0 },
-    Wrapper { names: &["timeout"], with_word: &["-k", "-s", "--kill-after", "--signal"], before: 1 },
-    Wrapper { names: &["stdbuf"], with_word: &["-i", "-o", "-e"], before: 0 },
-    Wrapper { names: &["time"], with_word: &["-f", "-o"], before: 0 },
-    Wrapper { names: &["sudo", "doas"], with_word: &["-u", "-g", "-C", "-D", "-h", "-p", "-R", "-T"], before: 0 },
-    Wrapper { names: &["su-exec", "gosu", "s6-setuidgid", "setuidgid"], with_word: &[], before: 1 },
-    Wrapper { names: &["chroot"], with_word: &[], before: 1 },
-    Wrapper { names: &["chpst"], with_word: &["-u", "-U", "-b", "-e", "-/", "-n", "-l", "-L", "-m"], before: 0 },
-    Wrapper { names: &["runuser"], with_word: &["-u", "-g", "-G", "-s"], before: 0 },
-    Wrapper { names: &["setpriv"], with_word: &["--reuid", "--regid", "--groups"], before: 0 },
-    Wrapper { names: &["tini", "tini-static", "docker-init"], with_word: &["-p", "-e"], before: 0 },
-    Wrapper { names: &["dumb-init", "catatonit"], with_word: &["-r", "--rewrite"], before: 0 },
-    Wrapper { names: &["flock"], with_word: &["-w", "-E", "--timeout"], before: 1 },
-    Wrapper {
-        names: &["xargs"],
-        with_word: &["-a", "-d", "-E", "-I", "-L", "-n", "-P", "-s", "--delimiter", "--max-args", "--max-procs"],
-        before: 0,
-    },
-];
-/// Actions of `find` that are followed by a command (find(1)).
-const ACTIONS: [&str; 4] = ["-exec", "-execdir", "-ok", "-okdir"];
+/// The syntax of a wrapper (`profiles/tables/wrappers.toml` documents each list).
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Wrapper {
+    names: Words,
+    #[serde(default)]
+    valued: Words,
+    #[serde(default)]
+    before: usize,
+    #[serde(default)]
+    assigns: bool,
+    #[serde(default)]
+    unset: Words,
+    #[serde(default)]
+    clear: Words,
+    #[serde(default)]
+    chdir: Words,
+    #[serde(default)]
+    shebang: bool,
+    #[serde(default)]
+    actions: Words,
+    #[serde(default)]
+    ends: Words,
+}
+
+table! {
+    /// The table.
+    fn wrappers() -> Wrappers = "wrappers"
+}
+
+fn wrapper(name: impl AsRef<[u8]>) -> Option<&'static Wrapper> {
+    wrappers().wrapper.iter().find(|wrapper| wrapper.names.contain(&name))
+}
+
+/// True for a program that passes the text after an option to a shell.
+pub(crate) fn takes_shell_text(name: &str) -> bool {
+    wrappers().shell_text.contain(name)
+}
+
+/// True for a program by which `#!` lines look up interpreters.
+pub fn looks_up_interpreters(name: &[u8]) -> bool {
+    wrapper(name).is_some_and(|wrapper| wrapper.shebang)
+}
 
 /// A command in the arguments of a wrapper, and the changes that the wrapper makes for it.
 #[derive(Debug, PartialEq, Eq)]
@@ -70,43 +91,41 @@ impl Inner {
 
 /// The commands in the arguments of a wrapper; empty if there are none.
 pub(crate) fn inner(name: &str, words: &[String]) -> Vec<Inner> {
-    if name == "find" {
-        let starts = words.iter().enumerate().filter(|(_, word)| ACTIONS.contains(&word.as_str()));
+    let Some(wrapper) = wrapper(name) else { return Vec::new() };
+    if !wrapper.actions.is_empty() {
+        let starts = words.iter().enumerate().filter(|(_, word)| wrapper.actions.contain(word));
         let end = |from: usize| {
-            words[from..].iter().position(|word| word == ";" || word == "+").map_or(words.len(), |end| from + end)
+            words[from..].iter().position(|word| wrapper.ends.contain(word)).map_or(words.len(), |end| from + end)
         };
         let ranges = starts.map(|(at, _)| at + 1..end(at + 1)).filter(|range| !range.is_empty());
         return ranges.map(Inner::plain).collect();
     }
-    let Some(wrapper) = WRAPPERS.iter().find(|wrapper| wrapper.names.contains(&name)) else { return Vec::new() };
-    let is_env = name == "env";
     let mut inner = Inner::plain(0..0);
     let (mut at, mut before) = (0, wrapper.before);
     while let Some(word) = words.get(at) {
-        let is_assignment = is_env || name == "sudo";
         if word == "--" && before == wrapper.before {
             at += 1;
             continue;
         }
         match word {
-            word if wrapper.with_word.contains(&word.as_str()) => {
+            word if wrapper.valued.contain(word) => {
                 let value = words.get(at + 1).cloned();
-                match word.as_str() {
-                    "-u" | "--unset" if is_env => inner.unset.extend(value),
-                    "-C" | "--chdir" if is_env => inner.chdir = value,
-                    _ => {}
+                if wrapper.unset.contain(word) {
+                    inner.unset.extend(value);
+                } else if wrapper.chdir.contain(word) {
+                    inner.chdir = value;
                 }
                 at += 2;
             }
             word if word.starts_with('-') => {
-                match word.split_once('=') {
-                    Some(("--unset", value)) if is_env => inner.unset.push(value.to_owned()),
-                    Some(("--chdir", value)) if is_env => inner.chdir = Some(value.to_owned()),
-                    _ => inner.is_cleared |= is_env && matches!(word.as_str(), "-i" | "-" | "--ignore-environment"),
+                match word.split_once('=').filter(|(name, _)| name.starts_with("--")) {
+                    Some((name, value)) if wrapper.unset.contain(name) => inner.unset.push(value.to_owned()),
+                    Some((name, value)) if wrapper.chdir.contain(name) => inner.chdir = Some(value.to_owned()),
+                    _ => inner.is_cleared |= wrapper.clear.contain(word),
                 }
                 at += 1;
             }
-            word if is_assignment && word.contains('=') => {
+            word if wrapper.assigns && word.contains('=') => {
                 inner.set.extend(word.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())));
                 at += 1;
             }

@@ -1,7 +1,8 @@
 //! Programs that start the command in their arguments: `env`, `xargs`, `find -exec`, `timeout`, `su-exec`, `tini` and
 //! similar.
 
-use super::source::wrapped::inner;
+use super::source::interpreters::shell_words;
+use super::source::wrapped::{inner, takes_shell_text};
 use super::{Call, Needs, Start};
 use crate::error::Error;
 
@@ -21,11 +22,10 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     if !call.scripts.is_empty() {
         return Ok(needs);
     }
-    if matches!(name.as_str(), "su" | "runuser")
+    if takes_shell_text(&name)
         && let Some(text) = shell_text(call.args)
     {
-        let words = ["/bin/sh", "-c", text].map(str::to_owned).to_vec();
-        needs.starts.push(Start::of(call, words, format!("{program} starts it")));
+        needs.starts.push(Start::of(call, shell_words(text), format!("{program} starts it")));
     }
     for inner in inner(&name, call.args) {
         let words = &call.args[inner.words.clone()];
