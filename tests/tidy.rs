@@ -203,7 +203,82 @@ fn every_error_code_is_explained() {
 fn one_file_knows_the_shell_grammar() {
     let knows = |file: &SourceFile| code(&file.text).contains("tree_sitter");
     let files: Vec<PathBuf> = sources().into_iter().filter(knows).map(|file| file.path).collect();
-    assert!(files.len() == 1 && files[0].ends_with("language/shell_tree.rs"), "{files:?}");
+    assert!(files.len() == 1 && files[0].ends_with("language/shell/tree.rs"), "{files:?}");
+}
+
+/// Languages are folders that know `source` and the room's front door, but not each other; `source` knows none of them.
+#[test]
+fn no_language_looks_into_the_folder_of_another() {
+    let room = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/language");
+    let folders: BTreeSet<String> = fs::read_dir(&room)
+        .expect("listed")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.is_dir())
+        .map(|path| path.file_name().expect("a name").to_string_lossy().into_owned())
+        .collect();
+    assert!(folders.len() > 5 && folders.contains("source"), "{folders:?}");
+    let (mut broken, mut named) = (BTreeSet::new(), 0);
+    for SourceFile { path, text, .. } in sources() {
+        let Ok(inside) = path.strip_prefix(&room) else { continue };
+        let mut module: Vec<String> =
+            inside.with_extension("").iter().map(|p| p.to_string_lossy().into_owned()).collect();
+        module.retain(|part| part != "mod");
+        let Some(own) = module.first().filter(|own| folders.contains(*own)).cloned() else { continue };
+        module.insert(0, "language".to_owned());
+        for known in paths(&code(&text), &module) {
+            if let [room, folder, ..] = known.as_slice()
+                && room == "language"
+                && folders.contains(folder)
+            {
+                named += 1;
+                if *folder != own && folder != "source" {
+                    broken.insert(format!("{}: {}", path.display(), known.join("::")));
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+    assert!(named > 50, "the test no longer finds the paths: {named}");
+}
+
+/// The paths that a module names through `use`, `crate::`, `super::` and `self::`, from the top of the package.
+fn paths(code: &str, module: &[String]) -> Vec<Vec<String>> {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    let mut found = Vec::new();
+    let tests = code.find("mod tests {").unwrap_or(code.len());
+    let mut add = |text: &str, at: usize| {
+        let mut base = module.to_vec();
+        base.extend((at > tests).then(|| "tests".to_owned()));
+        for (nth, part) in text.split("::").enumerate() {
+            match part {
+                "crate" if nth == 0 => base.clear(),
+                "self" => {}
+                "super" => drop(base.pop()),
+                part => base.push(part.to_owned()),
+            }
+        }
+        found.push(base);
+    };
+    for start in ["crate::", "super::", "self::"] {
+        for (at, _) in code.match_indices(start) {
+            if code[..at].ends_with(is_part) {
+                continue;
+            }
+            let end = code[at..].find(|c: char| !is_part(c)).map_or(code.len(), |end| at + end);
+            let path = &code[at..end];
+            match (path.strip_suffix("::"), code[end..].starts_with('{')) {
+                (Some(start), true) => {
+                    let list = code[end..].split(';').next().unwrap_or_default();
+                    // The first part of each item of a list tells the module, however deep the list goes.
+                    for item in list.split([',', '{', '}']).filter_map(|item| item.split_whitespace().next()) {
+                        add(&format!("{start}::{item}"), at);
+                    }
+                }
+                _ => add(path.trim_end_matches(':'), at),
+            }
+        }
+    }
+    found
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Secrets in the image.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 
 use serde::Deserialize;
 
@@ -12,6 +11,7 @@ use crate::finding::{Finding, Level};
 use crate::path::RootPath;
 use crate::root::{FileKind, RootGlob};
 use crate::text::shell_word;
+use crate::world::tables::table;
 
 pub(super) const CHECK: Check = Check {
     code: "secret",
@@ -36,7 +36,7 @@ const KEY_LINE: usize = 40;
 /// Different letters of a token. What stands in documentation has fewer, or says so.
 const VARIETY: usize = 8;
 
-/// The table of `secret.toml`.
+/// The table of secrets.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
@@ -92,12 +92,9 @@ impl Letters {
     }
 }
 
-fn table() -> &'static Table {
-    static TABLE: OnceLock<Table> = OnceLock::new();
-    // A test reads it.
-    TABLE.get_or_init(|| {
-        toml::from_str(include_str!("secret.toml")).unwrap_or(Table { file: vec![], dir: vec![], token: vec![] })
-    })
+table! {
+    /// Names and contents of files that are secrets.
+    fn table() -> Table = "secrets"
 }
 
 impl Named {
@@ -282,7 +279,7 @@ mod tests {
 
     #[test]
     fn the_table_is_whole_and_every_row_names_its_source() {
-        let table: Table = toml::from_str(include_str!("secret.toml")).expect("a table");
+        let table = table();
         let sources = table.file.iter().chain(&table.dir).map(|row| &row.source);
         let sources: Vec<_> = sources.chain(table.token.iter().map(|row| &row.source)).collect();
         assert!(sources.len() > 30 && sources.iter().all(|source| source.starts_with("https://")));

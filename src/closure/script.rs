@@ -1,6 +1,7 @@
 //! Scripts as entries: the `#!` line as Linux reads it (fs/binfmt_script.c; elf-resolution §9).
 
 use crate::error::Error;
+use crate::language::looks_up_interpreters;
 use crate::path::show;
 
 /// Number of bytes in which Linux looks for the `#!` line (`BINPRM_BUF_SIZE`).
@@ -55,7 +56,8 @@ pub(super) fn parse_shebang(path: &[u8], head: &[u8]) -> Result<Option<Shebang>,
 /// The command that `env` looks up, if the interpreter is `env`. Without `-S`, the command is the single argument. With
 /// it, the argument is split, and assignments and options are skipped.
 pub(super) fn env_command(shebang: &Shebang) -> Option<Vec<u8>> {
-    if shebang.interpreter.rsplit(|b| *b == b'/').next() != Some(b"env") {
+    let name = shebang.interpreter.rsplit(|b| *b == b'/').next().unwrap_or_default();
+    if !looks_up_interpreters(name) {
         return None;
     }
     let argument = shebang.argument.as_deref()?;

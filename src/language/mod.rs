@@ -3,35 +3,15 @@
 //! that are certainly not needed at run time, and the other programs that it starts. Paths that are the same for every
 //! call belong in a profile.
 
-mod absent;
-mod app;
-mod arguments;
 mod dotnet;
-mod dotnet_bundle;
-mod dotnet_host;
 mod java;
-mod literals;
 mod node;
-mod node_flags;
-mod node_packages;
-mod node_pnp;
-mod node_reach;
-mod node_shared;
-mod npm;
 mod perl;
 mod php;
-mod php_fpm;
 mod python;
-mod python_server;
-mod python_text;
 mod ruby;
-mod ruby_bundle;
 mod shell;
-mod shell_builtins;
-mod shell_run;
-mod shell_tree;
-mod shell_words;
-mod started;
+mod source;
 mod wrapper;
 
 use std::cell::RefCell;
@@ -43,10 +23,13 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::Root;
 
-pub use absent::Absent;
+use source::interpreters::Tongue;
+
 pub use java::nests_jars;
-pub use npm::{Replaced, replaced};
-pub use shell_run::Unstarted;
+pub use node::{Replaced, replaced};
+pub use shell::Unstarted;
+pub use source::missing::Absent;
+pub use source::wrapped::looks_up_interpreters;
 
 /// How a program is launched.
 pub struct Call<'a> {
@@ -78,15 +61,15 @@ pub struct Call<'a> {
 /// Scripts that were read: many launches of one script read it once.
 #[derive(Default)]
 pub struct Memory {
-    scripts: RefCell<HashMap<String, Rc<shell_tree::Script>>>,
+    scripts: RefCell<HashMap<String, Rc<shell::Script>>>,
 }
 
 impl Memory {
-    fn script(&self, text: &str) -> Rc<shell_tree::Script> {
+    fn script(&self, text: &str) -> Rc<shell::Script> {
         if let Some(known) = self.scripts.borrow().get(text) {
             return Rc::clone(known);
         }
-        let script = Rc::new(shell_tree::parse(text));
+        let script = Rc::new(shell::parse(text));
         self.scripts.borrow_mut().insert(text.to_owned(), Rc::clone(&script));
         script
     }
@@ -223,12 +206,12 @@ pub const LANGUAGES: &[Language] = &[
     Language {
         id: "missing-application",
         about: "Reports the script, jar or module that a command names and that is not in the root.",
-        needs: absent::find,
+        needs: missing,
     },
     Language {
         id: "arguments",
         about: "Packs the files and directories that arguments and environment variables of a launch name.",
-        needs: arguments::find,
+        needs: source::arguments::find,
     },
     Language {
         id: "dotnet",
@@ -272,6 +255,19 @@ pub const LANGUAGES: &[Language] = &[
         needs: wrapper::find,
     },
 ];
+
+/// True for a program that runs and writes Python's bytecode.
+pub fn reads_bytecode(name: &str) -> bool {
+    [Tongue::Python, Tongue::Pypy].into_iter().any(|tongue| tongue.is_run_by(name))
+}
+
+/// Applications that the root lacks: scripts and jars, and Python's modules.
+fn missing(call: &Call<'_>) -> Result<Needs, Error> {
+    let module = python::missing_module(call)?;
+    let mut needs = source::missing::find(call)?;
+    needs.absent.splice(..0, module);
+    Ok(needs)
+}
 
 impl Call<'_> {
     /// The first program whose name, as called or after symlinks, fits; returns the path as called and the real path.

@@ -11,6 +11,7 @@ use crate::closure::request::Pyc;
 use crate::closure::state::State;
 use crate::closure::worklist::Fact;
 use crate::error::Error;
+use crate::language;
 use crate::path::{RootPath, show};
 
 /// The last of all rules, so that the interpreter starts once for nearly all sources.
@@ -70,7 +71,7 @@ pub(in crate::closure) fn interpreters(state: &State<'_>) -> Result<BTreeSet<Roo
     for started in state.processes.as_slice().iter().filter(|started| started.required) {
         let program = &started.process.loaded[0];
         let name = show(program.real.name());
-        if (name.starts_with("python") || name.starts_with("pypy")) && !name.contains("config") {
+        if language::reads_bytecode(&name) {
             found.insert(program.real.clone());
             continue;
         }

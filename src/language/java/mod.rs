@@ -1,0 +1,174 @@
+//! Java: the runtime of a `java` command, its class path, and the jars that manifests refer to (JAR File Specification,
+//! "Main Attributes"; java(1)).
+
+mod table;
+
+use std::io::{Cursor, Read};
+use std::rc::Rc;
+
+use self::table::table;
+use super::source::application as app;
+use super::source::interpreters::Tongue;
+use super::{Call, Claim, Needs, Scope};
+use crate::error::Error;
+use crate::path::{RootPath, show};
+use crate::root::Root;
+
+/// Maximum size of a jar whose manifest is read.
+const MAX_JAR: usize = 1 << 30;
+/// Maximum number of jars followed through manifests.
+const MAX_JARS: usize = 4096;
+
+pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
+    let mut needs = Needs::default();
+    // Every launcher of a Java runtime loads libjli.so.
+    let is_launched = call.sonames.iter().any(|name| table().libraries.contain(name));
+    let Some((path, real)) = call.program(|name| Tongue::Java.is_run_by(name) || is_launched)? else {
+        return Ok(needs);
+    };
+    let Some(home) = real.parent().and_then(|bin| bin.parent()) else { return Ok(needs) };
+    let is_runtime = |dir: &RootPath| -> Result<bool, Error> {
+        let modules = call.root.follow(dir.join(b"lib").join(b"modules").as_bytes())?;
+        let classes = call.root.follow(dir.join(b"lib").join(b"rt.jar").as_bytes())?;
+        Ok(modules.file().is_some() || classes.file().is_some())
+    };
+    // A JDK 8 has its runtime one level below its home, in `jre`.
+    let home = if is_runtime(&home)? { home } else { return Ok(needs) };
+    let (dir, real_home) = (home.clone(), home.clone());
+    needs.claims.push(Claim {
+        why: format!("the Java runtime that {path} belongs to"),
+        without: Rc::new(move |_, path| is_not_run(&dir, path)),
+        dir: home,
+        group: "Java runtime",
+        scope: Scope::Own,
+    });
+    // Drawing text requires a font, even on a server that only renders images (java.desktop).
+    if call.root.follow(real_home.join(b"lib").join(b"libfontmanager.so").as_bytes())?.file().is_some() {
+        needs.profiles.push(("fontconfig", format!("the runtime of {path} can draw text")));
+    }
+    let mut jars = Vec::new();
+    let mut words = call.args.iter().map(String::as_str);
+    let known = &table().options;
+    let options: Vec<&str> =
+        known.variables.iter().filter_map(|name| call.env.get(name)).flat_map(|text| text.split_whitespace()).collect();
+    while let Some(word) = words.next() {
+        if known.jar.contain(word) {
+            jars.extend(words.next().map(str::to_owned));
+        } else if known.class_path.contain(word) {
+            jars.extend(words.next().into_iter().flat_map(|list| list.split(':')).map(str::to_owned));
+        }
+    }
+    jars.extend(
+        options
+            .iter()
+            .flat_map(|word| word.trim_start_matches(known.agent.as_str()).split([':', '=']))
+            .map(str::to_owned),
+    );
+    for word in jars {
+        class_path(call, &word, &mut needs)?;
+    }
+    Ok(needs)
+}
+
+/// Handles one element of a class path: a jar, a directory of classes, or all jars in a directory.
+fn class_path(call: &Call<'_>, word: &str, needs: &mut Needs) -> Result<(), Error> {
+    let why = format!("{word} is on the class path");
+    let spelled = call.spelled(word);
+    if let Some(dir) = word.strip_suffix("/*").map_or(Ok(None), |dir| call.dir(dir))? {
+        for name in call.root.list(&dir)?.iter().filter(|name| name.ends_with(b".jar")) {
+            jar(call.root, &[&spelled[..spelled.len() - 1], name.as_slice()].concat(), &why, needs)?;
+        }
+    } else if call.file(word)?.is_some() {
+        jar(call.root, &spelled, &why, needs)?;
+    } else if let Some(dir) = call.dir(word)?.filter(|dir| !app::is_wide(dir)) {
+        needs.paths.push((spelled, why.clone()));
+        needs.claims.push(Claim {
+            dir,
+            without: Rc::new(|_, path| app::is_leftover(path)),
+            group: "application",
+            why,
+            scope: Scope::Application,
+        });
+    }
+    Ok(())
+}
+
+/// Adds a jar and the jars in its manifest, which are relative to the path by which the jar was opened (java.util.jar,
+/// `Class-Path`).
+fn jar(root: &Root, path: &[u8], why: &str, needs: &mut Needs) -> Result<(), Error> {
+    let mut open = vec![(path.to_vec(), why.to_owned())];
+    while let Some((path, why)) = open.pop() {
+        let Some(real) = root.follow(&path)?.file().map(|(real, _)| real.clone()) else { continue };
+        if needs.paths.len() > MAX_JARS || needs.paths.iter().any(|(known, _)| *known == path) {
+            continue;
+        }
+        for name in manifest_class_path(&root.read(&real, MAX_JAR)?) {
+            let place = resolved(&path, name.as_bytes());
+            let why = format!("the manifest of {} names it", show(&path));
+            if let Some(dir) = root.follow(&place)?.dir().filter(|dir| !app::is_wide(dir)).cloned() {
+                needs.claims.push(Claim {
+                    dir,
+                    without: Rc::new(|_, _| false),
+                    group: "application",
+                    why: why.clone(),
+                    scope: Scope::Application,
+                });
+            }
+            open.push((place, why));
+        }
+        needs.paths.push((path, why));
+    }
+    Ok(())
+}
+
+/// Resolves a relative URL against that of the jar: `..` removes a segment of the path before anything is opened (RFC
+/// 3986, 5.2.4).
+fn resolved(jar: &[u8], name: &[u8]) -> Vec<u8> {
+    let base = jar.iter().rposition(|b| *b == b'/').map_or(&b""[..], |slash| &jar[..slash]);
+    let whole = if name.starts_with(b"/") { name.to_vec() } else { [base, b"/", name].concat() };
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in whole.split(|b| *b == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => _ = parts.pop(),
+            part => parts.push(part),
+        }
+    }
+    parts.iter().flat_map(|part| [b"/", *part].concat()).collect()
+}
+
+/// True if a jar contains jars and classes in directories of its own, as Spring Boot jars and web archives do.
+///
+/// # Errors
+/// `unreadable`.
+pub fn nests_jars(root: &Root, path: &RootPath) -> Result<bool, Error> {
+    let bytes = root.read(path, MAX_JAR)?;
+    let Ok(archive) = zip::ZipArchive::new(Cursor::new(&bytes)) else { return Ok(false) };
+    Ok(archive.file_names().any(|name| name.starts_with("BOOT-INF/") || name.starts_with("WEB-INF/")))
+}
+
+/// The `Class-Path` attribute of a jar's manifest. A line that starts with a space continues the previous line.
+fn manifest_class_path(bytes: &[u8]) -> Vec<String> {
+    let Ok(mut archive) = zip::ZipArchive::new(Cursor::new(bytes)) else { return Vec::new() };
+    let Ok(manifest) = archive.by_name("META-INF/MANIFEST.MF") else { return Vec::new() };
+    let mut text = String::new();
+    // No real manifest is larger than this.
+    if manifest.take(1 << 20).read_to_string(&mut text).is_err() {
+        return Vec::new();
+    }
+    let text = text.replace("\r\n", "\n").replace("\n ", "");
+    let line = text.lines().find_map(|line| line.strip_prefix("Class-Path:"));
+    line.unwrap_or_default().split_whitespace().map(|word| word.trim_start_matches("file:").to_owned()).collect()
+}
+
+fn is_not_run(home: &RootPath, path: &RootPath) -> bool {
+    let Some(inside) = path.as_bytes().strip_prefix(home.as_bytes()) else { return false };
+    let inside = String::from_utf8_lossy(inside);
+    let inside = inside.trim_start_matches('/');
+    let known = &table().leftovers;
+    let is_tool = known.tools.begin(inside) && !known.kept.contain(inside);
+    is_tool
+        || known.endings.end(inside)
+        || known.paths.contain(inside)
+        || inside.starts_with("lib/server/") && inside.ends_with(".debuginfo")
+}

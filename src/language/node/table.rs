@@ -1,0 +1,95 @@
+//! The calls, options, runners and leftovers of Node (`profiles/tables/node.toml` documents each list).
+
+use serde::Deserialize;
+
+use crate::world::tables::{Words, table};
+
+/// The table of Node.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Table {
+    pub(super) program: String,
+    pub(super) libraries: Words,
+    pub(super) calls: Calls,
+    pub(super) options: Options,
+    pub(super) packages: Packages,
+    pub(super) leftovers: Leftovers,
+    pub(super) runner: Vec<Runner>,
+    pub(super) scripts: Scripts,
+}
+
+/// Text that shows what a source does.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Calls {
+    pub(super) module: String,
+    pub(super) starts: Words,
+    pub(super) runs_shell: Words,
+}
+
+/// Options and variables that make Node load files.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Options {
+    pub(super) modules: Words,
+    pub(super) files: Words,
+    pub(super) variables: Words,
+    pub(super) source_maps: Words,
+    pub(super) endings: Words,
+    pub(super) main_endings: Words,
+}
+
+/// Where packages lie.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Packages {
+    pub(super) places: Words,
+    pub(super) stores: Words,
+    pub(super) systems: Words,
+    pub(super) read_types: Words,
+}
+
+/// Files that a running program does not need.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Leftovers {
+    pub(super) documents: Words,
+    pub(super) document_endings: Words,
+    pub(super) developers: Words,
+    pub(super) types: Words,
+    pub(super) build_endings: Words,
+    pub(super) build_directories: Words,
+    pub(super) build_directories_at_top: Words,
+}
+
+/// A program that starts a command of package.json or of an installed package.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Runner {
+    pub(super) names: Words,
+    #[serde(default)]
+    pub(super) start: Words,
+    #[serde(default)]
+    pub(super) run: Words,
+    #[serde(default)]
+    pub(super) scripts: bool,
+    #[serde(default)]
+    pub(super) program: Words,
+    #[serde(default)]
+    pub(super) exec: Words,
+    #[serde(default)]
+    pub(super) execs: bool,
+}
+
+/// Words of scripts without an effect.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Scripts {
+    pub(super) options: Words,
+    pub(super) no_ops: Words,
+}
+
+table! {
+    /// The table.
+    pub(super) fn table() -> Table = "node"
+}

@@ -1,0 +1,61 @@
+//! The calls and leftovers of Python, and the settings of its servers (`profiles/tables/python.toml` documents each list).
+
+use serde::Deserialize;
+
+use crate::world::tables::{Words, table};
+
+/// The table of Python.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Table {
+    pub(super) libraries: Words,
+    pub(super) calls: Calls,
+    pub(super) leftovers: Leftovers,
+    pub(super) servers: Servers,
+}
+
+/// Text that shows what a source does.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Calls {
+    pub(super) starts: Words,
+    pub(super) starts_with_name: Words,
+    pub(super) runs_shell: Words,
+    pub(super) opens: Words,
+    pub(super) finds: Words,
+    pub(super) finds_signs: Words,
+    pub(super) finds_program: String,
+    pub(super) tk: Words,
+    pub(super) tools: Words,
+}
+
+/// Files that a running program does not need.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Leftovers {
+    pub(super) library: Words,
+    pub(super) library_beginnings: Words,
+    pub(super) tk: Words,
+    pub(super) tk_extensions: Words,
+    pub(super) tests: Words,
+    pub(super) test_extensions: Words,
+    pub(super) test_objects: Words,
+    pub(super) installers: Words,
+    pub(super) builders: Words,
+    pub(super) caches: Words,
+    pub(super) endings: Words,
+}
+
+/// Settings of application servers.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Servers {
+    pub(super) variables: Words,
+    pub(super) directories: Words,
+    pub(super) files: Words,
+}
+
+table! {
+    /// The table.
+    pub(super) fn table() -> Table = "python"
+}

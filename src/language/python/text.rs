@@ -1,0 +1,168 @@
+//! Scans Python sources for hints that tests, build tools, Tk or a shell are needed. A single word is enough to keep
+//! something, because nothing is parsed.
+
+use std::collections::BTreeSet;
+
+use memchr::memmem::find;
+
+use super::table::table;
+use crate::error::Error;
+use crate::language::source::application::is_leftover;
+use crate::language::source::literals::Named;
+use crate::path::RootPath;
+use crate::root::{FileKind, Root, Visit};
+
+/// Maximum size of a source file that is scanned.
+const MAX_SOURCE: usize = 8 << 20;
+
+/// Hints in the sources of installed packages and of the application.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    /// True if setuptools or pkg_resources is imported by other code than its own.
+    pub(super) uses_setuptools: bool,
+    /// True if a shell is started.
+    pub(super) runs_shell: bool,
+    /// True if `ctypes.util` is used.
+    pub(super) finds_libraries: bool,
+    /// True if the application mentions tkinter or turtle.
+    pub(super) app_names_tk: bool,
+    /// Programs that are started and libraries that are opened by name.
+    pub(super) named: Named,
+    /// Test directories to which code outside of them refers.
+    used_tests: BTreeSet<RootPath>,
+}
+
+impl Texts {
+    /// Scans all sources in these directories.
+    pub(super) fn read(
+        root: &Root,
+        sites: &[RootPath],
+        apps: &[RootPath],
+        venvs: &BTreeSet<RootPath>,
+    ) -> Result<Self, Error> {
+        let mut texts = Self::default();
+        for (dir, is_app) in sites.iter().map(|dir| (dir, false)).chain(apps.iter().map(|dir| (dir, true))) {
+            root.visit(dir, &mut |path, meta| {
+                if meta.kind == FileKind::File && path.name().ends_with(b".py") {
+                    texts.source(dir, path, &root.read(path, MAX_SOURCE)?, is_app);
+                }
+                let is_out = is_leftover(path)
+                    || venvs.contains(path)
+                    || sites.contains(path)
+                    || !is_app && (is_tool(dir, path) || table().leftovers.tests.contain(path.name()));
+                Ok(if is_out { Visit::Pass } else { Visit::Enter })
+            })?;
+        }
+        Ok(texts)
+    }
+
+    fn source(&mut self, site: &RootPath, path: &RootPath, text: &[u8], is_app: bool) {
+        let calls = &table().calls;
+        self.runs_shell |= calls.runs_shell.occur_in(text);
+        self.finds_libraries |= calls.finds_signs.occur_in(text);
+        // setuptools is a build tool: a module that needs it at run time imports it at top level. pkg_resources belongs
+        // to setuptools but is used at run time.
+        let found = |word: &str, is_need: &dyn Fn(&[u8], usize) -> bool| {
+            memchr::memmem::find_iter(text, word.as_bytes()).any(|at| is_need(text, at))
+        };
+        let is_top = |text: &[u8], at: usize| at == 0 || text[at - 1] == b'\n';
+        let is_untried = |text: &[u8], at: usize| !is_tried(text, at);
+        self.uses_setuptools |= found("import setuptools", &is_top)
+            || found("from setuptools", &is_top)
+            || found("import pkg_resources", &is_untried)
+            || found("from pkg_resources", &is_untried);
+        self.app_names_tk |= is_app && calls.tk.occur_in(text);
+        super::calls::scan(&mut self.named, path, text, is_app);
+        let package = path.parent().unwrap_or_else(|| site.clone());
+        for at in memchr::memmem::find_iter(text, b"test") {
+            self.test_word(site, &package, text, at);
+        }
+    }
+
+    /// Handles the word `test` or `tests` in a source: with the text before it, it may be the name of a test directory.
+    fn test_word(&mut self, site: &RootPath, package: &RootPath, text: &[u8], at: usize) {
+        let is_word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+        let name: &[u8] = if text[at..].starts_with(b"tests") { b"tests" } else { b"test" };
+        if text.get(at + name.len()).is_some_and(is_word) || at == 0 {
+            return;
+        }
+        let before = &text[..at];
+        if before.ends_with(b".") {
+            let start = before.iter().rposition(|b| !is_word(b) && *b != b'.').map_or(0, |last| last + 1);
+            let dotted = &before[start..before.len() - 1];
+            if dotted.is_empty() || dotted.starts_with(b".") {
+                // `from .tests import x`, `from ..tests import x`
+                let ups = dotted.iter().take_while(|b| **b == b'.').count();
+                let mut dir = package.clone();
+                for _ in 0..ups {
+                    dir = dir.parent().unwrap_or_else(RootPath::root);
+                }
+                self.used_tests.insert(dir.join(name));
+            } else {
+                let mut dir = site.clone();
+                for part in dotted.split(|b| *b == b'.').filter(|part| !part.is_empty()) {
+                    dir = dir.join(part);
+                }
+                self.used_tests.insert(dir.join(name));
+            }
+        } else if before.ends_with(b"import ") {
+            // `from . import tests`
+            let line = &before[before.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1)..];
+            if find(line, b"from .").is_some() {
+                self.used_tests.insert(package.join(name));
+            }
+        }
+    }
+
+    /// True for a test directory to which no code outside of it refers.
+    pub(super) fn is_unused_test(&self, path: &RootPath) -> bool {
+        table().leftovers.tests.contain(path.name()) && !self.used_tests.contains(path)
+    }
+}
+
+/// True if the import is the first statement of a `try` block, so that its failure is handled.
+fn is_tried(text: &[u8], at: usize) -> bool {
+    let line = text[..at].iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
+    let mut before = text[..line].split(|b| *b == b'\n').rev().map(<[u8]>::trim_ascii);
+    let last = before.find(|line| !line.is_empty() && !line.starts_with(b"#"));
+    last.is_some_and(|line| line.ends_with(b"try:")) && text[line..at].iter().all(|b| matches!(b, b' ' | b'\t'))
+}
+
+/// True for build tools, whose own sources give no hints about the application.
+fn is_tool(site: &RootPath, path: &RootPath) -> bool {
+    let known = &table().leftovers;
+    path.parent().as_ref() == Some(site)
+        && (known.installers.contain(path.name()) || known.builders.contain(path.name()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::root::MemTree;
+
+    #[test]
+    fn test_folders_are_kept_where_something_names_them() {
+        let mut tree = MemTree::default();
+        tree.file("/s/django/core.py", 0o644, "from django.test import Client\n")
+            .file("/s/django/test/__init__.py", 0o644, "")
+            .file("/s/rel/__init__.py", 0o644, "from .tests import x\n")
+            .file("/s/rel/tests/__init__.py", 0o644, "")
+            .file("/s/dot/__init__.py", 0o644, "from . import tests\n")
+            .file("/s/dot/tests/__init__.py", 0o644, "")
+            .file("/s/plain/__init__.py", 0o644, "# latest contest.testing\n")
+            .file("/s/plain/tests/a.py", 0o644, "import plain.tests\n")
+            .file("/s/soft/x.py", 0o644, "try:\n    import pkg_resources\nexcept ImportError:\n    pass\n")
+            .file("/s/run/x.py", 0o644, "subprocess.run('x', shell=True)\n");
+        let root = Root::new(Arc::new(tree));
+        let path = |text: &str| RootPath::new(text).expect("a path");
+        let texts = Texts::read(&root, &[path("/s")], &[], &BTreeSet::new()).expect("readable");
+        let unused = |text: &str| texts.is_unused_test(&path(text));
+        assert_eq!(
+            ["/s/django/test", "/s/rel/tests", "/s/dot/tests", "/s/plain/tests"].map(unused),
+            [false, false, false, true]
+        );
+        assert!(texts.runs_shell && !texts.uses_setuptools && !texts.finds_libraries);
+    }
+}

@@ -1,0 +1,37 @@
+//! How sources of Ruby start programs and open libraries, and the places of gems (`profiles/tables/ruby.toml` documents each list).
+
+use serde::Deserialize;
+
+use crate::language::source::started::Manner;
+use crate::world::tables::{Words, table};
+
+/// The table of Ruby.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Table {
+    pub(super) bundlers: Words,
+    pub(super) bundler_exec: Words,
+    pub(super) starts: Manner,
+    pub(super) libraries: Libraries,
+    pub(super) gems: Gems,
+}
+
+/// How sources open libraries.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Libraries {
+    pub(super) opens: Words,
+}
+
+/// Where gems lie.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Gems {
+    pub(super) variables: Words,
+    pub(super) places: Words,
+}
+
+table! {
+    /// The table.
+    pub(super) fn table() -> Table = "ruby"
+}

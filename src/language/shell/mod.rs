@@ -1,0 +1,183 @@
+//! Shell scripts are read in two ways. The parser finds the programs that are started, with their arguments and working
+//! directory. In addition, every word that is the name of a program in PATH counts as a program that may be started, so
+//! that programs passed around in variables are not missed.
+
+mod run;
+mod table;
+mod tree;
+mod words;
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use self::run::{MAX_STARTS, Reader};
+use self::table::table;
+use super::source::application as app;
+use super::source::interpreters::Tongue;
+use super::{Call, Certainty, Claim, Command, Needs, Scope, Start};
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::root::Root;
+use crate::world::program_in_path as program;
+use crate::world::tables::system;
+
+pub use run::Unstarted;
+pub(in crate::language) use tree::{Script, parse};
+
+/// Maximum size of a script that is read, and maximum number of scripts per call.
+const MAX_SCRIPT: usize = 1 << 20;
+const MAX_SCRIPTS: usize = 64;
+pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
+    let Some(shell) = call.program(|name| Tongue::Shell.is_run_by(name))? else {
+        return Ok(Needs::default());
+    };
+    // If another language's interpreter runs the script, the shell rules do not apply.
+    let mut reader = Reader::new(call, &shell.1);
+    if let Some((script, args)) = script(call)? {
+        let Some((_, text)) = call.root.read_followed(script.as_bytes(), MAX_SCRIPT)? else {
+            return Ok(Needs::default());
+        };
+        reader.script(&script, &String::from_utf8_lossy(&text), &args)?;
+        list(call, &mut reader.needs, script)?;
+    } else if let Some(at) = call.args.iter().position(|word| is_c(word))
+        && let Some(text) = call.args.get(at + 1)
+    {
+        let args = call.args.get(at + 3..).unwrap_or_default();
+        reader.script(&shell.0, text, args)?;
+        for word in words(text) {
+            if let Some(path) = program(call.root, call.path, &word)? {
+                let why = format!("the command has the word {word}");
+                reader.needs.commands.push(Command { name: path.to_string(), certainty: Certainty::Possible, why });
+            }
+        }
+    } else {
+        return Ok(Needs::default());
+    }
+    let mut needs = reader.needs;
+    if needs.starts.len() > MAX_STARTS {
+        needs.starts.truncate(MAX_STARTS);
+        needs.notes.push(format!(
+            "{} starts more than {MAX_STARTS} programs: how it calls those after them was not looked at; --bin adds one",
+            call.scripts.first().unwrap_or(&shell.0)
+        ));
+    }
+    // A script that ends in `exec "$@"` starts its arguments, even if the parser did not see it.
+    let is_read = |start: &Start| start.words[1..] == call.args[1..];
+    if !call.scripts.is_empty()
+        && let Some(first) = call.args.first()
+        && let Some(path) = program(call.root, call.path, first)?
+        && !needs.starts.iter().any(|start| is_read(start) && start.words[0] == path.to_string())
+    {
+        let why = format!("{} starts its arguments", call.scripts[0]);
+        needs.starts.push(Start::of(call, call.args.to_vec(), why));
+    }
+    // The parser knows the arguments and environment of a program that is started; the bare name adds nothing.
+    let started: BTreeSet<String> = needs.starts.iter().map(|start| start.words[0].clone()).collect();
+    needs.commands.retain(|command| !started.contains(&command.name));
+    // npm and pnpm shims do not define an application directory; the Node rules do.
+    if !app::is_shim(call) {
+        needs.claims.extend(app::plain_claims(call, "application")?);
+    }
+    Ok(needs)
+}
+
+fn is_c(word: &str) -> bool {
+    word.starts_with('-') && word.ends_with('c') && !word.starts_with("--") && word.len() < 6
+}
+
+/// The script that is run, through its `#!` line or as an argument of the shell, and the script's arguments.
+fn script(call: &Call<'_>) -> Result<Option<(RootPath, Vec<String>)>, Error> {
+    if let Some(script) = call.scripts.first() {
+        return Ok(Some((script.clone(), call.args.to_vec())));
+    }
+    if call.args.iter().any(|word| is_c(word)) {
+        return Ok(None);
+    }
+    let is_applet = |word: &str| Tongue::Shell.is_run_by(word);
+    let at = call.args.iter().position(|word| !word.starts_with('-') && !is_applet(word));
+    let Some(at) = at else { return Ok(None) };
+    Ok(call.file(&call.args[at])?.map(|file| (file, call.args[at + 1..].to_vec())))
+}
+
+/// Adds the programs and files that a script's words name, and does the same for the scripts among those files.
+fn list(call: &Call<'_>, needs: &mut Needs, script: RootPath) -> Result<(), Error> {
+    let mut open = vec![script];
+    let mut seen = BTreeSet::new();
+    while let Some(script) = open.pop() {
+        if seen.len() >= MAX_SCRIPTS || !seen.insert(script.clone()) {
+            continue;
+        }
+        let Some((_, text)) = call.root.read_followed(script.as_bytes(), MAX_SCRIPT)? else { continue };
+        for word in words(&String::from_utf8_lossy(&text)) {
+            if let Some(path) = program(call.root, call.path, &word)? {
+                let why = format!("the script {script} has the word {word}");
+                needs.commands.push(Command { name: path.to_string(), certainty: Certainty::Possible, why });
+            } else if word.contains('/') || word.ends_with(".sh") {
+                // A file that the script sources or reads.
+                let why = format!("the script {script} names it");
+                if let Some(file) = call.file(&word)?.filter(|file| !system().kernel.cover(file)) {
+                    needs.files.push((file.clone(), why));
+                    if is_shell_script(call.root, &file)? || word.ends_with(".sh") {
+                        open.push(file);
+                    }
+                } else if word.starts_with('/')
+                    && let Some(dir) = call.dir(&word)?.filter(|dir| !system().kernel.cover(dir) && !app::is_wide(dir))
+                {
+                    // The contents of a system directory belong to other rules, but the directory itself may have to
+                    // exist.
+                    if system().system.cover(&dir) {
+                        needs.files.push((dir, why));
+                    } else {
+                        let whole = app::home(dir, "application", Rc::new(|_, _| false));
+                        needs.claims.push(Claim { why, scope: Scope::Plain, ..whole });
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Words of a script, without comments: the text between blanks, quotes and shell metacharacters.
+fn words(text: &str) -> BTreeSet<String> {
+    let is_sign = |c: char| c.is_whitespace() || "\"'`;|&(){}<>$=,".contains(c);
+    let mut found = BTreeSet::new();
+    for line in text.lines() {
+        let code = match line.trim_start().starts_with('#') {
+            true => "",
+            false => line.split(" #").next().unwrap_or_default(),
+        };
+        for word in code.split(is_sign) {
+            // A default value such as `${PAGER:-cat}`.
+            let word = word.rsplit(":-").next().unwrap_or(word).trim_end_matches(':');
+            if !word.is_empty() && !word.starts_with('-') && !table().not_programs.contain(word) {
+                found.insert(word.to_owned());
+            }
+        }
+    }
+    found
+}
+
+fn is_shell_script(root: &Root, path: &RootPath) -> Result<bool, Error> {
+    let Some((_, head)) = root.read_followed(path.as_bytes(), 64)? else { return Ok(false) };
+    let line = head.split(|b| *b == b'\n').next().unwrap_or_default();
+    let text = String::from_utf8_lossy(line);
+    Ok(text.starts_with("#!") && text.split(['/', ' ']).any(|word| Tongue::Shell.is_run_by(word)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words;
+
+    #[test]
+    fn words_in_quotes_traps_and_defaults_are_seen_and_comments_are_not() {
+        let text = "#!/bin/sh\n# gzip\ntrap 'rm -rf \"$tmp\"' EXIT # awk\n${PAGER:-cat} x | wc -c; y=$(mktemp -d)\n";
+        let found = words(text);
+        for word in ["rm", "cat", "wc", "mktemp"] {
+            assert!(found.contains(word), "{word} in {found:?}");
+        }
+        for word in ["gzip", "awk", "-rf", "echo"] {
+            assert!(!found.contains(word), "{word} in {found:?}");
+        }
+    }
+}

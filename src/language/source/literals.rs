@@ -1,0 +1,272 @@
+//! Programs and libraries that source code starts or opens by a literal name: `subprocess.run(["git", …])`,
+//! `execSync("sort | head")`, `CDLL("libz.so.1")`. Computed names are not found, because the code is not parsed.
+
+use std::collections::BTreeMap;
+
+use memchr::memmem::find_iter;
+
+use super::interpreters::{shell_words, system_shell};
+use crate::error::Error;
+use crate::language::{Call, Certainty, Command, Library, Needs, Start};
+use crate::path::RootPath;
+use crate::world::program_in_path;
+use crate::world::tables::Words;
+
+/// Maximum length of a literal that counts as a command, and maximum number of literals.
+pub(crate) const MAX_LITERAL: usize = 512;
+const MAX_LITERALS: usize = 512;
+
+/// Literals, each with the file and line of its first occurrence.
+pub(crate) type Literals = BTreeMap<String, (RootPath, usize)>;
+
+/// Programs and libraries found in source code.
+#[derive(Debug, Default)]
+pub(crate) struct Named {
+    starts: Literals,
+    /// The same in sources of installed packages, most of which the application never reaches.
+    of_packages: Literals,
+    /// Programs started with literal arguments.
+    lists: BTreeMap<Vec<String>, (RootPath, usize)>,
+    opens: Literals,
+    /// Libraries opened under exactly this name.
+    exact: Literals,
+    /// Libraries to report if they are missing: those that the application itself opens without a fallback.
+    wanted: Literals,
+}
+
+impl Named {
+    /// Records a program that an installed package starts.
+    pub(crate) fn keep_package_start(&mut self, path: &RootPath, literal: Literal) {
+        keep(&mut self.of_packages, path, literal);
+    }
+
+    /// Records a library; if it is wanted, its absence is reported.
+    pub(crate) fn keep_library(&mut self, path: &RootPath, literal: Literal, is_wanted: bool) {
+        if is_wanted {
+            keep(&mut self.wanted, path, literal.clone());
+        }
+        keep(&mut self.opens, path, literal);
+    }
+
+    /// Records a library that is opened under exactly this name.
+    pub(crate) fn keep_exact(&mut self, path: &RootPath, library: String, line: usize) {
+        if self.exact.len() < MAX_LITERALS {
+            self.exact.entry(library).or_insert_with(|| (path.clone(), line));
+        }
+    }
+
+    /// Records a program with its arguments, or a shell command.
+    pub(crate) fn keep_start(&mut self, path: &RootPath, literal: Literal) {
+        if literal.args.is_empty() || literal.text.contains(char::is_whitespace) {
+            return keep(&mut self.starts, path, literal);
+        }
+        if self.lists.len() < MAX_LITERALS {
+            let words = std::iter::once(literal.text).chain(literal.args).collect();
+            self.lists.entry(words).or_insert_with(|| (path.clone(), literal.line));
+        }
+    }
+
+    /// Scans for calls of the given functions. Returns true if there is one, even if its argument is not a literal.
+    pub(crate) fn starts(&mut self, path: &RootPath, text: &[u8], calls: &Words) -> bool {
+        let mut is_started = false;
+        for name in calls.iter() {
+            // A method of the same name is unrelated, for example `$db->exec("…")`.
+            let is_method = |at: usize| {
+                [&b"->"[..], b"::", b"."].iter().any(|sign| text[..at].ends_with(sign)) && !name.contains('.')
+            };
+            let is_word =
+                |at: usize| at > 0 && (text[at - 1].is_ascii_alphanumeric() || matches!(text[at - 1], b'_' | b'$'));
+            let mut at_all = find_iter(text, name.as_bytes());
+            if at_all.all(|at| is_method(at) || is_word(at)) {
+                continue;
+            }
+            is_started |= name.ends_with('(');
+            for literal in literals(text, name) {
+                is_started = true;
+                self.keep_command(path, literal);
+            }
+        }
+        is_started
+    }
+
+    /// Records a command that starts at offset `at` of the source.
+    pub(crate) fn command(&mut self, path: &RootPath, text: &[u8], at: usize, command: &[u8]) {
+        let line = memchr::memchr_iter(b'\n', &text[..at]).count() + 1;
+        let text = String::from_utf8_lossy(&command[..command.len().min(MAX_LITERAL)]).into_owned();
+        self.keep_command(path, Literal { text, args: Vec::new(), line, is_open: false, is_tried: false });
+    }
+
+    /// Perl and Ruby execute strings without shell metacharacters directly, so the first word is a program, not a
+    /// builtin.
+    fn keep_command(&mut self, path: &RootPath, literal: Literal) {
+        let is_plain = !literal.text.contains(|c: char| "*?{}[]<>()~&|\\$;'`\"\n#=%".contains(c));
+        if let Some(word) = literal.text.split_whitespace().next().filter(|word| is_plain && *word != literal.text) {
+            keep(&mut self.starts, path, Literal { text: word.to_owned(), ..literal.clone() });
+        }
+        keep(&mut self.starts, path, literal);
+    }
+
+    /// Adds the programs and libraries that exist in the root.
+    pub(crate) fn ask(&self, call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
+        let own = self.starts.iter().map(|(text, place)| (text, place, Certainty::Likely));
+        let packages = self.of_packages.iter().map(|(text, place)| (text, place, Certainty::Possible));
+        for (text, (path, line), certainty) in own.chain(packages) {
+            let why = format!("{path} starts it in line {line}");
+            if !text.contains(|c: char| c.is_whitespace() || "|&;<>()$`".contains(c)) {
+                if let Some(program) = program_in_path(call.root, call.path, text)? {
+                    needs.commands.push(Command { name: program.to_string(), certainty, why });
+                }
+            } else if program_in_path(call.root, call.path, system_shell())?.is_some() {
+                let start = Start::of(call, shell_words(text), why);
+                needs.starts.push(Start { is_exec: false, certainty, ..start });
+            }
+        }
+        for (words, (path, line)) in &self.lists {
+            if program_in_path(call.root, call.path, &words[0])?.is_some() {
+                let why = format!("{path} starts it in line {line}");
+                let start = Start::of(call, words.clone(), why);
+                needs.starts.push(Start { is_exec: false, certainty: Certainty::Likely, ..start });
+            }
+        }
+        for (name, (path, line)) in &self.opens {
+            let is_wanted = self.wanted.contains_key(name);
+            let names = if name.ends_with(".so") { versions(call, name)? } else { vec![name.clone()] };
+            needs.libraries.push(Library { names, is_wanted, why: format!("{path} opens it in line {line}") });
+        }
+        for (name, (path, line)) in &self.exact {
+            let mut names = vec![name.clone()];
+            names.extend(versions(call, name)?);
+            needs.libraries.push(Library { names, is_wanted: false, why: format!("{path} opens it in line {line}") });
+        }
+        Ok(())
+    }
+}
+
+/// File names that match a library name without a version: the name itself and versioned names, as `find_library` finds
+/// them.
+fn versions(call: &Call<'_>, name: &str) -> Result<Vec<String>, Error> {
+    let mut dirs = Vec::new();
+    for top in ["/lib", "/usr/lib", "/usr/local/lib", "/lib64", "/usr/lib64"] {
+        let Some(real) = call.root.follow(top.as_bytes())?.dir().cloned() else { continue };
+        for entry in call.root.list(&real)? {
+            if memchr::memmem::find(&entry, b"-linux-").is_some() {
+                dirs.push(real.join(&entry));
+            }
+        }
+        dirs.push(real);
+    }
+    let mut found = Vec::new();
+    for dir in dirs {
+        if call.root.follow(dir.as_bytes())?.dir().is_none() {
+            continue;
+        }
+        for entry in call.root.list(&dir)? {
+            let entry = String::from_utf8_lossy(&entry).into_owned();
+            if entry.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')) && !found.contains(&entry) {
+                found.push(entry);
+            }
+        }
+    }
+    found.sort_by_key(|found| (found.len(), found.clone()));
+    found.push(name.to_owned());
+    Ok(found)
+}
+
+fn keep(literals: &mut Literals, path: &RootPath, literal: Literal) {
+    if literals.len() < MAX_LITERALS {
+        literals.entry(literal.text).or_insert_with(|| (path.clone(), literal.line));
+    }
+}
+
+/// A literal argument of a call.
+#[derive(Clone, Debug)]
+pub(crate) struct Literal {
+    /// Its value.
+    pub(crate) text: String,
+    /// The literals that follow it in the same list, or in the list that is the next argument.
+    pub(crate) args: Vec<String>,
+    /// Its line number.
+    pub(crate) line: usize,
+    /// Only the beginning of the string is known; the rest is computed.
+    pub(crate) is_open: bool,
+    /// The call is in a `try` block, so a failure is handled.
+    pub(crate) is_tried: bool,
+}
+
+/// The first argument of each call of `name`, or the first item of a list there, if it is a literal.
+pub(crate) fn literals<'t>(text: &'t [u8], name: &str) -> impl Iterator<Item = Literal> + use<'t> {
+    let length = name.len();
+    let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let starts: Vec<usize> = find_iter(text, name.as_bytes()).collect();
+    starts.into_iter().filter(move |at| *at == 0 || !is_word(text[at - 1])).filter_map(move |at| {
+        let mut rest = text[at + length..].trim_ascii_start();
+        rest = rest.strip_prefix(b"[").or_else(|| rest.strip_prefix(b"(")).unwrap_or(rest).trim_ascii_start();
+        let is_format = rest.first().is_some_and(|b| matches!(b, b'f' | b'F'));
+        if rest.first().is_some_and(|b| matches!(b, b'f' | b'F' | b'r' | b'b' | b'u')) {
+            rest = &rest[1..];
+        }
+        let quote = *rest.first().filter(|b| matches!(b, b'"' | b'\'' | b'`'))?;
+        let inner = &rest[1..rest.len().min(MAX_LITERAL)];
+        let end = inner.iter().enumerate().position(|(at, b)| *b == quote && (at == 0 || inner[at - 1] != b'\\'))?;
+        let literal =
+            std::str::from_utf8(&inner[..end]).ok()?.replace("\\n", "\n").replace("\\\"", "\"").replace("\\'", "'");
+        let before = &text[text[..at].len().saturating_sub(120)..at];
+        let is_open = is_format && literal.contains('{') || quote == b'`' && literal.contains("${");
+        let args = arguments(&rest[(end + 2).min(rest.len())..]);
+        (!literal.is_empty()).then(|| Literal {
+            text: literal,
+            args,
+            line: memchr::memchr_iter(b'\n', &text[..at]).count() + 1,
+            is_open,
+            is_tried: memchr::memmem::find(before, b"try:").is_some(),
+        })
+    })
+}
+
+/// The literals that follow the first argument, as in `, "a", "b"]` and `, ["a", "b"]`, up to the first item that is
+/// not a literal.
+fn arguments(text: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = text[..text.len().min(4 * MAX_LITERAL)].trim_ascii_start();
+    while let Some(item) = rest.strip_prefix(b",") {
+        let item = item.trim_ascii_start();
+        let item = if found.is_empty() { item.strip_prefix(b"[").unwrap_or(item).trim_ascii_start() } else { item };
+        let Some(quote) = item.first().filter(|b| matches!(b, b'"' | b'\'')) else { break };
+        let Some(end) = memchr::memchr(*quote, &item[1..]) else { break };
+        let Ok(word) = std::str::from_utf8(&item[1..=end]) else { break };
+        // Escapes are not decoded, so the value of such a word is unknown.
+        if word.contains('\\') {
+            break;
+        }
+        found.push(word.to_owned());
+        rest = item[end + 2..].trim_ascii_start();
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_of_a_list_are_read_as_far_as_they_are_plain() {
+        let found = |text: &str, name: &str| -> Vec<String> {
+            literals(text.as_bytes(), name).flat_map(|literal| literal.args).collect()
+        };
+        assert_eq!(found("subprocess.run(['node', '/app/x.js', \"-v\"])", "subprocess.run("), ["/app/x.js", "-v"]);
+        assert_eq!(found("spawn('node', ['a.js', x, 'b'])", "spawn("), ["a.js"]);
+        assert_eq!(found("os.system('a b')", "os.system("), Vec::<String>::new());
+    }
+
+    #[test]
+    fn first_arguments_are_read() {
+        let found = |text: &str, name: &str| -> Vec<(String, usize)> {
+            literals(text.as_bytes(), name).map(|literal| (literal.text, literal.line)).collect()
+        };
+        let one = |text: &str, line| vec![(text.to_owned(), line)];
+        assert_eq!(found("x\nsubprocess.run(\n  [\"git\", 'log'])", "subprocess.run("), one("git", 2));
+        assert_eq!(found("os.system('a \\'b\\' | c')", "os.system("), one("a 'b' | c", 1));
+        assert_eq!(found("os.system(x); myos.system('y')", "os.system("), []);
+        assert_eq!(found("run([sys.executable, '-m'])", "run("), []);
+    }
+}

@@ -1,0 +1,11 @@
+//! Helpers that several languages share: the application's directory, arguments, literals of source text, missing
+//! applications, programs that start others. They know no language.
+
+pub(crate) mod application;
+pub(crate) mod arguments;
+pub(crate) mod interpreters;
+pub(crate) mod literals;
+pub(crate) mod missing;
+pub(crate) mod platform;
+pub(crate) mod started;
+pub(crate) mod wrapped;

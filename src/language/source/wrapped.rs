@@ -1,0 +1,173 @@
+//! The arguments of programs that start the command in them: `env`, `xargs`, `find -exec`, `timeout`, `su-exec`, `tini`
+//! and similar.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::Deserialize;
+
+use crate::world::tables::{Words, table};
+
+/// All wrappers.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Wrappers {
+    shell_text: Words,
+    wrapper: Vec<Wrapper>,
+}
+
+/// The syntax of a wrapper (`profiles/tables/wrappers.toml` documents each list).
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Wrapper {
+    names: Words,
+    #[serde(default)]
+    valued: Words,
+    #[serde(default)]
+    before: usize,
+    #[serde(default)]
+    assigns: bool,
+    #[serde(default)]
+    unset: Words,
+    #[serde(default)]
+    clear: Words,
+    #[serde(default)]
+    chdir: Words,
+    #[serde(default)]
+    shebang: bool,
+    #[serde(default)]
+    actions: Words,
+    #[serde(default)]
+    ends: Words,
+}
+
+table! {
+    /// The table.
+    fn wrappers() -> Wrappers = "wrappers"
+}
+
+fn wrapper(name: impl AsRef<[u8]>) -> Option<&'static Wrapper> {
+    wrappers().wrapper.iter().find(|wrapper| wrapper.names.contain(&name))
+}
+
+/// True for a program that passes the text after an option to a shell.
+pub(crate) fn takes_shell_text(name: &str) -> bool {
+    wrappers().shell_text.contain(name)
+}
+
+/// True for a program by which `#!` lines look up interpreters.
+pub fn looks_up_interpreters(name: &[u8]) -> bool {
+    wrapper(name).is_some_and(|wrapper| wrapper.shebang)
+}
+
+/// A command in the arguments of a wrapper, and the changes that the wrapper makes for it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Inner {
+    /// The range of arguments that is the command.
+    pub(crate) words: Range<usize>,
+    /// Variables that the wrapper sets.
+    set: Vec<(String, String)>,
+    /// Variables that the wrapper removes.
+    unset: Vec<String>,
+    /// True if the wrapper clears the environment first.
+    is_cleared: bool,
+    /// The working directory of the command, if the wrapper changes it.
+    pub(crate) chdir: Option<String>,
+}
+
+impl Inner {
+    fn plain(words: Range<usize>) -> Self {
+        Self { words, set: Vec::new(), unset: Vec::new(), is_cleared: false, chdir: None }
+    }
+
+    /// The environment of the command.
+    pub(crate) fn env(&self, own: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let mut env = if self.is_cleared { BTreeMap::new() } else { own.clone() };
+        env.retain(|name, _| !self.unset.contains(name));
+        env.extend(self.set.iter().cloned());
+        env
+    }
+}
+
+/// The commands in the arguments of a wrapper; empty if there are none.
+pub(crate) fn inner(name: &str, words: &[String]) -> Vec<Inner> {
+    let Some(wrapper) = wrapper(name) else { return Vec::new() };
+    if !wrapper.actions.is_empty() {
+        let starts = words.iter().enumerate().filter(|(_, word)| wrapper.actions.contain(word));
+        let end = |from: usize| {
+            words[from..].iter().position(|word| wrapper.ends.contain(word)).map_or(words.len(), |end| from + end)
+        };
+        let ranges = starts.map(|(at, _)| at + 1..end(at + 1)).filter(|range| !range.is_empty());
+        return ranges.map(Inner::plain).collect();
+    }
+    let mut inner = Inner::plain(0..0);
+    let (mut at, mut before) = (0, wrapper.before);
+    while let Some(word) = words.get(at) {
+        if word == "--" && before == wrapper.before {
+            at += 1;
+            continue;
+        }
+        match word {
+            word if wrapper.valued.contain(word) => {
+                let value = words.get(at + 1).cloned();
+                if wrapper.unset.contain(word) {
+                    inner.unset.extend(value);
+                } else if wrapper.chdir.contain(word) {
+                    inner.chdir = value;
+                }
+                at += 2;
+            }
+            word if word.starts_with('-') => {
+                match word.split_once('=').filter(|(name, _)| name.starts_with("--")) {
+                    Some((name, value)) if wrapper.unset.contain(name) => inner.unset.push(value.to_owned()),
+                    Some((name, value)) if wrapper.chdir.contain(name) => inner.chdir = Some(value.to_owned()),
+                    _ => inner.is_cleared |= wrapper.clear.contain(word),
+                }
+                at += 1;
+            }
+            word if wrapper.assigns && word.contains('=') => {
+                inner.set.extend(word.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())));
+                at += 1;
+            }
+            _ if before > 0 => {
+                before -= 1;
+                at += 1;
+            }
+            _ => return vec![Inner { words: at..words.len(), ..inner }],
+        }
+    }
+    Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_found_behind_options() {
+        let found = |line: &str| {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let inner = inner(&words[0], &words[1..]).into_iter().map(|inner| words[1..][inner.words].join(" "));
+            inner.collect::<Vec<_>>().join(" / ")
+        };
+        assert_eq!(found("env -i A=1 -u B python3 -m x"), "python3 -m x");
+        assert_eq!(found("timeout -k 5 10s curl -f x"), "curl -f x");
+        assert_eq!(found("su-exec redis:redis redis-server --port 1"), "redis-server --port 1");
+        assert_eq!(found("tini -g -- gunicorn a:b"), "gunicorn a:b");
+        assert_eq!(found("xargs -0 -n 1 rm -f"), "rm -f");
+        assert_eq!(found("find . -name x -exec chown a {} + -exec ls {} ;"), "chown a {} / ls {}");
+        assert_eq!(found("cat -- x"), "");
+        assert_eq!(found("env -C /srv A=b ./run"), "./run");
+    }
+
+    #[test]
+    fn env_changes_the_environment_of_its_command() {
+        let words: Vec<String> = ["-u", "A", "B=1", "run"].map(str::to_owned).to_vec();
+        let own = ["A", "C"].map(|name| (name.to_owned(), "0".to_owned())).into();
+        let env = inner("env", &words).remove(0).env(&own);
+        let shown: Vec<String> = env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(shown, ["B=1", "C=0"]);
+        let words: Vec<String> = ["-i", "B=1", "run"].map(str::to_owned).to_vec();
+        assert_eq!(inner("env", &words).remove(0).env(&own).len(), 1);
+    }
+}

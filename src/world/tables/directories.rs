@@ -1,0 +1,85 @@
+//! Directories of Linux distributions.
+
+use serde::Deserialize;
+
+use super::table;
+use crate::path::RootPath;
+
+/// Absolute directories.
+#[derive(Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Directories(Vec<String>);
+
+impl Directories {
+    /// True if the path is one of these directories or is below one.
+    pub(crate) fn cover(&self, path: &RootPath) -> bool {
+        let rest = self.0.iter().filter_map(|dir| path.as_bytes().strip_prefix(dir.as_bytes()));
+        rest.into_iter().any(|rest| rest.is_empty() || rest.starts_with(b"/"))
+    }
+
+    /// True if the path is one of these directories itself.
+    pub(crate) fn contain(&self, path: &RootPath) -> bool {
+        self.0.iter().any(|dir| dir.as_bytes() == path.as_bytes())
+    }
+
+    /// The directories in the order of the table.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+/// Directories of Linux distributions (`profiles/tables/directories.toml` documents each list).
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct System {
+    /// Files that packed programs do not read.
+    pub(crate) not_run: Directories,
+    /// Suffixes of files that only compilers and linkers read.
+    pub(crate) not_run_endings: Vec<String>,
+    /// Paths in a directory that show that it is a tool chain.
+    pub(crate) tool_chain_marks: Vec<String>,
+    /// Add-on directories of other programs.
+    pub(crate) add_ons: Directories,
+    /// Directories of commands.
+    pub(crate) commands: Directories,
+    /// Directories of helper programs that only other programs start.
+    pub(crate) helpers: Directories,
+    /// Parents of directories named after a package.
+    pub(crate) package_parents: Directories,
+    /// Parents of private directories of software that no package manager installed.
+    pub(crate) private_parents: Directories,
+    /// Files that belong to the builder's machine.
+    pub(crate) of_the_builder: Directories,
+    /// Directories that do not belong to a single application.
+    pub(crate) shared: Directories,
+    /// Directories of the system.
+    pub(crate) system: Directories,
+    /// Virtual file systems of the kernel.
+    pub(crate) kernel: Directories,
+    /// Directories that are filled at run time.
+    pub(crate) at_run_time: Directories,
+    /// Parents of application directories.
+    pub(crate) application_parents: Directories,
+    /// Names of directories that contain programs.
+    pub(crate) program_names: Vec<String>,
+    /// Names that development tools leave in an application's directory.
+    pub(crate) leftovers: Vec<String>,
+}
+
+table! {
+    /// The directories of a Linux system.
+    pub(crate) fn system() -> System = "directories"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_covers_what_lies_below_it() {
+        let path = |text: &str| RootPath::new(text).expect("a path");
+        let commands = &system().commands;
+        assert!(commands.cover(&path("/usr/bin/x")) && commands.contain(&path("/usr/bin")));
+        assert!(!commands.cover(&path("/usr/binary")) && !commands.contain(&path("/usr/bin/x")));
+    }
+}
