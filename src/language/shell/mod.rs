@@ -2,6 +2,7 @@
 //! directory. In addition, every word that is the name of a program in PATH counts as a program that may be started, so
 //! that programs passed around in variables are not missed.
 
+mod output;
 mod run;
 mod table;
 mod tree;

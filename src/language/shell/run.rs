@@ -45,7 +45,7 @@ pub(super) struct Reader<'c, 'a> {
     call: &'c Call<'a>,
     /// The result.
     pub(super) needs: Needs,
-    known: Known,
+    known: Known<'c>,
     env: BTreeMap<String, String>,
     cwd: RootPath,
     path: String,
@@ -80,7 +80,9 @@ struct Line<'l> {
 
 impl<'c, 'a> Reader<'c, 'a> {
     pub(super) fn new(call: &'c Call<'a>, shell: &RootPath) -> Self {
-        let mut known = Known::default();
+        let machine = call.target.map(|target| crate::elf::machine_name(target.machine));
+        let mut known = Known::of(call.root, machine);
+        known.add("PWD", Some(call.cwd.to_string()));
         for (name, value) in call.env {
             known.add(name, Some(value.clone()));
         }
@@ -108,6 +110,7 @@ impl<'c, 'a> Reader<'c, 'a> {
     pub(super) fn script(&mut self, script: &RootPath, text: &str, args: &[String]) -> Result<(), Error> {
         self.script = script.clone();
         self.known.add("0", Some(script.to_string()));
+        self.known.set("BASH_SOURCE", script.to_string());
         for (at, word) in args.iter().enumerate().take(9) {
             self.known.add(&(at + 1).to_string(), Some(word.clone()));
         }
@@ -271,7 +274,19 @@ impl<'c, 'a> Reader<'c, 'a> {
                 self.env.insert(name.clone(), value);
             }
         }
-        let lines = self.lines(words, line.simple.function.as_ref(), 1);
+        let is_sourcing = matches!(first.parts.as_slice(), [Part::Text(name)] if table().sources.contain(name));
+        let mut lines = self.lines(words, line.simple.function.as_ref(), if is_sourcing { 2 } else { 1 });
+        if is_sourcing {
+            // Of several values of a variable, those count that lead to a file.
+            let is_there = |words: &Vec<String>| {
+                let file = words.get(1).map(|file| self.call.root.follow_from(&self.cwd, file.as_bytes()));
+                file.and_then(Result::ok).is_some_and(|followed| followed.file().is_some())
+            };
+            match lines.iter().any(is_there) {
+                true => lines.retain(is_there),
+                false => lines.truncate(1),
+            }
+        }
         let was_shell = lines.iter().any(|words| self.is_shells(&words[0]));
         if let Some(unknown) = unknown.filter(|_| lines.is_empty() && !line.is_soft && self.is_whole) {
             self.unstarted(line.simple.line, unknown, false, None);
@@ -466,8 +481,10 @@ impl<'c, 'a> Reader<'c, 'a> {
         self.needs.files.push((real.clone(), format!("{} sources it", self.script)));
         let text = self.call.root.read(&real, MAX_SCRIPT)?;
         let script = std::mem::replace(&mut self.script, real);
+        self.known.set("BASH_SOURCE", self.script.to_string());
         self.text(&String::from_utf8_lossy(&text), 0)?;
         self.script = script;
+        self.known.set("BASH_SOURCE", self.script.to_string());
         Ok(())
     }
 

@@ -11,8 +11,14 @@ pub(super) struct Table {
     pub(super) builtins: Words,
     pub(super) bash_builtins: Words,
     pub(super) without_bash_builtins: Words,
+    pub(super) sources: Words,
     pub(super) queries: Words,
-    pub(super) look_ups: Words,
+    pub(super) output_directory: Words,
+    pub(super) output_base: Words,
+    pub(super) output_argument: Words,
+    pub(super) output_machine: Words,
+    pub(super) output_search: Words,
+    pub(super) output_filters: Words,
     pub(super) not_programs: Words,
 }
 

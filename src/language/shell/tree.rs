@@ -375,7 +375,7 @@ impl Walk<'_> {
             return Part::Other(text.to_owned());
         }
         match rest {
-            "" => Part::Variable(name.to_owned(), None),
+            "" | "[0]" => Part::Variable(name.to_owned(), None),
             "[@]" | "[*]" => Part::Variable(format!("{name}[@]"), None),
             _ if [":-", "-", ":=", "="].iter().any(|operator| rest.starts_with(operator)) => {
                 let mut word = Word::default();

@@ -3,15 +3,19 @@
 
 use std::collections::BTreeMap;
 
-use super::table::table;
 use super::tree::{Part, Word};
+use crate::root::Root;
 
 /// Maximum number of values per variable, and of expansions per word.
 const MAX_VALUES: usize = 16;
 
 /// Variables known at some point of a script.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Known {
+#[derive(Clone, Default)]
+pub(super) struct Known<'a> {
+    /// The file system, for patterns and searches.
+    pub(super) root: Option<&'a Root>,
+    /// The machine, as uname(1) prints it.
+    pub(super) machine: Option<String>,
     /// Values by variable; `None` stands for an unknown value.
     values: BTreeMap<String, Vec<Option<String>>>,
     /// Words of arrays, and the script's own arguments as `@`.
@@ -27,13 +31,23 @@ pub(super) struct Values {
     pub(super) unknown: Option<String>,
 }
 
-impl Known {
+impl<'a> Known<'a> {
+    /// No variable, in a root and on a machine.
+    pub(super) fn of(root: &'a Root, machine: Option<String>) -> Self {
+        Self { root: Some(root), machine, ..Self::default() }
+    }
+
     /// Adds a value to a variable.
     pub(super) fn add(&mut self, name: &str, value: Option<String>) {
         let values = self.values.entry(name.to_owned()).or_default();
         if values.len() < MAX_VALUES && !values.contains(&value) {
             values.push(value);
         }
+    }
+
+    /// Replaces the values of a variable with one.
+    pub(super) fn set(&mut self, name: &str, value: String) {
+        self.values.insert(name.to_owned(), vec![Some(value)]);
     }
 
     /// The value assigned last, if it is known.
@@ -87,17 +101,12 @@ impl Known {
                     }
                     found
                 }
-                Part::Output(text) => match self.output(text) {
-                    Some(value) => vec![value],
-                    None => {
+                Part::Output(text) | Part::Other(text) => {
+                    let found = if matches!(part, Part::Output(_)) { self.output(text) } else { self.cut(text) };
+                    if found.is_empty() {
                         all.unknown = all.unknown.take().or(Some(text.clone()));
-                        Vec::new()
                     }
-                },
-                Part::Other(text) if is_own_directory(text) => self.own_directory(),
-                Part::Other(text) => {
-                    all.unknown = all.unknown.take().or(Some(text.clone()));
-                    Vec::new()
+                    found
                 }
             };
             next.dedup();
@@ -117,31 +126,6 @@ impl Known {
         };
         word.parts.iter().map(part).collect()
     }
-
-    /// The output of a substitution in simple cases: the script's own directory, or a program looked up in PATH.
-    fn output(&self, text: &str) -> Option<String> {
-        if (text.contains("dirname") || text.contains("readlink")) && is_own_directory(text) {
-            return self.own_directory().into_iter().next();
-        }
-        let inner = text.trim_start_matches("$(").trim_start_matches('`').trim();
-        let looked_up = table().look_ups.iter().find_map(|start| inner.strip_prefix(start))?;
-        let name = looked_up.split(|c: char| c.is_whitespace() || ")`|;".contains(c)).next()?;
-        let is_name = |c: char| c.is_ascii_alphanumeric() || "_-.+".contains(c);
-        (!name.is_empty() && name.chars().all(is_name)).then(|| name.to_owned())
-    }
-
-    fn own_directory(&self) -> Vec<String> {
-        let own = self.values.get("0").and_then(|values| values.first().cloned().flatten());
-        let dir =
-            own.and_then(|own| own.rsplit_once('/').map(|(dir, _)| if dir.is_empty() { "/" } else { dir }.to_owned()));
-        dir.into_iter().collect()
-    }
-}
-
-/// True if an expansion or substitution gives the directory that contains the script.
-fn is_own_directory(text: &str) -> bool {
-    let names_itself = text.contains("$0") || text.contains("BASH_SOURCE") || text.contains("${0%/*}");
-    names_itself && !text.contains("..") && (text.starts_with("${") || text.contains("dirname"))
 }
 
 #[cfg(test)]
