@@ -87,6 +87,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("s6-overlay", include_str!("../../profiles/s6-overlay.toml")),
     ("sasl", include_str!("../../profiles/sasl.toml")),
     ("service-directories", include_str!("../../profiles/service-directories.toml")),
+    ("shadow", include_str!("../../profiles/shadow.toml")),
     ("shared-mime", include_str!("../../profiles/shared-mime.toml")),
     ("shell", include_str!("../../profiles/shell.toml")),
     ("spelling", include_str!("../../profiles/spelling.toml")),

@@ -197,6 +197,10 @@ pub enum MakeContent {
     /// The lines of the root's file, plus those of these lines whose name it lacks. For `/etc/passwd` and `/etc/group`,
     /// whose lines start with a name and a colon.
     Accounts(Vec<String>),
+    /// The root's nsswitch.conf with those services whose modules the root has; this text if nothing else is left of it.
+    Services(String),
+    /// A locked password for each of the root's accounts.
+    Locked,
 }
 
 /// A directory to create.

@@ -136,6 +136,9 @@ struct RawMake {
     mode: String,
     text: Option<String>,
     accounts: Option<Vec<String>>,
+    services: Option<String>,
+    #[serde(default)]
+    locked: bool,
 }
 
 fn file_mode() -> String {
@@ -217,10 +220,12 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
     }
     profile.read = raw.read.into_iter().map(|read| read.valid(&values)).collect::<Result<_, _>>().map_err(bad)?;
     for make in raw.make {
-        let content = match (make.text, make.accounts) {
-            (Some(text), None) => MakeContent::Text(text),
-            (None, Some(lines)) => MakeContent::Accounts(lines),
-            _ => return Err(bad(format!("make of {} needs either text or accounts", make.path))),
+        let content = match (make.text, make.accounts, make.services, make.locked) {
+            (Some(text), None, None, false) => MakeContent::Text(text),
+            (None, Some(lines), None, false) => MakeContent::Accounts(lines),
+            (None, None, Some(text), false) => MakeContent::Services(text),
+            (None, None, None, true) => MakeContent::Locked,
+            _ => return Err(bad(format!("make of {} needs one of text, accounts, services and locked", make.path))),
         };
         profile.make.push(Make { path: path(&make.path)?, why: make.why, mode: mode(&make.mode)?, content });
     }

@@ -44,16 +44,19 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
 }
 
 fn modules(state: &State<'_>) -> Result<Vec<Demand>, Error> {
-    // A generated nsswitch.conf names only built-in services.
+    // The file of the image: the root's own, or the generated one with a part of its services.
     let followed = state.world.root.follow(CONF.as_bytes())?;
-    let kept =
-        followed.file().map(|(real, _)| real).filter(|real| matches!(state.graph.get(real), Some(NodeKind::File(_))));
-    let Some(conf) = kept else { return Ok(Vec::new()) };
+    let real = followed.file().map(|(real, _)| real.clone()).or_else(|| RootPath::new(CONF));
+    let Some(conf) = &real else { return Ok(Vec::new()) };
+    let text = match state.graph.get(conf) {
+        Some(NodeKind::File(_)) => state.world.root.read(conf, MAX_FILE)?,
+        Some(NodeKind::MadeFile { bytes, .. }) => bytes.to_vec(),
+        _ => return Ok(Vec::new()),
+    };
     let answer = state.news.to_string();
     if state.is_done(RULE.id, &answer) {
         return Ok(Vec::new());
     }
-    let text = state.world.root.read(conf, MAX_FILE)?;
     let services = services(&String::from_utf8_lossy(&text));
     let mut demands = vec![Demand::Done(answer)];
     for (host, started) in state.processes.iter().filter(|(_, started)| started.required && started.program.is_none()) {
@@ -90,7 +93,7 @@ fn tables(state: &State<'_>, module: &RootPath) -> Result<Vec<Demand>, Error> {
 }
 
 /// The services of all databases, without actions in brackets (nsswitch.conf(5)).
-fn services(text: &str) -> BTreeSet<String> {
+pub(super) fn services(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for line in text.lines() {
         let line = line.split('#').next().unwrap_or_default();

@@ -66,17 +66,19 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         venvs.extend(environments_in(call.root, dir)?);
     }
     app_dirs.retain(|dir| !layout.sites.contains(dir) && layout.venv.as_ref() != Some(dir));
-    let texts = Arc::new(Texts::read(call.root, &layout.sites, &app_dirs, &venvs)?);
+    let mut texts = Texts::read(call.root, &layout.sites, &app_dirs, &venvs)?;
+    texts.asked = asked(call)?;
+    let texts = Arc::new(texts);
 
     texts.named.ask(call, &mut needs)?;
     let tk = texts.app_names_tk;
     let group = "Python's standard library";
     let library = layout.library.clone();
-    let sites = layout.sites.clone();
+    let (sites, asked) = (layout.sites.clone(), texts.asked.clone());
     needs.claims.push(Claim {
         why: format!("the standard library of {}", layout.library),
         without: Rc::new(move |_, path| {
-            sites.contains(path) && *path != library || is_not_run(&library, path, tk) || is_junk(path)
+            sites.contains(path) && *path != library || is_not_run(&library, path, tk, &asked) || is_junk(path)
         }),
         dir: layout.library.clone(),
         group,
@@ -281,9 +283,25 @@ fn is_junk(path: &RootPath) -> bool {
     table().leftovers.caches.contain(name) || table().leftovers.endings.end(name)
 }
 
-/// True for parts of the standard library that are not needed at run time.
-fn is_not_run(library: &RootPath, path: &RootPath, tk: bool) -> bool {
+/// The top-level modules that the script of a call imports, or that `-m` names.
+fn asked(call: &Call<'_>) -> Result<BTreeSet<String>, Error> {
+    let mut found = BTreeSet::new();
+    if let Some(script) = call.scripts.first()
+        && let Some((_, text)) = call.root.read_followed(script.as_bytes(), MAX_TEXT)?
+    {
+        found.extend(text::imports(&String::from_utf8_lossy(&text)));
+    }
+    let module = call.args.iter().position(|word| word == "-m").and_then(|at| call.args.get(at + 1));
+    found.extend(module.and_then(|name| name.split('.').next()).map(str::to_owned));
+    Ok(found)
+}
+
+/// True for parts of the standard library that are not needed at run time, unless the launch asks for them.
+fn is_not_run(library: &RootPath, path: &RootPath, tk: bool, asked: &BTreeSet<String>) -> bool {
     let (name, known) = (path.name(), &table().leftovers);
+    if asked.contains(&*String::from_utf8_lossy(name)) && path.parent().as_ref() == Some(library) {
+        return false;
+    }
     if path.parent().as_ref() == Some(library) {
         return known.library.contain(name) || known.library_beginnings.begin(name) || !tk && known.tk.contain(name);
     }
@@ -302,6 +320,9 @@ fn is_installer(site: &RootPath, path: &RootPath, texts: &Texts) -> bool {
     let name = String::from_utf8_lossy(path.name());
     let plain = name.split('-').next().unwrap_or_default();
     let is_info = name.ends_with(".dist-info") || name.ends_with(".egg-info");
+    if texts.asked.contains(&*name) || is_info && texts.asked.contains(plain) {
+        return false;
+    }
     let is = |list: &Words| list.contain(name.as_bytes()) || is_info && list.contain(plain);
     let known = &table().leftovers;
     is(&known.installers) || !texts.uses_setuptools && is(&known.builders)

@@ -15,6 +15,16 @@ use crate::root::{FileKind, Root, Visit};
 /// Maximum size of a source file that is scanned.
 const MAX_SOURCE: usize = 8 << 20;
 
+/// The top-level modules that a source imports.
+pub(super) fn imports(text: &str) -> impl Iterator<Item = String> + '_ {
+    let lines = text.lines().map(str::trim_start);
+    let named = lines.filter_map(|line| line.strip_prefix("import ").or_else(|| line.strip_prefix("from ")));
+    let parts = named.flat_map(|rest| rest.split(" import ").next().unwrap_or_default().split(','));
+    parts
+        .filter_map(|part| part.trim().split(['.', ' ', ';', '#']).next().map(str::to_owned))
+        .filter(|name| !name.is_empty())
+}
+
 /// Hints in the sources of installed packages and of the application.
 #[derive(Debug, Default)]
 pub(super) struct Texts {
@@ -28,6 +38,8 @@ pub(super) struct Texts {
     pub(super) app_names_tk: bool,
     /// Programs that are started and libraries that are opened by name.
     pub(super) named: Named,
+    /// Top-level modules that the launch itself imports: nothing of them is left out by habit.
+    pub(super) asked: BTreeSet<String>,
     /// Test directories to which code outside of them refers.
     used_tests: BTreeSet<RootPath>,
 }
