@@ -1,20 +1,10 @@
 //! Laws of the closure, on random trees in memory. The judge is the closure itself, asked twice: the same program behind
 //! another launcher, with one more word of the user, in another order, in its own image.
 
-#![allow(unreachable_pub, dead_code, reason = "support modules are compiled into each test on their own")]
-#[path = "support/elf.rs"]
-mod elf;
-#[path = "support/files.rs"]
-mod files;
-#[path = "support/trees.rs"]
-mod trees;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use elf::Elf;
-use files::{File, Files};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::RngSeed;
@@ -24,7 +14,10 @@ use slimroot::language::Certainty;
 use slimroot::loader::Objects;
 use slimroot::path::{RootPath, show};
 use slimroot::root::{MemTree, Root};
-use trees::{Asked, Words};
+
+use crate::support::elf::{self, Elf};
+use crate::support::files::{File, Files};
+use crate::support::trees::{self, Asked, Words};
 
 /// Cases of one law. `LAW_CASES` asks for another number.
 fn cases(count: u32) -> ProptestConfig {
