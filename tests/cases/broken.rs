@@ -182,7 +182,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 /// Every code needs a fixture, because a code that no test reports may be one that is never reported.
 fn every_code_of_an_image_has_its_broken_image() {
-    // These concern patterns and options in the builder: tests/cli.rs, guest.rs and trust.rs test them.
+    // These concern patterns and options in the builder: tests/it/cli.rs, guest.rs and trust.rs test them.
     const OF_BUILDERS: [&str; 9] = [
         "ca-expired",
         "dangling-link",
