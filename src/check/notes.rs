@@ -61,6 +61,10 @@ notes! {
     "program-missing"
         "A source or package names a program that is not in the root. If the code is used, install it in the builder \
          stage."
+    "script-cut"
+        "A script has more of something than slimroot reads: programs that it starts, files that a pattern matches, \
+         scripts that it sources, or levels of eval. The message says what was not looked at. Add it with --bin or \
+         --include."
     "secret-left-out"
         "A program names files that not everybody may read. They may be secrets of the builder, so they stay out. \
          --include with their path adds them."

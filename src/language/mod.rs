@@ -186,6 +186,17 @@ pub struct Needs {
     pub profiles: Vec<(&'static str, String)>,
     /// Notes for the user.
     pub notes: Vec<String>,
+    /// Limits that were reached, and what was not looked at because of them.
+    pub cuts: Vec<String>,
+}
+
+impl Needs {
+    /// Reports a limit, once in the same words.
+    fn cut(&mut self, says: String) {
+        if !self.cuts.contains(&says) {
+            self.cuts.push(says);
+        }
+    }
 }
 
 /// A language: recognises its own launches and finds their dependencies.

@@ -350,7 +350,11 @@ def main(layouts, about):
     parser.add_argument("layouts", nargs="*", metavar="LAYOUT")
     parser.add_argument("--slimroot", default=os.environ.get("SLIMROOT", judge.CHECKOUT / "target/release/slimroot"))
     parser.add_argument("--keep", metavar="DIR", help="copies packed roots to DIR/LAYOUT")
+    parser.add_argument("--list", action="store_true", help="prints the names of the layouts")
     options = parser.parse_args()
+    if options.list:
+        print(*layouts, sep="\n")
+        return 0
     if os.geteuid() != 0:
         sys.exit("layouts.py: needs root (overlay mounts, runc)")
     unknown = set(options.layouts) - set(layouts)

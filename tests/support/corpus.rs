@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
-use crate::need;
+use super::need;
 
 /// Packed to a directory, and the directory is run.
 pub const AS_DIRECTORY: &[&str] = &[
@@ -72,10 +73,14 @@ pub fn corpus(args: &[&str]) -> (bool, String) {
 
 /// True if the corpus and everything that it needs are there.
 pub fn is_there() -> bool {
-    let needs = ["python3", "podman", "runc", "mmdebstrap", "skopeo", "umoci", "qemu-aarch64-static", "openssl"];
-    if !need::all(&needs) {
-        return false;
-    }
-    let (is_there, said) = corpus(&["list"]);
-    is_there || need::skip(&format!("the corpus: {said}"))
+    const NEEDS: [&str; 8] =
+        ["python3", "podman", "runc", "mmdebstrap", "skopeo", "umoci", "qemu-aarch64-static", "openssl"];
+    static IS_THERE: OnceLock<bool> = OnceLock::new();
+    let look = || {
+        need::all(&NEEDS) && {
+            let (is_there, said) = corpus(&["list"]);
+            is_there || need::skip(&format!("the corpus: {said}"))
+        }
+    };
+    *IS_THERE.get_or_init(look)
 }

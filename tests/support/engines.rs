@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::roots::run;
+use super::roots::run;
 
 /// Runs slimroot, which must succeed.
 pub fn pack(args: &[&str]) -> String {

@@ -1,7 +1,5 @@
 //! Hostile inputs: layouts and layers written byte by byte, and runs with limits on time, memory and files.
 
-#![allow(dead_code, reason = "each test takes the tools it needs")]
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};

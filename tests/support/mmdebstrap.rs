@@ -1,7 +1,5 @@
 //! Builder roots: Debians made by mmdebstrap, once for all tests and runs.
 
-#![allow(dead_code, reason = "each test takes the roots it needs")]
-
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;

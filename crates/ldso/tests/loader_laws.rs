@@ -1,7 +1,7 @@
 //! Laws of loaders: small worlds (`fixtures/laws` of the repository), in which the real loaders of glibc and musl are the
 //! judges of what this crate says.
 
-#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
+#![allow(unreachable_pub, dead_code, reason = "support modules are compiled into each test on their own")]
 #[path = "support/judge.rs"]
 mod judge;
 #[path = "support/laws.rs"]

@@ -95,6 +95,9 @@ fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>,
     for (profile, says) in needs.profiles {
         demands.push(Demand::Want { profile, sign: Sign { says, object: reader_path.clone() } });
     }
+    // A limit is told however likely the script is: what was not looked at may be what another run needs.
+    let cut = |says| Demand::Tell(Told::Note(Note::new("script-cut", launched.launch.program.to_string(), says)));
+    demands.extend(needs.cuts.into_iter().map(cut));
     if launched.certainty == Certainty::Sure {
         let subject = launched.launch.program.to_string();
         let note = |says| Demand::Tell(Told::Note(Note::new("launch-note", subject.clone(), says)));

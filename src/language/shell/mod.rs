@@ -57,7 +57,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let mut needs = reader.needs;
     if needs.starts.len() > MAX_STARTS {
         needs.starts.truncate(MAX_STARTS);
-        needs.notes.push(format!(
+        needs.cut(format!(
             "{} starts more than {MAX_STARTS} programs: how it calls those after them was not looked at; --bin adds one",
             call.scripts.first().unwrap_or(&shell.0)
         ));
@@ -105,9 +105,17 @@ fn list(call: &Call<'_>, needs: &mut Needs, script: RootPath) -> Result<(), Erro
     let mut open = vec![script];
     let mut seen = BTreeSet::new();
     while let Some(script) = open.pop() {
-        if seen.len() >= MAX_SCRIPTS || !seen.insert(script.clone()) {
+        if seen.contains(&script) {
             continue;
         }
+        if seen.len() >= MAX_SCRIPTS {
+            needs.cut(format!(
+                "scripts name more than {MAX_SCRIPTS} other scripts: the words of {script} and of those after it were \
+                 not looked at; --bin adds a program"
+            ));
+            break;
+        }
+        seen.insert(script.clone());
         let Some((_, text)) = call.root.read_followed(script.as_bytes(), MAX_SCRIPT)? else { continue };
         for word in words(&String::from_utf8_lossy(&text)) {
             if let Some(path) = program(call.root, call.path, &word)? {

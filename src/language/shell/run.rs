@@ -122,7 +122,7 @@ impl<'c, 'a> Reader<'c, 'a> {
 
     /// Interprets a piece of script; `line` is the number of lines before it in the file.
     fn text(&mut self, text: &str, line: usize) -> Result<(), Error> {
-        if self.depth > MAX_DEPTH {
+        if self.is_too_deep() {
             return Ok(());
         }
         // A script that is started many times is read once.
@@ -152,6 +152,19 @@ impl<'c, 'a> Reader<'c, 'a> {
         self.depth -= 1;
         self.is_whole = was_whole;
         Ok(())
+    }
+
+    /// Checks the limit of nesting, and reports it.
+    fn is_too_deep(&mut self) -> bool {
+        let is_too_deep = self.depth > MAX_DEPTH;
+        if is_too_deep {
+            self.needs.cut(format!(
+                "{} nests eval, trap, functions and sourced files deeper than {MAX_DEPTH} levels: what the levels below \
+                 start was not looked at; --bin adds a program",
+                self.script
+            ));
+        }
+        is_too_deep
     }
 
     /// Collects facts that hold regardless of position: functions, aliases, and programs that are tested for before
@@ -354,7 +367,7 @@ impl<'c, 'a> Reader<'c, 'a> {
                 if self.runners.contains(name) && !args.is_empty() && !args[0].is_empty() {
                     let inner = Line { is_soft: true, is_program: false, ..*line };
                     self.depth += 1;
-                    if self.depth <= MAX_DEPTH {
+                    if !self.is_too_deep() {
                         self.line(args, &inner)?;
                     }
                     self.depth -= 1;
@@ -475,10 +488,19 @@ impl<'c, 'a> Reader<'c, 'a> {
             }
             return Ok(());
         };
-        if self.sourced.len() >= MAX_SCRIPTS || !self.sourced.insert(real.clone()) {
+        if self.sourced.contains(&real) {
             return Ok(());
         }
         self.needs.files.push((real.clone(), format!("{} sources it", self.script)));
+        if self.sourced.len() >= MAX_SCRIPTS {
+            self.needs.cut(format!(
+                "{} sources {real} after {MAX_SCRIPTS} other files: it is packed, and what it starts was not looked at; \
+                 --bin adds a program",
+                self.script
+            ));
+            return Ok(());
+        }
+        self.sourced.insert(real.clone());
         let text = self.call.root.read(&real, MAX_SCRIPT)?;
         let script = std::mem::replace(&mut self.script, real);
         self.known.set("BASH_SOURCE", self.script.to_string());
@@ -504,10 +526,18 @@ impl<'c, 'a> Reader<'c, 'a> {
         Ok(())
     }
 
-    fn matches(&self, pattern: &str) -> Result<Vec<RootPath>, Error> {
+    fn matches(&mut self, pattern: &str) -> Result<Vec<RootPath>, Error> {
         let Ok(glob) = RootGlob::new(pattern) else { return Ok(Vec::new()) };
         let mut found = self.call.root.matching(&glob)?;
-        found.truncate(MAX_MATCHES);
+        if found.len() > MAX_MATCHES {
+            self.needs.cut(format!(
+                "{} names {pattern}, which matches {} files: those after the first {MAX_MATCHES} were not looked at; \
+                 --include '{pattern}' adds them",
+                self.script,
+                found.len()
+            ));
+            found.truncate(MAX_MATCHES);
+        }
         Ok(found)
     }
 

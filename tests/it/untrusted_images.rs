@@ -1,17 +1,15 @@
 //! Images that nobody vouches for: layouts with links, pipes and devices in the place of files, owners that no file can
 //! have, archives that unpack to far more than they are. The judges are the kernel and the bytes.
 
-#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
-#[path = "support/hostile.rs"]
-mod hostile;
-
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use hostile::{Head, Layout, base, blob_of, file, gzip, head, limited, misbehaves, padded, pax, run_for, tar};
+use crate::support::hostile::{
+    self, Head, Layout, base, blob_of, file, gzip, head, limited, misbehaves, padded, pax, run_for, tar,
+};
 
 const CANARY: &str = "host-canary-7f3a";
 

@@ -1,17 +1,12 @@
 //! Files whose paths a program contains: its settings, which only the group of its service may read, and its data. The
 //! packed program gives the same output as in the builder root.
 
-#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
-#[path = "support/need.rs"]
-mod need;
-#[path = "support/roots.rs"]
-mod roots;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use roots::{run, slimroot};
+use crate::support::need;
+use crate::support::roots::{run, slimroot};
 
 const PROGRAM: &str = r#"#include <stdio.h>
 static void show(const char *path) {

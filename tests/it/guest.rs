@@ -1,18 +1,14 @@
 //! `--pyc` and `--jlink`: the interpreter and the virtual machine judge the generated files by running them.
 
-#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
-#[path = "support/need.rs"]
-mod need;
-#[path = "support/roots.rs"]
-mod roots;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use roots::{root, run};
 use serde_json::Value;
+
+use crate::support::need;
+use crate::support::roots::{root, run};
 
 /// Files that are not needed to run anything.
 const NOT_UNPACKED: [&str; 5] = [

@@ -1,16 +1,12 @@
 //! A plug-in that no object lists as a dependency is resolved in the process that opens it, with the run path of that
 //! program, whether it is the entry or another program. The program itself is the judge.
-#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
-
-#[path = "support/roots.rs"]
-mod roots;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use roots::run;
+use crate::support::roots::{self, run};
 
 /// Opens each plug-in of its directory; the names are not in the program.
 const HOST: &str = r#"

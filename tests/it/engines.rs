@@ -1,20 +1,13 @@
 //! Real images with nginx and sqlite, judged by real engines: BuildKit, docker, buildah, podman, skopeo and umoci.
-#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
-
-#[path = "support/engines.rs"]
-mod engines;
-#[path = "support/need.rs"]
-mod need;
-#[path = "support/roots.rs"]
-mod roots;
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-use engines::{Docker, Podman, context, pack, page};
-use roots::{debian, debian_of, run, slimroot};
+use crate::support::engines::{self, Docker, Podman, context, pack, page};
+use crate::support::need;
+use crate::support::roots::{debian, debian_of, run, slimroot};
 
 /// The nginx fixtures use the same port, so tests that start it run one after the other.
 static PORT: Mutex<()> = Mutex::new(());

@@ -2,29 +2,23 @@
 //! behind every kind of launcher of `support/launches.rs`. Runs judge: the packed directory answers as the builder root
 //! does. What cannot run is judged by findings, which have to be those of the program as entry.
 //!
-//! `cargo test --test launchers -- b5` runs one group. `SLIMROOT_TEST_BINARY` names another slimroot to be judged.
-
-#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
-
-#[path = "support/launches.rs"]
-mod launches;
-#[path = "support/need.rs"]
-mod need;
-#[path = "support/roots.rs"]
-mod roots;
+//! `cargo test --test cases launchers::b5` runs one group. `SLIMROOT_TEST_BINARY` names another slimroot to be judged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Output};
+use std::process::{Command, Output};
 use std::sync::{Arc, OnceLock};
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Trial;
 use serde::Deserialize;
 use serde_json::Value;
 
-use launches::{Certainty, Launch, SHAPES, Shape, Start};
+use crate::support::launches::{self, Certainty, Launch, SHAPES, Shape, Start};
+use crate::support::roots;
+use crate::{Needs, case};
 
+static NEEDS: Needs = Needs::new(&["mmdebstrap", "unshare", "mount", "timeout"]);
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const PACKAGES: &str =
     "--include=gcc,libc6-dev,python3,python3-venv,nodejs,tini,openssl,ca-certificates,tzdata,netbase";
@@ -392,37 +386,31 @@ fn wrong_files(case: &Case, shape: &Shape, launch: &Launch, direct: &Packed, pac
     if new.is_empty() { Vec::new() } else { vec![format!("packs more than the entry does: {}", few(new.into_iter()))] }
 }
 
-fn verdict(name: &str, wrong: &[String]) -> Result<(), Failed> {
-    if wrong.is_empty() { Ok(()) } else { Err(Failed::from(format!("{name}\n  {}", wrong.join("\n  ")))) }
-}
-
 /// A test for the program as entry, and one for each launcher.
-fn trials(name: &str, program: Program) -> Vec<Trial> {
+fn trials_of(name: &str, program: Program) -> Vec<Trial> {
     let unknown = program.skip.keys().filter(|skipped| SHAPES.iter().all(|shape| shape.name != **skipped));
     assert_eq!(unknown.count(), 0, "{name} skips a launcher that does not exist");
-    let case = Case { program, name: name.to_owned(), layer: OnceLock::new(), direct: OnceLock::new() };
-    let case = Arc::new(case);
+    let program = Case { program, name: name.to_owned(), layer: OnceLock::new(), direct: OnceLock::new() };
+    let program = Arc::new(program);
     let mut all = Vec::new();
-    let own = Arc::clone(&case);
-    all.push(Trial::test(format!("{name}::entry"), move || verdict(&own.name, &wrong_as_entry(&own))));
+    let own = Arc::clone(&program);
+    all.push(case(format!("launchers::{name}::entry"), move || {
+        if NEEDS.are_met() { wrong_as_entry(&own) } else { Vec::new() }
+    }));
     for shape in SHAPES {
-        if case.program.skip.contains_key(shape.name) {
+        if program.program.skip.contains_key(shape.name) {
             continue;
         }
-        let Some(launch) = (shape.make)(&case.start()) else { continue };
-        let own = Arc::clone(&case);
-        let title = format!("{name}::{}", shape.name);
-        let told = format!("{} as `{}`", own.name, launches::quoted(&launch.entry));
-        all.push(Trial::test(title, move || verdict(&told, &wrong_behind(&own, shape, &launch))));
+        let Some(launch) = (shape.make)(&program.start()) else { continue };
+        let own = Arc::clone(&program);
+        all.push(case(format!("launchers::{name}::{}", shape.name), move || {
+            if NEEDS.are_met() { wrong_behind(&own, shape, &launch) } else { Vec::new() }
+        }));
     }
     all
 }
 
-fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    if !arguments.list && !need::all(&["mmdebstrap", "unshare", "mount", "timeout"]) {
-        return ExitCode::SUCCESS;
-    }
+pub(crate) fn trials() -> Vec<Trial> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/launchers");
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).expect("the folder") {
@@ -432,6 +420,5 @@ fn main() -> ExitCode {
         let program = toml::from_str(&told).unwrap_or_else(|error| panic!("{name}: {error}"));
         found.insert(name, program);
     }
-    let all: Vec<Trial> = found.into_iter().flat_map(|(name, program)| trials(&name, program)).collect();
-    libtest_mimic::run(&arguments, all).exit_code()
+    found.into_iter().flat_map(|(name, program)| trials_of(&name, program)).collect()
 }

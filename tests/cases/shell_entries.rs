@@ -1,19 +1,20 @@
 //! Shell scripts as entries (`fixtures/shell`): every run gives the same output in the image as in the builder root,
 //! and missing commands are reported before a shell prints "not found".
-#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
-
-#[path = "support/need.rs"]
-mod need;
-#[path = "support/roots.rs"]
-mod roots;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Arc, OnceLock};
 
+use libtest_mimic::Trial;
 use serde_json::Value;
+
+use crate::support::roots;
+use crate::{Needs, case};
+
+static NEEDS: Needs = Needs::new(&["mmdebstrap", "unshare", "mount", "chroot", "timeout"]);
 
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Packages that the scripts need and that are not in Debian's minimal set.
@@ -161,21 +162,33 @@ fn wrong(lower: &str, script: &Script) -> Vec<String> {
     wrong
 }
 
-#[test]
-fn scripts_run_as_in_their_builder_root() {
-    if !need::all(&["mmdebstrap", "unshare", "mount", "chroot", "timeout"]) {
-        return;
+/// The builder root under the layer with the scripts.
+struct Lower {
+    /// Removes the layer at the end.
+    _dir: tempfile::TempDir,
+    option: String,
+}
+
+impl Lower {
+    fn new() -> Self {
+        let args = ["--variant=minbase", "--dpkgopt=force-unsafe-io", PACKAGES];
+        let root = roots::root("bookworm-shell", "bookworm", &args);
+        let dir = tempfile::tempdir().expect("a directory");
+        let scripts = dir.path().join("scripts");
+        layer(&scripts);
+        Self { option: format!("{}:{}", scripts.display(), root.display()), _dir: dir }
     }
-    let root = roots::root("bookworm-shell", "bookworm", &["--variant=minbase", "--dpkgopt=force-unsafe-io", PACKAGES]);
-    let dir = tempfile::tempdir().expect("a directory");
-    layer(&dir.path().join("scripts"));
-    let lower = format!("{}:{}", dir.path().join("scripts").display(), root.display());
+}
+
+pub(crate) fn trials() -> Vec<Trial> {
     let all = scripts();
     assert!(all.len() >= 12 && all.iter().all(|script| !script.runs.is_empty()), "{} scripts", all.len());
-
-    let mut failed = Vec::new();
-    for script in &all {
-        failed.extend(wrong(&lower, script).into_iter().map(|how| format!("{}: {how}", script.name)));
-    }
-    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    let lower = Arc::new(OnceLock::new());
+    let trial = |script: Script| {
+        let lower = Arc::clone(&lower);
+        case(format!("shell_entries::{}", script.name), move || {
+            if NEEDS.are_met() { wrong(&lower.get_or_init(Lower::new).option, &script) } else { Vec::new() }
+        })
+    };
+    all.into_iter().map(trial).collect()
 }

@@ -1,10 +1,6 @@
 //! Roots that nobody vouches for, and runs that are disturbed: each case is run with limits on time and memory and judged by
 //! the kernel and the bytes. What a terminal, a shell and an engine make of the text is asked of them.
 
-#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
-#[path = "support/hostile.rs"]
-mod hostile;
-
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -12,9 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use hostile::{Layout, base, compiled, file, limited, misbehaves, program, root, tar, wait, write_program};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
+
+use crate::support::hostile::{
+    self, Layout, base, compiled, file, limited, misbehaves, program, root, tar, wait, write_program,
+};
 
 fn scratch() -> tempfile::TempDir {
     tempfile::tempdir().expect("a directory")

@@ -1,11 +1,5 @@
 //! Profiles with real programs: each fixture is a Debian program that works with its profile and fails without it. The
 //! program is the judge.
-#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
-
-#[path = "support/need.rs"]
-mod need;
-#[path = "support/roots.rs"]
-mod roots;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,10 +7,16 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use roots::{root, slimroot};
+use libtest_mimic::Trial;
 use serde::Deserialize;
 use slimroot::digest::Digest;
 use slimroot::profile::BUILTIN;
+
+use crate::support::need;
+use crate::support::roots::{root, slimroot};
+use crate::{Needs, case, plain};
+
+static NEEDS: Needs = Needs::new(&["mmdebstrap", "unshare", "chroot", "timeout"]);
 
 /// Files that are not needed to run anything, and large parts of packages that no fixture needs.
 const NOT_UNPACKED: &[&str] = &[
@@ -175,26 +175,29 @@ fn wrong(fixture: &Fixture, with: &str, without: &str) -> Option<String> {
     (!want).then(|| format!("shows no want without its profile: {without}\nwith it: {with}"))
 }
 
-#[test]
-fn programs_run_with_their_profile_and_want_it() {
-    if !need::all(&["mmdebstrap", "unshare", "chroot", "timeout"]) {
-        return;
+pub(crate) fn trials() -> Vec<Trial> {
+    let trial = |name: String| case(format!("profiles::{name}"), move || runs_with_its_profile_and_wants_it(&name));
+    let mut all: Vec<Trial> = fixtures().into_keys().map(trial).collect();
+    all.push(plain("profiles::what_configuration_names_and_is_not_there_stops_the_program", || {
+        what_configuration_names_and_is_not_there_stops_the_program();
+    }));
+    all.push(plain("profiles::every_profile_is_proven", every_profile_is_proven));
+    all
+}
+
+fn runs_with_its_profile_and_wants_it(name: &str) -> Vec<String> {
+    if !NEEDS.are_met() {
+        return Vec::new();
     }
     let fixtures = fixtures();
-    let aparts: BTreeSet<&str> = fixtures.values().map(|fixture| fixture.apart.as_str()).collect();
-    let debians: BTreeMap<&str, PathBuf> = aparts.into_iter().map(|apart| (apart, debian(&fixtures, apart))).collect();
-    let mut failed = Vec::new();
-    for (name, fixture) in &fixtures {
-        let debian = &debians[fixture.apart.as_str()];
-        let profile = profile_of(name);
-        let (with, without) = (said(profile, fixture, debian, true), said(profile, fixture, debian, false));
-        failed.extend(wrong(fixture, &with, &without).map(|how| format!("{name} {how}")));
-    }
-    assert!(failed.is_empty(), "{} of {} fail\n{}", failed.len(), fixtures.len(), failed.join("\n"));
+    let fixture = &fixtures[name];
+    let debian = debian(&fixtures, &fixture.apart);
+    let profile = profile_of(name);
+    let (with, without) = (said(profile, fixture, &debian, true), said(profile, fixture, &debian, false));
+    wrong(fixture, &with, &without).into_iter().collect()
 }
 
 /// A missing file of a configuration is reported, and the program itself fails because of it.
-#[test]
 fn what_configuration_names_and_is_not_there_stops_the_program() {
     if !need::all(&["mmdebstrap", "chroot"]) {
         return;
@@ -227,7 +230,6 @@ const PROVEN_ELSEWHERE: [&str; 10] = [
     "ruby",
 ];
 
-#[test]
 fn every_profile_is_proven() {
     let known: BTreeSet<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
     let fixtures = fixtures();

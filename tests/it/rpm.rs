@@ -1,10 +1,4 @@
 //! rpm roots: the real rpm builds and installs real packages, and then queries the packed image.
-#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
-
-#[path = "support/need.rs"]
-mod need;
-#[path = "support/roots.rs"]
-mod roots;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -12,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use roots::{run, slimroot};
 use slimroot::path::RootPath;
 use slimroot::root::{MemTree, Root};
+
+use crate::support::need;
+use crate::support::roots::{run, slimroot};
 
 const TOOLS: &[&str] = &["rpm", "rpmbuild", "gcc", "ldconfig", "chroot", "python3"];
 /// The packages in each of the database formats.

@@ -1,11 +1,5 @@
 //! `--ca`: a TLS server with an unknown CA, and clients in packed images with the layouts of all distributions. The
 //! clients, OpenSSL's hashes and Java's keytool are the judges.
-#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
-
-#[path = "support/need.rs"]
-mod need;
-#[path = "support/roots.rs"]
-mod roots;
 
 use std::fs;
 use std::net::TcpListener;
@@ -14,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use roots::{debian, run, slimroot};
 use slimroot::trust::{Authority, certificates};
+
+use crate::support::need;
+use crate::support::roots::{debian, run, slimroot};
 
 const CLIENT: &str = r#"package main
 import ("fmt"; "net/http"; "os")

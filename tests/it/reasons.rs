@@ -1,12 +1,6 @@
 //! Every path of an image has a chain of reasons, and every reason is true: readelf, readlink, grep and dpkg verify
 //! each step.
 
-#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
-#[path = "support/need.rs"]
-mod need;
-#[path = "support/roots.rs"]
-mod roots;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -15,6 +9,9 @@ use slimroot::loader::Objects;
 use slimroot::path::{RootPath, show};
 use slimroot::profile::Profile;
 use slimroot::root::Root;
+
+use crate::support::need;
+use crate::support::roots;
 
 /// Answers of other programs about the root, cached.
 struct Witnesses {

@@ -1,17 +1,14 @@
 //! The command line: messages, codes and exit codes for bad input, and the effects of settings. The roots are small and
 //! created here; `engines.rs` and `corpus.rs` run packed programs.
 
-#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
-
-#[path = "support/need.rs"]
-mod need;
-
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
+
+use crate::support::need;
 
 /// A root with this machine's C library and /bin/true under several names.
 struct World {

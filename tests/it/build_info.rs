@@ -1,14 +1,12 @@
 //! Build information of programs, compared with `go version -m`; and the section of cargo-auditable, added to a program
 //! with objcopy.
-#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
-
-#[path = "support/need.rs"]
-mod need;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+
+use crate::support::need;
 
 const MAIN: &str = "package main\nimport \"example.org/dep\"\nfunc main() { println(dep.X) }\n";
 

@@ -337,3 +337,21 @@ fn readme_names_every_option_and_code_that_users_meet() {
         options.filter(|option| option.len() > 3 && !readme.contains(option.as_str())).collect();
     assert!(absent.is_empty(), "README does not name {absent:?}");
 }
+
+/// A file that no `mod` names is compiled into nothing, and its tests never run.
+#[test]
+fn every_test_file_is_a_module() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    for (folder, root) in [("it", "main.rs"), ("cases", "main.rs"), ("support", "mod.rs")] {
+        let text = fs::read_to_string(tests.join(folder).join(root)).expect("a root module");
+        for entry in fs::read_dir(tests.join(folder)).expect("listed") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_stem().expect("a name").to_string_lossy();
+            let is_named = || text.contains(&format!("mod {name};"));
+            assert!(path.ends_with(root) || is_named(), "{folder}/{root} does not name {name}");
+        }
+    }
+    let stray = fs::read_dir(&tests).expect("listed").map(|entry| entry.expect("an entry").path());
+    let stray: Vec<PathBuf> = stray.filter(|path| path.extension().is_some_and(|end| end == "rs")).collect();
+    assert!(stray.is_empty(), "tests are in tests/it and tests/cases: {stray:?}");
+}

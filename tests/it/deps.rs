@@ -1,19 +1,13 @@
 //! Laws that hang on the circumstances of a process, asked of `slimroot deps`: environment, working directory, permission
 //! bits. The laws themselves are judged in `crates/ldso/tests/loader_laws.rs`; this is about what the command hands down.
 
-#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
-#[path = "../crates/ldso/tests/support/judge.rs"]
-mod judge;
-#[path = "../crates/ldso/tests/support/laws.rs"]
-mod laws;
-#[path = "support/need.rs"]
-mod need;
-
 use std::process::Command;
 
-use judge::{Answer, Told, judge_all};
-use laws::{Law, World, glibc, musl};
 use serde_json::Value;
+
+use crate::support::judge::{Answer, Told, judge_all};
+use crate::support::laws::{Law, World, glibc, musl};
+use crate::support::need;
 
 fn texts(value: &Value, key: &str) -> Vec<String> {
     let all = value.as_array().into_iter().flatten();

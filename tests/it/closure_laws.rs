@@ -1,20 +1,10 @@
 //! Laws of the closure, on random trees in memory. The judge is the closure itself, asked twice: the same program behind
 //! another launcher, with one more word of the user, in another order, in its own image.
 
-#![allow(unreachable_pub, dead_code, reason = "support modules are compiled into each test on their own")]
-#[path = "support/elf.rs"]
-mod elf;
-#[path = "support/files.rs"]
-mod files;
-#[path = "support/trees.rs"]
-mod trees;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use elf::Elf;
-use files::{File, Files};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::RngSeed;
@@ -24,7 +14,10 @@ use slimroot::language::Certainty;
 use slimroot::loader::Objects;
 use slimroot::path::{RootPath, show};
 use slimroot::root::{MemTree, Root};
-use trees::{Asked, Words};
+
+use crate::support::elf::{self, Elf};
+use crate::support::files::{File, Files};
+use crate::support::trees::{self, Asked, Words};
 
 /// Cases of one law. `LAW_CASES` asks for another number.
 fn cases(count: u32) -> ProptestConfig {
@@ -404,6 +397,54 @@ fn more_scripts_than_the_limit_of_depth_are_told() {
     assert!(codes(&closure).contains("starts-cut"), "{:?}", closure.notes());
     let note = closure.notes().iter().find(|note| note.code == "starts-cut").expect("told");
     assert!(note.subject.starts_with("/opt/s"), "it names the script that was not looked at: {note:?}");
+}
+
+/// The message of the one limit of a script that was reached.
+fn cut(closure: &Closure) -> &str {
+    let cuts: Vec<&str> =
+        closure.notes.iter().filter(|note| note.code == "script-cut").map(|note| note.says.as_str()).collect();
+    assert_eq!(cuts.len(), 1, "{:?}", closure.notes);
+    cuts[0]
+}
+
+#[test]
+fn more_matches_of_a_pattern_than_the_limit_are_told() {
+    let files = |count: usize| {
+        let mut files = scripts(&[("/app/run.sh", "for part in /srv/parts/*; do cat \"$part\"; done".to_owned())]);
+        (0..count).for_each(|at| files.put(&format!("/srv/parts/{at:03}"), File::Text("x".to_owned())));
+        quickly(&files, &["/app/run.sh"])
+    };
+    assert!(cut(&files(257)).contains("/srv/parts/*, which matches 257 files"));
+    assert!(!codes(&files(256)).contains("script-cut"), "the limit itself is no excess");
+}
+
+#[test]
+fn more_scripts_than_the_limit_are_told() {
+    let names: Vec<String> = (0..70).map(|at| format!("/srv/parts/{at:02}.inc")).collect();
+    let lines: Vec<String> = names.iter().map(|name| format!(". {name}")).collect();
+    let mut files = scripts(&[("/app/run.sh", lines.join("\n"))]);
+    names.iter().for_each(|name| files.put(name, File::Text("true\n".to_owned())));
+    let closure = quickly(&files, &["/app/run.sh"]);
+    for name in &names {
+        assert!(closure.graph.contains(&RootPath::new(name).expect("a path")), "{name}");
+    }
+    let cuts: Vec<&str> =
+        closure.notes.iter().filter(|note| note.code == "script-cut").map(|note| note.says.as_str()).collect();
+    let told: Vec<&str> = names[64..].iter().map(String::as_str).collect();
+    assert!(told.iter().all(|name| cuts.iter().any(|cut| cut.contains(name))), "{cuts:?}");
+}
+
+#[test]
+fn eval_deeper_than_the_limit_is_told() {
+    let closure = |levels: usize| {
+        let inner = |at: usize| format!("A{}='eval \"$A{at}\"'\n", at + 1);
+        let text = format!("A0=/usr/bin/one\n{}eval \"$A{levels}\"", (0..levels).map(inner).collect::<String>());
+        let mut files = scripts(&[("/app/run.sh", text)]);
+        files.put("/usr/bin/one", File::Elf(Elf::program(&["libc.so.6"])));
+        quickly(&files, &["/app/run.sh"])
+    };
+    assert!(!codes(&closure(8)).contains("script-cut"));
+    assert!(cut(&closure(20)).contains("deeper than"));
 }
 
 #[test]

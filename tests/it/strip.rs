@@ -1,14 +1,12 @@
 //! `--strip`, judged by running the stripped programs, by readelf, and by the sizes of GNU strip.
 
-#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
-#[path = "support/need.rs"]
-mod need;
-
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use crate::support::need;
 
 const PROGRAM: &str =
     "#include <stdio.h>\nint twice(int);\nint main(void) { printf(\"%d\\n\", twice(21)); return 0; }\n";

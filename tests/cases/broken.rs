@@ -1,20 +1,20 @@
 //! Broken images with one problem each (`fixtures/broken`), built with gcc, packed with GNU tar, and examined by
 //! `slimroot check` as finished images. If the loader or kernel reports the problem, the test verifies that first.
 
-#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
-#[path = "../crates/ldso/tests/support/laws.rs"]
-mod laws;
-#[path = "support/need.rs"]
-mod need;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use laws::{Law, World, glibc, musl};
+use libtest_mimic::Trial;
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+use crate::support::laws::{Law, World, glibc, musl};
+use crate::support::need;
+use crate::{Needs, case, plain};
+
+static IMAGES: Needs = Needs::new(&["gcc", "musl-gcc", "unshare", "python3", "tar"]);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -165,26 +165,24 @@ fn fixtures() -> Vec<(String, Broken)> {
     found
 }
 
-#[test]
-fn each_broken_image_is_told_by_its_cause() {
-    if !need::all(&["gcc", "musl-gcc", "unshare", "python3", "tar"]) {
-        return;
-    }
-    let all = fixtures();
+pub(crate) fn trials() -> Vec<Trial> {
+    let trial = |(name, broken): (String, Broken)| {
+        case(format!("broken::{name}"), move || {
+            let is_run = IMAGES.are_met();
+            is_run.then(|| differs(&broken)).flatten().into_iter().collect()
+        })
+    };
+    let mut all: Vec<Trial> = fixtures().into_iter().map(trial).collect();
     assert!(all.len() >= 40, "only {} broken images", all.len());
-    let mut failed = Vec::new();
-    for (name, broken) in &all {
-        if let Some(how) = differs(broken) {
-            failed.push(format!("{name}: {how}"));
-        }
-    }
-    assert!(failed.is_empty(), "{} of {}\n{}", failed.len(), all.len(), failed.join("\n"));
+    all.push(plain("broken::every_code_of_an_image_has_its_broken_image", every_code_of_an_image_has_its_broken_image));
+    all.push(plain("broken::transports_are_read_alike", transports_are_read_alike));
+    all.push(plain("broken::what_a_library_names_is_told", what_a_library_names_is_told));
+    all
 }
 
 /// Every code needs a fixture, because a code that no test reports may be one that is never reported.
-#[test]
 fn every_code_of_an_image_has_its_broken_image() {
-    // These concern patterns and options in the builder: tests/cli.rs, guest.rs and trust.rs test them.
+    // These concern patterns and options in the builder: tests/it/cli.rs, guest.rs and trust.rs test them.
     const OF_BUILDERS: [&str; 9] = [
         "ca-expired",
         "dangling-link",
@@ -206,7 +204,6 @@ fn every_code_of_an_image_has_its_broken_image() {
 }
 
 /// The same image in each transport; skopeo writes the archives.
-#[test]
 fn transports_are_read_alike() {
     if !need::all(&["gcc", "skopeo", "unshare", "python3", "tar"]) {
         return;
@@ -233,7 +230,6 @@ fn transports_are_read_alike() {
 
 /// A library that contains the name of another one and opens it: the loader finds it, and `check` reports it in the
 /// builder.
-#[test]
 fn what_a_library_names_is_told() {
     if !need::all(&["gcc", "unshare", "python3"]) {
         return;

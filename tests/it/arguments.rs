@@ -1,16 +1,12 @@
 //! Arguments and environment variables that name files through symlinks. The packed program reads the same files as in
 //! the builder root.
-#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
-
-#[path = "support/roots.rs"]
-mod roots;
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use roots::{run, slimroot};
+use crate::support::roots::{run, slimroot};
 
 /// Prints the files of its arguments, then the file of a variable.
 const PROGRAM: &str = r#"#include <stdio.h>

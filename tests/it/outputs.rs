@@ -1,11 +1,6 @@
 //! Problematic destinations: no existing file is lost, and a failed run leaves nothing behind. The kernel is the judge:
 //! mounts, other users, access control lists and full disks.
 
-#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
-
-#[path = "support/need.rs"]
-mod need;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, symlink};
@@ -13,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
+
+use crate::support::need;
 
 /// Exit codes: the output cannot be written; an argument is invalid.
 const CANNOT_WRITE: i32 = 3;

@@ -1,18 +1,13 @@
 //! Typical problems of images without a base image, which slimroot prevents by default or which `check` reports: one
 //! root, one image, and a list. `broken.rs` has the problems that need a broken image.
 
-#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
-#[path = "support/need.rs"]
-mod need;
-#[path = "support/roots.rs"]
-mod roots;
-
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use roots::{debian, run, slimroot};
+use crate::support::need;
+use crate::support::roots::{debian, run, slimroot};
 
 struct Packed {
     root: PathBuf,

@@ -1,16 +1,11 @@
 //! With the root's nsswitch.conf included, a real program finds users and hosts through the modules in it.
-#![allow(unreachable_pub, reason = "support modules are compiled into each test on their own")]
-
-#[path = "support/need.rs"]
-mod need;
-#[path = "support/roots.rs"]
-mod roots;
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use roots::{root, run};
+use crate::support::need;
+use crate::support::roots::{root, run};
 
 const FILES: [(&str, &str); 4] = [
     ("etc/nsswitch.conf", "passwd: files extrausers\ngroup: files\nhosts: files [NOTFOUND=continue] myhostname dns\n"),

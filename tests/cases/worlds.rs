@@ -4,24 +4,19 @@
 //! A world says under `packs` which rule gives a reason for a path. A rule that gives none by itself, such as one that
 //! applies profiles, is listed under `covers`: without it (`--no-rule`) the world must come out otherwise.
 
-#![allow(unreachable_pub, dead_code, reason = "support modules are compiled into each test on their own")]
-#[path = "support/elf.rs"]
-mod elf;
-#[path = "support/files.rs"]
-mod files;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use elf::{Elf, LOADER};
-use files::{File, Files};
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Failed, Trial};
 use serde::Deserialize;
 use slimroot::closure::{Closure, Companions, Request, rule_pages};
 use slimroot::loader::Objects;
 use slimroot::path::{RootPath, show};
 use slimroot::profile::Profile;
 use slimroot::root::RootGlob;
+
+use crate::support::elf::{Elf, LOADER};
+use crate::support::files::{self, File, Files};
 
 /// Rules that answer to no fact: where everything begins, and the steps after the last fact.
 const WITHOUT_FACTS: [&str; 4] = ["entry", "trust", "package-records", "bytecode"];
@@ -226,14 +221,13 @@ fn every_rule_has_a_world(worlds: &BTreeMap<String, World>) -> Result<(), Failed
     Err(format!("rules without a world: {without:?}; worlds of rules that are not there: {unknown:?}").into())
 }
 
-fn main() {
-    let arguments = Arguments::from_args();
+pub(crate) fn trials() -> Vec<Trial> {
     let worlds = worlds();
     let trial = |(name, world): (&String, &World)| {
         let world = world.clone();
-        Trial::test(name.clone(), move || holds(&world))
+        Trial::test(format!("worlds::{name}"), move || holds(&world))
     };
     let mut trials: Vec<Trial> = worlds.iter().map(trial).collect();
-    trials.push(Trial::test("every_rule_has_a_world", move || every_rule_has_a_world(&worlds)));
-    libtest_mimic::run(&arguments, trials).exit();
+    trials.push(Trial::test("worlds::every_rule_has_a_world", move || every_rule_has_a_world(&worlds)));
+    trials
 }

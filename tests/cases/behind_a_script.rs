@@ -1,0 +1,29 @@
+//! The cases of the corpus behind a start script (`behind_a_script.py`): what a program brings as entry has to come, with
+//! its findings, and the case's own check has to pass.
+
+use std::path::Path;
+
+use libtest_mimic::Trial;
+
+use crate::support::corpus::{AS_DIRECTORY, corpus, is_there, judge};
+use crate::{plain, turn};
+
+/// The emulator of a foreign machine stands before the entry, and does not run scripts.
+const FOREIGN: &str = "arm64-sqlite3";
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let names = AS_DIRECTORY.iter().filter(|name| **name != FOREIGN);
+    names.map(|name| plain(&format!("behind_a_script::{name}"), move || needs_the_same(name))).collect()
+}
+
+fn needs_the_same(name: &str) {
+    if !is_there() {
+        return;
+    }
+    let _turn = turn();
+    let (is_ready, said) = corpus(&["prepare", name]);
+    assert!(is_ready, "{said}");
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/behind_a_script.py");
+    let (passes, said) = judge(&program, &[name]);
+    assert!(passes && said.contains("1/1 cases pass"), "{said}");
+}

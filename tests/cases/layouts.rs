@@ -1,0 +1,34 @@
+//! One application in the layouts of all Node package managers, and a .NET application started in several ways. Packed,
+//! they must answer like in their builder roots: `tests/samples/layouts.py` and `tests/samples/dotnet.py`.
+
+use libtest_mimic::Trial;
+
+use crate::support::{need, samples};
+use crate::{Needs, plain};
+
+static NODE: Needs = Needs::new(&["python3", "runc", "mmdebstrap", "openssl", "unshare", "npm"]);
+static DOTNET: Needs =
+    Needs::new(&["python3", "runc", "mmdebstrap", "openssl", "unshare", "npm", "pip", "mcs", "al", "resgen"]);
+
+fn table(title: &str, script: &'static str, needs: &'static Needs) -> Vec<Trial> {
+    let names = samples::cases(script);
+    if names.is_empty() {
+        return vec![plain(&format!("{title}::are_there"), || {
+            need::skip("python3");
+        })];
+    }
+    let trial = |name: String| {
+        plain(&format!("{title}::{name}"), move || {
+            if needs.are_met() {
+                let _turn = crate::turn();
+                samples::judged_by(script, &name, &[]);
+            }
+        })
+    };
+    names.into_iter().map(trial).collect()
+}
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let node = table("layouts", "layouts.py", &NODE);
+    node.into_iter().chain(table("dotnet", "dotnet.py", &DOTNET)).collect()
+}

@@ -1,0 +1,27 @@
+//! All integration tests in one binary, a module each. Tests that take their cases from fixtures are in `tests/cases`.
+
+#[path = "../support/mod.rs"]
+#[allow(dead_code, unreachable_pub, unused_imports, reason = "shared with tests/cases")]
+mod support;
+
+mod arguments;
+mod build_info;
+mod cli;
+mod closure_laws;
+mod deps;
+mod engines;
+mod guest;
+mod hostile;
+mod image;
+mod library;
+mod named_paths;
+mod nss;
+mod outputs;
+mod pains;
+mod plugins;
+mod reasons;
+mod rpm;
+mod strip;
+mod tidy;
+mod trust;
+mod untrusted_images;
