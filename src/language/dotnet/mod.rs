@@ -385,14 +385,14 @@ fn listed(
 
 /// Profiles for the libraries that the runtime opens by name, and files named in environment variables.
 fn opened(call: &Call<'_>, config: &RuntimeConfig, sign: &str, dir: &RootPath, needs: &mut Needs) -> Result<(), Error> {
-    needs.profiles.push(("dotnet", sign.to_owned()));
+    needs.profiles.push((&table().profile, sign.to_owned()));
     let variable = call.env.get("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT");
     let is_invariant = match variable {
         Some(value) => value == "1" || value.eq_ignore_ascii_case("true"),
         None => config.is_on("System.Globalization.Invariant"),
     };
     if !is_invariant {
-        needs.profiles.push(("dotnet-icu", format!("{sign} that knows cultures")));
+        needs.profiles.push((&table().profile_of_cultures, format!("{sign} that knows cultures")));
         if !has_icu(call.root, dir)? {
             needs.notes.push(
                 "no libicuuc is in the root: .NET ends at its start without it, unless \

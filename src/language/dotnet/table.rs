@@ -8,6 +8,8 @@ use crate::world::tables::{Words, table};
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Table {
+    pub(super) profile: String,
+    pub(super) profile_of_cultures: String,
     pub(super) host: Host,
     pub(super) leftovers: Leftovers,
     pub(super) platforms: Platforms,

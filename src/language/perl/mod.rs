@@ -32,7 +32,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let mut needs = Needs {
         claims: app::whole_claims(call, "application")?,
         notes: app::alone(call)?.into_iter().collect(),
-        profiles: vec![("perl", format!("{program} is started"))],
+        profiles: vec![(table().profile.as_str(), format!("{program} is started"))],
         ..Needs::default()
     };
     let list = |name: &str| call.env.get(name).into_iter().flat_map(|list| list.split(':')).map(str::to_owned);

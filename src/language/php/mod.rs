@@ -24,7 +24,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let Some((program, _)) = call.program(|name| Tongue::Php.is_run_by(name))? else { return Ok(Needs::default()) };
     let mut needs = Needs {
         notes: app::alone(call)?.into_iter().collect(),
-        profiles: vec![("php", format!("{program} is started"))],
+        profiles: vec![(table().profile.as_str(), format!("{program} is started"))],
         ..Needs::default()
     };
     for dir in app::dirs(call)? {

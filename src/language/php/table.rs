@@ -9,6 +9,7 @@ use crate::world::tables::{Words, table};
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Table {
+    pub(super) profile: String,
     pub(super) composer: Words,
     pub(super) composer_run: Words,
     pub(super) starts: Manner,
