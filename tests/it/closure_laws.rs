@@ -402,8 +402,8 @@ fn more_scripts_than_the_limit_of_depth_are_told() {
 /// The message of the one limit of a script that was reached.
 fn cut(closure: &Closure) -> &str {
     let cuts: Vec<&str> =
-        closure.notes.iter().filter(|note| note.code == "script-cut").map(|note| note.says.as_str()).collect();
-    assert_eq!(cuts.len(), 1, "{:?}", closure.notes);
+        closure.notes().iter().filter(|note| note.code == "script-cut").map(|note| note.says.as_str()).collect();
+    assert_eq!(cuts.len(), 1, "{:?}", closure.notes());
     cuts[0]
 }
 
@@ -426,10 +426,10 @@ fn more_scripts_than_the_limit_are_told() {
     names.iter().for_each(|name| files.put(name, File::Text("true\n".to_owned())));
     let closure = quickly(&files, &["/app/run.sh"]);
     for name in &names {
-        assert!(closure.graph.contains(&RootPath::new(name).expect("a path")), "{name}");
+        assert!(closure.graph().contains(&RootPath::new(name).expect("a path")), "{name}");
     }
     let cuts: Vec<&str> =
-        closure.notes.iter().filter(|note| note.code == "script-cut").map(|note| note.says.as_str()).collect();
+        closure.notes().iter().filter(|note| note.code == "script-cut").map(|note| note.says.as_str()).collect();
     let told: Vec<&str> = names[64..].iter().map(String::as_str).collect();
     assert!(told.iter().all(|name| cuts.iter().any(|cut| cut.contains(name))), "{cuts:?}");
 }

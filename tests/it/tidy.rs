@@ -328,7 +328,11 @@ const WORDS: &[(&str, &[&str], &str)] = &[
     ("src/language/php/mod.rs", &["php"], "`@php` in the scripts of composer.json"),
     ("src/language/ruby/bundle.rs", &["ruby"], "a directive of Gemfiles"),
     ("src/language/shell/run.rs", &["time"], "a reserved word of shells"),
-    ("src/profile/builtin.rs", &["dotnet", "java", "node", "perl", "php", "python", "ruby"], "names of profiles"),
+    (
+        "src/profile/builtin.rs",
+        &["dotnet", "git", "java", "node", "perl", "php", "python", "ruby"],
+        "names of profiles",
+    ),
     ("src/profile/mod.rs", &["env"], "a key of profiles"),
 ];
 

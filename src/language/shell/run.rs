@@ -2,6 +2,7 @@
 //! evaluated: every branch counts.
 
 mod assign;
+mod builtin;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -9,7 +10,6 @@ use std::rc::Rc;
 use super::table::{is_bash_builtin, is_builtin, table};
 use super::tree::{self, Part, Script, Simple, Step, Word};
 use super::words::Known;
-use super::{MAX_SCRIPT, MAX_SCRIPTS};
 use crate::error::Error;
 use crate::language::source::wrapped;
 use crate::language::{Call, Certainty, Needs, Start};
@@ -413,117 +413,6 @@ impl<'c, 'a> Reader<'c, 'a> {
         let spelled =
             if is_relative { format!("{}/{}", self.cwd, name.trim_start_matches("./")) } else { name.to_owned() };
         program(self.call.root, &self.path, &spelled)
-    }
-
-    fn builtin(&mut self, name: &str, args: &[String], line: &Line<'_>) -> Result<(), Error> {
-        let plain = |args: &[String]| args.iter().find(|word| !word.starts_with('-')).cloned();
-        match name {
-            "cd" | "chdir" | "pushd" => {
-                if let Some(dir) = plain(args).filter(|dir| !dir.is_empty())
-                    && let Some(dir) = self.call.root.follow_from(&self.cwd, dir.as_bytes())?.dir()
-                {
-                    // The directory may be empty, in which case nothing else would pack it.
-                    self.needs.files.push((dir.clone(), format!("{} changes to it", self.script)));
-                    self.cwd = dir.clone();
-                }
-                Ok(())
-            }
-            "." | "source" => args.first().map_or(Ok(()), |file| self.source(file)),
-            "eval" => self.text(&args.join(" "), line.simple.line - 1),
-            "trap" => match args.iter().find(|word| *word != "--") {
-                Some(text) if args.len() > 1 && text != "-" => self.text(text, line.simple.line - 1),
-                _ => Ok(()),
-            },
-            "set" => {
-                let is_all = |word: &String| word == "allexport" || word.starts_with('-') && word.contains('a');
-                self.exports_all |= args.iter().take_while(|word| *word != "--").any(is_all);
-                if let Some(at) = args.iter().position(|word| word == "--")
-                    && line.simple.function.is_none()
-                {
-                    self.known.add_list("@", args[at + 1..].to_vec());
-                    if let Some(first) = args.get(at + 1) {
-                        self.known.add("1", Some(first.clone()));
-                    }
-                }
-                Ok(())
-            }
-            "shift" if line.simple.function.is_none() => {
-                // We do not know how often `shift` runs; in a loop, it may consume all arguments.
-                let lists = self.known.lists("@").to_vec();
-                for list in &lists {
-                    for at in 1..list.len() {
-                        self.known.add_list("@", list[at..].to_vec());
-                    }
-                }
-                Ok(())
-            }
-            "read" | "mapfile" | "readarray" | "getopts" => {
-                for name in args.iter().filter(|word| !word.starts_with('-')) {
-                    self.known.add(name, None);
-                }
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Interprets a sourced file, if the root has it.
-    fn source(&mut self, file: &str) -> Result<(), Error> {
-        let mut followed = self.call.root.follow_from(&self.cwd, file.as_bytes())?;
-        if !file.is_empty() && !file.contains('/') && followed.file().is_none() {
-            // A bare name is looked up in PATH, even if it is not executable (POSIX, `dot`). The script's own directory
-            // is searched too, because it is often added to PATH by the caller.
-            let beside = self.script.parent();
-            for dir in self.path.split(':').filter_map(RootPath::new).chain(beside) {
-                let found = self.call.root.follow(dir.join(file.as_bytes()).as_bytes())?;
-                if found.file().is_some() {
-                    followed = found;
-                    break;
-                }
-            }
-        }
-        let Some(real) = followed.file().map(|(real, _)| real.clone()) else {
-            if self.is_whole && !file.is_empty() && !self.tested.contains(file) {
-                self.needs.notes.push(format!("{} sources {file}, which is not in the root", self.script));
-            }
-            return Ok(());
-        };
-        if self.sourced.contains(&real) {
-            return Ok(());
-        }
-        self.needs.files.push((real.clone(), format!("{} sources it", self.script)));
-        if self.sourced.len() >= MAX_SCRIPTS {
-            self.needs.cut(format!(
-                "{} sources {real} after {MAX_SCRIPTS} other files: it is packed, and what it starts was not looked at; \
-                 --bin adds a program",
-                self.script
-            ));
-            return Ok(());
-        }
-        self.sourced.insert(real.clone());
-        let text = self.call.root.read(&real, MAX_SCRIPT)?;
-        let script = std::mem::replace(&mut self.script, real);
-        self.known.set("BASH_SOURCE", self.script.to_string());
-        self.text(&String::from_utf8_lossy(&text), 0)?;
-        self.script = script;
-        self.known.set("BASH_SOURCE", self.script.to_string());
-        Ok(())
-    }
-
-    /// Files matched by a glob argument, such as scripts in a start-up directory. System directories are skipped,
-    /// because other rules own them.
-    fn handed(&mut self, pattern: &str, line: usize) -> Result<(), Error> {
-        for path in self.matches(pattern)?.into_iter().filter(|path| !system().system.cover(path)) {
-            let why = format!("{} hands {pattern} around in line {line}", self.script);
-            self.needs.files.push((path.clone(), why.clone()));
-            if program(self.call.root, &self.path, &path.to_string())?.is_some() {
-                let words = vec![path.to_string()];
-                self.start(Start { is_exec: false, ..Start::of(self.call, words, why) });
-            } else if path.name().ends_with(b".sh") {
-                self.source(&path.to_string())?;
-            }
-        }
-        Ok(())
     }
 
     fn matches(&mut self, pattern: &str) -> Result<Vec<RootPath>, Error> {

@@ -8,11 +8,9 @@ use crate::closure::demand::{Demand, Start};
 use crate::closure::launch::LaunchId;
 use crate::config::{after, arguments};
 use crate::error::Error;
-use crate::language::Certainty;
+use crate::language::{Certainty, system_shell};
 use crate::path::RootPath;
 use crate::profile::{CommandLine, Names, What};
-
-const SHELL: &str = "/bin/sh";
 
 impl Reading<'_, '_> {
     /// Starts the command line of a statement, in the environment of the program that reads the file.
@@ -137,7 +135,10 @@ fn words(how: &CommandLine, line: &str, env: &BTreeMap<String, String>) -> Optio
         return None;
     }
     if how.shell {
-        let shell = env.get("SHELL").filter(|shell| shell.starts_with('/')).map_or(SHELL, String::as_str);
+        let shell = env
+            .get("SHELL")
+            .filter(|shell| shell.starts_with('/'))
+            .map_or_else(|| system_shell(), |shell| shell.as_str());
         return Some(vec![shell.to_owned(), "-c".to_owned(), line.to_owned()]);
     }
     let mut all: Vec<String> = how.before.iter().cloned().chain(arguments(line)).collect();
