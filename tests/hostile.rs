@@ -10,11 +10,15 @@ use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hostile::{Layout, base, compiled, file, limited, misbehaves, program, root, tar, wait, write_program};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
+use slimroot::guest::{Guest, Job};
+use slimroot::path::RootPath;
+use slimroot::root::{DirTree, Root};
 
 fn scratch() -> tempfile::TempDir {
     tempfile::tempdir().expect("a directory")
@@ -548,6 +552,136 @@ fn a_guest_stays_in_its_root() {
         assert!(!ran.err.contains("handed on"), "{which}: {ran:?}");
     }
     assert_eq!(names(&root.join("tmp")), [""; 0], "the root was written to");
+}
+
+/// Calls that no guest may make, by their names in the kernel's headers; the last four are to look unknown.
+const CALLS: [&str; 49] = [
+    "mount",
+    "umount",
+    "umount2",
+    "pivot_root",
+    "chroot",
+    "open_tree",
+    "move_mount",
+    "fsopen",
+    "fsconfig",
+    "fsmount",
+    "fspick",
+    "mount_setattr",
+    "open_tree_attr",
+    "name_to_handle_at",
+    "open_by_handle_at",
+    "setns",
+    "ptrace",
+    "process_vm_readv",
+    "process_vm_writev",
+    "pidfd_getfd",
+    "kcmp",
+    "keyctl",
+    "add_key",
+    "request_key",
+    "bpf",
+    "perf_event_open",
+    "userfaultfd",
+    "fanotify_init",
+    "kexec_load",
+    "kexec_file_load",
+    "init_module",
+    "finit_module",
+    "delete_module",
+    "reboot",
+    "swapon",
+    "swapoff",
+    "quotactl",
+    "quotactl_fd",
+    "acct",
+    "syslog",
+    "iopl",
+    "ioperm",
+    "vm86",
+    "vm86old",
+    "lookup_dcookie",
+    "clone",
+    "unshare",
+    "clone3",
+    "io_uring_setup",
+];
+/// Makes each call with arguments that none accepts, and says the error; then starts a child as any program does.
+const CALLER: &str = r#"
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include HEADER
+static long make(long number) {
+#ifdef OLD
+  long answer;
+  __asm__ volatile("int $0x80" : "=a"(answer) : "a"(number), "b"(-1L), "c"(-1L), "d"(-1L), "S"(-1L), "D"(-1L) : "r8", "r9", "r10", "r11", "memory");
+  return (int)answer < 0 ? -(int)answer : 0;
+#else
+  return syscall(number, -1L, -1L, -1L, -1L, -1L, -1L) < 0 ? errno : 0;
+#endif
+}
+static void *thread(void *nothing) { return nothing; }
+int main(void) {
+  CALLS
+  pthread_t other; int status = 1;
+  if (pthread_create(&other, NULL, thread, NULL) || pthread_join(other, NULL)) return 1;
+  pid_t child = fork(); if (child == 0) _exit(0);
+  waitpid(child, &status, 0);
+  return status;
+}
+"#;
+
+/// Judge: the kernel's headers and its answers, of both kinds of calls that it takes. Outside, the same program is told that
+/// its arguments are wrong.
+#[test]
+fn a_guest_is_refused_what_only_administrators_call() {
+    let kinds: &[(&str, &str)] = if cfg!(target_arch = "x86_64") {
+        &[("<asm/unistd_64.h>", ""), ("<asm/unistd_32.h>", "#define OLD\n")]
+    } else {
+        &[("<asm/unistd.h>", "")]
+    };
+    for (header, define) in kinds {
+        let calls: String = CALLS
+            .iter()
+            .map(|name| {
+                format!("\n#ifdef __NR_{name}\nprintf(\"{name} %ld\\n\", make(__NR_{name}));fflush(stdout);\n#endif\n")
+            })
+            .collect();
+        let code = CALLER.replace("HEADER", header).replace("CALLS", &calls);
+        let dir = scratch();
+        let place = python_root(dir.path(), &format!("{define}{code}"));
+        let root = Root::new(Arc::new(DirTree::open(&place).expect("a root")));
+        let guest = Guest::of(&place, &root).expect("a guest");
+        let (program, cwd) = (RootPath::new("/usr/bin/python3.11").expect("a path"), RootPath::root());
+        let job = Job {
+            program: &program,
+            args: Vec::new(),
+            env: std::collections::BTreeMap::new(),
+            cwd: &cwd,
+            input: Vec::new(),
+            scratch: None,
+            limit: Duration::from_secs(20),
+            max_output: 1 << 16,
+            stop: &|| false,
+        };
+        let inside = guest.run(&job).expect("it runs");
+        assert_eq!(inside.status, Some(0), "{header}: {inside:?}");
+        let inside = String::from_utf8(inside.output).expect("text");
+        assert!(inside.lines().count() > 30, "{header}: {inside}");
+        for line in inside.lines() {
+            let expected = if line.starts_with("clone3 ") || line.starts_with("io_uring") { "38" } else { "1" };
+            assert_eq!(line.rsplit(' ').next(), Some(expected), "{header}: {line}");
+        }
+        let outside = Command::new(place.join("usr/bin/python3.11")).output().expect("it runs");
+        assert!(outside.status.success(), "{header}: {outside:?}");
+        let outside = String::from_utf8(outside.stdout).expect("text");
+        let differ = outside.lines().zip(inside.lines()).filter(|(out, inside)| out != inside).count();
+        assert!(differ > 10, "{header}: the machine refuses them to everybody: {outside}");
+    }
 }
 
 /// Judge: the clock. The record of a start is replaced by a pipe, a device, a link to an endless file, a directory.

@@ -58,6 +58,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("zip", &["language"]),
     ("strsim", &["profile"]),
     ("rusqlite", &["package"]),
+    ("seccompiler", &["guest"]),
     ("sha1", &["trust"]),
     ("shlex", &["text"]),
 ];
