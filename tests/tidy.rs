@@ -52,6 +52,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("clap", &["commands", "cli"]),
     ("indicatif", &["cli"]),
     ("signal_hook", &["cli"]),
+    ("landlock", &["commands"]),
     ("memchr", &["check", "closure", "elf", "language", "loader", "package", "profile", "world"]),
     ("tree_sitter", &["language"]),
     ("tree_sitter_bash", &["language"]),
