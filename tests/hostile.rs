@@ -901,6 +901,7 @@ fn secrets_are_found_by_name_and_by_content() {
         ("home/.bash_history", "ls".to_owned()),
         ("app/settings.ini", format!("token = {}\n", token("ghp_"))),
         ("app/credentials.yml", "a: b".to_owned()),
+        ("app/testdata/server.key", key.clone()),
     ];
     let public = [
         ("app/main.py", "MARK = '-----BEGIN PRIVATE KEY-----'\nprefix = 'ghp_'\n".to_owned()),
@@ -912,6 +913,10 @@ fn secrets_are_found_by_name_and_by_content() {
         ("app/cert.pem", "-----BEGIN CERTIFICATE-----\n".to_owned()),
         ("app/truststore.jks", "x".to_owned()),
         ("app/config.json", "{\"auth\": \"none\"}".to_owned()),
+        // What packages of Debian bring: openvpn, libnet-ssleay-perl and golang.
+        ("usr/share/doc/vpn/examples/sample-keys/ca.key", key.clone()),
+        ("app/usr/share/doc/ssl/examples/server_key.pem", key.clone()),
+        ("usr/local/go/src/crypto/tls/testdata/example-key.pem", key.clone()),
     ];
     for (name, content) in files.iter().chain(&public) {
         fs::create_dir_all(root.join(name).parent().expect("a directory")).expect("made");
@@ -931,6 +936,8 @@ fn secrets_are_found_by_name_and_by_content() {
         "/home/**",
         "-i",
         "/etc/**",
+        "-i",
+        "/usr/**",
         "--format",
         "json",
         "--env",
