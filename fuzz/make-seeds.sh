@@ -122,4 +122,175 @@ printf 'providers = p\n.include d/y.conf\n[p]\nliba = l # x\ndefault = d\n[l]\nm
 printf '@include d/y.conf\nauth [success=1 default=ignore] liba.so file=/etc/a.conf\n-session optional gone.so\nauth substack d\n' >seeds/config/pam
 printf '<?xml version="1.0"?><!-- x --><f><dir prefix="xdg">d</dir><include ignore_missing="yes">d</include><dir>/etc/d</dir></f>' >seeds/config/xml
 printf 'x\0dir=/usr/lib;\0/opt/lib:/usr/lib\0' >seeds/config/probe
+mkdir -p seeds/{apk,headers,layout,jar,shell,sources,servers,services,dotnet}
+printf 'C:Q1x\nP:prog\nV:1-r0\nA:x86_64\no:prog\nD:so:libc.musl-x86_64.so.1\nF:bin\nR:prog\na:0:0:755\nZ:Q1y\n\nP:prog-data\nV:1\no:prog\nF:usr/share/prog\nR:index\nF:var/lib/prog\n\n' >seeds/apk/two
+printf 'xp\n12 path=d/a\n18 linkpath=etc/b\n29 SCHILY.xattr.user.a=bytes\n10 size=3\n%%%%\n0short\nabc\n%%%%\n2l>d/a\n' >seeds/headers/pax
+printf 'L././@LongLink\nlong/name\n%%%%\nK././@LongLink\nlong/target\n%%%%\n2a>b\n%%%%\n1h>a\n%%%%\n5dir/\n%%%%\n0dir/.wh.x\n%%%%\n0dir/.wh..wh..opq\n' >seeds/headers/gnu
+printf 'xp\n22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n26 GNU.sparse.name=sparse\n28 GNU.sparse.realsize=1024\n%%%%\n0GNUSparseFile.0/sparse\n1\n512\n512\n%%%%\nSold>>9\n%%%%\ngall\n' >seeds/headers/sparse
+cat >seeds/layout/plain <<'T'
+{"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"@1","size":9,"platform":{"architecture":"amd64","os":"linux"},"annotations":{"org.opencontainers.image.ref.name":"v1"}}]}
+%%
+{"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"@2"},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"@3","size":2048}]}
+%%
+{"architecture":"amd64","os":"linux","config":{"Cmd":["/x","y"],"Env":["A=b"],"ExposedPorts":{"80/tcp":{}},"Labels":{"l":"m"},"User":"1:2","WorkingDir":"/etc"},"rootfs":{"type":"layers","diff_ids":["@3"]}}
+%%
+x
+T
+cat >seeds/layout/index <<'T'
+{"manifests":[{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"@1"}]}
+%%
+{"manifests":[{"mediaType":"m","digest":"@2","platform":{"architecture":"unknown","os":"unknown"}},{"mediaType":"m","digest":"@2"}]}
+%%
+{"config":{"mediaType":"c","digest":"@3"},"layers":[]}
+T
+printf 'Manifest-Version: 1.0\nClass-Path: lib/b.jar ../app/cla\n sses/ file:/srv/app/lib/c.jar /srv\nMain-Class: Main\n' >seeds/jar/manifest
+python3 - <<'PY'
+import zipfile
+for name, way in ("stored", zipfile.ZIP_STORED), ("deflated", zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(f"seeds/jar/{name}", "w", way) as jar:
+        for inside, text in ("META-INF/MANIFEST.MF", "Class-Path: lib/b.jar classes/\n"), ("BOOT-INF/lib/", ""), ("../x", "x"):
+            jar.writestr(zipfile.ZipInfo(inside, (1980, 1, 1, 0, 0, 0)), text, way)
+PY
+cat >seeds/shell/run <<'T'
+set -eu
+. "$(dirname "$0")/env.sh"
+: "${PORT:=80}" ${HOME%/*}
+case "${1:-}" in -*) set -- prog "$@" ;; prog|x) shift;; esac
+if [ "$(id -u)" = 0 ] && command -v su-exec; then exec su-exec app "$0" "$@"; fi
+for i in a b; do (cd /srv/app && env A="$i" python3 main.py "$i" | /bin/prog >&2) & done
+f() { local x=$1; eval "exec prog $x"; }
+cat <<E
+$(prog -v) `prog`
+E
+trap 'kill 1' TERM
+exec "$@"
+%%
+export A=b PATH=/srv/app:$PATH
+T
+cat >seeds/sources/python <<'T'
+0import subprocess, ctypes
+subprocess.run(["prog", "-x"], shell=True)
+os.system("prog | sh")
+ctypes.CDLL("liba.so"); ctypes.util.find_library("a")
+%%
+import setuptools
+try:
+    import tkinter
+except ImportError: pass
+%%
+home = /usr/bin
+include-system-site-packages = true
+T
+cat >seeds/sources/site <<'T'
+1import a
+%%
+os.execvp("prog", ["prog"])
+%%
+/srv/app/lib
+import sys; x
+# c
+T
+cat >seeds/sources/node <<'T'
+2const {spawn, execSync} = require("child_process");
+spawn("prog", ["x"]); execSync(`prog -x`);
+import x from "../lib/a.js";
+%%
+require("a")
+%%
+{"scripts":{"start":"node main.js"},"main":"main.js","dependencies":{"a":"1"},"workspaces":["lib"]}
+T
+cat >seeds/sources/lock <<'T'
+3require("a")
+%%
+{"name":"a","main":"x.js","os":["linux"],"optionalDependencies":{"b":"*"}}
+%%
+{"lockfileVersion":3,"packages":{"node_modules/a":{"dev":true},"":{"dependencies":{"a":"1"}}}}
+T
+cat >seeds/sources/pnp <<'T'
+4x
+%%
+"packageLocation": "./.yarn/__virtual__/d-1/2/c/d.zip/node_modules/d/","packageLocation": "./"
+%%
+{"packages":{"node_modules/a":{"devOptional":true}}}
+T
+cat >seeds/sources/perl <<'T'
+5use FindBin; use lib "$FindBin::Bin/lib";
+system("prog", "x"); my $x = `prog -v`; open(F, "-|", "prog");
+require "./lib/A.pm"; BEGIN { unshift @INC, dirname(__FILE__) . "/lib" }
+%%
+exec "prog";
+%%
+use local::lib;
+T
+cat >seeds/sources/php <<'T'
+6<?php shell_exec("prog -x"); $x = `prog`; proc_open(["prog"], []);
+%%
+<?php exec("prog");
+%%
+{"packages":[{"name":"a/b","install-path":"../a/b"}],"dev":true,"dev-package-names":["a/b"]}
+T
+cat >seeds/sources/ruby <<'T'
+8$LOAD_PATH.unshift File.expand_path("../lib", __FILE__)
+require_relative "lib/a"
+system("prog x"); Open3.capture2("prog"); `prog`
+%%
+group :test do
+  gem "a"
+end
+gem "b", group: [:x]
+%%
+GEM
+  remote: x
+  specs:
+    a (1.0)
+      b
+    b (2)
+
+DEPENDENCIES
+  a
+T
+printf '9require "a"\n%%%%\nexec "prog"\n%%%%\nBUNDLE_PATH: "vendor"\nBUNDLE_WITHOUT: "test:x"\n' >seeds/sources/bundle
+cat >seeds/servers/both <<'T'
+[global]
+error_log = /var/log/php/e.log ; x
+include=/etc/php-fpm.d/*.conf
+chdir = "/srv/app"
+logconfig = "/srv/app/log.ini"
+%%
+[www]
+listen = /run/php/x.sock
+php_admin_value[auto_prepend_file] = "/srv/app/wsgi.py"
+php_value[session.save_path]=/var/log/php
+chroot = /srv/app
+%%
+--chdir=/srv/app --pythonpath /srv/app,/srv --log-config /srv/app/log.ini -c python:x
+T
+cat >seeds/services/all <<'T'
+#%PAM-1.0
+auth [success=1 default=ignore] pam_a.so file=/etc/a.conf
+@include other
+-session optional gone.so
+prog account required pam_a.so
+%%
+[Service]
+User=prog
+ExecStart=-/bin/prog -x \
+ y
+%%
+root:x:0:0:root:/root:/bin/sh
+prog:x:7:8::/:/bin/sh
+prog:x:8:prog
+%%
+passwd: files systemd
+hosts: files [NOTFOUND=return] dns
+T
+cat >seeds/dotnet/all <<'T'
+{"runtimeOptions":{"tfm":"net8.0","framework":{"name":"Microsoft.NETCore.App","version":"8.0.0"},"rollForward":"LatestMinor","additionalProbingPaths":["/srv/packages"],"configProperties":{"System.Globalization.Invariant":true}}}
+%%
+{"runtimeTarget":{"name":".NETCoreApp,Version=v8.0"},"targets":{".NETCoreApp,Version=v8.0":{"b/1.0.0":{"runtime":{"lib/b.dll":{}},"native":{"n.so":{}}}}},"libraries":{"b/1.0.0":{"type":"package","path":"b/1.0.0"}}}
+%%
+{"runtimeOptions":{"additionalProbingPaths":"/srv"}}
+%%
+{"runtimeOptions":{"frameworks":[{"name":"x","version":"1"}]}}
+T
 chmod 644 world/* seeds/*/*

@@ -55,6 +55,92 @@ pub fn world() -> MemTree {
     tree
 }
 
+/// The same root with interpreters by their names. They are programs that do nothing, because nothing is run.
+pub fn interpreters() -> MemTree {
+    let mut tree = world();
+    for path in [
+        "/bin/sh",
+        "/usr/bin/env",
+        "/usr/bin/node",
+        "/usr/bin/perl",
+        "/usr/bin/php",
+        "/usr/bin/python3",
+        "/usr/bin/ruby",
+        "/usr/sbin/php-fpm",
+        "/opt/java/bin/java",
+        "/usr/share/dotnet/dotnet",
+    ] {
+        tree.file(path, 0o755, world!("prog"));
+    }
+    tree.file("/usr/lib/python3.11/os.py", 0o644, "")
+        .file("/opt/java/lib/modules", 0o644, "")
+        .dir("/usr/share/dotnet/host/fxr/8.0.1", 0o755)
+        .dir("/usr/share/dotnet/shared/Microsoft.NETCore.App/8.0.1", 0o755);
+    tree
+}
+
+/// Separates the parts of an input.
+const CUT: &[u8] = b"\n%%\n";
+
+/// The parts of an input for several files, which lines `%%` separate. Missing parts are empty.
+pub fn parts<const N: usize>(bytes: &[u8]) -> [&[u8]; N] {
+    let mut rest = Some(bytes);
+    std::array::from_fn(|number| {
+        let whole = rest.take().unwrap_or_default();
+        match whole.windows(CUT.len()).position(|part| part == CUT).filter(|_| number + 1 < N) {
+            Some(at) => {
+                rest = Some(&whole[at + CUT.len()..]);
+                &whole[..at]
+            }
+            None => whole,
+        }
+    })
+}
+
+/// An entry of [`archive`].
+pub struct Entry<'a> {
+    /// The type flag.
+    pub kind: u8,
+    pub name: &'a [u8],
+    pub link: &'a [u8],
+    /// The size that the header states.
+    pub size: u64,
+    pub body: &'a [u8],
+}
+
+impl<'a> Entry<'a> {
+    /// A regular file.
+    pub fn file(name: &'a str, body: &'a [u8]) -> Self {
+        Self { kind: b'0', name: name.as_bytes(), link: b"", size: body.len() as u64, body }
+    }
+}
+
+/// A tar archive whose checksums are right.
+pub fn archive<'a>(entries: impl IntoIterator<Item = Entry<'a>>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for entry in entries {
+        let mut header = [0_u8; 512];
+        let (name, link) = (&entry.name[..entry.name.len().min(100)], &entry.link[..entry.link.len().min(100)]);
+        header[..name.len()].copy_from_slice(name);
+        for (at, text) in [(100, b"0000644\0"), (108, b"0000000\0"), (116, b"0000000\0"), (257, b"ustar\x0000")] {
+            header[at..at + 8].copy_from_slice(text);
+        }
+        // base-256, as GNU tar writes a number that does not fit into octal digits.
+        header[124] = 0x80;
+        header[128..136].copy_from_slice(&entry.size.to_be_bytes());
+        header[156] = entry.kind;
+        header[157..157 + link.len()].copy_from_slice(link);
+        header[148..156].fill(b' ');
+        let sum: u32 = header.iter().map(|b| u32::from(*b)).sum();
+        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        out.extend_from_slice(&header);
+        out.extend_from_slice(entry.body);
+        out.resize(out.len().next_multiple_of(512), 0);
+    }
+    out.resize(out.len() + 1024, 0);
+    out
+}
+
 /// What is asked for when this program is the entry.
 pub fn request(entry: &str) -> Request {
     Request {

@@ -23,8 +23,6 @@ pub(super) const CHECK: Check = Check {
     find,
 };
 
-/// Directories of published packages.
-const PUBLISHED: [&str; 4] = ["site-packages", "dist-packages", "node_modules", "gems"];
 /// Extensions of files that may contain a private key, and the marker of a key (RFC 7468).
 const KEYS: [&str; 2] = [".pem", ".key"];
 const MARK: &[u8] = b"PRIVATE KEY-----";
@@ -40,6 +38,7 @@ const VARIETY: usize = 8;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
+    public: Vec<Named>,
     file: Vec<Named>,
     dir: Vec<Named>,
     token: Vec<Token>,
@@ -53,7 +52,6 @@ struct Named {
     unless: Vec<String>,
     #[serde(default)]
     holds: Vec<String>,
-    #[allow(dead_code, reason = "for whoever reads the table")]
     source: String,
 }
 
@@ -65,7 +63,6 @@ struct Token {
     least: usize,
     #[serde(default)]
     exact: bool,
-    #[allow(dead_code, reason = "for whoever reads the table")]
     source: String,
 }
 
@@ -148,21 +145,24 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         if inside.as_ref().is_some_and(|dir| path.is_within(dir)) {
             continue;
         }
-        // Published packages contain test keys, which everybody can download.
-        if path.ancestors().iter().any(|dir| PUBLISHED.iter().any(|name| name.as_bytes() == dir.name())) {
+        if path.ancestors().iter().any(|dir| table().public.iter().any(|named| named.names(dir))) {
             continue;
         }
         let what = match meta.kind {
-            FileKind::Dir if is_secret_dir(evidence, path)? => {
-                inside = Some(path.clone());
-                Some("a directory with secrets or version history")
+            FileKind::Dir => {
+                let found = secret_dir(evidence, path)?;
+                inside = found.is_some().then(|| path.clone());
+                found
             }
             FileKind::File => of_file(evidence, path, &mut budget)?,
             _ => None,
         };
         let Some(what) = what.filter(|_| !is_named_exactly(evidence, path)) else { continue };
         let level = if evidence.is_finished { Level::Warning } else { Level::Error };
-        let says = format!("{path} looks like {what}");
+        let says = match what.1 {
+            Some(source) => format!("{path} looks like {} ({source})", what.0),
+            None => format!("{path} looks like {}", what.0),
+        };
         let finding = evidence.about(&CHECK, level, path, says);
         found.push(finding.help(help(path)));
     }
@@ -173,7 +173,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
 fn in_settings(evidence: &Evidence<'_>) -> Vec<Finding> {
     let run = &evidence.run;
     let of = |what: &'static str, all: &BTreeMap<String, String>| -> Vec<(String, &'static str)> {
-        let suspect = |value: &String| is_token(value.as_bytes()) || is_key(value.as_bytes());
+        let suspect = |value: &String| token(value.as_bytes()).is_some() || is_key(value.as_bytes());
         all.iter().filter(|(_, value)| suspect(value)).map(|(name, _)| (name.clone(), what)).collect()
     };
     let level = if evidence.is_finished { Level::Warning } else { Level::Error };
@@ -185,12 +185,17 @@ fn in_settings(evidence: &Evidence<'_>) -> Vec<Finding> {
     .collect()
 }
 
-fn is_secret_dir(evidence: &Evidence<'_>, path: &RootPath) -> Result<bool, Error> {
-    Ok(table().dir.iter().any(|named| named.names(path)) && !evidence.image.list(path)?.is_empty())
+/// What a file looks like, and who publishes the name or form of such files.
+type Suspicion = (&'static str, Option<&'static str>);
+
+fn secret_dir(evidence: &Evidence<'_>, path: &RootPath) -> Result<Option<Suspicion>, Error> {
+    let Some(named) = table().dir.iter().find(|named| named.names(path)) else { return Ok(None) };
+    let is_empty = evidence.image.list(path)?.is_empty();
+    Ok((!is_empty).then_some(("a directory with secrets or version history", Some(named.source.as_str()))))
 }
 
 /// The kind of secret that a file looks like; `None` if it looks like none.
-fn of_file(evidence: &Evidence<'_>, path: &RootPath, budget: &mut usize) -> Result<Option<&'static str>, Error> {
+fn of_file(evidence: &Evidence<'_>, path: &RootPath, budget: &mut usize) -> Result<Option<Suspicion>, Error> {
     let named = table().file.iter().find(|named| named.names(path));
     let is_key_file = KEYS.iter().any(|ending| path.name().ends_with(ending.as_bytes()));
     let is_certain = named.is_some_and(|named| named.holds.is_empty());
@@ -198,8 +203,9 @@ fn of_file(evidence: &Evidence<'_>, path: &RootPath, budget: &mut usize) -> Resu
     if path.is_of_distribution() && named.is_none() && !is_key_file {
         return Ok(None);
     }
+    let with_secrets = named.map(|named| ("a file with secrets", Some(named.source.as_str())));
     if is_certain && !is_from_package(evidence, path)? {
-        return Ok(Some("a file with secrets"));
+        return Ok(with_secrets);
     }
     if *budget == 0 || is_from_package(evidence, path)? {
         return Ok(None);
@@ -208,11 +214,10 @@ fn of_file(evidence: &Evidence<'_>, path: &RootPath, budget: &mut usize) -> Resu
     *budget -= head.len();
     Ok(match named {
         _ if head.starts_with(b"\x7fELF") => None,
-        _ if is_key_file && memchr::memmem::find(&head, MARK).is_some() => Some("a private key"),
-        _ if is_key(&head) => Some("a private key"),
-        Some(named) if named.holds.iter().any(|pattern| holds(&head, pattern)) => Some("a file with secrets"),
-        _ if is_token(&head) => Some("a file with a token"),
-        _ => None,
+        _ if is_key_file && memchr::memmem::find(&head, MARK).is_some() => Some(("a private key", None)),
+        _ if is_key(&head) => Some(("a private key", None)),
+        Some(named) if named.holds.iter().any(|pattern| holds(&head, pattern)) => with_secrets,
+        _ => token(&head).map(|token| ("a file with a token", Some(token.source.as_str()))),
     })
 }
 
@@ -237,8 +242,9 @@ fn is_key(bytes: &[u8]) -> bool {
     })
 }
 
-fn is_token(bytes: &[u8]) -> bool {
-    table().token.iter().any(|token| token.prefix.iter().any(|prefix| token.is_in(bytes, prefix.as_bytes())))
+/// The kind of a token that the bytes contain.
+fn token(bytes: &[u8]) -> Option<&'static Token> {
+    table().token.iter().find(|token| token.prefix.iter().any(|prefix| token.is_in(bytes, prefix.as_bytes())))
 }
 
 impl Token {
@@ -280,7 +286,7 @@ mod tests {
     #[test]
     fn the_table_is_whole_and_every_row_names_its_source() {
         let table = table();
-        let sources = table.file.iter().chain(&table.dir).map(|row| &row.source);
+        let sources = table.file.iter().chain(&table.dir).chain(&table.public).map(|row| &row.source);
         let sources: Vec<_> = sources.chain(table.token.iter().map(|row| &row.source)).collect();
         assert!(sources.len() > 30 && sources.iter().all(|source| source.starts_with("https://")));
     }
@@ -292,13 +298,13 @@ mod tests {
             let body: String = random.chars().cycle().filter(|c| row.letters.has(*c as u8)).take(row.least).collect();
             for prefix in &row.prefix {
                 let token = format!("{prefix}{body}");
-                assert!(is_token(format!("key = \"{token}\"\n").as_bytes()), "{token}");
-                assert!(!is_token(format!("x{token}").as_bytes()), "within a word: {token}");
+                assert!(super::token(format!("key = \"{token}\"\n").as_bytes()).is_some(), "{token}");
+                assert!(super::token(format!("x{token}").as_bytes()).is_none(), "within a word: {token}");
                 assert!(
-                    !is_token(format!("{prefix}{}", "x".repeat(row.least)).as_bytes()),
+                    super::token(format!("{prefix}{}", "x".repeat(row.least)).as_bytes()).is_none(),
                     "a placeholder of {prefix}"
                 );
-                assert!(!is_token(&token.as_bytes()[..prefix.len() + row.least - 1]), "cut: {token}");
+                assert!(super::token(&token.as_bytes()[..prefix.len() + row.least - 1]).is_none(), "cut: {token}");
             }
         }
     }

@@ -73,5 +73,6 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Packed, Error>
     request.force = options.force;
     request.dry_run = options.dry_run;
     request.rankings = config.rankings(&merged.rank)?;
-    pack_watched(&request, watch)
+    let fence = super::fence::raise(&request);
+    Ok(Packed { fence, ..pack_watched(&request, watch)? })
 }

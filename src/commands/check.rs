@@ -85,6 +85,8 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
         place = PathBuf::from(reference);
         line.remove(0);
     }
+    let full = config.image_under(&options.image).fill(root.fill(PackRequest::new(&place, line.clone()))?);
+    super::fence::raise(&full);
     let mut subject = Subject::open(&place, watch)?;
     if line.is_empty() {
         line = subject.image.as_ref().map_or_else(|| config.entry().to_vec(), RunConfig::line);

@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod contents;
 pub(crate) mod deps;
 pub(crate) mod explain;
+mod fence;
 pub(crate) mod profiles;
 pub(crate) mod why;
 

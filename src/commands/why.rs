@@ -62,6 +62,7 @@ impl Why {
 pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Why, Error> {
     let request = PackRequest::new(&options.root.root, options.entry.clone());
     let mut request = options.image.fill(options.root.fill(request)?);
+    super::fence::raise(&request);
     let mut subject = Subject::open(&request.root, watch)?;
     subject.adopt_circumstances(&mut request);
     let mut wanted = request_of(&request)?;

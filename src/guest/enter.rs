@@ -14,7 +14,9 @@ use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySets, UnshareFlags};
+use seccompiler::sock_filter;
 
+use super::calls;
 use crate::path::RootPath;
 
 /// Devices that programs expect (file-hierarchy(7)); none of them leads to a disk.
@@ -52,6 +54,8 @@ enum Step {
     Umask,
     /// Drops all privileges, now and after any exec.
     Powerless,
+    /// Refuses system calls, now and after any exec. The last step, because others need such calls.
+    Calls(Vec<sock_filter>),
 }
 
 /// The steps for one child.
@@ -74,7 +78,8 @@ impl Door {
 
     /// Only a chroot.
     pub(super) fn chroot(root: &Path, cwd: &RootPath) -> Self {
-        let steps = vec![Step::Umask, Step::Chroot(c(root)), cwd_of(cwd), Step::Powerless];
+        let steps =
+            vec![Step::Umask, Step::Chroot(c(root)), cwd_of(cwd), Step::Powerless, Step::Calls(calls::filter())];
         Self { steps, has_own_processes: false }
     }
 
@@ -122,6 +127,7 @@ impl Door {
         steps.push(Step::Pivot(c(root)));
         steps.push(cwd_of(cwd));
         steps.push(Step::Powerless);
+        steps.push(Step::Calls(calls::filter()));
         Self { steps, has_own_processes: is_root }
     }
 
@@ -306,6 +312,16 @@ fn take(step: &Step) -> io::Result<()> {
         // Ignore failures: most programs need no network.
         Step::Loopback => drop(put_up_loopback()),
         Step::Powerless => give_up_rights()?,
+        Step::Calls(filter) if filter.is_empty() => {}
+        // A kernel without filters (ENOSYS, EINVAL) leaves the rest of the sandbox.
+        Step::Calls(filter) => match seccompiler::apply_filter(filter) {
+            Err(seccompiler::Error::Seccomp(error) | seccompiler::Error::Prctl(error))
+                if !matches!(Errno::from_io_error(&error), Some(Errno::NOSYS | Errno::INVAL)) =>
+            {
+                return Err(error);
+            }
+            _ => {}
+        },
         Step::Cwd(cwd) => rustix::process::chdir(cwd.as_c_str())?,
         // A fixed umask gives generated files the same modes for every user.
         Step::Umask => drop(rustix::process::umask(Mode::from_raw_mode(0o022))),

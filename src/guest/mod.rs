@@ -1,11 +1,13 @@
 //! The guest: programs of the root that slimroot runs, and only if the user requests their output (`--pyc`, `--jlink`).
 //!
 //! If the root is the host's own `/`, they run normally. Otherwise they run in a sandbox (`enter.rs`): with a mount
-//! namespace that contains only the root, no network, no capabilities and no way to gain any, no open files of this
-//! process, the root as a read-only `/`, and a fresh directory for writing (`scratch.rs`). Their output comes back
+//! namespace that contains only the root, no network, no capabilities and no way to gain any, no system calls that only
+//! administrators make (`calls.rs`), no open files of this process, the root as a read-only `/`, and a fresh directory for
+//! writing (`scratch.rs`). Their output comes back
 //! through a pipe or in that directory, never through the root. If a program cannot be run here, the result is
 //! [`Refused`] with a reason, never an error: callers continue without its output.
 
+mod calls;
 mod enter;
 mod java;
 mod process;

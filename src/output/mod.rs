@@ -119,6 +119,11 @@ pub struct Destination {
 }
 
 impl Destination {
+    /// The file or directory; no real path for standard output.
+    pub fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
     /// Parses `TRANSPORT:PATH[:REFERENCE]`; a plain path means `dir:`.
     ///
     /// # Errors

@@ -183,6 +183,9 @@ pub struct Packed {
     pub dry_run: bool,
     /// The run settings as Dockerfile instructions.
     pub dockerfile: Vec<String>,
+    /// The fence that the kernel held around the command; a call of the library has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fence: Option<&'static str>,
 }
 
 /// The files packed for one kind of reason.
@@ -403,5 +406,6 @@ fn report(
         notes,
         dry_run: request.dry_run,
         dockerfile: dockerfile::statements(&plan.run),
+        fence: None,
     }
 }

@@ -46,6 +46,13 @@ impl Reference {
     }
 }
 
+impl Reference {
+    /// The layout or archive.
+    pub fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+}
+
 impl std::fmt::Display for Reference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.text)

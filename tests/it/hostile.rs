@@ -6,10 +6,14 @@ use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
+use slimroot::guest::{Guest, Job};
+use slimroot::path::RootPath;
+use slimroot::root::{DirTree, Root};
 
 use crate::support::hostile::{
     self, Layout, base, compiled, file, limited, misbehaves, program, root, tar, wait, write_program,
@@ -476,6 +480,91 @@ fn of_several_runs_at_once_one_gets_the_place() {
     }
 }
 
+/// Stands in for a reader that went wrong: it is called from within slimroot when that asks for the time of the files, and
+/// tries what no reader does. `PLACE` is a directory with the root, the output and a file that is neither.
+const WRONG: &str = r#"
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+extern char **environ;
+static void say(const char *what, int answer) { dprintf(2, "%s %d\n", what, answer < 0 ? errno : 0); }
+static void wrong(void) {
+  dprintf(2, "version %ld\n", syscall(444, 0L, 0L, 1L));
+  say("reads-root", open(PLACE "/root/bin/x", O_RDONLY));
+  say("reads-outside", open(PLACE "/outside", O_RDONLY));
+  say("lists-outside", open(PLACE, O_RDONLY|O_DIRECTORY));
+  say("writes-output", open(PLACE "/out/new", O_WRONLY|O_CREAT, 0644));
+  say("writes-root", open(PLACE "/root/new", O_WRONLY|O_CREAT, 0644));
+  say("writes-outside", open(PLACE "/outside", O_WRONLY));
+  say("removes-outside", unlink(PLACE "/outside"));
+  struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(1), .sin_addr = { htonl(0x7f000001) } };
+  say("connects", connect(socket(AF_INET, SOCK_STREAM, 0), (void *)&to, sizeof to));
+  pid_t child = fork();
+  if (child == 0) { execl(PLACE "/root/bin/x", "x", NULL); say("executes", -1); _exit(0); }
+  waitpid(child, NULL, 0);
+}
+char *getenv(const char *name) {
+  static int was; size_t length = strlen(name);
+  if (!was && !strcmp(name, "SOURCE_DATE_EPOCH")) { was = 1; wrong(); }
+  for (char **at = environ; at && *at; at++) if (!strncmp(*at, name, length) && (*at)[length] == '=') return *at + length + 1;
+  return NULL;
+}
+"#;
+
+/// Judge: the kernel, which answers code inside slimroot's own process.
+#[test]
+fn a_fence_keeps_slimroot_to_its_root_and_its_output() {
+    let dir = scratch();
+    let place = root(dir.path());
+    assert_eq!(place, dir.path().join("root"));
+    fs::create_dir(dir.path().join("out")).expect("made");
+    fs::create_dir(dir.path().join("tmp")).expect("made");
+    let (code, library) = (dir.path().join("wrong.c"), dir.path().join("wrong.so"));
+    fs::write(&code, WRONG.replace("PLACE", &format!("{:?}", text(dir.path())))).expect("written");
+    let built =
+        Command::new("gcc").args(["-shared", "-fPIC", "-w", "-o"]).args([&library, &code]).output().expect("gcc");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let run = |more: &[&str]| {
+        fs::write(dir.path().join("outside"), "x").expect("written");
+        let mut command = slimroot();
+        command.args(["build", "--root", &text(&place), "--format", "json", "--force", "-o"]);
+        command.arg(format!("dir:{}/out/image", text(dir.path()))).args(more).args(["--", "/bin/x"]);
+        let ran = command.env("LD_PRELOAD", &library).env("TMPDIR", dir.path().join("tmp")).output().expect("it runs");
+        assert!(ran.status.success(), "{ran:?}");
+        let report: serde_json::Value = serde_json::from_slice(&ran.stdout).expect("a report");
+        (String::from_utf8(ran.stderr).expect("text"), report["fence"].as_str().map(str::to_owned))
+    };
+    let answer = |said: &str, what: &str| -> Option<i64> {
+        said.lines().find_map(|line| line.strip_prefix(what)?.trim().parse().ok())
+    };
+    let (said, fence) = run(&[]);
+    let version = answer(&said, "version").expect("asked");
+    if version < 2 {
+        assert_eq!(fence, None, "{said}");
+        return;
+    }
+    for allowed in ["reads-root", "writes-output"] {
+        assert_eq!(answer(&said, allowed), Some(0), "{said}");
+    }
+    for refused in ["reads-outside", "lists-outside", "writes-root", "writes-outside", "removes-outside", "executes"] {
+        assert_eq!(answer(&said, refused), Some(13), "{refused}: {said}");
+    }
+    if version >= 4 {
+        assert_eq!(answer(&said, "connects"), Some(13), "{said}");
+    }
+    assert_eq!(fence.as_deref(), Some(if version >= 6 { "landlock" } else { "landlock, in part" }), "{said}");
+    // Guests need mounts, so that there is no fence, and the report does not claim one.
+    let (said, fence) = run(&["--pyc", "used"]);
+    assert_eq!((answer(&said, "reads-outside"), fence), (Some(0), None), "{said}");
+}
+
 /// A guest that tries to get out: it looks for a way from `..`, opens what it was handed, becomes more than it is, and
 /// writes to the settings of the kernel.
 const ESCAPE: &str = r#"
@@ -547,6 +636,136 @@ fn a_guest_stays_in_its_root() {
         assert!(!ran.err.contains("handed on"), "{which}: {ran:?}");
     }
     assert_eq!(names(&root.join("tmp")), [""; 0], "the root was written to");
+}
+
+/// Calls that no guest may make, by their names in the kernel's headers; the last four are to look unknown.
+const CALLS: [&str; 49] = [
+    "mount",
+    "umount",
+    "umount2",
+    "pivot_root",
+    "chroot",
+    "open_tree",
+    "move_mount",
+    "fsopen",
+    "fsconfig",
+    "fsmount",
+    "fspick",
+    "mount_setattr",
+    "open_tree_attr",
+    "name_to_handle_at",
+    "open_by_handle_at",
+    "setns",
+    "ptrace",
+    "process_vm_readv",
+    "process_vm_writev",
+    "pidfd_getfd",
+    "kcmp",
+    "keyctl",
+    "add_key",
+    "request_key",
+    "bpf",
+    "perf_event_open",
+    "userfaultfd",
+    "fanotify_init",
+    "kexec_load",
+    "kexec_file_load",
+    "init_module",
+    "finit_module",
+    "delete_module",
+    "reboot",
+    "swapon",
+    "swapoff",
+    "quotactl",
+    "quotactl_fd",
+    "acct",
+    "syslog",
+    "iopl",
+    "ioperm",
+    "vm86",
+    "vm86old",
+    "lookup_dcookie",
+    "clone",
+    "unshare",
+    "clone3",
+    "io_uring_setup",
+];
+/// Makes each call with arguments that none accepts, and says the error; then starts a child as any program does.
+const CALLER: &str = r#"
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include HEADER
+static long make(long number) {
+#ifdef OLD
+  long answer;
+  __asm__ volatile("int $0x80" : "=a"(answer) : "a"(number), "b"(-1L), "c"(-1L), "d"(-1L), "S"(-1L), "D"(-1L) : "r8", "r9", "r10", "r11", "memory");
+  return (int)answer < 0 ? -(int)answer : 0;
+#else
+  return syscall(number, -1L, -1L, -1L, -1L, -1L, -1L) < 0 ? errno : 0;
+#endif
+}
+static void *thread(void *nothing) { return nothing; }
+int main(void) {
+  CALLS
+  pthread_t other; int status = 1;
+  if (pthread_create(&other, NULL, thread, NULL) || pthread_join(other, NULL)) return 1;
+  pid_t child = fork(); if (child == 0) _exit(0);
+  waitpid(child, &status, 0);
+  return status;
+}
+"#;
+
+/// Judge: the kernel's headers and its answers, of both kinds of calls that it takes. Outside, the same program is told that
+/// its arguments are wrong.
+#[test]
+fn a_guest_is_refused_what_only_administrators_call() {
+    let kinds: &[(&str, &str)] = if cfg!(target_arch = "x86_64") {
+        &[("<asm/unistd_64.h>", ""), ("<asm/unistd_32.h>", "#define OLD\n")]
+    } else {
+        &[("<asm/unistd.h>", "")]
+    };
+    for (header, define) in kinds {
+        let calls: String = CALLS
+            .iter()
+            .map(|name| {
+                format!("\n#ifdef __NR_{name}\nprintf(\"{name} %ld\\n\", make(__NR_{name}));fflush(stdout);\n#endif\n")
+            })
+            .collect();
+        let code = CALLER.replace("HEADER", header).replace("CALLS", &calls);
+        let dir = scratch();
+        let place = python_root(dir.path(), &format!("{define}{code}"));
+        let root = Root::new(Arc::new(DirTree::open(&place).expect("a root")));
+        let guest = Guest::of(&place, &root).expect("a guest");
+        let (program, cwd) = (RootPath::new("/usr/bin/python3.11").expect("a path"), RootPath::root());
+        let job = Job {
+            program: &program,
+            args: Vec::new(),
+            env: std::collections::BTreeMap::new(),
+            cwd: &cwd,
+            input: Vec::new(),
+            scratch: None,
+            limit: Duration::from_secs(20),
+            max_output: 1 << 16,
+            stop: &|| false,
+        };
+        let inside = guest.run(&job).expect("it runs");
+        assert_eq!(inside.status, Some(0), "{header}: {inside:?}");
+        let inside = String::from_utf8(inside.output).expect("text");
+        assert!(inside.lines().count() > 30, "{header}: {inside}");
+        for line in inside.lines() {
+            let expected = if line.starts_with("clone3 ") || line.starts_with("io_uring") { "38" } else { "1" };
+            assert_eq!(line.rsplit(' ').next(), Some(expected), "{header}: {line}");
+        }
+        let outside = Command::new(place.join("usr/bin/python3.11")).output().expect("it runs");
+        assert!(outside.status.success(), "{header}: {outside:?}");
+        let outside = String::from_utf8(outside.stdout).expect("text");
+        let differ = outside.lines().zip(inside.lines()).filter(|(out, inside)| out != inside).count();
+        assert!(differ > 10, "{header}: the machine refuses them to everybody: {outside}");
+    }
 }
 
 /// Judge: the clock. The record of a start is replaced by a pipe, a device, a link to an endless file, a directory.
@@ -681,6 +900,7 @@ fn secrets_are_found_by_name_and_by_content() {
         ("home/.bash_history", "ls".to_owned()),
         ("app/settings.ini", format!("token = {}\n", token("ghp_"))),
         ("app/credentials.yml", "a: b".to_owned()),
+        ("app/testdata/server.key", key.clone()),
     ];
     let public = [
         ("app/main.py", "MARK = '-----BEGIN PRIVATE KEY-----'\nprefix = 'ghp_'\n".to_owned()),
@@ -692,6 +912,10 @@ fn secrets_are_found_by_name_and_by_content() {
         ("app/cert.pem", "-----BEGIN CERTIFICATE-----\n".to_owned()),
         ("app/truststore.jks", "x".to_owned()),
         ("app/config.json", "{\"auth\": \"none\"}".to_owned()),
+        // What packages of Debian bring: openvpn, libnet-ssleay-perl and golang.
+        ("usr/share/doc/vpn/examples/sample-keys/ca.key", key.clone()),
+        ("app/usr/share/doc/ssl/examples/server_key.pem", key.clone()),
+        ("usr/local/go/src/crypto/tls/testdata/example-key.pem", key.clone()),
     ];
     for (name, content) in files.iter().chain(&public) {
         fs::create_dir_all(root.join(name).parent().expect("a directory")).expect("made");
@@ -711,6 +935,8 @@ fn secrets_are_found_by_name_and_by_content() {
         "/home/**",
         "-i",
         "/etc/**",
+        "-i",
+        "/usr/**",
         "--format",
         "json",
         "--env",

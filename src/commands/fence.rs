@@ -1,0 +1,80 @@
+//! A fence around slimroot itself, held by the kernel (Landlock): a fault in a reader of untrusted files can read only the
+//! root, write only where output goes, start nothing, and connect to nothing.
+//!
+//! It is best effort: an old kernel or a container that forbids the calls runs slimroot without it.
+
+use std::path::{Path, PathBuf};
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
+    RulesetStatus, Scope, path_beneath_rules,
+};
+
+use crate::closure::Pyc;
+use crate::output::Destination;
+use crate::pack::PackRequest;
+use crate::verify::Reference;
+
+/// What the standard library reads to count the CPUs.
+const CPUS: [&str; 3] = ["/proc/self/cgroup", "/proc/self/mountinfo", "/sys/fs/cgroup"];
+
+/// Restricts this thread and all that it starts later to what a request needs. Returns what is in force, for the report;
+/// `None` without a fence.
+///
+/// A guest needs mounts, which no fenced process may make: with `--pyc` or `--jlink` there is no fence.
+pub(super) fn raise(request: &PackRequest) -> Option<&'static str> {
+    if request.jlink || !matches!(request.pyc, Pyc::None) {
+        return None;
+    }
+    match restrict(&read(request), &written(request)) {
+        Ok(RulesetStatus::FullyEnforced) => Some("landlock"),
+        Ok(RulesetStatus::PartiallyEnforced) => Some("landlock, in part"),
+        Ok(RulesetStatus::NotEnforced) | Err(_) => None,
+    }
+}
+
+/// Directories and files that a request names for reading.
+fn read(request: &PackRequest) -> Vec<PathBuf> {
+    let root = request.root.to_str().and_then(Reference::parse);
+    let mut found = vec![root.map_or_else(|| request.root.clone(), |reference| reference.path().to_path_buf())];
+    found.extend(request.profiles.iter().map(PathBuf::from));
+    found.extend(request.profiles_folder.clone());
+    found.extend(request.ca.iter().cloned());
+    found.extend(CPUS.iter().map(PathBuf::from));
+    found
+}
+
+/// Directories in which outputs are made, and what stands at their places: a link there may lead elsewhere.
+fn written(request: &PackRequest) -> Vec<PathBuf> {
+    let mut found = vec![std::env::temp_dir()];
+    for destination in request.outputs.iter().filter_map(|text| Destination::parse(text).ok()) {
+        let path = destination.path();
+        let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+        // Nothing is made beside a device or a pipe.
+        if path.metadata().is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
+            found.push(path.to_path_buf());
+        } else if !destination.is_stdout() {
+            found.extend([above.unwrap_or_else(|| Path::new(".")).to_path_buf(), path.to_path_buf()]);
+        }
+    }
+    found
+}
+
+fn restrict(read: &[PathBuf], written: &[PathBuf]) -> Result<RulesetStatus, RulesetError> {
+    // Unknown rights are left out on older kernels.
+    let abi = ABI::V6;
+    let reading = AccessFs::ReadFile | AccessFs::ReadDir;
+    let status = Ruleset::default()
+        // The first version of Landlock forbids every rename to another directory, which outputs need.
+        .set_compatibility(CompatLevel::HardRequirement)
+        .handle_access(AccessFs::Refer)?
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(abi))?
+        .handle_access(AccessNet::from_all(abi))?
+        .scope(Scope::from_all(abi))?
+        .create()?
+        .add_rules(path_beneath_rules(read, reading))?
+        .add_rules(path_beneath_rules(written, AccessFs::from_all(abi) & !AccessFs::Execute))?
+        .restrict_self()?;
+    Ok(status.ruleset)
+}

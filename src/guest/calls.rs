@@ -1,0 +1,173 @@
+//! System calls that a guest is refused: a filter for the kernel (seccomp(2)), written in its classic BPF.
+//!
+//! No program of a language needs them, and most need a capability that a guest does not have. The filter keeps faults of
+//! the kernel behind them out of reach. It lists what is refused, not what is allowed: the programs come from any
+//! distribution, and a C library of tomorrow may make a call that no list of today has.
+//!
+//! One filter holds the tables of all machines that a kernel runs programs of, because an x86-64 kernel runs those of
+//! i386 too, by other numbers.
+
+use rustix::thread::UnshareFlags;
+use seccompiler::sock_filter;
+
+/// Numbers by machine, in the order of [`MACHINES`]. Beyond 423 they are the same on all (kernel, syscall tables).
+type Numbers = [u32; 4];
+/// The machine has no such call.
+const NONE: u32 = u32::MAX;
+/// `AUDIT_ARCH_*` (linux/audit.h) of the machines of a table; 64-bit ARM and RISC-V share one.
+const MACHINES: [&[u32]; 4] = [&[0xc000_003e], &[0x4000_0003], &[0xc000_00b7, 0xc000_00f3], &[0x4000_0028]];
+
+/// Calls that fail with EPERM.
+const REFUSED: &[(&str, Numbers)] = &[
+    ("mount", [165, 21, 40, 21]),
+    ("umount", [NONE, 22, NONE, NONE]),
+    ("umount2", [166, 52, 39, 52]),
+    ("pivot_root", [155, 217, 41, 218]),
+    ("chroot", [161, 61, 51, 61]),
+    ("open_tree", [428; 4]),
+    ("move_mount", [429; 4]),
+    ("fsopen", [430; 4]),
+    ("fsconfig", [431; 4]),
+    ("fsmount", [432; 4]),
+    ("fspick", [433; 4]),
+    ("mount_setattr", [442; 4]),
+    ("open_tree_attr", [467; 4]),
+    ("name_to_handle_at", [303, 341, 264, 370]),
+    ("open_by_handle_at", [304, 342, 265, 371]),
+    ("setns", [308, 346, 268, 375]),
+    ("ptrace", [101, 26, 117, 26]),
+    ("process_vm_readv", [310, 347, 270, 376]),
+    ("process_vm_writev", [311, 348, 271, 377]),
+    ("pidfd_getfd", [438; 4]),
+    ("kcmp", [312, 349, 272, 378]),
+    ("keyctl", [250, 288, 219, 311]),
+    ("add_key", [248, 286, 217, 309]),
+    ("request_key", [249, 287, 218, 310]),
+    ("bpf", [321, 357, 280, 386]),
+    ("perf_event_open", [298, 336, 241, 364]),
+    ("userfaultfd", [323, 374, 282, 388]),
+    ("fanotify_init", [300, 338, 262, 367]),
+    ("kexec_load", [246, 283, 104, 347]),
+    ("kexec_file_load", [320, NONE, 294, 401]),
+    ("init_module", [175, 128, 105, 128]),
+    ("finit_module", [313, 350, 273, 379]),
+    ("delete_module", [176, 129, 106, 129]),
+    ("reboot", [169, 88, 142, 88]),
+    ("swapon", [167, 87, 224, 87]),
+    ("swapoff", [168, 115, 225, 115]),
+    ("quotactl", [179, 131, 60, 131]),
+    ("quotactl_fd", [443; 4]),
+    ("acct", [163, 51, 89, 51]),
+    ("syslog", [103, 103, 116, 103]),
+    ("iopl", [172, 110, NONE, NONE]),
+    ("ioperm", [173, 101, NONE, NONE]),
+    ("vm86", [NONE, 166, NONE, NONE]),
+    ("vm86old", [NONE, 113, NONE, NONE]),
+    ("lookup_dcookie", [212, 253, 18, 249]),
+];
+/// Calls that fail with EPERM if their first argument has a flag of a namespace.
+const REFUSED_WITH_NAMESPACES: &[(&str, Numbers)] = &[("clone", [56, 120, 220, 120]), ("unshare", [272, 310, 97, 337])];
+/// Calls that fail with ENOSYS, so that programs take the older way: the flags of clone3 are in memory, where no filter
+/// can look, and a ring makes calls past the filter.
+const UNKNOWN: &[(&str, Numbers)] = &[
+    ("clone3", [435; 4]),
+    ("io_uring_setup", [425; 4]),
+    ("io_uring_enter", [426; 4]),
+    ("io_uring_register", [427; 4]),
+];
+
+const NAMESPACES: UnshareFlags = UnshareFlags::NEWNS
+    .union(UnshareFlags::NEWCGROUP)
+    .union(UnshareFlags::NEWUTS)
+    .union(UnshareFlags::NEWIPC)
+    .union(UnshareFlags::NEWUSER)
+    .union(UnshareFlags::NEWPID)
+    .union(UnshareFlags::NEWNET)
+    .union(UnshareFlags::NEWTIME);
+
+/// Offsets in `struct seccomp_data` (linux/seccomp.h); the low half of the first argument on little-endian machines.
+const NUMBER: u32 = 0;
+const MACHINE: u32 = 4;
+const FIRST_ARGUMENT: u32 = 16;
+/// Instructions (linux/bpf_common.h).
+const LOAD: u16 = 0x20;
+const JUMP_IF_EQUAL: u16 = 0x15;
+const JUMP_IF_AT_LEAST: u16 = 0x35;
+const JUMP_IF_SET: u16 = 0x45;
+const JUMP: u16 = 0x05;
+const RETURN: u16 = 0x06;
+/// Answers (seccomp(2)).
+const ALLOW: u32 = 0x7fff_0000;
+const FAIL: u32 = 0x0005_0000;
+const EPERM: u32 = 1;
+const ENOSYS: u32 = 38;
+/// The bit of calls of the x32 interface, which have the machine of x86-64.
+const X32: u32 = 0x4000_0000;
+
+/// True where the tables above hold the machine that slimroot is built for.
+const IS_KNOWN: bool = cfg!(all(
+    target_endian = "little",
+    any(
+        target_arch = "x86_64",
+        target_arch = "x86",
+        target_arch = "aarch64",
+        target_arch = "arm",
+        target_arch = "riscv64"
+    )
+));
+
+/// The filter; empty where this machine has none.
+pub(super) fn filter() -> Vec<sock_filter> {
+    let mut program = Vec::new();
+    if !IS_KNOWN {
+        return program;
+    }
+    for (column, machines) in MACHINES.iter().enumerate() {
+        let table = of_machine(column);
+        program.push(code(LOAD, 0, 0, MACHINE));
+        for (machine, left) in machines.iter().zip((1..=machines.len()).rev()) {
+            // To the table, past the other machines and the jump over it.
+            program.push(code(JUMP_IF_EQUAL, u8::try_from(left).unwrap_or_default(), 0, *machine));
+        }
+        program.push(code(JUMP, 0, 0, u32::try_from(table.len()).unwrap_or_default()));
+        program.extend(table);
+    }
+    // A machine of no table runs nothing.
+    program.push(fails(ENOSYS));
+    program
+}
+
+/// The part of one machine. Each row is two or four instructions, so that no jump is far.
+fn of_machine(column: usize) -> Vec<sock_filter> {
+    let numbers = |rows: &[(&str, Numbers)]| -> Vec<u32> {
+        rows.iter().map(|(_, numbers)| numbers[column]).filter(|number| *number != NONE).collect()
+    };
+    let mut table = vec![code(LOAD, 0, 0, NUMBER)];
+    if column == 0 {
+        table.extend([code(JUMP_IF_AT_LEAST, 0, 1, X32), fails(ENOSYS)]);
+    }
+    for (rows, errno) in [(REFUSED, EPERM), (UNKNOWN, ENOSYS)] {
+        for number in numbers(rows) {
+            table.extend([code(JUMP_IF_EQUAL, 0, 1, number), fails(errno)]);
+        }
+    }
+    for number in numbers(REFUSED_WITH_NAMESPACES) {
+        table.extend([
+            code(JUMP_IF_EQUAL, 0, 4, number),
+            code(LOAD, 0, 0, FIRST_ARGUMENT),
+            code(JUMP_IF_SET, 0, 1, NAMESPACES.bits()),
+            fails(EPERM),
+            code(RETURN, 0, 0, ALLOW),
+        ]);
+    }
+    table.push(code(RETURN, 0, 0, ALLOW));
+    table
+}
+
+fn fails(errno: u32) -> sock_filter {
+    code(RETURN, 0, 0, FAIL | errno)
+}
+
+fn code(code: u16, jt: u8, jf: u8, k: u32) -> sock_filter {
+    sock_filter { code, jt, jf, k }
+}
