@@ -1,0 +1,85 @@
+//! A table of hostile inputs (`tests/hostile/*.txt`): what is made at which path of which world, and how the run ends.
+//! Every row is a test of its own. The kernel limits each run and measures it, and the disk says what was written.
+
+#![allow(unreachable_pub, dead_code, reason = "support modules are compiled into each test on their own")]
+#[path = "support/elf.rs"]
+mod elf;
+#[path = "support/hostile.rs"]
+mod hostile;
+#[path = "hostile/images.rs"]
+mod images;
+#[path = "hostile/made.rs"]
+mod made;
+#[path = "hostile/run.rs"]
+mod run;
+#[path = "hostile/worlds.rs"]
+mod worlds;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// The tables, by file.
+const TABLES: [&str; 3] = ["files", "elf", "images"];
+
+/// One line of a table.
+struct Row {
+    world: String,
+    path: String,
+    made: String,
+    /// The exit code, and the code of an error or finding that is printed.
+    ends: i32,
+    code: Option<String>,
+}
+
+impl Row {
+    /// Columns are separated by spaces; `#` begins a comment.
+    fn parse(line: &str) -> Option<Self> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (world, path, made, ends, code) = match words[..] {
+            [] => return None,
+            [first, ..] if first.starts_with('#') => return None,
+            [world, path, made, ends] => (world, path, made, ends, None),
+            [world, path, made, ends, code] => (world, path, made, ends, Some(code.to_owned())),
+            _ => panic!("not a row: {line}"),
+        };
+        let ends = ends.parse().unwrap_or_else(|_| panic!("not an exit code: {line}"));
+        Some(Self { world: world.into(), path: path.into(), made: made.into(), ends, code })
+    }
+
+    fn holds(&self) -> Result<(), Failed> {
+        let scratch = run::Scratch::new();
+        let args = if self.world == "image" {
+            images::make(scratch.path(), &self.made)
+        } else {
+            let world = worlds::make(&self.world, scratch.path());
+            made::make(&scratch.path().join("root"), &self.path, &self.made);
+            world
+        };
+        let ran = scratch.run(&args);
+        let found = ran.judge(self.ends, self.code.as_deref());
+        if found.is_empty() { Ok(()) } else { Err(found.join("\n").into()) }
+    }
+}
+
+fn rows() -> Vec<Row> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile");
+    let read = |name: &&str| std::fs::read_to_string(folder.join(format!("{name}.txt"))).expect("a table");
+    TABLES.iter().map(read).flat_map(|text| text.lines().filter_map(Row::parse).collect::<Vec<_>>()).collect()
+}
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    // Each run has threads of its own.
+    arguments.test_threads = arguments.test_threads.or(Some(4));
+    let trial = |row: Row| Trial::test(format!("{} {} {}", row.world, row.path, row.made), move || row.holds());
+    let mut trials: Vec<Trial> = rows().into_iter().map(trial).collect();
+    let names: BTreeSet<String> = trials.iter().map(|trial| trial.name().to_owned()).collect();
+    let (count, distinct) = (trials.len(), names.len());
+    trials.push(Trial::test("rows_are_many_and_distinct", move || match (count >= 150, count == distinct) {
+        (true, true) => Ok(()),
+        _ => Err(format!("{count} rows, {distinct} of them distinct").into()),
+    }));
+    libtest_mimic::run(&arguments, trials).exit();
+}
