@@ -15,7 +15,7 @@ pub const CANARY: &str = "host-canary-5d21";
 /// Peak memory of a run in MiB.
 const MEMORY: u64 = 256;
 /// Time of a run. Most take a tenth of a second; the machine may be busy.
-const TIME: Duration = Duration::from_secs(45);
+const TIME: Duration = Duration::from_secs(20);
 
 /// Runs a command with limits and writes its peak memory in kB to a file. The limits on data and files end a run that
 /// the judges would only count.
@@ -144,7 +144,7 @@ impl Judged {
         }
         let all = format!("{}{}", self.ran.out, self.ran.err);
         if self.ran.code != Some(ends) || code.is_some_and(|code| !all.contains(&format!("[{code}]"))) {
-            found.push(format!("ends with {:?} after {:?}", self.ran.code, self.ran.took));
+            found.push(format!("ends with {:?} after {:?} and {memory} MiB", self.ran.code, self.ran.took));
         }
         if self.is_packed && self.ran.code != Some(0) {
             found.push("it failed and left an output".to_owned());
