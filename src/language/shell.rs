@@ -16,7 +16,7 @@ use crate::world::tables::system;
 /// Names of shells that can read such scripts.
 const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "ksh", "busybox"];
 /// Maximum size of a script that is read, and maximum number of scripts per call.
-pub(super) const MAX_SCRIPT: usize = 1 << 20;
+pub(super) const MAX_SCRIPT: usize = 512 << 10;
 pub(super) const MAX_SCRIPTS: usize = 64;
 /// Words that are names of programs but nearly always mean something else: shell builtins and English words. The parser
 /// still sees them where they are commands.

@@ -247,6 +247,7 @@ pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<P
     };
     let objects = Objects::new(root);
     let closure = closure(&subject, &request, &objects, &wanted, &linked, watch)?;
+    root.forget();
     let plan = Plan::build(&objects, &wanted, &closure, &settings)?;
     let planned = Root::new(Arc::new(PlannedTree::new(&plan, root.tree())));
     let has_user = destinations.iter().any(Destination::has_config) || request.user.is_some();

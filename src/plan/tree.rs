@@ -86,6 +86,10 @@ impl Tree for PlannedTree {
         true
     }
 
+    fn paths(&self) -> Option<Vec<RootPath>> {
+        Some(self.items.keys().cloned().collect())
+    }
+
     fn xattrs(&self, path: &RootPath) -> Result<Vec<Xattr>, Error> {
         Ok(self.item(path)?.xattrs.clone())
     }

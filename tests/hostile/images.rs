@@ -89,7 +89,7 @@ pub fn make(scratch: &Path, name: &str) -> Vec<String> {
         "root-is-a-link" => tar(&[link(".", b"/outside")]),
         "directory-becomes-file" => tar(&[file("etc", 0o644, b"data")]),
         "file-becomes-directory" => tar(&[file("bin/x/f", 0o644, b"data")]),
-        "entries-1000-deep" => tar(&[entry("d/".repeat(40).as_bytes(), b'5', b"", 0o755)]),
+        "directories-40-deep" => tar(&[entry("d/".repeat(40).as_bytes(), b'5', b"", 0o755)]),
         "same-name-1000-times" => tar(&vec![file("x", 0o644, b"data"); 1000]),
         "farm-of-10000" => {
             let mut all = vec![file("x", 0o644, b"data")];

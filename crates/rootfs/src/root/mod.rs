@@ -86,6 +86,12 @@ impl Root {
         Ok(meta)
     }
 
+    /// Forgets all metadata. What was asked until now is in the answers, and a file that changes meanwhile is noticed
+    /// when it is read.
+    pub fn forget(&self) {
+        self.metas.replace(Metas::default());
+    }
+
     fn link_text(&self, path: &RootPath) -> Result<Vec<u8>, Error> {
         if let Some(known) = self.links.borrow().get(path) {
             return Ok(known.clone());

@@ -111,6 +111,11 @@ pub trait Tree: Send + Sync {
         false
     }
 
+    /// All paths in order, for trees that have them at hand; `None` for others.
+    fn paths(&self) -> Option<Vec<RootPath>> {
+        None
+    }
+
     /// The extended attributes of the file or directory at this path, sorted by name.
     ///
     /// # Errors
