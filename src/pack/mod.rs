@@ -389,7 +389,10 @@ fn report(
         ));
     }
     for path in &plan.notes.rights_dropped {
-        notes.push(format!("{} loses its set-id bits or capabilities: --owner-map changes its owner", show(path.as_bytes())));
+        notes.push(format!(
+            "{} loses its set-id bits or capabilities: --owner-map changes its owner",
+            show(path.as_bytes())
+        ));
     }
     for path in &plan.notes.capabilities {
         notes.push(format!("{} keeps its file capabilities", show(path.as_bytes())));

@@ -81,7 +81,9 @@ pub fn make(scratch: &Path, name: &str) -> Vec<String> {
             tar(&[header, padded(b"nonsense"), file("x", 0o644, b"")])
         }
         "attribute-of-1MB" => tar(&[pax(&[("SCHILY.xattr.user.a", &vec![b'a'; 1 << 20])]), file("x", 0o644, b"")]),
-        "attribute-of-capabilities" => tar(&[pax(&[("SCHILY.xattr.security.capability", b"x")]), file("x", 0o755, b"")]),
+        "attribute-of-capabilities" => {
+            tar(&[pax(&[("SCHILY.xattr.security.capability", b"x")]), file("x", 0o755, b"")])
+        }
         "whiteout-of-root" => tar(&[file(".wh.", 0o644, b""), file(".wh..", 0o644, b"")]),
         "whiteout-of-parent" => tar(&[file("x/.wh...", 0o644, b"")]),
         "opaque-root" => tar(&[file(".wh..wh..opq", 0o644, b"")]),
@@ -109,10 +111,14 @@ fn document(scratch: &Path, name: &str) -> Vec<String> {
     let image = match name {
         "config-user" => layout.config(json!({ "Entrypoint": ["/bin/x"], "User": escape })).write(),
         "config-workdir" => layout.config(json!({ "Entrypoint": ["/bin/x"], "WorkingDir": escape })).write(),
-        "config-workdir-out" => layout.config(json!({ "Entrypoint": ["/bin/x"], "WorkingDir": "../../outside" })).write(),
+        "config-workdir-out" => {
+            layout.config(json!({ "Entrypoint": ["/bin/x"], "WorkingDir": "../../outside" })).write()
+        }
         "config-entrypoint" => layout.config(json!({ "Entrypoint": [escape] })).write(),
         "config-entrypoint-empty" => layout.config(json!({ "Entrypoint": [] })).write(),
-        "config-env" => layout.config(json!({ "Entrypoint": ["/bin/x"], "Env": [escape, "=", "A", "LD_PRELOAD=/x"] })).write(),
+        "config-env" => {
+            layout.config(json!({ "Entrypoint": ["/bin/x"], "Env": [escape, "=", "A", "LD_PRELOAD=/x"] })).write()
+        }
         "config-ports" => layout.config(json!({ "Entrypoint": ["/bin/x"], "ExposedPorts": { escape: {} } })).write(),
         "config-kinds" => layout.config(json!({ "Entrypoint": 7 })).write(),
         "config-no-object" => layout.config(json!([])).write(),
@@ -121,8 +127,9 @@ fn document(scratch: &Path, name: &str) -> Vec<String> {
         "manifest-layers-missing" => layout.write_with("amd64", &|manifest| manifest["layers"] = json!(null)),
         "manifest-size-wrong" => layout.write_with("amd64", &|manifest| manifest["layers"][0]["size"] = json!(1)),
         "manifest-size-negative" => layout.write_with("amd64", &|manifest| manifest["layers"][0]["size"] = json!(-1)),
-        "manifest-digest-path" => layout
-            .write_with("amd64", &|manifest| manifest["layers"][0]["digest"] = json!("sha256:../../../outside")),
+        "manifest-digest-path" => {
+            layout.write_with("amd64", &|manifest| manifest["layers"][0]["digest"] = json!("sha256:../../../outside"))
+        }
         "manifest-digest-kind" => {
             layout.write_with("amd64", &|manifest| manifest["layers"][0]["digest"] = json!("md5:00"))
         }

@@ -94,7 +94,8 @@ impl Scratch {
         let packed = fs::read(&out).ok();
         let _ = fs::remove_file(&out);
         let after = tree(self.path());
-        let differs = |(path, stat): (&PathBuf, &Stat)| (before.get(path) != Some(stat)).then(|| format!("made {path:?}"));
+        let differs =
+            |(path, stat): (&PathBuf, &Stat)| (before.get(path) != Some(stat)).then(|| format!("made {path:?}"));
         let gone = before.keys().filter(|path| !after.contains_key(*path)).map(|path| format!("removed {path:?}"));
         Judged {
             changed: after.iter().filter_map(differs).chain(gone).collect(),

@@ -60,7 +60,10 @@ const NODE: Texts = &[
     ("app/main.js", "require('dep'); import('./more.js')\n"),
     ("app/more.js", "module.exports = 1\n"),
     ("app/package.json", PACKAGE_JSON),
-    ("app/package-lock.json", "{\"lockfileVersion\":3,\"packages\":{\"\":{},\"node_modules/dep\":{\"version\":\"1\"}}}"),
+    (
+        "app/package-lock.json",
+        "{\"lockfileVersion\":3,\"packages\":{\"\":{},\"node_modules/dep\":{\"version\":\"1\"}}}",
+    ),
     ("app/node_modules/.package-lock.json", "{\"packages\":{\"node_modules/dep\":{\"version\":\"1\"}}}"),
     ("app/node_modules/dep/package.json", "{\"name\":\"dep\",\"main\":\"i.js\"}"),
     ("app/node_modules/dep/i.js", "exports.a = 1\n"),
@@ -91,7 +94,10 @@ const DOTNET: Texts = &[
     ("usr/share/dotnet/host/fxr/8.0.0/libhostfxr.so", ""),
 ];
 
-const JAVA: Texts = &[("app/a.jar", "PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), ("usr/lib/jvm/java/release", "JAVA_VERSION=\"17\"\n")];
+const JAVA: Texts = &[
+    ("app/a.jar", "PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+    ("usr/lib/jvm/java/release", "JAVA_VERSION=\"17\"\n"),
+];
 
 const SHELL: Texts = &[
     ("app/run.sh", "#!/bin/sh\n. /app/env.sh\nexec /bin/x \"$@\"\n"),
@@ -108,7 +114,8 @@ const SERVERS: Texts = &[
     ("usr/share/zoneinfo/UTC", "TZif"),
 ];
 
-const CONFIG: Texts = &[("slimroot.toml", "entry = [\"/bin/x\"]\ninclude = [\"/data/**\"]\n"), ("profile.toml", PROFILE)];
+const CONFIG: Texts =
+    &[("slimroot.toml", "entry = [\"/bin/x\"]\ninclude = [\"/data/**\"]\n"), ("profile.toml", PROFILE)];
 
 /// What a world adds to the base, the interpreter that runs its entry, options, and the entry.
 struct World {
@@ -134,13 +141,24 @@ fn world(name: &str) -> World {
             entry: &["/app/venv/bin/python3", "/app/main.py"],
             ..plain
         },
-        "node" => World { texts: NODE, programs: &["usr/bin/node"], entry: &["/usr/bin/node", "/app/main.js"], ..plain },
-        "php" => World { texts: PHP, programs: &["usr/bin/php8.2"], entry: &["/usr/bin/php8.2", "/app/index.php"], ..plain },
-        "ruby" => World { texts: RUBY, programs: &["usr/bin/ruby3.1"], entry: &["/usr/bin/ruby3.1", "/app/main.rb"], ..plain },
-        "perl" => World { texts: PERL, programs: &["usr/bin/perl"], entry: &["/usr/bin/perl", "/app/main.pl"], ..plain },
-        "dotnet" => {
-            World { texts: DOTNET, programs: &["usr/share/dotnet/dotnet"], entry: &["/usr/share/dotnet/dotnet", "/app/a.dll"], ..plain }
+        "node" => {
+            World { texts: NODE, programs: &["usr/bin/node"], entry: &["/usr/bin/node", "/app/main.js"], ..plain }
         }
+        "php" => {
+            World { texts: PHP, programs: &["usr/bin/php8.2"], entry: &["/usr/bin/php8.2", "/app/index.php"], ..plain }
+        }
+        "ruby" => {
+            World { texts: RUBY, programs: &["usr/bin/ruby3.1"], entry: &["/usr/bin/ruby3.1", "/app/main.rb"], ..plain }
+        }
+        "perl" => {
+            World { texts: PERL, programs: &["usr/bin/perl"], entry: &["/usr/bin/perl", "/app/main.pl"], ..plain }
+        }
+        "dotnet" => World {
+            texts: DOTNET,
+            programs: &["usr/share/dotnet/dotnet"],
+            entry: &["/usr/share/dotnet/dotnet", "/app/a.dll"],
+            ..plain
+        },
         "java" => World {
             texts: JAVA,
             programs: &["usr/lib/jvm/java/bin/java"],
