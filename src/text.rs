@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::io::{self, Read};
+use std::path::Path;
 
 /// Prefixes of CI commands in logs: of GitHub and Azure Pipelines, anywhere in a line, and of TeamCity.
 const COMMANDS: [&str; 3] = ["##[", "##vso[", "##teamcity["];
@@ -78,6 +80,30 @@ pub fn shell_word(word: &str) -> Option<Cow<'_, str>> {
 pub fn shell_line<'a>(words: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let words: Option<Vec<_>> = words.into_iter().map(shell_word).collect();
     words.map(|words| words.join(" "))
+}
+
+/// Maximal size of a file that the user names: settings, profiles, certificates.
+const MAX_NAMED: u64 = 16 << 20;
+
+/// Reads a file that the user names on this machine, which may be a pipe.
+///
+/// # Errors
+/// Any I/O error, and `FileTooLarge`.
+pub fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MAX_NAMED + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_NAMED {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {} MiB", MAX_NAMED >> 20)));
+    }
+    Ok(bytes)
+}
+
+/// Reads a text that the user names, as [`read_bytes`].
+///
+/// # Errors
+/// Also `InvalidData` for text that is not UTF-8.
+pub fn read_file(path: &Path) -> io::Result<String> {
+    String::from_utf8(read_bytes(path)?).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 #[cfg(test)]

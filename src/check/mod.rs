@@ -78,7 +78,7 @@ pub struct Evidence<'a> {
     /// True for a finished image, to which nothing can be added.
     pub is_finished: bool,
     lost: OnceCell<Vec<Finding>>,
-    files: OnceCell<Vec<(RootPath, Meta)>>,
+    files: OnceCell<Vec<RootPath>>,
     database: OnceCell<Option<Box<dyn Packages + 'a>>>,
 }
 
@@ -109,11 +109,17 @@ impl<'a> Evidence<'a> {
     }
 
     /// All paths of the image, without the contents of the kernel's directories.
-    fn files(&self) -> Result<&[(RootPath, Meta)], Error> {
+    fn files(&self) -> Result<&[RootPath], Error> {
         if self.files.get().is_none() {
             let _ = self.files.set(walk(self.image)?);
         }
         Ok(self.files.get().map_or(&[], Vec::as_slice))
+    }
+
+    /// The paths of the image with their metadata.
+    fn entries(&self) -> Result<impl Iterator<Item = Result<(&RootPath, Meta), Error>>, Error> {
+        let tree = self.image.tree();
+        Ok(self.files()?.iter().filter_map(|path| Some(tree.meta(path).transpose()?.map(|meta| (path, meta)))))
     }
 
     /// The numeric user and group of the image; `None` for a name that the image does not know.
@@ -191,21 +197,25 @@ impl<'a> Evidence<'a> {
     }
 }
 
-fn walk(image: &Root) -> Result<Vec<(RootPath, Meta)>, Error> {
+fn walk(image: &Root) -> Result<Vec<RootPath>, Error> {
+    let is_kernels = |dir: &RootPath| matches!(dir.as_bytes(), b"/proc" | b"/sys" | b"/dev");
+    if let Some(mut paths) = image.tree().paths() {
+        paths.retain(|path| !path.ancestors().get(1).is_some_and(is_kernels));
+        return Ok(paths);
+    }
     let mut found = Vec::new();
     let mut open = vec![RootPath::root()];
     while let Some(dir) = open.pop() {
         for name in image.list(&dir)? {
             let path = dir.join(&name);
-            let is_kernels = dir.is_root() && matches!(name.as_slice(), b"proc" | b"sys" | b"dev");
             let Some(meta) = image.tree().meta(&path)? else { continue };
-            if meta.kind == crate::root::FileKind::Dir && !is_kernels {
+            if meta.kind == crate::root::FileKind::Dir && !is_kernels(&path) {
                 open.push(path.clone());
             }
-            found.push((path, meta));
+            found.push(path);
         }
     }
-    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found.sort();
     Ok(found)
 }
 

@@ -141,7 +141,8 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let mut found = in_settings(evidence);
     let mut inside: Option<RootPath> = None;
     let mut budget = MAX_READ;
-    for (path, meta) in evidence.files()? {
+    for entry in evidence.entries()? {
+        let (path, meta) = entry?;
         if inside.as_ref().is_some_and(|dir| path.is_within(dir)) {
             continue;
         }

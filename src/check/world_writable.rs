@@ -23,9 +23,10 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         FileKind::File => mode & OTHERS_WRITE != 0,
         _ => false,
     };
-    let open = evidence.files()?.iter().filter(|(_, meta)| is_open(meta.mode, meta.kind));
-    Ok(open
-        .map(|(path, meta)| {
+    let mut found = Vec::new();
+    for entry in evidence.entries()? {
+        let (path, meta) = entry?;
+        if is_open(meta.mode, meta.kind) {
             let is_dir = meta.kind == FileKind::Dir;
             let says = format!("everybody may write to {path} (mode {:04o})", meta.mode);
             let help = if is_dir {
@@ -33,7 +34,8 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             } else {
                 format!("chmod o-w {path}")
             };
-            Finding::new(CHECK.code, Level::Warning, path.to_string(), says).help(help)
-        })
-        .collect())
+            found.push(Finding::new(CHECK.code, Level::Warning, path.to_string(), says).help(help));
+        }
+    }
+    Ok(found)
 }

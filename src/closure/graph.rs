@@ -68,8 +68,14 @@ pub struct Edge {
 pub struct Graph {
     nodes: BTreeMap<RootPath, NodeKind>,
     edges: Vec<Edge>,
-    reached: BTreeMap<RootPath, Vec<usize>>,
+    /// The last reason for each path, and for each reason the one before it for the same path: nearly all paths have
+    /// one reason.
+    last: BTreeMap<RootPath, u32>,
+    previous: Vec<u32>,
 }
+
+/// Stands for no reason before this one.
+const FIRST: u32 = u32::MAX;
 
 /// The result of adding a path.
 pub(super) enum Taken {
@@ -104,7 +110,16 @@ impl Graph {
 
     /// The reasons for a path.
     pub fn reasons(&self, path: &RootPath) -> impl Iterator<Item = &Edge> {
-        self.reached.get(path).into_iter().flatten().map(|at| &self.edges[*at])
+        let mut known: Vec<&Edge> = self.newest_first(path).collect();
+        known.reverse();
+        known.into_iter()
+    }
+
+    fn newest_first(&self, path: &RootPath) -> impl Iterator<Item = &Edge> {
+        let is_some = |at: u32| (at != FIRST).then_some(at);
+        let first = self.last.get(path).copied();
+        let all = std::iter::successors(first, move |at| is_some(self.previous[*at as usize]));
+        all.map(|at| &self.edges[at as usize])
     }
 
     /// Adds the file or directory that a path leads to, with every symlink on the way.
@@ -156,18 +171,20 @@ impl Graph {
         if !self.nodes.contains_key(to) {
             self.nodes.insert(to.clone(), kind);
         }
-        let known = self.reached.entry(to.clone()).or_default();
-        let is_known = |at: &usize| {
-            let edge = &self.edges[*at];
+        let is_known = |edge: &Edge| {
             edge.from.as_ref() == from
                 && edge.rule == rule
                 && (Arc::ptr_eq(&edge.reason, reason) || edge.reason == *reason)
         };
-        // Search backwards, because the reasons from one file are added consecutively.
-        if !known.iter().rev().any(is_known) {
-            known.push(self.edges.len());
-            self.edges.push(Edge { from: from.cloned(), to: to.clone(), rule, reason: Arc::clone(reason) });
+        // Newest first, because the reasons from one file are added consecutively.
+        if self.newest_first(to).any(is_known) {
+            return;
         }
+        let own = u32::try_from(self.edges.len()).unwrap_or(FIRST);
+        assert!(own != FIRST, "four billion reasons do not fit into memory");
+        let before = self.last.insert(to.clone(), own);
+        self.previous.push(before.unwrap_or(FIRST));
+        self.edges.push(Edge { from: from.cloned(), to: to.clone(), rule, reason: Arc::clone(reason) });
     }
 
     /// Replaces an entry of the root with a generated one.

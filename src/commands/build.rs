@@ -44,6 +44,10 @@ pub(crate) struct Options {
     /// Removes debug sections and symbol tables from ELF files; loaded segments do not change or move.
     #[arg(long)]
     pub(crate) strip: bool,
+    /// Gives files of the owner and group before the = to those after it, such as 1000:1000=0:0. Owners and groups are
+    /// mapped separately; a file whose owner or group changes loses set-id bits and capabilities. Repeatable.
+    #[arg(long = "owner-map", value_name = "UID:GID=UID:GID")]
+    pub(crate) owner_map: Vec<String>,
     /// Replaces an existing output, atomically at the end.
     #[arg(long)]
     pub(crate) force: bool,
@@ -67,6 +71,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Packed, Error>
     request.ports = merged.expose;
     request.labels = super::pairs("--label", &merged.label)?;
     request.strip = merged.strip;
+    request.owner_map = merged.owner_map;
     request.outputs = merged.output;
     request.compression = merged.compression;
     request.threads = merged.threads;

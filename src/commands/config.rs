@@ -32,6 +32,7 @@ pub(crate) struct Config {
     ca: Vec<PathBuf>,
     exclude: Vec<String>,
     strip: bool,
+    owner_map: Vec<String>,
     pyc: Option<PycOption>,
     jlink: bool,
     env: BTreeMap<String, String>,
@@ -74,7 +75,7 @@ impl Config {
             Error::new("bad-config", format!("{}: {why}", path.display()))
                 .help("the keys are entry, bins, profiles, include, exclude, ca, env, workdir, user, expose, labels, outputs and others: see the README")
         };
-        let text = std::fs::read_to_string(path).map_err(|error| bad(format!("cannot be read: {error}")))?;
+        let text = crate::text::read_file(path).map_err(|error| bad(format!("cannot be read: {error}")))?;
         toml::from_str(&text).map_err(|error| bad(toml_complaint(&text, &error)))
     }
 
@@ -172,6 +173,7 @@ impl Config {
             compression: options.compression.clone().or_else(|| self.compression.clone()),
             threads: options.threads.or(self.threads),
             strip: options.strip || self.strip,
+            owner_map: joined(&self.owner_map, &options.owner_map),
             force: options.force,
             dry_run: options.dry_run,
             format: options.format,

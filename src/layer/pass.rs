@@ -127,7 +127,7 @@ impl Stream {
         let all = plan.bytes();
         let mut done = 0;
         let mut buffer = vec![0; READ];
-        for (path, item) in &plan.items {
+        for (path, item) in &*plan.items {
             if (options.stop)() {
                 return Err(interrupted());
             }

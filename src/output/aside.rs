@@ -125,6 +125,19 @@ impl Aside {
         })
     }
 
+    /// Moves a file into place atomically. A file that was there then lies at the temporary path; false if there was
+    /// none, or if the file system cannot keep it.
+    ///
+    /// # Errors
+    /// As [`Aside::place`].
+    pub(crate) fn replace(&self, to: &Path) -> Result<bool, Error> {
+        let is_file = fs::symlink_metadata(to).is_ok_and(|meta| !meta.is_dir());
+        if is_file && rustix::fs::renameat_with(CWD, &self.path, CWD, to, RenameFlags::EXCHANGE).is_ok() {
+            return Ok(true);
+        }
+        self.place(to).map(|()| false)
+    }
+
     /// Moves a file into place atomically, without replacing anything.
     ///
     /// # Errors

@@ -74,7 +74,7 @@ fn identity(meta: &Metadata) -> (u64, u64) {
 /// Identities of the root, of everything in it that the plan reads, and of the parent directories.
 fn packed(tree: &dyn Tree, plan: &Plan) -> HashSet<(u64, u64)> {
     let mut paths = HashSet::from([RootPath::root()]);
-    for (path, item) in &plan.items {
+    for (path, item) in &*plan.items {
         let source = match &item.kind {
             ItemKind::File(Content::FromRoot { path, .. }) => path,
             ItemKind::File(Content::Made(_)) => continue,

@@ -15,6 +15,7 @@ mod tar_file;
 mod tree;
 mod tree_copy;
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::cleanup;
@@ -88,11 +89,22 @@ pub(crate) trait Output {
     /// `output-unwritable`, `disk-full`, `interrupted`.
     fn prepare(&mut self, plan: &Plan, finished: Option<&Finished>, stop: &dyn Fn() -> bool) -> Result<Put, Error>;
 
-    /// Moves the output into place after all outputs are complete; returns notes about deviations from the plan.
+    /// Moves the output into place after all outputs are complete. What it replaces is kept until [`Output::settle`].
     ///
     /// # Errors
     /// `output-unwritable`.
-    fn place(self: Box<Self>) -> Result<Vec<String>, Error>;
+    fn place(&mut self) -> Result<(), Error>;
+
+    /// Restores what was there before `place`, because another output could not be placed. Data in a stream stays.
+    ///
+    /// # Errors
+    /// Any I/O error; the output is then still in place, or what it replaced is at another path.
+    fn take_back(&mut self) -> io::Result<()>;
+
+    /// Removes what was replaced, after all outputs are in place; returns notes about deviations from the plan.
+    fn settle(self: Box<Self>) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// A layer in a temporary file, with its image.
@@ -316,15 +328,11 @@ fn put_all(
         return Err(interrupted());
     }
     cleanup::begin_placing();
+    place_all(&mut outputs, destinations)?;
     let mut written = Vec::new();
     for ((output, destination), mut put) in outputs.into_iter().zip(destinations).zip(puts) {
         let finished = finished_for(&*output, finished);
-        let placed = output.place().inspect_err(|_| {
-            if written.is_empty() {
-                cleanup::placing_failed();
-            }
-        });
-        put.notes.extend(placed?);
+        put.notes.extend(output.settle());
         let image = finished.map(|finished| &finished.image).filter(|_| put.has_image);
         written.push(Written {
             destination: destination.text.clone(),
@@ -337,6 +345,29 @@ fn put_all(
         });
     }
     Ok(written)
+}
+
+/// Moves all outputs into place or none.
+///
+/// # Errors
+/// `output-exists`, `output-unwritable`. If something could not be taken back, the error names the destinations.
+fn place_all(outputs: &mut [Box<dyn Output>], destinations: &[Destination]) -> Result<(), Error> {
+    for at in 0..outputs.len() {
+        let Err(mut error) = outputs[at].place() else { continue };
+        let mut stay = Vec::new();
+        for (output, destination) in outputs[..at].iter_mut().zip(destinations).rev() {
+            if let Err(why) = output.take_back() {
+                stay.push(format!("{} ({why})", destination.text));
+            }
+        }
+        if stay.is_empty() {
+            cleanup::placing_failed();
+        } else {
+            error.says = format!("{}; already in place and not taken back: {}", error.says, stay.join(", "));
+        }
+        return Err(error);
+    }
+    Ok(())
 }
 
 fn finished_for<'a>(output: &dyn Output, finished: &'a [Finished]) -> Option<&'a Finished> {

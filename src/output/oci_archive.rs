@@ -1,5 +1,6 @@
 //! `oci-archive:FILE[:TAG]`: an OCI layout in a tar archive, which docker can load too.
 
+use std::io;
 use std::path::PathBuf;
 
 use super::layout::write_archive;
@@ -58,7 +59,11 @@ impl Output for Archive {
         Ok(Put { bytes, has_image: true, notes: Vec::new() })
     }
 
-    fn place(self: Box<Self>) -> Result<Vec<String>, Error> {
+    fn place(&mut self) -> Result<(), Error> {
         self.file.place()
+    }
+
+    fn take_back(&mut self) -> io::Result<()> {
+        self.file.take_back()
     }
 }

@@ -32,6 +32,8 @@ struct OciDir {
     /// A layout with only this image; its contents are moved into an existing layout.
     place: DirPlace,
     described: Option<Descriptor>,
+    /// Changes of a layout that was there before.
+    added: Option<Added>,
 }
 
 fn start(destination: &Destination, options: &WriteOptions<'_>) -> Result<Box<dyn Output>, Error> {
@@ -50,7 +52,7 @@ fn start(destination: &Destination, options: &WriteOptions<'_>) -> Result<Box<dy
         })?
     };
     let codec = options.codec.unwrap_or(Codec::GZIP);
-    Ok(Box::new(OciDir { path, codec, reference: destination.reference.clone(), place, described: None }))
+    Ok(Box::new(OciDir { path, codec, reference: destination.reference.clone(), place, described: None, added: None }))
 }
 
 /// Refuses a layout with a symlink in it, because our files would end up elsewhere.
@@ -104,17 +106,36 @@ impl Output for OciDir {
         Ok(Put { bytes, has_image: true, notes: Vec::new() })
     }
 
-    fn place(mut self: Box<Self>) -> Result<Vec<String>, Error> {
-        let Some(described) = &self.described else { return Ok(Vec::new()) };
+    fn place(&mut self) -> Result<(), Error> {
+        let Some(described) = &self.described else { return Ok(()) };
         // Check again now, because another run or another destination may have created the layout since the start.
-        let mut _lock = lock(&self.path);
+        let mut locked = lock(&self.path);
         if !is_layout(&self.path) {
             match self.place.place() {
-                Err(_) if is_layout(&self.path) => _lock = lock(&self.path),
+                Err(_) if is_layout(&self.path) => locked = lock(&self.path),
                 other => return other,
             }
         }
-        add(&self.path, self.place.aside(), described).map(|()| Vec::new())
+        self.added = Some(add(&self.path, self.place.aside(), described)?);
+        // Other destinations of this run may be in the same layout, so its lock is not kept until all are placed.
+        drop(locked);
+        Ok(())
+    }
+
+    fn take_back(&mut self) -> io::Result<()> {
+        let Some(added) = &self.added else { return self.place.take_back() };
+        let _lock = lock(&self.path);
+        let text = |error: Error| io::Error::other(error.to_string());
+        let index = without_image(read_index(&self.path).map_err(text)?, added);
+        let mut old = Aside::file(&self.path.join(INDEX), "json").map_err(text)?;
+        old.create()?.write_all(&index)?;
+        old.place(&self.path.join(INDEX)).map_err(text)?;
+        remove_all(&added.blobs);
+        Ok(())
+    }
+
+    fn settle(self: Box<Self>) -> Vec<String> {
+        if self.added.is_some() { Vec::new() } else { self.place.settle() }
     }
 }
 
@@ -136,15 +157,25 @@ fn lock(layout: &Path) -> Option<File> {
     }
 }
 
+/// Changes of a layout that was there before.
+struct Added {
+    /// New files.
+    blobs: Vec<PathBuf>,
+    /// The new entry of the index, and the entries that it replaced.
+    entry: serde_json::Value,
+    replaced: Vec<serde_json::Value>,
+}
+
 /// Adds the image of one layout to another, which is locked.
-fn add(layout: &Path, from: &Path, described: &Descriptor) -> Result<(), Error> {
+fn add(layout: &Path, from: &Path, described: &Descriptor) -> Result<Added, Error> {
     let unwritable = |error| Error::unwritable(&layout.display(), error);
     refuse_links(layout)?;
-    let index = with_image(read_index(layout)?, described);
+    let (index, entry, replaced) = with_image(read_index(layout)?, described);
     let mut new = Aside::file(&layout.join(INDEX), "json")?;
     new.create().and_then(|mut file| file.write_all(&index)).map_err(unwritable)?;
     let added = move_blobs(&from.join(BLOBS), layout).map_err(unwritable)?;
-    new.place(&layout.join(INDEX)).inspect_err(|_| remove_all(&added))
+    new.place(&layout.join(INDEX)).inspect_err(|_| remove_all(&added))?;
+    Ok(Added { blobs: added, entry, replaced })
 }
 
 /// Moves blobs to the paths given by their digests and returns the new ones. An existing blob is replaced: it is
@@ -205,14 +236,27 @@ fn read_index(layout: &Path) -> Result<serde_json::Value, Error> {
     serde_json::from_slice(&text).map_err(|_| damaged())
 }
 
-/// The index with this image added under its tag.
-fn with_image(mut index: serde_json::Value, described: &Descriptor) -> Vec<u8> {
+/// The index with this image added under its tag, the new entry, and the entries that it replaced.
+fn with_image(
+    mut index: serde_json::Value,
+    described: &Descriptor,
+) -> (Vec<u8>, serde_json::Value, Vec<serde_json::Value>) {
     let tag_of = |entry: &serde_json::Value| entry.get("annotations").and_then(|notes| notes.get(REF_NAME)).cloned();
     // A descriptor contains only strings, numbers and a map with string keys, so this cannot fail.
     let added = serde_json::to_value(described).unwrap_or_default();
+    let mut replaced = Vec::new();
     if let Some(entries) = index.get_mut("manifests").and_then(|entries| entries.as_array_mut()) {
-        entries.retain(|entry| tag_of(entry) != tag_of(&added));
-        entries.push(added);
+        replaced = entries.extract_if(.., |entry| tag_of(entry) == tag_of(&added)).collect();
+        entries.push(added.clone());
+    }
+    (canonical(&index), added, replaced)
+}
+
+/// The index as it was before an image was added, with what other runs have added since.
+fn without_image(mut index: serde_json::Value, added: &Added) -> Vec<u8> {
+    if let Some(entries) = index.get_mut("manifests").and_then(|entries| entries.as_array_mut()) {
+        entries.retain(|entry| *entry != added.entry);
+        entries.extend(added.replaced.iter().cloned());
     }
     canonical(&index)
 }

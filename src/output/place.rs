@@ -1,5 +1,6 @@
 //! Moving a finished directory into place.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -15,6 +16,8 @@ pub(super) struct DirPlace {
     path: PathBuf,
     aside: Aside,
     way: Way,
+    /// True if an empty directory was replaced.
+    was_empty: bool,
 }
 
 /// How the directory is moved into place.
@@ -62,7 +65,8 @@ impl DirPlace {
                 }
             }
         };
-        Ok(Self { path, aside, way })
+        let was_empty = way == Way::Rename && path.is_dir();
+        Ok(Self { path, aside, way, was_empty })
     }
 
     /// Creates a temporary directory inside an existing one, whose contents stay.
@@ -70,7 +74,7 @@ impl DirPlace {
     /// # Errors
     /// `output-unwritable`.
     pub(super) fn inside(path: &Path) -> Result<Self, Error> {
-        Ok(Self { path: path.to_path_buf(), aside: Aside::inside(path)?, way: Way::MoveEntries })
+        Ok(Self { path: path.to_path_buf(), aside: Aside::inside(path)?, way: Way::MoveEntries, was_empty: false })
     }
 
     /// The directory to fill.
@@ -78,32 +82,61 @@ impl DirPlace {
         self.aside.path()
     }
 
-    /// Moves the directory into place; returns notes about failures on the way.
+    /// Moves the directory into place. What it replaces is kept until [`DirPlace::settle`].
     ///
     /// # Errors
     /// `output-unwritable`.
-    pub(super) fn place(&mut self) -> Result<Vec<String>, Error> {
+    pub(super) fn place(&mut self) -> Result<(), Error> {
         match self.way {
-            Way::Rename => self.aside.place(&self.path)?,
+            Way::Rename => self.aside.place(&self.path),
             Way::MoveEntries => move_entries(self.aside.path(), &self.path)
-                .map_err(|error| Error::unwritable(&self.path.display(), error))?,
-            Way::Exchange => {
-                self.aside.exchange(&self.path)?;
-                if let Err(error) = self.aside.remove() {
-                    let left = format!("what was replaced could not be removed and lies at {}: {error}", self.aside);
-                    return Ok(vec![left]);
-                }
-            }
+                .map_err(|error| Error::unwritable(&self.path.display(), error)),
+            Way::Exchange => self.aside.exchange(&self.path),
         }
-        Ok(Vec::new())
+    }
+
+    /// Restores what was there.
+    ///
+    /// # Errors
+    /// Any I/O error.
+    pub(super) fn take_back(&mut self) -> io::Result<()> {
+        match self.way {
+            Way::Rename => {
+                fs::rename(&self.path, self.aside.path())?;
+                if self.was_empty { fs::create_dir(&self.path) } else { Ok(()) }
+            }
+            Way::MoveEntries => move_entries_but(&self.path, self.aside.path(), self.aside.path().file_name()),
+            Way::Exchange => self.aside.exchange(&self.path).map_err(|error| io::Error::other(error.to_string())),
+        }
+    }
+
+    /// Removes what was replaced; returns notes about failures.
+    pub(super) fn settle(self) -> Vec<String> {
+        match self.way {
+            Way::Exchange => match self.aside.remove() {
+                Err(error) => {
+                    vec![format!("what was replaced could not be removed and lies at {}: {error}", self.aside)]
+                }
+                Ok(()) => Vec::new(),
+            },
+            Way::Rename | Way::MoveEntries => Vec::new(),
+        }
     }
 }
 
 /// Moves all entries or none: after a failure, the moved ones are moved back.
 fn move_entries(from: &Path, to: &Path) -> io::Result<()> {
+    move_entries_but(from, to, None)
+}
+
+/// Also leaves one entry where it is: the temporary directory itself.
+fn move_entries_but(from: &Path, to: &Path, stays: Option<&OsStr>) -> io::Result<()> {
     let mut moved = Vec::new();
     for entry in fs::read_dir(from)? {
         let name = entry?.file_name();
+        if Some(name.as_os_str()) == stays {
+            continue;
+        }
         if let Err(error) = move_entry(&from.join(&name), &to.join(&name)) {
             for name in moved {
                 let _ = move_entry(&to.join(&name), &from.join(&name));

@@ -44,8 +44,12 @@ impl Output for TarFile {
         Ok(Put { bytes: finished.image.layer.size, ..Put::default() })
     }
 
-    fn place(self: Box<Self>) -> Result<Vec<String>, Error> {
+    fn place(&mut self) -> Result<(), Error> {
         self.0.place()
+    }
+
+    fn take_back(&mut self) -> io::Result<()> {
+        self.0.take_back()
     }
 }
 
@@ -54,6 +58,8 @@ pub(super) struct FileOutput {
     path: PathBuf,
     aside: Option<Aside>,
     may_replace: bool,
+    /// The file that was replaced now lies at the temporary path.
+    has_old: bool,
 }
 
 impl FileOutput {
@@ -68,7 +74,7 @@ impl FileOutput {
             refuse_existing(&path, options.force)?;
         }
         let aside = if is_stream { None } else { Some(Aside::file(&path, "file")?) };
-        Ok(Self { path, aside, may_replace: options.force })
+        Ok(Self { path, aside, may_replace: options.force, has_old: false })
     }
 
     /// Next to the file; for a stream, in the temporary directory.
@@ -104,14 +110,24 @@ impl FileOutput {
         Ok(out.bytes)
     }
 
-    /// Moves the file into place.
-    pub(super) fn place(self) -> Result<Vec<String>, Error> {
-        let placed = match &self.aside {
-            Some(aside) if self.may_replace => aside.place(&self.path),
-            Some(aside) => aside.place_new(&self.path),
-            None => Ok(()),
-        };
-        placed.map(|()| Vec::new())
+    /// Moves the file into place. A file that was there is removed with the temporary file.
+    pub(super) fn place(&mut self) -> Result<(), Error> {
+        match &self.aside {
+            Some(aside) if self.may_replace => self.has_old = aside.replace(&self.path)?,
+            Some(aside) => aside.place_new(&self.path)?,
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Restores what was there.
+    pub(super) fn take_back(&mut self) -> io::Result<()> {
+        match &self.aside {
+            // The old file replaces the new one, or the new one becomes temporary again.
+            Some(aside) if self.has_old => fs::rename(aside.path(), &self.path),
+            Some(aside) => fs::rename(&self.path, aside.path()),
+            None => Err(io::Error::other("a stream")),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `dir:PATH`: the files of the image as a directory, for `COPY --from` and `podman run --rootfs`.
 
+use std::io;
 use std::path::PathBuf;
 
 use super::place::DirPlace;
@@ -48,7 +49,15 @@ impl Output for DirTree {
         Ok(Put { bytes: plan.bytes(), has_image: false, notes })
     }
 
-    fn place(mut self: Box<Self>) -> Result<Vec<String>, Error> {
+    fn place(&mut self) -> Result<(), Error> {
         self.place.place()
+    }
+
+    fn take_back(&mut self) -> io::Result<()> {
+        self.place.take_back()
+    }
+
+    fn settle(self: Box<Self>) -> Vec<String> {
+        self.place.settle()
     }
 }

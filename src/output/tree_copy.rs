@@ -58,7 +58,7 @@ impl TreeCopy {
 
     /// Copies everything inside the kernel, files on several threads.
     pub(super) fn copy_all(&self, tree: &dyn Tree, plan: &Plan, options: &PassOptions<'_>) -> Result<(), Error> {
-        for (path, item) in &plan.items {
+        for (path, item) in &*plan.items {
             if (options.stop)() {
                 return Err(interrupted());
             }
@@ -100,7 +100,7 @@ impl TreeCopy {
         if (options.stop)() {
             return Err(interrupted());
         }
-        for (path, item) in &plan.items {
+        for (path, item) in &*plan.items {
             if (options.stop)() {
                 return Err(interrupted());
             }

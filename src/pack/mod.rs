@@ -28,7 +28,7 @@ use crate::layer::{Codec, PassOptions};
 use crate::loader::Objects;
 use crate::output::{Destination, WriteOptions, Written, write};
 use crate::path::show;
-use crate::plan::{ItemKind, Plan, PlannedTree, Settings};
+use crate::plan::{ItemKind, OwnerMap, Plan, PlannedTree, Settings};
 use crate::root::{DirTree, Root};
 
 /// Time limits for measuring the size of the root after the image is written, or planned with `--dry-run`.
@@ -94,6 +94,8 @@ pub struct PackRequest {
     pub labels: BTreeMap<String, String>,
     /// True if debug sections and symbol tables are left out.
     pub strip: bool,
+    /// Other owners for the files of the image: `UID:GID=UID:GID`.
+    pub owner_map: Vec<String>,
     /// Where the image goes: `dir:PATH`, `tar:FILE`, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`,
     /// `docker-archive:FILE[:REF]`.
     pub outputs: Vec<String>,
@@ -137,6 +139,7 @@ impl PackRequest {
             ports: Vec::new(),
             labels: BTreeMap::new(),
             strip: false,
+            owner_map: Vec::new(),
             outputs: Vec::new(),
             compression: None,
             threads: None,
@@ -237,6 +240,7 @@ pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<P
         labels: request.labels.clone(),
         epoch,
         strip: request.strip,
+        owners: OwnerMap::parse(&request.owner_map)?,
     };
     let linked = linked(&mut subject, &request, &mut wanted, watch)?;
     let root = &subject.root;
@@ -246,6 +250,7 @@ pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<P
     };
     let objects = Objects::new(root);
     let closure = closure(&subject, &request, &objects, &wanted, &linked, watch)?;
+    root.forget();
     let plan = Plan::build(&objects, &wanted, &closure, &settings)?;
     let planned = Root::new(Arc::new(PlannedTree::new(&plan, root.tree())));
     let has_user = destinations.iter().any(Destination::has_config) || request.user.is_some();
@@ -368,7 +373,7 @@ fn report(
 ) -> Packed {
     let count = |wanted: fn(&ItemKind) -> bool| plan.items.values().filter(|item| wanted(&item.kind)).count();
     let mut groups: std::collections::BTreeMap<String, (usize, u64)> = std::collections::BTreeMap::new();
-    for (path, item) in &plan.items {
+    for (path, item) in &*plan.items {
         let ItemKind::File(content) = &item.kind else { continue };
         let sum = groups.entry(closure.group(path).unwrap_or_else(|| "made by slimroot".to_owned())).or_default();
         *sum = (sum.0 + 1, sum.1 + content.size());
@@ -384,6 +389,12 @@ fn report(
     for (name, count) in &plan.notes.dropped_xattrs {
         notes.push(format!(
             "the extended attribute {name} of {count} files is dropped: only file capabilities are kept"
+        ));
+    }
+    for path in &plan.notes.rights_dropped {
+        notes.push(format!(
+            "{} loses its set-id bits or capabilities: --owner-map changes its owner",
+            show(path.as_bytes())
         ));
     }
     for path in &plan.notes.capabilities {

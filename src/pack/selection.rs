@@ -83,7 +83,7 @@ fn authorities(files: &[PathBuf]) -> Result<Vec<Authority>, Error> {
     let mut found: Vec<Authority> = Vec::new();
     for file in files {
         let name = file.display().to_string();
-        let text = std::fs::read(file).map_err(|error| {
+        let text = crate::text::read_bytes(file).map_err(|error| {
             Error::new("bad-ca-file", format!("--ca {name}: the file cannot be read")).because(error)
         })?;
         for authority in Authority::parse_file(&text, &name)? {
@@ -109,7 +109,7 @@ pub(crate) fn profile(name: &str) -> Result<Profile, Error> {
     if !name.contains('/') && !name.ends_with(".toml") {
         return Profile::builtin(name);
     }
-    let text = std::fs::read_to_string(name)
+    let text = crate::text::read_file(name.as_ref())
         .map_err(|error| Error::new("unknown-profile", format!("cannot read the profile {name}")).because(error))?;
     Profile::parse(&text, name)
 }

@@ -2,6 +2,7 @@
 //! letter (apk-package(5); `P` is the name, `o` the source, `F` a directory, `R` a file in it).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 
 use super::Packages;
 use crate::error::Error;
@@ -10,82 +11,117 @@ use crate::root::Root;
 
 /// Paths of the database; the second one is for roots with a merged /usr.
 const PLACES: [&str; 2] = ["/lib/apk/db/installed", "/usr/lib/apk/db/installed"];
-const MAX_FILE: usize = 64 << 20;
+const MAX_FILE: usize = 32 << 20;
+/// Maximal length of a path (PATH_MAX of Linux).
+const MAX_PATH: usize = 4095;
 
 pub(super) struct Apk {
     place: RootPath,
+    text: Vec<u8>,
     packages: BTreeMap<String, Stanza>,
 }
 
-#[derive(Debug, Default)]
 struct Stanza {
-    lines: Vec<String>,
+    /// Its place in the database.
+    span: Range<usize>,
     origin: String,
-    /// Directories and files, in order.
-    contents: Vec<RootPath>,
 }
 
 impl Apk {
     pub(super) fn open(root: &Root) -> Result<Option<Self>, Error> {
         for place in PLACES {
-            if let Some((_, text)) = root.read_followed(place.as_bytes(), MAX_FILE)?
+            if let Some((real, _)) = root.follow(place.as_bytes())?.file()
                 && let Some(place) = RootPath::new(place)
             {
-                return Ok(Some(Self { place, packages: parse(&String::from_utf8_lossy(&text)) }));
+                let text = super::read(root, real, MAX_FILE)?;
+                let packages = parse(&text)?;
+                return Ok(Some(Self { place, text, packages }));
             }
         }
         Ok(None)
     }
+
+    /// The directories and files of a package, in order.
+    fn entries(&self, stanza: &Stanza) -> impl Iterator<Item = Entry<'_>> {
+        let mut dir: &[u8] = b"";
+        super::lines(&self.text[stanza.span.clone()]).filter_map(move |line| match line.split_at_checked(2)? {
+            (b"F:", value) => {
+                dir = value;
+                Some(Entry { dir, name: b"" })
+            }
+            (b"R:", name) => Some(Entry { dir, name }),
+            _ => None,
+        })
+    }
 }
 
-fn parse(text: &str) -> BTreeMap<String, Stanza> {
+/// A directory, or a file in it.
+struct Entry<'t> {
+    dir: &'t [u8],
+    name: &'t [u8],
+}
+
+impl Entry<'_> {
+    fn path(&self) -> Option<RootPath> {
+        if self.dir.len() + self.name.len() > MAX_PATH {
+            return None;
+        }
+        RootPath::new([b"/", self.dir, b"/", self.name].concat()).filter(|path| !path.is_root())
+    }
+
+    /// The last part of the path, which is found without making the path.
+    fn last(&self) -> &[u8] {
+        let whole = if self.name.is_empty() { self.dir } else { self.name };
+        whole.rsplit(|b| *b == b'/').next().unwrap_or_default()
+    }
+}
+
+fn parse(text: &[u8]) -> Result<BTreeMap<String, Stanza>, Error> {
     let mut found = BTreeMap::new();
-    for block in text.split("\n\n") {
-        let mut stanza = Stanza::default();
-        let mut name = String::new();
-        let mut dir = RootPath::root();
-        for line in block.lines() {
-            stanza.lines.push(line.to_owned());
-            match line.split_once(':') {
-                Some(("P", value)) => value.clone_into(&mut name),
-                Some(("o", value)) => value.clone_into(&mut stanza.origin),
-                Some(("F", value)) => {
-                    dir = RootPath::new(format!("/{value}")).unwrap_or_else(RootPath::root);
-                    stanza.contents.push(dir.clone());
-                }
-                Some(("R", value)) => stanza.contents.extend(RootPath::new(format!("{dir}/{value}"))),
+    for span in super::stanzas(text) {
+        let (mut name, mut origin) = (String::new(), String::new());
+        for line in super::lines(&text[span.clone()]) {
+            match line.split_at_checked(2) {
+                Some((b"P:", value)) => name = String::from_utf8_lossy(value).into_owned(),
+                Some((b"o:", value)) => origin = String::from_utf8_lossy(value).into_owned(),
                 _ => {}
             }
         }
         if !name.is_empty() {
-            stanza.contents.retain(|path| !path.is_root());
-            found.insert(name, stanza);
+            super::add(&mut found, name, Stanza { span, origin })?;
         }
     }
-    found
+    Ok(found)
 }
 
 impl Packages for Apk {
     fn owners(&self, paths: &[RootPath]) -> Result<BTreeMap<RootPath, String>, Error> {
-        let mut owner: HashMap<Vec<u8>, &str> = HashMap::new();
-        for (name, stanza) in &self.packages {
-            for path in &stanza.contents {
-                owner.insert(path.as_bytes().to_vec(), name);
-            }
-        }
-        let mut found = BTreeMap::new();
+        let mut wanted: HashMap<&[u8], Vec<&RootPath>> = HashMap::new();
         for path in paths {
-            let text = path.as_bytes();
-            let old = text.strip_prefix(b"/usr").unwrap_or(text);
-            if let Some(name) = owner.get(text).or_else(|| owner.get(old)) {
-                found.insert(path.clone(), (*name).to_owned());
+            wanted.entry(path.name()).or_default().push(path);
+        }
+        // With a merged /usr, packages may still have the old paths.
+        let (mut found, mut old) = (BTreeMap::new(), BTreeMap::new());
+        for (name, stanza) in &self.packages {
+            for entry in self.entries(stanza) {
+                let Some(wanted) = wanted.get(entry.last()) else { continue };
+                let Some(spelled) = entry.path() else { continue };
+                for path in wanted {
+                    if **path == spelled {
+                        found.insert((*path).clone(), name.clone());
+                    } else if path.as_bytes().strip_prefix(b"/usr") == Some(spelled.as_bytes()) {
+                        old.insert((*path).clone(), name.clone());
+                    }
+                }
             }
         }
-        Ok(found)
+        old.extend(found);
+        Ok(old)
     }
 
     fn contents(&self, package: &str) -> Result<Vec<RootPath>, Error> {
-        Ok(self.packages.get(package).map(|stanza| stanza.contents.clone()).unwrap_or_default())
+        let Some(stanza) = self.packages.get(package) else { return Ok(Vec::new()) };
+        super::paths(package, self.entries(stanza).filter_map(|entry| entry.path()))
     }
 
     fn is_kin(&self, package: &str, other: &str) -> bool {
@@ -102,7 +138,7 @@ impl Packages for Apk {
     }
 
     fn with_name(&self, name: &[u8]) -> Result<Option<String>, Error> {
-        let has = |stanza: &Stanza| stanza.contents.iter().any(|path| path.name() == name);
+        let has = |stanza: &Stanza| self.entries(stanza).any(|entry| entry.last() == name);
         Ok(self.packages.iter().find(|(_, stanza)| has(stanza)).map(|(package, _)| package.clone()))
     }
 
@@ -111,31 +147,31 @@ impl Packages for Apk {
         packages: &BTreeSet<String>,
         is_shipped: &dyn Fn(&RootPath) -> bool,
     ) -> Result<Vec<(RootPath, Vec<u8>)>, Error> {
-        let mut text = String::new();
+        let mut text = Vec::new();
         for stanza in packages.iter().filter_map(|name| self.packages.get(name)) {
-            let mut dir = RootPath::root();
+            let mut dir: &[u8] = b"";
             let mut is_kept = true;
-            for line in &stanza.lines {
-                match line.split_once(':') {
-                    Some(("F", value)) => {
-                        dir = RootPath::new(format!("/{value}")).unwrap_or_else(RootPath::root);
-                        is_kept = is_shipped(&dir);
+            for line in super::lines(self.text[stanza.span.clone()].trim_ascii_end()) {
+                match line.split_at_checked(2) {
+                    Some((b"F:", value)) => {
+                        dir = value;
+                        is_kept = is_shipped(&Entry { dir, name: b"" }.path().unwrap_or_else(RootPath::root));
                     }
-                    Some(("R", value)) => {
-                        is_kept = RootPath::new(format!("{dir}/{value}")).is_some_and(|path| is_shipped(&path));
+                    Some((b"R:", name)) => {
+                        is_kept = Entry { dir, name }.path().is_some_and(|path| is_shipped(&path));
                     }
                     // Modes and checksums of the previous line.
-                    Some(("M" | "a" | "Z", _)) => {}
+                    Some((b"M:" | b"a:" | b"Z:", _)) => {}
                     _ => is_kept = true,
                 }
                 if is_kept {
-                    text.push_str(line);
-                    text.push('\n');
+                    text.extend_from_slice(line);
+                    text.push(b'\n');
                 }
             }
-            text.push('\n');
+            text.push(b'\n');
         }
-        Ok(if text.is_empty() { Vec::new() } else { vec![(self.place.clone(), text.into_bytes())] })
+        Ok(if text.is_empty() { Vec::new() } else { vec![(self.place.clone(), text)] })
     }
 }
 

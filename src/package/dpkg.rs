@@ -2,7 +2,8 @@
 //! Images with parts of packages have `status.d/PACKAGE` and `status.d/PACKAGE.md5sums`, which scanners read.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Range;
 
 use super::Packages;
 use crate::error::Error;
@@ -13,11 +14,16 @@ const STATUS: &[u8] = b"/var/lib/dpkg/status";
 const INFO: &[u8] = b"/var/lib/dpkg/info";
 /// Directory of the records of partial packages.
 const PARTIAL: &[u8] = b"/var/lib/dpkg/status.d";
-/// Maximal size of a database file that is read.
-const MAX_FILE: usize = 64 << 20;
+/// Maximal size of the status and of a file of checksums.
+const MAX_FILE: usize = 32 << 20;
+/// Maximal size of all lists together: a list can be a hard link of another one, or a hole.
+const MAX_LISTS: usize = 96 << 20;
+/// Maximal size of the list of architectures, of which one line is used.
+const MAX_ARCH: usize = 4096;
 
 pub(super) struct Dpkg<'r> {
     root: &'r Root,
+    status: Vec<u8>,
     stanzas: BTreeMap<String, Stanza>,
     info: RootPath,
     lists: OnceCell<Vec<List>>,
@@ -29,23 +35,21 @@ struct List {
     text: Vec<u8>,
 }
 
-#[derive(Debug, Default, PartialEq, Eq)]
 struct Stanza {
-    text: String,
+    /// Its place in the status.
+    span: Range<usize>,
     source: String,
     is_for_all: bool,
-    depends: Vec<String>,
-    /// All alternatives of what it depends on or recommends.
-    wants: BTreeSet<String>,
-    provides: BTreeSet<String>,
 }
 
 impl<'r> Dpkg<'r> {
     pub(super) fn open(root: &'r Root) -> Result<Option<Self>, Error> {
-        let Some((_, status)) = root.read_followed(STATUS, MAX_FILE)? else { return Ok(None) };
+        let followed = root.follow(STATUS)?;
+        let Some((status, _)) = followed.file() else { return Ok(None) };
         let Some(info) = root.follow(INFO)?.dir().cloned() else { return Ok(None) };
-        let stanzas = parse_status(&String::from_utf8_lossy(&status));
-        Ok(Some(Self { root, stanzas, info, lists: OnceCell::new() }))
+        let status = super::read(root, status, MAX_FILE)?;
+        let stanzas = parse_status(&status)?;
+        Ok(Some(Self { root, status, stanzas, info, lists: OnceCell::new() }))
     }
 
     /// Reads a database file of a package. Its name includes the architecture for multi-arch packages.
@@ -55,7 +59,7 @@ impl<'r> Dpkg<'r> {
         for name in names.iter().filter(|name| !name.contains('/')) {
             let path = self.info.join(name.as_bytes());
             if self.root.meta(&path)?.is_some() {
-                return self.root.read(&path, MAX_FILE);
+                return super::read(self.root, &path, MAX_FILE);
             }
         }
         Ok(Vec::new())
@@ -67,18 +71,31 @@ impl<'r> Dpkg<'r> {
             return Ok(known);
         }
         let mut lists = Vec::new();
+        let mut left = MAX_LISTS;
         for name in self.root.list(&self.info)? {
             let Some(package) = name.strip_suffix(b".list") else { continue };
             let package = String::from_utf8_lossy(package);
             let package = package.split(':').next().unwrap_or_default().to_owned();
-            lists.push(List { package, text: self.root.read(&self.info.join(&name), MAX_FILE)? });
+            if lists.len() == super::MAX_PACKAGES {
+                let what = format!("{} has more lists", self.info);
+                return Err(super::too_large(what, super::MAX_PACKAGES));
+            }
+            let path = self.info.join(&name);
+            let size = self.root.meta(&path)?.map_or(0, |meta| meta.size);
+            if size > left as u64 {
+                let what = format!("{path} has {size} bytes, with the lists of other packages more");
+                return Err(super::too_large(what, format!("{} MiB of lists", MAX_LISTS >> 20)));
+            }
+            let text = self.root.read(&path, left)?;
+            left -= text.len();
+            lists.push(List { package, text });
         }
         Ok(self.lists.get_or_init(|| lists))
     }
 
     /// The architecture in the names of multi-arch packages' lists: the native one of the database.
     fn arch(&self) -> String {
-        let text = self.root.read_followed(b"/var/lib/dpkg/arch", MAX_FILE).ok().flatten();
+        let text = self.root.read_followed(b"/var/lib/dpkg/arch", MAX_ARCH).ok().flatten();
         let first = text.and_then(|(_, text)| String::from_utf8_lossy(&text).lines().next().map(str::to_owned));
         first.unwrap_or_else(|| "amd64".to_owned())
     }
@@ -107,7 +124,7 @@ impl Packages for Dpkg<'_> {
 
     fn contents(&self, package: &str) -> Result<Vec<RootPath>, Error> {
         let list = self.info_file(package, "list")?;
-        Ok(list.split(|b| *b == b'\n').filter_map(RootPath::new).filter(|path| !path.is_root()).collect())
+        super::paths(package, super::lines(&list).filter_map(RootPath::new).filter(|path| !path.is_root()))
     }
 
     fn with_name(&self, name: &[u8]) -> Result<Option<String>, Error> {
@@ -125,7 +142,8 @@ impl Packages for Dpkg<'_> {
         let mut found = Vec::new();
         for package in packages {
             let Some(stanza) = self.stanzas.get(package) else { continue };
-            found.push((dir.join(package.as_bytes()), format!("{}\n", stanza.text).into_bytes()));
+            let text = self.status[stanza.span.clone()].trim_ascii_end();
+            found.push((dir.join(package.as_bytes()), [text, b"\n"].concat()));
             let sums = self.info_file(package, "md5sums")?;
             let mut kept = Vec::new();
             for line in sums.split_inclusive(|b| *b == b'\n') {
@@ -143,11 +161,7 @@ impl Packages for Dpkg<'_> {
     }
 
     fn halves(&self, package: &str) -> Vec<String> {
-        let Some(own) = self.stanzas.get(package) else { return Vec::new() };
-        let is_half = |name: &&String| {
-            self.stanzas.get(*name).is_some_and(|stanza| stanza.is_for_all && stanza.source == own.source)
-        };
-        own.depends.iter().filter(is_half).cloned().collect()
+        self.kin(package, |stanza| stanza.is_for_all)
     }
 
     fn is_kin(&self, package: &str, other: &str) -> bool {
@@ -157,53 +171,87 @@ impl Packages for Dpkg<'_> {
 
     fn wants(&self, package: &str, other: &str) -> bool {
         let (Some(own), Some(theirs)) = (self.stanzas.get(package), self.stanzas.get(other)) else { return false };
-        own.wants.contains(other) || theirs.provides.iter().any(|name| own.wants.contains(name))
+        let mut names = HashSet::from([other.as_bytes().to_vec()]);
+        for (_, value) in self.fields(theirs, &[b"Provides"]) {
+            let all =
+                value.split(|b| *b == b',').filter_map(|one| one.trim_ascii().split(|b| b" (".contains(b)).next());
+            names.extend(all.map(<[u8]>::to_vec));
+        }
+        let mut relations = self.fields(own, &[b"Depends", b"Pre-Depends", b"Recommends"]);
+        relations.any(|(_, value)| names_one(value, &names))
     }
 
     fn siblings(&self, package: &str) -> Vec<String> {
-        let Some(own) = self.stanzas.get(package) else { return Vec::new() };
-        let is_kin = |name: &&String| self.stanzas.get(*name).is_some_and(|stanza| stanza.source == own.source);
-        own.depends.iter().filter(is_kin).cloned().collect()
+        self.kin(package, |_| true)
     }
 }
 
-/// The packages in a field of relations, without versions and architectures (deb-control(5)).
-fn names(value: &str) -> impl Iterator<Item = String> {
-    let all = value.split([',', '|']).filter_map(|one| one.trim().split([' ', ':', '(']).next());
-    all.filter(|name| !name.is_empty()).map(str::to_owned)
+/// True if a field of relations names one of these packages, in any alternative (deb-control(5)).
+fn names_one(value: &[u8], wanted: &HashSet<Vec<u8>>) -> bool {
+    let all =
+        value.split(|b| b",|".contains(b)).filter_map(|one| one.trim_ascii().split(|b| b" :(".contains(b)).next());
+    all.into_iter().any(|name| wanted.contains(name))
 }
 
-/// The stanzas of a status file by package. Of alternative dependencies only the first is used.
-fn parse_status(text: &str) -> BTreeMap<String, Stanza> {
-    let mut found = BTreeMap::new();
-    for block in text.split("\n\n") {
-        let mut stanza = Stanza { text: block.trim_end().to_owned(), ..Stanza::default() };
-        let mut name = String::new();
-        for line in block.lines() {
-            let Some((key, value)) = line.split_once(": ") else { continue };
-            match key {
-                "Package" => value.clone_into(&mut name),
-                "Source" => value.split(' ').next().unwrap_or_default().clone_into(&mut stanza.source),
-                "Architecture" => stanza.is_for_all = value == "all",
-                "Depends" | "Pre-Depends" => {
-                    let word =
-                        |clause: &str| clause.trim().split([' ', ':', '|']).next().unwrap_or_default().to_owned();
-                    stanza.depends.extend(value.split(',').map(word));
-                    stanza.wants.extend(names(value));
+impl Dpkg<'_> {
+    /// The fields of a stanza with these keys.
+    fn fields<'s>(
+        &'s self,
+        stanza: &Stanza,
+        keys: &'static [&'static [u8]],
+    ) -> impl Iterator<Item = (&'s [u8], &'s [u8])> {
+        let all = super::lines(&self.status[stanza.span.clone()]).filter_map(field);
+        all.filter(move |(key, _)| keys.contains(key))
+    }
+
+    /// Dependencies of a package that are built from the same source. Of alternatives only the first is used.
+    fn kin(&self, package: &str, fits: impl Fn(&Stanza) -> bool) -> Vec<String> {
+        let Some(own) = self.stanzas.get(package) else { return Vec::new() };
+        let is_kin =
+            |name: &str| self.stanzas.get(name).is_some_and(|stanza| stanza.source == own.source && fits(stanza));
+        let (mut seen, mut found) = (HashSet::new(), Vec::new());
+        let fields = super::lines(&self.status[own.span.clone()]).filter_map(field);
+        for (_, value) in fields.filter(|(key, _)| matches!(*key, b"Depends" | b"Pre-Depends")) {
+            for clause in value.split(|b| *b == b',') {
+                let word = clause.trim_ascii().split(|b| b" :|".contains(b)).next().unwrap_or_default();
+                let name = String::from_utf8_lossy(word);
+                if is_kin(&name) && seen.insert(word) {
+                    found.push(name.into_owned());
                 }
-                "Recommends" => stanza.wants.extend(names(value)),
-                "Provides" => stanza.provides.extend(names(value)),
+            }
+        }
+        found
+    }
+}
+
+/// Key and value of a line.
+fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = memchr::memmem::find(line, b": ")?;
+    Some((&line[..at], &line[at + 2..]))
+}
+
+/// The stanzas of a status file by package.
+fn parse_status(status: &[u8]) -> Result<BTreeMap<String, Stanza>, Error> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut found = BTreeMap::new();
+    for span in super::stanzas(status) {
+        let (mut name, mut source, mut is_for_all) = (String::new(), String::new(), false);
+        for (key, value) in super::lines(&status[span.clone()]).filter_map(field) {
+            match key {
+                b"Package" => name = text(value),
+                b"Source" => source = text(value.split(|b| *b == b' ').next().unwrap_or_default()),
+                b"Architecture" => is_for_all = value == b"all",
                 _ => {}
             }
         }
-        if stanza.source.is_empty() {
-            name.clone_into(&mut stanza.source);
+        if source.is_empty() {
+            name.clone_into(&mut source);
         }
         if !name.is_empty() {
-            found.insert(name, stanza);
+            super::add(&mut found, name, Stanza { span, source, is_for_all })?;
         }
     }
-    found
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -5,10 +5,17 @@ mod dpkg;
 mod rpm;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::Root;
+
+/// Maximal number of packages of a database.
+const MAX_PACKAGES: usize = 100_000;
+/// Maximal number of the paths of a package, and of their bytes.
+const MAX_PATHS: usize = 1 << 18;
+const MAX_PATH_BYTES: usize = 32 << 20;
 
 /// A database of installed packages.
 pub trait Packages {
@@ -76,4 +83,57 @@ pub fn open<'r>(root: &'r Root) -> Result<Option<Box<dyn Packages + 'r>>, Error>
         return Ok(Some(Box::new(database)));
     }
     Ok(rpm::Rpm::open(root)?.map(|database| Box::new(database) as Box<dyn Packages + 'r>))
+}
+
+/// Reads a file of a database. A cut file would hide packages, so one above the limit is an error.
+fn read(root: &Root, path: &RootPath, limit: usize) -> Result<Vec<u8>, Error> {
+    let size = root.meta(path)?.map_or(0, |meta| meta.size);
+    if size > limit as u64 {
+        return Err(too_large(format!("{path} has {size} bytes"), format!("{} MiB", limit >> 20)));
+    }
+    root.read(path, limit)
+}
+
+fn too_large(what: String, limit: impl std::fmt::Display) -> Error {
+    Error::new("bad-package-database", format!("{what}, but slimroot reads at most {limit}")).help(
+        "remove packages in the builder stage, or use --companions none --no-profile package-records --no-profile licences",
+    )
+}
+
+/// The paths of a package, unless they are too many.
+fn paths(package: &str, all: impl Iterator<Item = RootPath>) -> Result<Vec<RootPath>, Error> {
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    for path in all {
+        bytes += path.as_bytes().len();
+        if found.len() == MAX_PATHS || bytes > MAX_PATH_BYTES {
+            let limit = format!("{MAX_PATHS} paths and {} MiB of them", MAX_PATH_BYTES >> 20);
+            return Err(too_large(format!("the package {package} has more paths"), limit));
+        }
+        found.push(path);
+    }
+    Ok(found)
+}
+
+/// The stanzas of a text, which empty lines separate.
+fn stanzas(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    memchr::memmem::find_iter(text, b"\n\n").chain([text.len()]).map(move |end| {
+        let span = start.min(end)..end;
+        start = end + 2;
+        span
+    })
+}
+
+/// The lines of a stanza.
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|b| *b == b'\n')
+}
+
+/// Adds a package to those that are known.
+fn add<P>(found: &mut BTreeMap<String, P>, name: String, package: P) -> Result<(), Error> {
+    if found.len() == MAX_PACKAGES {
+        return Err(too_large("the package database has more packages".to_owned(), MAX_PACKAGES));
+    }
+    found.insert(name, package);
+    Ok(())
 }

@@ -7,16 +7,18 @@ mod bdb;
 mod header;
 mod ndb;
 mod sqlite;
+mod store;
 mod wal;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use header::Header;
+use store::{MAX_DATABASE, Store};
 
 use super::Packages;
 use crate::error::Error;
 use crate::path::RootPath;
-use crate::root::Root;
+use crate::root::{Root, Source};
 
 /// Directories of databases, the newer one first; the older one is often a symlink to it.
 const DIRS: [&str; 3] = ["/usr/lib/sysimage/rpm", "/var/lib/rpm", "/usr/share/rpm"];
@@ -24,8 +26,9 @@ const SQLITE: &[u8] = b"rpmdb.sqlite";
 const LOG: &[u8] = b"rpmdb.sqlite-wal";
 const NDB: &[u8] = b"Packages.db";
 const BERKELEY: &[u8] = b"Packages";
-/// Maximal size of a database that is read; that of a full workstation has 200 MB.
-const MAX_DATABASE: usize = 1 << 30;
+/// Maximal size of what is kept of all headers, and of the headers that are written to an image.
+const MAX_KEPT: usize = 64 << 20;
+const MAX_RECORDS: usize = 32 << 20;
 
 /// States and flags of files (rpmfiles.h).
 const NORMAL: u32 = 0;
@@ -35,12 +38,17 @@ const LICENCE: u32 = 1 << 7;
 pub(super) struct Rpm<'r> {
     root: &'r Root,
     place: RootPath,
+    file: RootPath,
+    store: Box<dyn Store>,
     /// Packages by unique names.
     packages: BTreeMap<String, Package>,
 }
 
 struct Package {
     name: String,
+    /// Its number in the database.
+    number: u64,
+    /// The tags that are looked up.
     header: Header,
 }
 
@@ -50,17 +58,20 @@ impl<'r> Rpm<'r> {
             let Some(place) = root.follow(dir.as_bytes())?.dir().cloned() else { continue };
             for kind in [SQLITE, NDB, BERKELEY] {
                 let file = place.join(kind);
-                let Some((_, bytes)) = root.read_followed(file.as_bytes(), MAX_DATABASE)? else { continue };
-                let headers = match kind {
+                let Some(source) = open_file(root, &file)? else { continue };
+                let store = match kind {
                     SQLITE => {
-                        let log = root.read_followed(place.join(LOG).as_bytes(), MAX_DATABASE)?;
-                        sqlite::headers(bytes, &log.map(|(_, log)| log).unwrap_or_default())
+                        let log = open_file(root, &place.join(LOG))?;
+                        let copy = sqlite::Copy::open(&*source, log.as_deref());
+                        let copy = copy.map_err(|error| Error::unreadable(&file, error))?;
+                        copy.map(|copy| Box::new(copy) as Box<dyn Store>)
                     }
-                    NDB => ndb::headers(&bytes),
-                    _ => bdb::headers(&bytes),
+                    NDB => ndb::Ndb::open(source).map(|store| Box::new(store) as Box<dyn Store>),
+                    _ => bdb::Berkeley::open(source).map(|store| Box::new(store) as Box<dyn Store>),
                 };
-                let Some(headers) = headers else { return Err(damaged(&file)) };
-                return Ok(Some(Self { root, place, packages: by_name(headers) }));
+                let Some(store) = store else { return Err(damaged(&file)) };
+                let packages = by_name(slim_headers(&*store, &file)?)?;
+                return Ok(Some(Self { root, place, file, store, packages }));
             }
         }
         Ok(None)
@@ -89,18 +100,51 @@ fn damaged(file: &RootPath) -> Error {
     )
 }
 
+/// Opens a file of a database, unless it is too large.
+fn open_file(root: &Root, path: &RootPath) -> Result<Option<Box<dyn Source>>, Error> {
+    let followed = root.follow(path.as_bytes())?;
+    let Some((real, meta)) = followed.file() else { return Ok(None) };
+    if meta.size > MAX_DATABASE {
+        let what = format!("{real} has {} bytes", meta.size);
+        return Err(super::too_large(what, format!("{} MiB", MAX_DATABASE >> 20)));
+    }
+    Ok(Some(root.open_file(real)?))
+}
+
+/// Numbers and headers of all packages.
+fn slim_headers(store: &dyn Store, file: &RootPath) -> Result<Vec<(u64, Header)>, Error> {
+    let (mut all, mut left) = (Vec::new(), MAX_KEPT);
+    let mut error = None;
+    let read = store.each(&mut |number, bytes| {
+        let Some(header) = Header::parse(bytes.to_vec()) else { return Some(()) };
+        let slim = header.slim()?;
+        let room = left.checked_sub(slim.bytes().len());
+        if room.is_none() || all.len() == super::MAX_PACKAGES {
+            let limit = format!("{} MiB of names of files and {} packages", MAX_KEPT >> 20, super::MAX_PACKAGES);
+            error = Some(super::too_large(format!("{file} holds more"), limit));
+        }
+        left = room?;
+        all.push((number, slim));
+        error.is_none().then_some(())
+    });
+    match (error, read) {
+        (Some(error), _) => Err(error),
+        (None, Some(())) => Ok(all),
+        (None, None) => Err(damaged(file)),
+    }
+}
+
 /// Packages by name. Packages with the same name are keyed by name and architecture, or by everything that
 /// distinguishes them.
-fn by_name(headers: Vec<Vec<u8>>) -> BTreeMap<String, Package> {
-    let all: Vec<Header> = headers.into_iter().filter_map(Header::parse).collect();
+fn by_name(all: Vec<(u64, Header)>) -> Result<BTreeMap<String, Package>, Error> {
     let with_arch = |header: &Header| format!("{}.{}", header.text(header::NAME), header.text(header::ARCH));
     let mut names: HashMap<String, usize> = HashMap::new();
-    for header in &all {
+    for (_, header) in &all {
         *names.entry(header.text(header::NAME)).or_default() += 1;
         *names.entry(with_arch(header)).or_default() += 1;
     }
     let mut found = BTreeMap::new();
-    for (number, header) in all.into_iter().enumerate() {
+    for (at, (number, header)) in all.into_iter().enumerate() {
         let name = header.text(header::NAME);
         let is_one = |name: &str| names.get(name) == Some(&1);
         let mut key = match with_arch(&header) {
@@ -109,13 +153,13 @@ fn by_name(headers: Vec<Vec<u8>>) -> BTreeMap<String, Package> {
             _ => nevra(&header),
         };
         if found.contains_key(&key) {
-            key = format!("{key}#{number}");
+            key = format!("{key}#{at}");
         }
         if !name.is_empty() {
-            found.insert(key, Package { name, header });
+            super::add(&mut found, key, Package { name, number, header })?;
         }
     }
-    found
+    Ok(found)
 }
 
 /// Name, epoch, version, release and architecture, as rpm prints them.
@@ -141,15 +185,14 @@ impl Package {
 
     /// The header for the image: with the states of missing files, and without the installation time, which would
     /// change the digest with every build of the root.
-    fn cut(&self, is_shipped: &dyn Fn(&RootPath) -> bool) -> Vec<u8> {
+    fn cut(&self, whole: &Header, is_shipped: &dyn Fn(&RootPath) -> bool) -> Vec<u8> {
         let states = self.files().into_iter().map(|(dir, name, state)| match Self::path(dir, name) {
             Some(path) if state == NORMAL && !is_shipped(&path) => NOT_INSTALLED,
             _ => u8::try_from(state).unwrap_or_default(),
         });
         let states = states.take(self.header.numbers(header::FILE_STATES).len()).collect();
-        let times =
-            [header::INSTALL_TIME, header::INSTALL_TID].map(|tag| (tag, vec![0; 4 * self.header.numbers(tag).len()]));
-        self.header.with(&[&[(header::FILE_STATES, states)], &times[..]].concat())
+        let times = [header::INSTALL_TIME, header::INSTALL_TID].map(|tag| (tag, vec![0; 4 * whole.numbers(tag).len()]));
+        whole.with(&[&[(header::FILE_STATES, states)], &times[..]].concat())
     }
 
     fn is_for_all(&self) -> bool {
@@ -194,7 +237,7 @@ impl Packages for Rpm<'_> {
 
     fn contents(&self, package: &str) -> Result<Vec<RootPath>, Error> {
         let files = self.named(package).flat_map(Package::files).filter(|(_, _, state)| *state == NORMAL);
-        Ok(files.filter_map(|(dir, name, _)| Package::path(dir, name)).collect())
+        super::paths(package, files.filter_map(|(dir, name, _)| Package::path(dir, name)))
     }
 
     fn licences(&self, package: &str) -> Vec<RootPath> {
@@ -230,8 +273,24 @@ impl Packages for Rpm<'_> {
         packages: &BTreeSet<String>,
         is_shipped: &dyn Fn(&RootPath) -> bool,
     ) -> Result<Vec<(RootPath, Vec<u8>)>, Error> {
-        let kept = packages.iter().filter_map(|key| self.packages.get(key));
-        let headers: Vec<Header> = kept.filter_map(|package| Header::parse(package.cut(is_shipped))).collect();
+        let kept: BTreeMap<u64, &Package> =
+            packages.iter().filter_map(|key| self.packages.get(key)).map(|package| (package.number, package)).collect();
+        let mut headers: BTreeMap<u64, Header> = BTreeMap::new();
+        let mut left = MAX_RECORDS;
+        let read = self.store.each(&mut |number, bytes| {
+            if let Some(package) = kept.get(&number) {
+                left = left.checked_sub(bytes.len())?;
+                let whole = Header::parse(bytes.to_vec())?;
+                headers.extend(Header::parse(package.cut(&whole, is_shipped)).map(|header| (number, header)));
+            }
+            Some(())
+        });
+        if read.is_none() {
+            let what = format!("{} holds more of the packages of the image", self.file);
+            return Err(super::too_large(what, format!("{} MiB of their headers", MAX_RECORDS >> 20)));
+        }
+        let numbers = packages.iter().filter_map(|key| Some(self.packages.get(key)?.number));
+        let headers: Vec<Header> = numbers.filter_map(|number| headers.remove(&number)).collect();
         if headers.is_empty() {
             return Ok(Vec::new());
         }

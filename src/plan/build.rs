@@ -45,6 +45,7 @@ impl Plan {
         if reads_cache(closure) {
             plan.add_cache(root, closure)?;
         }
+        plan.map_owners(&settings.owners);
         plan.run = run_settings(root, request, closure, settings, &plan)?;
         plan.note_kept(closure);
         plan.prove(root, closure)?;
@@ -70,8 +71,12 @@ impl Plan {
                     Item::new(ItemKind::File(Content::Made(Arc::clone(bytes))), *mode, (0, 0))
                 }
                 NodeKind::File(meta) => {
-                    let first = first_names.entry(meta.identity).or_insert_with(|| path.clone());
-                    let kind = if meta.links > 1 && first != path {
+                    let first = if meta.links > 1 {
+                        first_names.entry(meta.identity).or_insert_with(|| path.clone())
+                    } else {
+                        path
+                    };
+                    let kind = if first != path {
                         ItemKind::HardLink(first.clone())
                     } else {
                         ItemKind::File(Content::FromRoot {
@@ -84,7 +89,7 @@ impl Plan {
                     self.settled(root, path, meta, kind)?
                 }
             };
-            self.items.insert(path.clone(), item);
+            self.items_mut().insert(path.clone(), item);
         }
         Ok(())
     }
@@ -93,7 +98,7 @@ impl Plan {
     fn strip(&mut self, objects: &Objects<'_>, closure: &Closure, does_it: bool) -> Result<(), Error> {
         let loaded = closure.processes.iter().flat_map(|started| &started.process.loaded).map(|object| &object.real);
         let known: BTreeSet<&RootPath> = loaded.chain(closure.entries.iter().map(|entry| &entry.real)).collect();
-        for item in self.items.values_mut() {
+        for item in Arc::make_mut(&mut self.items).values_mut() {
             let ItemKind::File(Content::FromRoot { path, size, stripped, .. }) = &mut item.kind else { continue };
             if !known.contains(path) {
                 continue;
@@ -131,7 +136,7 @@ impl Plan {
                 Some(meta) => self.settled(root, &above, &meta, ItemKind::Dir)?,
                 None => Item::new(ItemKind::Dir, MADE_DIR, (0, 0)),
             };
-            self.items.insert(above, item);
+            self.items_mut().insert(above, item);
         }
         Ok(())
     }
@@ -151,7 +156,7 @@ impl Plan {
                         || Item::new(ItemKind::Dir, MADE_DIR, (0, 0)),
                         |meta| Item::new(ItemKind::Dir, meta.mode, (meta.uid, meta.gid)),
                     );
-                    self.items.insert(made.clone(), item);
+                    self.items_mut().insert(made.clone(), item);
                     made
                 }
             };
@@ -177,16 +182,21 @@ impl Plan {
         let made = Content::Made(Cache::write(&kept, little).into());
         for hop in root.follow(CACHE_PATH)?.hops {
             self.add_parents(root, &hop.link)?;
-            self.items.insert(hop.link, Item::new(ItemKind::Link(hop.text), 0o777, (0, 0)));
+            self.items_mut().insert(hop.link, Item::new(ItemKind::Link(hop.text), 0o777, (0, 0)));
         }
         self.add_parents(root, &real)?;
-        self.items.insert(real, Item::new(ItemKind::File(made), 0o644, (0, 0)));
+        self.items_mut().insert(real, Item::new(ItemKind::File(made), 0o644, (0, 0)));
         Ok(())
+    }
+
+    /// The items, to be changed. No planned tree shares them meanwhile, so they are not copied.
+    pub(super) fn items_mut(&mut self) -> &mut BTreeMap<RootPath, Item> {
+        Arc::make_mut(&mut self.items)
     }
 
     fn note_kept(&mut self, closure: &Closure) {
         const SET_ID: u32 = 0o6000;
-        for (path, item) in &self.items {
+        for (path, item) in &*self.items {
             if matches!(item.kind, ItemKind::File(_)) {
                 if item.mode & SET_ID != 0 {
                     self.notes.set_id.push(path.clone());

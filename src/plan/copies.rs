@@ -34,7 +34,7 @@ impl Plan {
                 FileKind::Other => continue,
             };
             if !place.is_root() {
-                self.items.insert(place, item);
+                self.items_mut().insert(place, item);
             }
         }
         Ok(())

@@ -3,6 +3,7 @@
 mod build;
 mod content;
 mod copies;
+mod owners;
 mod tree;
 mod user;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 pub use build::platform;
 pub use content::{changed, unchanged};
+pub use owners::OwnerMap;
 pub use tree::PlannedTree;
 pub use user::Identity;
 
@@ -32,6 +34,8 @@ pub struct Settings {
     pub epoch: u64,
     /// True if debug sections and symbol tables are removed from ELF files.
     pub strip: bool,
+    /// Other owners for the files of the image.
+    pub owners: OwnerMap,
 }
 
 /// Facts about the plan to report to the user.
@@ -41,6 +45,8 @@ pub struct Notes {
     pub set_id: Vec<RootPath>,
     /// Files that keep capabilities.
     pub capabilities: Vec<RootPath>,
+    /// Files that lost their set-id bits or capabilities, because their owner changes.
+    pub rights_dropped: Vec<RootPath>,
     /// Extended attributes that were dropped, with the number of files.
     pub dropped_xattrs: BTreeMap<String, usize>,
     /// Devices, sockets and pipes that matched a pattern and are not packed.
@@ -87,7 +93,7 @@ pub enum Content {
         /// Its size in bytes when it was planned.
         size: u64,
         /// Its modification and change times when it was planned; it is an error if they differ at copying.
-        stamp: (i128, i128),
+        stamp: (u64, u64),
         /// The layout of the stripped file, if it is stripped.
         stripped: Option<Arc<Stripped>>,
     },
@@ -131,7 +137,7 @@ pub struct RunSettings {
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The entries, without the root directory, which engines create.
-    pub items: BTreeMap<RootPath, Item>,
+    pub items: Arc<BTreeMap<RootPath, Item>>,
     /// The run settings of the image.
     pub run: RunSettings,
     /// The modification time of all files in the image, in seconds since 1970 (SOURCE_DATE_EPOCH, or 1).

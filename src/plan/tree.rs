@@ -11,32 +11,14 @@ use crate::root::{FileKind, MemSource, Meta, Root, Source, Tree, Xattr};
 
 /// A plan as a tree. The contents of the root's files are read from the root.
 pub struct PlannedTree {
-    items: BTreeMap<RootPath, (Item, Meta)>,
+    items: Arc<BTreeMap<RootPath, Item>>,
     root: Arc<dyn Tree>,
 }
 
 impl PlannedTree {
     /// The tree that a plan describes.
     pub fn new(plan: &Plan, root: &Arc<dyn Tree>) -> Self {
-        let mut items: BTreeMap<RootPath, (Item, Meta)> = BTreeMap::new();
-        for (number, (path, item)) in plan.items.iter().enumerate() {
-            let (kind, size) = match &item.kind {
-                ItemKind::Dir => (FileKind::Dir, 0),
-                ItemKind::Link(_) => (FileKind::Link, 0),
-                ItemKind::File(content) => (FileKind::File, content.size()),
-                ItemKind::HardLink(first) => {
-                    if let Some(known) = items.get(first).cloned() {
-                        items.insert(path.clone(), known);
-                    }
-                    continue;
-                }
-            };
-            let identity = (0, number as u64 + 1);
-            let meta =
-                Meta { kind, mode: item.mode, uid: item.uid, gid: item.gid, size, links: 1, identity, stamp: (0, 0) };
-            items.insert(path.clone(), (item.clone(), meta));
-        }
-        Self { items, root: Arc::clone(root) }
+        Self { items: Arc::clone(&plan.items), root: Arc::clone(root) }
     }
 
     /// The real path of a path in the image; `None` if it does not exist.
@@ -45,9 +27,29 @@ impl PlannedTree {
         Ok(root.follow(path.as_bytes())?.found().map(|(real, _)| real.clone()))
     }
 
-    fn item(&self, path: &RootPath) -> Result<&(Item, Meta), Error> {
-        self.items.get(path).ok_or_else(|| Error::unreadable(path, io::Error::from(io::ErrorKind::NotFound)))
+    /// The item at a path; for a hard link the file that it is a name of.
+    fn known(&self, path: &RootPath) -> Option<&Item> {
+        match self.items.get(path)? {
+            Item { kind: ItemKind::HardLink(first), .. } => self.items.get(first),
+            item => Some(item),
+        }
     }
+
+    fn item(&self, path: &RootPath) -> Result<&Item, Error> {
+        self.known(path).ok_or_else(|| Error::unreadable(path, io::Error::from(io::ErrorKind::NotFound)))
+    }
+}
+
+fn meta(item: &Item) -> Meta {
+    let (kind, size) = match &item.kind {
+        ItemKind::Dir => (FileKind::Dir, 0),
+        ItemKind::Link(_) => (FileKind::Link, 0),
+        ItemKind::File(content) => (FileKind::File, content.size()),
+        ItemKind::HardLink(_) => (FileKind::File, 0),
+    };
+    // Items do not move as long as the tree lives, so their addresses tell them apart.
+    let identity = (0, std::ptr::from_ref(item) as usize as u64);
+    Meta { kind, mode: item.mode, uid: item.uid, gid: item.gid, size, links: 1, identity, stamp: (0, 0) }
 }
 
 impl Tree for PlannedTree {
@@ -55,11 +57,11 @@ impl Tree for PlannedTree {
         if path.is_root() {
             return self.root.meta(path);
         }
-        Ok(self.items.get(path).map(|(_, meta)| *meta))
+        Ok(self.known(path).map(meta))
     }
 
     fn link_text(&self, path: &RootPath) -> Result<Vec<u8>, Error> {
-        match &self.item(path)?.0.kind {
+        match &self.item(path)?.kind {
             ItemKind::Link(text) => Ok(text.clone()),
             _ => Err(Error::unreadable(path, io::Error::from(io::ErrorKind::InvalidInput))),
         }
@@ -72,15 +74,23 @@ impl Tree for PlannedTree {
     }
 
     fn open(&self, path: &RootPath) -> Result<Box<dyn Source>, Error> {
-        let (item, meta) = self.item(path)?;
+        let item = self.item(path)?;
         match &item.kind {
             ItemKind::File(content @ Content::FromRoot { .. }) => content.open(&*self.root),
-            ItemKind::File(Content::Made(bytes)) => Ok(Box::new(MemSource::new(*meta, Arc::clone(bytes)))),
+            ItemKind::File(Content::Made(bytes)) => Ok(Box::new(MemSource::new(meta(item), Arc::clone(bytes)))),
             _ => Err(Error::unreadable(path, io::Error::from(io::ErrorKind::InvalidInput))),
         }
     }
 
+    fn is_in_memory(&self) -> bool {
+        true
+    }
+
+    fn paths(&self) -> Option<Vec<RootPath>> {
+        Some(self.items.keys().cloned().collect())
+    }
+
     fn xattrs(&self, path: &RootPath) -> Result<Vec<Xattr>, Error> {
-        Ok(self.item(path)?.0.xattrs.clone())
+        Ok(self.item(path)?.xattrs.clone())
     }
 }

@@ -8,6 +8,7 @@ mod support;
 mod behind_a_script;
 mod broken;
 mod corpus;
+mod hostile_table;
 mod launchers;
 mod layouts;
 mod profiles;
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
     let tables = [
         worlds::trials,
         broken::trials,
+        hostile_table::trials,
         launchers::trials,
         profiles::trials,
         shell_entries::trials,

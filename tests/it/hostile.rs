@@ -16,7 +16,7 @@ use slimroot::path::RootPath;
 use slimroot::root::{DirTree, Root};
 
 use crate::support::hostile::{
-    self, Layout, base, compiled, file, limited, misbehaves, program, root, tar, wait, write_program,
+    self, Layout, Ran, base, compiled, file, limited, misbehaves, program, root, tar, wait, write_program,
 };
 
 fn scratch() -> tempfile::TempDir {
@@ -29,6 +29,13 @@ fn slimroot() -> Command {
 
 fn text(path: &Path) -> String {
     path.display().to_string()
+}
+
+/// Packs a root into an archive; options are separated by spaces.
+fn archived(root: &Path, archive: &Path, options: &str) -> Ran {
+    let (root, archive) = (text(root), format!("tar:{}", text(archive)));
+    let fixed = ["build", "--root", &root, "-o", &archive];
+    limited(&fixed.into_iter().chain(options.split(' ')).collect::<Vec<_>>())
 }
 
 /// Names in a directory, hidden ones too.
@@ -61,21 +68,7 @@ fn root_guesses_no_owner() {
     }
     chown(&root, 1000);
     let archive = dir.path().join("out.tar");
-    let ran = limited(&[
-        "build",
-        "--root",
-        &text(&root),
-        "-o",
-        &format!("tar:{}", text(&archive)),
-        "-i",
-        "/etc/private",
-        "-i",
-        "/bin/helper",
-        "-u",
-        "1000:1000",
-        "--",
-        "/bin/x",
-    ]);
+    let ran = archived(&root, &archive, "-i /etc/private -i /bin/helper -u 1000:1000 -- /bin/x");
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let listed = Command::new("tar").args(["--numeric-owner", "-tvf"]).arg(&archive).output().expect("tar runs");
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
@@ -870,8 +863,7 @@ fn deep_and_hollow_roots_are_soon_done_with() {
         let dir = scratch();
         let root = root(dir.path());
         make(&root);
-        let out = format!("tar:{}", text(&dir.path().join("out")));
-        let ran = limited(&["build", "--root", &text(&root), "-i", "/x/**", "-o", &out, "--", "/bin/x"]);
+        let ran = archived(&root, &dir.path().join("out"), "-i /x/** -- /bin/x");
         assert_eq!(misbehaves(&ran), None, "{what}: {ran:?}");
         assert_eq!(ran.code, Some(code), "{what}: {ran:?}");
         assert!(ran.took < Duration::from_secs(30), "{what}: {ran:?}");
@@ -923,29 +915,9 @@ fn secrets_are_found_by_name_and_by_content() {
     }
     let out = dir.path().join("out");
     let token_env = format!("API={}", token("glpat-"));
-    let ran = limited(&[
-        "build",
-        "--root",
-        &text(&root),
-        "-o",
-        &text(&out),
-        "-i",
-        "/app/**",
-        "-i",
-        "/home/**",
-        "-i",
-        "/etc/**",
-        "-i",
-        "/usr/**",
-        "--format",
-        "json",
-        "--env",
-        &token_env,
-        "--label",
-        &format!("l={}", token("npm_")),
-        "--",
-        "/bin/x",
-    ]);
+    let settings = format!("--env {token_env} --label l={}", token("npm_"));
+    let options = format!("-i /app/** -i /home/** -i /etc/** -i /usr/** --format json {settings} -- /bin/x");
+    let ran = archived(&root, &out, &options);
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(!out.exists(), "it was written");
     let told: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
@@ -1015,20 +987,8 @@ fn a_link_in_the_place_of_a_runtime_is_not_followed() {
             write_program(&home.join("bin").join(tool), &compiled("int main(void){return 1;}"));
         }
         let archive = dir.path().join("out.tar");
-        let ran = limited(&[
-            "build",
-            "--root",
-            &text(&root),
-            "-o",
-            &format!("tar:{}", text(&archive)),
-            "--jlink",
-            "--allow",
-            "not-made",
-            "--",
-            "/usr/lib/jvm/java-17/bin/java",
-            "-jar",
-            "/app/a.jar",
-        ]);
+        let options = "--jlink --allow not-made -- /usr/lib/jvm/java-17/bin/java -jar /app/a.jar";
+        let ran = archived(&root, &archive, options);
         assert_eq!(misbehaves(&ran), None, "{ran:?}");
         let packed = fs::read(&archive).unwrap_or_default();
         assert!(memchr::memmem::find(&packed, CANARY.as_bytes()).is_none(), "{leave}: {ran:?}");

@@ -31,7 +31,7 @@ fn made(bytes: impl AsRef<[u8]>) -> ItemKind {
 /// A plan with one entry of every kind that tar supports.
 fn plan() -> Plan {
     let mut plan = Plan { epoch: 1_700_000_000, ..Plan::default() };
-    let mut put = |text: &[u8], item: Item| plan.items.insert(path(text), item);
+    let mut put = |text: &[u8], item: Item| Arc::make_mut(&mut plan.items).insert(path(text), item);
     for dir in [&b"/bin"[..], b"/etc", b"/tmp", b"/deep", b"/names"] {
         put(dir, item(ItemKind::Dir, if dir == b"/tmp" { 0o1777 } else { 0o755 }));
     }
@@ -152,7 +152,7 @@ fn the_tar_crate_reads_contents_and_attributes() {
 #[test]
 fn digests_are_pinned_and_no_thread_count_changes_them() {
     let mut plan = plan();
-    plan.items.insert(path("/noise"), item(made(noise()), 0o644));
+    Arc::make_mut(&mut plan.items).insert(path("/noise"), item(made(noise()), 0o644));
     let mut seen = BTreeMap::new();
     for codec in [Codec::GZIP, Codec::ZSTD, Codec::None] {
         for threads in [1, 2, 3, 8] {
@@ -177,7 +177,7 @@ const PINNED: [&str; 3] = ["5d888fe9b7d8651d", "417f530a2b2f87c6", "42b4a3ca5801
 #[test]
 fn other_decoders_give_the_tar_stream_back() {
     let mut plan = plan();
-    plan.items.insert(path("/noise"), item(made(noise()), 0o644));
+    Arc::make_mut(&mut plan.items).insert(path("/noise"), item(made(noise()), 0o644));
     let dir = tempfile::tempdir().expect("a directory");
     let at = |name: &str| dir.path().join(name).display().to_string();
     let outputs = [format!("tar:{}", at("plain.tar")), format!("oci:{}:v1", at("gz"))];
@@ -293,7 +293,7 @@ fn on_disk() -> (tempfile::TempDir, Plan) {
     let meta = tree.meta(&path("/big")).expect("readable").expect("there");
     let content = Content::FromRoot { path: path("/big"), size: meta.size, stamp: meta.stamp, stripped: None };
     let mut plan = Plan::default();
-    plan.items.insert(path("/big"), item(ItemKind::File(content), 0o644));
+    Arc::make_mut(&mut plan.items).insert(path("/big"), item(ItemKind::File(content), 0o644));
     (dir, plan)
 }
 

@@ -9,6 +9,7 @@ mod build_info;
 mod cli;
 mod closure_laws;
 mod deps;
+mod destinations;
 mod engines;
 mod guest;
 mod hostile;

@@ -326,6 +326,7 @@ const PROGRAMS: &[(&str, &[&str])] = &[
 const WORDS: &[(&str, &[&str], &str)] = &[
     ("src/cli/mod.rs", &["env"], "an option of slimroot"),
     ("src/cli/render/tree.rs", &["cargo"], "who built a program whose build information does not say"),
+    ("src/guest/calls.rs", &["chroot"], "a system call"),
     ("src/language/mod.rs", &["dotnet", "java", "node", "perl", "php", "python", "ruby"], "ids of rules"),
     ("src/language/php/mod.rs", &["php"], "`@php` in the scripts of composer.json"),
     ("src/language/ruby/bundle.rs", &["ruby"], "a directive of Gemfiles"),

@@ -4,15 +4,19 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
+use std::sync::{Arc, LazyLock};
 
 /// An absolute, normalised path inside a root, without `.`, `..`, empty components or NUL. The root itself is `/`.
+///
+/// Copies share their bytes: a path is kept in many tables at once.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct RootPath(Vec<u8>);
+pub struct RootPath(Arc<[u8]>);
 
 impl RootPath {
     /// The root directory itself.
     pub fn root() -> Self {
-        Self(b"/".to_vec())
+        static ROOT: LazyLock<Arc<[u8]>> = LazyLock::new(|| Arc::from(&b"/"[..]));
+        Self(Arc::clone(&ROOT))
     }
 
     /// Parses a path, dropping `.` and empty components; `None` if it is relative or contains `..` or NUL.
@@ -24,32 +28,25 @@ impl RootPath {
         if text.first() != Some(&b'/') || text.contains(&0) {
             return None;
         }
-        let mut path = Self::root();
+        let mut path = Vec::with_capacity(text.len());
         for part in text.split(|b| *b == b'/') {
             match part {
                 b"" | b"." => {}
                 b".." => return None,
-                name => path.push(name),
+                name => push(&mut path, name),
             }
         }
-        Some(path)
+        Some(if path.is_empty() { Self::root() } else { Self(path.into()) })
     }
 
     /// The path of `name` in this directory. A `name` of several components, which only a hostile file contains, leads
     /// further down but never out, because `.` and `..` are dropped.
     pub fn join(&self, name: &[u8]) -> Self {
-        let mut joined = Self(Vec::with_capacity(self.0.len() + 1 + name.len()));
-        joined.0.extend_from_slice(&self.0);
+        let mut joined = Vec::with_capacity(self.0.len() + 1 + name.len());
+        joined.extend_from_slice(if self.is_root() { b"" } else { &self.0 });
         let is_part = |part: &&[u8]| !matches!(*part, b"" | b"." | b"..");
-        name.split(|b| *b == b'/').filter(is_part).for_each(|part| joined.push(part));
-        joined
-    }
-
-    fn push(&mut self, name: &[u8]) {
-        if self.0.len() > 1 {
-            self.0.push(b'/');
-        }
-        self.0.extend_from_slice(name);
+        name.split(|b| *b == b'/').filter(is_part).for_each(|part| push(&mut joined, part));
+        if joined.is_empty() { Self::root() } else { Self(joined.into()) }
     }
 
     /// The parent directory; `None` for the root.
@@ -58,7 +55,7 @@ impl RootPath {
             return None;
         }
         let cut = self.0.iter().rposition(|b| *b == b'/').unwrap_or(0);
-        Some(Self(self.0[..cut.max(1)].to_vec()))
+        Some(if cut == 0 { Self::root() } else { Self(self.0[..cut].into()) })
     }
 
     /// The last component; empty for the root.
@@ -76,7 +73,7 @@ impl RootPath {
 
     /// True for the root directory.
     pub fn is_root(&self) -> bool {
-        self.0 == b"/"
+        *self.0 == *b"/"
     }
 
     /// True if this path is `dir` or is below it.
@@ -100,6 +97,11 @@ impl RootPath {
     }
 }
 
+fn push(path: &mut Vec<u8>, name: &[u8]) {
+    path.push(b'/');
+    path.extend_from_slice(name);
+}
+
 /// Compares component by component, not as strings, so that everything below `/a` sorts before `/a.b`.
 impl Ord for RootPath {
     fn cmp(&self, other: &Self) -> Ordering {
@@ -107,7 +109,7 @@ impl Ord for RootPath {
         const CHUNK: usize = 64;
         let chunks = self.0.chunks(CHUNK).zip(other.0.chunks(CHUNK));
         let same = CHUNK * chunks.take_while(|(a, b)| a == b).count();
-        let differs = self.0.iter().zip(&other.0).skip(same).position(|(a, b)| a != b).map(|at| same + at);
+        let differs = self.0.iter().zip(other.0.iter()).skip(same).position(|(a, b)| a != b).map(|at| same + at);
         let rank = |b: u8| if b == b'/' { 0 } else { b };
         match differs {
             Some(at) => rank(self.0[at]).cmp(&rank(other.0[at])),

@@ -1,5 +1,6 @@
 //! `--include`: matches of a pattern, directories with everything in them, symlinks with their targets.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{On, Rule};
@@ -10,6 +11,7 @@ use crate::closure::worklist::Fact;
 use crate::closure::{Reason, Unmatched};
 use crate::error::Error;
 use crate::profile::Need;
+use crate::root::FileKind;
 
 pub(super) const RULE: Rule = Rule {
     id: "include",
@@ -29,7 +31,18 @@ fn on(state: &State<'_>, _: Fact) -> Result<Vec<Demand>, Error> {
             let unmatched = Unmatched { who: "--include".to_owned(), what, need: Need::Expected };
             demands.push(Demand::Tell(Told::Unmatched(unmatched)));
         }
+        // A directory includes its contents, which a pattern such as /data/** names one by one.
+        let mut dirs = HashSet::new();
+        for path in &found {
+            let is_dir = state.world.root.meta(path)?.is_some_and(|meta| meta.kind == FileKind::Dir);
+            if is_dir && !state.is_excluded(path) {
+                dirs.insert(path.clone());
+            }
+        }
         for start in found {
+            if start.parent().is_some_and(|parent| dirs.contains(&parent)) {
+                continue;
+            }
             let reason = Arc::clone(&reason);
             demands.push(Demand::Tree { start, reason, without: None, host: Host::Main, by: None });
         }

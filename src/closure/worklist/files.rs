@@ -71,7 +71,7 @@ impl Worklist<'_> {
                         && !std::iter::successors(Some(real.clone()), RootPath::parent).any(|dir| is_without(&dir));
                     let is_spared = is_link && path != *start && (is_claimed || is_too_wide(&real, &path));
                     if !is_spared && entered.insert(real.clone()) {
-                        open.extend(root.list(&real)?.iter().map(|name| path.join(name)));
+                        open.extend(root.list(&real)?.into_iter().map(|name| path.join(&name)));
                     }
                 }
                 Some(FileKind::File) if *host != Host::None => self.plug(rule, &real, host)?,

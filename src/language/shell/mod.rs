@@ -26,7 +26,7 @@ pub use run::Unstarted;
 pub(in crate::language) use tree::{Script, parse};
 
 /// Maximum size of a script that is read, and maximum number of scripts per call.
-const MAX_SCRIPT: usize = 1 << 20;
+const MAX_SCRIPT: usize = 512 << 10;
 const MAX_SCRIPTS: usize = 64;
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let Some(shell) = call.program(|name| Tongue::Shell.is_run_by(name))? else {

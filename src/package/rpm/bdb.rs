@@ -1,6 +1,10 @@
 //! Berkeley DB, the database of rpm before 4.16: `Packages` is a hash table whose values are headers (Oracle's
 //! db_page.h). Numbers are in the byte order of the machine that wrote it.
 
+use super::store::{File, MAX_HEADER, Store, Take, long, short};
+use crate::package::MAX_PACKAGES;
+use crate::root::Source;
+
 const HASH_MAGIC: u32 = 0x0006_1561;
 const HASH_PAGE_UNSORTED: u8 = 2;
 const HASH_PAGE: u8 = 13;
@@ -12,65 +16,71 @@ const PAGE_HEAD: usize = 26;
 /// The key of the counter for new packages.
 const COUNTER: &[u8] = &[0; 4];
 
-struct File<'b> {
-    bytes: &'b [u8],
+/// An open database.
+pub(super) struct Berkeley {
+    file: File,
     page: usize,
-    is_big: bool,
 }
 
-/// The headers of a database; `None` if the format is invalid.
-pub(super) fn headers(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let magic: [u8; 4] = bytes.get(12..16)?.try_into().ok()?;
-    let is_big = u32::from_be_bytes(magic) == HASH_MAGIC;
-    let file = File { bytes, page: 0, is_big };
-    let page = file.long(20)?;
-    let is_encrypted = *bytes.get(24)? != 0;
-    if (!is_big && u32::from_le_bytes(magic) != HASH_MAGIC) || !(512..=65536).contains(&page) || is_encrypted {
-        return None;
-    }
-    let file = File { page, ..file };
-    let mut found = Vec::new();
-    // Values share no pages, so together they are at most as long as the file. This bounds the work on damaged files.
-    let mut left = bytes.len();
-    for start in (page..bytes.len()).step_by(page) {
-        if matches!(bytes.get(start + 25)?, &(HASH_PAGE | HASH_PAGE_UNSORTED)) {
-            file.pairs(start, &mut found, &mut left)?;
+/// The place of a value.
+enum Value {
+    /// Offset and length.
+    OnPage(usize, usize),
+    /// The first page of a chain, and the length of the value.
+    OffPage(usize, usize),
+}
+
+impl Berkeley {
+    /// Opens a database; `None` if the format is invalid.
+    pub(super) fn open(source: Box<dyn Source>) -> Option<Self> {
+        let mut file = File::new(source)?;
+        let head = file.bytes(0, 26)?;
+        let magic: [u8; 4] = head[12..16].try_into().ok()?;
+        file.is_big = u32::from_be_bytes(magic) == HASH_MAGIC;
+        let page = long(&head, 20, file.is_big)?;
+        let is_encrypted = head[24] != 0;
+        if (!file.is_big && u32::from_le_bytes(magic) != HASH_MAGIC) || !(512..=65536).contains(&page) || is_encrypted {
+            return None;
         }
-    }
-    // Pages have hash order.
-    found.sort();
-    Some(found.into_iter().map(|(_, header)| header).collect())
-}
-
-impl File<'_> {
-    fn long(&self, at: usize) -> Option<usize> {
-        let word = self.bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
-        usize::try_from(if self.is_big { u32::from_be_bytes(word) } else { u32::from_le_bytes(word) }).ok()
+        Some(Self { file, page })
     }
 
-    fn short(&self, at: usize) -> Option<usize> {
-        let word = self.bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
-        Some(usize::from(if self.is_big { u16::from_be_bytes(word) } else { u16::from_le_bytes(word) }))
+    /// Numbers and places of all values; pages have hash order.
+    fn values(&self) -> Option<Vec<(usize, Value)>> {
+        let mut found = Vec::new();
+        let mut bytes = vec![0; self.page];
+        for start in (self.page..self.file.size).step_by(self.page) {
+            bytes.truncate(self.page.min(self.file.size - start));
+            self.file.fill(start, &mut bytes)?;
+            if matches!(bytes.get(25)?, &(HASH_PAGE | HASH_PAGE_UNSORTED)) {
+                self.pairs(start, &bytes, &mut found)?;
+            }
+        }
+        found.sort_by_key(|(number, _)| *number);
+        Some(found)
     }
 
     /// Adds the keys and values of a page.
-    fn pairs(&self, start: usize, found: &mut Vec<(usize, Vec<u8>)>, left: &mut usize) -> Option<()> {
-        let offset = |at: usize| self.short(start + PAGE_HEAD + 2 * at);
+    fn pairs(&self, start: usize, page: &[u8], found: &mut Vec<(usize, Value)>) -> Option<()> {
+        let is_big = self.file.is_big;
+        let offset = |at: usize| short(page, PAGE_HEAD + 2 * at, is_big);
         // Values are stored from the end of the page backwards; each ends where the previous one begins.
         let mut end = self.page;
-        for pair in 0..self.short(start + 20)? / 2 {
+        for pair in 0..short(page, 20, is_big)? / 2 {
             let (key, value) = (offset(2 * pair)?, offset(2 * pair + 1)?);
-            let is_counter = self.bytes.get(start + key + 1..start + end)? == COUNTER;
-            let number = if is_counter { 0 } else { self.long(start + key + 1)? };
-            match *self.bytes.get(start + value)? {
-                _ if is_counter => {}
-                OFF_PAGE => {
-                    let length = self.long(start + value + 8)?;
-                    *left = left.checked_sub(length)?;
-                    found.push((number, self.chain(self.long(start + value + 4)?, length)?));
-                }
-                ON_PAGE => found.push((number, self.bytes.get(start + value + 1..start + key)?.to_vec())),
+            let is_counter = page.get(key + 1..end)? == COUNTER;
+            let number = if is_counter { 0 } else { long(page, key + 1, is_big)? };
+            let place = match *page.get(value)? {
+                OFF_PAGE => Value::OffPage(long(page, value + 4, is_big)?, long(page, value + 8, is_big)?),
+                ON_PAGE => Value::OnPage(start + value + 1, key.checked_sub(value + 1)?),
+                _ if is_counter => Value::OnPage(0, 0),
                 _ => return None,
+            };
+            if !is_counter {
+                found.push((number, place));
+            }
+            if found.len() > MAX_PACKAGES {
+                return None;
             }
             end = value;
         }
@@ -79,24 +89,38 @@ impl File<'_> {
 
     /// Reads a value in separate pages.
     fn chain(&self, first: usize, length: usize) -> Option<Vec<u8>> {
-        if length > self.bytes.len() {
-            return None;
-        }
-        let mut value = Vec::with_capacity(length);
+        let mut value = Vec::new();
         let mut number = first;
         while value.len() < length {
             let start = number.checked_mul(self.page)?;
-            if number == 0 || *self.bytes.get(start + 25)? != OVERFLOW_PAGE {
+            let head = self.file.bytes(start, PAGE_HEAD)?;
+            if number == 0 || head[25] != OVERFLOW_PAGE {
                 return None;
             }
-            let held = self.short(start + 22)?;
-            if held == 0 {
-                return None;
-            }
-            let from = start + PAGE_HEAD;
-            value.extend_from_slice(self.bytes.get(from..from + held.min(length - value.len()))?);
-            number = self.long(start + 16)?;
+            let held = short(&head, 22, self.file.is_big).filter(|held| *held != 0)?;
+            value.extend(self.file.bytes(start + PAGE_HEAD, held.min(length - value.len()))?);
+            number = long(&head, 16, self.file.is_big)?;
         }
         Some(value)
+    }
+}
+
+impl Store for Berkeley {
+    fn each(&self, take: Take<'_>) -> Option<()> {
+        // Values share no pages, so together they are at most as long as the file. This bounds the work on damaged files.
+        let mut left = self.file.size;
+        for (number, place) in self.values()? {
+            let (Value::OnPage(_, length) | Value::OffPage(_, length)) = place;
+            left = left.checked_sub(length)?;
+            if length > MAX_HEADER {
+                return None;
+            }
+            let bytes = match place {
+                Value::OnPage(at, length) => self.file.bytes(at, length)?,
+                Value::OffPage(first, length) => self.chain(first, length)?,
+            };
+            take(number as u64, &bytes)?;
+        }
+        Some(())
     }
 }

@@ -35,6 +35,26 @@ const INTRO: usize = 8;
 const LINE: usize = 16;
 /// The limit of rpm itself.
 const MAX_TAGS: usize = 0xffff;
+/// Maximal number of the values of a tag.
+const MAX_VALUES: usize = crate::package::MAX_PATHS;
+
+/// Tags by which files, owners and relations of packages are found.
+const KEPT: [u32; 14] = [
+    NAME,
+    VERSION,
+    RELEASE,
+    EPOCH,
+    ARCH,
+    OLD_FILE_NAMES,
+    FILE_STATES,
+    FILE_FLAGS,
+    SOURCE_RPM,
+    PROVIDE_NAME,
+    REQUIRE_NAME,
+    DIR_INDEXES,
+    BASE_NAMES,
+    DIR_NAMES,
+];
 
 /// A header, with its bytes.
 pub(super) struct Header {
@@ -44,6 +64,7 @@ pub(super) struct Header {
     values: usize,
 }
 
+#[derive(Clone, Copy)]
 struct Line {
     tag: u32,
     kind: u32,
@@ -68,6 +89,31 @@ impl Header {
         Some(Self { bytes, index, values })
     }
 
+    /// The header with the tags that are looked up, a fraction of its size; `None` if a tag has too many values.
+    pub(super) fn slim(&self) -> Option<Self> {
+        let (mut lines, mut values) = (Vec::new(), Vec::new());
+        for tag in KEPT {
+            let Some((line, at)) = self.line(tag) else { continue };
+            let rest = &self.bytes[at..];
+            let text = |count: usize| memchr::memchr_iter(0, rest).take(count).last().map_or(0, |end| end + 1);
+            let length = match line.kind {
+                STRING | TRANSLATED => text(1),
+                STRINGS => text(line.count),
+                CHAR | INT8 => line.count,
+                INT16 => line.count.saturating_mul(2),
+                INT32 => line.count.saturating_mul(4),
+                _ => continue,
+            };
+            if line.count > MAX_VALUES || values.len() + length > super::store::MAX_HEADER {
+                return None;
+            }
+            lines.push(Line { offset: values.len(), ..*line });
+            values.extend_from_slice(&rest[..length.min(rest.len())]);
+        }
+        values.shrink_to_fit();
+        Some(Self { bytes: values, index: lines, values: 0 })
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -83,7 +129,7 @@ impl Header {
         let Some((line, at)) = self.line(tag) else { return Vec::new() };
         let count = match line.kind {
             STRING | TRANSLATED => 1,
-            STRINGS => line.count,
+            STRINGS => line.count.min(MAX_VALUES),
             _ => 0,
         };
         self.bytes[at..].split(|b| *b == 0).take(count).collect()
@@ -103,7 +149,7 @@ impl Header {
             INT32 => 4,
             _ => return Vec::new(),
         };
-        let values = self.bytes[at..].chunks_exact(width).take(line.count);
+        let values = self.bytes[at..].chunks_exact(width).take(line.count.min(MAX_VALUES));
         values.map(|value| value.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte))).collect()
     }
 
@@ -181,6 +227,9 @@ pub(super) mod tests {
         assert_eq!(header.numbers(FILE_STATES), [0, 2]);
         let changed = Header::parse(header.with(&[(FILE_STATES, vec![2, 2])])).expect("a header");
         assert_eq!(changed.numbers(FILE_STATES), [2, 2]);
+        let slim = header.slim().expect("few values");
+        assert_eq!((slim.text(NAME), slim.numbers(FILE_STATES)), ("web".to_owned(), vec![0, 2]));
+        assert_eq!(slim.files(), header.files());
         for end in 0..bytes.len() {
             assert!(Header::parse(bytes[..end].to_vec()).is_none());
         }

@@ -1,18 +1,26 @@
 //! SQLite, the database of rpm since 4.16: the table `Packages` contains headers, and the other tables are indexes by
 //! tag (rpm's lib/backend/sqlite.c).
 
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, MAIN_DB};
+use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use super::header::Header;
+use super::store::{MAX_HEADER, Store, Take};
+use crate::root::Source;
 
 const MAGIC: &[u8] = b"SQLite format 3\0";
-/// The header bytes that select write-ahead logging, which a database in memory does not support.
-const JOURNAL: std::ops::Range<usize> = 18..20;
+/// Offset of the header bytes that select write-ahead logging, whose log is not at the copy.
+const JOURNAL: u64 = 18;
 const NO_LOG: [u8; 2] = [1, 1];
-/// Maximal size of a header that is read.
-const MAX_HEADER: i32 = 64 << 20;
+/// Length of the pieces in which a file is copied.
+const PIECE: usize = 1 << 20;
 /// Limit for the steps of SQLite's virtual machine. Only damaged files need more.
 const PATIENCE: u32 = 1000;
 const STEPS: i32 = 1_000_000;
@@ -49,48 +57,99 @@ const TABLES: [(&str, u32, Key); 18] = [
 /// Indexes with one key per package.
 const SINGLE: [&str; 3] = ["Name", "Group", "Sha1header"];
 
-/// The headers of a database with its write-ahead log; `None` if it is invalid or damaged. The schema in the file is
-/// not trusted: its triggers, views and functions are not run.
-pub(super) fn headers(mut bytes: Vec<u8>, log: &[u8]) -> Option<Vec<Vec<u8>>> {
-    if !bytes.starts_with(MAGIC) {
-        return None;
-    }
-    super::wal::apply(&mut bytes, log);
-    bytes.get_mut(JOURNAL)?.copy_from_slice(&NO_LOG);
-    read(&bytes).ok()
+/// A private copy of a database, with the transactions of its write-ahead log. SQLite opens files by name only, and
+/// names of an untrusted root lead to other files by the time they are opened.
+pub(super) struct Copy {
+    database: Connection,
+    size: usize,
+    /// Steps that a query may still take, in units of [`STEPS`].
+    left: Arc<AtomicU32>,
 }
 
-fn read(bytes: &[u8]) -> rusqlite::Result<Vec<Vec<u8>>> {
-    let mut database = Connection::open_in_memory()?;
-    database.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-    database.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-    database.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
-    database.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
-    database.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_HEADER)?;
-    database.deserialize_read_exact(MAIN_DB, bytes, bytes.len(), true)?;
-    database.pragma_update(None, "cell_size_check", true)?;
-    let mut left = PATIENCE;
-    database.progress_handler(
-        STEPS,
-        Some(move || {
-            left = left.saturating_sub(1);
-            left == 0
-        }),
-    )?;
-    let is_table = "SELECT count(*) FROM sqlite_schema WHERE name = 'Packages' AND type = 'table' AND rootpage > 0";
-    if database.query_row(is_table, [], |row| row.get::<_, i64>(0))? != 1 {
-        return Err(rusqlite::Error::InvalidQuery);
+impl Copy {
+    /// Copies a database and opens it; `None` if it is invalid or damaged. The schema in the file is not trusted: its
+    /// triggers, views and functions are not run.
+    ///
+    /// # Errors
+    /// Any I/O error of the copy.
+    pub(super) fn open(source: &dyn Source, log: Option<&dyn Source>) -> io::Result<Option<Self>> {
+        let mut magic = [0; MAGIC.len()];
+        if source.read_at(0, &mut magic)? < magic.len() || magic != MAGIC {
+            return Ok(None);
+        }
+        // Once it is open, its name goes, so that nothing is left behind whatever happens.
+        let named = tempfile::NamedTempFile::new()?;
+        let Ok(database) = Connection::open_with_flags(named.path(), OpenFlags::SQLITE_OPEN_READ_ONLY) else {
+            return Ok(None);
+        };
+        let file = named.into_file();
+        copy(source, &file)?;
+        if let Some(log) = log {
+            super::wal::apply(&file, log)?;
+        }
+        file.write_all_at(&NO_LOG, JOURNAL)?;
+        let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+        let mut copy = Self { database, size, left: Arc::new(AtomicU32::new(PATIENCE)) };
+        Ok(copy.prepare().is_ok().then_some(copy))
     }
-    let mut statement = database.prepare("SELECT blob FROM Packages ORDER BY hnum")?;
-    let mut found = Vec::new();
-    // Values share no pages, so together they are at most as long as the file. This bounds the work on damaged files.
-    let mut left = bytes.len();
-    for header in statement.query_map([], |row| row.get::<_, Vec<u8>>(0))? {
-        let header = header?;
-        left = left.checked_sub(header.len()).ok_or(rusqlite::Error::InvalidQuery)?;
-        found.push(header);
+
+    fn prepare(&mut self) -> rusqlite::Result<()> {
+        let left = Arc::clone(&self.left);
+        let is_over = move || left.fetch_sub(1, Ordering::Relaxed) <= 1;
+        self.database.progress_handler(STEPS, Some(is_over))?;
+        let database = &self.database;
+        database.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        database.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        database.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+        database.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+        database.set_limit(Limit::SQLITE_LIMIT_LENGTH, i32::try_from(MAX_HEADER).unwrap_or(i32::MAX))?;
+        database.pragma_update(None, "cell_size_check", true)?;
+        let is_table = "SELECT count(*) FROM sqlite_schema WHERE name = 'Packages' AND type = 'table' AND rootpage > 0";
+        if database.query_row(is_table, [], |row| row.get::<_, i64>(0))? != 1 {
+            return Err(rusqlite::Error::InvalidQuery);
+        }
+        Ok(())
     }
-    Ok(found)
+
+    fn read(&self, take: Take<'_>) -> rusqlite::Result<()> {
+        self.left.store(PATIENCE, Ordering::Relaxed);
+        // rpm's hnum is the row ID. Another order would make SQLite sort, which takes memory and space.
+        let mut statement = self.database.prepare("SELECT rowid, blob FROM Packages NOT INDEXED ORDER BY rowid")?;
+        let mut rows = statement.query([])?;
+        // Values share no pages, so together they are at most as long as the file. This bounds the work on damaged files.
+        let mut left = self.size;
+        while let Some(row) = rows.next()? {
+            let header = row.get_ref(1)?.as_blob()?;
+            left = left.checked_sub(header.len()).ok_or(rusqlite::Error::InvalidQuery)?;
+            take(row.get_ref(0)?.as_i64()?.cast_unsigned(), header).ok_or(rusqlite::Error::InvalidQuery)?;
+        }
+        Ok(())
+    }
+}
+
+impl Store for Copy {
+    fn each(&self, take: Take<'_>) -> Option<()> {
+        self.read(take).ok()
+    }
+}
+
+/// Copies a file without its holes.
+fn copy(source: &dyn Source, to: &File) -> io::Result<()> {
+    let mut piece = vec![0; PIECE];
+    let mut at = 0;
+    loop {
+        let read = source.read_at(at, &mut piece)?;
+        if read == 0 {
+            return to.set_len(at);
+        }
+        if piece[..read].iter().any(|b| *b != 0) {
+            to.write_all_at(&piece[..read], at)?;
+        }
+        at += read as u64;
+        if at > super::store::MAX_DATABASE {
+            return Err(io::Error::other("the file grows while it is read"));
+        }
+    }
 }
 
 /// Writes a database with these headers. The same headers give the same bytes.

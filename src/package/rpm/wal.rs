@@ -1,47 +1,65 @@
 //! SQLite's write-ahead log: transactions that are committed but not yet in the database file (fileformat2.html,
 //! section 4).
 
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use crate::root::Source;
+
 const MAGIC: u32 = 0x377f_0682;
 const HEAD: usize = 32;
 const FRAME_HEAD: usize = 24;
 
-/// Applies the committed frames of a log to its database. Like SQLite, ignores the log of another database and an
-/// incomplete end.
-pub(super) fn apply(database: &mut Vec<u8>, log: &[u8]) {
-    let word = |at: usize| Some(u32::from_be_bytes(log.get(at..at + 4)?.try_into().ok()?));
-    let (Some(magic), Some(page), Some(salts)) = (word(0), word(8), log.get(16..24)) else { return };
-    let Ok(page) = usize::try_from(page) else { return };
+/// Applies the committed frames of a log to a copy of its database. Like SQLite, ignores the log of another database
+/// and an incomplete end.
+pub(super) fn apply(database: &File, log: &dyn Source) -> io::Result<()> {
+    let mut head = [0; HEAD];
+    if log.read_at(0, &mut head)? < HEAD {
+        return Ok(());
+    }
+    let (magic, page) = (word(&head, 0), word(&head, 8) as usize);
     let is_big = magic == MAGIC | 1;
     if magic & !1 != MAGIC || !page.is_power_of_two() || !(512..=65536).contains(&page) {
-        return;
+        return Ok(());
     }
-    let mut sum = checksum((0, 0), &log[..HEAD - 8], is_big);
-    if Some(sum) != word(24).zip(word(28)) {
-        return;
+    let mut sum = checksum((0, 0), &head[..HEAD - 8], is_big);
+    if sum != (word(&head, 24), word(&head, 28)) {
+        return Ok(());
     }
-    let mut open: Vec<(usize, &[u8])> = Vec::new();
-    for frame in log[HEAD..].chunks_exact(FRAME_HEAD + page) {
-        let (head, content) = frame.split_at(FRAME_HEAD);
-        let word = |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-        sum = checksum(checksum(sum, &head[..8], is_big), content, is_big);
-        if &head[8..16] != salts || sum != (word(16), word(20)) {
-            return;
+    // Reject page counts larger than database and log together.
+    let most = database.metadata()?.len().div_ceil(page as u64) + log.meta().size.div_ceil(page as u64);
+    // Numbers of pages, and offsets of their contents in the log.
+    let mut open: Vec<(u64, u64)> = Vec::new();
+    let mut frame = vec![0; FRAME_HEAD + page];
+    let mut at = HEAD as u64;
+    while log.read_at(at, &mut frame)? == frame.len() {
+        let (start, content) = frame.split_at(FRAME_HEAD);
+        sum = checksum(checksum(sum, &start[..8], is_big), content, is_big);
+        if start[8..16] != head[16..24] || sum != (word(start, 16), word(start, 20)) {
+            break;
         }
-        open.push((word(0) as usize, content));
-        let pages = word(4) as usize;
+        open.push((u64::from(word(start, 0)), at + FRAME_HEAD as u64));
+        let pages = u64::from(word(start, 4));
+        at += frame.len() as u64;
         if pages == 0 {
             continue;
         }
-        // Reject page counts larger than database and log together.
-        let most = database.len().div_ceil(page) + log.len().div_ceil(page);
         if pages > most || open.iter().any(|(number, _)| *number == 0 || *number > most) {
-            return;
+            break;
         }
-        database.resize(pages * page, 0);
-        for (number, content) in open.drain(..).filter(|(number, _)| *number <= pages) {
-            database[(number - 1) * page..number * page].copy_from_slice(content);
+        database.set_len(pages * page as u64)?;
+        for (number, from) in open.drain(..).filter(|(number, _)| *number <= pages) {
+            let content = &mut frame[..page];
+            log.read_at(from, content)?;
+            database.write_all_at(content, (number - 1) * page as u64)?;
         }
     }
+    Ok(())
+}
+
+fn word(bytes: &[u8], at: usize) -> u32 {
+    u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
 fn checksum(start: (u32, u32), bytes: &[u8], is_big: bool) -> (u32, u32) {

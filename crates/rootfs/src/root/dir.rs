@@ -302,12 +302,13 @@ fn refuse_holes(path: &RootPath, stat: &Stat) -> Result<(), Error> {
 struct OpenFile {
     handle: OwnedFd,
     meta: Meta,
-    stamp: (i128, i128),
+    stamp: (u64, u64),
 }
 
 /// Modification and change time in nanoseconds.
-fn stamp_of(stat: &Stat) -> (i128, i128) {
-    let nanoseconds = |seconds: i64, nanos: u64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+fn stamp_of(stat: &Stat) -> (u64, u64) {
+    let nanoseconds =
+        |seconds: i64, nanos: u64| seconds.cast_unsigned().wrapping_mul(1_000_000_000).wrapping_add(nanos);
     (nanoseconds(stat.st_mtime, stat.st_mtime_nsec), nanoseconds(stat.st_ctime, stat.st_ctime_nsec))
 }
 

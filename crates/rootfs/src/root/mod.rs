@@ -30,10 +30,18 @@ use crate::path::RootPath;
 /// A tree with a cache. Each path is queried once per run, so the answers are consistent.
 pub struct Root {
     tree: Arc<dyn Tree>,
-    metas: RefCell<HashMap<RootPath, Option<Meta>>>,
+    metas: RefCell<Metas>,
     links: RefCell<HashMap<RootPath, Vec<u8>>>,
     /// Directories whose paths contain no symlinks.
     walked: RefCell<HashSet<Vec<u8>>>,
+}
+
+/// Metadata by path. The table of places is sparse, so it holds small numbers.
+#[derive(Default)]
+struct Metas {
+    /// Places in `known`; `None` for a path that leads nowhere.
+    places: HashMap<RootPath, Option<u32>>,
+    known: Vec<Meta>,
 }
 
 impl Root {
@@ -60,12 +68,28 @@ impl Root {
     /// # Errors
     /// `unreadable`.
     pub fn meta(&self, path: &RootPath) -> Result<Option<Meta>, Error> {
-        if let Some(known) = self.metas.borrow().get(path) {
-            return Ok(*known);
+        if self.tree.is_in_memory() {
+            return self.tree.meta(path);
         }
+        let metas = self.metas.borrow();
+        if let Some(place) = metas.places.get(path) {
+            return Ok(place.and_then(|place| metas.known.get(place as usize).copied()));
+        }
+        drop(metas);
         let meta = self.tree.meta(path)?;
-        self.metas.borrow_mut().insert(path.clone(), meta);
+        let mut metas = self.metas.borrow_mut();
+        let place = u32::try_from(metas.known.len());
+        if let Ok(place) = place {
+            metas.places.insert(path.clone(), meta.map(|_| place));
+            metas.known.extend(meta);
+        }
         Ok(meta)
+    }
+
+    /// Forgets all metadata. What was asked until now is in the answers, and a file that changes meanwhile is noticed
+    /// when it is read.
+    pub fn forget(&self) {
+        self.metas.replace(Metas::default());
     }
 
     fn link_text(&self, path: &RootPath) -> Result<Vec<u8>, Error> {

@@ -37,8 +37,9 @@ pub struct Meta {
     pub links: u64,
     /// Device and inode: names with the same identity are the same file.
     pub identity: (u64, u64),
-    /// Modification and change time in nanoseconds, which change with contents or metadata.
-    pub stamp: (i128, i128),
+    /// Modification and change time in nanoseconds, which change with contents or metadata. Only compared: times before
+    /// 1970 and after 2554 wrap around.
+    pub stamp: (u64, u64),
 }
 
 impl Meta {
@@ -104,6 +105,16 @@ pub trait Tree: Send + Sync {
     /// # Errors
     /// `unreadable` if it is not a regular file or cannot be read.
     fn open(&self, path: &RootPath) -> Result<Box<dyn Source>, Error>;
+
+    /// True if metadata lies in memory, so that a cache would only repeat it.
+    fn is_in_memory(&self) -> bool {
+        false
+    }
+
+    /// All paths in order, for trees that have them at hand; `None` for others.
+    fn paths(&self) -> Option<Vec<RootPath>> {
+        None
+    }
 
     /// The extended attributes of the file or directory at this path, sorted by name.
     ///
