@@ -16,8 +16,8 @@ use crate::root::Root;
 /// The group of directories that belong to an application.
 const APPLICATION: &str = "application";
 
-/// Launches with those above them in the tree of launches.
-type Ancestors = BTreeMap<LaunchId, BTreeSet<LaunchId>>;
+/// The roots of the tree of launches above each launch.
+type Roots = BTreeMap<LaunchId, BTreeSet<LaunchId>>;
 
 /// A claim and its origin.
 pub(super) struct Claimed {
@@ -87,12 +87,12 @@ impl Claims {
         let new = &self.all[self.settled..];
         // Skip plain claims: they decide nothing, and a script that starts itself may make thousands.
         let deciding: Vec<&Claimed> = self.all.iter().filter(|other| other.claim.scope != Scope::Plain).collect();
-        let compared: BTreeSet<LaunchId> = deciding.iter().copied().chain(new).map(|claimed| claimed.launch).collect();
-        let ancestors: Ancestors = compared.into_iter().map(|id| (id, launches.ancestors(id))).collect();
-        // A root stays a root even if another launch starts it again.
-        let is_root = |id: &LaunchId| launches.roots.contains(id) || launches.get(*id).starters.is_empty();
-        let roots: Ancestors =
-            ancestors.iter().map(|(id, all)| (*id, all.iter().copied().filter(is_root).collect())).collect();
+        let mut by_dir: BTreeMap<&RootPath, Vec<&Claimed>> = BTreeMap::new();
+        for other in &deciding {
+            by_dir.entry(&other.claim.dir).or_default().push(other);
+        }
+        let is_plain = new.iter().any(|claimed| claimed.claim.scope == Scope::Plain);
+        let roots = if is_plain { launches.roots_above() } else { Roots::new() };
         let mut settled: Vec<Settled> = Vec::new();
         for claimed in new {
             let Claimed { claim, launch, rule } = claimed;
@@ -101,13 +101,12 @@ impl Claims {
                 continue;
             }
             // If an application has claimed the directory, a program that it starts there adds nothing.
-            let is_taken = deciding.iter().any(|other| {
-                other.claim.dir == claim.dir
-                    && other.launch != *launch
-                    && other.rule != *rule
-                    && ancestors[launch].contains(&other.launch)
-            });
-            if is_taken {
+            let same_place = by_dir.get(&claim.dir).into_iter().flatten();
+            let others: Vec<LaunchId> = same_place
+                .filter(|other| other.launch != *launch && other.rule != *rule)
+                .map(|other| other.launch)
+                .collect();
+            if !others.is_empty() && !launches.ancestors(*launch).is_disjoint(&others.into_iter().collect()) {
                 continue;
             }
             let without = match claim.scope {
@@ -124,21 +123,22 @@ impl Claims {
 }
 
 /// The paths that a plain claim leaves out, because claims of languages in the same application decide about them.
-fn plain(claim: &Claim, launch: LaunchId, deciding: &[&Claimed], roots: &Ancestors, launches: &Launches) -> Without {
+fn plain(claim: &Claim, launch: LaunchId, deciding: &[&Claimed], roots: &Roots, launches: &Launches) -> Without {
     let own = &roots[&launch];
     // One list per root: a path that one root keeps is kept.
-    let mut decided: Vec<Vec<RootPath>> = vec![Vec::new(); own.len()];
+    let mut decided: Vec<BTreeSet<RootPath>> = vec![BTreeSet::new(); own.len()];
     for other in deciding.iter().filter(|other| launches.get(other.launch).certainty == Certainty::Sure) {
         let theirs = &roots[&other.launch];
         for (at, root) in own.iter().enumerate() {
             if theirs.contains(root) {
-                decided[at].push(other.claim.dir.clone());
+                decided[at].insert(other.claim.dir.clone());
             }
         }
     }
     let without = Rc::clone(&claim.without);
     Rc::new(move |root: &Root, path: &RootPath| {
-        let is_decided = |dirs: &Vec<RootPath>| dirs.iter().any(|dir| path.is_within(dir));
+        let is_decided =
+            |dirs: &BTreeSet<RootPath>| path.ancestors().iter().any(|dir| dirs.contains(dir)) || dirs.contains(path);
         without(root, path) || decided.iter().all(is_decided)
     })
 }

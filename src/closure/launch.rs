@@ -119,6 +119,28 @@ impl Launches {
         entry.into_iter().chain(others)
     }
 
+    /// The roots of the tree of launches above each launch, and itself if it is one. A root stays a root even if another
+    /// launch starts it again.
+    pub(super) fn roots_above(&self) -> BTreeMap<LaunchId, BTreeSet<LaunchId>> {
+        let mut started: BTreeMap<LaunchId, Vec<LaunchId>> = BTreeMap::new();
+        for (id, launched) in self.iter() {
+            for starter in &launched.starters {
+                started.entry(*starter).or_default().push(id);
+            }
+        }
+        let mut above: BTreeMap<LaunchId, BTreeSet<LaunchId>> = BTreeMap::new();
+        let is_root = |id: &LaunchId| self.roots.contains(id) || self.get(*id).starters.is_empty();
+        for root in self.iter().map(|(id, _)| id).filter(is_root) {
+            let mut open = vec![root];
+            while let Some(id) = open.pop() {
+                if above.entry(id).or_default().insert(root) {
+                    open.extend(started.get(&id).into_iter().flatten());
+                }
+            }
+        }
+        above
+    }
+
     /// The launch itself and those that start it, directly or through others.
     pub(super) fn ancestors(&self, id: LaunchId) -> BTreeSet<LaunchId> {
         let mut seen = BTreeSet::new();

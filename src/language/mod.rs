@@ -30,7 +30,7 @@ pub use node::{Replaced, replaced};
 pub use shell::Unstarted;
 pub(crate) use source::interpreters::system_shell;
 pub use source::missing::Absent;
-pub use source::wrapped::looks_up_interpreters;
+pub use source::wrapped::{looks_up_interpreters, runs_others};
 
 /// How a program is launched.
 pub struct Call<'a> {

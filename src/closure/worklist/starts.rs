@@ -17,6 +17,8 @@ use crate::world::{find_program, tables};
 
 /// Maximum number of launches between a root of the tree and a launch: a wrapper, the program it starts, and so on.
 const MAX_DEPTH: usize = 16;
+/// Maximum number of times that a program is above itself.
+const MAX_SAME: usize = 3;
 /// Most launches of one image. git with its helper scripts has 4,707.
 const MAX_LAUNCHES: usize = 6144;
 /// The code of the note that says where limits were met.
@@ -104,11 +106,31 @@ impl Worklist<'_> {
             self.take(rule.id, start.from.as_ref(), &cwd, launch.program.as_bytes(), &Arc::new(start.reason))?;
             return Ok(Some(id));
         }
-        if !is_root && (depth > MAX_DEPTH || self.state.launches.len() >= MAX_LAUNCHES) {
-            return self.cut(rule, launch, depth, (start.from.as_ref(), start.reason));
+        let limit = match () {
+            () if is_root => None,
+            () if depth > MAX_DEPTH => Some(format!("programs start each other more than {MAX_DEPTH} deep")),
+            () if self.state.launches.len() >= MAX_LAUNCHES => {
+                Some(format!("more than {MAX_LAUNCHES} commands start programs"))
+            }
+            () if self.starts_itself(&launch.program, start.starter) => {
+                Some(format!("a program starts itself more than {MAX_SAME} deep, with other arguments each time"))
+            }
+            () => None,
+        };
+        if let Some(limit) = limit {
+            return self.cut(rule, launch, (depth, &limit), (start.from.as_ref(), start.reason));
         }
         let flags = (certainty, is_certain, start.is_helper, depth);
         self.accept(rule, launch, start.starter, flags, (start.from.as_ref(), start.reason))
+    }
+
+    /// True if a program is above itself in the tree of launches as often as allowed. Interpreters and wrappers are no
+    /// programs of their own here: a shell in a shell runs another script.
+    fn starts_itself(&self, program: &RootPath, starter: Option<LaunchId>) -> bool {
+        let starter = starter.filter(|_| !language::runs_others(&show(program.name())));
+        let above = |id: &LaunchId| self.state.launches.get(*id).starters.first().copied().filter(|next| next != id);
+        let chain = std::iter::successors(starter, above).take(MAX_DEPTH);
+        chain.filter(|id| self.state.launches.get(*id).launch.program == *program).count() >= MAX_SAME
     }
 
     /// Accepts a new launch: adds its files and resolves its processes.
@@ -191,13 +213,9 @@ impl Worklist<'_> {
         &mut self,
         rule: &'static Rule,
         launch: Launch,
-        depth: usize,
+        (depth, limit): (usize, &str),
         why: (Option<&RootPath>, Reason),
     ) -> Result<Option<LaunchId>, Error> {
-        let limit = match depth > MAX_DEPTH {
-            true => format!("programs start each other more than {MAX_DEPTH} deep"),
-            false => format!("more than {MAX_LAUNCHES} commands start programs"),
-        };
         let says = format!("{limit}: of some programs, {} first, the arguments were not looked at", launch.program);
         let is_known = |told: &Told| matches!(told, Told::Note(note) if note.code == CUT);
         if !self.state.told.iter().any(is_known) {

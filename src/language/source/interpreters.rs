@@ -97,6 +97,11 @@ impl Tongue {
     }
 }
 
+/// True for an interpreter of any language.
+pub(crate) fn is_interpreter(name: &str) -> bool {
+    interpreters().interpreter.iter().any(|row| row.is(name))
+}
+
 /// The interpreter of a program's name, if the table tells how it finds its script.
 pub(crate) fn parser_of(name: &str) -> Option<&'static Interpreter> {
     interpreters().interpreter.iter().find(|row| (row.letters.is_some() || row.words.is_some()) && row.is(name))

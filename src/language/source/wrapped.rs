@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use serde::Deserialize;
 
+use super::interpreters::is_interpreter;
 use crate::world::tables::{Words, table};
 
 /// All wrappers.
@@ -53,6 +54,11 @@ fn wrapper(name: impl AsRef<[u8]>) -> Option<&'static Wrapper> {
 /// True for a program that passes the text after an option to a shell.
 pub(crate) fn takes_shell_text(name: &str) -> bool {
     wrappers().shell_text.contain(name)
+}
+
+/// True for a program that only starts others: an interpreter or a wrapper.
+pub fn runs_others(name: &str) -> bool {
+    wrapper(name).is_some() || is_interpreter(name)
 }
 
 /// True for a program by which `#!` lines look up interpreters.
