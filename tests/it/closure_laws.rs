@@ -10,10 +10,14 @@ use proptest::sample::Index;
 use proptest::test_runner::RngSeed;
 use proptest::test_runner::{TestCaseError, TestRunner};
 use slimroot::closure::{Closure, Edge, NodeKind, Reason, Request};
+use slimroot::digest::Digest;
+use slimroot::error::Error;
 use slimroot::language::Certainty;
+use slimroot::layer::{Blob, Codec, PassOptions, pack};
 use slimroot::loader::Objects;
 use slimroot::path::{RootPath, show};
-use slimroot::root::{MemTree, Root};
+use slimroot::plan::{Plan, PlannedTree, Settings};
+use slimroot::root::Root;
 
 use crate::support::elf::{self, Elf};
 use crate::support::files::{File, Files};
@@ -262,23 +266,17 @@ fn the_order_of_words_changes_nothing() {
     });
 }
 
-/// The tree of an image.
-fn packed(root: &Root, closure: &Closure) -> Root {
-    let mut tree = MemTree::default();
-    for (path, node) in closure.graph().nodes().iter().filter(|(path, _)| !path.is_root()) {
-        let name = path.to_string();
-        match node {
-            NodeKind::File(meta) => {
-                let size = usize::try_from(meta.size).expect("small");
-                tree.file(&name, meta.mode, root.read(path, size).expect("in memory"))
-            }
-            NodeKind::Dir(meta) => tree.dir(&name, meta.mode),
-            NodeKind::Link(_, text) => tree.link(&name, &String::from_utf8_lossy(text)),
-            NodeKind::MadeFile { mode, bytes } => tree.file(&name, *mode, bytes.to_vec()),
-            NodeKind::MadeDir { mode, .. } => tree.dir(&name, *mode),
-        };
-    }
-    Root::new(Arc::new(tree))
+/// The plan of a closure, as `pack` makes it.
+fn plan(root: &Root, request: &Request, closure: &Closure) -> Result<Plan, Error> {
+    Plan::build(&Objects::new(root), request, closure, &Settings { epoch: 1, ..Settings::default() })
+}
+
+/// The digest of the layer that a plan becomes.
+fn diff_id(root: &Root, plan: &Plan) -> Digest {
+    let file = std::fs::File::options().write(true).open("/dev/null").expect("a sink");
+    let options = PassOptions { threads: 1, progress: &|_, _| (), stop: &|| false };
+    let blobs = vec![("a layer".to_owned(), Blob { codec: Codec::None, file })];
+    pack(&**root.tree(), plan, blobs, &mut [], &options).expect("written")[0].diff_id
 }
 
 #[test]
@@ -287,21 +285,31 @@ fn an_image_is_its_own_closure() {
         let root = files.root();
         let request = asked.request();
         let Some(first) = closure(&root, &request) else { return Ok(()) };
-        let image = packed(&root, &first);
+        let planned = plan(&root, &request, &first);
+        prop_assert!(planned.is_ok(), "no plan: {:?}", planned.err());
+        let planned = planned.expect("checked");
+        let image = Root::new(Arc::new(PlannedTree::new(&planned, root.tree())));
         // Rules about packages need the database, which stays in the builder: without it packages name nothing.
         let request = Request { packages: Vec::new(), ..request };
         let again = Closure::build(&Objects::new(&image), &request);
         prop_assert!(again.is_ok(), "the image is refused: {:?}", again.err());
         let again = again.expect("checked");
-        let (before, after) = (paths(&first), paths(&again));
+        let (before, after) = (planned.items.keys().collect::<BTreeSet<_>>(), paths(&again));
         let added: Vec<String> = after
             .difference(&before)
+            .filter(|path| !path.is_root())
             .map(|path| again.reasons(path).map(tell).collect::<Vec<_>>().join("; "))
             .collect();
         prop_assert!(added.is_empty(), "the image has more to pack {added:#?}");
         let has_packages = files.0.contains_key("/var/lib/dpkg/status");
         if !has_packages {
             holds(&first, &again, "the image")?;
+            let replanned = plan(&image, &request, &again);
+            prop_assert!(replanned.is_ok(), "no plan of the image: {:?}", replanned.err());
+            let replanned = replanned.expect("checked");
+            let other = planned.items.keys().filter(|path| !replanned.items.contains_key(path));
+            prop_assert_eq!(other.collect::<Vec<_>>(), Vec::<&RootPath>::new(), "left out of the image's image");
+            prop_assert_eq!(diff_id(&root, &planned), diff_id(&image, &replanned), "another digest");
         }
         // The entry loads the same files.
         let loaded = |closure: &Closure| -> Vec<RootPath> {
