@@ -119,6 +119,11 @@ impl Launches {
         entry.into_iter().chain(others)
     }
 
+    /// The launches that run a process.
+    pub(super) fn of_process(&self, process: ProcessId) -> Vec<LaunchId> {
+        self.iter().filter(|(_, launched)| launched.processes.contains(&process)).map(|(id, _)| id).collect()
+    }
+
     /// The roots of the tree of launches above each launch, and itself if it is one. A root stays a root even if another
     /// launch starts it again.
     pub(super) fn roots_above(&self) -> BTreeMap<LaunchId, BTreeSet<LaunchId>> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::launch::Launched;
 use super::process::Started;
+use super::rules::SETTINGS;
 use super::state::State;
 use crate::error::Error;
 use crate::language::{Certainty, LANGUAGES};
@@ -11,9 +12,8 @@ use crate::path::{RootPath, show};
 use crate::profile::{Clue, EntryKind, fits};
 use crate::world::World;
 
-/// The rules whose plug-ins count like libraries needed by a program: its configuration names them, or they are
-/// extension modules in the directories of a language.
-const SETTINGS: &str = "settings";
+/// The rule whose plug-ins are extension modules in the directories of a language. They count like libraries needed by a
+/// program, as those of [`SETTINGS`] do.
 const EXTENSIONS: &str = "claim";
 /// Rules whose plug-ins a program may open.
 const PLUG_INS: [&str; 3] = ["package-files", "same-source", "dlopen-name"];

@@ -84,6 +84,9 @@ pub(super) static ENTRY: Rule = Rule {
     on: |_, _| Ok(Vec::new()),
 };
 
+/// The rule whose plug-ins a configuration names.
+pub(super) const SETTINGS: RuleId = settings::RULE.id;
+
 /// Steps after the last fact. They do not react to facts, but `why` shows their names.
 pub(super) const TRUST: RuleId = "trust";
 pub(super) const RECORDS: RuleId = "package-records";

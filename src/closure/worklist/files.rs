@@ -7,7 +7,7 @@ use super::{Fact, Worklist};
 use crate::closure::demand::{Host, Missing, Open, Why};
 use crate::closure::graph::Taken;
 use crate::closure::process::{ProcessId, Started};
-use crate::closure::rules::{Rule, RuleId};
+use crate::closure::rules::{Rule, RuleId, SETTINGS};
 use crate::closure::{NodeKind, Reason};
 use crate::error::Error;
 use crate::language::{Certainty, Without};
@@ -168,8 +168,22 @@ impl Worklist<'_> {
         let program = inside.program.unwrap_or(host);
         let (conditions, certainty, rules) = (conditions.clone(), Certainty::Possible, BTreeSet::from([rule]));
         let started = Started { process, conditions, required, certainty, program: Some(program), rules };
+        let sonames: Vec<Vec<u8>> =
+            started.own_objects().iter().filter_map(|object| object.elf.soname.clone()).collect();
+        let is_module = started.is_by(SETTINGS);
         let id = self.state.processes.insert_plug_in(real, host, started);
         self.emit(Fact::Resolved(id));
+        // A module that the configuration names may bring an interpreter into its server.
+        if is_module {
+            for launch in self.state.launches.of_process(program) {
+                let known = &mut self.state.launches.get_mut(launch).sonames;
+                let before = known.len();
+                known.extend(sonames.iter().cloned());
+                if known.len() > before {
+                    self.emit(Fact::Launched(launch));
+                }
+            }
+        }
     }
 
     /// The process of a program. With a certainty, the program is started; without one, it is only a packed file.

@@ -6,11 +6,13 @@ use std::rc::Rc;
 use super::{Named, Reading, Stated, reason};
 use crate::closure::demand::{Demand, Start};
 use crate::closure::launch::LaunchId;
+use crate::closure::path_of;
 use crate::config::{after, arguments};
 use crate::error::Error;
 use crate::language::{Certainty, system_shell};
 use crate::path::RootPath;
 use crate::profile::{CommandLine, Names, What};
+use crate::world::program_in_path;
 
 impl Reading<'_, '_> {
     /// Starts the command line of a statement, in the environment of the program that reads the file.
@@ -67,7 +69,14 @@ impl Reading<'_, '_> {
                 continue;
             }
             let line = interpolated(&format!("{text}{more}"), &self.variables);
-            let Some(words) = words(how, &line, &env) else { continue };
+            let Some(mut words) = words(how, &line, &env) else { continue };
+            // Without an interpreter of its own, the program embeds one and reads the same words.
+            if let Some(first) = how.before.first()
+                && let Some(launch) = starter.map(|id| &self.state.launches.get(id).launch)
+                && program_in_path(self.state.world.root, path_of(&env), first)?.is_none()
+            {
+                words[0] = launch.program.to_string();
+            }
             self.start(one, starter, words, (&cwd, &env));
         }
         Ok(())
