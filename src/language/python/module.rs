@@ -30,7 +30,7 @@ pub(in crate::language) fn missing(call: &Call<'_>) -> Result<Option<Absent>, Er
 }
 
 /// The argument that names a module, and the module's top-level package.
-fn named_module<'a>(call: &Call<'a>) -> Option<(&'a str, &'a str)> {
+pub(super) fn named_module<'a>(call: &Call<'a>) -> Option<(&'a str, &'a str)> {
     let is_name = |text: &str| {
         !text.starts_with(|c: char| c.is_ascii_digit())
             && !text.is_empty()

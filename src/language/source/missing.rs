@@ -40,6 +40,12 @@ pub(crate) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     Ok(needs)
 }
 
+/// The argument that names the script or jar which the interpreter of a call runs.
+pub(crate) fn named_script<'a>(call: &Call<'a>) -> Option<&'a str> {
+    let program = call.programs.last().filter(|_| call.scripts.is_empty())?;
+    parser_of(&String::from_utf8_lossy(program.name())).and_then(|interpreter| run_by(interpreter, call.args))
+}
+
 /// The argument that names the script or jar.
 fn run_by<'a>(interpreter: &Interpreter, words: &'a [String]) -> Option<&'a str> {
     match (&interpreter.letters, &interpreter.words) {
