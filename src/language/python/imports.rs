@@ -98,14 +98,13 @@ fn skip_string(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, quote: char
             return;
         }
     }
+    let length = if is_long { 3 } else { 1 };
     let mut run = 0;
     while let Some(c) = chars.next() {
         run = if c == quote { run + 1 } else { 0 };
         if c == '\\' {
             chars.next();
-        } else if run == if is_long { 3 } else { 1 } {
-            return;
-        } else if c == '\n' && !is_long {
+        } else if run == length || c == '\n' && !is_long {
             return;
         }
     }

@@ -61,6 +61,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         app_dirs.extend(path_files(call.root, site)?);
     }
     app_dirs.extend(server::dirs(call, &mut needs)?);
+    app_dirs.extend(module::chosen(call)?);
     app_dirs.sort();
     app_dirs.dedup();
     // Virtual environments inside the application are not part of it; the one in use has its own claim.

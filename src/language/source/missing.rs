@@ -24,6 +24,8 @@ pub struct Absent {
     pub is_certain: bool,
     /// A working directory in which the argument would be found.
     pub workdir: Option<RootPath>,
+    /// Where it lies in the root, if nothing packs it from there.
+    pub place: Option<RootPath>,
 }
 
 pub(crate) fn find(call: &Call<'_>) -> Result<Needs, Error> {
@@ -35,7 +37,8 @@ pub(crate) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         let workdir = workdir(call, |dir| is_there(call, dir, word))?.filter(|_| !word.starts_with('/'));
         let path = RootPath::new(call.spelled(word));
         let what = format!("file {}", path.map_or_else(|| word.to_owned(), |path| path.to_string()));
-        needs.absent.push(Absent { program: program.clone(), word: word.to_owned(), what, is_certain: true, workdir });
+        let (program, word) = (program.clone(), word.to_owned());
+        needs.absent.push(Absent { program, word, what, is_certain: true, workdir, place: None });
     }
     Ok(needs)
 }
