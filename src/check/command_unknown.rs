@@ -1,8 +1,11 @@
 //! A script starts the command in a variable whose value is unknown.
 
+use std::collections::BTreeMap;
+
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
+use crate::language::Unstarted;
 
 pub(super) const CHECK: Check = Check {
     code: "command-unknown",
@@ -15,11 +18,25 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
-    let lost = evidence.closure.unstarted.iter().filter(|lost| !lost.is_missing);
-    Ok(lost
-        .map(|lost| {
+    // Scripts of one kind use the same variable: it is told once.
+    let mut words: BTreeMap<&str, Vec<&Unstarted>> = BTreeMap::new();
+    for lost in evidence.closure.unstarted.iter().filter(|lost| !lost.is_missing) {
+        let known = words.entry(&lost.word).or_default();
+        if !known.iter().any(|known| known.script == lost.script && known.line == lost.line) {
+            known.push(lost);
+        }
+    }
+    Ok(words
+        .into_values()
+        .map(|all| {
+            let lost = all[0];
+            let more = match all.len() - 1 {
+                0 => String::new(),
+                1 => ", as one more line does".to_owned(),
+                more => format!(", as {more} more lines do"),
+            };
             let says =
-                format!("{} starts {} in line {}, and its value is not known", lost.script, lost.word, lost.line);
+                format!("{} starts {} in line {}{more}, and its value is not known", lost.script, lost.word, lost.line);
             let mut finding = evidence.about(&CHECK, Level::Note, &lost.script, says);
             finding.subject.clone_from(&lost.word);
             finding.help(match lost.word.as_str() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Check, Evidence, Scope, because};
-use crate::closure::Reason;
+use crate::closure::{Reason, Started};
 use crate::error::Error;
 use crate::finding::{Finding, Level, Searched};
 use crate::loader::{Cause, Diagnosis, LibraryNames, Missing, Step, diagnose};
@@ -20,7 +20,8 @@ pub(super) const CHECK: Check = Check {
            package that contains it in the builder stage. If the exact cause is known, the finding has another code: \
            library-not-cached, library-other-machine, library-other-version, library-for-better-cpu, \
            runpath-not-inherited, soname-link-absent, linker-script.\n\n\
-           For plug-ins and extension modules added by a pattern this is a warning, because they may never be loaded. \
+           An extension module that the application imports in every run, at the top level of its sources, is part of the \
+           program: what it lacks is an error. For other plug-ins and extension modules added by a pattern this is a warning, because they may never be loaded. \
            For files added by a package or profile it is a note. Use --allow missing-library=NAME to ignore one \
            library.",
     find: |evidence| Ok(of_code(evidence.lost()?, CHECK.code)),
@@ -48,22 +49,21 @@ pub(super) fn of_code(all: &[Finding], code: &str) -> Vec<Finding> {
 /// Every missing library, each with the code of its cause.
 pub(super) fn lost(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let mut found: Vec<Finding> = Vec::new();
-    let wanted = || {
-        evidence
-            .closure
-            .processes
-            .iter()
-            .flat_map(|started| started.process.missing.iter().map(move |missing| (started, missing)))
-    };
+    // Errors first: what is said once is said of them.
+    let mut processes: Vec<&Started> = evidence.closure.processes.iter().collect();
+    processes.sort_by_key(|started| !started.required && import_of(evidence, started).is_none());
+    let wanted =
+        processes.into_iter().flat_map(|started| started.process.missing.iter().map(move |missing| (started, missing)));
     // Listing the whole root for the hints is expensive: do it only if a library is missing.
     let mut names: Option<LibraryNames> = None;
     let mut more = BTreeMap::<String, usize>::new();
-    for (started, missing) in wanted() {
+    for (started, missing) in wanted {
         let requester = &started.process.loaded[missing.needed_by];
         let name = show(&missing.name).into_owned();
         let wanted_by = show(&requester.path).into_owned();
         let packed = packed_as(evidence, &missing.name);
-        let level = match (started.required, &packed) {
+        let import = import_of(evidence, started);
+        let level = match (started.required || import.is_some() && packed.is_none(), &packed) {
             (true, _) => Level::Error,
             // The program that opens the plug-in has loaded this library before, and the loader does not search again
             // for a loaded name.
@@ -75,7 +75,7 @@ pub(super) fn lost(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         // Plug-ins of one kind miss the same library: report it once.
         let is_known = |known: &&mut Finding| {
             known.subject == name
-                && (level < Level::Error && known.level < Level::Error || known.wanted_by.as_ref() == Some(&wanted_by))
+                && (level < Level::Error || import.is_some() || known.wanted_by.as_ref() == Some(&wanted_by))
         };
         if let Some(known) = found.iter_mut().find(is_known) {
             known.level = known.level.max(level);
@@ -101,6 +101,9 @@ pub(super) fn lost(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             finding.code = code(&cause);
             finding.says = says(missing, &cause);
             finding.help = help;
+            if let Some(import) = import.filter(|_| level == Level::Error) {
+                finding.says.push_str(&format!(": {import}, which loads {}", show(&started.process.subject().path)));
+            }
             if cause == Cause::Absent
                 && let Some(package) = evidence.package_with(&missing.name)?
             {
@@ -118,6 +121,11 @@ pub(super) fn lost(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         }
     }
     Ok(found)
+}
+
+/// The import that loads this plug-in in every run.
+fn import_of<'a>(evidence: &'a Evidence<'_>, started: &Started) -> Option<&'a String> {
+    evidence.closure.imported.get(&started.process.subject().real)
 }
 
 /// True if a pattern of the user added the file.

@@ -10,12 +10,15 @@ pub(super) const CHECK: Check = Check {
     scope: Scope::Image,
     text: "Everybody may write to a file or directory of the image, so a compromised program can change files that \
            others run or read. Directories such as /tmp have the sticky bit (mode 1777), so that users can remove only \
-           their own files. In the builder stage run chmod o-w on it, or chmod +t on a shared directory.",
+           their own files. In the builder stage run chmod o-w on it, or chmod +t on a shared directory. Empty lock files (*.lock) are not \
+           reported.",
     find,
 };
 
 const OTHERS_WRITE: u32 = 0o002;
 const STICKY: u32 = 0o1000;
+const EXECUTE: u32 = 0o111;
+const LOCK_ENDING: &[u8] = b".lock";
 
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let is_open = |mode: u32, kind: FileKind| match kind {
@@ -26,7 +29,12 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let mut found = Vec::new();
     for entry in evidence.entries()? {
         let (path, meta) = entry?;
-        if is_open(meta.mode, meta.kind) {
+        // Tools that lock a directory for every user leave such files: nobody reads or executes them.
+        let is_lock = meta.kind == FileKind::File
+            && meta.size == 0
+            && meta.mode & EXECUTE == 0
+            && path.name().ends_with(LOCK_ENDING);
+        if is_open(meta.mode, meta.kind) && !is_lock {
             let is_dir = meta.kind == FileKind::Dir;
             let says = format!("everybody may write to {path} (mode {:04o})", meta.mode);
             let help = if is_dir {

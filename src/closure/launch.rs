@@ -146,6 +146,23 @@ impl Launches {
         above
     }
 
+    /// The launch of the same script, on the way to the starter, whose arguments a launch only repeats. A script that
+    /// calls itself with further arguments in several branches would otherwise double its launches at every step.
+    pub(super) fn repeated(&self, launch: &Launch, starter: LaunchId) -> Option<LaunchId> {
+        let words = |launch: &Launch| -> BTreeSet<String> { launch.args.iter().cloned().collect() };
+        let is_same = |id: &LaunchId| {
+            let one = self.get(*id);
+            let known = &one.launch;
+            !one.scripts.is_empty()
+                && known.program == launch.program
+                && known.cwd == launch.cwd
+                && known.args.len() < launch.args.len()
+                && words(known) == words(launch)
+        };
+        let is_longer = launch.args.len() > words(launch).len();
+        is_longer.then(|| self.ancestors(starter).into_iter().find(is_same)).flatten()
+    }
+
     /// The launch itself and those that start it, directly or through others.
     pub(super) fn ancestors(&self, id: LaunchId) -> BTreeSet<LaunchId> {
         let mut seen = BTreeSet::new();

@@ -137,6 +137,8 @@ pub struct Closure {
     pub(crate) unstarted: Vec<Unstarted>,
     /// Applications that commands name and that are missing.
     pub(crate) absent: Vec<Absent>,
+    /// Extension modules that are loaded in every run, with the import that does it.
+    pub(crate) imported: BTreeMap<RootPath, String>,
     /// Decisions that the user should know.
     pub(crate) notes: Vec<Note>,
     /// Output that programs of the root failed to produce.

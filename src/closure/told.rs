@@ -1,7 +1,7 @@
 //! Messages for the user from rules.
 
 use super::{Unconfigured, Unmade, Unmatched};
-use crate::language::{Absent, Unstarted};
+use crate::language::{Absent, Imported, Unstarted};
 use crate::path::RootPath;
 
 /// A message for the user.
@@ -17,6 +17,8 @@ pub(super) enum Told {
     Unstarted(Unstarted),
     /// A command names a missing application.
     Absent(Absent),
+    /// An extension module is loaded in every run.
+    Imported(Imported),
     /// Files left out because they are not readable for all users.
     Withheld { object: RootPath, pattern: String, files: Vec<RootPath> },
     /// A program of the root did not make what the request wants made.

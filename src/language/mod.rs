@@ -163,6 +163,15 @@ pub struct Library {
     pub why: String,
 }
 
+/// An extension module that a launch loads in every run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Imported {
+    /// Its real file.
+    pub file: RootPath,
+    /// The import that loads it, as a clause.
+    pub why: String,
+}
+
 /// The dependencies of a launch.
 #[derive(Default)]
 pub struct Needs {
@@ -183,6 +192,8 @@ pub struct Needs {
     pub unstarted: Vec<Unstarted>,
     /// Applications that it would run but that are missing.
     pub absent: Vec<Absent>,
+    /// Extension modules that its interpreter loads in every run.
+    pub imports: Vec<Imported>,
     /// Profiles, with the evidence for each.
     pub profiles: Vec<(&'static str, String)>,
     /// Notes for the user.

@@ -31,6 +31,9 @@ pub(super) fn tell(state: &State<'_>, closure: &mut Closure) -> Result<(), Error
             Told::Unconfigured(one) => closure.unconfigured.push(one.clone()),
             Told::Unstarted(one) => closure.unstarted.push(one.clone()),
             Told::Absent(one) => absent(closure, one),
+            Told::Imported(one) => {
+                closure.imported.entry(one.file.clone()).or_insert_with(|| one.why.clone());
+            }
             Told::Withheld { object, pattern, files } => {
                 let left = files.iter().filter(|file| !state.graph.contains(file)).count();
                 if left > 0 {

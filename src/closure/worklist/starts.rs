@@ -100,7 +100,8 @@ impl Worklist<'_> {
         if certainty < Certainty::Sure {
             self.forget_variables(&mut launch, start.starter);
         }
-        if let Some(id) = self.state.launches.find(&launch) {
+        let repeated = || start.starter.and_then(|starter| self.state.launches.repeated(&launch, starter));
+        if let Some(id) = self.state.launches.find(&launch).or_else(repeated) {
             self.again(id, (start.starter, certainty, is_certain, start.is_helper, depth))?;
             let cwd = launch.cwd.clone();
             self.take(rule.id, start.from.as_ref(), &cwd, launch.program.as_bytes(), &Arc::new(start.reason))?;

@@ -162,7 +162,13 @@ fn starts(call: &Call<'_>, needs: &mut Needs) -> Result<BTreeSet<RootPath>, Erro
         }
         needs.files.push((loader, "it says where packages lie".to_owned()));
     }
-    Ok(dirs.into_iter().filter(|dir| !app::is_wide(dir)).collect())
+    let mut own = BTreeSet::new();
+    for dir in dirs {
+        if !app::is_wide(&dir) || app::is_chosen_by_script(call, &dir)? {
+            own.insert(dir);
+        }
+    }
+    Ok(own)
 }
 
 fn home(dir: RootPath, unneeded: &Rc<Unneeded>, keeps_maps: bool) -> Claim {

@@ -2,6 +2,8 @@
 //! except files that are certainly not needed (PEP 405; Modules/getpath.py; the `site` module's documentation).
 
 mod calls;
+mod extensions;
+mod imports;
 mod module;
 mod server;
 mod table;
@@ -42,6 +44,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let mut needs = Needs::default();
     let Some(layout) = layout(call)? else { return Ok(needs) };
     needs.notes.extend(app::alone(call)?);
+    needs.imports = extensions::find(call, &layout)?;
     if let Some(script) = call.script()?
         && let Some((real, head)) = call.root.read_followed(script.as_bytes(), ARCHIVE_HEAD)?
         && is_archive(&head)
@@ -58,6 +61,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         app_dirs.extend(path_files(call.root, site)?);
     }
     app_dirs.extend(server::dirs(call, &mut needs)?);
+    app_dirs.extend(module::chosen(call)?);
     app_dirs.sort();
     app_dirs.dedup();
     // Virtual environments inside the application are not part of it; the one in use has its own claim.

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::language::Call;
+use crate::language::source::application as app;
 use crate::language::source::missing::{Absent, workdir};
 use crate::path::RootPath;
 
@@ -19,18 +20,37 @@ pub(in crate::language) fn missing(call: &Call<'_>) -> Result<Option<Absent>, Er
             dirs.extend(call.dir(part)?);
         }
     }
+    let (program, word) = (program.clone(), word.to_owned());
+    let mut unpacked = None;
     for dir in &dirs {
-        if has_module(call, dir, name)? {
+        let Some(place) = module_in(call, dir, name)? else { continue };
+        let Some(real) = call.root.follow(dir.as_bytes())?.dir().cloned() else { continue };
+        if !app::is_wide(&real) || app::is_chosen(call, &real, &place)? {
             return Ok(None);
         }
+        unpacked.get_or_insert((real, place));
     }
-    let workdir = workdir(call, |dir| has_module(call, dir, name))?;
+    // A module in a directory that many applications share is packed only if something else asks for it.
+    if let Some((dir, place)) = unpacked {
+        let what = format!("module {name} in the image: {dir} is no application's directory");
+        let place = Some(place);
+        return Ok(Some(Absent { program, word, what, is_certain: false, workdir: None, place }));
+    }
+    let workdir = workdir(call, |dir| Ok(module_in(call, dir, name)?.is_some()))?;
     let what = format!("module {name} in {}", call.cwd);
-    Ok(Some(Absent { program: program.clone(), word: word.to_owned(), what, is_certain: false, workdir }))
+    Ok(Some(Absent { program, word, what, is_certain: false, workdir, place: None }))
+}
+
+/// The working directory, if applications lie in it and the module that the command names lies directly there.
+pub(super) fn chosen(call: &Call<'_>) -> Result<Option<RootPath>, Error> {
+    let Some((_, name)) = named_module(call) else { return Ok(None) };
+    let Some(dir) = call.root.follow(call.cwd.as_bytes())?.dir().cloned() else { return Ok(None) };
+    let Some(place) = module_in(call, &dir, name)? else { return Ok(None) };
+    Ok(app::is_chosen(call, &dir, &place)?.then_some(dir))
 }
 
 /// The argument that names a module, and the module's top-level package.
-fn named_module<'a>(call: &Call<'a>) -> Option<(&'a str, &'a str)> {
+pub(super) fn named_module<'a>(call: &Call<'a>) -> Option<(&'a str, &'a str)> {
     let is_name = |text: &str| {
         !text.starts_with(|c: char| c.is_ascii_digit())
             && !text.is_empty()
@@ -52,15 +72,18 @@ fn named_module<'a>(call: &Call<'a>) -> Option<(&'a str, &'a str)> {
     })
 }
 
-/// True if the directory contains the module: as a package, source, bytecode or extension.
-fn has_module(call: &Call<'_>, dir: &RootPath, name: &str) -> Result<bool, Error> {
+/// The module in this directory: a package, source, bytecode or extension.
+fn module_in(call: &Call<'_>, dir: &RootPath, name: &str) -> Result<Option<RootPath>, Error> {
     let is_it = |entry: &Vec<u8>| {
         entry.strip_prefix(name.as_bytes()).is_some_and(|rest| {
             rest.is_empty() || rest == b".py" || rest == b".pyc" || rest.starts_with(b".") && rest.ends_with(b".so")
         })
     };
     match call.root.follow(dir.as_bytes())?.dir() {
-        Some(real) => Ok(call.root.list(real)?.iter().any(is_it)),
-        None => Ok(false),
+        Some(real) => {
+            let names = call.root.list(real)?;
+            Ok(names.iter().find(|name| is_it(name)).map(|name| real.join(name)))
+        }
+        None => Ok(None),
     }
 }

@@ -25,6 +25,7 @@ pub(super) struct Calls {
     pub(super) finds: Words,
     pub(super) finds_signs: Words,
     pub(super) finds_program: String,
+    pub(super) replaces_modules: Words,
     pub(super) tk: Words,
     pub(super) tools: Words,
 }

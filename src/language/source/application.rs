@@ -23,6 +23,20 @@ pub(crate) fn is_leftover(path: &RootPath) -> bool {
     system().leftovers.iter().any(|name| name.as_bytes() == path.name())
 }
 
+/// True if applications lie in this directory, such as /srv, and a launch starts a file directly in it there: as its
+/// working directory it is then the directory of that one application.
+pub(crate) fn is_chosen(call: &Call<'_>, dir: &RootPath, file: &RootPath) -> Result<bool, Error> {
+    let is_parent = !dir.is_root() && system().application_parents.contain(dir);
+    Ok(is_parent && file.parent().as_ref() == Some(dir) && call.root.follow(call.cwd.as_bytes())?.dir() == Some(dir))
+}
+
+/// True if the script of a call makes this directory the application's.
+pub(crate) fn is_chosen_by_script(call: &Call<'_>, dir: &RootPath) -> Result<bool, Error> {
+    let Some(script) = call.script()? else { return Ok(false) };
+    let followed = call.root.follow(script.as_bytes())?;
+    followed.file().map_or(Ok(false), |(real, _)| is_chosen(call, dir, real))
+}
+
 /// The directories of an application: the one that contains its script, and its working directory.
 pub(crate) fn dirs(call: &Call<'_>) -> Result<Vec<RootPath>, Error> {
     let mut found = Vec::new();
@@ -41,7 +55,8 @@ pub(crate) fn dirs(call: &Call<'_>) -> Result<Vec<RootPath>, Error> {
         {
             real = parent;
         }
-        if !is_wide(&real) && !dirs.iter().any(|known| real.is_within(known)) {
+        let is_own = !is_wide(&real) || is_chosen_by_script(call, &real)?;
+        if is_own && !dirs.iter().any(|known| real.is_within(known)) {
             dirs.retain(|known| !known.is_within(&real));
             dirs.push(real);
         }

@@ -24,6 +24,8 @@ pub struct Absent {
     pub is_certain: bool,
     /// A working directory in which the argument would be found.
     pub workdir: Option<RootPath>,
+    /// Where it lies in the root, if nothing packs it from there.
+    pub place: Option<RootPath>,
 }
 
 pub(crate) fn find(call: &Call<'_>) -> Result<Needs, Error> {
@@ -35,9 +37,16 @@ pub(crate) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         let workdir = workdir(call, |dir| is_there(call, dir, word))?.filter(|_| !word.starts_with('/'));
         let path = RootPath::new(call.spelled(word));
         let what = format!("file {}", path.map_or_else(|| word.to_owned(), |path| path.to_string()));
-        needs.absent.push(Absent { program: program.clone(), word: word.to_owned(), what, is_certain: true, workdir });
+        let (program, word) = (program.clone(), word.to_owned());
+        needs.absent.push(Absent { program, word, what, is_certain: true, workdir, place: None });
     }
     Ok(needs)
+}
+
+/// The argument that names the script or jar which the interpreter of a call runs.
+pub(crate) fn named_script<'a>(call: &Call<'a>) -> Option<&'a str> {
+    let program = call.programs.last().filter(|_| call.scripts.is_empty())?;
+    parser_of(&String::from_utf8_lossy(program.name())).and_then(|interpreter| run_by(interpreter, call.args))
 }
 
 /// The argument that names the script or jar.

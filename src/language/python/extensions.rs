@@ -1,0 +1,214 @@
+//! Extension modules that a launch loads in every run: what the application imports at its top level, and what the
+//! imported packages then import of themselves. The order of the search is that of `importlib.machinery.FileFinder`:
+//! package, extension module, source.
+
+use std::collections::BTreeSet;
+
+use super::imports::{Import, unguarded};
+use super::{Layout, MAX_TEXT, path_files};
+use crate::error::Error;
+use crate::language::source::application as app;
+use crate::language::source::missing::named_script;
+use crate::language::{Call, Imported};
+use crate::path::RootPath;
+
+/// Maximum number of sources that are read: what a deeper import needs stays a note.
+const MAX_SOURCES: usize = 400;
+
+/// A module that was found.
+enum Module {
+    Package(RootPath, RootPath),
+    Namespace(RootPath),
+    Extension(RootPath),
+    Source(RootPath),
+}
+
+/// A source to read.
+struct Source {
+    file: RootPath,
+    /// The directory in which its relative imports are looked up.
+    dir: RootPath,
+    /// The package to which it belongs, and the import that reads it; `None` for the application.
+    package: Option<(String, String)>,
+}
+
+struct Reader<'c> {
+    call: &'c Call<'c>,
+    layout: &'c Layout,
+    dirs: Vec<RootPath>,
+    suffixes: Vec<String>,
+    seen: BTreeSet<RootPath>,
+    open: Vec<Source>,
+    found: Vec<Imported>,
+}
+
+/// The extension modules that the launch surely loads.
+pub(super) fn find(call: &Call<'_>, layout: &Layout) -> Result<Vec<Imported>, Error> {
+    let script = match (call.scripts.first(), named_script(call)) {
+        (Some(script), _) => call.root.follow(script.as_bytes())?.file().map(|(real, _)| real.clone()),
+        (None, Some(word)) => call.file(word)?,
+        (None, None) => None,
+    };
+    let module = super::module::named_module(call).map(|(word, _)| word.split(':').next().unwrap_or(word));
+    let mut dirs: Vec<RootPath> = script.iter().filter_map(RootPath::parent).collect();
+    dirs.extend(module.map(|_| call.cwd.clone()));
+    for dir in call.env.get("PYTHONPATH").iter().flat_map(|list| list.split(':')) {
+        dirs.extend(call.dir(dir)?);
+    }
+    let dynamic = layout.library.join(b"lib-dynload");
+    dirs.extend([layout.library.clone(), dynamic.clone()]);
+    for site in &layout.sites {
+        dirs.push(site.clone());
+        dirs.extend(path_files(call.root, site)?);
+    }
+    // The tag of the interpreter, `cpython-311-x86_64-linux-gnu`, is in the names of its own extension modules.
+    let mut suffixes = vec![".abi3.so".to_owned(), ".so".to_owned()];
+    if let Some(dynamic) = call.root.follow(dynamic.as_bytes())?.dir() {
+        let names = call.root.list(dynamic)?;
+        let mut names = names.iter().map(|name| String::from_utf8_lossy(name));
+        suffixes.splice(..0, names.find_map(|name| Some(name[name.find(".cpython-")?..].to_owned())));
+    }
+    let (seen, open, found) = (BTreeSet::new(), Vec::new(), Vec::new());
+    let mut reader = Reader { call, layout, dirs, suffixes, seen, open, found };
+    if let Some(word) = module {
+        let module = word.split('.').map(str::to_owned).collect();
+        let by = script.clone().unwrap_or_else(|| layout.library.clone());
+        let from = Source { file: by, dir: call.cwd.clone(), package: None };
+        reader.import(&from, &Import { level: 0, module, names: Vec::new() })?;
+    }
+    reader.open.extend(script.and_then(|file| Some(Source { dir: file.parent()?, file, package: None })));
+    while let Some(source) = reader.open.pop() {
+        if reader.seen.len() >= MAX_SOURCES || !reader.seen.insert(source.file.clone()) {
+            continue;
+        }
+        for import in reader.text(&source.file)?.map(|text| unguarded(&text)).unwrap_or_default() {
+            reader.import(&source, &import)?;
+        }
+    }
+    reader.found.sort();
+    reader.found.dedup_by(|one, other| one.file == other.file);
+    Ok(reader.found)
+}
+
+impl Reader<'_> {
+    fn text(&self, file: &RootPath) -> Result<Option<String>, Error> {
+        let read = self.call.root.read_followed(file.as_bytes(), MAX_TEXT)?;
+        Ok(read.map(|(_, text)| String::from_utf8_lossy(&text).into_owned()))
+    }
+
+    /// Follows one import of a source.
+    fn import(&mut self, from: &Source, import: &Import) -> Result<(), Error> {
+        let mut dirs = match import.level {
+            0 => self.dirs.clone(),
+            level => from.dir.ancestors().into_iter().rev().nth(level - 1).into_iter().collect(),
+        };
+        let dotted = import.module.join(".");
+        // Other packages that a package imports are not followed: packages often work without them.
+        let is_own = import.level > 0
+            || from.package.as_ref().is_none_or(|(name, _)| Some(name) == import.module.first())
+            || from.file.is_within(&self.layout.library);
+        if !is_own {
+            return Ok(());
+        }
+        let why = match &from.package {
+            Some((_, why)) => why.clone(),
+            None => format!("{} imports {dotted}", from.file),
+        };
+        let name = from.package.as_ref().map(|(name, _)| name.clone()).or_else(|| import.module.first().cloned());
+        let package = name.unwrap_or_default();
+        let mut init = None;
+        for part in &import.module {
+            let Some(module) = self.locate(&dirs, part)? else { return Ok(()) };
+            init = None;
+            match module {
+                Module::Package(dir, file) => {
+                    self.own_extension(&dir, part, &file, &why)?;
+                    self.enter(&file, &dir, &package, &why);
+                    (dirs, init) = (vec![dir], Some(file));
+                }
+                Module::Namespace(dir) => dirs = vec![dir],
+                Module::Extension(file) => {
+                    self.found.push(Imported { file, why });
+                    return Ok(());
+                }
+                Module::Source(file) => {
+                    self.enter(&file, &dirs[0], &package, &why);
+                    return Ok(());
+                }
+            }
+        }
+        // A name in `from x import name` is a module only if x itself does not define it.
+        let defined = match &init {
+            Some(init) => self.text(init)?.unwrap_or_default(),
+            None if import.module.is_empty() && from.file.name() != b"__init__.py" => {
+                dirs.first().map(|dir| self.text(&dir.join(b"__init__.py"))).transpose()?.flatten().unwrap_or_default()
+            }
+            None => String::new(),
+        };
+        let is_defined =
+            |name: &str| defined.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name);
+        for name in import.names.iter().filter(|name| !is_defined(name)) {
+            match self.locate(&dirs, name)? {
+                Some(Module::Package(dir, file)) => self.enter(&file, &dir, &package, &why),
+                Some(Module::Source(file)) => self.enter(&file, &dirs[0], &package, &why),
+                Some(Module::Extension(file)) => self.found.push(Imported { file, why: why.clone() }),
+                Some(Module::Namespace(_)) | None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// An extension module with the name of its package is the package's core, however the package loads it, unless
+    /// it imports it inside a block.
+    fn own_extension(&mut self, dir: &RootPath, name: &str, init: &RootPath, why: &str) -> Result<(), Error> {
+        let Some(Module::Extension(file)) = self.locate(std::slice::from_ref(dir), name)? else { return Ok(()) };
+        let text = self.text(init)?.unwrap_or_default();
+        let is_block = |line: &&str| line.starts_with([' ', '\t']) && line.contains("import");
+        let is_guarded = text.lines().filter(is_block).any(|line| {
+            line.contains(&format!(".{name} "))
+                || line.contains(&format!("from . import {name}"))
+                || line.ends_with(&format!(".{name}"))
+        });
+        if !is_guarded {
+            self.found.push(Imported { file, why: why.to_owned() });
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, file: &RootPath, dir: &RootPath, package: &str, why: &str) {
+        let is_installed =
+            file.is_within(&self.layout.library) || self.layout.sites.iter().any(|site| file.is_within(site));
+        let package = is_installed.then(|| (package.to_owned(), why.to_owned()));
+        let dir = file.parent().unwrap_or_else(|| dir.clone());
+        self.open.push(Source { file: file.clone(), dir, package });
+    }
+
+    /// The module of this name in the first directory that has it.
+    fn locate(&self, dirs: &[RootPath], name: &str) -> Result<Option<Module>, Error> {
+        let mut namespace = None;
+        let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        for dir in dirs.iter().filter(|_| is_name) {
+            let file = |rest: String| -> Result<Option<RootPath>, Error> {
+                let followed = self.call.root.follow(dir.join(rest.as_bytes()).as_bytes())?;
+                Ok(followed.file().map(|(real, _)| real.clone()))
+            };
+            let inner = dir.join(name.as_bytes());
+            if let Some(init) = file(format!("{name}/__init__.py"))? {
+                return Ok(Some(Module::Package(inner, init)));
+            }
+            for suffix in &self.suffixes {
+                if let Some(real) = file(format!("{name}{suffix}"))? {
+                    return Ok(Some(Module::Extension(real)));
+                }
+            }
+            if let Some(real) = file(format!("{name}.py"))? {
+                return Ok(Some(Module::Source(real)));
+            }
+            if namespace.is_none() && !app::is_wide(&inner) && self.call.root.follow(inner.as_bytes())?.dir().is_some()
+            {
+                namespace = Some(Module::Namespace(inner));
+            }
+        }
+        Ok(namespace)
+    }
+}
