@@ -107,6 +107,8 @@ fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>,
         let absent = |one: Absent| Absent { is_certain: one.is_certain && launched.is_certain, ..one };
         demands.extend(needs.absent.into_iter().map(|one| Demand::Tell(Told::Absent(absent(one)))));
     }
+    let offer = |(program, why)| Demand::Tell(Told::Offered { program, why });
+    demands.extend(needs.offers.into_iter().map(offer));
     let files = needs.files.into_iter().map(|(path, why)| (path.as_bytes().to_vec(), why));
     for (path, why) in needs.paths.into_iter().chain(files) {
         let reason = Arc::new(Reason::Home { group: NAMED, why });
