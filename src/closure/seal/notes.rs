@@ -117,11 +117,7 @@ fn delegated(state: &State<'_>, closure: &mut Closure, lines: &[(&RootPath, &Str
 }
 
 /// Reports programs of the root that sources of packages name and can do without, and that nothing else needs.
-fn offered(
-    state: &State<'_>,
-    closure: &mut Closure,
-    offers: &BTreeMap<&RootPath, &String>,
-) -> Result<(), Error> {
+fn offered(state: &State<'_>, closure: &mut Closure, offers: &BTreeMap<&RootPath, &String>) -> Result<(), Error> {
     let mut left = BTreeMap::new();
     for (program, why) in offers {
         let followed = state.world.root.follow(program.as_bytes())?;

@@ -232,7 +232,9 @@ impl Walk<'_> {
                 }
             }
             "object_pattern" => {
-                for part in named(left).into_iter().filter(|part| part.kind() == "shorthand_property_identifier_pattern") {
+                for part in
+                    named(left).into_iter().filter(|part| part.kind() == "shorthand_property_identifier_pattern")
+                {
                     let name = self.text(part).to_owned();
                     let value = Expr::Member(Box::new(value.clone()), name.clone());
                     self.module.assigns.push(Assign { scope: place.scope, name, how, value });
@@ -325,9 +327,8 @@ impl Walk<'_> {
     }
 
     fn expr(&self, node: Node<'_>, depth: usize) -> Expr {
-        let field = |name: &str| {
-            node.child_by_field_name(name).map_or(Expr::Unknown, |child| self.expr(child, depth + 1))
-        };
+        let field =
+            |name: &str| node.child_by_field_name(name).map_or(Expr::Unknown, |child| self.expr(child, depth + 1));
         let first = || named(node).first().map_or(Expr::Unknown, |child| self.expr(*child, depth + 1));
         match node.kind() {
             _ if depth > MAX_EXPRESSION => Expr::Unknown,
@@ -368,7 +369,8 @@ impl Walk<'_> {
 
     /// Methods whose result is known from the object.
     fn method(&self, node: Node<'_>, depth: usize) -> Option<Expr> {
-        let function = node.child_by_field_name("function").filter(|function| function.kind() == "member_expression")?;
+        let function =
+            node.child_by_field_name("function").filter(|function| function.kind() == "member_expression")?;
         let object = function.child_by_field_name("object")?;
         let name = self.field(function, "property");
         if name == "concat" {

@@ -126,7 +126,9 @@ impl Walk<'_> {
             _ => name,
         };
         let mut params = Vec::new();
-        for (nth, param) in node.child_by_field_name("parameters").map(named).unwrap_or_default().into_iter().enumerate() {
+        for (nth, param) in
+            node.child_by_field_name("parameters").map(named).unwrap_or_default().into_iter().enumerate()
+        {
             let is_rest = param.kind() == "list_splat_pattern";
             let name = match param.kind() {
                 "identifier" => self.text(param).to_owned(),
@@ -139,7 +141,11 @@ impl Walk<'_> {
                 continue;
             }
             let default = param.child_by_field_name("value").map(|value| self.expr(value, 0));
-            params.push(Param { is_rest: is_rest || name.starts_with('*'), name: name.trim_matches('*').to_owned(), default });
+            params.push(Param {
+                is_rest: is_rest || name.starts_with('*'),
+                name: name.trim_matches('*').to_owned(),
+                default,
+            });
         }
         let scope = Some(self.module.functions.len());
         self.module.functions.push(Function { name, parent: place.scope, params, returns: Vec::new() });
@@ -163,7 +169,12 @@ impl Walk<'_> {
                 let name = self.text(left).to_owned();
                 if place.class.is_some() {
                     let value = value.clone();
-                    self.module.assigns.push(Assign { scope: place.scope, name: name.clone(), how: How::Member, value });
+                    self.module.assigns.push(Assign {
+                        scope: place.scope,
+                        name: name.clone(),
+                        how: How::Member,
+                        value,
+                    });
                 }
                 self.module.assigns.push(Assign { scope: place.scope, name, how, value });
             }
@@ -260,9 +271,8 @@ impl Walk<'_> {
     }
 
     fn expr(&self, node: Node<'_>, depth: usize) -> Expr {
-        let field = |name: &str| {
-            node.child_by_field_name(name).map_or(Expr::Unknown, |child| self.expr(child, depth + 1))
-        };
+        let field =
+            |name: &str| node.child_by_field_name(name).map_or(Expr::Unknown, |child| self.expr(child, depth + 1));
         let all = |nodes: Vec<Node<'_>>| nodes.into_iter().map(|child| self.expr(child, depth + 1)).collect();
         let first = || named(node).first().map_or(Expr::Unknown, |child| self.expr(*child, depth + 1));
         match node.kind() {
@@ -284,7 +294,12 @@ impl Walk<'_> {
             "named_expression" => field("value"),
             "conditional_expression" => {
                 let parts = named(node);
-                Expr::Either(all(parts.iter().enumerate().filter(|(nth, _)| *nth != 1).map(|(_, part)| *part).collect()))
+                Expr::Either(all(parts
+                    .iter()
+                    .enumerate()
+                    .filter(|(nth, _)| *nth != 1)
+                    .map(|(_, part)| *part)
+                    .collect()))
             }
             "boolean_operator" => Expr::Either(vec![field("left"), field("right")]),
             "binary_operator" => match node.child_by_field_name("operator").map(|operator| self.text(operator)) {

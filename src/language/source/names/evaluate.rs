@@ -279,7 +279,10 @@ impl<'m> Evaluator<'m> {
                         Expr::Spread(inner) => {
                             let mut lists = Vec::new();
                             self.resolve(&at(inner), depth + 1, &mut lists);
-                            lists.iter().filter(|_| depth < MAX_DEPTH).for_each(|list| self.item(list, &[], depth + 1, found));
+                            lists
+                                .iter()
+                                .filter(|_| depth < MAX_DEPTH)
+                                .for_each(|list| self.item(list, &[], depth + 1, found));
                         }
                         item => self.resolve(&at(item), depth + 1, found),
                     }
@@ -287,7 +290,9 @@ impl<'m> Evaluator<'m> {
             }
             Expr::Dict(pairs) => {
                 let is_wanted = |key: &'m Expr| match key {
-                    Expr::Text(key) if !keys.is_empty() => keys.iter().any(|(wanted, is_open)| *is_open || wanted == key),
+                    Expr::Text(key) if !keys.is_empty() => {
+                        keys.iter().any(|(wanted, is_open)| *is_open || wanted == key)
+                    }
                     _ => true,
                 };
                 for (key, value) in pairs.iter().filter(|(key, _)| is_wanted(key)) {
@@ -297,6 +302,8 @@ impl<'m> Evaluator<'m> {
                     }
                 }
             }
+            // The items of a parameter that takes all remaining arguments; nobody loops over the letters of a name.
+            Expr::Text(_) => found.push(base.clone()),
             _ => {}
         }
     }

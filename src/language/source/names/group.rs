@@ -69,8 +69,12 @@ impl Files {
             }
             evaluator.calls(is_sink, &mut |_| {});
             let wanted = evaluator.wanted.into_inner();
-            let callers: Vec<(String, &str)> =
-                wanted.callers.iter().take(MAX_CALLERS).map(|(stem, name)| (format!("{name}("), stem.as_str())).collect();
+            let callers: Vec<(String, &str)> = wanted
+                .callers
+                .iter()
+                .take(MAX_CALLERS)
+                .map(|(stem, name)| (format!("{name}("), stem.as_str()))
+                .collect();
             let is_wanted = |path: &RootPath, text: &[u8]| {
                 let calls = |(call, stem): &(String, &str)| {
                     find(text, call.as_bytes()).is_some() && find(text, stem.as_bytes()).is_some()
