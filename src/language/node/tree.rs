@@ -227,7 +227,7 @@ impl Walk<'_> {
             "array_pattern" => {
                 for (nth, part) in named(left).into_iter().enumerate() {
                     let key = Box::new(Expr::Text(nth.to_string()));
-                    let part_of = Expr::Either(vec![Expr::Item(Box::new(value.clone()), key), value.clone()]);
+                    let part_of = Expr::Item(Box::new(value.clone()), key);
                     self.assign(part, part_of, how, place);
                 }
             }

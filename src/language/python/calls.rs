@@ -52,3 +52,54 @@ pub(super) fn scan(named: &mut Named, path: &RootPath, text: &[u8], is_app: bool
         named.keep_library(path, Literal { text: library, ..literal }, false);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The values that reach the calls of interest in a module.
+    fn found(text: &str) -> String {
+        let mut files = Files::default();
+        files.add(&RootPath::new("/own/part.py").expect("a path"), text.as_bytes().to_vec(), true);
+        let calls = &table().calls;
+        let mut all = std::collections::BTreeSet::new();
+        let is_sink = |callee: &str| ["subprocess.run", "x.dlopen"].contains(&callee);
+        files.calls(tree::parse, Rules { same: &calls.same, joins: &calls.joins }, &is_sink, &mut |found| {
+            let words = |value: &crate::language::source::names::Value| {
+                std::iter::once(value.text.clone()).chain(value.args.clone()).collect::<Vec<_>>().join(" ")
+            };
+            all.extend(found.values.iter().map(words));
+        });
+        all.into_iter().collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn names_travel() {
+        for (text, wanted) in [
+            ("from subprocess import run as r\nr(['a', '-x'])", "a -x"),
+            ("import subprocess as s\ns.run('a')", "a"),
+            ("A = 'a'\nA = 'b'\nsubprocess.run([A, unknown, 'c'])", "a, b"),
+            ("subprocess.run(pathlib.Path('/x') / 'a')", "/x/a"),
+            ("subprocess.run(os.path.join(unknown, 'a'))", "a"),
+            ("D = {'a': 'b', 'c': 'd'}\nsubprocess.run(D['a'])\n", "b"),
+            ("for n, p in [('a', 'b'), ('c', 'd')]:\n  subprocess.run(p)", "b, d"),
+            ("for n, p in {'a': 'b'}.items():\n  subprocess.run(p)", "a, b"),
+            ("V = 3\nx.dlopen(f'lib{V}.so')", "lib3.so"),
+            ("x.dlopen('lib' + unknown + '.so')", "lib{}.so"),
+            ("def f(c='a'):\n  subprocess.run([c])\nf(c='b')\nf('d')", "a, b, d"),
+            ("def f(*c):\n  for n in c: x.dlopen(n)\nf('a', 'b')", "a, b"),
+            ("def f():\n  def g(c): subprocess.run(c)\n  g('a')", "a"),
+            ("def f(n):\n  return n if n else 'b'\nsubprocess.run([f('a')])", "a, b"),
+            ("class C:\n  def __init__(self, c): self.c = c\n  def go(self): subprocess.run(self.c)\nC('a')", "a"),
+            ("def f():\n  c = ['a']\n  c += ['b']\n  c.append('d')\n  subprocess.run(c)", "a"),
+            ("def f():\n  c = []\n  c.append('a')\n  subprocess.run(c)", "a"),
+            ("subprocess.run(['a'] + unknown)", "a"),
+            ("subprocess.run('a -x'.split())", "a -x"),
+            ("subprocess.run(sys.executable)\nsubprocess.run()\nother('a')", ""),
+            ("def f(c): return f(c)\nsubprocess.run(f('a'))", ""),
+            ("A = B\nB = A\nsubprocess.run(A)", ""),
+        ] {
+            assert_eq!(found(text), wanted, "{text}");
+        }
+    }
+}

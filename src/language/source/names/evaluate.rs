@@ -1,7 +1,7 @@
 //! Values of expressions: every text that an expression may have, regardless of the order of statements.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use super::{Assign, Called, Expr, Function, How, Import, Module, Site, last};
@@ -80,6 +80,9 @@ pub(super) struct Wanted {
 /// Evaluates expressions of modules that know each other.
 pub(super) struct Evaluator<'m> {
     modules: &'m [Module],
+    /// Calls and functions by name: module and index in it.
+    sites: HashMap<&'m str, Vec<(usize, usize)>>,
+    functions: HashMap<&'m str, Vec<(usize, usize)>>,
     rules: Rules,
     steps: Cell<usize>,
     pub(super) wanted: RefCell<Wanted>,
@@ -87,7 +90,16 @@ pub(super) struct Evaluator<'m> {
 
 impl<'m> Evaluator<'m> {
     pub(super) fn new(modules: &'m [Module], rules: Rules) -> Self {
-        Self { modules, rules, steps: Cell::default(), wanted: RefCell::default() }
+        let (mut sites, mut functions) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
+        for (at, module) in modules.iter().enumerate() {
+            for (nth, site) in module.sites.iter().enumerate() {
+                sites.entry(called(module, &site.call)).or_default().push((at, nth));
+            }
+            for (nth, function) in module.functions.iter().enumerate() {
+                functions.entry(function.name.as_str()).or_default().push((at, nth));
+            }
+        }
+        Self { modules, sites, functions, rules, steps: Cell::default(), wanted: RefCell::default() }
     }
 
     /// The calls whose callee is of interest, with the values of their first arguments.
@@ -413,8 +425,10 @@ impl<'m> Evaluator<'m> {
             return;
         }
         self.wanted.borrow_mut().callers.insert((module.stem.clone(), own.name.clone()));
-        for (from, caller) in self.modules.iter().enumerate() {
-            for site in caller.sites.iter().filter(|site| is_of(caller, from == at, &site.call, module, own)) {
+        for (from, index) in self.sites.get(own.name.as_str()).into_iter().flatten().copied() {
+            let caller = &self.modules[from];
+            let site = &caller.sites[index];
+            if is_of(caller, from == at, &site.call, module, own) {
                 let outside = Frame { module: from, scope: site.scope, args: None, hops: frame.hops + 1 };
                 let args = bind(&site.call, &Rc::new(outside), own);
                 args[nth].iter().for_each(|arg| self.resolve(arg, depth + 1, found));
@@ -429,17 +443,16 @@ impl<'m> Evaluator<'m> {
         }
         let own = &self.modules[frame.module];
         let mut is_known = false;
-        for (at, module) in self.modules.iter().enumerate() {
-            for (nth, function) in module.functions.iter().enumerate() {
-                if !is_of(own, at == frame.module, call, module, function) {
-                    continue;
-                }
-                is_known = true;
-                let args = Some(bind(call, frame, function));
-                let inside = Rc::new(Frame { module: at, scope: Some(nth), args, hops: frame.hops + 1 });
-                for expr in &function.returns {
-                    self.resolve(&Bound { expr, frame: Rc::clone(&inside) }, depth + 1, found);
-                }
+        for (at, nth) in self.functions.get(called(own, call)).into_iter().flatten().copied() {
+            let function = &self.modules[at].functions[nth];
+            if !is_of(own, at == frame.module, call, &self.modules[at], function) {
+                continue;
+            }
+            is_known = true;
+            let args = Some(bind(call, frame, function));
+            let inside = Rc::new(Frame { module: at, scope: Some(nth), args, hops: frame.hops + 1 });
+            for expr in &function.returns {
+                self.resolve(&Bound { expr, frame: Rc::clone(&inside) }, depth + 1, found);
             }
         }
         let first = call.callee.split('.').next().unwrap_or_default();
@@ -448,6 +461,17 @@ impl<'m> Evaluator<'m> {
             wanted.modules.insert(last(&import.module).to_owned());
             wanted.modules.extend(import.name.clone());
         }
+    }
+}
+
+/// The name of the function that is called, where it is defined.
+fn called<'m>(module: &'m Module, call: &'m Called) -> &'m str {
+    match call.callee.rsplit_once('.') {
+        Some((_, name)) => name,
+        None => match module.imports.get(&call.callee) {
+            Some(import) => import.name.as_deref().unwrap_or_else(|| last(&import.module)),
+            None => &call.callee,
+        },
     }
 }
 

@@ -7,6 +7,8 @@ mod evaluate;
 mod group;
 
 pub(crate) use calls::Calls;
+#[cfg(test)]
+pub(crate) use evaluate::Value;
 pub(crate) use evaluate::{Rules, is_call};
 pub(crate) use group::Files;
 
