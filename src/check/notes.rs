@@ -61,6 +61,9 @@ notes! {
     "program-missing"
         "A source or package names a program that is not in the root. If the code is used, install it in the builder \
          stage."
+    "program-optional"
+        "Packages of a language can start programs that are in the root and that they can do without: the source handles \
+         their absence, or only developers need them. They are not packed. --bin PROGRAM adds one."
     "script-cut"
         "A script has more of something than slimroot reads: programs that it starts, files that a pattern matches, \
          scripts that it sources, or levels of eval. The message says what was not looked at. Add it with --bin or \

@@ -23,6 +23,8 @@ pub(super) enum Told {
     Withheld { object: RootPath, pattern: String, files: Vec<RootPath> },
     /// A program of the root did not make what the request wants made.
     Unmade(Unmade),
+    /// A program of the root that sources name and can do without.
+    Offered { program: RootPath, why: String },
     /// A command line in a configuration file.
     Delegated { file: RootPath, line: String },
 }

@@ -188,6 +188,8 @@ pub struct Needs {
     pub starts: Vec<Start>,
     /// Libraries that the interpreter's process opens by name.
     pub libraries: Vec<Library>,
+    /// Programs of the root that it can do without, each with the reason: told, not packed.
+    pub offers: Vec<(RootPath, String)>,
     /// Programs that it would start but that are missing.
     pub unstarted: Vec<Unstarted>,
     /// Applications that it would run but that are missing.

@@ -110,6 +110,8 @@ fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>,
     if launched.certainty == Certainty::Sure && launched.is_certain {
         demands.extend(needs.imports.into_iter().map(|one| Demand::Tell(Told::Imported(one))));
     }
+    let offer = |(program, why)| Demand::Tell(Told::Offered { program, why });
+    demands.extend(needs.offers.into_iter().map(offer));
     let files = needs.files.into_iter().map(|(path, why)| (path.as_bytes().to_vec(), why));
     for (path, why) in needs.paths.into_iter().chain(files) {
         let reason = Arc::new(Reason::Home { group: NAMED, why });

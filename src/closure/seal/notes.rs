@@ -19,7 +19,7 @@ const MAX_SHOWN: usize = 8;
 /// # Errors
 /// `unreadable`.
 pub(super) fn tell(state: &State<'_>, closure: &mut Closure) -> Result<(), Error> {
-    let mut lines = Vec::new();
+    let (mut lines, mut offers) = (Vec::new(), BTreeMap::new());
     for told in &state.told {
         match told {
             Told::Note(note) => {
@@ -42,6 +42,7 @@ pub(super) fn tell(state: &State<'_>, closure: &mut Closure) -> Result<(), Error
             }
             Told::Unmade(one) => closure.unmade.push(one.clone()),
             Told::Delegated { file, line } => lines.push((file, line)),
+            Told::Offered { program, why } => drop(offers.entry(program).or_insert(why)),
         }
     }
     if state.request.pyc != Pyc::None && interpreters(state)?.is_empty() {
@@ -49,6 +50,7 @@ pub(super) fn tell(state: &State<'_>, closure: &mut Closure) -> Result<(), Error
         closure.unmade.push(Unmade { what, why });
     }
     delegated(state, closure, &lines)?;
+    offered(state, closure, &offers)?;
     closure.notes.sort();
     closure.notes.dedup();
     Ok(())
@@ -114,6 +116,25 @@ fn delegated(state: &State<'_>, closure: &mut Closure, lines: &[(&RootPath, &Str
         let says = format!("{file} starts {starts}, in the root and not packed: --bin {first} adds one{besides}");
         closure.notes.push(Note::new("command-not-packed", file.to_string(), says));
     }
+    Ok(())
+}
+
+/// Reports programs of the root that sources of packages name and can do without, and that nothing else needs.
+fn offered(state: &State<'_>, closure: &mut Closure, offers: &BTreeMap<&RootPath, &String>) -> Result<(), Error> {
+    let mut left = BTreeMap::new();
+    for (program, why) in offers {
+        let followed = state.world.root.follow(program.as_bytes())?;
+        if followed.file().is_some_and(|(real, _)| !state.graph.contains(real)) {
+            left.insert((*program).clone(), *why);
+        }
+    }
+    let Some((first, why)) = left.first_key_value() else { return Ok(()) };
+    let all = names(&left.keys().cloned().collect());
+    let says = format!(
+        "packages can start {all}, in the root and not packed, because they do without or are being developed: \
+         --bin {first} ({why}) adds one"
+    );
+    closure.notes.push(Note::new("program-optional", first.to_string(), says));
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod pnp;
 mod reach;
 mod shared;
 mod table;
+mod tree;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -40,7 +41,6 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         call.args.iter().map(String::as_str).chain(options).any(|word| table().options.source_maps.contain(word));
     let platform = Platform::of(call.target.as_ref(), call.is_musl);
     needs.notes.extend(app::alone(call)?);
-    calls::ask(call, &mut needs)?;
     let starts = starts(call, &mut needs)?;
     let mut homes = starts.clone();
     // Node looks for packages in every parent directory too.
@@ -67,6 +67,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let starts: Vec<RootPath> = starts.into_iter().collect();
     let unneeded = Rc::new(unneeded(call.root, &starts, &kept, &asked(call)?, &platform)?);
     needs.notes.extend(unneeded.broken.iter().cloned());
+    calls::ask(call, &kept, &unneeded, &mut needs)?;
     let mut words = Words::default();
     for dir in &kept {
         words.read(call.root, dir, &unneeded)?;

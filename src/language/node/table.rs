@@ -25,6 +25,15 @@ pub(super) struct Calls {
     pub(super) module: String,
     pub(super) starts: Words,
     pub(super) runs_shell: Words,
+    pub(super) methods: Words,
+    pub(super) finders: Words,
+    pub(super) options: Words,
+    pub(super) same: Words,
+    pub(super) joins: Words,
+    pub(super) keeps: Words,
+    pub(super) gives_up: Words,
+    pub(super) tools: Words,
+    pub(super) words: Words,
 }
 
 /// Options and variables that make Node load files.

@@ -1,24 +1,46 @@
-//! Programs and libraries that Python sources start or open by a literal name.
+//! Programs and libraries that Python sources start or open by name.
 
 use super::table::table;
+use super::tree;
 use crate::language::source::literals::{Literal, Named, literals};
+use crate::language::source::names::{Calls, Files, Rules};
 use crate::path::RootPath;
 
-/// Scans a source file.
+/// True if the text has a call of interest.
+pub(super) fn matters(text: &[u8]) -> bool {
+    let calls = &table().calls;
+    [&calls.signs, &calls.starts, &calls.finders, &calls.opens, &calls.finds].iter().any(|words| words.occur_in(text))
+}
+
+/// Reads the sources of an application or of a package.
+pub(super) fn read(named: &mut Named, files: &Files, is_app: bool) {
+    let calls = &table().calls;
+    let rules = Rules { same: &calls.same, joins: &calls.joins };
+    let known = Calls {
+        starts: &calls.starts,
+        finders: &calls.finders,
+        starts_with_name: Some(&calls.starts_with_name),
+        opens: Some(&calls.opens),
+        finds: Some(&calls.finds),
+        tools: &calls.tools,
+        words: &calls.words,
+    };
+    files.calls(tree::parse, rules, &|callee| known.know(callee), &mut |found| {
+        let is_optional = calls.optional.end(found.module.path.as_bytes());
+        known.keep(named, &found, is_app, is_optional);
+    });
+}
+
+/// Scans a source that is too large to be parsed for calls with a literal.
 pub(super) fn scan(named: &mut Named, path: &RootPath, text: &[u8], is_app: bool) {
     let calls = &table().calls;
-    for name in calls.starts.iter() {
-        for mut literal in literals(text, name) {
-            let program = literal.text.split(char::is_whitespace).next().unwrap_or_default();
-            let is_tool = calls.tools.contain(program.rsplit('/').next().unwrap_or_default());
-            // The first item in such a list of arguments is argv[0], not an argument.
-            let skipped = usize::from(calls.starts_with_name.begin(name)).min(literal.args.len());
-            literal.args.drain(..skipped);
-            if is_app {
-                named.keep_start(path, literal);
-            } else if !is_tool {
-                named.keep_package_start(path, literal);
-            }
+    for literal in calls.starts.iter().flat_map(|name| literals(text, name)) {
+        let program = literal.text.split(char::is_whitespace).next().unwrap_or_default();
+        let is_tool = calls.tools.contain(program.rsplit('/').next().unwrap_or_default());
+        match is_app {
+            true => named.keep_start(path, literal),
+            false if is_tool => named.keep_offer(path, literal),
+            false => named.keep_package_start(path, literal),
         }
     }
     for literal in calls.opens.iter().flat_map(|name| literals(text, name)).filter(|literal| !literal.is_open) {
@@ -28,5 +50,56 @@ pub(super) fn scan(named: &mut Named, path: &RootPath, text: &[u8], is_app: bool
     for literal in calls.finds.iter().flat_map(|name| literals(text, name)).filter(|literal| !literal.is_open) {
         let library = format!("lib{}.so", literal.text);
         named.keep_library(path, Literal { text: library, ..literal }, false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The values that reach the calls of interest in a module.
+    fn found(text: &str) -> String {
+        let mut files = Files::default();
+        files.add(&RootPath::new("/own/part.py").expect("a path"), text.as_bytes().to_vec(), true);
+        let calls = &table().calls;
+        let mut all = std::collections::BTreeSet::new();
+        let is_sink = |callee: &str| ["subprocess.run", "x.dlopen"].contains(&callee);
+        files.calls(tree::parse, Rules { same: &calls.same, joins: &calls.joins }, &is_sink, &mut |found| {
+            let words = |value: &crate::language::source::names::Value| {
+                std::iter::once(value.text.clone()).chain(value.args.clone()).collect::<Vec<_>>().join(" ")
+            };
+            all.extend(found.values.iter().map(words));
+        });
+        all.into_iter().collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn names_travel() {
+        for (text, wanted) in [
+            ("from subprocess import run as r\nr(['a', '-x'])", "a -x"),
+            ("import subprocess as s\ns.run('a')", "a"),
+            ("A = 'a'\nA = 'b'\nsubprocess.run([A, unknown, 'c'])", "a, b"),
+            ("subprocess.run(pathlib.Path('/x') / 'a')", "/x/a"),
+            ("subprocess.run(os.path.join(unknown, 'a'))", "a"),
+            ("D = {'a': 'b', 'c': 'd'}\nsubprocess.run(D['a'])\n", "b"),
+            ("for n, p in [('a', 'b'), ('c', 'd')]:\n  subprocess.run(p)", "b, d"),
+            ("for n, p in {'a': 'b'}.items():\n  subprocess.run(p)", "a, b"),
+            ("V = 3\nx.dlopen(f'lib{V}.so')", "lib3.so"),
+            ("x.dlopen('lib' + unknown + '.so')", "lib{}.so"),
+            ("def f(c='a'):\n  subprocess.run([c])\nf(c='b')\nf('d')", "a, b, d"),
+            ("def f(*c):\n  for n in c: x.dlopen(n)\nf('a', 'b')", "a, b"),
+            ("def f():\n  def g(c): subprocess.run(c)\n  g('a')", "a"),
+            ("def f(n):\n  return n if n else 'b'\nsubprocess.run([f('a')])", "a, b"),
+            ("class C:\n  def __init__(self, c): self.c = c\n  def go(self): subprocess.run(self.c)\nC('a')", "a"),
+            ("def f():\n  c = ['a']\n  c += ['b']\n  c.append('d')\n  subprocess.run(c)", "a"),
+            ("def f():\n  c = []\n  c.append('a')\n  subprocess.run(c)", "a"),
+            ("subprocess.run(['a'] + unknown)", "a"),
+            ("subprocess.run('a -x'.split())", "a -x"),
+            ("subprocess.run(sys.executable)\nsubprocess.run()\nother('a')", ""),
+            ("def f(c): return f(c)\nsubprocess.run(f('a'))", ""),
+            ("A = B\nB = A\nsubprocess.run(A)", ""),
+        ] {
+            assert_eq!(found(text), wanted, "{text}");
+        }
     }
 }

@@ -8,6 +8,7 @@ mod module;
 mod server;
 mod table;
 mod text;
+mod tree;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;

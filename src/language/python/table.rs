@@ -28,6 +28,16 @@ pub(super) struct Calls {
     pub(super) replaces_modules: Words,
     pub(super) tk: Words,
     pub(super) tools: Words,
+    pub(super) words: Words,
+    pub(super) signs: Words,
+    pub(super) finders: Words,
+    pub(super) same: Words,
+    pub(super) joins: Words,
+    pub(super) keeps: Words,
+    pub(super) suppresses: Words,
+    pub(super) handled: Words,
+    pub(super) gives_up: Words,
+    pub(super) optional: Words,
 }
 
 /// Files that a running program does not need.

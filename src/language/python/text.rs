@@ -9,6 +9,7 @@ use super::table::table;
 use crate::error::Error;
 use crate::language::source::application::is_leftover;
 use crate::language::source::literals::Named;
+use crate::language::source::names::Files;
 use crate::path::RootPath;
 use crate::root::{FileKind, Root, Visit};
 
@@ -54,9 +55,22 @@ impl Texts {
     ) -> Result<Self, Error> {
         let mut texts = Self::default();
         for (dir, is_app) in sites.iter().map(|dir| (dir, false)).chain(apps.iter().map(|dir| (dir, true))) {
+            // Names travel within an application, and within an installed package.
+            let (mut files, mut top) = (Files::default(), Vec::new());
             root.visit(dir, &mut |path, meta| {
                 if meta.kind == FileKind::File && path.name().ends_with(b".py") {
-                    texts.source(dir, path, &root.read(path, MAX_SOURCE)?, is_app);
+                    let inside = path.as_bytes()[dir.as_bytes().len()..].trim_ascii();
+                    let package = inside.split(|b| *b == b'/').find(|part| !part.is_empty()).unwrap_or_default();
+                    if !is_app && package != top {
+                        top = package.to_vec();
+                        super::calls::read(&mut texts.named, &std::mem::take(&mut files), is_app);
+                    }
+                    let text = root.read(path, MAX_SOURCE)?;
+                    texts.source(dir, path, &text, is_app);
+                    let matters = super::calls::matters(&text);
+                    if let Some(text) = files.add(path, text, matters).filter(|_| matters) {
+                        super::calls::scan(&mut texts.named, path, &text, is_app);
+                    }
                 }
                 let is_out = is_leftover(path)
                     || venvs.contains(path)
@@ -64,6 +78,7 @@ impl Texts {
                     || !is_app && (is_tool(dir, path) || table().leftovers.tests.contain(path.name()));
                 Ok(if is_out { Visit::Pass } else { Visit::Enter })
             })?;
+            super::calls::read(&mut texts.named, &files, is_app);
         }
         Ok(texts)
     }
@@ -84,7 +99,9 @@ impl Texts {
             || found("import pkg_resources", &is_untried)
             || found("from pkg_resources", &is_untried);
         self.app_names_tk |= is_app && calls.tk.occur_in(text);
-        super::calls::scan(&mut self.named, path, text, is_app);
+        if is_app {
+            self.named.keep_paths(path, text);
+        }
         let package = path.parent().unwrap_or_else(|| site.clone());
         for at in memchr::memmem::find_iter(text, b"test") {
             self.test_word(site, &package, text, at);

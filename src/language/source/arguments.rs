@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use super::application::{is_leftover, is_wide};
+use super::literals::program_at;
 use crate::error::Error;
-use crate::language::{Call, Claim, Needs, Scope};
+use crate::language::{Call, Certainty, Claim, Command, Needs, Scope};
 use crate::root::Followed;
 
 /// Separators of paths within one argument: `--conf=/etc/x`, `/a.jar:/b.jar`.
@@ -41,6 +42,13 @@ pub(crate) fn find(call: &Call<'_>) -> Result<Needs, Error> {
             let followed = call.root.follow(part.as_bytes())?;
             if is_needed(&followed) {
                 needs.paths.push((part.as_bytes().to_vec(), format!("{name} of the environment names it")));
+            }
+            // A variable with one path may name a program that the launch starts.
+            if part == value
+                && let Some(program) = program_at(call.root, part)?
+            {
+                let why = format!("{name} of the environment names it");
+                needs.commands.push(Command { name: program.to_string(), certainty: Certainty::Likely, why });
             }
         }
     }

@@ -1,5 +1,5 @@
-//! Programs and libraries that source code starts or opens by a literal name: `subprocess.run(["git", …])`,
-//! `execSync("sort | head")`, `CDLL("libz.so.1")`. Computed names are not found, because the code is not parsed.
+//! Programs and libraries that source code starts or opens by name, and literals of source text that is not parsed:
+//! `execSync("sort | head")`, `CDLL("libz.so.1")`.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ use super::interpreters::{shell_words, system_shell};
 use crate::error::Error;
 use crate::language::{Call, Certainty, Command, Library, Needs, Start};
 use crate::path::RootPath;
+use crate::root::Root;
 use crate::world::program_in_path;
 use crate::world::tables::Words;
 
@@ -25,6 +26,10 @@ pub(crate) struct Named {
     starts: Literals,
     /// The same in sources of installed packages, most of which the application never reaches.
     of_packages: Literals,
+    /// Programs that installed packages can do without: told, not packed.
+    offered: Literals,
+    /// Absolute paths in sources of the application, most of which are no programs.
+    paths: Literals,
     /// Programs started with literal arguments.
     lists: BTreeMap<Vec<String>, (RootPath, usize)>,
     opens: Literals,
@@ -38,6 +43,30 @@ impl Named {
     /// Records a program that an installed package starts.
     pub(crate) fn keep_package_start(&mut self, path: &RootPath, literal: Literal) {
         keep(&mut self.of_packages, path, literal);
+    }
+
+    /// Records a program that an installed package can do without.
+    pub(crate) fn keep_offer(&mut self, path: &RootPath, literal: Literal) {
+        keep(&mut self.offered, path, literal);
+    }
+
+    /// Records the absolute paths that are whole strings of a source.
+    pub(crate) fn keep_paths(&mut self, path: &RootPath, text: &[u8]) {
+        for at in memchr::memchr_iter(b'/', text).filter(|at| *at > 0) {
+            let quote = text[at - 1];
+            if !matches!(quote, b'"' | b'\'' | b'`') {
+                continue;
+            }
+            let rest = &text[at..text.len().min(at + MAX_LITERAL)];
+            let Some(end) = rest.iter().position(|b| *b == quote || b.is_ascii_whitespace()) else { continue };
+            if rest[end] == quote
+                && end > 1
+                && let Ok(found) = std::str::from_utf8(&rest[..end])
+                && found[1..].contains('/')
+            {
+                keep(&mut self.paths, path, Literal::plain(found, line(text, at)));
+            }
+        }
     }
 
     /// Records a library; if it is wanted, its absence is reported.
@@ -91,9 +120,8 @@ impl Named {
 
     /// Records a command that starts at offset `at` of the source.
     pub(crate) fn command(&mut self, path: &RootPath, text: &[u8], at: usize, command: &[u8]) {
-        let line = memchr::memchr_iter(b'\n', &text[..at]).count() + 1;
-        let text = String::from_utf8_lossy(&command[..command.len().min(MAX_LITERAL)]).into_owned();
-        self.keep_command(path, Literal { text, args: Vec::new(), line, is_open: false, is_tried: false });
+        let command = String::from_utf8_lossy(&command[..command.len().min(MAX_LITERAL)]);
+        self.keep_command(path, Literal::plain(&command, line(text, at)));
     }
 
     /// Perl and Ruby execute strings without shell metacharacters directly, so the first word is a program, not a
@@ -121,6 +149,18 @@ impl Named {
                 needs.starts.push(Start { is_exec: false, certainty, ..start });
             }
         }
+        for (text, (path, line)) in &self.offered {
+            let word = text.split_whitespace().next().unwrap_or_default();
+            if let Some(program) = program_in_path(call.root, call.path, word)? {
+                needs.offers.push((program, format!("{path}, line {line}")));
+            }
+        }
+        for (text, (path, line)) in &self.paths {
+            if let Some(program) = program_at(call.root, text)? {
+                let why = format!("{path} names it in line {line}");
+                needs.commands.push(Command { name: program.to_string(), certainty: Certainty::Likely, why });
+            }
+        }
         for (words, (path, line)) in &self.lists {
             if program_in_path(call.root, call.path, &words[0])?.is_some() {
                 let why = format!("{path} starts it in line {line}");
@@ -140,6 +180,24 @@ impl Named {
         }
         Ok(())
     }
+}
+
+/// The program at an absolute path, if its content is that of one. Scripts without `#!` and libraries are none.
+pub(crate) fn program_at(root: &Root, text: &str) -> Result<Option<RootPath>, Error> {
+    let Some(path) = RootPath::new(text).filter(|path| memchr::memmem::find(path.name(), b".so").is_none()) else {
+        return Ok(None);
+    };
+    // PATH has no influence on a path with a slash.
+    if !text.starts_with('/') || program_in_path(root, "", text)?.is_none() {
+        return Ok(None);
+    }
+    let head = root.read_followed(path.as_bytes(), 4)?.map(|(_, head)| head).unwrap_or_default();
+    Ok((head.starts_with(b"\x7fELF") || head.starts_with(b"#!")).then_some(path))
+}
+
+/// The number of the line at an offset.
+fn line(text: &[u8], at: usize) -> usize {
+    memchr::memchr_iter(b'\n', &text[..at]).count() + 1
 }
 
 /// File names that match a library name without a version: the name itself and versioned names, as `find_library` finds
@@ -193,6 +251,13 @@ pub(crate) struct Literal {
     pub(crate) is_tried: bool,
 }
 
+impl Literal {
+    /// A whole text in a line.
+    pub(crate) fn plain(text: &str, line: usize) -> Self {
+        Self { text: text.to_owned(), args: Vec::new(), line, is_open: false, is_tried: false }
+    }
+}
+
 /// The first argument of each call of `name`, or the first item of a list there, if it is a literal.
 pub(crate) fn literals<'t>(text: &'t [u8], name: &str) -> impl Iterator<Item = Literal> + use<'t> {
     let length = name.len();
@@ -216,7 +281,7 @@ pub(crate) fn literals<'t>(text: &'t [u8], name: &str) -> impl Iterator<Item = L
         (!literal.is_empty()).then(|| Literal {
             text: literal,
             args,
-            line: memchr::memchr_iter(b'\n', &text[..at]).count() + 1,
+            line: line(text, at),
             is_open,
             is_tried: memchr::memmem::find(before, b"try:").is_some(),
         })

@@ -6,6 +6,7 @@ pub(crate) mod arguments;
 pub(crate) mod interpreters;
 pub(crate) mod literals;
 pub(crate) mod missing;
+pub(crate) mod names;
 pub(crate) mod platform;
 pub(crate) mod started;
 pub(crate) mod wrapped;

@@ -1,0 +1,359 @@
+//! Python's grammar, which is tree-sitter's. No other file depends on it. The result is the module as far as names travel
+//! through it; text that is not Python gives the parts that look like it.
+
+use tree_sitter::{Node, ParseOptions, ParseState, Parser};
+
+use super::table::table;
+use crate::language::source::names::{Assign, Called, Expr, Function, How, Import, Module, Param, Site};
+use crate::path::RootPath;
+
+/// Limits as counts, so that the same text always gives the same module.
+const MAX_DEPTH: usize = 160;
+const MAX_EXPRESSION: usize = 40;
+const MAX_PROGRESS: usize = 40_000;
+
+/// Parses a source.
+pub(super) fn parse(path: &RootPath, text: &str) -> Module {
+    let mut walk = Walk { text, module: Module::new(path) };
+    let mut parser = Parser::new();
+    if parser.set_language(&tree_sitter_python::LANGUAGE.into()).is_err() {
+        return walk.module;
+    }
+    let mut progress = 0;
+    let mut is_too_long = |_: &ParseState| {
+        progress += 1;
+        progress > MAX_PROGRESS
+    };
+    let bytes = text.as_bytes();
+    let mut read = |at: usize, _| bytes.get(at..).unwrap_or_default();
+    let options = ParseOptions::new().progress_callback(&mut is_too_long);
+    if let Some(tree) = parser.parse_with_options(&mut read, None, Some(options)) {
+        walk.visit(tree.root_node(), &Place::default(), 0);
+    }
+    walk.module
+}
+
+#[derive(Clone, Default)]
+struct Place {
+    scope: Option<usize>,
+    /// The class whose body this is.
+    class: Option<String>,
+    is_guarded: bool,
+}
+
+struct Walk<'t> {
+    text: &'t str,
+    module: Module,
+}
+
+fn named(node: Node<'_>) -> Vec<Node<'_>> {
+    node.named_children(&mut node.walk()).filter(|child| child.kind() != "comment").collect()
+}
+
+impl Walk<'_> {
+    fn text(&self, node: Node<'_>) -> &str {
+        self.text.get(node.byte_range()).unwrap_or_default()
+    }
+
+    fn field(&self, node: Node<'_>, name: &str) -> String {
+        node.child_by_field_name(name).map_or_else(String::new, |child| self.text(child).to_owned())
+    }
+
+    fn visit(&mut self, node: Node<'_>, place: &Place, depth: usize) {
+        if depth > MAX_DEPTH {
+            return;
+        }
+        match node.kind() {
+            "function_definition" => return self.function(node, place, depth),
+            "class_definition" => {
+                let place = Place { class: Some(self.field(node, "name")), ..place.clone() };
+                return self.each(node, &place, depth);
+            }
+            "try_statement" => {
+                let is_guarded = place.is_guarded || self.is_handled(node);
+                for child in named(node) {
+                    let is_guarded = if child.kind() == "block" { is_guarded } else { place.is_guarded };
+                    self.visit(child, &Place { is_guarded, ..place.clone() }, depth + 1);
+                }
+                return;
+            }
+            "with_statement" => {
+                let head = named(node).first().map_or("", |head| self.text(*head)).to_owned();
+                let is_guarded = place.is_guarded || table().calls.suppresses.occur_in(&head);
+                return self.each(node, &Place { is_guarded, ..place.clone() }, depth);
+            }
+            "assignment" | "named_expression" | "augmented_assignment" => self.assignment(node, place),
+            "for_statement" | "for_in_clause" => {
+                if let (Some(left), Some(right)) = (node.child_by_field_name("left"), node.child_by_field_name("right"))
+                {
+                    let value = Expr::Each(Box::new(self.expr(right, 0)));
+                    self.assign(left, value, How::Set, place);
+                }
+            }
+            "return_statement" | "yield" => {
+                let value = named(node).first().map(|value| self.expr(*value, 0));
+                if let (Some(scope), Some(value)) = (place.scope, value) {
+                    self.module.functions[scope].returns.push(value);
+                }
+            }
+            "import_statement" | "import_from_statement" => self.import(node),
+            "call" => self.site(node, place),
+            _ => {}
+        }
+        self.each(node, place, depth);
+    }
+
+    fn each(&mut self, node: Node<'_>, place: &Place, depth: usize) {
+        for child in named(node) {
+            self.visit(child, place, depth + 1);
+        }
+    }
+
+    /// True if a handler catches the absence of a program or library and does not give up.
+    fn is_handled(&self, node: Node<'_>) -> bool {
+        named(node).into_iter().filter(|child| child.kind() == "except_clause").any(|clause| {
+            let text = self.text(clause);
+            let (head, body) = text.split_once(':').unwrap_or((text, ""));
+            let is_all = head.trim() == "except";
+            (is_all || table().calls.handled.occur_in(head)) && !table().calls.gives_up.occur_in(body)
+        })
+    }
+
+    fn function(&mut self, node: Node<'_>, place: &Place, depth: usize) {
+        let name = self.field(node, "name");
+        let name = match &place.class {
+            Some(class) if name == "__init__" => class.clone(),
+            _ => name,
+        };
+        let mut params = Vec::new();
+        for (nth, param) in
+            node.child_by_field_name("parameters").map(named).unwrap_or_default().into_iter().enumerate()
+        {
+            let is_rest = param.kind() == "list_splat_pattern";
+            let name = match param.kind() {
+                "identifier" => self.text(param).to_owned(),
+                "default_parameter" | "typed_default_parameter" => self.field(param, "name"),
+                "typed_parameter" => param.named_child(0).map_or_else(String::new, |name| self.text(name).to_owned()),
+                "list_splat_pattern" => self.text(param).trim_start_matches('*').to_owned(),
+                _ => continue,
+            };
+            if nth == 0 && place.class.is_some() && matches!(name.as_str(), "self" | "cls") {
+                continue;
+            }
+            let default = param.child_by_field_name("value").map(|value| self.expr(value, 0));
+            params.push(Param {
+                is_rest: is_rest || name.starts_with('*'),
+                name: name.trim_matches('*').to_owned(),
+                default,
+            });
+        }
+        let scope = Some(self.module.functions.len());
+        self.module.functions.push(Function { name, parent: place.scope, params, returns: Vec::new() });
+        // Defaults are evaluated outside.
+        self.each(node, &Place { scope, class: None, is_guarded: false }, depth);
+    }
+
+    fn assignment(&mut self, node: Node<'_>, place: &Place) {
+        let left = node.child_by_field_name("left").or_else(|| node.child_by_field_name("name"));
+        let right = node.child_by_field_name("right").or_else(|| node.child_by_field_name("value"));
+        let (Some(left), Some(right)) = (left, right) else { return };
+        let how = if node.kind() == "augmented_assignment" { How::Added } else { How::Set };
+        let value = self.expr(right, 0);
+        self.assign(left, value, how, place);
+    }
+
+    /// Assigns a value to a variable, a member, or several of them.
+    fn assign(&mut self, left: Node<'_>, value: Expr, how: How, place: &Place) {
+        match left.kind() {
+            "identifier" => {
+                let name = self.text(left).to_owned();
+                if place.class.is_some() {
+                    let value = value.clone();
+                    self.module.assigns.push(Assign {
+                        scope: place.scope,
+                        name: name.clone(),
+                        how: How::Member,
+                        value,
+                    });
+                }
+                self.module.assigns.push(Assign { scope: place.scope, name, how, value });
+            }
+            "attribute" => {
+                let name = self.field(left, "attribute");
+                self.module.assigns.push(Assign { scope: place.scope, name, how: How::Member, value });
+            }
+            "pattern_list" | "tuple_pattern" | "list_pattern" => {
+                for (nth, part) in named(left).into_iter().enumerate() {
+                    let key = Box::new(Expr::Text(nth.to_string()));
+                    let part_of = Expr::Item(Box::new(value.clone()), key);
+                    self.assign(part, part_of, how, place);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn import(&mut self, node: Node<'_>) {
+        let from = node.child_by_field_name("module_name").map(|module| self.text(module).to_owned());
+        let mut cursor = node.walk();
+        let names: Vec<Node<'_>> = node.children_by_field_name("name", &mut cursor).collect();
+        for name in names {
+            let (real, local) = match name.kind() {
+                "aliased_import" => (self.field(name, "name"), Some(self.field(name, "alias"))),
+                _ => (self.text(name).to_owned(), None),
+            };
+            let (local, import) = match (&from, local) {
+                (Some(module), local) => {
+                    let import = Import { module: module.clone(), name: Some(real.clone()) };
+                    (local.unwrap_or(real), import)
+                }
+                (None, Some(local)) => (local, Import { module: real, name: None }),
+                // `import a.b` binds `a`, under which calls name all of it.
+                (None, None) => {
+                    let first = real.split('.').next().unwrap_or_default().to_owned();
+                    (first.clone(), Import { module: first, name: None })
+                }
+            };
+            self.module.imports.insert(local, import);
+        }
+    }
+
+    fn site(&mut self, node: Node<'_>, place: &Place) {
+        let Expr::Call(call) = self.called(node, 0) else { return };
+        // Methods that change a list.
+        if let Some((list, method)) = call.callee.rsplit_once('.')
+            && let Some(value) = call.args.last()
+        {
+            let added = match method {
+                "append" => Some((How::Added, Expr::List(vec![value.clone()]))),
+                "extend" => Some((How::Added, value.clone())),
+                "insert" if matches!(call.args.first(), Some(Expr::Text(at)) if at == "0") => {
+                    Some((How::Set, Expr::List(vec![value.clone()])))
+                }
+                _ => None,
+            };
+            if let Some((how, value)) = added {
+                self.module.assigns.push(Assign { scope: place.scope, name: list.to_owned(), how, value });
+            }
+        }
+        let (line, is_guarded) = (node.start_position().row + 1, place.is_guarded);
+        self.module.sites.push(Site { scope: place.scope, call: *call, line, is_guarded });
+    }
+
+    /// A call as an expression, or what a method of a text or container gives.
+    fn called(&self, node: Node<'_>, depth: usize) -> Expr {
+        let Some(function) = node.child_by_field_name("function") else { return Expr::Unknown };
+        let mut called = Called { callee: self.dotted(function), ..Called::default() };
+        for arg in node.child_by_field_name("arguments").map(named).unwrap_or_default() {
+            match arg.kind() {
+                "keyword_argument" => {
+                    let value = arg.child_by_field_name("value").map_or(Expr::Unknown, |v| self.expr(v, depth + 1));
+                    called.named.push((self.field(arg, "name"), value));
+                }
+                "dictionary_splat" => {}
+                _ => called.args.push(self.expr(arg, depth + 1)),
+            }
+        }
+        Expr::Call(Box::new(called))
+    }
+
+    /// The function of a call with what stands before it.
+    fn dotted(&self, node: Node<'_>) -> String {
+        match node.kind() {
+            "identifier" => self.text(node).to_owned(),
+            "attribute" => {
+                let object = node.child_by_field_name("object").map_or_else(String::new, |object| self.dotted(object));
+                format!("{object}.{}", self.field(node, "attribute"))
+            }
+            _ => "()".to_owned(),
+        }
+    }
+
+    fn expr(&self, node: Node<'_>, depth: usize) -> Expr {
+        let field =
+            |name: &str| node.child_by_field_name(name).map_or(Expr::Unknown, |child| self.expr(child, depth + 1));
+        let all = |nodes: Vec<Node<'_>>| nodes.into_iter().map(|child| self.expr(child, depth + 1)).collect();
+        let first = || named(node).first().map_or(Expr::Unknown, |child| self.expr(*child, depth + 1));
+        match node.kind() {
+            _ if depth > MAX_EXPRESSION => Expr::Unknown,
+            "identifier" => Expr::Name(self.text(node).to_owned()),
+            "integer" => Expr::Text(self.text(node).to_owned()),
+            "string" => self.string(node, depth),
+            "concatenated_string" => Expr::Join(all(named(node))),
+            "list" | "tuple" | "set" | "expression_list" => Expr::List(all(named(node))),
+            "list_splat" => Expr::Spread(Box::new(first())),
+            "dictionary" => {
+                let pairs = named(node).into_iter().filter(|pair| pair.kind() == "pair");
+                let side = |pair: Node<'_>, name: &str| {
+                    pair.child_by_field_name(name).map_or(Expr::Unknown, |child| self.expr(child, depth + 1))
+                };
+                Expr::Dict(pairs.map(|pair| (side(pair, "key"), side(pair, "value"))).collect())
+            }
+            "parenthesized_expression" | "await" | "type" => first(),
+            "named_expression" => field("value"),
+            "conditional_expression" => {
+                let parts = named(node);
+                Expr::Either(all(parts
+                    .iter()
+                    .enumerate()
+                    .filter(|(nth, _)| *nth != 1)
+                    .map(|(_, part)| *part)
+                    .collect()))
+            }
+            "boolean_operator" => Expr::Either(vec![field("left"), field("right")]),
+            "binary_operator" => match node.child_by_field_name("operator").map(|operator| self.text(operator)) {
+                Some("+") => Expr::Join(vec![field("left"), field("right")]),
+                Some("/") => Expr::Path(vec![field("left"), field("right")]),
+                // A format: its beginning is known.
+                Some("%") => field("left"),
+                _ => Expr::Unknown,
+            },
+            "attribute" => Expr::Member(Box::new(field("object")), self.field(node, "attribute")),
+            "subscript" => Expr::Item(Box::new(field("value")), Box::new(field("subscript"))),
+            "list_comprehension" | "generator_expression" => Expr::List(vec![field("body")]),
+            "call" => self.method(node, depth).unwrap_or_else(|| self.called(node, depth)),
+            _ => Expr::Unknown,
+        }
+    }
+
+    /// Methods whose result is known from the object.
+    fn method(&self, node: Node<'_>, depth: usize) -> Option<Expr> {
+        let function = node.child_by_field_name("function").filter(|function| function.kind() == "attribute")?;
+        let object = function.child_by_field_name("object")?;
+        let name = self.field(function, "attribute");
+        if name == "split" && object.kind() == "string" {
+            let Expr::Text(text) = self.string(object, depth) else { return None };
+            return Some(Expr::List(text.split_whitespace().map(|word| Expr::Text(word.to_owned())).collect()));
+        }
+        table().calls.keeps.contain(&name).then(|| self.expr(object, depth + 1))
+    }
+
+    fn string(&self, node: Node<'_>, depth: usize) -> Expr {
+        let start = node.child(0).map_or("", |start| self.text(start)).to_ascii_lowercase();
+        let is_raw = start.contains('r');
+        let mut parts: Vec<Expr> = Vec::new();
+        for child in named(node) {
+            match child.kind() {
+                "string_content" => {
+                    let text = self.text(child);
+                    parts.push(Expr::Text(if is_raw { text.to_owned() } else { plain(text) }));
+                }
+                "interpolation" => {
+                    let inner = child.child_by_field_name("expression");
+                    parts.push(inner.map_or(Expr::Unknown, |inner| self.expr(inner, depth + 1)));
+                }
+                _ => {}
+            }
+        }
+        match parts.len() {
+            0 => Expr::Text(String::new()),
+            1 if matches!(parts[0], Expr::Text(_)) => parts.remove(0),
+            _ => Expr::Join(parts),
+        }
+    }
+}
+
+/// The text of a string without the escapes that commands have.
+fn plain(text: &str) -> String {
+    text.replace("\\\n", "").replace("\\n", "\n").replace("\\\"", "\"").replace("\\'", "'").replace("\\\\", "\\")
+}

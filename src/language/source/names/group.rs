@@ -1,0 +1,91 @@
+//! The sources of an application or of an installed package. Only those are parsed in which a cheap look at the text finds
+//! a call of interest, and those that pass names to them.
+
+use std::collections::BTreeSet;
+
+use memchr::memmem::find;
+
+use super::evaluate::{Evaluator, Found, Rules};
+use super::{Module, stem};
+use crate::path::RootPath;
+
+/// Maximum size of a source that is parsed, of the sources of a group, and maximum number of parsed sources.
+const MAX_PARSED: usize = 1 << 20;
+const MAX_GROUP: usize = 64 << 20;
+const MAX_MODULES: usize = 400;
+/// Maximum number of times that further sources are asked for.
+const MAX_ROUNDS: usize = 2;
+/// Maximum number of functions whose callers are looked for.
+const MAX_CALLERS: usize = 48;
+
+/// The sources of a group.
+#[derive(Default)]
+pub(crate) struct Files {
+    files: Vec<(RootPath, Vec<u8>)>,
+    /// Indices of sources with a call of interest.
+    begin: Vec<usize>,
+    bytes: usize,
+}
+
+impl Files {
+    /// Adds a source, which `matters` if its text has a call of interest. Returns the text if it is too much to be
+    /// parsed.
+    pub(crate) fn add(&mut self, path: &RootPath, text: Vec<u8>, matters: bool) -> Option<Vec<u8>> {
+        let is_full = self.bytes + text.len() > MAX_GROUP || matters && self.begin.len() >= MAX_MODULES;
+        if text.len() > MAX_PARSED || is_full {
+            return Some(text);
+        }
+        if matters {
+            self.begin.push(self.files.len());
+        }
+        self.bytes += text.len();
+        self.files.push((path.clone(), text));
+        None
+    }
+
+    /// Passes on the calls that are of interest.
+    pub(crate) fn calls(
+        &self,
+        parse: fn(&RootPath, &str) -> Module,
+        rules: Rules,
+        is_sink: &dyn Fn(&str) -> bool,
+        found: &mut dyn FnMut(Found<'_>),
+    ) {
+        let (mut modules, mut known) = (Vec::new(), BTreeSet::new());
+        let mut next: Vec<usize> = self.begin.clone();
+        for round in 0..=MAX_ROUNDS {
+            for at in next.drain(..) {
+                if modules.len() < 2 * MAX_MODULES && known.insert(at) {
+                    let (path, text) = &self.files[at];
+                    modules.push(parse(path, &String::from_utf8_lossy(text)));
+                }
+            }
+            if modules.is_empty() {
+                return;
+            }
+            let evaluator = Evaluator::new(&modules, rules);
+            if round == MAX_ROUNDS {
+                return evaluator.calls(is_sink, found);
+            }
+            evaluator.calls(is_sink, &mut |_| {});
+            let wanted = evaluator.wanted.into_inner();
+            let callers: Vec<(String, &str)> = wanted
+                .callers
+                .iter()
+                .take(MAX_CALLERS)
+                .map(|(stem, name)| (format!("{name}("), stem.as_str()))
+                .collect();
+            let is_wanted = |path: &RootPath, text: &[u8]| {
+                let calls = |(call, stem): &(String, &str)| {
+                    find(text, call.as_bytes()).is_some() && find(text, stem.as_bytes()).is_some()
+                };
+                wanted.modules.contains(&stem(path)) || callers.iter().any(calls)
+            };
+            let more = self.files.iter().enumerate().filter(|(at, _)| !known.contains(at));
+            next = more.filter(|(_, (path, text))| is_wanted(path, text)).map(|(at, _)| at).collect();
+            if next.is_empty() {
+                return Evaluator::new(&modules, rules).calls(is_sink, found);
+            }
+        }
+    }
+}
