@@ -10,7 +10,7 @@ use crate::closure::{Companions, path_of};
 use crate::elf::ElfObject;
 use crate::error::Error;
 use crate::path::{RootPath, show};
-use crate::world::tables::{has_helpers, helper, system};
+use crate::world::tables::{has_applets, helper, system};
 
 pub(super) const RULE: Rule = Rule {
     id: "named-programs",
@@ -111,7 +111,7 @@ fn by_name(state: &State<'_>, demands: &mut Vec<Demand>, object: &RootPath, pack
 /// Helpers of the applet that a launch runs: as the name of the program, or as its first argument.
 fn of_applet(state: &State<'_>, launched: &Launched) -> Result<Vec<Demand>, Error> {
     let object = &launched.real;
-    if state.request.companions == Companions::None || !has_helpers(object.name()) {
+    if state.request.companions == Companions::None || !has_applets(object.name()) {
         return Ok(Vec::new());
     }
     let Some(package) = state.world.owner(object)? else { return Ok(Vec::new()) };

@@ -8,6 +8,7 @@ use super::{Words, table};
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Applets {
+    many: Words,
     helper: Vec<Helper>,
 }
 
@@ -31,7 +32,7 @@ pub(crate) fn helper(program: &[u8], name: &[u8]) -> Option<&'static Helper> {
     applets().helper.iter().find(|row| row.of.contain(program) && row.names.contain(name))
 }
 
-/// True if the program has applets with helpers of their own.
-pub(crate) fn has_helpers(program: &[u8]) -> bool {
-    applets().helper.iter().any(|row| row.of.contain(program))
+/// True if the program is many commands in one file.
+pub(crate) fn has_applets(program: &[u8]) -> bool {
+    applets().many.contain(program)
 }

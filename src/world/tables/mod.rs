@@ -9,7 +9,7 @@ mod variables;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-pub(crate) use applets::{has_helpers, helper};
+pub(crate) use applets::{has_applets, helper};
 pub(crate) use directories::system;
 pub(crate) use imports::imports;
 pub(crate) use variables::variables;
