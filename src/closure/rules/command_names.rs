@@ -47,7 +47,11 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
             _ => false,
         };
         let is_one = !has_applets(object.name());
-        if is_one && (at == 0 || is_own) && !state.is_done(RULE.id, &object.to_string()) && state.world.starts_programs(object)? {
+        if is_one
+            && (at == 0 || is_own)
+            && !state.is_done(RULE.id, &object.to_string())
+            && state.world.starts_programs(object)?
+        {
             demands.push(Demand::Done(object.to_string()));
             for (name, why) in named(state, object, own.as_deref())? {
                 if let Some(path) = program_in_path(state.world.root, path_of(&state.request.env), &name)?
