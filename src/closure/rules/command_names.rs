@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::language::Certainty;
 use crate::path::{RootPath, show};
 use crate::world::program_in_path;
+use crate::world::tables::has_applets;
 
 pub(super) const RULE: Rule = Rule {
     id: "command-names",
@@ -45,7 +46,12 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
             (None, None) => state.world.opens_libraries(object)?,
             _ => false,
         };
-        if (at == 0 || is_own) && !state.is_done(RULE.id, &object.to_string()) && state.world.starts_programs(object)? {
+        let is_one = !has_applets(object.name());
+        if is_one
+            && (at == 0 || is_own)
+            && !state.is_done(RULE.id, &object.to_string())
+            && state.world.starts_programs(object)?
+        {
             demands.push(Demand::Done(object.to_string()));
             for (name, why) in named(state, object, own.as_deref())? {
                 if let Some(path) = program_in_path(state.world.root, path_of(&state.request.env), &name)?

@@ -3,19 +3,20 @@
 
 use super::{On, Rule};
 use crate::closure::demand::Demand;
+use crate::closure::launch::Launched;
 use crate::closure::state::State;
 use crate::closure::worklist::Fact;
 use crate::closure::{Companions, path_of};
 use crate::elf::ElfObject;
 use crate::error::Error;
-use crate::path::RootPath;
-use crate::world::tables::system;
+use crate::path::{RootPath, show};
+use crate::world::tables::{has_applets, helper, system};
 
 pub(super) const RULE: Rule = Rule {
     id: "named-programs",
     about: "Packs programs whose paths an object contains that imports a function which starts programs.",
     brings_packages: true,
-    facts: &[On::Required],
+    facts: &[On::Required, On::Launched],
     on,
 };
 
@@ -23,7 +24,11 @@ pub(super) const RULE: Rule = Rule {
 const EXECUTABLE: u32 = 0o111;
 
 fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
-    let Fact::Required(id) = fact else { return Ok(Vec::new()) };
+    let id = match fact {
+        Fact::Required(id) => id,
+        Fact::Launched(id) => return of_applet(state, state.launches.get(id)),
+        _ => return Ok(Vec::new()),
+    };
     let started = state.processes.get(id);
     if state.request.companions == Companions::None || started.program.is_some() {
         return Ok(Vec::new());
@@ -89,23 +94,55 @@ fn is_program(state: &State<'_>, object: &RootPath, path: &RootPath) -> Result<b
 /// Commands of other packages of the same source whose names the program contains.
 fn by_name(state: &State<'_>, demands: &mut Vec<Demand>, object: &RootPath, package: &str) -> Result<(), Error> {
     let answer = format!("{object} by name");
-    let Some(database) = state.world.database()? else { return Ok(()) };
     if state.is_done(RULE.id, &answer) || !state.world.starts_programs(object)? {
         return Ok(());
     }
     demands.push(Demand::Done(answer));
+    for (path, owner) in named_kin(state, object, package)? {
+        // The launch decides about the helper of an applet.
+        if helper(object.name(), path.name()).is_none() {
+            let why = format!("{object} names it, {owner} is built from the same source, and it starts programs");
+            demands.push(Demand::Start(state.start_by(object, &path, why, false)));
+        }
+    }
+    Ok(())
+}
+
+/// Helpers of the applet that a launch runs: as the name of the program, or as its first argument.
+fn of_applet(state: &State<'_>, launched: &Launched) -> Result<Vec<Demand>, Error> {
+    let object = &launched.real;
+    if state.request.companions == Companions::None || !has_applets(object.name()) {
+        return Ok(Vec::new());
+    }
+    let Some(package) = state.world.owner(object)? else { return Ok(Vec::new()) };
+    let mut demands = Vec::new();
+    for (path, owner) in named_kin(state, object, &package)? {
+        let Some(row) = helper(object.name(), path.name()) else { continue };
+        let first = launched.launch.args.first().map(String::as_bytes);
+        let mut names = std::iter::once(launched.launch.program.name()).chain(first);
+        if let Some(applet) = names.find(|name| row.applets.contain(name)) {
+            let why = format!("its applet {} starts it, and {owner} is built from the same source", show(applet));
+            demands.push(Demand::Start(state.start_by(object, &path, why, false)));
+        }
+    }
+    Ok(demands)
+}
+
+/// Programs of other packages of the same source whose names an object contains, with their packages.
+fn named_kin(state: &State<'_>, object: &RootPath, package: &str) -> Result<Vec<(RootPath, String)>, Error> {
+    let Some(database) = state.world.database()? else { return Ok(Vec::new()) };
     let all = state.world.commands(path_of(&state.request.env))?;
     let is_same_source = |owner: &String| owner != package && database.is_kin(package, owner);
     let others: Vec<(&RootPath, &String)> = all.iter().filter(|(_, owner)| is_same_source(owner)).collect();
     if others.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let named = state.world.ends_of_strings(object, others.iter().map(|(path, _)| path.name()))?;
+    let mut found = Vec::new();
     for (path, owner) in others.into_iter().filter(|(path, _)| named.contains(path.name())) {
         if state.world.is_elf(path)? {
-            let why = format!("{object} names it, {owner} is built from the same source, and it starts programs");
-            demands.push(Demand::Start(state.start_by(object, path, why, false)));
+            found.push((path.clone(), owner.clone()));
         }
     }
-    Ok(())
+    Ok(found)
 }

@@ -14,7 +14,7 @@ use crate::world::tables::system;
 
 pub(super) const RULE: Rule = Rule {
     id: "package-commands",
-    about: "Packs commands of a program's own package that the program, or data of the package, name.",
+    about: "Packs commands of a program's own package, and programs next to it, that the program or data of the package name.",
     brings_packages: true,
     facts: &[On::Launched],
     on,
@@ -37,20 +37,28 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     let Some(package) = world.owner(program)? else { return Ok(Vec::new()) };
     let mut demands = vec![Demand::Done(program.to_string())];
     let contents = world.contents(&package)?;
-    let is_command = |path: &&RootPath| system().commands.cover(path);
+    // Programs find others of their package next to themselves too, as initdb(1) finds postgres(1).
+    let beside = program.parent().filter(|dir| system().helpers.cover(dir));
+    let is_command = |path: &&RootPath| system().commands.cover(path) || path.parent() == beside && beside.is_some();
     let mut commands: BTreeMap<&[u8], &RootPath> = contents
         .iter()
         .filter(|path| is_command(path) && path.name() != program.name())
         .map(|path| (path.name(), path))
         .collect();
-    commands.retain(|_, path| root.follow(path.as_bytes()).is_ok_and(|followed| followed.file().is_some()));
+    commands.retain(|_, path| {
+        let followed = root.follow(path.as_bytes()).ok();
+        let mode = followed.and_then(|followed| followed.file().map(|(_, meta)| meta.mode));
+        mode.is_some_and(|mode| mode & 0o111 != 0 || system().commands.cover(path))
+    });
     if commands.is_empty() {
         return Ok(demands);
     }
     let names: Vec<&[u8]> = commands.keys().copied().collect();
-    let strings: Vec<Vec<u8>> = names.iter().map(|name| [b"\0", *name, b"\0"].concat()).collect();
+    // The name alone, and at the beginning of a command line that printf(3) makes for system(3).
+    let texts = |name: &&[u8]| [[b"\0", *name, b"\0"].concat(), [b"\0", *name, b" %"].concat()];
+    let strings: Vec<Vec<u8>> = names.iter().flat_map(texts).collect();
     let held = world.texts_in(program, &strings)?;
-    let mut named: BTreeMap<&[u8], RootPath> = held.into_iter().map(|at| (names[at], program.clone())).collect();
+    let mut named: BTreeMap<&[u8], RootPath> = held.into_iter().map(|at| (names[at / 2], program.clone())).collect();
     let mut left = MAX_ALL_DATA;
     for path in contents.iter().filter(|path| !is_command(path)) {
         let followed = root.follow(path.as_bytes())?;

@@ -1,6 +1,7 @@
 //! Tables of names used by rules: TOML files next to the profiles, compiled in, and parsed once when they are first needed.
 //! Each table has a type of its own next to the rules that use it.
 
+mod applets;
 mod directories;
 mod imports;
 mod variables;
@@ -8,6 +9,7 @@ mod variables;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+pub(crate) use applets::{has_applets, helper};
 pub(crate) use directories::system;
 pub(crate) use imports::imports;
 pub(crate) use variables::variables;
