@@ -18,7 +18,7 @@ use crate::world::{find_program, tables};
 /// Maximum number of launches between a root of the tree and a launch: a wrapper, the program it starts, and so on.
 const MAX_DEPTH: usize = 16;
 /// Maximum number of times that a program is above itself.
-const MAX_SAME: usize = 3;
+const MAX_SAME: usize = 5;
 /// Most launches of one image. git with its helper scripts has 4,707.
 const MAX_LAUNCHES: usize = 6144;
 /// The code of the note that says where limits were met.

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use super::application::{is_leftover, is_wide};
-use super::literals::program_at;
 use super::interpreters::Tongue;
+use super::literals::program_at;
 use crate::error::Error;
 use crate::language::{Call, Certainty, Claim, Command, Needs, Scope};
 use crate::root::Followed;
