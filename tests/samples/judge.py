@@ -53,6 +53,8 @@ OWN_ANSWER = {
 }
 # Numbers that two runs may share by chance.
 CHANCE = re.compile(r'("pid": ?)\d+')
+# The builder's answers are kept: a page that shows the day shows another one on the next.
+DAY = re.compile(r"\b20\d\d-[01]\d-[0-3]\d\b")
 
 
 class Bad(Exception):
@@ -321,7 +323,7 @@ def answers(where, case):
 
 
 def lines(text):
-    return collections.Counter(CHANCE.sub(r"\1N", text).splitlines())
+    return collections.Counter(DAY.sub("DAY", CHANCE.sub(r"\1N", text)).splitlines())
 
 
 def differs(sample, first, second, packed):
