@@ -81,6 +81,10 @@ fn named(state: &State<'_>, object: &RootPath, package: Option<&str>) -> Result<
     let wanted: Vec<(&RootPath, &String)> = commands.iter().filter(|(_, owner)| owners.contains(owner)).collect();
     let held = state.world.whole_strings(object, wanted.iter().map(|(path, _)| path.name()))?;
     for (path, owner) in wanted.into_iter().filter(|(path, _)| held.contains(path.name())) {
+        // A script could pull in an interpreter: a dependency is also what scripts of the package manager need.
+        if !state.world.is_elf(path)? {
+            continue;
+        }
         let name = show(path.name()).into_owned();
         let why = format!("{object} names it and starts programs, and the package {package} wants {owner}");
         found.entry(name).or_insert(why);

@@ -92,6 +92,11 @@ fn tables(state: &State<'_>, module: &RootPath) -> Result<Vec<Demand>, Error> {
     Ok(demands)
 }
 
+/// True for a name of a service; text of no such file has others.
+fn is_name(word: &str) -> bool {
+    word.len() <= 64 && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+}
+
 /// The services of all databases, without actions in brackets (nsswitch.conf(5)).
 pub(super) fn services(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
@@ -103,7 +108,7 @@ pub(super) fn services(text: &str) -> BTreeSet<String> {
             match word {
                 "[" => is_action = true,
                 "]" => is_action = false,
-                word if !is_action && !word.contains('/') => _ = found.insert(word.to_owned()),
+                word if !is_action && is_name(word) => _ = found.insert(word.to_owned()),
                 _ => {}
             }
         }

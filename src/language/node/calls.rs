@@ -26,6 +26,9 @@ pub(super) fn ask(call: &Call<'_>, homes: &[RootPath], unneeded: &Unneeded, need
                 let of = package_of(path);
                 let inside = &path.as_bytes()[dir.as_bytes().len()..];
                 let is_app = is_own && inside.split(|b| *b == b'/').all(|part| part != MODULES);
+                if !is_app && of.as_ref().is_some_and(|package| builds(package, path)) {
+                    return Ok(Visit::Enter);
+                }
                 if is_app {
                     named.keep_paths(path, &text);
                 } else if of != package {
@@ -53,6 +56,16 @@ fn package_of(path: &RootPath) -> Option<RootPath> {
     let at = above.iter().rposition(|dir| dir.name() == MODULES)?;
     let is_scoped = above.get(at + 1).is_some_and(|dir| dir.name().starts_with(b"@"));
     above.get(at + 1 + usize::from(is_scoped)).cloned()
+}
+
+/// True for a source that builds or tests its package.
+fn builds(package: &RootPath, path: &RootPath) -> bool {
+    let inside = path.as_bytes().get(package.as_bytes().len() + 1..).unwrap_or_default();
+    let first = inside.split(|b| *b == b'/').next().unwrap_or_default();
+    let name = String::from_utf8_lossy(first).to_ascii_lowercase();
+    let files = &table().calls.build_files;
+    let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
+    files.contain(stem) || files.contain(&name)
 }
 
 /// True if the text has a call of interest.

@@ -34,6 +34,7 @@ pub(super) struct Calls {
     pub(super) gives_up: Words,
     pub(super) tools: Words,
     pub(super) words: Words,
+    pub(super) build_files: Words,
 }
 
 /// Options and variables that make Node load files.
