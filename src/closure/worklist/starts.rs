@@ -1,6 +1,6 @@
 //! Carries out launches and enforces their limits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -129,9 +129,13 @@ impl Worklist<'_> {
     /// programs of their own here: a shell in a shell runs another script.
     fn starts_itself(&self, program: &RootPath, starter: Option<LaunchId>) -> bool {
         let starter = starter.filter(|_| !language::runs_others(&show(program.name())));
-        let above = |id: &LaunchId| self.state.launches.get(*id).starters.first().copied().filter(|next| next != id);
-        let chain = std::iter::successors(starter, above).take(MAX_DEPTH);
-        chain.filter(|id| self.state.launches.get(*id).launch.program == *program).count() >= MAX_SAME
+        // Launches that start each other are a ring: each counts once.
+        let mut seen = BTreeSet::new();
+        let mut next = starter;
+        while let Some(id) = next.filter(|id| seen.insert(*id)) {
+            next = self.state.launches.get(id).starters.first().copied();
+        }
+        seen.iter().filter(|id| self.state.launches.get(**id).launch.program == *program).count() >= MAX_SAME
     }
 
     /// Accepts a new launch: adds its files and resolves its processes.
