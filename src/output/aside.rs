@@ -3,11 +3,11 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::fs::{CWD, FlockOperation, RenameFlags};
+use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use crate::cleanup::Known;
@@ -112,17 +112,31 @@ impl Aside {
         &self.path
     }
 
+    /// Locks what now lies at the temporary path, if anything does. What was moved into place is temporary no more:
+    /// another destination of this run may lock the layout that it has become. What it replaced is kept here for a while,
+    /// and another run must not sweep it.
+    fn relock(&mut self) {
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+        self.lock = fs::File::options().read(true).custom_flags(flags).open(&self.path).ok();
+        if let Some(lock) = &self.lock {
+            // Without this lock it is as if the file system had none.
+            let _ = rustix::fs::flock(lock, FlockOperation::NonBlockingLockExclusive);
+        }
+    }
+
     /// Moves it into place atomically, replacing a file or an empty directory.
     ///
     /// # Errors
     /// `output-exists` for a directory that is no longer empty, `output-unwritable`.
-    pub(crate) fn place(&self, to: &Path) -> Result<(), Error> {
+    pub(crate) fn place(&mut self, to: &Path) -> Result<(), Error> {
         fs::rename(&self.path, to).map_err(|error| match error.kind() {
             io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
                 exists(to)
             }
             _ => Error::unwritable(&to.display(), error),
-        })
+        })?;
+        self.relock();
+        Ok(())
     }
 
     /// Moves a file into place atomically. A file that was there then lies at the temporary path; false if there was
@@ -130,9 +144,10 @@ impl Aside {
     ///
     /// # Errors
     /// As [`Aside::place`].
-    pub(crate) fn replace(&self, to: &Path) -> Result<bool, Error> {
+    pub(crate) fn replace(&mut self, to: &Path) -> Result<bool, Error> {
         let is_file = fs::symlink_metadata(to).is_ok_and(|meta| !meta.is_dir());
         if is_file && rustix::fs::renameat_with(CWD, &self.path, CWD, to, RenameFlags::EXCHANGE).is_ok() {
+            self.relock();
             return Ok(true);
         }
         self.place(to).map(|()| false)
@@ -162,6 +177,7 @@ impl Aside {
     /// `output-unwritable`.
     pub(crate) fn exchange(&mut self, with: &Path) -> Result<(), Error> {
         if rustix::fs::renameat_with(CWD, &self.path, CWD, with, RenameFlags::EXCHANGE).is_ok() {
+            self.relock();
             return Ok(());
         }
         let old = Self::file(with, "old")?;

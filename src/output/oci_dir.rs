@@ -142,17 +142,10 @@ impl Output for OciDir {
 /// Locks a layout until the file is closed, so that concurrent runs keep each other's tags. A missing directory, or a
 /// file system without locks, is not locked.
 fn lock(layout: &Path) -> Option<File> {
-    // Another destination of this run may hold it until the end, so the wait is bounded: 2 seconds.
-    let mut left = 200_u32;
     loop {
         let file = File::open(layout).ok()?;
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        match rustix::fs::flock(&file, FlockOperation::LockExclusive) {
             Err(Errno::INTR) => continue,
-            Err(Errno::WOULDBLOCK) if left > 0 => {
-                left -= 1;
-                std::thread::sleep(std::time::Duration::from_millis(10));
-                continue;
-            }
             Err(_) => return None,
             Ok(()) => {}
         }

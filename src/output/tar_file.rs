@@ -112,7 +112,7 @@ impl FileOutput {
 
     /// Moves the file into place. A file that was there is removed with the temporary file.
     pub(super) fn place(&mut self) -> Result<(), Error> {
-        match &self.aside {
+        match &mut self.aside {
             Some(aside) if self.may_replace => self.has_old = aside.replace(&self.path)?,
             Some(aside) => aside.place_new(&self.path)?,
             None => {}
