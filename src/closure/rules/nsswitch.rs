@@ -92,6 +92,46 @@ fn tables(state: &State<'_>, module: &RootPath) -> Result<Vec<Demand>, Error> {
     Ok(demands)
 }
 
+/// A service of a database, or a part of an action in brackets.
+struct Word {
+    text: String,
+    is_action: bool,
+}
+
+/// The databases of an nsswitch.conf with their words (nsswitch.conf(5)).
+fn databases(text: &str) -> impl Iterator<Item = (&str, Vec<Word>)> {
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
+    lines.filter_map(|line| line.split_once(':')).map(|(database, words)| {
+        let spaced = words.replace('[', " [").replace(']', "] ");
+        let mut is_inside = false;
+        let word = |text: &str| {
+            let is_action = is_inside || text.starts_with('[');
+            is_inside = is_action && !text.ends_with(']');
+            Word { text: text.to_owned(), is_action }
+        };
+        (database.trim(), spaced.split_whitespace().map(word).collect())
+    })
+}
+
+/// The text with those services for which `is_there` holds. An action goes with the service before it.
+pub(super) fn kept(text: &str, is_there: impl Fn(&str) -> bool) -> String {
+    let mut kept = String::new();
+    for (database, words) in databases(text) {
+        kept.push_str(&format!("{database}:"));
+        let mut is_kept = true;
+        for word in words {
+            if !word.is_action {
+                is_kept = is_there(&word.text);
+            }
+            if is_kept {
+                kept.push_str(&format!(" {}", word.text));
+            }
+        }
+        kept.push('\n');
+    }
+    kept
+}
+
 /// True for a name of a service; text of no such file has others.
 fn is_name(word: &str) -> bool {
     word.len() <= 64 && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
@@ -100,18 +140,9 @@ fn is_name(word: &str) -> bool {
 /// The services of all databases, without actions in brackets (nsswitch.conf(5)).
 pub(super) fn services(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for line in text.lines() {
-        let line = line.split('#').next().unwrap_or_default();
-        let Some((_, words)) = line.split_once(':') else { continue };
-        let mut is_action = false;
-        for word in words.replace('[', " [ ").replace(']', " ] ").split_whitespace() {
-            match word {
-                "[" => is_action = true,
-                "]" => is_action = false,
-                word if !is_action && is_name(word) => _ = found.insert(word.to_owned()),
-                _ => {}
-            }
-        }
+    for (_, words) in databases(text) {
+        let services = words.into_iter().filter(|word| !word.is_action && is_name(&word.text));
+        found.extend(services.map(|word| word.text));
     }
     found
 }
@@ -123,5 +154,7 @@ mod tests {
         let text = "passwd: files extrausers # ldap\nhosts: files [NOTFOUND=return]dns myhostname\n# group: nis\nx\n";
         let found: Vec<String> = super::services(text).into_iter().collect();
         assert_eq!(found, ["dns", "extrausers", "files", "myhostname"]);
+        let text = "passwd: files [A=x B=y C=z] sss [D=return] extrausers # x\n";
+        assert_eq!(super::kept(text, |name| name != "sss"), "passwd: files [A=x B=y C=z] extrausers\n");
     }
 }

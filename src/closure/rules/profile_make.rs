@@ -88,24 +88,8 @@ fn services(state: &State<'_>, make: &Make, text: &str) -> Result<String, Error>
     if !modules.iter().any(|(name, is_there)| *is_there && !is_built_in(name)) {
         return Ok(text.to_owned());
     }
-    let mut kept = String::new();
-    for line in own.lines() {
-        let line = line.split('#').next().unwrap_or_default();
-        let Some((database, words)) = line.split_once(':') else { continue };
-        kept.push_str(&format!("{}:", database.trim()));
-        let mut is_kept = true;
-        for word in words.replace('[', " [").replace(']', "] ").split_whitespace() {
-            // An action belongs to the service before it.
-            if !word.starts_with('[') && !word.ends_with(']') {
-                is_kept = is_built_in(word) || modules.get(word).copied().unwrap_or_default();
-            }
-            if is_kept {
-                kept.push_str(&format!(" {word}"));
-            }
-        }
-        kept.push('\n');
-    }
-    Ok(kept)
+    let is_there = |name: &str| is_built_in(name) || modules.get(name).copied().unwrap_or_default();
+    Ok(super::nsswitch::kept(&own, is_there))
 }
 
 /// A line for each account of the root, with a password that nothing matches and without dates (shadow(5)).
