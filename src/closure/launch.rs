@@ -56,6 +56,11 @@ pub(super) struct Launched {
 }
 
 impl Launched {
+    /// True if its program or a script of it has one of these file names.
+    pub(super) fn is_called(&self, names: &BTreeSet<&str>) -> bool {
+        self.names().any(|name| std::str::from_utf8(name).is_ok_and(|name| names.contains(name)))
+    }
+
     /// The file names by which its program and scripts are known.
     pub(super) fn names(&self) -> impl Iterator<Item = &[u8]> {
         let called = std::iter::once(&self.launch.program).chain(std::iter::once(&self.real));

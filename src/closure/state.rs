@@ -15,7 +15,7 @@ use super::{EntryPoint, Reason, Request};
 use crate::error::Error;
 use crate::language::{Certainty, Memory};
 use crate::path::RootPath;
-use crate::profile::{Clue, EntryKind, Profile};
+use crate::profile::{EntryKind, Profile};
 use crate::world::World;
 
 /// A profile that was applied.
@@ -116,10 +116,12 @@ impl State<'_> {
 
     /// The launches of the commands that trigger a profile; none if its triggers name no command.
     pub(super) fn commanded<'s>(&'s self, profile: &'s Profile) -> impl Iterator<Item = LaunchId> + 's {
-        let names: BTreeSet<&[u8]> = profile.when.iter().flat_map(Clue::commands).map(str::as_bytes).collect();
-        self.launches.in_order().filter(move |id| {
+        let names = profile.commands();
+        // Most profiles name none, and an image may have thousands of launches.
+        let launches = (!names.is_empty()).then(|| self.launches.in_order()).into_iter().flatten();
+        launches.filter(move |id| {
             let launched = self.launches.get(*id);
-            launched.certainty >= Certainty::Likely && launched.names().any(|name| names.contains(name))
+            launched.certainty >= Certainty::Likely && launched.is_called(&names)
         })
     }
 
@@ -157,6 +159,12 @@ impl State<'_> {
             reason: Reason::Command { why },
             tells_missing: true,
         }
+    }
+
+    /// True if both packages are the same or built from the same source; false for files without a package.
+    pub(super) fn is_same_source(&self, own: Option<&String>, owner: Option<&String>) -> Result<bool, Error> {
+        let (Some(own), Some(owner)) = (own, owner) else { return Ok(false) };
+        Ok(own == owner || self.world.database()?.is_some_and(|database| database.is_kin(own, owner)))
     }
 
     /// The packages that own the files; empty for a root without a database.

@@ -275,6 +275,11 @@ impl Profile {
         Self::parse(text, &format!("profiles/{name}.toml"))
     }
 
+    /// The names of commands in its triggers.
+    pub fn commands(&self) -> std::collections::BTreeSet<&str> {
+        self.when.iter().flat_map(Clue::commands).collect()
+    }
+
     /// All patterns of files that the profile may pack, with the default values of its probes.
     pub fn places(&self) -> impl Iterator<Item = &RootGlob> {
         let taken = self.take.iter().flat_map(|take| take.first.iter().chain(&take.paths));

@@ -264,12 +264,7 @@ impl<'a> World<'a> {
         file: &RootPath,
         words: impl Iterator<Item = &'w [u8]> + Clone,
     ) -> Result<BTreeSet<&'w [u8]>, Error> {
-        let mut found = BTreeSet::new();
-        self.pieces(file, |piece| {
-            found.extend(words.clone().filter(|word| strings::ends_a_string(piece, word)));
-            ControlFlow::Continue(())
-        })?;
-        Ok(found)
+        self.words_in(file, words, strings::ends_a_string)
     }
 
     /// Whole strings in the file that are command lines.
@@ -289,9 +284,19 @@ impl<'a> World<'a> {
         file: &RootPath,
         words: impl Iterator<Item = &'w [u8]> + Clone,
     ) -> Result<BTreeSet<&'w [u8]>, Error> {
+        self.words_in(file, words, strings::is_whole_string)
+    }
+
+    /// Those of the words that a piece of the file has in this way.
+    fn words_in<'w>(
+        &self,
+        file: &RootPath,
+        words: impl Iterator<Item = &'w [u8]> + Clone,
+        has: fn(&[u8], &[u8]) -> bool,
+    ) -> Result<BTreeSet<&'w [u8]>, Error> {
         let mut found = BTreeSet::new();
         self.pieces(file, |piece| {
-            found.extend(words.clone().filter(|word| strings::is_whole_string(piece, word)));
+            found.extend(words.clone().filter(|word| has(piece, word)));
             ControlFlow::Continue(())
         })?;
         Ok(found)

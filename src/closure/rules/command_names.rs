@@ -40,11 +40,8 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     let mut demands = Vec::new();
     for (at, object) in objects.iter().enumerate() {
         let is_own = match (&own, owners.get(object)) {
-            (Some(own), Some(owner)) => {
-                own == owner || state.world.database()?.is_some_and(|database| database.is_kin(own, owner))
-            }
             (None, None) => state.world.opens_libraries(object)?,
-            _ => false,
+            (own, owner) => state.is_same_source(own.as_ref(), owner)?,
         };
         let is_one = !has_applets(object.name());
         if is_one

@@ -42,7 +42,6 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     }
     let program = &state.processes.get(id).process.loaded[0].real;
     let own = state.world.owner(program)?;
-    let database = state.world.database()?;
     let mut demands = Vec::new();
     let mut look = |object: &RootPath, is_program: bool, is_same_source: bool, owner: Option<&str>| {
         let answer = format!("{object} {is_same_source}");
@@ -65,10 +64,7 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     for started in state.programs() {
         for object in started.process.loaded.iter().skip(1) {
             let owner = owners.get(&object.real).cloned();
-            let is_same_source = match (database, &own, &owner) {
-                (Some(database), Some(own), Some(owner)) => own == owner || database.is_kin(own, owner),
-                _ => false,
-            };
+            let is_same_source = state.is_same_source(own.as_ref(), owner.as_ref())?;
             let is_unpackaged = owner.is_none() && state.world.opens_libraries(&object.real)?;
             if is_same_source || is_unpackaged {
                 look(&object.real, false, is_same_source, owner.as_deref())?;

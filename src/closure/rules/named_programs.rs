@@ -40,11 +40,7 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     let owners = state.world.owners(&objects)?;
     for (at, object) in started.process.loaded.iter().enumerate() {
         let owner = owners.get(&object.real).cloned();
-        let is_same_source = at == 0
-            || match (state.world.database()?, &own, &owner) {
-                (Some(database), Some(own), Some(owner)) => own == owner || database.is_kin(own, owner),
-                _ => false,
-            };
+        let is_same_source = at == 0 || state.is_same_source(own.as_ref(), owner.as_ref())?;
         let is_unpackaged = owner.is_none() && state.world.opens_libraries(&object.real)?;
         if is_same_source || is_unpackaged {
             by_path(state, &mut demands, &object.real)?;

@@ -1,14 +1,12 @@
 //! Settings in arguments: configuration files and statements.
 
-use std::collections::BTreeSet;
-
 use crate::closure::launch::Launched;
 use crate::closure::state::State;
 use crate::config::{self, Grammar, Statement};
 use crate::error::Error;
 use crate::language::Certainty;
 use crate::path::RootPath;
-use crate::profile::{Clue, Profile, Read};
+use crate::profile::{Profile, Read};
 
 /// Configuration files named in arguments: `-c FILE`, `-cFILE`, `--config=FILE`. If the option has no name, the first
 /// argument that is not an option.
@@ -57,8 +55,8 @@ pub(super) fn statements(state: &State<'_>, profile: &Profile, read: &Read) -> V
 
 /// The arguments of the commands that trigger the profile; of all commands if its triggers name none.
 fn of_command<'s>(state: &'s State<'_>, profile: &Profile, certainty: Certainty) -> Vec<(&'s RootPath, &'s [String])> {
-    let names: BTreeSet<&[u8]> = profile.when.iter().flat_map(Clue::commands).map(str::as_bytes).collect();
-    let is_wanted = |launched: &Launched| names.is_empty() || launched.names().any(|name| names.contains(name));
+    let names = profile.commands();
+    let is_wanted = |launched: &Launched| names.is_empty() || launched.is_called(&names);
     state.launches.arguments(certainty, is_wanted)
 }
 
