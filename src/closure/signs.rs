@@ -81,6 +81,8 @@ impl Signs {
         }
         // A helper program from a package has the same needs as an entry.
         let is_helper = process.loaded[0].elf.interp.is_some() && process.inherited == 0;
+        // A program in the application's directory is there to be started, even if the command is not understood.
+        let is_of_application = is_helper && started.is_by(EXTENSIONS);
         // Libraries that source code opens by name.
         let is_opened = || LANGUAGES.iter().any(|language| started.is_by(language.id));
         let is_module = started.is_by(SETTINGS);
@@ -91,8 +93,11 @@ impl Signs {
             let is_started = index == 0 && started.required;
             let is_program = is_started && started.certainty >= Certainty::Likely;
             // A server's module is a part of the server.
-            if is_started || is_module && index == process.inherited {
+            if is_started || (is_module || is_of_application) && index == process.inherited {
                 self.started.insert(object.real.clone());
+            }
+            if is_of_application && index == 0 {
+                keep(&mut self.commands, object.name(), &object.real);
             }
             let is_new_program = is_program && self.programs.insert(object.real.clone());
             let is_new = self.seen.insert(object.real.clone());

@@ -176,6 +176,8 @@ fn string_around(piece: &[u8], place: usize, is_first: bool) -> Option<&[u8]> {
     };
     let end = place + memchr(0, &piece[place..piece.len().min(place + MAX_NAME + 1)])?;
     let text = &piece[start..end];
+    // Nim puts a string's length and capacity in front of it; the last byte of the capacity is the flag of literals.
+    let text = text.strip_prefix(b"@").unwrap_or(text);
     (text.len() <= MAX_NAME && text.iter().all(u8::is_ascii_graphic)).then_some(text)
 }
 
