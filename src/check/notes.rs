@@ -25,6 +25,9 @@ macro_rules! notes {
 }
 
 notes! {
+    "beside-not-packed"
+        "A compiled program has files next to it or in its working directory, and does not contain their names. They may \
+         be its sources, or data whose names it gets from elsewhere. --include adds them."
     "bytecode-not-compiled"
         "--pyc asked the root's own Python for bytecode, and Python cannot compile some sources: they are written for \
          another version, or are templates. They are packed as sources, and Python would fail on them in the builder \
@@ -45,6 +48,9 @@ notes! {
     "command-not-packed"
         "A configuration file starts programs that are in the root and not packed: one of them may be larger than the \
          rest of the image, and most serve features that nobody uses. --bin PROGRAM adds one."
+    "embedded-library-missing"
+        "A jar, zip application or self-extracting program brings a library that needs another one, and the root does \
+         not have that. If the code is used, install the package of the missing library in the builder stage."
     "entry-replaced"
         "The entry was a script runner such as `npm start`. The image starts what the runner would start, since the \
          runner itself is large and does not pass on signals. To keep the runner, name it by its real path."
@@ -58,6 +64,9 @@ notes! {
     "pam-narrowed"
         "Of /etc/pam.d only those services are packed that programs of the image ask for, or all of them if the name \
          that a program asks for cannot be found. --include /etc/pam.d/NAME adds one."
+    "payload-not-examined"
+        "A program carries other files in a format that slimroot does not read, so it cannot know which libraries and \
+         programs those need. The message says how to unpack them, so that they can be examined."
     "program-missing"
         "A source or package names a program that is not in the root. If the code is used, install it in the builder \
          stage."

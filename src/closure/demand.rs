@@ -62,6 +62,8 @@ pub(super) enum Demand {
     Apply(Apply),
     /// Pack the files of a package because of an object.
     Bring { package: String, object: RootPath },
+    /// Count an ELF object in a file as loaded.
+    Hold { file: RootPath, name: Vec<u8>, imports: Vec<Vec<u8>> },
     /// Have an interpreter of the root compile Python sources of the image.
     Compile { program: RootPath, sources: Vec<RootPath> },
     /// Set a variable of the image, unless the user has set it.

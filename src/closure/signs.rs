@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::launch::Launched;
 use super::process::Started;
-use super::rules::SETTINGS;
+use super::rules::{EMBEDDED, SETTINGS};
 use super::state::State;
 use crate::error::Error;
 use crate::language::{Certainty, LANGUAGES};
@@ -83,8 +83,8 @@ impl Signs {
         let is_helper = process.loaded[0].elf.interp.is_some() && process.inherited == 0;
         // A program in the application's directory is there to be started, even if the command is not understood.
         let is_of_application = is_helper && started.is_by(EXTENSIONS);
-        // Libraries that source code opens by name.
-        let is_opened = || LANGUAGES.iter().any(|language| started.is_by(language.id));
+        // Libraries that source code opens by name, and those that embedded objects need.
+        let is_opened = || started.is_by(EMBEDDED) || LANGUAGES.iter().any(|language| started.is_by(language.id));
         let is_module = started.is_by(SETTINGS);
         if !started.required && !is_module && !is_helper && !started.is_by(EXTENSIONS) && !is_opened() {
             return Ok(());
@@ -116,6 +116,15 @@ impl Signs {
             }
         }
         Ok(())
+    }
+
+    /// Adds the evidence in an ELF object inside another file, which a program unpacks and opens.
+    pub(super) fn embedded(&mut self, file: &RootPath, name: &[u8], imports: &[Vec<u8>]) {
+        keep(&mut self.sonames, name, file);
+        if let Some(name) = without_hash(name) {
+            keep(&mut self.sonames, &name, file);
+        }
+        imports.iter().for_each(|name| keep(&mut self.anywhere, name, file));
     }
 
     /// Adds the evidence in a launch that is new or has become more certain.

@@ -51,6 +51,8 @@ pub(super) struct State<'a> {
     pub(super) done: BTreeSet<(RuleId, String)>,
     /// Included ELF files of other machines than the entry's.
     pub(super) foreign: BTreeSet<RootPath>,
+    /// Packed files that may have ELF objects in them, and the processes that may open these.
+    pub(super) archives: BTreeSet<(RootPath, ProcessId)>,
     /// Dangling symlinks among the requested files.
     pub(super) dangling: BTreeSet<RootPath>,
     /// Devices, sockets and pipes among the requested files.

@@ -21,6 +21,8 @@ pub(super) enum Told {
     Imported(Imported),
     /// Files left out because they are not readable for all users.
     Withheld { object: RootPath, pattern: String, files: Vec<RootPath> },
+    /// Files in a directory of a compiled program that it does not name.
+    Beside { program: RootPath, dir: RootPath, left: Vec<RootPath> },
     /// A program of the root did not make what the request wants made.
     Unmade(Unmade),
     /// A program of the root that sources name and can do without.

@@ -81,6 +81,7 @@ impl<'a> Worklist<'a> {
             compiled: BTreeMap::new(),
             done: BTreeSet::new(),
             foreign: BTreeSet::new(),
+            archives: BTreeSet::new(),
             dangling: BTreeSet::new(),
             not_packed: BTreeSet::new(),
             unopened: Vec::new(),
@@ -202,6 +203,11 @@ impl<'a> Worklist<'a> {
                     self.state.brought.push((package, object));
                     self.emit(Fact::Brought(self.state.brought.len() - 1));
                 }
+                Ok(())
+            }
+            Demand::Hold { file, name, imports } => {
+                self.state.signs.embedded(&file, &name, &imports);
+                self.emit(Fact::Changed);
                 Ok(())
             }
             Demand::Compile { program, sources } => self.compile(rule, &program, sources),

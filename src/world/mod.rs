@@ -197,6 +197,14 @@ impl<'a> World<'a> {
         strings::texts_in(self.root, file, texts)
     }
 
+    /// The indexes of the names that the program may open by relative paths; reads the file once.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn relative_names(&self, file: &RootPath, names: &[&[u8]]) -> Result<BTreeSet<usize>, Error> {
+        strings::relative_names(self.root, file, names)
+    }
+
     /// The trigger texts that the program contains. `all` returns the texts of all triggers, which are the same for
     /// every program.
     ///

@@ -13,6 +13,8 @@ use crate::root::Root;
 const MAX_NAME: usize = 255;
 /// Maximum number of names that one pattern stands for.
 const MAX_ALTERNATIVES: usize = 64;
+/// Minimum length of a name that is evidence wherever it occurs.
+const MIN_NAME: usize = 6;
 /// Size of a chunk, and overlap of consecutive chunks.
 const PIECE: usize = 1 << 20;
 const OVERLAP: usize = 4096;
@@ -56,6 +58,33 @@ pub(crate) fn texts_in<T: AsRef<[u8]>>(root: &Root, file: &RootPath, texts: &[T]
             }
         }
         if found.len() == texts.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(found)
+}
+
+/// The indexes of the names of files that a program may open by relative paths: the name occurs, and not as a part of an
+/// absolute path. Strings of Go and Rust have no end mark, so what comes before and after says nothing more; a name of
+/// less than [`MIN_NAME`] bytes must be followed by a slash, or be a whole string.
+///
+/// # Errors
+/// `unreadable`.
+pub(crate) fn relative_names(root: &Root, file: &RootPath, names: &[&[u8]]) -> Result<BTreeSet<usize>, Error> {
+    let finders: Vec<_> = names.iter().map(|name| memmem::Finder::new(name)).collect();
+    let mut found = BTreeSet::new();
+    pieces(root, file, |piece, _| {
+        for (index, (finder, name)) in finders.iter().zip(names).enumerate() {
+            let is_named = |at: usize| {
+                let before = &piece[at.saturating_sub(2)..at];
+                let after = piece.get(at + name.len());
+                let is_below = before.ends_with(b"/") && !before.ends_with(b"./");
+                let is_long = name.len() >= MIN_NAME;
+                !is_below && (is_long || after == Some(&b'/') || before.ends_with(b"\0") && after == Some(&0))
+            };
+            if !found.contains(&index) && finder.find_iter(piece).any(is_named) {
+                found.insert(index);
+            }
+        }
+        if found.len() == names.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     Ok(found)
 }

@@ -5,6 +5,7 @@
 //! applies profiles, is listed under `covers`: without it (`--no-rule`) the world must come out otherwise.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::PathBuf;
 
 use libtest_mimic::{Failed, Trial};
@@ -67,6 +68,9 @@ struct World {
     program: BTreeMap<String, Elf>,
     #[serde(default)]
     library: BTreeMap<String, Elf>,
+    /// Zip files of libraries.
+    #[serde(default)]
+    archive: BTreeMap<String, BTreeMap<String, Elf>>,
     #[serde(default)]
     package: BTreeMap<String, Package>,
     #[serde(default)]
@@ -111,6 +115,14 @@ impl World {
         for (path, elf) in &self.library {
             let name = path.rsplit('/').next().unwrap_or_default().to_owned();
             files.put(path, File::Elf(Elf { soname: Some(name), ..elf.clone() }));
+        }
+        for (path, members) in &self.archive {
+            let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+            for (name, elf) in members {
+                archive.start_file(name, zip::write::SimpleFileOptions::default()).expect("a member");
+                archive.write_all(&elf.bytes()).expect("written");
+            }
+            files.put(path, File::Bytes(archive.finish().expect("an archive").into_inner()));
         }
         let package = |(name, package): (&String, &Package)| files::Package {
             name: name.clone(),

@@ -1,6 +1,7 @@
 //! Rules: the consequences of facts for the image. There is one file per rule. A rule reads the state and answers with
 //! demands. It changes nothing, so the same facts always give the same image.
 
+mod beside_program;
 mod bytecode;
 mod claim;
 mod command_names;
@@ -8,6 +9,7 @@ mod copy;
 mod dlopen_name;
 mod dlopen_note;
 mod elf;
+mod embedded_objects;
 mod include;
 mod languages;
 mod named_paths;
@@ -87,6 +89,9 @@ pub(super) static ENTRY: Rule = Rule {
 /// The rule whose plug-ins a configuration names.
 pub(super) const SETTINGS: RuleId = settings::RULE.id;
 
+/// The rule for what objects inside other files need.
+pub(super) const EMBEDDED: RuleId = embedded_objects::RULE.id;
+
 /// Steps after the last fact. They do not react to facts, but `why` shows their names.
 pub(super) const TRUST: RuleId = "trust";
 pub(super) const RECORDS: RuleId = "package-records";
@@ -96,6 +101,7 @@ pub(super) static RULES: &[Rule] = &[
     elf::RULE,
     dlopen_note::RULE,
     dlopen_name::RULE,
+    embedded_objects::RULE,
     languages::MISSING_APPLICATION,
     languages::ARGUMENTS,
     languages::DOTNET,
@@ -107,6 +113,7 @@ pub(super) static RULES: &[Rule] = &[
     languages::RUBY,
     languages::SHELL,
     languages::WRAPPER,
+    beside_program::RULE,
     claim::RULE,
     package_files::RULE,
     package_scripts::RULE,

@@ -75,7 +75,9 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
 }
 
 fn named_path(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, text: &[u8]) -> Result<(), Error> {
-    let Some(path) = RootPath::new(text).filter(|path| !system().commands.cover(path)) else { return Ok(()) };
+    // Compiled programs contain the paths of their sources.
+    let is_data_path = |path: &RootPath| !system().commands.cover(path) && !system().is_source(path);
+    let Some(path) = RootPath::new(text).filter(is_data_path) else { return Ok(()) };
     let (owner, is_program) = (by.owner, by.is_program);
     let is_settings = by.is_same_source && path.as_bytes().starts_with(b"/etc/");
     let is_data = is_program && path.as_bytes().starts_with(b"/usr/share/");

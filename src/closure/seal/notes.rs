@@ -19,7 +19,7 @@ const MAX_SHOWN: usize = 8;
 /// # Errors
 /// `unreadable`.
 pub(super) fn tell(state: &State<'_>, closure: &mut Closure) -> Result<(), Error> {
-    let (mut lines, mut offers) = (Vec::new(), BTreeMap::new());
+    let (mut lines, mut offers, mut besides) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
     for told in &state.told {
         match told {
             Told::Note(note) => {
@@ -41,6 +41,11 @@ pub(super) fn tell(state: &State<'_>, closure: &mut Closure) -> Result<(), Error
                 }
             }
             Told::Unmade(one) => closure.unmade.push(one.clone()),
+            Told::Beside { program, dir, left } => {
+                let (_, unnamed) =
+                    besides.entry(dir).or_insert_with(|| (program, left.iter().collect::<BTreeSet<_>>()));
+                unnamed.retain(|path| left.contains(path));
+            }
             Told::Delegated { file, line } => lines.push((file, line)),
             Told::Offered { program, why } => drop(offers.entry(program).or_insert(why)),
         }
@@ -51,6 +56,16 @@ pub(super) fn tell(state: &State<'_>, closure: &mut Closure) -> Result<(), Error
     }
     delegated(state, closure, &lines)?;
     offered(state, closure, &offers)?;
+    for (dir, (program, left)) in besides {
+        let left: BTreeSet<RootPath> = left.into_iter().filter(|path| !is_packed(state, path)).cloned().collect();
+        if !left.is_empty() {
+            let says = format!(
+                "{program} does not name {}, which are in its directory {dir} and not packed: --include '{dir}/…' adds them",
+                names(&left)
+            );
+            closure.notes.push(Note::new("beside-not-packed", dir.to_string(), says));
+        }
+    }
     closure.notes.sort();
     closure.notes.dedup();
     Ok(())

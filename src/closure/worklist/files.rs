@@ -9,6 +9,7 @@ use crate::closure::graph::Taken;
 use crate::closure::process::{ProcessId, Started};
 use crate::closure::rules::{Rule, RuleId, SETTINGS};
 use crate::closure::{NodeKind, Reason};
+use crate::embedded;
 use crate::error::Error;
 use crate::language::{Certainty, Without};
 use crate::loader::{self, Conditions, Process};
@@ -117,7 +118,13 @@ impl Worklist<'_> {
             self.join(known, rule.id);
             return Ok(());
         }
-        if root.read(real, ELF_MAGIC.len())? != ELF_MAGIC {
+        let magic = root.read(real, ELF_MAGIC.len())?;
+        if let Some(host) = host.filter(|_| embedded::may_be_archive(&magic))
+            && self.state.archives.insert((real.clone(), host))
+        {
+            self.emit(Fact::Changed);
+        }
+        if magic != ELF_MAGIC {
             return Ok(());
         }
         let read = objects.read(real)?;

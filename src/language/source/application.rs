@@ -14,7 +14,7 @@ pub(crate) fn is_wide(dir: &RootPath) -> bool {
 }
 
 /// True for a directory of programs such as `bin`.
-fn is_program_dir(dir: &RootPath) -> bool {
+pub(crate) fn is_program_dir(dir: &RootPath) -> bool {
     system().program_names.iter().any(|name| name.as_bytes() == dir.name())
 }
 

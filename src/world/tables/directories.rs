@@ -64,6 +64,19 @@ pub(crate) struct System {
     pub(crate) program_names: Vec<String>,
     /// Names that development tools leave in an application's directory.
     pub(crate) leftovers: Vec<String>,
+    /// Names of directories of sources and build results.
+    pub(crate) development: Vec<String>,
+    /// Suffixes of sources.
+    source_endings: Vec<String>,
+    /// The file that marks a directory of a build tool's own files.
+    pub(crate) cache_mark: String,
+}
+
+impl System {
+    /// True for the name of a source, which a compiled program does not read.
+    pub(crate) fn is_source(&self, path: &RootPath) -> bool {
+        self.source_endings.iter().any(|ending| path.name().ends_with(ending.as_bytes()))
+    }
 }
 
 table! {

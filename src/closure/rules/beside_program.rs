@@ -1,0 +1,152 @@
+//! Files that a compiled program opens by relative paths: data next to it and in its working directory. A script's
+//! directory is its application's. That of a compiled program may hold its sources too, so only files that it names are
+//! packed, and the others are told; unless libraries next to it show that the directory was made to be shipped.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::{On, Rule};
+use crate::closure::Reason;
+use crate::closure::demand::{Demand, Host};
+use crate::closure::launch::LaunchId;
+use crate::closure::state::State;
+use crate::closure::told::Told;
+use crate::closure::worklist::Fact;
+use crate::error::Error;
+use crate::language::{Certainty, Claim, Scope, is_leftover, is_program_dir, is_wide, runs_others};
+use crate::path::{RootPath, show};
+use crate::root::{FileKind, Root};
+use crate::world::tables::system;
+
+pub(super) const RULE: Rule = Rule {
+    id: "beside-program",
+    about: "Packs files next to a compiled program without a package, or in its working directory, that it names; the \
+            whole directory if it ships libraries.",
+    brings_packages: true,
+    facts: &[On::Launched],
+    on,
+};
+
+/// The group in the summary.
+const GROUP: &str = "application";
+/// Maximum number of files and directories that are looked for in the program.
+const MAX_ENTRIES: usize = 1024;
+
+fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
+    let Fact::Launched(id) = fact else { return Ok(Vec::new()) };
+    let launched = state.launches.get(id);
+    let [program] = launched.programs.as_slice() else { return Ok(Vec::new()) };
+    let real = &launched.real;
+    if !launched.scripts.is_empty()
+        || launched.certainty < Certainty::Likely
+        || runs_others(&String::from_utf8_lossy(program.name()))
+        || state.world.owner(real)?.is_some()
+    {
+        return Ok(Vec::new());
+    }
+    let mut own = BTreeSet::new();
+    for dir in [program.parent(), real.parent()].into_iter().flatten() {
+        let dir = if is_program_dir(&dir) { dir.parent() } else { Some(dir) };
+        own.extend(dir.map(|dir| real_dir(state.world.root, &dir)).transpose()?.flatten());
+    }
+    let mut demands = Vec::new();
+    for dir in own.iter().filter(|dir| !is_wide(dir)) {
+        if ships_libraries(state, dir)? {
+            let why = format!("{dir} holds {program} and libraries: it was made to be shipped");
+            demands.push(claim(id, dir.clone(), why));
+        } else {
+            named(state, (id, program), (dir, "next to it"), &mut demands)?;
+        }
+    }
+    if let Some(dir) = real_dir(state.world.root, &launched.launch.cwd)?.filter(|dir| !own.contains(dir))
+        && (dir.is_root() || !is_wide(&dir))
+    {
+        named(state, (id, program), (&dir, "in its working directory"), &mut demands)?;
+    }
+    Ok(demands)
+}
+
+fn real_dir(root: &Root, dir: &RootPath) -> Result<Option<RootPath>, Error> {
+    Ok(root.follow(dir.as_bytes())?.dir().cloned())
+}
+
+/// True if libraries lie directly in the directory, and it is not one of a build tool.
+fn ships_libraries(state: &State<'_>, dir: &RootPath) -> Result<bool, Error> {
+    let root = state.world.root;
+    let mut above = Some(dir.clone());
+    while let Some(dir) = above {
+        if root.follow(dir.join(system().cache_mark.as_bytes()).as_bytes())?.found().is_some() {
+            return Ok(false);
+        }
+        above = dir.parent();
+    }
+    for name in root.list(dir)?.iter().filter(|name| is_library(name)) {
+        let path = dir.join(name);
+        if root.meta(&path)?.is_some_and(|meta| meta.kind == FileKind::File) && state.world.is_elf(&path)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn is_library(name: &[u8]) -> bool {
+    name.ends_with(b".so") || name.windows(4).any(|part| part == b".so.")
+}
+
+fn claim(launch: LaunchId, dir: RootPath, why: String) -> Demand {
+    let without = Rc::new(|_: &Root, path: &RootPath| is_leftover(path) || system().is_source(path));
+    Demand::Claim { launch, claim: Claim { dir, without, group: GROUP, why, scope: Scope::Plain } }
+}
+
+/// The files and directories in a directory that the program names.
+fn named(
+    state: &State<'_>,
+    (launch, program): (LaunchId, &RootPath),
+    (dir, place): (&RootPath, &str),
+    demands: &mut Vec<Demand>,
+) -> Result<(), Error> {
+    let root = state.world.root;
+    let real = &state.launches.get(launch).real;
+    let mut entries = Vec::new();
+    for name in root.list(dir)?.iter() {
+        let path = dir.join(name);
+        let is_of_system = dir.is_root() && (system().shared.contain(&path) || system().kernel.contain(&path));
+        if path == *real || is_leftover(&path) || system().is_source(&path) || is_of_system || state.is_excluded(&path)
+        {
+            continue;
+        }
+        if let Some((target, meta)) = root.follow(path.as_bytes())?.found() {
+            let is_development = system().development.iter().any(|name| name.as_bytes() == path.name());
+            let is_dir = meta.kind == FileKind::Dir;
+            if (is_dir || meta.kind == FileKind::File) && target != real && !(is_dir && is_development) {
+                entries.push((path, is_dir));
+            }
+        }
+    }
+    let (looked, rest) = entries.split_at(entries.len().min(MAX_ENTRIES));
+    let names: Vec<&[u8]> = looked.iter().map(|(path, _)| path.name()).collect();
+    let found = if names.is_empty() { BTreeSet::new() } else { state.world.relative_names(real, &names)? };
+    let mut left: Vec<&RootPath> = Vec::new();
+    for (at, (path, is_dir)) in looked.iter().enumerate() {
+        let why = || format!("{program} contains the name {}, and {path} lies {place}", show(path.name()));
+        match (found.contains(&at), is_dir) {
+            (false, _) => left.push(path),
+            (true, true) => demands.push(claim(launch, path.clone(), why())),
+            (true, false) => demands.push(Demand::Path {
+                from: Some(real.clone()),
+                cwd: RootPath::root(),
+                path: path.as_bytes().to_vec(),
+                reason: Arc::new(Reason::Home { group: GROUP, why: why() }),
+                host: Host::None,
+            }),
+        }
+    }
+    left.extend(rest.iter().map(|(path, _)| path));
+    // What lies in a directory of the system has its own rules.
+    if !left.is_empty() && !dir.is_root() && !system().system.cover(dir) {
+        let (dir, left) = (dir.clone(), left.into_iter().cloned().collect());
+        demands.push(Demand::Tell(Told::Beside { program: real.clone(), dir, left }));
+    }
+    Ok(())
+}
