@@ -55,7 +55,7 @@ impl Object {
 
 impl Embedded {
     /// The libraries that the objects need and that are not among them, each with the object that needs it.
-    pub fn wants<'s>(&'s self, fits: impl Fn(&Object) -> bool) -> Vec<(&'s [u8], &'s Object)> {
+    pub fn wants(&self, fits: impl Fn(&Object) -> bool) -> Vec<(&[u8], &Object)> {
         let ours: BTreeSet<&[u8]> =
             self.objects.iter().flat_map(|object| [object.name(), object.file_name()]).collect();
         let mut seen = BTreeSet::new();

@@ -49,7 +49,7 @@ pub(crate) fn pieces(
 /// # Errors
 /// `unreadable`.
 pub(crate) fn texts_in<T: AsRef<[u8]>>(root: &Root, file: &RootPath, texts: &[T]) -> Result<BTreeSet<usize>, Error> {
-    let finders: Vec<_> = texts.iter().map(|text| memmem::Finder::new(text)).collect();
+    let finders: Vec<_> = texts.iter().map(memmem::Finder::new).collect();
     let mut found = BTreeSet::new();
     pieces(root, file, |piece, _| {
         for (at, finder) in finders.iter().enumerate() {

@@ -42,8 +42,9 @@ pub(super) fn tell(state: &State<'_>, closure: &mut Closure) -> Result<(), Error
             }
             Told::Unmade(one) => closure.unmade.push(one.clone()),
             Told::Beside { program, dir, left } => {
-                let (_, unnamed) =
-                    besides.entry(dir).or_insert_with(|| (program, left.iter().collect::<BTreeSet<_>>()));
+                let (programs, unnamed) =
+                    besides.entry(dir).or_insert_with(|| (BTreeSet::new(), left.iter().collect::<BTreeSet<_>>()));
+                programs.insert(program.clone());
                 unnamed.retain(|path| left.contains(path));
             }
             Told::Delegated { file, line } => lines.push((file, line)),
@@ -56,11 +57,12 @@ pub(super) fn tell(state: &State<'_>, closure: &mut Closure) -> Result<(), Error
     }
     delegated(state, closure, &lines)?;
     offered(state, closure, &offers)?;
-    for (dir, (program, left)) in besides {
+    for (dir, (programs, left)) in besides {
         let left: BTreeSet<RootPath> = left.into_iter().filter(|path| !is_packed(state, path)).cloned().collect();
         if !left.is_empty() {
             let says = format!(
-                "{program} does not name {}, which are in its directory {dir} and not packed: --include '{dir}/…' adds them",
+                "not named by {} and not packed from {dir}: {}; --include '{dir}/…' adds them",
+                names(&programs),
                 names(&left)
             );
             closure.notes.push(Note::new("beside-not-packed", dir.to_string(), says));
