@@ -69,7 +69,7 @@ pub(crate) fn texts_in<T: AsRef<[u8]>>(root: &Root, file: &RootPath, texts: &[T]
 /// # Errors
 /// `unreadable`.
 pub(crate) fn relative_names(root: &Root, file: &RootPath, names: &[&[u8]]) -> Result<BTreeSet<usize>, Error> {
-    let finders: Vec<_> = names.iter().map(|name| memmem::Finder::new(name)).collect();
+    let finders: Vec<_> = names.iter().map(memmem::Finder::new).collect();
     let mut found = BTreeSet::new();
     pieces(root, file, |piece, _| {
         for (index, (finder, name)) in finders.iter().zip(names).enumerate() {
