@@ -4,6 +4,8 @@
 //! the output.
 
 mod blob;
+mod deflate;
+mod gzip;
 mod pass;
 mod tar;
 
@@ -17,7 +19,7 @@ pub use tar::ArchiveWriter;
 /// How a layer is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Codec {
-    /// gzip at this level (1 to 12), one member per MiB.
+    /// gzip at this level (1 to 12), a single member.
     Gzip(u8),
     /// zstd at this level (1 to 19).
     Zstd(u8),

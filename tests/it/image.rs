@@ -172,7 +172,7 @@ fn digests_are_pinned_and_no_thread_count_changes_them() {
 }
 
 /// First digits of the layer's digest with gzip, without compression, and with zstd.
-const PINNED: [&str; 3] = ["5d888fe9b7d8651d", "417f530a2b2f87c6", "42b4a3ca5801ff09"];
+const PINNED: [&str; 3] = ["985c0558d20a1d2a", "417f530a2b2f87c6", "42b4a3ca5801ff09"];
 
 #[test]
 fn other_decoders_give_the_tar_stream_back() {
@@ -189,7 +189,7 @@ fn other_decoders_give_the_tar_stream_back() {
     assert_eq!(slimroot::digest::Digest::of(&blob), layer.digest);
     assert_eq!(blob[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
     let mut decoded = Vec::new();
-    flate2::read::MultiGzDecoder::new(blob.as_slice()).read_to_end(&mut decoded).expect("gzip");
+    flate2::read::GzDecoder::new(blob.as_slice()).read_to_end(&mut decoded).expect("gzip");
     assert!(decoded == plain);
     let output = format!("oci:{}", at("zst"));
     let written = write_to(&MemTree::default(), &plan, &[output], Some(Codec::ZSTD), 2).expect("written");

@@ -12,6 +12,7 @@ mod deps;
 mod destinations;
 mod engines;
 mod guest;
+mod gzip_layers;
 mod hostile;
 mod image;
 mod library;
