@@ -18,6 +18,7 @@ mod dlopen_missing;
 mod dlopen_suggested;
 mod entry_not_executable;
 mod entry_not_readable;
+mod exclude_overruled;
 mod foreign_elf;
 mod interpreter_missing;
 mod library_entry;
@@ -259,6 +260,7 @@ pub const CHECKS: &[Check] = &[
     dlopen_suggested::CHECK,
     entry_not_executable::CHECK,
     entry_not_readable::CHECK,
+    exclude_overruled::CHECK,
     foreign_elf::CHECK,
     interpreter_missing::CHECK,
     library_entry::CHECK,

@@ -28,6 +28,10 @@ notes! {
     "beside-not-packed"
         "A compiled program has files next to it or in its working directory, and does not contain their names. They may \
          be its sources, or data whose names it gets from elsewhere. --include adds them."
+    "build-files-left-out"
+        "The application's directory holds files that describe how its image is built, such as Dockerfile and \
+         .dockerignore, or slimroot itself. A running program reads none of them, so they are not packed. --include with \
+         the path adds one."
     "bytecode-not-compiled"
         "--pyc asked the root's own Python for bytecode, and Python cannot compile some sources: they are written for \
          another version, or are templates. They are packed as sources, and Python would fail on them in the builder \
@@ -83,6 +87,10 @@ notes! {
     "setting-not-packed"
         "A setting names a file or directory that is in the root and not packed: it may be a secret, or data that \
          belongs into a volume. --include with its path adds it."
+    "shell-left-out"
+        "--no-shell keeps every shell out of the image, and this file would start one or contains the path of one. If \
+         that happens when the image runs, the start fails with \"no such file or directory\". Whether it happens, \
+         only the program knows; many name a shell for features that are never used."
     "start-fails"
         "A program that another one may start cannot be started: its interpreter is missing, or it is damaged. The \
          program itself fails in the builder stage too."

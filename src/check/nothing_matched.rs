@@ -8,7 +8,7 @@ use crate::profile::Need;
 pub(super) const CHECK: Check = Check {
     code: "nothing-matched",
     scope: Scope::Image,
-    text: "A pattern of --include, a path of --copy, a name of --package, or a rule of a profile given with --profile \
+    text: "A pattern of --include or --exclude, a path of --copy, a name of --package, or a rule of a profile given with --profile \
            matches nothing in the root. Patterns are absolute paths inside the root; quote them, so that the shell \
            does not expand them against the host. For a profile, install the software it serves in the builder stage \
            (for example the ca-certificates or tzdata package).",
@@ -25,6 +25,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
                 "--include" => {
                     "quote the pattern, so that the shell does not expand it; it is an absolute path inside the root"
                 }
+                "--exclude" => "without effect: check the path, which is an absolute pattern inside the root",
                 "--package" => "install it in the builder stage with dpkg, apk or rpm",
                 "--copy" => "the first path must exist in the root",
                 _ => "install the software that the profile serves in the builder stage, or remove the profile",

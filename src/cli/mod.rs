@@ -2,6 +2,7 @@
 
 mod exit;
 mod render;
+mod usage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -87,6 +88,10 @@ pub struct RootOptions {
     /// Loader to use for a plug-in or library as entry, which names none.
     #[arg(long, value_name = "PATH")]
     pub interpreter: Option<String>,
+    /// Takes no settings of this process. Without this option, if the root is the running system, PATH, LANG, LC_*, TZ,
+    /// PYTHONPATH, NODE_ENV and the like and the working directory of slimroot become those of the image.
+    #[arg(long)]
+    pub no_inherit: bool,
 }
 
 /// Levels of findings.
@@ -108,6 +113,8 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
+            let line: Vec<String> = std::env::args_os().skip(1).filter_map(|word| word.into_string().ok()).collect();
+            let error = usage::advised(error, &line);
             // clap reports --help and --version as errors too; they go to stdout and exit with 0.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::DONE });

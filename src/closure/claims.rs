@@ -4,6 +4,7 @@
 //! script next to a Node application must not add its development packages. This applies only to claims below the same
 //! root of the tree of launches, so that another `--bin` removes nothing.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -12,6 +13,7 @@ use super::rules::RuleId;
 use crate::language::{Certainty, Claim, Scope, Without};
 use crate::path::RootPath;
 use crate::root::Root;
+use crate::world::{own, tables};
 
 /// The group of directories that belong to an application.
 const APPLICATION: &str = "application";
@@ -34,6 +36,8 @@ pub(super) struct Claims {
     /// Directories of all claims.
     dirs: BTreeSet<RootPath>,
     settled: usize,
+    /// Files of the build that lie in claimed directories and are left out.
+    pub(super) of_the_build: Rc<RefCell<BTreeSet<RootPath>>>,
 }
 
 /// A directory to pack, with the files that its owners leave out.
@@ -113,12 +117,30 @@ impl Claims {
                 Scope::Plain => plain(claim, *launch, &deciding, &roots, launches),
                 Scope::Application | Scope::Own => Rc::clone(&claim.without),
             };
+            let without = self.without_build(claim.dir.clone(), without);
             let (dir, group, why) = (claim.dir.clone(), claim.group, claim.why.clone());
             settled.push(Settled { dir, without, group, why, launch: *launch, rule });
         }
         // Plug-ins of one program are opened in the order of their directories, whichever launch was found first.
         settled.sort_by(|a, b| (&a.dir, a.rule, a.group).cmp(&(&b.dir, b.rule, b.group)));
         settled
+    }
+
+    /// What a claim leaves out, and with it the files of the build: those at the top of the directory that say how the
+    /// image is built, and slimroot itself.
+    fn without_build(&self, dir: RootPath, without: Without) -> Without {
+        let left = Rc::clone(&self.of_the_build);
+        Rc::new(move |root: &Root, path: &RootPath| {
+            if without(root, path) {
+                return true;
+            }
+            let is_build_file = || path.parent().as_ref() == Some(&dir) && tables::system().is_build_file(path.name());
+            let is_left = is_build_file() || own::is_own(root, path).unwrap_or(false);
+            if is_left {
+                left.borrow_mut().insert(path.clone());
+            }
+            is_left
+        })
     }
 }
 

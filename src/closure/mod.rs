@@ -121,6 +121,8 @@ pub struct Closure {
     pub(crate) unmatched: Vec<Unmatched>,
     /// Missing files that configuration files name.
     pub(crate) unconfigured: Vec<Unconfigured>,
+    /// Patterns of `--exclude` that did not keep out what they match, each with the first such path.
+    pub(crate) overruled: Vec<(String, RootPath, usize)>,
     /// Environment set by profiles, unless the user sets the variable.
     pub(crate) env: BTreeMap<String, String>,
     /// Profiles that were applied automatically.

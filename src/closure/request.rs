@@ -87,6 +87,8 @@ pub struct Request {
     pub interpreter: Option<Vec<u8>>,
     /// Python sources for which the root's own interpreter makes bytecode.
     pub pyc: Pyc,
+    /// True if no shell is packed, whoever asks for it.
+    pub no_shell: bool,
     /// Ids of disabled rules (`--no-rule`).
     pub no_rules: Vec<String>,
 }

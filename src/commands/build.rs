@@ -78,6 +78,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Packed, Error>
     request.force = options.force;
     request.dry_run = options.dry_run;
     request.rankings = config.rankings(&merged.rank)?;
+    let inherited = merged.root.inherited(&request.root).told(&request);
     let fence = super::fence::raise(&request);
-    Ok(Packed { fence, ..pack_watched(&request, watch)? })
+    Ok(Packed { fence, inherited, ..pack_watched(&request, watch)? })
 }

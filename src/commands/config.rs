@@ -25,6 +25,8 @@ pub(crate) struct Config {
     no_profiles: Vec<String>,
     no_rules: Vec<String>,
     no_auto: bool,
+    no_inherit: bool,
+    no_shell: bool,
     companions: CompanionOption,
     include: Vec<String>,
     copy: Vec<String>,
@@ -129,6 +131,7 @@ impl Config {
             workdir: options.workdir.clone().or_else(|| self.workdir.clone()),
             cpu: options.cpu.clone().or_else(|| self.cpu.clone()),
             interpreter: options.interpreter.clone(),
+            no_inherit: options.no_inherit || self.no_inherit,
         }
     }
 
@@ -150,6 +153,7 @@ impl Config {
                 CompanionOption::All => self.companions,
                 named => named,
             },
+            no_shell: options.no_shell || self.no_shell,
             no_auto: options.no_auto || self.no_auto,
             pyc: options.pyc.or(self.pyc),
             jlink: options.jlink || self.jlink,

@@ -1,9 +1,10 @@
 //! Options for the contents of an image, shared by several commands, and their conversion into a request.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use super::inherit::Inherited;
 use crate::cli::RootOptions;
 use crate::closure::{Companions, Pyc};
 use crate::error::Error;
@@ -62,6 +63,9 @@ pub(crate) struct ImageOptions {
     /// Files to leave out (only of patterns and profiles). Repeatable.
     #[arg(long = "exclude", short = 'x', value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
+    /// Packs no shell and no busybox, whoever asks for one; a note tells who does.
+    #[arg(long)]
+    pub(crate) no_shell: bool,
     /// A profile not to apply automatically. Repeatable.
     #[arg(long = "no-profile", value_name = "NAME")]
     pub(crate) no_profile: Vec<String>,
@@ -91,6 +95,7 @@ impl ImageOptions {
         request.profiles_folder.clone_from(&self.profiles);
         request.no_profiles.clone_from(&self.no_profile);
         request.no_auto = self.no_auto;
+        request.no_shell = self.no_shell;
         request.no_rules.clone_from(&self.no_rule);
         request.include.clone_from(&self.include);
         request.exclude.clone_from(&self.exclude);
@@ -117,8 +122,14 @@ impl RootOptions {
     pub(crate) fn fill(&self, mut request: PackRequest) -> Result<PackRequest, Error> {
         request.env = super::pairs("--env", &self.env)?;
         request.workdir.clone_from(&self.workdir);
+        self.inherited(&request.root).fill(&mut request);
         request.cpu.clone_from(&self.cpu);
         request.interpreter.clone_from(&self.interpreter);
         Ok(request)
+    }
+
+    /// The settings of this process that an image of this root inherits.
+    pub(super) fn inherited(&self, root: &Path) -> Inherited {
+        if self.no_inherit { Inherited::default() } else { Inherited::of(root) }
     }
 }

@@ -14,6 +14,7 @@ use crate::closure::Pyc;
 use crate::output::Destination;
 use crate::pack::PackRequest;
 use crate::verify::Reference;
+use crate::world::own;
 
 /// What the standard library reads to count the CPUs.
 const CPUS: [&str; 3] = ["/proc/self/cgroup", "/proc/self/mountinfo", "/sys/fs/cgroup"];
@@ -23,6 +24,8 @@ const CPUS: [&str; 3] = ["/proc/self/cgroup", "/proc/self/mountinfo", "/sys/fs/c
 ///
 /// A guest needs mounts, which no fenced process may make: with `--pyc` or `--jlink` there is no fence.
 pub(super) fn raise(request: &PackRequest) -> Option<&'static str> {
+    // The program's own file may lie outside of the fence.
+    own::remember();
     if request.jlink || !matches!(request.pyc, Pyc::None) {
         return None;
     }

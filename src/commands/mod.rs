@@ -7,6 +7,7 @@ pub(crate) mod contents;
 pub(crate) mod deps;
 pub(crate) mod explain;
 mod fence;
+mod inherit;
 pub(crate) mod profiles;
 pub(crate) mod why;
 

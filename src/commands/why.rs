@@ -22,8 +22,8 @@ pub(crate) struct Options {
     /// The path to explain.
     #[arg(value_name = "PATH")]
     pub(crate) path: String,
-    /// The program or script that the image starts.
-    #[arg(last = true, required = true, num_args = 1.., value_name = "ENTRY")]
+    /// The program or script that the image starts. An image as root names it itself.
+    #[arg(last = true, value_name = "ENTRY")]
     pub(crate) entry: Vec<String>,
 }
 
@@ -64,7 +64,11 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Why, Error> {
     let mut request = options.image.fill(options.root.fill(request)?);
     super::fence::raise(&request);
     let mut subject = Subject::open(&request.root, watch)?;
-    subject.adopt_circumstances(&mut request);
+    subject.adopt(&mut request);
+    if request.entry.is_empty() {
+        return Err(Error::new("bad-argument", "no entry: name the program that the image starts after --")
+            .help(format!("for example: slimroot why {} -- curl", options.path)));
+    }
     let mut wanted = request_of(&request)?;
     let linked = linked(&mut subject, &request, &mut wanted, watch)?;
     let root = &subject.root;

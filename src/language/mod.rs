@@ -282,6 +282,11 @@ pub const LANGUAGES: &[Language] = &[
     },
 ];
 
+/// True for the name of a shell, or of a program with many commands, of which one is a shell.
+pub fn is_shell(name: &str) -> bool {
+    Tongue::Shell.is_run_by(name) || crate::world::tables::has_applets(name.as_bytes())
+}
+
 /// True for a program that runs and writes Python's bytecode.
 pub fn reads_bytecode(name: &str) -> bool {
     [Tongue::Python, Tongue::Pypy].into_iter().any(|tongue| tongue.is_run_by(name))

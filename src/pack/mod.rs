@@ -68,6 +68,8 @@ pub struct PackRequest {
     pub no_profiles: Vec<String>,
     /// True if no profile is applied by its triggers.
     pub no_auto: bool,
+    /// True if no shell is packed, whoever asks for it.
+    pub no_shell: bool,
     /// Rules that are left out.
     pub no_rules: Vec<String>,
     /// Patterns of files to add.
@@ -126,6 +128,7 @@ impl PackRequest {
             profiles_folder: None,
             no_profiles: Vec::new(),
             no_auto: false,
+            no_shell: false,
             no_rules: Vec::new(),
             include: Vec::new(),
             exclude: Vec::new(),
@@ -189,6 +192,9 @@ pub struct Packed {
     /// The fence that the kernel held around the command; a call of the library has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fence: Option<&'static str>,
+    /// Settings of the process that the image got: `NAME=VALUE`, `workdir DIR`. A call of the library takes none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inherited: Vec<String>,
 }
 
 /// The files packed for one kind of reason.
@@ -418,5 +424,6 @@ fn report(
         dry_run: request.dry_run,
         dockerfile: dockerfile::statements(&plan.run),
         fence: None,
+        inherited: Vec::new(),
     }
 }

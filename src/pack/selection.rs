@@ -23,6 +23,7 @@ pub(crate) fn request_of(request: &PackRequest) -> Result<Request, Error> {
         profiles: profiles(request, &known)?,
         known,
         packages: request.packages.clone(),
+        no_shell: request.no_shell,
         include: globs(&request.include)?.into_iter().map(RootGlob::for_whole_directories).collect(),
         copies: request.copies.iter().map(|text| copy(text)).collect::<Result<_, _>>()?,
         exclude: globs(&request.exclude)?,

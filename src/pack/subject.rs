@@ -28,7 +28,7 @@ impl Subject {
     /// `root-missing`, `image-missing`, `bad-image`, `unreadable`.
     pub(crate) fn open(root: &Path, watch: &Watch<'_>) -> Result<Self, Error> {
         let Some(reference) = root.to_str().and_then(Reference::parse) else {
-            return Ok(Self { root: Root::open(root)?, image: None });
+            return Ok(Self { root: Root::open(root).map_err(|error| advised(error, root))?, image: None });
         };
         let image = verify::read(&reference, &ReadOptions { progress: watch.progress, stop: watch.stop })?;
         Ok(Self { root: Root::new(image.tree), image: Some(image.run) })
@@ -58,6 +58,28 @@ impl Subject {
         for (name, value) in &image.labels {
             request.labels.entry(name.clone()).or_insert_with(|| value.clone());
         }
+    }
+}
+
+/// The error for a root that is no directory, with the transport of the image that it is.
+fn advised(error: Error, root: &Path) -> Error {
+    if error.code != "root-missing" {
+        return error;
+    }
+    let shown = root.display();
+    if let Some(transport) = verify::transport_of(root) {
+        return error.help(format!("this is an image: --root {transport}:{shown}"));
+    }
+    let text = root.to_string_lossy();
+    let is_name = !root.exists() && !text.starts_with(['/', '.']) && text.contains([':', '/']);
+    match is_name {
+        true => error.help(format!(
+            "slimroot reads no registry: save the image first, as with skopeo copy docker://{} oci:fat, and give --root oci:fat",
+            text.trim_start_matches("docker://")
+        )),
+        false => error.help(
+            "give --root the directory that holds the builder's /usr and /etc, or an image as oci:DIR, oci-archive:FILE or docker-archive:FILE",
+        ),
     }
 }
 

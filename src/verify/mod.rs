@@ -105,6 +105,25 @@ pub struct ReadOptions<'a> {
     pub stop: &'a dyn Fn() -> bool,
 }
 
+/// Maximum number of files of an archive whose names are looked at.
+const MAX_NAMES: usize = 1 << 12;
+
+/// The transport of an image in a file: `docker-archive` if it has docker's manifest, `oci-archive` if it is an OCI layout;
+/// `None` if the file is no image.
+pub fn transport_of(path: &std::path::Path) -> Option<&'static str> {
+    let file = std::fs::File::open(path).ok().filter(|file| file.metadata().is_ok_and(|meta| meta.is_file()))?;
+    let mut archive = ::tar::Archive::new(file);
+    let mut found = None;
+    for entry in archive.entries_with_seek().ok()?.take(MAX_NAMES) {
+        match entry.ok()?.path_bytes().as_ref() {
+            b"manifest.json" | b"./manifest.json" => return Some("docker-archive"),
+            b"oci-layout" | b"./oci-layout" => found = Some("oci-archive"),
+            _ => {}
+        }
+    }
+    found
+}
+
 /// Reads an image: its configuration, and its layers into a temporary file that is removed with the tree.
 ///
 /// # Errors

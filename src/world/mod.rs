@@ -3,6 +3,7 @@
 
 pub(crate) mod tables;
 
+pub(crate) mod own;
 mod packaged;
 mod programs;
 mod strings;

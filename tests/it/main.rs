@@ -17,6 +17,7 @@ mod hostile;
 mod image;
 mod library;
 mod named_paths;
+mod newcomer;
 mod nss;
 mod outputs;
 mod pains;

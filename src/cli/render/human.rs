@@ -97,6 +97,10 @@ pub(super) fn packed(packed: &Packed) -> Text {
         row("removed", &format!("{} of {} ({}.{} %)", size(left), size(root), tenths / 10, tenths % 10));
     }
     row("runs as", &format!("{} on linux/{}", packed.user, packed.architecture));
+    if !packed.inherited.is_empty() {
+        let names: Vec<&str> = packed.inherited.iter().filter_map(|one| one.split('=').next()).collect();
+        row("inherits", &format!("{} of this process (turn off with --no-inherit)", names.join(", ")));
+    }
     for (number, group) in packed.groups.iter().enumerate() {
         let word = if number == 0 { "contents" } else { "" };
         row(word, &format!("{:>10}  {:>6}  {}", size(group.bytes), group.files, group.reason));

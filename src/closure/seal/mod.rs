@@ -1,6 +1,7 @@
 //! The final steps, which require everything else to be known, in order: trust stores, package records, suggestions and
 //! notes.
 
+mod excluded;
 mod notes;
 mod records;
 mod suggested;
@@ -29,6 +30,7 @@ pub(super) fn seal(mut state: State<'_>) -> Result<Closure, Error> {
     let level = request.cpu.as_deref().and_then(|level| level.strip_prefix("x86-64-v")?.parse().ok());
     let mut closure = Closure { cpu_level: level.unwrap_or(1), ..Closure::default() };
     notes::tell(&state, &mut closure)?;
+    excluded::tell(&state, &mut closure)?;
     let State { graph, processes, claims, entries, env, applied, foreign, dangling, not_packed, unopened, .. } = state;
     let claimed = claims.dirs().clone();
     closure = Closure { graph, processes: processes.into_vec(), entries, env, claimed, ..closure };

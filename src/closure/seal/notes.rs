@@ -68,9 +68,19 @@ pub(super) fn tell(state: &State<'_>, closure: &mut Closure) -> Result<(), Error
             closure.notes.push(Note::new("beside-not-packed", dir.to_string(), says));
         }
     }
+    of_the_build(state, closure);
     closure.notes.sort();
     closure.notes.dedup();
     Ok(())
+}
+
+/// Reports files of the build that lie in directories of the application and are left out.
+fn of_the_build(state: &State<'_>, closure: &mut Closure) {
+    let left = state.claims.of_the_build.borrow();
+    let left: BTreeSet<RootPath> = left.iter().filter(|path| !state.graph.contains(path)).cloned().collect();
+    let Some(first) = left.first() else { return };
+    let says = format!("files of the build are left out: {}; --include adds one", paths(&left));
+    closure.notes.push(Note::new("build-files-left-out", first.to_string(), says));
 }
 
 /// Reports a missing application once, even if several launches name it, with the highest certainty.
@@ -157,9 +167,18 @@ fn offered(state: &State<'_>, closure: &mut Closure, offers: &BTreeMap<&RootPath
 
 /// The names of programs, up to the maximum.
 fn names(paths: &BTreeSet<RootPath>) -> String {
-    let shown: Vec<_> = paths.iter().take(MAX_SHOWN).map(|path| show(path.name()).into_owned()).collect();
+    list(paths, |path| show(path.name()).into_owned())
+}
+
+/// Paths, up to the maximum.
+fn paths(paths: &BTreeSet<RootPath>) -> String {
+    list(paths, |path| show(path.as_bytes()).into_owned())
+}
+
+fn list(paths: &BTreeSet<RootPath>, shown: impl Fn(&RootPath) -> String) -> String {
+    let first: Vec<_> = paths.iter().take(MAX_SHOWN).map(shown).collect();
     match paths.len().saturating_sub(MAX_SHOWN) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
     }
 }

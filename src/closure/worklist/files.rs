@@ -8,14 +8,16 @@ use crate::closure::demand::{Host, Missing, Open, Why};
 use crate::closure::graph::Taken;
 use crate::closure::process::{ProcessId, Started};
 use crate::closure::rules::{Rule, RuleId, SETTINGS};
+use crate::closure::told::{Note, Told};
 use crate::closure::{NodeKind, Reason};
 use crate::embedded;
 use crate::error::Error;
-use crate::language::{Certainty, Without};
+use crate::language::{self, Certainty, Without};
 use crate::loader::{self, Conditions, Process};
-use crate::path::RootPath;
+use crate::path::{RootPath, show};
 use crate::root::{End, FileKind};
 
+const EXECUTABLE: u32 = 0o111;
 const ELF_MAGIC: &[u8] = b"\x7fELF";
 
 impl Worklist<'_> {
@@ -27,6 +29,10 @@ impl Worklist<'_> {
         path: &[u8],
         reason: &Why,
     ) -> Result<Option<RootPath>, Error> {
+        if self.refuses_shell(cwd, path)? {
+            self.tell_refused(from, path, reason);
+            return Ok(None);
+        }
         match self.state.graph.take(self.state.world.root, from, cwd, path, (rule, reason))? {
             Taken::Real(real) => Ok(Some(real)),
             Taken::NotPacked(path) => {
@@ -35,6 +41,25 @@ impl Worklist<'_> {
             }
             Taken::Nothing => Ok(None),
         }
+    }
+
+    /// True if the path leads to a shell and `--no-shell` keeps it out.
+    pub(super) fn refuses_shell(&self, cwd: &RootPath, path: &[u8]) -> Result<bool, Error> {
+        if !self.state.request.no_shell {
+            return Ok(false);
+        }
+        let followed = self.state.world.root.follow_from(cwd, path)?;
+        let Some((real, meta)) = followed.file() else { return Ok(false) };
+        let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        let is_shell = |name: &[u8]| language::is_shell(&String::from_utf8_lossy(name));
+        Ok(meta.mode & EXECUTABLE != 0 && (is_shell(real.name()) || is_shell(name)))
+    }
+
+    /// Tells who asked for a shell that is kept out.
+    pub(super) fn tell_refused(&mut self, from: Option<&RootPath>, path: &[u8], reason: &Reason) {
+        let asker = from.map_or_else(|| show(path).into_owned(), ToString::to_string);
+        let says = format!("{} is kept out by --no-shell: {}", show(path), reason.says(from));
+        self.tell(Told::Note(Note::new("shell-left-out", asker, says)));
     }
 
     /// Adds a path as spelled: a file, a symlink with its target, a directory with everything in it.

@@ -152,6 +152,17 @@ impl Worklist<'_> {
         let followed = root.follow_from(&launch.cwd, launch.program.as_bytes())?;
         let real = followed.file().map_or_else(|| launch.program.clone(), |(real, _)| real.clone());
         let chain = chain(root, &launch, from, reason)?;
+        for step in chain.steps.iter().filter(|step| step.is_program) {
+            if self.refuses_shell(&launch.cwd, step.path.as_bytes())? {
+                if is_root {
+                    let says = format!("{} is run by {}, which --no-shell keeps out", launch.program, step.path);
+                    let help = "name the program that the script or shell starts as the entry, or leave out --no-shell";
+                    return Err(Error::new("bad-argument", says).help(help));
+                }
+                self.tell_refused(step.from.as_ref(), step.path.as_bytes(), &step.reason);
+                return Ok(None);
+            }
+        }
         let conditions = self.state.request.conditions_of(&launch.env, &launch.cwd);
         let (mut processes, mut error) = (Vec::new(), chain.error);
         for step in chain.steps {

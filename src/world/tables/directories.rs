@@ -64,6 +64,10 @@ pub(crate) struct System {
     pub(crate) program_names: Vec<String>,
     /// Names that development tools leave in an application's directory.
     pub(crate) leftovers: Vec<String>,
+    /// Names of files that describe how an image is built.
+    build_files: Vec<String>,
+    /// Beginnings of such names.
+    build_file_beginnings: Vec<String>,
     /// Names of directories of sources and build results.
     pub(crate) development: Vec<String>,
     /// Suffixes of sources.
@@ -73,6 +77,12 @@ pub(crate) struct System {
 }
 
 impl System {
+    /// True for the name of a file that describes how the image of an application is built.
+    pub(crate) fn is_build_file(&self, name: &[u8]) -> bool {
+        self.build_files.iter().any(|known| known.as_bytes() == name)
+            || self.build_file_beginnings.iter().any(|start| name.starts_with(start.as_bytes()))
+    }
+
     /// True for the name of a source, which a compiled program does not read.
     pub(crate) fn is_source(&self, path: &RootPath) -> bool {
         self.source_endings.iter().any(|ending| path.name().ends_with(ending.as_bytes()))

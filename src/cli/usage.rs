@@ -1,0 +1,87 @@
+//! Wrong command lines. clap's tips are kept if they are of the same meaning as what was written, and replaced if not: a
+//! word before `--` is usually the program, and an option after `--` would be one of the program's.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use serde::Deserialize;
+
+use crate::world::tables::{Words, table};
+
+/// Commands that take the program after `--`.
+const WITH_PROGRAM: [&str; 2] = ["build", "why"];
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Options {
+    option: Vec<Foreign>,
+}
+
+/// Options of other tools.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Foreign {
+    names: Words,
+    says: String,
+}
+
+table! {
+    /// The options of other tools.
+    fn options() -> Options = "options"
+}
+
+/// The error with tips that do what was meant.
+pub(super) fn advised(mut error: clap::Error, line: &[String]) -> clap::Error {
+    if error.kind() != ErrorKind::UnknownArgument {
+        return error;
+    }
+    let Some(ContextValue::String(wrong)) = error.get(ContextKind::InvalidArg).cloned() else { return error };
+    let name = wrong.split('=').next().unwrap_or_default();
+    let tip = match options().option.iter().find(|row| row.names.contain(name)) {
+        Some(row) => {
+            error.remove(ContextKind::SuggestedArg);
+            error.remove(ContextKind::Usage);
+            Some(row.says.clone())
+        }
+        None if !wrong.starts_with('-') => with_program(&wrong, line),
+        None => None,
+    };
+    // `-- -t` would make the option the program's.
+    error.remove(ContextKind::Suggested);
+    if let Some(tip) = tip {
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
+}
+
+/// The command line with the program after `--`.
+fn with_program(program: &str, line: &[String]) -> Option<String> {
+    let command = line.iter().find(|word| WITH_PROGRAM.contains(&word.as_str()))?;
+    let at = line.iter().position(|word| word == program)?;
+    let (before, after) = (&line[..at], &line[at + 1..]);
+    // Options after the program are slimroot's if it lacks them before.
+    let is_ours = |word: &&String| word.starts_with("-o") || word.starts_with("--");
+    let (ours, theirs) = match after.first().filter(is_ours) {
+        Some(_) => (after, &[][..]),
+        None => (&[][..], after),
+    };
+    let words: Vec<&str> = before.iter().chain(ours).map(String::as_str).filter(|word| *word != "--").collect();
+    let program: Vec<&str> = std::iter::once(program).chain(theirs.iter().map(String::as_str)).collect();
+    let shown = crate::text::shell_line(words.into_iter().chain(["--"]).chain(program))?;
+    Some(format!("write the program after --: slimroot {shown}")).filter(|_| !command.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_goes_behind_the_options() {
+        let tip = |line: &str, program: &str| {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            with_program(program, &words).unwrap_or_default()
+        };
+        let says = |line: &str| format!("write the program after --: slimroot {line}");
+        assert_eq!(tip("build curl -o d", "curl"), says("build -o d -- curl"));
+        assert_eq!(tip("build -o d nginx -g x", "nginx"), says("build -o d -- nginx -g x"));
+        assert_eq!(tip("deps a b", "b"), "");
+    }
+}
