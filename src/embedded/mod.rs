@@ -56,10 +56,6 @@ impl Object {
 impl Embedded {
     /// The libraries that the objects need and that are not among them, each with the object that needs it.
     pub fn wants(&self, fits: impl Fn(&Object) -> bool) -> Vec<(&[u8], &Object)> {
-    pub fn wants(&self, fits: impl Fn(&Object) -> bool) -> Vec<(&[u8], &Object)> {
-=======
-    pub fn wants(self, fits: impl Fn(&Object) -> bool) -> Vec<([u8], Object)> {
->>>>>>> f3cacf2 (Clippy: elided lifetimes)
         let ours: BTreeSet<&[u8]> =
             self.objects.iter().flat_map(|object| [object.name(), object.file_name()]).collect();
         let mut seen = BTreeSet::new();
