@@ -5,6 +5,7 @@
 //! known.
 
 mod claims;
+mod contents;
 mod demand;
 mod graph;
 mod launch;

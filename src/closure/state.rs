@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::claims::Claims;
+use super::contents::Contents;
 use super::demand::{Host, Start};
 use super::graph::Graph;
 use super::launch::{LaunchId, Launched, Launches};
@@ -53,6 +54,8 @@ pub(super) struct State<'a> {
     pub(super) foreign: BTreeSet<RootPath>,
     /// Packed files that may have ELF objects in them, and the processes that may open these.
     pub(super) archives: BTreeSet<(RootPath, ProcessId)>,
+    /// What is in them.
+    pub(super) embedded: Contents,
     /// Dangling symlinks among the requested files.
     pub(super) dangling: BTreeSet<RootPath>,
     /// Devices, sockets and pipes among the requested files.

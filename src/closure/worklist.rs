@@ -53,6 +53,8 @@ pub(super) struct Worklist<'a> {
     changed: BTreeSet<usize>,
     age: u64,
     opened: BTreeSet<(ProcessId, RootPath, Vec<u8>)>,
+    /// The libraries of modules that the configuration of a program names.
+    brought_in: BTreeMap<ProcessId, BTreeSet<Vec<u8>>>,
     /// Processes not yet considered for profile triggers.
     unsigned: BTreeSet<ProcessId>,
     /// Launches not yet considered for profile triggers.
@@ -82,6 +84,7 @@ impl<'a> Worklist<'a> {
             done: BTreeSet::new(),
             foreign: BTreeSet::new(),
             archives: BTreeSet::new(),
+            embedded: Default::default(),
             dangling: BTreeSet::new(),
             not_packed: BTreeSet::new(),
             unopened: Vec::new(),
@@ -94,6 +97,7 @@ impl<'a> Worklist<'a> {
             changed: BTreeSet::new(),
             age: 0,
             opened: BTreeSet::new(),
+            brought_in: BTreeMap::new(),
             unsigned: BTreeSet::new(),
             unheard: BTreeSet::new(),
             workshop,

@@ -1,6 +1,7 @@
 //! ELF objects inside other files: jars, zip applications and self-extracting programs unpack libraries at run time, and
 //! the loader then looks for what those need. Formats that cannot be read are recognised, so that the user is told.
 
+mod classes;
 mod pyinstaller;
 mod unread;
 mod zip;
@@ -13,6 +14,7 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{Root, Source};
 
+pub use classes::Constants;
 pub use unread::Unread;
 
 /// Maximum size of an embedded object in bytes. It is read into memory.
@@ -26,6 +28,8 @@ const MAGIC: &[u8; 4] = b"\x7fELF";
 pub struct Embedded {
     /// The ELF objects in it.
     pub objects: Vec<Object>,
+    /// The constants of the Java classes in it.
+    pub constants: Constants,
     /// Names of members that are too large to be read.
     pub cut: Vec<String>,
 }

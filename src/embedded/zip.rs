@@ -1,11 +1,14 @@
 //! Zip files: jars, wheels, eggs, and Python's zip applications, which have a `#!` line in front (PEP 441).
 
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 
 use super::{Content, Embedded, MAX_ALL};
 
 /// Maximum number of members.
 const MAX_MEMBERS: usize = 1 << 18;
+/// Maximum size of a class, and of a jar inside a jar, in bytes. Both are read into memory.
+const MAX_CLASS: u64 = 1 << 20;
+const MAX_INNER: u64 = 256 << 20;
 
 /// The record at the end, with its maximum length: a comment follows it (APPNOTE 4.3.16).
 const END: &[u8] = b"PK\x05\x06";
@@ -17,18 +20,43 @@ pub(super) fn read(content: &mut Content<'_>) -> Option<Embedded> {
     content.seek(SeekFrom::Start(content.size().saturating_sub(MAX_END))).ok()?;
     content.read_to_end(&mut tail).ok()?;
     memchr::memmem::rfind(&tail, END)?;
-    let mut archive = zip::ZipArchive::new(BufReader::new(content)).ok().filter(|found| found.len() <= MAX_MEMBERS)?;
     let (mut found, mut left) = (Embedded::default(), MAX_ALL);
+    members(BufReader::new(content), "", &mut found, &mut left)?;
+    Some(found)
+}
+
+/// Adds the members of an archive, and of jars in it: Spring Boot's jars and web archives have their libraries inside.
+fn members(content: impl Read + Seek, outer: &str, found: &mut Embedded, left: &mut u64) -> Option<()> {
+    let mut archive = zip::ZipArchive::new(content).ok().filter(|found| found.len() <= MAX_MEMBERS)?;
     for index in 0..archive.len() {
         // A damaged member cannot be unpacked by the program either.
         let Ok(member) = archive.by_index(index) else { continue };
-        let name = member.name().to_owned();
-        if member.is_file() && may_be_an_object(&name) {
-            let size = member.size();
-            let _ = found.add(&name, size, &mut left, member);
+        if !member.is_file() {
+            continue;
+        }
+        let name = format!("{outer}{}", member.name());
+        let size = member.size();
+        if name.ends_with(".class") && size <= MAX_CLASS.min(*left) {
+            *left -= size;
+            let mut class = Vec::new();
+            if member.take(MAX_CLASS).read_to_end(&mut class).is_ok() {
+                found.constants.add(&class);
+            }
+        } else if outer.is_empty() && name.ends_with(".jar") {
+            if size > MAX_INNER.min(*left) {
+                found.cut.push(name);
+                continue;
+            }
+            *left -= size;
+            let mut jar = Vec::new();
+            if member.take(MAX_INNER).read_to_end(&mut jar).is_ok() {
+                members(Cursor::new(jar), &format!("{name}!/"), found, left);
+            }
+        } else if may_be_an_object(&name) {
+            let _ = found.add(&name, size, left, member);
         }
     }
-    Some(found)
+    Some(())
 }
 
 /// True for names of libraries and for names without a suffix: other members need not be decompressed.

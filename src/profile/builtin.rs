@@ -17,6 +17,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("erlang", include_str!("../../profiles/erlang.toml")),
     ("fips", include_str!("../../profiles/fips.toml")),
     ("fontconfig", include_str!("../../profiles/fontconfig.toml")),
+    ("gcc", include_str!("../../profiles/gcc.toml")),
     ("gconv", include_str!("../../profiles/gconv.toml")),
     ("gdk-pixbuf", include_str!("../../profiles/gdk-pixbuf.toml")),
     ("ghostscript", include_str!("../../profiles/ghostscript.toml")),

@@ -15,6 +15,7 @@ use std::rc::Rc;
 
 pub(crate) use packaged::{is_library_dir, is_named_after, is_own_dir};
 pub(crate) use programs::{find_program, program_in_path};
+pub(crate) use strings::command_line;
 
 use crate::error::Error;
 use crate::loader::Objects;

@@ -153,7 +153,7 @@ pub(crate) fn command_lines(root: &Root, file: &RootPath) -> Result<BTreeSet<Str
 
 /// The text without `exec` and assignments, if it is a command line whose first argument is an option. Text with an
 /// upper-case first word, a bracket or a dash between words is a sentence or a usage.
-fn command_line(text: &str) -> Option<&str> {
+pub(crate) fn command_line(text: &str) -> Option<&str> {
     let line = text.strip_prefix("exec ").unwrap_or(text);
     let (name, rest) = line.split_once(' ')?;
     let is_name = name.len() > 1

@@ -71,6 +71,9 @@ struct World {
     /// Zip files of libraries.
     #[serde(default)]
     archive: BTreeMap<String, BTreeMap<String, Elf>>,
+    /// Jars of one class that starts programs, with its string constants.
+    #[serde(default)]
+    jar: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     package: BTreeMap<String, Package>,
     #[serde(default)]
@@ -100,6 +103,23 @@ struct Package {
     files: Vec<String>,
 }
 
+/// The constant pool of a class that uses `ProcessBuilder` and has these string literals (The Java Virtual Machine
+/// Specification, 4.4).
+fn class(constants: &[String]) -> Vec<u8> {
+    let mut bytes = b"\xca\xfe\xba\xbe\0\0\0\x41".to_vec();
+    let number = |number: usize| u16::try_from(number).expect("small").to_be_bytes();
+    bytes.extend(number(2 * constants.len() + 3));
+    let names = [(7, "java/lang/ProcessBuilder")].into_iter().chain(constants.iter().map(|text| (8, text.as_str())));
+    for (at, (tag, text)) in names.enumerate() {
+        bytes.push(1);
+        bytes.extend(number(text.len()));
+        bytes.extend(text.as_bytes());
+        bytes.push(tag);
+        bytes.extend(number(2 * at + 1));
+    }
+    bytes
+}
+
 impl World {
     fn files(&self) -> Files {
         let mut files = Files::base();
@@ -122,6 +142,12 @@ impl World {
                 archive.start_file(name, zip::write::SimpleFileOptions::default()).expect("a member");
                 archive.write_all(&elf.bytes()).expect("written");
             }
+            files.put(path, File::Bytes(archive.finish().expect("an archive").into_inner()));
+        }
+        for (path, constants) in &self.jar {
+            let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+            archive.start_file("App.class", zip::write::SimpleFileOptions::default()).expect("a member");
+            archive.write_all(&class(constants)).expect("written");
             files.put(path, File::Bytes(archive.finish().expect("an archive").into_inner()));
         }
         let package = |(name, package): (&String, &Package)| files::Package {

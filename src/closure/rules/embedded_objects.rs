@@ -69,7 +69,7 @@ fn held(state: &State<'_>, file: &RootPath, host: ProcessId, demands: &mut Vec<D
         return Ok(());
     }
     demands.push(Demand::Done(answer));
-    let Some(found) = embedded::read(state.world.root, file)? else { return Ok(()) };
+    let Some(found) = state.embedded.of(state.world.root, file)? else { return Ok(()) };
     let process = &state.processes.get(host).process;
     let target = process.loaded[0].elf.target;
     // A file brings objects for several C libraries; those for another one are not loaded. Libraries for musl need
@@ -90,11 +90,11 @@ fn held(state: &State<'_>, file: &RootPath, host: ProcessId, demands: &mut Vec<D
             missing: Some(Missing::Named(Told::Note(Note::new("embedded-library-missing", file.to_string(), says)))),
         }));
     }
-    for object in found.objects.into_iter().filter(fits) {
-        let (name, imports) = (object.name().to_vec(), object.imports);
+    for object in found.objects.iter().filter(|object| fits(object)) {
+        let (name, imports) = (object.name().to_vec(), object.imports.clone());
         demands.push(Demand::Hold { file: file.clone(), name, imports });
     }
-    for member in found.cut {
+    for member in &found.cut {
         let says =
             format!("{member} in it is too large to be examined: add the libraries that it needs with --include");
         demands.push(Demand::Tell(Told::Note(Note::new("payload-not-examined", file.to_string(), says))));

@@ -11,6 +11,7 @@ mod dlopen_note;
 mod elf;
 mod embedded_objects;
 mod include;
+mod jar_programs;
 mod languages;
 mod named_paths;
 mod named_programs;
@@ -122,6 +123,7 @@ pub(super) static RULES: &[Rule] = &[
     named_paths::RULE,
     named_programs::RULE,
     command_names::RULE,
+    jar_programs::RULE,
     copy::RULE,
     include::RULE,
     package::RULE,

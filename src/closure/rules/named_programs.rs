@@ -70,7 +70,7 @@ fn by_path(state: &State<'_>, demands: &mut Vec<Demand>, object: &RootPath) -> R
 
 /// True if an object that contains this path starts the file: executable machine code; and a script if neither file
 /// belongs to a package, whose dependencies would cover it.
-fn is_program(state: &State<'_>, object: &RootPath, path: &RootPath) -> Result<bool, Error> {
+pub(super) fn is_program(state: &State<'_>, object: &RootPath, path: &RootPath) -> Result<bool, Error> {
     let (world, root) = (state.world.as_ref(), state.world.root);
     let followed = root.follow(path.as_bytes())?;
     let Some((real, meta)) = followed.file() else { return Ok(false) };

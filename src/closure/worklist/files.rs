@@ -179,6 +179,27 @@ impl Worklist<'_> {
     pub(super) fn join(&mut self, id: ProcessId, rule: RuleId) {
         if self.state.processes.get_mut(id).rules.insert(rule) {
             self.emit(Fact::Resolved(id));
+            if rule == SETTINGS {
+                self.extend_launches(id);
+            }
+        }
+    }
+
+    /// Adds the libraries of a module that the configuration names to the launches of its server: it may bring an
+    /// interpreter into it.
+    fn extend_launches(&mut self, module: ProcessId) {
+        let started = self.state.processes.get(module);
+        let Some(program) = started.program else { return };
+        let sonames: Vec<Vec<u8>> =
+            started.own_objects().iter().filter_map(|object| object.elf.soname.clone()).collect();
+        self.brought_in.entry(program).or_default().extend(sonames.iter().cloned());
+        for launch in self.state.launches.of_process(program) {
+            let known = &mut self.state.launches.get_mut(launch).sonames;
+            let before = known.len();
+            known.extend(sonames.iter().cloned());
+            if known.len() > before {
+                self.emit(Fact::Launched(launch));
+            }
         }
     }
 
@@ -200,21 +221,10 @@ impl Worklist<'_> {
         let program = inside.program.unwrap_or(host);
         let (conditions, certainty, rules) = (conditions.clone(), Certainty::Possible, BTreeSet::from([rule]));
         let started = Started { process, conditions, required, certainty, program: Some(program), rules };
-        let sonames: Vec<Vec<u8>> =
-            started.own_objects().iter().filter_map(|object| object.elf.soname.clone()).collect();
-        let is_module = started.is_by(SETTINGS);
         let id = self.state.processes.insert_plug_in(real, host, started);
         self.emit(Fact::Resolved(id));
-        // A module that the configuration names may bring an interpreter into its server.
-        if is_module {
-            for launch in self.state.launches.of_process(program) {
-                let known = &mut self.state.launches.get_mut(launch).sonames;
-                let before = known.len();
-                known.extend(sonames.iter().cloned());
-                if known.len() > before {
-                    self.emit(Fact::Launched(launch));
-                }
-            }
+        if rule == SETTINGS {
+            self.extend_launches(id);
         }
     }
 

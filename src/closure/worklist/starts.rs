@@ -190,7 +190,8 @@ impl Worklist<'_> {
             return Ok(None);
         }
         let loaded = processes.iter().flat_map(|id| &self.state.processes.get(*id).process.loaded);
-        let sonames = loaded.filter_map(|object| object.elf.soname.clone()).collect();
+        let brought_in = processes.iter().filter_map(|id| self.brought_in.get(id)).flatten().cloned();
+        let sonames = loaded.filter_map(|object| object.elf.soname.clone()).chain(brought_in).collect();
         let launched = Launched {
             launch,
             real,

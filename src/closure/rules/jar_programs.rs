@@ -1,0 +1,98 @@
+//! Programs that Java code starts. Its classes name them in string constants, but a jar has many strings that happen to
+//! be names of programs. Strong evidence is a path, a command line with options, and a command of a package that the
+//! package of the jar wants. Other names are told if the class that has them starts programs.
+
+use std::collections::BTreeSet;
+
+use super::named_programs::is_program;
+use super::{On, Rule};
+use crate::closure::demand::{Demand, Start};
+use crate::closure::process::ProcessId;
+use crate::closure::state::State;
+use crate::closure::told::Told;
+use crate::closure::worklist::Fact;
+use crate::closure::{Companions, path_of};
+use crate::embedded::Constants;
+use crate::error::Error;
+use crate::path::{RootPath, show};
+use crate::world::{command_line, program_in_path};
+
+pub(super) const RULE: Rule = Rule {
+    id: "jar-programs",
+    about: "Packs programs whose paths or command lines the classes of a jar contain, if one of them starts programs.",
+    brings_packages: true,
+    facts: &[On::Changed],
+    on,
+};
+
+fn on(state: &State<'_>, _: Fact) -> Result<Vec<Demand>, Error> {
+    let mut demands = Vec::new();
+    if state.request.companions == Companions::None {
+        return Ok(demands);
+    }
+    for (jar, host) in &state.archives {
+        let answer = format!("{jar} {host:?}");
+        if state.is_done(RULE.id, &answer) {
+            continue;
+        }
+        demands.push(Demand::Done(answer));
+        let found = state.embedded.of(state.world.root, jar)?;
+        if let Some(found) = found.filter(|found| found.constants.starts_programs) {
+            named(state, (jar, *host), &found.constants, &mut demands)?;
+        }
+    }
+    Ok(demands)
+}
+
+fn named(
+    state: &State<'_>,
+    (jar, host): (&RootPath, ProcessId),
+    constants: &Constants,
+    demands: &mut Vec<Demand>,
+) -> Result<(), Error> {
+    let world = &*state.world;
+    let machine = &state.processes.get(host).process.loaded[0].real;
+    let start = |program: &RootPath, why: String| {
+        Demand::Start(Start { from: Some(jar.clone()), ..state.start_by(machine, program, why, false) })
+    };
+    for path in constants.paths.iter().filter_map(RootPath::new) {
+        if is_program(state, jar, &path)? {
+            demands.push(start(&path, format!("a class in {jar} contains its path, and one starts programs")));
+        }
+    }
+    let path = path_of(&state.request.env);
+    for line in constants.words.iter().filter_map(|text| command_line(text)) {
+        if let Some(name) = line.split(' ').next()
+            && let Some(program) = program_in_path(world.root, path, name)?.filter(|path| !state.is_excluded(path))
+        {
+            let why = format!("a class in {jar} contains the command line `{}`", show(line.as_bytes()));
+            demands.push(start(&program, why));
+        }
+    }
+    let commands = world.commands(path)?;
+    let named: Vec<(&RootPath, &String)> = commands
+        .iter()
+        .filter(|(path, _)| constants.words.contains(&*show(path.name())) && !state.is_excluded(path))
+        .collect();
+    let owner = world.owner(jar)?;
+    let wanted: BTreeSet<&String> = match (&owner, world.database()?) {
+        (Some(own), Some(database)) => {
+            let owners: BTreeSet<&String> = named.iter().map(|(_, owner)| *owner).collect();
+            owners.into_iter().filter(|owner| *owner != own && database.wants(own, owner)).collect()
+        }
+        _ => BTreeSet::new(),
+    };
+    for (program, owner) in named {
+        if !world.is_elf(program)? {
+            continue;
+        }
+        if wanted.contains(owner) {
+            let why = format!("a class in {jar} names it, and the package of the jar wants {owner}");
+            demands.push(start(program, why));
+        } else if constants.started.contains(&*show(program.name())) {
+            let why = format!("named by a class in {jar} that starts programs");
+            demands.push(Demand::Tell(Told::Offered { program: program.clone(), why }));
+        }
+    }
+    Ok(())
+}

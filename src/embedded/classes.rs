@@ -1,0 +1,139 @@
+//! Java classes: the constants of those that start programs (The Java Virtual Machine Specification, 4.4).
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use crate::world::tables::{Words, table};
+
+const MAGIC: &[u8] = b"\xca\xfe\xba\xbe";
+/// Maximum length in bytes of a constant that is kept.
+const MAX_LENGTH: usize = 256;
+/// Maximum number of constants that are kept for a file.
+const MAX_CONSTANTS: usize = 1 << 16;
+
+/// Constants of the classes in a file.
+#[derive(Debug, Default)]
+pub struct Constants {
+    /// True if a class starts programs.
+    pub starts_programs: bool,
+    /// Absolute paths.
+    pub paths: BTreeSet<String>,
+    /// Words and command lines.
+    pub words: BTreeSet<String>,
+    /// Those of the words that stand in a class that starts programs.
+    pub started: BTreeSet<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Classes {
+    starters: Words,
+    runtime: String,
+    method: String,
+}
+
+table! {
+    fn classes() -> Classes = "classes"
+}
+
+impl Constants {
+    /// Adds those of a class.
+    pub(super) fn add(&mut self, class: &[u8]) {
+        let Some(pool) = Pool::read(class) else { return };
+        let is_starter = pool.starts_programs();
+        self.starts_programs |= is_starter;
+        for text in pool.strings() {
+            if self.paths.len() + self.words.len() >= MAX_CONSTANTS {
+                break;
+            }
+            if text.starts_with('/') {
+                self.paths.insert(text.to_owned());
+            } else if text.starts_with(|c: char| c.is_ascii_lowercase()) {
+                self.words.insert(text.to_owned());
+                if is_starter {
+                    self.started.insert(text.to_owned());
+                }
+            }
+        }
+    }
+}
+
+/// The constant pool of a class.
+#[derive(Default)]
+struct Pool<'c> {
+    texts: Vec<Option<&'c str>>,
+    /// Indexes of the texts that are string literals, and of those that are names of classes.
+    strings: Vec<u16>,
+    classes: Vec<u16>,
+}
+
+impl<'c> Pool<'c> {
+    fn read(class: &'c [u8]) -> Option<Self> {
+        let mut rest = class.strip_prefix(MAGIC)?.get(4..)?;
+        let count = usize::from(number(take(&mut rest, 2)?));
+        let mut pool = Self { texts: vec![None; count], ..Self::default() };
+        let mut index = 1;
+        while index < count {
+            match take(&mut rest, 1)?[0] {
+                1 => {
+                    let length = usize::from(number(take(&mut rest, 2)?));
+                    let text = take(&mut rest, length)?;
+                    pool.texts[index] = std::str::from_utf8(text).ok().filter(|text| text.len() <= MAX_LENGTH);
+                }
+                7 => pool.classes.push(number(take(&mut rest, 2)?)),
+                8 => pool.strings.push(number(take(&mut rest, 2)?)),
+                16 | 19 | 20 => _ = take(&mut rest, 2)?,
+                15 => _ = take(&mut rest, 3)?,
+                3 | 4 | 9..=12 | 17 | 18 => _ = take(&mut rest, 4)?,
+                // A constant of eight bytes counts twice (4.4.5).
+                5 | 6 => {
+                    take(&mut rest, 8)?;
+                    index += 1;
+                }
+                _ => return None,
+            }
+            index += 1;
+        }
+        Some(pool)
+    }
+
+    fn text(&self, index: u16) -> Option<&'c str> {
+        self.texts.get(usize::from(index)).copied().flatten()
+    }
+
+    fn strings(&self) -> impl Iterator<Item = &'c str> {
+        self.strings.iter().filter_map(|index| self.text(*index))
+    }
+
+    fn starts_programs(&self) -> bool {
+        let known = classes();
+        let mut names = self.classes.iter().filter_map(|index| self.text(*index));
+        let calls = || self.texts.iter().flatten().any(|text| *text == known.method);
+        names.any(|name| known.starters.contain(name) || name == known.runtime && calls())
+    }
+}
+
+fn take<'b>(rest: &mut &'b [u8], length: usize) -> Option<&'b [u8]> {
+    let (taken, left) = rest.split_at_checked(length)?;
+    *rest = left;
+    Some(taken)
+}
+
+fn number(bytes: &[u8]) -> u16 {
+    u16::from_be_bytes([bytes[0], bytes[1]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_class_has_no_constants() {
+        for class in [&b""[..], b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbe\0\0\0\x41\xff\xff\x01\xff\xff", b"PK\x03\x04"] {
+            let mut found = Constants::default();
+            found.add(class);
+            assert!(!found.starts_programs && found.paths.is_empty() && found.words.is_empty());
+        }
+    }
+}
