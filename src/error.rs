@@ -54,6 +54,13 @@ const OWN: &[ErrorCode] = slimroot_rootfs::error_codes! {
      key. `slimroot profiles show base` prints a complete profile."
     "unknown-profile" BadArgument
     "There is no built-in profile with that name, and no file at that path. `slimroot profiles list` prints the names."
+    "bad-trace" BadArgument
+    "A file given with --trace cannot be used. It must be written by `slimroot trace -o FILE -- COMMAND`, or be the output \
+     of `strace -f -o FILE COMMAND`. The message names the line."
+    "cannot-watch" CannotRead
+    "slimroot watches a program with ptrace(2) and a seccomp filter, and the kernel or the container refuses one of them, or \
+     the program cannot be started at all: the message ends with the kernel's answer. Engines of today allow both; very \
+     old ones do with --cap-add SYS_PTRACE."
     "bad-config" BadProfile
     "slimroot.toml is invalid. The message names the line and, for an unknown key, the most similar known key. The \
      keys correspond to the options of `slimroot build`."

@@ -47,6 +47,7 @@ pub mod profile;
 pub mod text;
 pub mod trust;
 pub mod verify;
+pub mod watch;
 mod world;
 
 pub use pack::{Group, PackRequest, Packed, pack};

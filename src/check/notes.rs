@@ -101,6 +101,10 @@ notes! {
     "tool-chain-left-out"
         "A program contains the path of the compiler that made it. It needs nothing of it to run, unless it compiles \
          programs itself. --include with the path adds it."
+    "trace-in-part"
+        "A trace given with --trace names paths that the root does not have, or has lines that slimroot does not \
+         understand. Paths that only the run itself made, such as temporary files, are no loss. A trace of another root \
+         is."
 }
 
 #[cfg(test)]

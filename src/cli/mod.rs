@@ -23,7 +23,8 @@ Exit codes:
   2    the command line, a profile or slimroot.toml is wrong
   3    the run failed (entry not found, unreadable file, full disk, …)
   101  a bug in slimroot
-  130  interrupted";
+  130  interrupted
+trace ends with the exit status of its command";
 
 /// Packs a program with only its runtime dependencies into a container image without a base image.
 #[derive(Debug, Parser)]
@@ -43,6 +44,8 @@ enum Command {
     Why(Box<commands::why::Options>),
     /// Finds problems of an entry or of a finished image.
     Check(Box<commands::check::Options>),
+    /// Runs a command here and records what it opens, executes, maps, lists, and looks up in vain.
+    Trace(commands::trace::Options),
     /// Lists the profiles, shows one, or tests their examples.
     Profiles(commands::profiles::Options),
     /// Explains a message code.
@@ -159,6 +162,11 @@ fn run(command: Command) -> Result<u8, Error> {
             let checked = watched(false, "reading", |watch| commands::check::run(&options, watch))?;
             render::checked(&checked, options.format)?;
             Ok(verdict(checked.is_whole()))
+        }
+        Command::Trace(options) => {
+            let traced = watched(true, "watching", |watch| commands::trace::run(&options, watch))?;
+            render::traced(traced.text.as_deref());
+            Ok(traced.status)
         }
         Command::Profiles(options) => {
             let told = commands::profiles::run(&options)?;

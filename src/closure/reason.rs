@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::elf::Priority;
 use crate::loader::{FoundBy, Via};
 use crate::path::{RootPath, show};
+use crate::watch::Act;
 
 /// Why a path is in the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +77,13 @@ pub enum Reason {
         /// The pattern.
         pattern: String,
     },
+    /// `--trace`.
+    Traced {
+        /// The program that used it.
+        program: String,
+        /// What it did.
+        act: Act,
+    },
     /// Required because of the way the program is called.
     Home {
         /// The group in the summary.
@@ -127,6 +135,7 @@ impl Reason {
             Self::Entry | Self::Bin => "entry".to_owned(),
             Self::Hop { to, .. } => to.group(),
             Self::Included { pattern } => format!("include {pattern}"),
+            Self::Traced { .. } => "seen in a run".to_owned(),
             Self::Profile { profile, .. } | Self::Configured { profile, .. } => format!("profile {profile}"),
             Self::Shebang | Self::EnvCommand => "script interpreter".to_owned(),
             Self::Dlopen { .. } | Self::Opens { .. } => "libraries opened by name".to_owned(),
@@ -155,7 +164,7 @@ impl Reason {
             Self::Opens { .. } => 9,
             Self::Command { .. } => 10,
             Self::Home { .. } | Self::Made { .. } => 11,
-            Self::Included { .. } => 12,
+            Self::Included { .. } | Self::Traced { .. } => 12,
             Self::Companion { .. } => 13,
             Self::Names { .. } => 14,
             Self::Configured { .. } => 15,
@@ -210,6 +219,7 @@ impl Reason {
             Self::Hop { path, .. } => format!("a link on the way to {}, which {from} uses", show(path)),
             Self::PassedThrough { path } => format!("{from} uses the path {}", show(path)),
             Self::Included { pattern } => format!("it matches --include {pattern}"),
+            Self::Traced { program, act } => format!("{program} {} in a run (--trace)", act.says()),
             Self::Home { why, .. } | Self::Made { why, .. } | Self::Command { why } => why.clone(),
             Self::Companion { package } => match asker {
                 Some(asker) => format!("it is in the package {package}, which is packed with {asker}"),

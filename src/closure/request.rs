@@ -7,6 +7,7 @@ use crate::path::RootPath;
 use crate::profile::Profile;
 use crate::root::RootGlob;
 use crate::trust::Authority;
+use crate::watch::Trace;
 
 /// PATH of an image for which the user sets none.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -63,6 +64,8 @@ pub struct Request {
     pub processes_only: bool,
     /// Files and directories to place elsewhere in the image: source and destination.
     pub copies: Vec<(RootPath, RootPath)>,
+    /// Runs that were watched: what they have used is added.
+    pub traces: Vec<std::sync::Arc<Trace>>,
     /// Patterns of files to add.
     pub include: Vec<RootGlob>,
     /// Patterns of files that neither patterns nor profiles may add.

@@ -51,6 +51,9 @@ pub(crate) struct ImageOptions {
     /// Files to add: a quoted pattern of absolute paths in the root; directories include their contents. Repeatable.
     #[arg(long = "include", short = 'i', value_name = "GLOB")]
     pub(crate) include: Vec<String>,
+    /// A trace of a run, by `slimroot trace` or `strace -f`: what the run has used is added. Repeatable.
+    #[arg(long = "trace", value_name = "FILE")]
+    pub(crate) trace: Vec<PathBuf>,
     /// Copies a file or directory of the root to another path in the image and keeps modes and owners. Repeatable.
     #[arg(long = "copy", value_name = "SRC:DST")]
     pub(crate) copy: Vec<String>,
@@ -97,6 +100,7 @@ impl ImageOptions {
         request.no_auto = self.no_auto;
         request.no_shell = self.no_shell;
         request.no_rules.clone_from(&self.no_rule);
+        request.traces.clone_from(&self.trace);
         request.include.clone_from(&self.include);
         request.exclude.clone_from(&self.exclude);
         request.copies.clone_from(&self.copy);

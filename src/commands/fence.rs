@@ -42,7 +42,7 @@ fn read(request: &PackRequest) -> Vec<PathBuf> {
     let mut found = vec![root.map_or_else(|| request.root.clone(), |reference| reference.path().to_path_buf())];
     found.extend(request.profiles.iter().map(PathBuf::from));
     found.extend(request.profiles_folder.clone());
-    found.extend(request.ca.iter().cloned());
+    found.extend(request.ca.iter().chain(&request.traces).cloned());
     found.extend(CPUS.iter().map(PathBuf::from));
     found
 }

@@ -9,6 +9,7 @@ pub(crate) mod explain;
 mod fence;
 mod inherit;
 pub(crate) mod profiles;
+pub(crate) mod trace;
 pub(crate) mod why;
 
 use std::collections::BTreeMap;

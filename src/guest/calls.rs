@@ -10,12 +10,7 @@
 use rustix::thread::UnshareFlags;
 use seccompiler::sock_filter;
 
-/// Numbers by machine, in the order of [`MACHINES`]. Beyond 423 they are the same on all (kernel, syscall tables).
-type Numbers = [u32; 4];
-/// The machine has no such call.
-const NONE: u32 = u32::MAX;
-/// `AUDIT_ARCH_*` (linux/audit.h) of the machines of a table; 64-bit ARM and RISC-V share one.
-const MACHINES: [&[u32]; 4] = [&[0xc000_003e], &[0x4000_0003], &[0xc000_00b7, 0xc000_00f3], &[0x4000_0028]];
+use crate::watch::bpf::{self, ALLOW, FAIL, JUMP_IF_EQUAL, JUMP_IF_SET, NONE, Numbers, answer, code, load_argument};
 
 /// Calls that fail with EPERM.
 const REFUSED: &[(&str, Numbers)] = &[
@@ -85,56 +80,12 @@ const NAMESPACES: UnshareFlags = UnshareFlags::NEWNS
     .union(UnshareFlags::NEWNET)
     .union(UnshareFlags::NEWTIME);
 
-/// Offsets in `struct seccomp_data` (linux/seccomp.h); the low half of the first argument on little-endian machines.
-const NUMBER: u32 = 0;
-const MACHINE: u32 = 4;
-const FIRST_ARGUMENT: u32 = 16;
-/// Instructions (linux/bpf_common.h).
-const LOAD: u16 = 0x20;
-const JUMP_IF_EQUAL: u16 = 0x15;
-const JUMP_IF_AT_LEAST: u16 = 0x35;
-const JUMP_IF_SET: u16 = 0x45;
-const JUMP: u16 = 0x05;
-const RETURN: u16 = 0x06;
-/// Answers (seccomp(2)).
-const ALLOW: u32 = 0x7fff_0000;
-const FAIL: u32 = 0x0005_0000;
 const EPERM: u32 = 1;
 const ENOSYS: u32 = 38;
-/// The bit of calls of the x32 interface, which have the machine of x86-64.
-const X32: u32 = 0x4000_0000;
-
-/// True where the tables above hold the machine that slimroot is built for.
-const IS_KNOWN: bool = cfg!(all(
-    target_endian = "little",
-    any(
-        target_arch = "x86_64",
-        target_arch = "x86",
-        target_arch = "aarch64",
-        target_arch = "arm",
-        target_arch = "riscv64"
-    )
-));
 
 /// The filter; empty where this machine has none.
 pub(super) fn filter() -> Vec<sock_filter> {
-    let mut program = Vec::new();
-    if !IS_KNOWN {
-        return program;
-    }
-    for (column, machines) in MACHINES.iter().enumerate() {
-        let table = of_machine(column);
-        program.push(code(LOAD, 0, 0, MACHINE));
-        for (machine, left) in machines.iter().zip((1..=machines.len()).rev()) {
-            // To the table, past the other machines and the jump over it.
-            program.push(code(JUMP_IF_EQUAL, u8::try_from(left).unwrap_or_default(), 0, *machine));
-        }
-        program.push(code(JUMP, 0, 0, u32::try_from(table.len()).unwrap_or_default()));
-        program.extend(table);
-    }
-    // A machine of no table runs nothing.
-    program.push(fails(ENOSYS));
-    program
+    bpf::filter(of_machine)
 }
 
 /// The part of one machine. Each row is two or four instructions, so that no jump is far.
@@ -142,32 +93,21 @@ fn of_machine(column: usize) -> Vec<sock_filter> {
     let numbers = |rows: &[(&str, Numbers)]| -> Vec<u32> {
         rows.iter().map(|(_, numbers)| numbers[column]).filter(|number| *number != NONE).collect()
     };
-    let mut table = vec![code(LOAD, 0, 0, NUMBER)];
-    if column == 0 {
-        table.extend([code(JUMP_IF_AT_LEAST, 0, 1, X32), fails(ENOSYS)]);
-    }
+    let mut table = Vec::new();
     for (rows, errno) in [(REFUSED, EPERM), (UNKNOWN, ENOSYS)] {
         for number in numbers(rows) {
-            table.extend([code(JUMP_IF_EQUAL, 0, 1, number), fails(errno)]);
+            table.extend([code(JUMP_IF_EQUAL, 0, 1, number), answer(FAIL | errno)]);
         }
     }
     for number in numbers(REFUSED_WITH_NAMESPACES) {
         table.extend([
             code(JUMP_IF_EQUAL, 0, 4, number),
-            code(LOAD, 0, 0, FIRST_ARGUMENT),
+            load_argument(0),
             code(JUMP_IF_SET, 0, 1, NAMESPACES.bits()),
-            fails(EPERM),
-            code(RETURN, 0, 0, ALLOW),
+            answer(FAIL | EPERM),
+            answer(ALLOW),
         ]);
     }
-    table.push(code(RETURN, 0, 0, ALLOW));
+    table.push(answer(ALLOW));
     table
-}
-
-fn fails(errno: u32) -> sock_filter {
-    code(RETURN, 0, 0, FAIL | errno)
-}
-
-fn code(code: u16, jt: u8, jf: u8, k: u32) -> sock_filter {
-    sock_filter { code, jt, jf, k }
 }

@@ -72,6 +72,8 @@ pub struct PackRequest {
     pub no_shell: bool,
     /// Rules that are left out.
     pub no_rules: Vec<String>,
+    /// Traces of runs whose files are added: of `slimroot trace`, or of `strace -f`.
+    pub traces: Vec<PathBuf>,
     /// Patterns of files to add.
     pub include: Vec<String>,
     /// Patterns of files that neither patterns nor profiles add.
@@ -130,6 +132,7 @@ impl PackRequest {
             no_auto: false,
             no_shell: false,
             no_rules: Vec::new(),
+            traces: Vec::new(),
             include: Vec::new(),
             exclude: Vec::new(),
             copies: Vec::new(),

@@ -1,6 +1,7 @@
 //! From words to a request: profiles by name, patterns, authorities, levels.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::PackRequest;
 use crate::closure::{Request, rule_pages};
@@ -10,6 +11,7 @@ use crate::path::RootPath;
 use crate::profile::{Profile, nearest};
 use crate::root::RootGlob;
 use crate::trust::Authority;
+use crate::watch;
 
 /// The request of a closure.
 pub(crate) fn request_of(request: &PackRequest) -> Result<Request, Error> {
@@ -22,6 +24,7 @@ pub(crate) fn request_of(request: &PackRequest) -> Result<Request, Error> {
         automatic: automatic(request, &known),
         profiles: profiles(request, &known)?,
         known,
+        traces: request.traces.iter().map(|file| watch::read(file).map(Arc::new)).collect::<Result<_, _>>()?,
         packages: request.packages.clone(),
         no_shell: request.no_shell,
         include: globs(&request.include)?.into_iter().map(RootGlob::for_whole_directories).collect(),

@@ -28,3 +28,4 @@ mod strip;
 mod tidy;
 mod trust;
 mod untrusted_images;
+mod watch;

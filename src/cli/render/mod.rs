@@ -109,6 +109,11 @@ pub(super) fn deps(deps: &Deps, format: DepsFormat) -> Result<(), Error> {
     }
 }
 
+/// Prints a trace that goes to no file, to stderr: stdout is the command's.
+pub(super) fn traced(text: Option<&[u8]>) {
+    let _ = io::stderr().lock().write_all(text.unwrap_or_default());
+}
+
 /// Prints a chain of reasons.
 pub(super) fn why(why: &Why, format: Format) -> Result<(), Error> {
     match format {

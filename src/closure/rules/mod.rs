@@ -27,6 +27,7 @@ mod profile_take;
 mod profile_trigger;
 mod same_source;
 mod settings;
+mod trace;
 
 pub(super) use bytecode::interpreters;
 pub(super) use settings::delegated_programs;
@@ -127,6 +128,7 @@ pub(super) static RULES: &[Rule] = &[
     copy::RULE,
     include::RULE,
     package::RULE,
+    trace::RULE,
     profile_take::RULE,
     settings::RULE,
     profile_open::RULE,

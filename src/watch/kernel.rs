@@ -1,0 +1,342 @@
+//! The system calls of a tracer that no crate has: ptrace(2) with raw signal numbers, and the start of a process that a
+//! tracer attaches to before it executes its program. All unsafe code of this room is here.
+
+use std::ffi::CString;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use seccompiler::sock_filter;
+
+/// Requests (linux/ptrace.h).
+const CONT: i64 = 7;
+const SYSCALL: i64 = 24;
+const GETEVENTMSG: i64 = 0x4201;
+const SEIZE: i64 = 0x4206;
+const LISTEN: i64 = 0x4208;
+const GET_SYSCALL_INFO: i64 = 0x420e;
+/// Options: mark stops of calls, follow fork, vfork, clone and exec, stop at exit and at calls of the filter, and kill
+/// all processes with the tracer, so that none outlives it.
+const OPTIONS: u64 = 0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x40 | 0x80 | 0x10_0000;
+/// Exit status of a child that did not reach its program.
+const NOT_STARTED: i32 = 127;
+
+/// How a stopped process goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Go {
+    /// To the next event.
+    On,
+    /// To the end of the current call.
+    ToEndOfCall,
+    /// Not at all: it was stopped by a signal, and only another one continues it.
+    Listen,
+}
+
+/// A system call at which a process has stopped (PTRACE_GET_SYSCALL_INFO; the same on all machines).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CallStop {
+    /// The filter stopped it; with the filter's data.
+    Begin { arguments: [u64; 6], data: u32 },
+    /// The call has ended; with its result, a negative error number if it failed.
+    End { result: i64 },
+    /// Anything else.
+    Other,
+}
+
+fn checked(result: i64) -> io::Result<i64> {
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+#[expect(unsafe_code, reason = "rustix has no ptrace")]
+fn ptrace(request: i64, pid: i32, address: u64, data: u64) -> io::Result<i64> {
+    // SAFETY: the requests of this file write to no memory of this process, except those that get a pointer as `data`
+    // from a caller that owns the memory.
+    checked(unsafe { libc::syscall(libc::SYS_ptrace, request, i64::from(pid), address, data) })
+}
+
+/// Attaches this thread to a process as its tracer.
+pub(super) fn seize(pid: i32) -> io::Result<()> {
+    ptrace(SEIZE, pid, 0, OPTIONS).map(drop)
+}
+
+/// Lets a stopped process go on, with a signal unless it is 0.
+pub(super) fn go(pid: i32, how: Go, signal: i32) {
+    let request = match how {
+        Go::On => CONT,
+        Go::ToEndOfCall => SYSCALL,
+        Go::Listen => LISTEN,
+    };
+    // The process may have been killed meanwhile; then its end is the next event.
+    let _ = ptrace(request, pid, 0, u64::try_from(signal).unwrap_or_default());
+}
+
+/// The message of an event: a new process, or the former number of a thread that executed a program.
+pub(super) fn message(pid: i32) -> Option<i32> {
+    let mut message = [0_u64; 1];
+    ptrace(GETEVENTMSG, pid, 0, message.as_mut_ptr() as u64).ok()?;
+    i32::try_from(message[0]).ok()
+}
+
+/// The call at which a process has stopped.
+pub(super) fn call(pid: i32) -> CallStop {
+    // struct ptrace_syscall_info: kind and machine, instruction, stack, then the number of the call and its arguments and
+    // the filter's data, or the result.
+    let mut info = [0_u64; 11];
+    if ptrace(GET_SYSCALL_INFO, pid, size_of_val(&info) as u64, info.as_mut_ptr() as u64).is_err() {
+        return CallStop::Other;
+    }
+    match info[0] & 0xff {
+        2 => CallStop::End { result: info[3].cast_signed() },
+        3 => {
+            let data = u32::try_from(info[10] & 0xffff_ffff).unwrap_or_default();
+            CallStop::Begin { arguments: [info[4], info[5], info[6], info[7], info[8], info[9]], data }
+        }
+        _ => CallStop::Other,
+    }
+}
+
+/// Waits for the next event of a process that this thread traces: its number and the raw status. `None` if there is none
+/// left. Other children of this program are not touched.
+#[expect(unsafe_code, reason = "rustix knows no real-time signals, which libraries of threads use")]
+pub(super) fn wait() -> io::Result<Option<(i32, i32)>> {
+    let mut status = 0_i32;
+    loop {
+        // SAFETY: the status is a local variable.
+        let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL | libc::__WNOTHREAD) };
+        if pid != -1 {
+            return Ok(Some((pid, status)));
+        }
+        match io::Error::last_os_error() {
+            error if error.raw_os_error() == Some(libc::EINTR) => {}
+            error if error.raw_os_error() == Some(libc::ECHILD) => return Ok(None),
+            error => return Err(error),
+        }
+    }
+}
+
+/// Sends a signal to a process; it need not exist any more.
+#[expect(unsafe_code, reason = "rustix knows no real-time signals")]
+pub(crate) fn kill(pid: i32, signal: i32) {
+    // SAFETY: sending a signal touches no memory.
+    let _ = unsafe { libc::kill(pid, signal) };
+}
+
+/// Reads memory of a process; returns how many bytes were read.
+#[expect(unsafe_code, reason = "rustix has no process_vm_readv")]
+pub(super) fn read_memory(pid: i32, address: u64, buffer: &mut [u8]) -> usize {
+    let Ok(address) = usize::try_from(address) else { return 0 };
+    let local = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    let remote = libc::iovec { iov_base: std::ptr::without_provenance_mut(address), iov_len: buffer.len() };
+    // SAFETY: the kernel writes at most `iov_len` bytes to the buffer, and checks the other process's addresses.
+    let read = unsafe { libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0) };
+    usize::try_from(read).unwrap_or_default()
+}
+
+/// A program to start, ready for execve(2).
+pub(crate) struct Program {
+    path: CString,
+    arguments: Vec<CString>,
+    environment: Vec<CString>,
+}
+
+impl Program {
+    /// Prepares a program with its arguments (the first is its own name) and environment (`NAME=VALUE`).
+    ///
+    /// # Errors
+    /// `InvalidInput` for text with a NUL byte.
+    pub(crate) fn new(path: &[u8], arguments: &[Vec<u8>], environment: &[Vec<u8>]) -> io::Result<Self> {
+        let text = |bytes: &[u8]| CString::new(bytes).map_err(io::Error::from);
+        Ok(Self {
+            path: text(path)?,
+            arguments: arguments.iter().map(|one| text(one)).collect::<Result<_, _>>()?,
+            environment: environment.iter().map(|one| text(one)).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// How a process is started.
+pub(crate) struct Start<'a> {
+    pub(crate) program: &'a Program,
+    /// Namespaces that it gets (clone(2), CLONE_NEW*).
+    pub(crate) namespaces: u32,
+    /// Its standard input, output and error; those of this process if there are none.
+    pub(crate) stdio: Option<[OwnedFd; 3]>,
+    /// True if it is the first of a session of its own.
+    pub(crate) own_session: bool,
+    /// Runs in this process as soon as the child exists: it writes its user mapping.
+    pub(crate) beside: &'a (dyn Fn(i32) -> io::Result<()> + Sync),
+    /// Steps of the child before its tracer attaches. They must not allocate memory.
+    pub(crate) prepare: &'a (dyn Fn() -> io::Result<()> + Sync),
+    /// Runs in this process after that, before the child goes on.
+    pub(crate) prepared: &'a (dyn Fn(i32) -> io::Result<()> + Sync),
+    /// Last steps of the child, with the filter in force. They must not allocate memory.
+    pub(crate) finish: &'a (dyn Fn() -> io::Result<()> + Sync),
+}
+
+/// A process that was started.
+pub(super) struct Running {
+    pub(super) pid: i32,
+    report: io::PipeReader,
+}
+
+impl Running {
+    /// Why its program was not executed, asked after the process has ended; `None` if it was.
+    pub(super) fn failure(mut self) -> Option<io::Error> {
+        let mut word = [0; 4];
+        let code = matches!(self.report.read(&mut word), Ok(4)).then(|| i32::from_ne_bytes(word));
+        code.map(io::Error::from_raw_os_error)
+    }
+}
+
+/// Starts a process that stops at the calls of a filter, with this thread as its tracer.
+///
+/// # Errors
+/// Those of its creation, of its preparation and of attaching to it. That its program cannot be executed is known later
+/// ([`Running::failure`]).
+pub(super) fn start(start: &Start<'_>, filter: &[sock_filter]) -> io::Result<Running> {
+    let (arguments, environment) = (pointers(&start.program.arguments), pointers(&start.program.environment));
+    let (mut report, to_report) = io::pipe()?;
+    let (from_go, mut go) = io::pipe()?;
+    let ends = Ends { report: to_report.as_raw_fd(), go: from_go.as_raw_fd(), held: go.as_raw_fd() };
+    let pid = fork(start.namespaces)?;
+    if pid == 0 {
+        child(start, filter, &arguments, &environment, &ends);
+    }
+    drop((to_report, from_go));
+    let attached = (|| {
+        (start.beside)(pid)?;
+        go.write_all(&[1])?;
+        let mut word = [0; 4];
+        report.read_exact(&mut word)?;
+        match i32::from_ne_bytes(word) {
+            0 => {}
+            code => return Err(io::Error::from_raw_os_error(code)),
+        }
+        (start.prepared)(pid)?;
+        seize(pid)?;
+        go.write_all(&[1])
+    })();
+    match attached {
+        Ok(()) => Ok(Running { pid, report }),
+        Err(error) => {
+            kill(pid, libc::SIGKILL);
+            reap(pid);
+            Err(error)
+        }
+    }
+}
+
+/// Ends of the pipes, in the child.
+struct Ends {
+    report: RawFd,
+    go: RawFd,
+    /// The parent's end, closed so that the child notices if the parent dies.
+    held: RawFd,
+}
+
+fn pointers(texts: &[CString]) -> Vec<*const libc::c_char> {
+    texts.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect()
+}
+
+#[expect(unsafe_code, reason = "the standard library creates no namespaces")]
+fn fork(namespaces: u32) -> io::Result<i32> {
+    let flags = i64::from(namespaces) | i64::from(libc::SIGCHLD);
+    // SAFETY: without CLONE_VM the child has its own copy of all memory, as after fork(2).
+    let pid = checked(unsafe { libc::syscall(libc::SYS_clone, flags, 0_u64, 0_u64, 0_u64, 0_u64) })?;
+    i32::try_from(pid).map_err(io::Error::other)
+}
+
+#[expect(unsafe_code, reason = "the process is this thread's child")]
+fn reap(pid: i32) {
+    let mut status = 0;
+    // SAFETY: the status is a local variable.
+    while unsafe { libc::waitpid(pid, &raw mut status, libc::__WALL) } == -1
+        && io::Error::last_os_error().raw_os_error() == Some(libc::EINTR)
+    {}
+}
+
+/// The child. It has only this thread, where another thread's lock is never released, so it allocates nothing.
+#[expect(unsafe_code, reason = "only system calls are safe between fork and exec")]
+fn child(
+    start: &Start<'_>,
+    filter: &[sock_filter],
+    arguments: &[*const libc::c_char],
+    environment: &[*const libc::c_char],
+    ends: &Ends,
+) -> ! {
+    let failed = match steps(start, filter, ends) {
+        Err(error) => error,
+        Ok(()) => {
+            // SAFETY: path, arguments and environment are C strings, and the lists end with null; the caller holds them.
+            unsafe { libc::execve(start.program.path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+            io::Error::last_os_error()
+        }
+    };
+    tell(ends.report, failed.raw_os_error().unwrap_or(libc::EIO));
+    // SAFETY: ends the process without running anything of the parent's.
+    unsafe { libc::_exit(NOT_STARTED) }
+}
+
+/// The steps of the child up to execve(2).
+#[expect(unsafe_code, reason = "only system calls are safe between fork and exec")]
+fn steps(start: &Start<'_>, filter: &[sock_filter], ends: &Ends) -> io::Result<()> {
+    // SAFETY: descriptors and signals of this process alone; the set of signals is a local variable.
+    unsafe {
+        libc::close(ends.held);
+        let mut none = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+        // The standard library ignores it; programs expect the default.
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+        if start.own_session {
+            libc::setsid();
+        }
+        for (number, end) in start.stdio.iter().flatten().enumerate() {
+            checked(i64::from(libc::dup2(end.as_raw_fd(), i32::try_from(number).unwrap_or_default())))?;
+        }
+    }
+    await_go(ends.go)?;
+    (start.prepare)()?;
+    tell(ends.report, 0);
+    await_go(ends.go)?;
+    apply(filter)?;
+    (start.finish)()
+}
+
+fn await_go(pipe: RawFd) -> io::Result<()> {
+    let mut byte = 0_u8;
+    // SAFETY: one byte is read into a local variable.
+    #[expect(unsafe_code, reason = "only system calls are safe between fork and exec")]
+    let read = unsafe { libc::read(pipe, (&raw mut byte).cast(), 1) };
+    // The parent has died.
+    if read == 1 { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ECANCELED)) }
+}
+
+#[expect(unsafe_code, reason = "only system calls are safe between fork and exec")]
+fn tell(pipe: RawFd, code: i32) {
+    let word = code.to_ne_bytes();
+    // SAFETY: four bytes of a local variable are written.
+    let _ = unsafe { libc::write(pipe, word.as_ptr().cast(), word.len()) };
+}
+
+/// Puts a filter in force. With CAP_SYS_ADMIN this works without forbidding new privileges, so that set-user-ID programs
+/// keep theirs.
+#[expect(unsafe_code, reason = "seccompiler always forbids new privileges")]
+fn apply(filter: &[sock_filter]) -> io::Result<()> {
+    const SET_MODE_FILTER: u64 = 1;
+    if filter.is_empty() {
+        return Ok(());
+    }
+    let program = libc::sock_fprog {
+        len: u16::try_from(filter.len()).unwrap_or(u16::MAX),
+        filter: filter.as_ptr().cast_mut().cast(),
+    };
+    let set = || {
+        // SAFETY: `sock_filter` of seccompiler has the layout of the kernel's, and the filter outlives the call.
+        checked(unsafe { libc::syscall(libc::SYS_seccomp, SET_MODE_FILTER, 0_u64, (&raw const program) as u64) })
+    };
+    if set().is_err_and(|error| error.raw_os_error() == Some(libc::EACCES)) {
+        rustix::thread::set_no_new_privs(true)?;
+        set()?;
+    }
+    Ok(())
+}
