@@ -463,7 +463,11 @@ fn checks_are_those_of_the_folder() {
 
 #[test]
 fn readme_names_every_option_and_code_that_users_meet() {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("README");
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut readme = fs::read_to_string(top.join("README.md")).expect("README");
+    for page in fs::read_dir(top.join("docs")).expect("listed") {
+        readme.push_str(&fs::read_to_string(page.expect("an entry").path()).expect("a page"));
+    }
     let help =
         std::process::Command::new(env!("CARGO_BIN_EXE_slimroot")).args(["build", "--help"]).output().expect("runs");
     let help = String::from_utf8_lossy(&help.stdout).into_owned();
@@ -473,7 +477,7 @@ fn readme_names_every_option_and_code_that_users_meet() {
         .map(|word| word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned());
     let absent: BTreeSet<String> =
         options.filter(|option| option.len() > 3 && !readme.contains(option.as_str())).collect();
-    assert!(absent.is_empty(), "README does not name {absent:?}");
+    assert!(absent.is_empty(), "neither README nor docs name {absent:?}");
 }
 
 /// A file that no `mod` names is compiled into nothing, and its tests never run.
