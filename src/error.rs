@@ -49,6 +49,9 @@ const OWN: &[ErrorCode] = slimroot_rootfs::error_codes! {
     "unknown-code" BadArgument
     "`slimroot explain`, --allow, --warn and --deny take the code in the brackets of a message, such as \
      missing-library."
+    "unknown-message" BadArgument
+    "`slimroot explain TEXT` knows messages of loaders, kernels, engines and languages about files that an image lacks. This \
+     text has none of them. Paste the line with the error itself, or all of the log by `slimroot explain -`."
     "bad-profile" BadProfile
     "A profile does not follow the schema. The message names the line and, for an unknown key, the most similar known \
      key. `slimroot profiles show base` prints a complete profile."

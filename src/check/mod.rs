@@ -30,11 +30,13 @@ mod linker_script;
 mod locale_missing;
 mod low_port;
 mod missing_library;
+mod module_missing;
 mod not_made;
 mod not_packed;
 mod notes;
 mod nothing_matched;
 mod nss_service_missing;
+mod pasted;
 mod preload_failed;
 mod runpath_not_inherited;
 mod runs_as_root;
@@ -53,6 +55,7 @@ mod wrong_machine;
 mod zone_data_missing;
 
 pub use missing_library::searched;
+pub use pasted::{Recognised, recognise};
 
 use std::cell::OnceCell;
 
@@ -272,6 +275,7 @@ pub const CHECKS: &[Check] = &[
     locale_missing::CHECK,
     low_port::CHECK,
     missing_library::CHECK,
+    module_missing::CHECK,
     not_made::CHECK,
     not_packed::CHECK,
     nothing_matched::CHECK,

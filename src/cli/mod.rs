@@ -48,11 +48,8 @@ enum Command {
     Trace(commands::trace::Options),
     /// Lists the profiles, shows one, or tests their examples.
     Profiles(commands::profiles::Options),
-    /// Explains a message code.
-    Explain {
-        /// The code in the brackets of a message; without it, all codes are listed.
-        code: Option<String>,
-    },
+    /// Explains a message: a code of slimroot, or an error of another program.
+    Explain(Box<commands::explain::Options>),
     /// Prints the completion script of a shell.
     Completions {
         /// The shell.
@@ -77,7 +74,7 @@ pub enum Format {
 pub struct RootOptions {
     /// The builder's file system: a directory, or an image (oci:DIR, oci-archive:FILE or docker-archive:FILE, with a
     /// :TAG if it has several).
-    #[arg(long, value_name = "DIR|IMAGE", default_value = "/")]
+    #[arg(long, visible_alias = "image", value_name = "DIR|IMAGE", default_value = "/")]
     pub root: PathBuf,
     /// Environment variable of the image. PATH, LD_LIBRARY_PATH and LD_PRELOAD also affect the search. Repeatable.
     #[arg(long = "env", short = 'e', value_name = "K=V")]
@@ -173,8 +170,8 @@ fn run(command: Command) -> Result<u8, Error> {
             render::text(&told.text)?;
             Ok(verdict(told.is_whole))
         }
-        Command::Explain { code } => {
-            render::page(&commands::explain::run(code.as_deref())?)?;
+        Command::Explain(options) => {
+            render::explained(&watched(true, "reading", |watch| commands::explain::run(&options, watch))?)?;
             Ok(exit::DONE)
         }
         Command::Completions { shell } => {

@@ -40,7 +40,7 @@ use self::signs::Sign;
 use self::worklist::Worklist;
 use crate::elf::DlopenNote;
 use crate::error::Error;
-use crate::language::{Absent, Unstarted};
+use crate::language::{Absent, Unsatisfied, Unstarted};
 use crate::loader::Objects;
 use crate::path::RootPath;
 use crate::profile::Profile;
@@ -142,6 +142,8 @@ pub struct Closure {
     pub(crate) absent: Vec<Absent>,
     /// Extension modules that are loaded in every run, with the import that does it.
     pub(crate) imported: BTreeMap<RootPath, String>,
+    /// Modules that the application imports in every run and that are missing.
+    pub(crate) unsatisfied: Vec<Unsatisfied>,
     /// Decisions that the user should know.
     pub(crate) notes: Vec<Note>,
     /// Output that programs of the root failed to produce.

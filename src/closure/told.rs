@@ -1,7 +1,7 @@
 //! Messages for the user from rules.
 
 use super::{Unconfigured, Unmade, Unmatched};
-use crate::language::{Absent, Imported, Unstarted};
+use crate::language::{Absent, Imported, Unsatisfied, Unstarted};
 use crate::path::RootPath;
 
 /// A message for the user.
@@ -19,6 +19,8 @@ pub(super) enum Told {
     Absent(Absent),
     /// An extension module is loaded in every run.
     Imported(Imported),
+    /// A module that is imported in every run is missing.
+    Unsatisfied(Unsatisfied),
     /// Files left out because they are not readable for all users.
     Withheld { object: RootPath, pattern: String, files: Vec<RootPath> },
     /// Files in a directory of a compiled program that it does not name.

@@ -76,7 +76,7 @@ impl Config {
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
         let bad = |why: String| {
             Error::new("bad-config", format!("{}: {why}", path.display()))
-                .help("the keys are entry, bins, profiles, include, exclude, ca, env, workdir, user, expose, labels, outputs and others: see the README")
+                .help("the keys are entry, bins, profiles, include, exclude, ca, env, workdir, user, expose, labels, outputs and others: see docs/options.md")
         };
         let text = crate::text::read_file(path).map_err(|error| bad(format!("cannot be read: {error}")))?;
         toml::from_str(&text).map_err(|error| bad(toml_complaint(&text, &error)))

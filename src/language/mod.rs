@@ -173,6 +173,27 @@ pub struct Imported {
     pub why: String,
 }
 
+/// A module that a launch imports in every run and that the root lacks.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unsatisfied {
+    /// Its name, by which it is installed.
+    pub module: String,
+    /// The source that imports it.
+    pub file: RootPath,
+    /// One sentence.
+    pub says: String,
+    /// How to install it.
+    pub help: String,
+}
+
+impl Unsatisfied {
+    /// An import in a line of a source.
+    fn import(file: &RootPath, line: usize, module: String, language: &str, help: String) -> Self {
+        let says = format!("{file}:{line} imports {module}, which is in no directory where {language} looks");
+        Self { module, file: file.clone(), says, help }
+    }
+}
+
 /// The dependencies of a launch.
 #[derive(Default)]
 pub struct Needs {
@@ -197,6 +218,8 @@ pub struct Needs {
     pub absent: Vec<Absent>,
     /// Extension modules that its interpreter loads in every run.
     pub imports: Vec<Imported>,
+    /// Modules that it imports in every run and that the root lacks.
+    pub unsatisfied: Vec<Unsatisfied>,
     /// Profiles, with the evidence for each.
     pub profiles: Vec<(&'static str, String)>,
     /// Notes for the user.

@@ -16,6 +16,7 @@ mod gzip_layers;
 mod hostile;
 mod image;
 mod library;
+mod messages;
 mod named_paths;
 mod newcomer;
 mod nss;

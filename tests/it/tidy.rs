@@ -54,6 +54,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("signal_hook", &["cli"]),
     ("landlock", &["commands"]),
     ("memchr", &["check", "closure", "elf", "embedded", "language", "loader", "package", "profile", "world"]),
+    ("regex", &["check"]),
     ("tree_sitter", &["language"]),
     ("tree_sitter_bash", &["language"]),
     ("tree_sitter_javascript", &["language"]),
@@ -457,6 +458,7 @@ fn checks_are_those_of_the_folder() {
     let mut files: BTreeSet<String> = fs::read_dir(folder).expect("listed").map(stem).collect();
     files.remove("mod");
     files.remove("notes");
+    files.remove("pasted");
     let codes: Vec<String> = slimroot::check::CHECKS.iter().map(|check| check.code.to_owned()).collect();
     assert_eq!(codes, files.into_iter().collect::<Vec<_>>(), "mend src/check/mod.rs");
 }
@@ -478,6 +480,40 @@ fn readme_names_every_option_and_code_that_users_meet() {
     let absent: BTreeSet<String> =
         options.filter(|option| option.len() > 3 && !readme.contains(option.as_str())).collect();
     assert!(absent.is_empty(), "neither README nor docs name {absent:?}");
+}
+
+/// The README is a landing page: what is longer is a page of its own, which the index names.
+#[test]
+fn readme_is_short_and_links_lead_somewhere() {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(home.join("README.md")).expect("README");
+    assert!(
+        readme.lines().count() < 150
+            && readme.contains("cargo test")
+            && readme.contains("cargo run --release -- build")
+    );
+    let index = fs::read_to_string(home.join("docs/README.md")).expect("index");
+    let mut broken = Vec::new();
+    for page in fs::read_dir(home.join("docs")).expect("docs").filter_map(Result::ok) {
+        let (path, name) = (page.path(), page.file_name().to_string_lossy().into_owned());
+        if path.extension().is_some_and(|end| end == "md")
+            && name != "README.md"
+            && !index.contains(&format!("]({name})"))
+        {
+            broken.push(format!("docs/README.md does not name {name}"));
+        }
+    }
+    let pages = fs::read_dir(home.join("docs")).expect("docs").filter_map(Result::ok).map(|entry| entry.path());
+    for page in pages.chain(["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(|name| home.join(name))) {
+        let Ok(text) = fs::read_to_string(&page) else { continue };
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = link.split('#').next().unwrap_or_default();
+            if !file.is_empty() && !file.contains("://") && !page.parent().expect("a folder").join(file).exists() {
+                broken.push(format!("{}: {link} leads nowhere", page.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
 }
 
 /// A file that no `mod` names is compiled into nothing, and its tests never run.

@@ -142,14 +142,23 @@ pub(super) fn packed(packed: &Packed) -> Text {
 pub(super) fn checked(checked: &Checked) -> Text {
     let mut out = findings(&checked.findings);
     let count = |level: Level| checked.findings.iter().filter(|finding| finding.level == level).count();
-    out.line(format!(
-        "{}: {}, {}, {}, {}",
-        checked.entry,
-        plural(checked.objects, "object"),
-        plural(count(Level::Error), "error"),
-        plural(count(Level::Warning), "warning"),
-        plural(count(Level::Note), "note")
-    ));
+    let (errors, warnings, notes) = (count(Level::Error), count(Level::Warning), count(Level::Note));
+    let objects = plural(checked.objects, "ELF file");
+    out.line(match errors + warnings {
+        0 => format!("{}: nothing wrong found; looked at {objects}", checked.entry),
+        _ => format!(
+            "{}: {}, {}, {}; looked at {objects}",
+            checked.entry,
+            plural(errors, "error"),
+            plural(warnings, "warning"),
+            plural(notes, "note")
+        ),
+    });
+    if errors == 0 {
+        out.line(
+            "It executed nothing: what the program reads from networks, databases and names that it computes is not checked.",
+        );
+    }
     out
 }
 

@@ -16,6 +16,7 @@ use super::Format;
 use crate::commands::build::Options;
 use crate::commands::check::{CheckFormat, Checked};
 use crate::commands::deps::{Deps, DepsFormat};
+use crate::commands::explain::Explained;
 use crate::commands::why::Why;
 use crate::error::Error;
 use crate::pack::Packed;
@@ -44,9 +45,12 @@ pub(super) fn text(text: &str) -> Result<(), Error> {
     print(&lines)
 }
 
-/// Prints a page of prose.
-pub(super) fn page(page: &str) -> Result<(), Error> {
-    text(&page::wrapped(page))
+/// Prints what a message means, with the findings about it.
+pub(super) fn explained(explained: &Explained) -> Result<(), Error> {
+    let mut lines = Text::default();
+    lines.lines(&page::wrapped(&explained.page));
+    lines.add(&human::findings(&explained.findings));
+    print(&lines)
 }
 
 /// Prints messages to stderr; write errors are ignored.

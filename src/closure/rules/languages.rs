@@ -108,6 +108,7 @@ fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>,
         demands.extend(needs.absent.into_iter().map(|one| Demand::Tell(Told::Absent(absent(one)))));
     }
     if launched.certainty == Certainty::Sure && launched.is_certain {
+        demands.extend(needs.unsatisfied.into_iter().map(|one| Demand::Tell(Told::Unsatisfied(one))));
         demands.extend(needs.imports.into_iter().map(|one| Demand::Tell(Told::Imported(one))));
     }
     let offer = |(program, why)| Demand::Tell(Told::Offered { program, why });

@@ -34,6 +34,7 @@ pub(super) fn tell(state: &State<'_>, closure: &mut Closure) -> Result<(), Error
             Told::Imported(one) => {
                 closure.imported.entry(one.file.clone()).or_insert_with(|| one.why.clone());
             }
+            Told::Unsatisfied(one) => closure.unsatisfied.push(one.clone()),
             Told::Withheld { object, pattern, files } => {
                 let left = files.iter().filter(|file| !state.graph.contains(file)).count();
                 if left > 0 {

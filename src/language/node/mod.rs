@@ -3,6 +3,7 @@
 
 mod calls;
 mod flags;
+mod missing;
 mod npm;
 mod packages;
 mod pnp;
@@ -41,6 +42,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         call.args.iter().map(String::as_str).chain(options).any(|word| table().options.source_maps.contain(word));
     let platform = Platform::of(call.target.as_ref(), call.is_musl);
     needs.notes.extend(app::alone(call)?);
+    needs.unsatisfied = missing::find(call)?;
     let starts = starts(call, &mut needs)?;
     let mut homes = starts.clone();
     // Node looks for packages in every parent directory too.

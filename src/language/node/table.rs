@@ -12,6 +12,7 @@ pub(super) struct Table {
     pub(super) libraries: Words,
     pub(super) calls: Calls,
     pub(super) options: Options,
+    pub(super) modules: Modules,
     pub(super) packages: Packages,
     pub(super) leftovers: Leftovers,
     pub(super) runner: Vec<Runner>,
@@ -47,6 +48,14 @@ pub(super) struct Options {
     pub(super) source_maps: Words,
     pub(super) endings: Words,
     pub(super) main_endings: Words,
+}
+
+/// Modules that are no packages.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Modules {
+    pub(super) built_in: Words,
+    pub(super) changes_search: Words,
 }
 
 /// Where packages lie.

@@ -5,15 +5,20 @@
 use std::collections::BTreeSet;
 
 use super::imports::{Import, unguarded};
+use super::table::table;
 use super::{Layout, MAX_TEXT, path_files};
 use crate::error::Error;
 use crate::language::source::application as app;
 use crate::language::source::missing::named_script;
-use crate::language::{Call, Imported};
+use crate::language::{Call, Imported, Unsatisfied};
 use crate::path::RootPath;
 
 /// Maximum number of sources that are read: what a deeper import needs stays a note.
 const MAX_SOURCES: usize = 400;
+
+/// Where zone data of the system lie, and the package that has them too.
+const ZONES: &[u8] = b"/usr/share/zoneinfo";
+const ZONE_MODULE: &str = "tzdata";
 
 /// A module that was found.
 enum Module {
@@ -40,10 +45,14 @@ struct Reader<'c> {
     seen: BTreeSet<RootPath>,
     open: Vec<Source>,
     found: Vec<Imported>,
+    /// Modules of the application's imports that no directory has.
+    unsatisfied: Vec<Unsatisfied>,
+    /// True if a source changes where modules are looked for.
+    is_changed: bool,
 }
 
-/// The extension modules that the launch surely loads.
-pub(super) fn find(call: &Call<'_>, layout: &Layout) -> Result<Vec<Imported>, Error> {
+/// The extension modules that the launch surely loads, and the modules that it imports and that are missing.
+pub(super) fn find(call: &Call<'_>, layout: &Layout) -> Result<(Vec<Imported>, Vec<Unsatisfied>), Error> {
     let script = match (call.scripts.first(), named_script(call)) {
         (Some(script), _) => call.root.follow(script.as_bytes())?.file().map(|(real, _)| real.clone()),
         (None, Some(word)) => call.file(word)?,
@@ -69,7 +78,8 @@ pub(super) fn find(call: &Call<'_>, layout: &Layout) -> Result<Vec<Imported>, Er
         suffixes.splice(..0, names.find_map(|name| Some(name[name.find(".cpython-")?..].to_owned())));
     }
     let (seen, open, found) = (BTreeSet::new(), Vec::new(), Vec::new());
-    let mut reader = Reader { call, layout, dirs, suffixes, seen, open, found };
+    let (unsatisfied, is_changed) = (Vec::new(), false);
+    let mut reader = Reader { call, layout, dirs, suffixes, seen, open, found, unsatisfied, is_changed };
     if let Some(word) = module {
         let module = word.split('.').map(str::to_owned).collect();
         let by = script.clone().unwrap_or_else(|| layout.library.clone());
@@ -81,13 +91,24 @@ pub(super) fn find(call: &Call<'_>, layout: &Layout) -> Result<Vec<Imported>, Er
         if reader.seen.len() >= MAX_SOURCES || !reader.seen.insert(source.file.clone()) {
             continue;
         }
-        for import in reader.text(&source.file)?.map(|text| unguarded(&text)).unwrap_or_default() {
+        let text = reader.text(&source.file)?.unwrap_or_default();
+        if source.package.is_none() {
+            reader.is_changed |= table().modules.changes_search.occur_in(text.as_bytes());
+            if table().modules.zones.occur_in(text.as_bytes()) {
+                reader.zones(&source.file)?;
+            }
+        }
+        for import in unguarded(&text) {
             reader.import(&source, &import)?;
+            reader.missing(&source, &text, &import)?;
         }
     }
     reader.found.sort();
     reader.found.dedup_by(|one, other| one.file == other.file);
-    Ok(reader.found)
+    reader.unsatisfied.sort();
+    reader.unsatisfied.dedup_by(|one, other| one.module == other.module);
+    let unsatisfied = if reader.is_changed { Vec::new() } else { reader.unsatisfied };
+    Ok((reader.found, unsatisfied))
 }
 
 impl Reader<'_> {
@@ -155,6 +176,51 @@ impl Reader<'_> {
                 Some(Module::Namespace(_)) | None => {}
             }
         }
+        Ok(())
+    }
+
+    /// Notes time zones that the application looks up and that the root does not have (module zoneinfo, "Data sources").
+    fn zones(&mut self, file: &RootPath) -> Result<(), Error> {
+        if self.call.root.follow(ZONES)?.dir().is_some() || self.locate(&self.dirs, ZONE_MODULE)?.is_some() {
+            return Ok(());
+        }
+        let says = format!(
+            "{file} looks up time zones by name, and neither /usr/share/zoneinfo nor the package tzdata is there"
+        );
+        let help = "apt-get install tzdata (apk add tzdata), or pip install tzdata, in the builder stage".to_owned();
+        self.unsatisfied.push(Unsatisfied { module: ZONE_MODULE.to_owned(), file: file.clone(), says, help });
+        Ok(())
+    }
+
+    /// Notes the module of an import of the application that no directory has and that is not built in.
+    fn missing(&mut self, from: &Source, text: &str, import: &Import) -> Result<(), Error> {
+        let Some(module) = import.module.first().filter(|_| import.level == 0 && from.package.is_none()) else {
+            return Ok(());
+        };
+        if table().modules.built_in.contain(module) || self.locate(&self.dirs, module)?.is_some() {
+            return Ok(());
+        }
+        let mut dirs = self.dirs.clone();
+        dirs.extend([from.dir.clone(), self.call.cwd.clone()]);
+        for dir in dirs {
+            for end in ["", ".py", ".pyc"] {
+                if self.call.root.follow(dir.join(format!("{module}{end}").as_bytes()).as_bytes())?.found().is_some() {
+                    return Ok(());
+                }
+            }
+        }
+        let is_line = |line: &str| {
+            let words = line.trim_start().strip_prefix("import ").or_else(|| line.trim_start().strip_prefix("from "));
+            words.is_some_and(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == module))
+        };
+        let line = text.lines().position(is_line).map_or(0, |at| at + 1);
+        let help = match &self.layout.venv {
+            Some(venv) => format!("{venv}/bin/pip install the distribution of {module} in the builder stage"),
+            None => {
+                format!("install the package of {module} in the builder stage, for the Python that the entry starts")
+            }
+        };
+        self.unsatisfied.push(Unsatisfied::import(&from.file, line, module.clone(), "Python", help));
         Ok(())
     }
 

@@ -45,7 +45,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let mut needs = Needs::default();
     let Some(layout) = layout(call)? else { return Ok(needs) };
     needs.notes.extend(app::alone(call)?);
-    needs.imports = extensions::find(call, &layout)?;
+    (needs.imports, needs.unsatisfied) = extensions::find(call, &layout)?;
     if let Some(script) = call.script()?
         && let Some((real, head)) = call.root.read_followed(script.as_bytes(), ARCHIVE_HEAD)?
         && is_archive(&head)

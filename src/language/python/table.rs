@@ -10,6 +10,7 @@ use crate::world::tables::{Words, table};
 pub(super) struct Table {
     pub(super) libraries: Words,
     pub(super) calls: Calls,
+    pub(super) modules: Modules,
     pub(super) leftovers: Leftovers,
     pub(super) servers: Servers,
 }
@@ -38,6 +39,15 @@ pub(super) struct Calls {
     pub(super) handled: Words,
     pub(super) gives_up: Words,
     pub(super) optional: Words,
+}
+
+/// Modules, and text of sources about them.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Modules {
+    pub(super) built_in: Words,
+    pub(super) changes_search: Words,
+    pub(super) zones: Words,
 }
 
 /// Files that a running program does not need.

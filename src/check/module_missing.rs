@@ -1,0 +1,29 @@
+//! A module that the application imports in every run and that no directory of the search path has.
+
+use super::{Check, Evidence, Scope};
+use crate::error::Error;
+use crate::finding::{Finding, Level};
+
+pub(super) const CHECK: Check = Check {
+    code: "module-missing",
+    scope: Scope::Image,
+    text: "A source of the application imports a module at its top level, outside of any block, and no directory in which \
+           the interpreter looks has it, nor is it built in. The application ends at its start (ModuleNotFoundError in \
+           Python, \"Cannot find module\" in Node). Install the module in the builder stage, into the environment that the \
+           entry runs in: a virtual environment is used only if the entry is started through it, and packages of \
+           devDependencies are not there after npm ci --omit=dev. Sources that change the search path while they run are \
+           not judged. A source that looks up time zones by name needs the zones too: /usr/share/zoneinfo, or the package tzdata \
+           of Python.",
+    find,
+};
+
+fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
+    let found = evidence.closure.unsatisfied.iter();
+    Ok(found
+        .map(|one| {
+            let mut finding = Finding::new(CHECK.code, Level::Warning, one.module.clone(), one.says.clone());
+            finding.wanted_by = Some(one.file.to_string());
+            finding.help(one.help.clone())
+        })
+        .collect())
+}

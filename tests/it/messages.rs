@@ -1,0 +1,192 @@
+//! Messages of other programs that `slimroot explain` knows: texts that people paste (`fixtures/messages.toml`), and what
+//! the programs of this machine print.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde::Deserialize;
+use slimroot::check::recognise;
+
+#[derive(Deserialize)]
+struct Fixtures {
+    near: Vec<String>,
+    message: Vec<Message>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    text: String,
+    code: Option<String>,
+    #[serde(default)]
+    names: Vec<String>,
+}
+
+fn slimroot(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_slimroot")).args(args).output().expect("runs")
+}
+
+#[test]
+fn pasted_messages_are_recognised_and_others_are_not() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/messages.toml")).expect("read");
+    let fixtures: Fixtures = toml::from_str(&text).expect("TOML");
+    assert!(fixtures.message.len() >= 60);
+    let mut faults = Vec::new();
+    for message in &fixtures.message {
+        let found = recognise(&message.text);
+        let Some(one) = found.first() else {
+            faults.push(format!("not known: {}", message.text));
+            continue;
+        };
+        if one.code != message.code.as_deref() {
+            faults.push(format!("{:?} from {} instead of {:?}: {}", one.code, one.by, message.code, message.text));
+        }
+        let answer = format!("{} {}", one.says, one.cure);
+        faults.extend(
+            message
+                .names
+                .iter()
+                .filter(|name| !answer.contains(*name))
+                .map(|name| format!("{name} is not in: {answer}")),
+        );
+    }
+    for line in &fixtures.near {
+        faults.extend(recognise(line).iter().map(|one| format!("taken for {}: {line}", one.by)));
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+/// The programs themselves fail here, so that the patterns are those of what they print.
+#[test]
+fn what_programs_of_this_machine_print_is_recognised() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        fs::write(&path, text).expect("written");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("a mode");
+    };
+    file("ksh.sh", "#!/nonexistent/ksh\n");
+    file("dos.sh", "#!/usr/bin/env python3\r\n");
+    file("foreign", "\u{7f}ELF\u{2}\u{1}\u{1}\0\0\0\0\0\0\0\0\0\u{2}\0\u{f3}\0\u{1}\0\0\0");
+    let lines = [
+        ("bash -c ./ksh.sh", "interpreter-missing"),
+        ("bash -c ./dos.sh", "shebang-cr"),
+        ("bash -c nonexistent-program", "command-missing"),
+        ("sh -c nonexistent-program", "command-missing"),
+        ("env nonexistent-program", "interpreter-missing"),
+        ("python3 -c 'import nonexistent_module'", "module-missing"),
+        ("python3 nonexistent.py", "application-missing"),
+        ("node nonexistent.js", "application-missing"),
+        ("node -e 'require(\"nonexistent-module\")'", "module-missing"),
+        ("node -e 'require(\"child_process\").spawn(\"nonexistent-program\")'", "program-missing"),
+        ("perl -e 'use Nonexistent::Module'", "module-missing"),
+        ("perl nonexistent.pl", "application-missing"),
+        ("java -jar nonexistent.jar", "application-missing"),
+        ("ruby nonexistent.rb", "application-missing"),
+        ("php nonexistent.php", "application-missing"),
+        ("LD_PRELOAD=nonexistent.so /bin/true", "preload-failed"),
+        ("LC_ALL=xx_XX.UTF-8 bash -c true", "locale-missing"),
+        ("curl --cacert /nonexistent.pem https://localhost:1", "ca-certificates-missing"),
+    ];
+    let mut known = 0;
+    for (line, code) in lines {
+        let program = line.split(' ').find(|word| !word.contains('=')).expect("a program");
+        let has = Command::new("sh").args(["-c", &format!("command -v {program}")]).output().expect("sh runs");
+        if !has.status.success() {
+            eprintln!("skipped: no {program}");
+            continue;
+        }
+        let output = Command::new("sh").args(["-c", line]).current_dir(dir.path()).output().expect("sh runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+        let codes: Vec<_> = recognise(&said).into_iter().filter_map(|one| one.code).collect();
+        assert!(codes.contains(&code), "`{line}` gives {codes:?}: {said}");
+        known += 1;
+    }
+    assert!(known >= 7, "too few programs to judge by");
+}
+
+#[test]
+fn explain_names_the_file_in_a_root() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = dir.path().join("root");
+    for file in ["/lib64/ld-linux-x86-64.so.2", "/bin/ls"] {
+        let place = root.join(file.trim_start_matches('/'));
+        fs::create_dir_all(place.parent().expect("a parent")).expect("made");
+        fs::copy(file, place).expect("copied");
+    }
+    // The loader of this machine says what is missing, inside the root.
+    let ran = Command::new("chroot").arg(&root).arg("/bin/ls").output().expect("chroot runs");
+    let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+    if !said.contains("shared libraries") {
+        eprintln!("skipped: chroot is not permitted: {said}");
+        return;
+    }
+    let place = root.to_string_lossy().into_owned();
+    let output = slimroot(&["explain", said.trim(), "--root", &place, "--", "/bin/ls"]);
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let library = said.split(": ").nth(2).expect("a library");
+    assert!(output.status.success() && told.contains("missing-library"), "{told}");
+    assert!(told.contains(&format!("error[missing-library]: {library}")) && told.contains("searched"), "{told}");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_slimroot"))
+        .args(["explain", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("runs");
+    child.stdin.take().expect("a pipe").write_all(format!("log\n{said}\nmore\n").as_bytes()).expect("written");
+    let output = child.wait_with_output().expect("ends");
+    assert!(String::from_utf8_lossy(&output.stdout).contains(library));
+    assert_eq!(slimroot(&["explain", "all is well here"]).status.code(), Some(2));
+}
+
+/// Roots of applications: Python and Node of this machine are the judges of what they import.
+#[test]
+fn check_names_modules_that_the_application_imports_and_nobody_has() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = dir.path().join("root");
+    let file = |path: &str, text: &str| {
+        let place = root.join(path.trim_start_matches('/'));
+        fs::create_dir_all(place.parent().expect("a parent")).expect("made");
+        fs::write(place, text).expect("written");
+    };
+    for (from, to) in [
+        ("/lib64/ld-linux-x86-64.so.2", "lib64/ld-linux-x86-64.so.2"),
+        ("/lib/x86_64-linux-gnu/libc.so.6", "lib/x86_64-linux-gnu/libc.so.6"),
+        ("/bin/true", "usr/bin/python3.11"),
+        ("/bin/true", "usr/bin/node"),
+    ] {
+        let place = root.join(to);
+        fs::create_dir_all(place.parent().expect("a parent")).expect("made");
+        fs::copy(from, place).expect("copied");
+    }
+    file("/usr/lib/python3.11/os.py", "");
+    file("/usr/lib/python3.11/zoneinfo/__init__.py", "class ZoneInfo: pass\n");
+    file("/usr/lib/python3.11/site-packages/there.py", "");
+    file(
+        "/app/app.py",
+        "import sys, os\nimport there\nimport part\nfrom zoneinfo import ZoneInfo\ntry:\n    import guarded_one\nexcept \
+         ImportError:\n    pass\nimport gone_module as g\nz = ZoneInfo('Europe/Berlin')\n",
+    );
+    file("/app/part.py", "from gone_too.x import y\n");
+    file(
+        "/web/index.js",
+        "const fs = require('fs')\nconst a = require('there')\nimport b from 'gone-package'\nrequire('./lib/x')\n",
+    );
+    file("/web/lib/x.js", "let c = require('@scope/gone/part')\ntry { require('guarded') } catch {}\n");
+    file("/web/node_modules/there/index.js", "require('not-of-the-application')\n");
+    let place = root.to_string_lossy().into_owned();
+    let missing = |entry: &[&str]| -> Vec<String> {
+        let args = ["check", "--root", &place, "--format", "json"];
+        let output = slimroot(&[&args[..], entry].concat());
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let all = json["findings"].as_array().expect("findings");
+        let own = all.iter().filter(|one| one["code"] == "module-missing");
+        own.filter_map(|one| one["subject"].as_str().map(str::to_owned)).collect()
+    };
+    assert_eq!(missing(&["/usr/bin/python3.11", "/app/app.py"]), ["gone_module", "gone_too", "tzdata"]);
+    assert_eq!(missing(&["/usr/bin/node", "/web/index.js"]), ["@scope/gone", "gone-package"]);
+    file("/app/app.py", "import sys\nsys.path.insert(0, '/else')\nimport gone_module\n");
+    assert!(missing(&["/usr/bin/python3.11", "/app/app.py"]).is_empty(), "a source that changes the path was judged");
+}
