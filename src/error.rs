@@ -113,6 +113,21 @@ const OWN: &[ErrorCode] = slimroot_rootfs::error_codes! {
     "The destination exists, and slimroot does not overwrite it. With --force it is replaced atomically when the new \
      output is complete. The root being packed, its parent directories, and directories that contain a mount point are \
      never replaced."
+    "bad-ledger" Malformed
+    "A plan or a lock cannot be read: it is damaged, cut short, larger than 1 GiB, or was not written by slimroot. Write \
+     it again with --plan-out or --lock."
+    "ledger-newer" Malformed
+    "A plan or a lock was written by a newer slimroot, whose schema this one does not know. Use that version, or write \
+     the file again with this one."
+    "over-budget" Policy
+    "The image is larger than --budget, or has grown more than --fail-if-grows permits. The message names the largest \
+     groups. Nothing was written."
+    "lock-differs" Policy
+    "The image differs from the lock given with --locked in packages, libraries, reasons, owners, set-id bits, user or \
+     ports. If the change is wanted, write the lock again with --lock."
+    "not-allowed" Policy
+    "The image contains a library, package or path that the table [allow] of slimroot.toml does not list. The message \
+     shows the chain of reasons. Add it to the list, or remove what needs it."
     "interrupted" Interrupted
     "The run was ended by a signal (Ctrl-C). Temporary files were removed, and an earlier output is unchanged."
     "internal" Bug

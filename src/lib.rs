@@ -39,6 +39,7 @@ pub mod guest;
 pub mod image;
 pub mod language;
 pub mod layer;
+pub mod ledger;
 pub mod output;
 mod pack;
 pub mod package;
@@ -50,6 +51,6 @@ pub mod verify;
 pub mod watch;
 mod world;
 
-pub use pack::{Group, PackRequest, Packed, pack};
+pub use pack::{Books, Group, PackRequest, Packed, pack};
 pub use slimroot_ldso::{elf, loader};
 pub use slimroot_rootfs::{digest, path, root};

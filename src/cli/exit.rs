@@ -10,6 +10,8 @@ pub(super) const FINDINGS: u8 = 1;
 pub(super) const USAGE: u8 = 2;
 /// The run failed.
 pub(super) const UNFINISHED: u8 = 3;
+/// A limit that the user set is broken: a budget, a lock or a list of what may be packed. Nothing was written.
+pub(super) const POLICY: u8 = 4;
 /// A bug in slimroot; the same code that Rust uses after a panic.
 pub(super) const BUG: u8 = 101;
 /// Ended by a signal: 128 + SIGINT, as shells report it.
@@ -20,6 +22,7 @@ pub(super) fn code(kind: Kind) -> u8 {
     match kind {
         Kind::BadArgument | Kind::BadProfile => USAGE,
         Kind::CannotRead | Kind::Malformed | Kind::Changed | Kind::CannotWrite => UNFINISHED,
+        Kind::Policy => POLICY,
         Kind::Interrupted => INTERRUPTED,
         Kind::Bug => BUG,
     }

@@ -22,6 +22,7 @@ Exit codes:
   1    findings at error level (a missing library, …), nothing was written; with why: the path is not in the image
   2    the command line, a profile or slimroot.toml is wrong
   3    the run failed (entry not found, unreadable file, full disk, …)
+  4    a limit that you set is broken (--budget, --fail-if-grows, --locked, [allow]), nothing was written
   101  a bug in slimroot
   130  interrupted
 trace ends with the exit status of its command";
@@ -38,6 +39,8 @@ struct Cli {
 enum Command {
     /// Packs an entry with all its runtime dependencies.
     Build(Box<commands::build::Options>),
+    /// Lists every path of an image with its reason, package and size, without writing the image.
+    Plan(Box<commands::plan::Options>),
     /// Lists the files that a program's loader would load, and how it finds them.
     Deps(commands::deps::Options),
     /// Explains why a path is in the image of an entry.
@@ -144,6 +147,11 @@ fn run(command: Command) -> Result<u8, Error> {
             let packed = watched(options.dry_run, "packing", |watch| commands::build::run(&options, watch))?;
             render::packed(&packed, &options)?;
             Ok(verdict(packed.is_whole()))
+        }
+        Command::Plan(options) => {
+            let printed = watched(true, "reading", |watch| commands::plan::run(&options, watch))?;
+            render::file(printed.text, &printed.findings)?;
+            Ok(verdict(printed.findings.iter().all(|finding| finding.level < crate::finding::Level::Error)))
         }
         Command::Deps(options) => {
             let deps = watched(true, "reading", |watch| commands::deps::run(&options, watch))?;

@@ -235,6 +235,11 @@ impl Closure {
         &self.absent
     }
 
+    /// Directories that languages and applications claim: they decide which files below are packed.
+    pub fn claimed(&self) -> &BTreeSet<RootPath> {
+        &self.claimed
+    }
+
     /// The reasons for a path.
     pub fn reasons(&self, path: &RootPath) -> impl Iterator<Item = &Edge> {
         self.graph.reasons(path)

@@ -8,7 +8,7 @@ use super::config::Config;
 use super::contents::ImageOptions;
 use crate::cli::{Format, RankOptions, RootOptions};
 use crate::error::Error;
-use crate::pack::{PackRequest, Packed, Watch, pack_watched};
+use crate::pack::{Books, PackRequest, Packed, Watch, pack_watched};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -18,6 +18,8 @@ pub(crate) struct Options {
     pub(crate) image: ImageOptions,
     #[command(flatten)]
     pub(crate) rank: RankOptions,
+    #[command(flatten)]
+    pub(crate) books: BookOptions,
     /// Where to write the image: dir:PATH (or PATH), tar:FILE, oci:DIR[:TAG], oci-archive:FILE[:TAG],
     /// docker-archive:FILE[:REF]; FILE - is stdout. Repeatable: files are read only once.
     #[arg(long = "output", short = 'o', value_name = "DEST")]
@@ -51,7 +53,7 @@ pub(crate) struct Options {
     /// Replaces an existing output, atomically at the end.
     #[arg(long)]
     pub(crate) force: bool,
-    /// Shows what would be packed; writes nothing.
+    /// Shows what would be packed; writes no image.
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Format of the report.
@@ -62,7 +64,30 @@ pub(crate) struct Options {
     pub(crate) entry: Vec<String>,
 }
 
-pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Packed, Error> {
+/// Documents besides the image, and limits for it.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct BookOptions {
+    /// Writes the plan as JSON: every path with mode, owner, size, digest, package, rule and reason. An older file is
+    /// replaced.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan_out: Option<PathBuf>,
+    /// The largest size of the image's files together, such as 60MB. A larger image is not written (exit code 4).
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) budget: Option<String>,
+}
+
+impl BookOptions {
+    fn books(&self) -> Result<Books, Error> {
+        Ok(Books {
+            plan_out: self.plan_out.clone(),
+            all: false,
+            budget: self.budget.as_deref().map(|text| super::bytes("--budget", text)).transpose()?,
+        })
+    }
+}
+
+/// The request of these options, and the settings of the process in it.
+pub(super) fn request(options: &Options) -> Result<(PackRequest, Vec<String>), Error> {
     let config = options.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
     let merged = config.under(options);
     let request = PackRequest::new(&merged.root.root, merged.entry.clone());
@@ -78,7 +103,13 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Packed, Error>
     request.force = options.force;
     request.dry_run = options.dry_run;
     request.rankings = config.rankings(&merged.rank)?;
+    request.books = options.books.books()?;
     let inherited = merged.root.inherited(&request.root).told(&request);
+    Ok((request, inherited))
+}
+
+pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Packed, Error> {
+    let (request, inherited) = request(options)?;
     let fence = super::fence::raise(&request);
     Ok(Packed { fence, inherited, ..pack_watched(&request, watch)? })
 }

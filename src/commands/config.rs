@@ -171,6 +171,7 @@ impl Config {
             root: self.root_under(&options.root),
             image: self.image_under(&options.image),
             rank: options.rank.clone(),
+            books: options.books.clone(),
             output: either(&options.output, &self.outputs),
             user: options.user.clone().or_else(|| self.user.clone()),
             expose: joined(&self.expose, &options.expose),

@@ -50,13 +50,15 @@ fn read(request: &PackRequest) -> Vec<PathBuf> {
 /// Directories in which outputs are made, and what stands at their places: a link there may lead elsewhere.
 fn written(request: &PackRequest) -> Vec<PathBuf> {
     let mut found = vec![std::env::temp_dir()];
-    for destination in request.outputs.iter().filter_map(|text| Destination::parse(text).ok()) {
-        let path = destination.path();
+    let destinations: Vec<Destination> =
+        request.outputs.iter().filter_map(|text| Destination::parse(text).ok()).collect();
+    let images = destinations.iter().filter(|destination| !destination.is_stdout()).map(Destination::path);
+    for path in images.chain(request.books.written().map(PathBuf::as_path)) {
         let above = path.parent().filter(|above| !above.as_os_str().is_empty());
         // Nothing is made beside a device or a pipe.
         if path.metadata().is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
             found.push(path.to_path_buf());
-        } else if !destination.is_stdout() {
+        } else {
             found.extend([above.unwrap_or_else(|| Path::new(".")).to_path_buf(), path.to_path_buf()]);
         }
     }

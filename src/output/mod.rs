@@ -4,6 +4,7 @@
 mod aside;
 mod conflict;
 mod docker_archive;
+mod document;
 mod layout;
 mod oci_archive;
 mod oci_dir;
@@ -26,6 +27,8 @@ use crate::layer::{Blob, Codec, Layer, PassOptions, Tap, interrupted, pack};
 use crate::plan::Plan;
 use crate::profile::nearest;
 use crate::root::Tree;
+
+pub(crate) use document::Document;
 
 use aside::Aside;
 

@@ -1,5 +1,6 @@
 //! Packing as one call: a [`PackRequest`] in, a [`Packed`] out. The command line has no other way.
 
+mod books;
 mod dockerfile;
 mod made;
 mod selection;
@@ -14,6 +15,9 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+pub use books::Books;
+#[cfg(feature = "cli")]
+pub(crate) use books::plan_options;
 pub(crate) use made::{closure, linked};
 pub(crate) use selection::{port, request_of};
 #[cfg(feature = "cli")]
@@ -21,15 +25,17 @@ pub(crate) use selection::{profile, start_of};
 pub(crate) use subject::{Subject, Watch, bytes_of};
 
 use crate::check::{Evidence, Ranking, find, rank};
-use crate::closure::{Closure, Companions, Fired, Pyc};
+use crate::closure::{Closure, Companions, Fired, Pyc, Request};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::layer::{Codec, PassOptions};
+use crate::ledger::{Ledger, group_sums};
 use crate::loader::Objects;
-use crate::output::{Destination, WriteOptions, Written, write};
+use crate::output::{Destination, Document, WriteOptions, Written, write};
 use crate::path::show;
 use crate::plan::{ItemKind, OwnerMap, Plan, PlannedTree, Settings};
 use crate::root::{DirTree, Root};
+use crate::verify::Reference;
 
 /// Time limits for measuring the size of the root after the image is written, or planned with `--dry-run`.
 const MEASURE_LIMIT: Duration = Duration::from_secs(1);
@@ -113,6 +119,8 @@ pub struct PackRequest {
     pub dry_run: bool,
     /// Levels that the user sets for findings.
     pub rankings: Vec<Ranking>,
+    /// Documents besides the image, and limits for it.
+    pub books: Books,
 }
 
 impl PackRequest {
@@ -152,6 +160,7 @@ impl PackRequest {
             force: false,
             dry_run: false,
             rankings: Vec::new(),
+            books: Books::default(),
         }
     }
 }
@@ -231,9 +240,70 @@ pub fn pack(request: &PackRequest) -> Result<Packed, Error> {
 
 /// Packs a request that can be watched and stopped.
 pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<Packed, Error> {
-    let mut request = request.clone();
-    let destinations = destinations(&request)?;
+    let destinations = destinations(request)?;
     let codec = request.compression.as_deref().map(codec).transpose()?;
+    let measuring = match Reference::parse(&request.root.to_string_lossy()) {
+        None => Some(measure(&request.root)?),
+        Some(_) => None,
+    };
+    with_plan(request.clone(), &destinations, watch, &mut |made| {
+        let Made { request, wanted, root, closure, plan, findings } = made;
+        let is_whole = findings.iter().all(|finding| finding.level < Level::Error);
+        let mut documents = Vec::new();
+        if is_whole && !request.books.is_empty() {
+            let ledger = Ledger::new(root, closure, plan, findings)?;
+            books::refuse(request, &ledger)?;
+            documents = books::written(request, wanted, &ledger)?;
+        }
+        let outputs = if is_whole && !request.dry_run {
+            let available = || std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
+            let threads = request.threads.unwrap_or_else(available);
+            let pass = PassOptions { threads, progress: watch.progress, stop: watch.stop };
+            let options = WriteOptions { codec, force: request.force, pass };
+            write(&**root.tree(), plan, &destinations, &options)?
+        } else {
+            Vec::new()
+        };
+        documents.into_iter().try_for_each(Document::place)?;
+        let root_bytes = match &measuring {
+            Some(measuring) => measuring.finish(request.dry_run, watch.stop),
+            None => bytes_of(root.tree()),
+        };
+        Ok(report(request, closure, plan, findings.to_vec(), outputs, root_bytes))
+    })
+}
+
+/// Plans a request and hands its ledger to `then`. Nothing is written.
+#[cfg(feature = "cli")]
+pub(crate) fn planned<T>(
+    request: PackRequest,
+    watch: &Watch<'_>,
+    then: &mut dyn FnMut(&PackRequest, &Request, &Ledger<'_>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let destinations = destinations(&request)?;
+    with_plan(request, &destinations, watch, &mut |made| {
+        let Made { request, wanted, root, closure, plan, findings } = made;
+        then(request, wanted, &Ledger::new(root, closure, plan, findings)?)
+    })
+}
+
+/// A request with all that was decided for it.
+struct Made<'a> {
+    request: &'a PackRequest,
+    wanted: &'a Request,
+    root: &'a Root,
+    closure: &'a Closure,
+    plan: &'a Plan,
+    findings: &'a [Finding],
+}
+
+/// Decides what a request needs, checks it, and hands it to `then`.
+fn with_plan<T>(
+    mut request: PackRequest,
+    destinations: &[Destination],
+    watch: &Watch<'_>,
+    then: &mut dyn FnMut(&Made<'_>) -> Result<T, Error>,
+) -> Result<T, Error> {
     let epoch = epoch()?;
     let mut subject = Subject::open(&request.root, watch)?;
     subject.adopt(&mut request);
@@ -253,10 +323,6 @@ pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<P
     };
     let linked = linked(&mut subject, &request, &mut wanted, watch)?;
     let root = &subject.root;
-    let measuring = match &subject.image {
-        None => Some(measure(&request.root)?),
-        Some(_) => None,
-    };
     let objects = Objects::new(root);
     let closure = closure(&subject, &request, &objects, &wanted, &linked, watch)?;
     root.forget();
@@ -265,21 +331,8 @@ pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<P
     let has_user = destinations.iter().any(Destination::has_config) || request.user.is_some();
     let rankings: Vec<Ranking> = user_rankings(has_user).into_iter().chain(request.rankings.clone()).collect();
     let findings = rank(find(&Evidence::new(&objects, &closure, &planned, &plan.run, false))?, &rankings);
-    let is_whole = findings.iter().all(|finding| finding.level < Level::Error);
-    let outputs = if is_whole && !request.dry_run {
-        let available = || std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
-        let threads = request.threads.unwrap_or_else(available);
-        let pass = PassOptions { threads, progress: watch.progress, stop: watch.stop };
-        let options = WriteOptions { codec, force: request.force, pass };
-        write(&**root.tree(), &plan, &destinations, &options)?
-    } else {
-        Vec::new()
-    };
-    let root_bytes = match measuring {
-        Some(measuring) => measuring.finish(request.dry_run, watch.stop),
-        None => bytes_of(root.tree()),
-    };
-    Ok(report(&request, &closure, &plan, findings, outputs, root_bytes))
+    let (request, wanted) = (&request, &wanted);
+    then(&Made { request, wanted, root, closure: &closure, plan: &plan, findings: &findings })
 }
 
 const END_OF_YEAR_9999: u64 = 253_402_300_799;
@@ -359,7 +412,7 @@ fn measure(root: &std::path::Path) -> Result<Measuring, Error> {
 }
 
 impl Measuring {
-    fn finish(self, is_dry: bool, stop: &dyn Fn() -> bool) -> Option<u64> {
+    fn finish(&self, is_dry: bool, stop: &dyn Fn() -> bool) -> Option<u64> {
         let (begun, patience) = (Instant::now(), if is_dry { DRY_MEASURE_LIMIT } else { MEASURE_LIMIT });
         let sum = loop {
             match self.sum.recv_timeout(PACE) {
@@ -381,15 +434,8 @@ fn report(
     root_bytes: Option<u64>,
 ) -> Packed {
     let count = |wanted: fn(&ItemKind) -> bool| plan.items.values().filter(|item| wanted(&item.kind)).count();
-    let mut groups: std::collections::BTreeMap<String, (usize, u64)> = std::collections::BTreeMap::new();
-    for (path, item) in &*plan.items {
-        let ItemKind::File(content) = &item.kind else { continue };
-        let sum = groups.entry(closure.group(path).unwrap_or_else(|| "made by slimroot".to_owned())).or_default();
-        *sum = (sum.0 + 1, sum.1 + content.size());
-    }
-    let mut groups: Vec<Group> =
-        groups.into_iter().map(|(reason, (files, bytes))| Group { reason, files, bytes }).collect();
-    groups.sort_by(|a, b| b.bytes.cmp(&a.bytes).then(a.reason.cmp(&b.reason)));
+    let group = |(reason, files, bytes)| Group { reason, files, bytes };
+    let groups = group_sums(closure, plan).into_iter().map(group).collect();
     let mut notes: Vec<String> = Vec::new();
     if !request.strip && plan.notes.strippable >= STRIP_HINT_BYTES {
         let megabytes = plan.notes.strippable as f64 / 1e6;

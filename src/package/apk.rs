@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
-use super::Packages;
+use super::{About, Manager, Packages};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::Root;
@@ -122,6 +122,27 @@ impl Packages for Apk {
     fn contents(&self, package: &str) -> Result<Vec<RootPath>, Error> {
         let Some(stanza) = self.packages.get(package) else { return Ok(Vec::new()) };
         super::paths(package, self.entries(stanza).filter_map(|entry| entry.path()))
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.packages.keys().cloned().collect()
+    }
+
+    fn about(&self, package: &str) -> Result<Option<About>, Error> {
+        let Some(stanza) = self.packages.get(package) else { return Ok(None) };
+        let value = |key: &[u8]| {
+            let mut lines = super::lines(&self.text[stanza.span.clone()]);
+            lines.find_map(|line| Some(String::from_utf8_lossy(line.strip_prefix(key)?).into_owned()))
+        };
+        Ok(Some(About {
+            manager: Manager::Apk,
+            name: package.to_owned(),
+            version: value(b"V:").unwrap_or_default(),
+            source: if stanza.origin.is_empty() { package.to_owned() } else { stanza.origin.clone() },
+            source_version: None,
+            architecture: value(b"A:").unwrap_or_default(),
+            licence: value(b"L:").filter(|text| !text.is_empty()),
+        }))
     }
 
     fn is_kin(&self, package: &str, other: &str) -> bool {

@@ -5,15 +5,19 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
-use super::Packages;
+use super::{About, Manager, Packages};
 use crate::error::Error;
 use crate::path::RootPath;
-use crate::root::Root;
+use crate::root::{FileKind, Root};
 
 const STATUS: &[u8] = b"/var/lib/dpkg/status";
 const INFO: &[u8] = b"/var/lib/dpkg/info";
 /// Directory of the records of partial packages.
 const PARTIAL: &[u8] = b"/var/lib/dpkg/status.d";
+/// The end of the names of files with checksums.
+const SUMS: &[u8] = b".md5sums";
+/// Maximal size of a copyright file that is read.
+const MAX_COPYRIGHT: usize = 1 << 20;
 /// Maximal size of the status and of a file of checksums.
 const MAX_FILE: usize = 32 << 20;
 /// Maximal size of all lists together: a list can be a hard link of another one, or a hole.
@@ -50,6 +54,34 @@ impl<'r> Dpkg<'r> {
         let status = super::read(root, status, MAX_FILE)?;
         let stanzas = parse_status(&status)?;
         Ok(Some(Self { root, status, stanzas, info, lists: OnceCell::new() }))
+    }
+
+    /// Opens the records of partial packages as a database: the stanzas, and the paths in the checksums.
+    pub(super) fn open_partial(root: &'r Root) -> Result<Option<Self>, Error> {
+        let Some(dir) = root.follow(PARTIAL)?.dir().cloned() else { return Ok(None) };
+        let (mut status, mut lists, mut left) = (Vec::new(), Vec::new(), MAX_LISTS);
+        for name in root.list(&dir)? {
+            let path = dir.join(&name);
+            let Some(meta) = root.meta(&path)?.filter(|meta| meta.kind == FileKind::File) else { continue };
+            if name.ends_with(SUMS) || meta.size > left as u64 {
+                continue;
+            }
+            let stanza = root.read(&path, left)?;
+            left -= stanza.len();
+            let package = super::lines(&stanza).filter_map(field).find(|(key, _)| *key == b"Package");
+            let Some((_, package)) = package else { continue };
+            let sums = dir.join(&[&name, SUMS].concat());
+            let sums = if root.meta(&sums)?.is_some() { super::read(root, &sums, MAX_FILE)? } else { Vec::new() };
+            let paths = super::lines(&sums).filter_map(|line| line.get(34..)).flat_map(|path| [b"/", path, b"\n"]);
+            lists.push(List {
+                package: String::from_utf8_lossy(package).into_owned(),
+                text: paths.flatten().copied().collect(),
+            });
+            status.extend_from_slice(stanza.trim_ascii());
+            status.extend_from_slice(b"\n\n");
+        }
+        let stanzas = parse_status(&status)?;
+        Ok(Some(Self { root, status, stanzas, info: dir, lists: OnceCell::from(lists) }))
     }
 
     /// Reads a database file of a package. Its name includes the architecture for multi-arch packages.
@@ -158,6 +190,29 @@ impl Packages for Dpkg<'_> {
             }
         }
         Ok(found)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.stanzas.keys().cloned().collect()
+    }
+
+    fn about(&self, package: &str) -> Result<Option<About>, Error> {
+        let Some(stanza) = self.stanzas.get(package) else { return Ok(None) };
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let value = |key| self.fields(stanza, key).next().map(|(_, value)| value).unwrap_or_default();
+        let source = text(value(&[b"Source"]));
+        let version = source.split_once(" (").and_then(|(_, rest)| rest.strip_suffix(')')).map(str::to_owned);
+        let copyright = format!("/usr/share/doc/{package}/copyright");
+        let copyright = self.root.read_followed(copyright.as_bytes(), MAX_COPYRIGHT)?;
+        Ok(Some(About {
+            manager: Manager::Deb,
+            name: package.to_owned(),
+            version: text(value(&[b"Version"])),
+            source: stanza.source.clone(),
+            source_version: version,
+            architecture: text(value(&[b"Architecture"])),
+            licence: copyright.and_then(|(_, text)| super::about::licences_of_copyright(&text)),
+        }))
     }
 
     fn halves(&self, package: &str) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! Package databases: owners of files, and the other files of these packages. One file for each package manager.
 
+mod about;
 mod apk;
 mod dpkg;
 mod rpm;
@@ -10,6 +11,8 @@ use std::ops::Range;
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::Root;
+
+pub use about::{About, Manager};
 
 /// Maximal number of packages of a database.
 const MAX_PACKAGES: usize = 100_000;
@@ -59,6 +62,15 @@ pub trait Packages {
     /// `unreadable`.
     fn with_name(&self, name: &[u8]) -> Result<Option<String>, Error>;
 
+    /// The names of all packages, sorted.
+    fn names(&self) -> Vec<String>;
+
+    /// What the database says about a package; `None` if it does not know the package.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    fn about(&self, package: &str) -> Result<Option<About>, Error>;
+
     /// Generates package records for an image that contains only parts of the packages, so that scanners recognise
     /// them. `is_shipped` is true for paths that are in the image.
     ///
@@ -83,6 +95,21 @@ pub fn open<'r>(root: &'r Root) -> Result<Option<Box<dyn Packages + 'r>>, Error>
         return Ok(Some(Box::new(database)));
     }
     Ok(rpm::Rpm::open(root)?.map(|database| Box::new(database) as Box<dyn Packages + 'r>))
+}
+
+/// Opens the records of a finished image: its package database, or else the directory of partial records that Debian's
+/// slim images have (`status.d`).
+///
+/// # Errors
+/// `unreadable`, `bad-package-database`.
+pub fn recorded<'r>(root: &'r Root) -> Result<Option<Box<dyn Packages + 'r>>, Error> {
+    match open(root)? {
+        Some(database) if !database.names().is_empty() => Ok(Some(database)),
+        other => match dpkg::Dpkg::open_partial(root)? {
+            Some(partial) => Ok(Some(Box::new(partial))),
+            None => Ok(other),
+        },
+    }
 }
 
 /// Reads a file of a database. A cut file would hide packages, so one above the limit is an error.

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use header::Header;
 use store::{MAX_DATABASE, Store};
 
-use super::Packages;
+use super::{About, Manager, Packages};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{Root, Source};
@@ -248,6 +248,28 @@ impl Packages for Rpm<'_> {
             files.filter(|(at, _)| is_licence(*at)).filter_map(|(_, (dir, name))| Package::path(dir, name)).collect()
         };
         self.packages.get(package).map(of).unwrap_or_default()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.packages.keys().cloned().collect()
+    }
+
+    fn about(&self, package: &str) -> Result<Option<About>, Error> {
+        let Some(Package { name, header, .. }) = self.packages.get(package) else { return Ok(None) };
+        let text = |tag| header.text(tag);
+        let epoch = header.numbers(header::EPOCH).first().map(|epoch| format!("{epoch}:")).unwrap_or_default();
+        // NAME-VERSION-RELEASE.src.rpm
+        let file = text(header::SOURCE_RPM);
+        let source = file.rsplitn(3, '-').nth(2).unwrap_or(name).to_owned();
+        Ok(Some(About {
+            manager: Manager::Rpm,
+            name: name.clone(),
+            version: format!("{epoch}{}-{}", text(header::VERSION), text(header::RELEASE)),
+            source,
+            source_version: None,
+            architecture: text(header::ARCH),
+            licence: Some(text(header::LICENCE_NAME)).filter(|text| !text.is_empty()),
+        }))
     }
 
     fn is_kin(&self, package: &str, other: &str) -> bool {

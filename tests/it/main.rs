@@ -15,6 +15,7 @@ mod guest;
 mod gzip_layers;
 mod hostile;
 mod image;
+mod ledger;
 mod library;
 mod messages;
 mod named_paths;

@@ -24,6 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["image"],
     &["output"],
     &["check"],
+    &["ledger"],
     &["pack"],
     &["commands", "cli"],
 ];
@@ -346,6 +347,8 @@ const WORDS: &[(&str, &[&str], &str)] = &[
         &["dotnet", "git", "java", "node", "perl", "php", "python", "ruby"],
         "names of profiles",
     ),
+    ("src/package/about.rs", &["rpm"], "a type of package URLs"),
+    ("src/pack/books.rs", &["env"], "a key of slimroot.toml"),
     ("src/profile/mod.rs", &["env"], "a key of profiles"),
 ];
 

@@ -19,6 +19,8 @@ pub enum Kind {
     Changed,
     /// The output cannot be written.
     CannotWrite,
+    /// The result breaks a limit that the user set: a budget, a lock or a list of what may be packed.
+    Policy,
     /// The user cancelled the run.
     Interrupted,
     /// A bug in slimroot, which should be reported.

@@ -19,6 +19,7 @@ use crate::commands::deps::{Deps, DepsFormat};
 use crate::commands::explain::Explained;
 use crate::commands::why::Why;
 use crate::error::Error;
+use crate::finding::Finding;
 use crate::pack::Packed;
 
 pub(super) use progress::Progress;
@@ -28,6 +29,16 @@ use text::Text;
 pub(super) fn bytes(bytes: &[u8]) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::unwritable(&"stdout", error)),
+        _ => Ok(()),
+    }
+}
+
+/// Prints a result that lies in a file, and findings to stderr. It is not an error if the reader has closed the pipe.
+pub(super) fn file(mut file: std::fs::File, findings: &[Finding]) -> Result<(), Error> {
+    talk(&human::findings(findings));
+    let mut stdout = io::stdout().lock();
+    match io::copy(&mut file, &mut stdout).and_then(|_| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::unwritable(&"stdout", error)),
         _ => Ok(()),
     }

@@ -6,6 +6,7 @@ pub(super) const NAME: u32 = 1000;
 pub(super) const VERSION: u32 = 1001;
 pub(super) const RELEASE: u32 = 1002;
 pub(super) const EPOCH: u32 = 1003;
+pub(super) const LICENCE_NAME: u32 = 1014;
 pub(super) const ARCH: u32 = 1022;
 pub(super) const OLD_FILE_NAMES: u32 = 1027;
 pub(super) const FILE_STATES: u32 = 1029;
@@ -39,11 +40,12 @@ const MAX_TAGS: usize = 0xffff;
 const MAX_VALUES: usize = crate::package::MAX_PATHS;
 
 /// Tags by which files, owners and relations of packages are found.
-const KEPT: [u32; 14] = [
+const KEPT: [u32; 15] = [
     NAME,
     VERSION,
     RELEASE,
     EPOCH,
+    LICENCE_NAME,
     ARCH,
     OLD_FILE_NAMES,
     FILE_STATES,

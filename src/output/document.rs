@@ -1,0 +1,64 @@
+//! A document beside the image: a plan, a lock, an inventory. It is written to a temporary file and takes its place when
+//! it is complete. What describes an image is made again with each image, so a document replaces an older one.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use super::aside::Aside;
+use crate::error::Error;
+
+/// A document that is complete, but not yet in its place.
+pub(crate) struct Document {
+    to: PathBuf,
+    staged: Staged,
+}
+
+enum Staged {
+    Beside(Aside),
+    /// For a device or a pipe, beside which nothing is made.
+    Unnamed(File),
+}
+
+impl Document {
+    /// Writes a document with `fill` to a temporary file.
+    ///
+    /// # Errors
+    /// `output-exists` for a directory, `output-unwritable`, `disk-full`, and any error of `fill`.
+    pub(crate) fn write(to: &Path, fill: &mut dyn FnMut(&mut dyn Write) -> Result<(), Error>) -> Result<Self, Error> {
+        let unwritable = |error: io::Error| Error::unwritable(&to.display(), error);
+        let there = to.metadata().ok();
+        if there.as_ref().is_some_and(std::fs::Metadata::is_dir) {
+            return Err(Error::new("output-exists", format!("{} is a directory", to.display()))
+                .help("name a file for the document"));
+        }
+        let (file, mut staged) = if there.is_some_and(|meta| !meta.is_file()) {
+            let file = tempfile::tempfile().map_err(unwritable)?;
+            (file.try_clone().map_err(unwritable)?, Staged::Unnamed(file))
+        } else {
+            let mut aside = Aside::file(to, "document")?;
+            (aside.create().map_err(unwritable)?, Staged::Beside(aside))
+        };
+        let mut out = BufWriter::new(file);
+        fill(&mut out)?;
+        out.into_inner().map_err(|error| unwritable(error.into_error()))?;
+        if let Staged::Unnamed(file) = &mut staged {
+            file.rewind().map_err(unwritable)?;
+        }
+        Ok(Self { to: to.to_path_buf(), staged })
+    }
+
+    /// Moves it into place.
+    ///
+    /// # Errors
+    /// `output-unwritable`, `disk-full`.
+    pub(crate) fn place(self) -> Result<(), Error> {
+        match self.staged {
+            Staged::Beside(mut aside) => aside.place(&self.to),
+            Staged::Unnamed(mut file) => {
+                let mut write = || io::copy(&mut file, &mut File::options().write(true).open(&self.to)?);
+                write().map(drop).map_err(|error| Error::unwritable(&self.to.display(), error))
+            }
+        }
+    }
+}
