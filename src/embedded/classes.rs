@@ -31,6 +31,8 @@ struct Classes {
     starters: Words,
     runtime: String,
     method: String,
+    directories: Words,
+    settings: Words,
 }
 
 table! {
@@ -38,6 +40,24 @@ table! {
 }
 
 impl Constants {
+    /// True if there are classes.
+    pub fn is_of_java(&self) -> bool {
+        !self.words.is_empty() || !self.paths.is_empty()
+    }
+
+    /// The indexes of the names of files that code may open by relative paths: a constant is the name, or a path that
+    /// begins with it; or frameworks look for such a name themselves.
+    pub fn names(&self, names: &[&[u8]]) -> BTreeSet<usize> {
+        let is_named = |name: &[u8]| {
+            let is_it = |word: &String| {
+                let word = word.strip_prefix("./").unwrap_or(word).as_bytes();
+                word.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+            };
+            classes().directories.contain(name) || classes().settings.begin(name) || self.words.iter().any(is_it)
+        };
+        (0..names.len()).filter(|at| is_named(names[*at])).collect()
+    }
+
     /// Adds those of a class.
     pub(super) fn add(&mut self, class: &[u8]) {
         let Some(pool) = Pool::read(class) else { return };
@@ -49,7 +69,7 @@ impl Constants {
             }
             if text.starts_with('/') {
                 self.paths.insert(text.to_owned());
-            } else if text.starts_with(|c: char| c.is_ascii_lowercase()) {
+            } else if text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '.') {
                 self.words.insert(text.to_owned());
                 if is_starter {
                     self.started.insert(text.to_owned());

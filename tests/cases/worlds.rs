@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use libtest_mimic::{Failed, Trial};
 use serde::Deserialize;
@@ -16,6 +17,7 @@ use slimroot::path::{RootPath, show};
 use slimroot::profile::Profile;
 use slimroot::root::RootGlob;
 use slimroot::trust::Authority;
+use slimroot::watch::{self, Trace};
 
 use crate::support::elf::{Elf, LOADER};
 use crate::support::files::{self, File, Files};
@@ -47,6 +49,9 @@ struct World {
     #[serde(default)]
     packages: Vec<String>,
     /// Certificates of `--ca`.
+    /// The output of strace(1) of a run.
+    #[serde(default)]
+    strace: String,
     #[serde(default)]
     authorities: String,
     /// Profiles that the user asks for, and those that triggers apply.
@@ -182,8 +187,18 @@ impl World {
                 .into_iter()
                 .chain(self.builtin.iter().map(|name| Profile::builtin(name).expect("a built-in profile")))
                 .collect(),
+            traces: self.traces(),
             ..Request::default()
         }
+    }
+
+    fn traces(&self) -> Vec<Arc<Trace>> {
+        if self.strace.is_empty() {
+            return Vec::new();
+        }
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), &self.strace).expect("written");
+        vec![Arc::new(watch::read(file.path()).expect("a trace"))]
     }
 
     /// Differences from the expectations of the world.

@@ -1,6 +1,6 @@
-//! Files that a compiled program opens by relative paths: data next to it and in its working directory. A script's
-//! directory is its application's. That of a compiled program may hold its sources too, so only files that it names are
-//! packed, and the others are told; unless libraries next to it show that the directory was made to be shipped.
+//! Files that a compiled program or a jar opens by relative paths: data next to it and in its working directory. A
+//! script's directory is its application's. That of a compiled program may hold its sources too, so only files that it
+//! names are packed, and the others are told; unless libraries next to it show that the directory was made to be shipped.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -21,10 +21,10 @@ use crate::world::tables::system;
 
 pub(super) const RULE: Rule = Rule {
     id: "beside-program",
-    about: "Packs files next to a compiled program without a package, or in its working directory, that it names; the \
-            whole directory if it ships libraries.",
+    about: "Packs files next to a compiled program or jar without a package, or in its working directory, that it names; \
+            the whole directory if it ships libraries.",
     brings_packages: true,
-    facts: &[On::Launched],
+    facts: &[On::Launched, On::Changed],
     on,
 };
 
@@ -34,7 +34,7 @@ const GROUP: &str = "application";
 const MAX_ENTRIES: usize = 1024;
 
 fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
-    let Fact::Launched(id) = fact else { return Ok(Vec::new()) };
+    let Fact::Launched(id) = fact else { return of_jars(state) };
     let launched = state.launches.get(id);
     let [program] = launched.programs.as_slice() else { return Ok(Vec::new()) };
     let real = &launched.real;
@@ -51,20 +51,70 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
         own.extend(dir.map(|dir| real_dir(state.world.root, &dir)).transpose()?.flatten());
     }
     let mut demands = Vec::new();
-    for dir in own.iter().filter(|dir| !is_wide(dir)) {
-        if ships_libraries(state, dir)? {
+    own.retain(|dir| !is_wide(dir));
+    for dir in own.clone() {
+        if ships_libraries(state, &dir)? {
             let why = format!("{dir} holds {program} and libraries: it was made to be shipped");
             demands.push(claim(id, dir.clone(), why));
-        } else {
-            named(state, (id, program), (dir, "next to it"), &mut demands)?;
+            own.remove(&dir);
         }
     }
-    if let Some(dir) = real_dir(state.world.root, &launched.launch.cwd)?.filter(|dir| !own.contains(dir))
-        && (dir.is_root() || !is_wide(&dir))
-    {
-        named(state, (id, program), (&dir, "in its working directory"), &mut demands)?;
+    let named = |names: &[&[u8]]| state.world.relative_names(real, names);
+    beside(state, (id, real, program), &own, &named, &mut demands)?;
+    Ok(demands)
+}
+
+/// Files beside the jars that launches name. Spring Boot looks for its settings in both directories (Spring Boot
+/// reference, "External Application Properties").
+fn of_jars(state: &State<'_>) -> Result<Vec<Demand>, Error> {
+    let mut demands = Vec::new();
+    for (jar, host) in &state.archives {
+        let answer = format!("{jar} {host:?}");
+        if state.is_done(RULE.id, &answer) {
+            continue;
+        }
+        demands.push(Demand::Done(answer));
+        let Some(found) = state.embedded.of(state.world.root, jar)?.filter(|found| found.constants.is_of_java()) else {
+            continue;
+        };
+        if state.world.owner(jar)?.is_some() {
+            continue;
+        }
+        for id in state.launches.of_process(*host) {
+            let launch = &state.launches.get(id).launch;
+            let is_it = |word: &String| {
+                let followed = state.world.root.follow_from(&launch.cwd, word.as_bytes());
+                followed.is_ok_and(|followed| followed.file().is_some_and(|(real, _)| real == jar))
+            };
+            if launch.args.iter().any(is_it) {
+                let own = jar.parent().filter(|dir| !is_wide(dir)).into_iter().collect();
+                let named = |names: &[&[u8]]| Ok(found.constants.names(names));
+                beside(state, (id, jar, jar), &own, &named, &mut demands)?;
+            }
+        }
     }
     Ok(demands)
+}
+
+/// Finds the indexes of names that a program contains.
+type Named<'n> = dyn Fn(&[&[u8]]) -> Result<BTreeSet<usize>, Error> + 'n;
+
+/// What a program names in its own directories and in its working directory.
+fn beside(
+    state: &State<'_>,
+    (launch, real, program): (LaunchId, &RootPath, &RootPath),
+    own: &BTreeSet<RootPath>,
+    names: &Named<'_>,
+    demands: &mut Vec<Demand>,
+) -> Result<(), Error> {
+    for dir in own {
+        named(state, (launch, real, program), (dir, "next to it"), names, demands)?;
+    }
+    let cwd = real_dir(state.world.root, &state.launches.get(launch).launch.cwd)?;
+    if let Some(dir) = cwd.filter(|dir| !own.contains(dir) && (dir.is_root() || !system().system.cover(dir))) {
+        named(state, (launch, real, program), (&dir, "in its working directory"), names, demands)?;
+    }
+    Ok(())
 }
 
 fn real_dir(root: &Root, dir: &RootPath) -> Result<Option<RootPath>, Error> {
@@ -102,12 +152,12 @@ fn claim(launch: LaunchId, dir: RootPath, why: String) -> Demand {
 /// The files and directories in a directory that the program names.
 fn named(
     state: &State<'_>,
-    (launch, program): (LaunchId, &RootPath),
+    (launch, real, program): (LaunchId, &RootPath, &RootPath),
     (dir, place): (&RootPath, &str),
+    relative_names: &Named<'_>,
     demands: &mut Vec<Demand>,
 ) -> Result<(), Error> {
     let root = state.world.root;
-    let real = &state.launches.get(launch).real;
     let mut entries = Vec::new();
     for name in root.list(dir)?.iter() {
         let path = dir.join(name);
@@ -126,7 +176,7 @@ fn named(
     }
     let (looked, rest) = entries.split_at(entries.len().min(MAX_ENTRIES));
     let names: Vec<&[u8]> = looked.iter().map(|(path, _)| path.name()).collect();
-    let found = if names.is_empty() { BTreeSet::new() } else { state.world.relative_names(real, &names)? };
+    let found = if names.is_empty() { BTreeSet::new() } else { relative_names(&names)? };
     let mut left: Vec<&RootPath> = Vec::new();
     for (at, (path, is_dir)) in looked.iter().enumerate() {
         let why = || format!("{program} contains the name {}, and {path} lies {place}", show(path.name()));
