@@ -20,6 +20,7 @@ mod entry_not_executable;
 mod entry_not_readable;
 mod exclude_overruled;
 mod foreign_elf;
+mod healthcheck_missing;
 mod interpreter_missing;
 mod library_entry;
 mod library_for_better_cpu;
@@ -48,6 +49,7 @@ mod static_nss;
 mod symbol_missing;
 mod tmp_missing;
 mod unwinder_missing;
+mod user_not_numeric;
 mod user_unknown;
 mod version_missing;
 mod world_writable;
@@ -265,6 +267,7 @@ pub const CHECKS: &[Check] = &[
     entry_not_readable::CHECK,
     exclude_overruled::CHECK,
     foreign_elf::CHECK,
+    healthcheck_missing::CHECK,
     interpreter_missing::CHECK,
     library_entry::CHECK,
     library_for_better_cpu::CHECK,
@@ -291,6 +294,7 @@ pub const CHECKS: &[Check] = &[
     symbol_missing::CHECK,
     tmp_missing::CHECK,
     unwinder_missing::CHECK,
+    user_not_numeric::CHECK,
     user_unknown::CHECK,
     version_missing::CHECK,
     world_writable::CHECK,

@@ -275,7 +275,7 @@ fn help(path: &RootPath) -> String {
 fn is_named_exactly(evidence: &Evidence<'_>, path: &RootPath) -> bool {
     evidence.closure.reasons(path).any(|edge| match &*edge.reason {
         Reason::Included { pattern } => RootPath::new(pattern).as_ref() == Some(path),
-        Reason::Entry | Reason::Bin => true,
+        Reason::Entry | Reason::Bin | Reason::Healthcheck => true,
         _ => false,
     })
 }

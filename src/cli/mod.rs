@@ -39,6 +39,8 @@ struct Cli {
 enum Command {
     /// Packs an entry with all its runtime dependencies.
     Build(Box<commands::build::Options>),
+    /// Packs what an image runs into a smaller image with the same settings.
+    Slim(Box<commands::slim::SlimOptions>),
     /// Lists every path of an image with its reason, package and size, without writing the image.
     Plan(Box<commands::plan::Options>),
     /// Lists the files that a program's loader would load, and how it finds them.
@@ -143,11 +145,8 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<u8, Error> {
     let verdict = |ok: bool| if ok { exit::DONE } else { exit::FINDINGS };
     match command {
-        Command::Build(options) => {
-            let packed = watched(options.dry_run, "packing", |watch| commands::build::run(&options, watch))?;
-            render::packed(&packed, &options)?;
-            Ok(verdict(packed.is_whole()))
-        }
+        Command::Build(options) => build(&options),
+        Command::Slim(options) => build(&options.into_build()?),
         Command::Plan(options) => {
             let printed = watched(true, "reading", |watch| commands::plan::run(&options, watch))?;
             render::file(printed.text, &printed.findings)?;
@@ -196,6 +195,12 @@ fn run(command: Command) -> Result<u8, Error> {
             Ok(exit::DONE)
         }
     }
+}
+
+fn build(options: &commands::build::Options) -> Result<u8, Error> {
+    let packed = watched(options.dry_run, "packing", |watch| commands::build::run(options, watch))?;
+    render::packed(&packed, options)?;
+    Ok(if packed.is_whole() { exit::DONE } else { exit::FINDINGS })
 }
 
 /// Runs a long operation with a progress bar; signals stop it.

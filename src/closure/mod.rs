@@ -181,6 +181,12 @@ impl Closure {
         for bin in &request.bins {
             worklist.entry(bin, &[], Reason::Bin)?;
         }
+        if let Some([program, args @ ..]) = request.healthcheck.as_deref() {
+            match worklist.entry(program, args, Reason::Healthcheck) {
+                Err(error) if error.code == "unreadable" => return Err(error),
+                _ => {}
+            }
+        }
         if request.processes_only {
             return Ok(seal::processes(worklist.state));
         }

@@ -15,6 +15,8 @@ pub enum Reason {
     Entry,
     /// A program that the entry starts, according to the user.
     Bin,
+    /// The image's health check runs it.
+    Healthcheck,
     /// The program's ELF interpreter.
     Interpreter,
     /// DT_NEEDED, DT_FILTER or DT_AUXILIARY.
@@ -132,7 +134,7 @@ impl Reason {
     /// The group in the summary.
     pub fn group(&self) -> String {
         match self {
-            Self::Entry | Self::Bin => "entry".to_owned(),
+            Self::Entry | Self::Bin | Self::Healthcheck => "entry".to_owned(),
             Self::Hop { to, .. } => to.group(),
             Self::Included { pattern } => format!("include {pattern}"),
             Self::Traced { .. } => "seen in a run".to_owned(),
@@ -153,7 +155,7 @@ impl Reason {
     pub fn rank(&self) -> u8 {
         match self {
             Self::Entry => 0,
-            Self::Bin => 1,
+            Self::Bin | Self::Healthcheck => 1,
             Self::Shebang | Self::EnvCommand => 2,
             Self::Interpreter => 3,
             Self::Needed { .. } => 4,
@@ -198,6 +200,7 @@ impl Reason {
         match self {
             Self::Entry => "it is the entry".to_owned(),
             Self::Bin => "named by --bin".to_owned(),
+            Self::Healthcheck => "the health check of the image runs it".to_owned(),
             Self::Interpreter => format!("{from} names it as its ELF interpreter"),
             Self::Needed { name, by, via } => {
                 let via = via.as_ref().map_or(String::new(), |via| format!(": {via}"));

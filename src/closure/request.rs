@@ -55,6 +55,9 @@ pub struct Request {
     pub args: Vec<String>,
     /// Further programs that the entry starts.
     pub bins: Vec<String>,
+    /// The command of the image's health check with its arguments. If it cannot be started, the check
+    /// `healthcheck-missing` says so.
+    pub healthcheck: Option<Vec<String>>,
     /// Environment of the image; PATH, LD_LIBRARY_PATH and LD_PRELOAD affect the search.
     pub env: BTreeMap<String, String>,
     /// Working directory of the image; `None` is `/`.

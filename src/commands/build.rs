@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::config::Config;
 use super::contents::ImageOptions;
+use super::run_options::RunOptions;
 use crate::cli::{Format, RankOptions, RootOptions};
 use crate::error::Error;
 use crate::pack::{Books, PackRequest, Packed, Watch, pack_watched};
@@ -16,6 +17,8 @@ pub(crate) struct Options {
     pub(crate) root: RootOptions,
     #[command(flatten)]
     pub(crate) image: ImageOptions,
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
     #[command(flatten)]
     pub(crate) rank: RankOptions,
     #[command(flatten)]
@@ -91,7 +94,7 @@ pub(super) fn request(options: &Options) -> Result<(PackRequest, Vec<String>), E
     let config = options.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
     let merged = config.under(options);
     let request = PackRequest::new(&merged.root.root, merged.entry.clone());
-    let mut request = merged.image.fill(merged.root.fill(request)?);
+    let mut request = merged.run.fill(merged.image.fill(merged.root.fill(request)?))?;
     request.user = merged.user;
     request.ports = merged.expose;
     request.labels = super::pairs("--label", &merged.label)?;

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::loader::Objects;
 use crate::pack::{PackRequest, Subject, Watch, closure, linked, request_of, start_of};
-use crate::plan::{Plan, PlannedTree, RunSettings, Settings};
+use crate::plan::{Details, Plan, PlannedTree, RunSettings, Settings};
 use crate::root::Root;
 use crate::verify::{Reference, RunConfig};
 
@@ -173,6 +173,8 @@ fn run_settings(request: &Request, image: Option<&RunConfig>, user: Option<Strin
         labels: image.map(|image| image.labels.clone()).unwrap_or_default(),
         architecture: of_image(|image| &image.architecture),
         variant: of_image(|image| &image.variant),
+        details: Details { healthcheck: image.and_then(|image| image.healthcheck.clone()), ..Details::default() },
+        ..RunSettings::default()
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::build::Options;
 use super::contents::{CompanionOption, ImageOptions, PycOption};
+use super::run_options::{FormatOption, RunOptions};
 use crate::check::Ranking;
 use crate::cli::{RankOptions, RootOptions};
 use crate::error::Error;
@@ -43,6 +44,13 @@ pub(crate) struct Config {
     user: Option<String>,
     expose: Vec<String>,
     labels: BTreeMap<String, String>,
+    cmd: Option<Vec<String>>,
+    volumes: Vec<String>,
+    stop_signal: Option<String>,
+    healthcheck: Option<String>,
+    author: Option<String>,
+    tag: Option<String>,
+    image_format: Option<FormatOption>,
     outputs: Vec<String>,
     compression: Option<String>,
     threads: Option<usize>,
@@ -162,6 +170,20 @@ impl Config {
         }
     }
 
+    /// How the image is run.
+    fn run_options(&self) -> RunOptions {
+        RunOptions {
+            entrypoint: None,
+            cmd: self.cmd.as_ref().map(|words| serde_json::Value::from(words.as_slice()).to_string()),
+            volume: self.volumes.clone(),
+            stop_signal: self.stop_signal.clone(),
+            healthcheck: self.healthcheck.clone(),
+            author: self.author.clone(),
+            tag: self.tag.clone(),
+            image_format: self.image_format,
+        }
+    }
+
     /// All options; the command line takes precedence over the file.
     pub(crate) fn under(&self, options: &Options) -> Options {
         let joined = |own: &[String], more: &[String]| own.iter().chain(more).cloned().collect();
@@ -170,6 +192,7 @@ impl Config {
         Options {
             root: self.root_under(&options.root),
             image: self.image_under(&options.image),
+            run: options.run.over(&self.run_options()),
             rank: options.rank.clone(),
             books: options.books.clone(),
             output: either(&options.output, &self.outputs),

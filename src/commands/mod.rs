@@ -10,6 +10,8 @@ mod fence;
 mod inherit;
 pub(crate) mod plan;
 pub(crate) mod profiles;
+pub(crate) mod run_options;
+pub(crate) mod slim;
 pub(crate) mod trace;
 pub(crate) mod why;
 

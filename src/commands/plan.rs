@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::build;
 use super::contents::ImageOptions;
+use super::run_options::RunOptions;
 use crate::cli::{Format, RankOptions, RootOptions};
 use crate::error::Error;
 use crate::finding::Finding;
@@ -30,6 +31,8 @@ pub(crate) struct Options {
     root: RootOptions,
     #[command(flatten)]
     image: ImageOptions,
+    #[command(flatten)]
+    run: RunOptions,
     #[command(flatten)]
     rank: RankOptions,
     /// User of the image: NAME or UID, optionally with :GROUP or :GID.
@@ -93,6 +96,7 @@ fn as_build(options: &Options) -> build::Options {
     build::Options {
         root: options.root.clone(),
         image: options.image.clone(),
+        run: options.run.clone(),
         rank: options.rank.clone(),
         books: build::BookOptions::default(),
         output: Vec::new(),

@@ -5,6 +5,7 @@
 
 mod braces;
 mod columns;
+mod healthcheck;
 mod keys;
 mod lines;
 mod pairs;
@@ -12,6 +13,8 @@ mod tables;
 mod xml;
 
 use serde::Deserialize;
+
+pub use healthcheck::{Healthcheck, exec_form};
 
 /// Maximal number of statements read from one file.
 const MAX_STATEMENTS: usize = 100_000;

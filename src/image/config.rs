@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::config::Healthcheck;
 use crate::digest::Digest;
 use crate::layer::Layer;
 use crate::plan::{Plan, RunSettings};
@@ -11,6 +12,8 @@ use crate::plan::{Plan, RunSettings};
 #[derive(Serialize)]
 pub(super) struct Config {
     created: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    author: String,
     architecture: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     variant: String,
@@ -29,11 +32,21 @@ struct Run {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     exposed_ports: BTreeMap<String, Empty>,
     env: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     entrypoint: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cmd: Vec<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    volumes: BTreeMap<String, Empty>,
     #[serde(skip_serializing_if = "String::is_empty")]
     working_dir: String,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     labels: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    stop_signal: String,
+    /// Docker's own (docker image specification v1.2); the OCI specification reserves the name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    healthcheck: Option<Healthcheck>,
 }
 
 #[derive(Serialize)]
@@ -54,19 +67,26 @@ struct Event {
 impl Config {
     pub(super) fn build(plan: &Plan, layer: &Layer) -> Self {
         let created = timestamp(plan.epoch);
-        let RunSettings { entrypoint, env, workdir, user, ports, labels, architecture, variant } = plan.run.clone();
+        let RunSettings { entrypoint, command, env, workdir, user, ports, labels, .. } = plan.run.clone();
+        let RunSettings { architecture, variant, volumes, details, .. } = plan.run.clone();
+        let set = |names: std::collections::BTreeSet<String>| names.into_iter().map(|name| (name, Empty {})).collect();
         Self {
             created: created.clone(),
+            author: details.author,
             architecture,
             variant,
             os: "linux",
             config: Run {
                 user,
-                exposed_ports: ports.into_iter().map(|port| (port, Empty {})).collect(),
+                exposed_ports: set(ports),
                 env: env.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
                 entrypoint,
+                cmd: command,
+                volumes: set(volumes),
                 working_dir: workdir,
                 labels,
+                stop_signal: details.stop_signal,
+                healthcheck: details.healthcheck,
             },
             rootfs: RootFs { r#type: "layers", diff_ids: vec![layer.diff_id] },
             history: vec![Event { created, created_by: "slimroot build" }],

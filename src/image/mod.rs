@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::digest::Digest;
 use crate::layer::Layer;
-use crate::plan::Plan;
+use crate::plan::{ImageFormat, Plan};
 
 /// A blob that another document refers to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,9 +30,9 @@ pub struct Descriptor {
 }
 
 impl Descriptor {
-    fn of(media_type: &MediaType, bytes: &[u8]) -> Self {
+    fn of(media_type: String, bytes: &[u8]) -> Self {
         let (digest, size) = (Digest::of(bytes), bytes.len() as u64);
-        Self { media_type: media_type.to_string(), digest, size, annotations: BTreeMap::new() }
+        Self { media_type, digest, size, annotations: BTreeMap::new() }
     }
 }
 
@@ -66,22 +66,46 @@ impl Image {
     /// Builds the image of a plan whose layer has been written.
     pub fn build(plan: &Plan, layer: &Layer) -> Self {
         let config = canonical(&config::Config::build(plan, layer));
-        let described = Descriptor::of(&MediaType::ImageConfig, &config);
+        let format = plan.run.details.format;
+        let described = Descriptor::of(media_type(format, MediaType::ImageConfig), &config);
         let config_digest = described.digest;
         let manifest = canonical(&Manifest {
             schema_version: 2,
-            media_type: MediaType::ImageManifest.to_string(),
+            media_type: media_type(format, MediaType::ImageManifest),
             config: described,
             layers: vec![Descriptor {
-                media_type: layer.codec.media_type().to_string(),
+                media_type: media_type(format, layer.codec.media_type()),
                 digest: layer.digest,
                 size: layer.size,
                 annotations: BTreeMap::new(),
             }],
-            annotations: plan.run.labels.clone(),
+            annotations: annotations(plan),
         });
-        let descriptor = Descriptor::of(&MediaType::ImageManifest, &manifest);
+        let descriptor = Descriptor::of(media_type(format, MediaType::ImageManifest), &manifest);
         Self { config, manifest, layer: layer.clone(), descriptor, config_digest }
+    }
+}
+
+/// The media type in a format. Docker's are those of its image manifest, version 2, schema 2, and zstd as BuildKit writes
+/// it.
+fn media_type(format: ImageFormat, kind: MediaType) -> String {
+    let docker = match kind {
+        MediaType::ImageManifest => "application/vnd.docker.distribution.manifest.v2+json",
+        MediaType::ImageConfig => "application/vnd.docker.container.image.v1+json",
+        MediaType::ImageLayer => "application/vnd.docker.image.rootfs.diff.tar",
+        MediaType::ImageLayerGzip => "application/vnd.docker.image.rootfs.diff.tar.gzip",
+        MediaType::ImageLayerZstd => "application/vnd.docker.image.rootfs.diff.tar.zstd",
+        _ => return kind.to_string(),
+    };
+    if format == ImageFormat::Docker { docker.to_owned() } else { kind.to_string() }
+}
+
+/// Annotations of the manifest; docker's has none.
+fn annotations(plan: &Plan) -> BTreeMap<String, String> {
+    let details = &plan.run.details;
+    match details.format {
+        ImageFormat::Docker => BTreeMap::new(),
+        ImageFormat::Oci => plan.run.labels.clone().into_iter().chain(details.annotations.clone()).collect(),
     }
 }
 

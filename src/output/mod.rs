@@ -148,8 +148,8 @@ impl Destination {
         let known = |word: &str| TRANSPORTS.iter().find(|transport| transport.word == word);
         let (transport, rest) = match text.split_once(':') {
             // Text with a slash before its colon is a path.
-            None => (&TRANSPORTS[0], text),
-            Some((before, _)) if before.contains('/') => (&TRANSPORTS[0], text),
+            None => (&TRANSPORTS[0], unlike_archive(text)?),
+            Some((before, _)) if before.contains('/') => (&TRANSPORTS[0], unlike_archive(text)?),
             Some((word, rest)) => match known(word) {
                 Some(transport) => (transport, rest),
                 None => {
@@ -186,6 +186,19 @@ impl Destination {
         Ok(Self { text: text.to_owned(), word: transport.word, path: PathBuf::from(path), reference })
     }
 
+    /// The same destination with a name for the image, if it names none and has a place for one.
+    ///
+    /// # Errors
+    /// `bad-argument` for a name that no engine accepts.
+    pub fn named(mut self, name: &str) -> Result<Self, Error> {
+        let naming = TRANSPORTS.iter().find(|known| known.word == self.word).map(|known| known.naming);
+        if let (None, Some(naming @ (Naming::TagOrName | Naming::Name))) = (&self.reference, naming) {
+            reference::check(name, naming == Naming::Name)?;
+            self.reference = Some(name.to_owned());
+        }
+        Ok(self)
+    }
+
     /// True if the destination has an image configuration, not only files.
     pub fn has_config(&self) -> bool {
         !matches!(self.word, "dir" | "tar")
@@ -200,6 +213,19 @@ impl Destination {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+}
+
+/// Refuses a path without a transport that looks like an archive: it would be a directory.
+fn unlike_archive(path: &str) -> Result<&str, Error> {
+    const ENDINGS: [&str; 4] = [".tar", ".tgz", ".tar.gz", ".tar.zst"];
+    let name = path.rsplit_once("dest=").map_or(path, |(_, name)| name);
+    if ENDINGS.iter().any(|ending| name.ends_with(ending)) || path.starts_with("type=") {
+        let says = format!("-o {path} would be a directory, because it names no transport");
+        return Err(Error::new("bad-argument", says).help(format!(
+            "docker-archive:{name} or oci-archive:{name} for an image, tar:{name} for the files alone, dir:{name} for a directory"
+        )));
+    }
+    Ok(path)
 }
 
 /// Options for writing images.

@@ -4,6 +4,7 @@
 //! is not printed (Dockerfile reference, "Environment replacement" and "Format").
 
 use crate::closure::DEFAULT_PATH;
+use crate::config::Healthcheck;
 use crate::plan::RunSettings;
 use crate::text;
 
@@ -23,13 +24,28 @@ pub(crate) fn statements(run: &RunSettings) -> Vec<String> {
     if !run.user.is_empty() && run.user != "0:0" {
         found.push(whole(format!("USER {}", word(&run.user)), "USER"));
     }
-    let words: Vec<String> = run
-        .entrypoint
-        .iter()
-        .map(|word| text::json(&serde_json::Value::from(word.as_str()).to_string()).into_owned())
-        .collect();
-    found.push(whole(format!("ENTRYPOINT [{}]", words.join(", ")), "ENTRYPOINT"));
+    found.extend(
+        run.volumes.iter().map(|path| whole(format!("VOLUME {}", array(std::slice::from_ref(path))), "VOLUME")),
+    );
+    let details = &run.details;
+    if !details.stop_signal.is_empty() {
+        found.push(whole(format!("STOPSIGNAL {}", word(&details.stop_signal)), "STOPSIGNAL"));
+    }
+    if let Some(check) = details.healthcheck.as_ref().and_then(Healthcheck::instruction) {
+        found.push(whole(format!("HEALTHCHECK {}", text::json(&check)), "HEALTHCHECK"));
+    }
+    for (name, words) in [("ENTRYPOINT", &run.entrypoint), ("CMD", &run.command)] {
+        if !words.is_empty() {
+            found.push(whole(format!("{name} {}", array(words)), name));
+        }
+    }
     found
+}
+
+/// Words as a JSON array.
+fn array(words: &[String]) -> String {
+    let quoted = |word: &String| text::json(&serde_json::Value::from(word.as_str()).to_string()).into_owned();
+    format!("[{}]", words.iter().map(quoted).collect::<Vec<_>>().join(", "))
 }
 
 /// A statement that can be printed and pasted as it is, or why there is none.

@@ -4,6 +4,7 @@ mod books;
 mod dockerfile;
 mod made;
 mod selection;
+mod settings;
 mod subject;
 
 use std::collections::BTreeMap;
@@ -22,10 +23,13 @@ pub(crate) use made::{closure, linked};
 pub(crate) use selection::{port, request_of};
 #[cfg(feature = "cli")]
 pub(crate) use selection::{profile, start_of};
+#[cfg(feature = "cli")]
+pub(crate) use settings::healthcheck;
 pub(crate) use subject::{Subject, Watch, bytes_of};
 
 use crate::check::{Evidence, Ranking, find, rank};
 use crate::closure::{Closure, Companions, Fired, Pyc, Request};
+use crate::config::Healthcheck;
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::layer::{Codec, PassOptions};
@@ -33,7 +37,7 @@ use crate::ledger::{Ledger, group_sums};
 use crate::loader::Objects;
 use crate::output::{Destination, Document, WriteOptions, Written, write};
 use crate::path::show;
-use crate::plan::{ItemKind, OwnerMap, Plan, PlannedTree, Settings};
+use crate::plan::{ImageFormat, ItemKind, Plan, PlannedTree};
 use crate::root::{DirTree, Root};
 use crate::verify::Reference;
 
@@ -56,6 +60,9 @@ pub struct PackRequest {
     pub root: PathBuf,
     /// The program that the image starts, with its fixed arguments.
     pub entry: Vec<String>,
+    /// Default arguments of the entry (Cmd), which `docker run IMAGE ARGUMENTS` replaces; without an entry, the whole
+    /// command. `None` takes those of an image as root, if its entrypoint is taken too.
+    pub command: Option<Vec<String>>,
     /// Environment of the image. Of an image as root, its own is added below.
     pub env: BTreeMap<String, String>,
     /// Working directory of the image: an absolute path.
@@ -102,6 +109,20 @@ pub struct PackRequest {
     pub ports: Vec<String>,
     /// Labels of the image.
     pub labels: BTreeMap<String, String>,
+    /// Annotations of the image's manifest besides the labels.
+    pub annotations: BTreeMap<String, String>,
+    /// Volumes of the image: absolute paths.
+    pub volumes: Vec<String>,
+    /// The signal that stops a container, such as `SIGINT` or `2`.
+    pub stop_signal: Option<String>,
+    /// The health check of the image. Its program is packed.
+    pub healthcheck: Option<Healthcheck>,
+    /// The author of the image.
+    pub author: Option<String>,
+    /// The name of the image in outputs that name none.
+    pub tag: Option<String>,
+    /// The media types of the image; `None` means docker's for an image with a health check, otherwise OCI's.
+    pub image_format: Option<ImageFormat>,
     /// True if debug sections and symbol tables are left out.
     pub strip: bool,
     /// Other owners for the files of the image: `UID:GID=UID:GID`.
@@ -129,6 +150,7 @@ impl PackRequest {
         Self {
             root: root.into(),
             entry: entry.into_iter().map(Into::into).collect(),
+            command: None,
             env: BTreeMap::new(),
             workdir: None,
             cpu: None,
@@ -152,6 +174,13 @@ impl PackRequest {
             user: None,
             ports: Vec::new(),
             labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            volumes: Vec::new(),
+            stop_signal: None,
+            healthcheck: None,
+            author: None,
+            tag: None,
+            image_format: None,
             strip: false,
             owner_map: Vec::new(),
             outputs: Vec::new(),
@@ -173,6 +202,8 @@ pub struct Packed {
     pub schema: &'static str,
     /// The entrypoint of the image with its fixed arguments.
     pub entry: Vec<String>,
+    /// The default arguments (Cmd).
+    pub command: Vec<String>,
     /// The user of the image, in numbers.
     pub user: String,
     /// The image's architecture, in the words of the OCI specification.
@@ -247,7 +278,7 @@ pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<P
         Some(_) => None,
     };
     with_plan(request.clone(), &destinations, watch, &mut |made| {
-        let Made { request, wanted, root, closure, plan, findings } = made;
+        let Made { request, wanted, root, closure, plan, findings, told } = made;
         let is_whole = findings.iter().all(|finding| finding.level < Level::Error);
         let mut documents = Vec::new();
         if is_whole && !request.books.is_empty() {
@@ -269,7 +300,9 @@ pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<P
             Some(measuring) => measuring.finish(request.dry_run, watch.stop),
             None => bytes_of(root.tree()),
         };
-        Ok(report(request, closure, plan, findings.to_vec(), outputs, root_bytes))
+        let mut packed = report(request, closure, plan, findings.to_vec(), outputs, root_bytes);
+        packed.notes.extend(told.iter().cloned());
+        Ok(packed)
     })
 }
 
@@ -282,7 +315,7 @@ pub(crate) fn planned<T>(
 ) -> Result<T, Error> {
     let destinations = destinations(&request)?;
     with_plan(request, &destinations, watch, &mut |made| {
-        let Made { request, wanted, root, closure, plan, findings } = made;
+        let Made { request, wanted, root, closure, plan, findings, .. } = made;
         then(request, wanted, &Ledger::new(root, closure, plan, findings)?)
     })
 }
@@ -295,6 +328,8 @@ struct Made<'a> {
     closure: &'a Closure,
     plan: &'a Plan,
     findings: &'a [Finding],
+    /// Notes for the user.
+    told: &'a [String],
 }
 
 /// Decides what a request needs, checks it, and hands it to `then`.
@@ -304,35 +339,30 @@ fn with_plan<T>(
     watch: &Watch<'_>,
     then: &mut dyn FnMut(&Made<'_>) -> Result<T, Error>,
 ) -> Result<T, Error> {
+    let codec = request.compression.as_deref().map(codec).transpose()?;
     let epoch = epoch()?;
     let mut subject = Subject::open(&request.root, watch)?;
-    subject.adopt(&mut request);
-    if request.entry.is_empty() {
+    let mut told = subject.adopt(&mut request);
+    if request.line().is_empty() {
         return Err(Error::new("bad-argument", "no entry: name the program that the image starts")
             .help("for example: slimroot build -o dir:out -- /usr/bin/curl"));
     }
     let mut wanted = request_of(&request)?;
-    let settings = Settings {
-        workdir: wanted.workdir.clone(),
-        user: request.user.clone(),
-        ports: request.ports.iter().map(|text| port(text)).collect::<Result<_, _>>()?,
-        labels: request.labels.clone(),
-        epoch,
-        strip: request.strip,
-        owners: OwnerMap::parse(&request.owner_map)?,
-    };
+    let (settings, notes) = settings::settings(&request, wanted.workdir.clone(), epoch, codec)?;
+    told.extend(notes);
     let linked = linked(&mut subject, &request, &mut wanted, watch)?;
     let root = &subject.root;
     let objects = Objects::new(root);
     let closure = closure(&subject, &request, &objects, &wanted, &linked, watch)?;
     root.forget();
     let plan = Plan::build(&objects, &wanted, &closure, &settings)?;
+    told.extend(settings::volume_notes(root, &plan, &settings.volumes)?);
     let planned = Root::new(Arc::new(PlannedTree::new(&plan, root.tree())));
     let has_user = destinations.iter().any(Destination::has_config) || request.user.is_some();
     let rankings: Vec<Ranking> = user_rankings(has_user).into_iter().chain(request.rankings.clone()).collect();
     let findings = rank(find(&Evidence::new(&objects, &closure, &planned, &plan.run, false))?, &rankings);
     let (request, wanted) = (&request, &wanted);
-    then(&Made { request, wanted, root, closure: &closure, plan: &plan, findings: &findings })
+    then(&Made { request, wanted, root, closure: &closure, plan: &plan, findings: &findings, told: &told })
 }
 
 const END_OF_YEAR_9999: u64 = 253_402_300_799;
@@ -385,7 +415,11 @@ fn user_rankings(has_user: bool) -> Vec<Ranking> {
 }
 
 fn destinations(request: &PackRequest) -> Result<Vec<Destination>, Error> {
-    let found = request.outputs.iter().map(|text| Destination::parse(text)).collect::<Result<Vec<_>, _>>()?;
+    let parsed = |text: &String| {
+        let destination = Destination::parse(text)?;
+        request.tag.as_deref().map_or(Ok(destination.clone()), |tag| destination.named(tag))
+    };
+    let found = request.outputs.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
     if found.is_empty() && !request.dry_run {
         return Err(Error::new("bad-argument", "no destination: use -o to say where to write the image")
             .help("use -o dir:rootfs for COPY --from, -o oci-archive:app.tar for an image, or --dry-run to see only the report"));
@@ -458,6 +492,7 @@ fn report(
     Packed {
         schema: "slimroot.build.v1",
         entry: plan.run.entrypoint.clone(),
+        command: plan.run.command.clone(),
         user: plan.run.user.clone(),
         architecture: plan.run.architecture.clone(),
         files: count(|kind| matches!(kind, ItemKind::File(_) | ItemKind::HardLink(_))),

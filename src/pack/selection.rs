@@ -38,9 +38,11 @@ pub(crate) fn request_of(request: &PackRequest) -> Result<Request, Error> {
 
 /// The request of an entry alone.
 pub(crate) fn start_of(request: &PackRequest) -> Result<Request, Error> {
+    let line = request.line();
     Ok(Request {
-        entry: request.entry.first().cloned().unwrap_or_default(),
-        args: request.entry.iter().skip(1).cloned().collect(),
+        entry: line.first().cloned().unwrap_or_default(),
+        args: line.into_iter().skip(1).collect(),
+        healthcheck: request.healthcheck.as_ref().and_then(crate::config::Healthcheck::command),
         env: request.env.clone(),
         workdir: request.workdir.as_deref().map(workdir).transpose()?,
         cpu: request.cpu.as_deref().map(cpu).transpose()?,

@@ -34,7 +34,7 @@ impl Subject {
         Ok(Self { root: Root::new(image.tree), image: Some(image.run) })
     }
 
-    /// Completes the environment and the working directory of a request from the configuration of the image.
+    /// Completes the environment, the working directory and the health check of a request from the configuration of the image.
     pub(crate) fn adopt_circumstances(&self, request: &mut PackRequest) {
         let Some(image) = &self.image else { return };
         for (name, value) in &image.env {
@@ -42,22 +42,14 @@ impl Subject {
         }
         let workdir = || Some(image.workdir.clone()).filter(|dir| !dir.is_empty());
         request.workdir = request.workdir.take().or_else(workdir);
+        request.healthcheck = request.healthcheck.take().or_else(|| image.healthcheck.clone());
     }
 
-    /// Completes a request from the configuration of the image: everything that the request does not set.
-    pub(crate) fn adopt(&self, request: &mut PackRequest) {
+    /// Completes a request from the configuration of the image: everything that the request does not set. Returns notes
+    /// about what is lost.
+    pub(crate) fn adopt(&self, request: &mut PackRequest) -> Vec<String> {
         self.adopt_circumstances(request);
-        let Some(image) = &self.image else { return };
-        if request.entry.is_empty() {
-            request.entry = image.line();
-        }
-        if request.user.is_none() && !image.user.is_empty() {
-            request.user = Some(image.user.clone());
-        }
-        request.ports.extend(image.ports.iter().cloned());
-        for (name, value) in &image.labels {
-            request.labels.entry(name.clone()).or_insert_with(|| value.clone());
-        }
+        self.image.as_ref().map_or_else(Vec::new, |image| super::settings::adopt(request, image))
     }
 }
 

@@ -45,8 +45,9 @@ impl Plan {
         if reads_cache(closure) {
             plan.add_cache(root, closure)?;
         }
-        plan.map_owners(&settings.owners);
         plan.run = run_settings(root, request, closure, settings, &plan)?;
+        plan.add_volumes(root, settings)?;
+        plan.map_owners(&settings.owners);
         plan.note_kept(closure);
         plan.prove(root, closure)?;
         Ok(plan)
@@ -143,9 +144,24 @@ impl Plan {
 
     /// Adds the working directory. Otherwise the runtime would create it with another owner.
     fn add_workdir(&mut self, root: &Root, settings: &Settings) -> Result<(), Error> {
-        let Some(workdir) = settings.workdir.as_ref().filter(|path| !path.is_root()) else { return Ok(()) };
+        let Some(workdir) = &settings.workdir else { return Ok(()) };
+        self.add_dir(root, workdir, (0, 0))
+    }
+
+    /// Adds the directories of volumes. An engine would make them as root, and the program could not write to them.
+    fn add_volumes(&mut self, root: &Root, settings: &Settings) -> Result<(), Error> {
+        let (uid, gid) = self.run.user.split_once(':').unwrap_or((&self.run.user, "0"));
+        let owner = (uid.parse().unwrap_or(0), gid.parse().unwrap_or(0));
+        settings.volumes.iter().try_for_each(|volume| self.add_dir(root, volume, owner))
+    }
+
+    /// Adds a directory as the root has it, or with this owner. Links of the image on the way are followed.
+    fn add_dir(&mut self, root: &Root, dir: &RootPath, owner: (u32, u32)) -> Result<(), Error> {
+        if dir.is_root() {
+            return Ok(());
+        }
         let mut place = RootPath::root();
-        for part in workdir.relative().split(|b| *b == b'/') {
+        for part in dir.relative().split(|b| *b == b'/') {
             place = match PlannedTree::new(self, root.tree()).followed(&place.join(part))? {
                 Some(real) => real,
                 None => {
@@ -153,7 +169,7 @@ impl Plan {
                     self.add_parents(root, &made)?;
                     let meta = root.meta(&made)?.filter(|meta| meta.kind == FileKind::Dir);
                     let item = meta.map_or_else(
-                        || Item::new(ItemKind::Dir, MADE_DIR, (0, 0)),
+                        || Item::new(ItemKind::Dir, MADE_DIR, if made == *dir { owner } else { (0, 0) }),
                         |meta| Item::new(ItemKind::Dir, meta.mode, (meta.uid, meta.gid)),
                     );
                     self.items_mut().insert(made.clone(), item);
@@ -285,10 +301,10 @@ fn run_settings(
     let mut env: BTreeMap<String, String> = closure.env.clone();
     env.insert("PATH".to_owned(), crate::closure::DEFAULT_PATH.to_owned());
     env.extend(request.env.clone());
-    let entry = closure.entries.first().map(|entry| show(entry.path.as_bytes()).into_owned());
-    let args = closure.entries.first().map(|entry| entry.args.clone()).unwrap_or_default();
+    let (entrypoint, command) = command(request, closure, settings.command_words);
     Ok(RunSettings {
-        entrypoint: entry.into_iter().chain(args).collect(),
+        entrypoint,
+        command,
         env,
         workdir: settings.workdir.as_ref().map(|path| show(path.as_bytes()).into_owned()).unwrap_or_default(),
         user: user::choose(root, closure, settings, plan)?,
@@ -296,7 +312,24 @@ fn run_settings(
         labels: settings.labels.clone(),
         architecture: architecture.to_owned(),
         variant: variant.to_owned(),
+        volumes: settings.volumes.iter().map(|path| show(path.as_bytes()).into_owned()).collect(),
+        details: settings.details.clone(),
     })
+}
+
+/// Entrypoint and Cmd. A replaced command (`npm start`) is no longer split: all of it is what the words were.
+fn command(request: &Request, closure: &Closure, command_words: usize) -> (Vec<String>, Vec<String>) {
+    let Some(entry) = closure.entries.first() else { return (Vec::new(), Vec::new()) };
+    let is_as_asked = entry.asked == request.entry && entry.args == request.args;
+    let program = show(entry.path.as_bytes()).into_owned();
+    let mut words: Vec<String> = std::iter::once(program).chain(entry.args.iter().cloned()).collect();
+    let fixed = match (1 + request.args.len()).saturating_sub(command_words) {
+        0 => 0,
+        fixed if is_as_asked => fixed,
+        _ => words.len(),
+    };
+    let command = words.split_off(fixed);
+    (words, command)
 }
 
 /// Architecture and variant by their Go names, as the image specification requires (config.md, "architecture").

@@ -16,6 +16,7 @@ pub use owners::OwnerMap;
 pub use tree::PlannedTree;
 pub use user::Identity;
 
+use crate::config::Healthcheck;
 use crate::elf::Stripped;
 use crate::path::RootPath;
 
@@ -30,12 +31,43 @@ pub struct Settings {
     pub ports: BTreeSet<String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
+    /// Number of words at the end of the entry that are the image's Cmd: `docker run IMAGE WORDS` replaces them.
+    pub command_words: usize,
+    /// Directories for volumes.
+    pub volumes: BTreeSet<RootPath>,
+    /// Settings that are written as they are.
+    pub details: Details,
     /// The modification time of all files in the image, in seconds since 1970.
     pub epoch: u64,
     /// True if debug sections and symbol tables are removed from ELF files.
     pub strip: bool,
     /// Other owners for the files of the image.
     pub owners: OwnerMap,
+}
+
+/// The media types of an image's documents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ImageFormat {
+    /// Those of the OCI image specification.
+    #[default]
+    Oci,
+    /// Those of docker's image manifest, version 2, schema 2. Podman and others keep a health check only with these.
+    Docker,
+}
+
+/// Settings of the image configuration and the manifest that depend on nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Details {
+    /// The signal that stops a container; empty means SIGTERM.
+    pub stop_signal: String,
+    /// The health check.
+    pub healthcheck: Option<Healthcheck>,
+    /// The author of the image; empty means nobody.
+    pub author: String,
+    /// Annotations of the manifest besides the labels.
+    pub annotations: BTreeMap<String, String>,
+    /// The media types.
+    pub format: ImageFormat,
 }
 
 /// Facts about the plan to report to the user.
@@ -117,6 +149,8 @@ impl Content {
 pub struct RunSettings {
     /// The program and its fixed arguments; the program is an absolute path.
     pub entrypoint: Vec<String>,
+    /// Default arguments (Cmd), which a user of the image replaces; the whole command if the entrypoint is empty.
+    pub command: Vec<String>,
     /// Environment, sorted by name.
     pub env: BTreeMap<String, String>,
     /// Working directory; empty means `/`.
@@ -131,6 +165,10 @@ pub struct RunSettings {
     pub architecture: String,
     /// The variant of the architecture, such as `v7`; empty if it has none.
     pub variant: String,
+    /// Paths of volumes.
+    pub volumes: BTreeSet<String>,
+    /// Settings that are written as they are.
+    pub details: Details,
 }
 
 /// The entries of an image in the order in which they are written, parents before children, and its run settings.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::config::Healthcheck;
 use crate::error::Error;
 use crate::path::show;
 use crate::root::Tree;
@@ -80,6 +81,22 @@ pub struct RunConfig {
     pub architecture: String,
     /// Variant of the architecture.
     pub variant: String,
+    /// Volumes.
+    pub volumes: Vec<String>,
+    /// StopSignal.
+    pub stop_signal: String,
+    /// Healthcheck, an extension of docker.
+    pub healthcheck: Option<Healthcheck>,
+    /// The author.
+    pub author: String,
+    /// Names of other settings that are not empty.
+    pub others: Vec<String>,
+    /// Annotations of the manifest.
+    pub annotations: BTreeMap<String, String>,
+    /// The full name of the image, if it has one.
+    pub name: Option<String>,
+    /// The digest of its manifest, if it has one.
+    pub digest: Option<String>,
 }
 
 impl RunConfig {
@@ -148,7 +165,8 @@ pub fn read(reference: &Reference, options: &ReadOptions<'_>) -> Result<Finished
         unpacking.layer(|| store.blob(&layer.name), layer, expected, is_named_again)?;
         done = done.saturating_add(layer.size);
     }
-    Ok(FinishedImage { run: run.config, tree: Arc::new(unpacking.finish()?) })
+    let run = RunConfig { annotations: found.annotations, name: found.name, digest: found.digest, ..run.config };
+    Ok(FinishedImage { run, tree: Arc::new(unpacking.finish()?) })
 }
 
 struct Parsed {
@@ -162,6 +180,8 @@ struct RawImage {
     architecture: String,
     #[serde(default)]
     variant: Option<String>,
+    #[serde(default)]
+    author: Option<String>,
     #[serde(default)]
     config: Option<RawConfig>,
     rootfs: Option<RawRootfs>,
@@ -184,6 +204,24 @@ struct RawConfig {
     user: Option<String>,
     exposed_ports: Option<BTreeMap<String, serde::de::IgnoredAny>>,
     labels: Option<BTreeMap<String, String>>,
+    volumes: Option<BTreeMap<String, serde::de::IgnoredAny>>,
+    stop_signal: Option<String>,
+    healthcheck: Option<serde_json::Value>,
+    #[serde(flatten)]
+    others: BTreeMap<String, serde_json::Value>,
+}
+
+/// True for a setting that says nothing, as Go writes it.
+fn is_empty(value: &serde_json::Value) -> bool {
+    use serde_json::Value;
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Bool(true) => false,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(all) => all.is_empty(),
+        Value::Object(all) => all.is_empty(),
+    }
 }
 
 fn run_config(reference: &Reference, json: &[u8]) -> Result<Parsed, Error> {
@@ -195,6 +233,12 @@ fn run_config(reference: &Reference, json: &[u8]) -> Result<Parsed, Error> {
     let pair = |text: &String| {
         text.split_once('=').map_or_else(|| (text.clone(), String::new()), |(k, v)| (k.to_owned(), v.to_owned()))
     };
+    let has_check = config.healthcheck.as_ref().is_some_and(|value| !is_empty(value));
+    let healthcheck = config.healthcheck.and_then(|value| serde_json::from_value::<Healthcheck>(value).ok());
+    let healthcheck = healthcheck.filter(|check| !check.test.is_empty());
+    let others = config.others.iter().filter(|(_, value)| !is_empty(value)).map(|(name, _)| name.clone());
+    let unknown_check = (has_check && healthcheck.is_none()).then(|| "Healthcheck".to_owned());
+    let others = others.chain(unknown_check).collect();
     Ok(Parsed {
         diff_ids: raw.rootfs.map(|rootfs| rootfs.diff_ids).unwrap_or_default(),
         config: RunConfig {
@@ -207,6 +251,14 @@ fn run_config(reference: &Reference, json: &[u8]) -> Result<Parsed, Error> {
             labels: config.labels.unwrap_or_default(),
             architecture: raw.architecture,
             variant: raw.variant.unwrap_or_default(),
+            volumes: config.volumes.into_iter().flatten().map(|(path, _)| path).collect(),
+            stop_signal: config.stop_signal.unwrap_or_default(),
+            healthcheck,
+            author: raw.author.unwrap_or_default(),
+            others,
+            annotations: BTreeMap::new(),
+            name: None,
+            digest: None,
         },
     })
 }

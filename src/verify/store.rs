@@ -1,7 +1,7 @@
 //! Access to the documents and blobs of an image: an OCI layout as a directory or tar archive (image-layout.md), or
 //! docker's archive with its `manifest.json`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -93,6 +93,12 @@ pub(super) struct Found {
     pub(super) config: Vec<u8>,
     /// The layers, lowest first.
     pub(super) layers: Vec<LayerBlob>,
+    /// Annotations of the manifest.
+    pub(super) annotations: BTreeMap<String, String>,
+    /// The full name of the image.
+    pub(super) name: Option<String>,
+    /// The digest of its manifest.
+    pub(super) digest: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -127,6 +133,8 @@ struct Manifest {
     config: Descriptor,
     #[serde(default)]
     layers: Vec<Descriptor>,
+    #[serde(default)]
+    annotations: Option<BTreeMap<String, String>>,
 }
 
 /// An entry of docker's manifest.json (docker save).
@@ -270,11 +278,13 @@ impl Store {
                     .help(format!("say which: oci:DIR:TAG or oci-archive:FILE:TAG; {}", called(&names))));
             }
         }
+        let mut name = None;
         for _ in 0..MAX_DEPTH {
             let Some(chosen) = chosen(&index) else {
                 return Err(bad_image(reference, "its index names no image"));
             };
             let bytes = self.described(reference, &chosen)?;
+            name = name.or_else(|| full_name(&chosen));
             if chosen.media_type.contains("index") || chosen.media_type.contains("manifest.list") {
                 index = parsed(reference, "an index", &bytes)?;
                 continue;
@@ -292,6 +302,9 @@ impl Store {
             return Ok(Found {
                 config: self.described(reference, &manifest.config)?,
                 layers: manifest.layers.iter().map(blob).collect::<Result<_, Error>>()?,
+                annotations: manifest.annotations.unwrap_or_default(),
+                name,
+                digest: Some(chosen.digest),
             });
         }
         Err(bad_image(reference, "its indexes refer to each other"))
@@ -319,8 +332,18 @@ impl Store {
         Ok(Found {
             config: self.document(&clean(entry.config.as_bytes()))?,
             layers: entry.layers.iter().map(blob).collect(),
+            annotations: BTreeMap::new(),
+            name: tags(entry).into_iter().next(),
+            digest: None,
         })
     }
+}
+
+/// The name of an image with its repository, not a bare tag.
+fn full_name(descriptor: &Descriptor) -> Option<String> {
+    let annotations = descriptor.annotations.as_ref()?;
+    let named = ["io.containerd.image.name", "org.opencontainers.image.ref.name"].map(|key| annotations.get(key));
+    named.into_iter().flatten().find(|name| name.contains('/') || name.contains(':')).cloned()
 }
 
 fn names(index: &Index) -> Vec<String> {

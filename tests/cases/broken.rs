@@ -51,6 +51,7 @@ struct Config {
     architecture: Option<String>,
     entrypoint: Option<String>,
     cmd: Vec<String>,
+    healthcheck: Vec<String>,
 }
 
 fn sha256(path: &Path) -> String {
@@ -84,6 +85,7 @@ fn layout(root: &Path, config: &Config, layout: &Path) {
         "config": {
             "Entrypoint": [config.entrypoint.as_deref().unwrap_or("/bin/prog")],
             "Cmd": config.cmd, "Env": env, "User": config.user, "ExposedPorts": ports,
+            "Healthcheck": { "Test": config.healthcheck },
         },
         "rootfs": { "type": "layers", "diff_ids": [diff_id] },
     });

@@ -15,6 +15,7 @@ mod guest;
 mod gzip_layers;
 mod hostile;
 mod image;
+mod image_config;
 mod ledger;
 mod library;
 mod messages;

@@ -337,6 +337,7 @@ const PROGRAMS: &[(&str, &[&str])] = &[
 const WORDS: &[(&str, &[&str], &str)] = &[
     ("src/cli/mod.rs", &["env"], "an option of slimroot"),
     ("src/cli/render/tree.rs", &["cargo"], "who built a program whose build information does not say"),
+    ("src/config/healthcheck.rs", &["sh", "timeout"], "the shell that the specification names, and an option"),
     ("src/guest/calls.rs", &["chroot"], "a system call"),
     ("src/language/mod.rs", &["dotnet", "java", "node", "perl", "php", "python", "ruby"], "ids of rules"),
     ("src/language/php/mod.rs", &["php"], "`@php` in the scripts of composer.json"),

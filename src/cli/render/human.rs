@@ -86,7 +86,14 @@ pub(super) fn packed(packed: &Packed) -> Text {
         (true, true) => "would pack",
         (true, false) => "packed",
     };
-    row(did, &super::page::command(&packed.entry));
+    let line: Vec<String> = packed.entry.iter().chain(&packed.command).cloned().collect();
+    row(did, &super::page::command(&line));
+    if !packed.command.is_empty() {
+        row(
+            "arguments",
+            &format!("{} (default, docker run IMAGE ARGUMENTS replaces them)", super::page::command(&packed.command)),
+        );
+    }
     let links = plural(packed.links, "link");
     let directories = if packed.directories == 1 { "directory" } else { "directories" };
     let files = plural(packed.files, "file");
