@@ -44,7 +44,7 @@ const OWN: &[ErrorCode] = slimroot_rootfs::error_codes! {
      der."
     "unknown-transport" BadArgument
     "slimroot cannot write to this type of destination. The types are dir:PATH (the same as a plain PATH), tar:FILE, \
-     oci:DIR[:TAG], oci-archive:FILE[:TAG] and docker-archive:FILE[:REF]; FILE `-` is stdout. For a plain path that \
+     oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF] and docker://HOST/NAME[:TAG]; FILE `-` is stdout. For a plain path that \
      contains a colon write dir:PATH."
     "unknown-code" BadArgument
     "`slimroot explain`, --allow, --warn and --deny take the code in the brackets of a message, such as \
@@ -89,7 +89,8 @@ const OWN: &[ErrorCode] = slimroot_rootfs::error_codes! {
     "image-missing" CannotRead
     "The image does not exist: there is no OCI layout or archive at that path, or it has no such tag. Images are read \
      from oci:DIR[:TAG], oci-archive:FILE[:TAG] and docker-archive:FILE[:REF], as skopeo, podman save and docker save \
-     write them."
+     write them, and from registries: docker://HOST/NAME[:TAG|@DIGEST]. A registry may also say this to users who may \
+     not see the image."
     "bad-image" Malformed
     "The image is damaged: a digest or diff ID does not match the contents, a document does not follow the OCI \
      specification, or a layer has an entry with a path outside the image. Save or pull it again."
@@ -97,6 +98,39 @@ const OWN: &[ErrorCode] = slimroot_rootfs::error_codes! {
     "The rpm database of the root cannot be read: it is damaged, or in a format that rpm never wrote. slimroot needs \
      it to find the other files of the program's packages. Rebuild it in the builder stage with rpm --rebuilddb, or \
      pack without it: --companions none --no-profile package-records --no-profile licences."
+    "no-registry-support" BadArgument
+    "This slimroot was built without the cargo feature `registry`, so it has no network client. Build it with the default \
+     features, or copy the image with skopeo copy docker://… oci:DIR and name oci:DIR instead."
+    "bad-credentials" CannotRead
+    "A file with logins (docker's config.json, podman's auth.json, REGISTRY_AUTH_FILE, DOCKER_AUTH_CONFIG) cannot be \
+     understood, or the credential helper that it names fails. slimroot shows nothing of such files and of what helpers \
+     print. Log in again with docker login or podman login, or try the helper: echo HOST | docker-credential-NAME get."
+    "registry-unreachable" CannotRead
+    "There is no connection to the registry: its name has no address, nothing listens at its port, it does not answer \
+     in time, or it ended connections again and again (five tries, with longer and longer waits). What a push had done \
+     stays in the registry without a name; the tag still names the image that it named before. Proxies are taken from \
+     HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY. Plain HTTP is used only on this machine (localhost, 127.0.0.1, \
+     [::1]) and with --insecure."
+    "registry-untrusted" CannotRead
+    "The certificate of the registry is not signed by an authority that this machine trusts, is for another name, or has \
+     expired. Give the authority with --registry-ca FILE, or put it where docker and podman look too: \
+     /etc/containers/certs.d/HOST:PORT/ca.crt or /etc/docker/certs.d/HOST:PORT/ca.crt. SSL_CERT_FILE replaces the \
+     authorities of the system. --insecure verifies nothing."
+    "registry-denied" CannotRead
+    "The registry wants a login, or the one it got may not do this (status 401 or 403). slimroot uses what docker login and \
+     podman login have stored: REGISTRY_AUTH_FILE, DOCKER_AUTH_CONFIG, podman's auth.json, docker's config.json, with \
+     their credential helpers. A new token is fetched once; if that is refused too, slimroot stops."
+    "registry-busy" CannotRead
+    "The registry asks to come back later (status 429) and still does after five tries, or it asks for a wait of more \
+     than a minute. Limits are often higher for users who log in."
+    "registry-refused" CannotRead
+    "The registry fails or refuses a request for a reason of its own, which the message quotes: its storage is full, a \
+     quota is used up, the layer is too large, a rule of the registry forbids the name. Errors of the server (status 500 \
+     and above) were tried five times. The tag still names the image that it named before."
+    "bad-registry" Malformed
+    "The registry breaks the protocol: a digest, length or media type is not that of the bytes it sends, a document is \
+     larger than 4 MiB, redirects go in a ring or from TLS to plain HTTP, an upload has no place. slimroot uses nothing \
+     of it. Often a proxy in between answers instead of the registry."
     "owner-out-of-range" Malformed
     "A file belongs to a user or group whose number no file can have. Numbers end at 4294967294: the next one is -1, \
      which the system call chown takes as \"leave the owner as it is\", so that the file would become root's wherever \

@@ -45,6 +45,7 @@ mod pack;
 pub mod package;
 pub mod plan;
 pub mod profile;
+pub mod registry;
 pub mod text;
 pub mod trust;
 pub mod verify;

@@ -44,7 +44,7 @@ enum Command {
     /// Lists every path of an image with its reason, package and size, without writing the image.
     Plan(Box<commands::plan::Options>),
     /// Lists the files that a program's loader would load, and how it finds them.
-    Deps(commands::deps::Options),
+    Deps(Box<commands::deps::Options>),
     /// Explains why a path is in the image of an entry.
     Why(Box<commands::why::Options>),
     /// Finds problems of an entry or of a finished image.
@@ -78,9 +78,20 @@ pub enum Format {
 #[derive(Debug, Clone, Args)]
 pub struct RootOptions {
     /// The builder's file system: a directory, or an image (oci:DIR, oci-archive:FILE or docker-archive:FILE, with a
-    /// :TAG if it has several).
+    /// :TAG if it has several; docker://HOST/NAME[:TAG|@DIGEST] in a registry).
     #[arg(long, visible_alias = "image", value_name = "DIR|IMAGE", default_value = "/")]
     pub root: PathBuf,
+    /// Platform to take from an image that has several, such as linux/arm64. Default: that of this machine, or else the
+    /// first.
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    pub platform: Option<crate::verify::Platform>,
+    /// A PEM file with certificates to trust when talking to registries, in addition to those of the system. Repeatable.
+    #[arg(long = "registry-ca", value_name = "FILE")]
+    pub registry_ca: Vec<PathBuf>,
+    /// Does not verify the certificates of registries, and uses plain HTTP where a registry does not speak TLS. Without
+    /// it, plain HTTP is used only on this machine.
+    #[arg(long)]
+    pub insecure: bool,
     /// Environment variable of the image. PATH, LD_LIBRARY_PATH and LD_PRELOAD also affect the search. Repeatable.
     #[arg(long = "env", short = 'e', value_name = "K=V")]
     pub env: Vec<String>,

@@ -24,7 +24,7 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) books: BookOptions,
     /// Where to write the image: dir:PATH (or PATH), tar:FILE, oci:DIR[:TAG], oci-archive:FILE[:TAG],
-    /// docker-archive:FILE[:REF]; FILE - is stdout. Repeatable: files are read only once.
+    /// docker-archive:FILE[:REF], docker://HOST/NAME[:TAG]; FILE - is stdout. Repeatable: files are read only once.
     #[arg(long = "output", short = 'o', value_name = "DEST")]
     pub(crate) output: Vec<String>,
     /// User of the image: NAME or UID, optionally with :GROUP or :GID. Default: the user of the service unit that
@@ -113,6 +113,6 @@ pub(super) fn request(options: &Options) -> Result<(PackRequest, Vec<String>), E
 
 pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Packed, Error> {
     let (request, inherited) = request(options)?;
-    let fence = super::fence::raise(&request);
+    let fence = super::fence::raise(&request)?;
     Ok(Packed { fence, inherited, ..pack_watched(&request, watch)? })
 }

@@ -54,8 +54,8 @@ pub(crate) struct Options {
     /// Output format.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: CheckFormat,
-    /// A finished image (oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF]), whose configuration names
-    /// the entry; or the program or script that the image starts, with its arguments.
+    /// A finished image (oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF], docker://HOST/NAME[:TAG]), whose
+    /// configuration names the entry; or the program or script that the image starts, with its arguments.
     #[arg(value_name = "IMAGE|ENTRY", num_args = 0.., trailing_var_arg = true)]
     pub(crate) entry: Vec<String>,
 }
@@ -86,8 +86,8 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
         line.remove(0);
     }
     let full = config.image_under(&options.image).fill(root.fill(PackRequest::new(&place, line.clone()))?);
-    super::fence::raise(&full);
-    let mut subject = Subject::open(&place, watch)?;
+    super::fence::raise(&full)?;
+    let mut subject = Subject::open(&full, watch)?;
     if line.is_empty() {
         line = subject.image.as_ref().map_or_else(|| config.entry().to_vec(), RunConfig::line);
     }

@@ -141,6 +141,9 @@ impl Config {
             cpu: options.cpu.clone().or_else(|| self.cpu.clone()),
             interpreter: options.interpreter.clone(),
             no_inherit: options.no_inherit || self.no_inherit,
+            platform: options.platform.clone(),
+            registry_ca: options.registry_ca.clone(),
+            insecure: options.insecure,
         }
     }
 

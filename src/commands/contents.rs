@@ -129,6 +129,9 @@ impl RootOptions {
         self.inherited(&request.root).fill(&mut request);
         request.cpu.clone_from(&self.cpu);
         request.interpreter.clone_from(&self.interpreter);
+        request.platform.clone_from(&self.platform);
+        request.access.ca.clone_from(&self.registry_ca);
+        request.access.is_insecure = self.insecure;
         Ok(request)
     }
 

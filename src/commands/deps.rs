@@ -112,8 +112,8 @@ impl Deps {
 pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Deps, Error> {
     let request = PackRequest::new(&options.root.root, [options.entry.clone()]);
     let mut request = options.root.fill(request)?;
-    super::fence::raise(&request);
-    let subject = Subject::open(&request.root, watch)?;
+    super::fence::raise(&request)?;
+    let subject = Subject::open(&request, watch)?;
     subject.adopt_circumstances(&mut request);
     let objects = Objects::new(&subject.root);
     let request = Request { processes_only: true, ..start_of(&request)? };

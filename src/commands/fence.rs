@@ -11,8 +11,10 @@ use landlock::{
 };
 
 use crate::closure::Pyc;
+use crate::error::Error;
 use crate::output::Destination;
 use crate::pack::PackRequest;
+use crate::registry::{self, Address};
 use crate::verify::Reference;
 use crate::world::own;
 
@@ -22,18 +24,40 @@ const CPUS: [&str; 3] = ["/proc/self/cgroup", "/proc/self/mountinfo", "/sys/fs/c
 /// Restricts this thread and all that it starts later to what a request needs. Returns what is in force, for the report;
 /// `None` without a fence.
 ///
-/// A guest needs mounts, which no fenced process may make: with `--pyc` or `--jlink` there is no fence.
-pub(super) fn raise(request: &PackRequest) -> Option<&'static str> {
+/// A guest needs mounts, which no fenced process may make: with `--pyc` or `--jlink` there is no fence. Logins are read
+/// before, because a credential helper is a program.
+///
+/// # Errors
+/// `bad-credentials`, `bad-ca-file`, `bad-argument` for an address that is none.
+pub(super) fn raise(request: &PackRequest) -> Result<Option<&'static str>, Error> {
+    let addresses = addresses(request)?;
+    addresses.iter().try_for_each(|address| request.access.prepare(address))?;
     // The program's own file may lie outside of the fence.
     own::remember();
     if request.jlink || !matches!(request.pyc, Pyc::None) {
-        return None;
+        return Ok(None);
     }
-    match restrict(&read(request), &written(request)) {
+    let mut readable = read(request);
+    if !addresses.is_empty() {
+        readable.extend(registry::Access::files());
+    }
+    Ok(match restrict(&readable, &written(request), addresses.is_empty()) {
         Ok(RulesetStatus::FullyEnforced) => Some("landlock"),
         Ok(RulesetStatus::PartiallyEnforced) => Some("landlock, in part"),
         Ok(RulesetStatus::NotEnforced) | Err(_) => None,
+    })
+}
+
+/// Registries that a request names.
+fn addresses(request: &PackRequest) -> Result<Vec<Address>, Error> {
+    let root = request.root.to_str().and_then(Reference::parse);
+    let mut found: Vec<Address> =
+        root.map(|reference| reference.address()).transpose()?.flatten().into_iter().collect();
+    if !request.dry_run {
+        let destinations = request.outputs.iter().filter_map(|text| Destination::parse(text).ok());
+        found.extend(destinations.filter_map(|destination| destination.address().cloned()));
     }
+    Ok(found)
 }
 
 /// Directories and files that a request names for reading.
@@ -52,7 +76,8 @@ fn written(request: &PackRequest) -> Vec<PathBuf> {
     let mut found = vec![std::env::temp_dir()];
     let destinations: Vec<Destination> =
         request.outputs.iter().filter_map(|text| Destination::parse(text).ok()).collect();
-    let images = destinations.iter().filter(|destination| !destination.is_stdout()).map(Destination::path);
+    let has_path = |found: &&Destination| !found.is_stdout() && found.address().is_none();
+    let images = destinations.iter().filter(has_path).map(Destination::path);
     for path in images.chain(request.books.written().map(PathBuf::as_path)) {
         let above = path.parent().filter(|above| !above.as_os_str().is_empty());
         // Nothing is made beside a device or a pipe.
@@ -65,17 +90,18 @@ fn written(request: &PackRequest) -> Vec<PathBuf> {
     found
 }
 
-fn restrict(read: &[PathBuf], written: &[PathBuf]) -> Result<RulesetStatus, RulesetError> {
+fn restrict(read: &[PathBuf], written: &[PathBuf], is_offline: bool) -> Result<RulesetStatus, RulesetError> {
     // Unknown rights are left out on older kernels.
     let abi = ABI::V6;
     let reading = AccessFs::ReadFile | AccessFs::ReadDir;
-    let status = Ruleset::default()
+    let ruleset = Ruleset::default()
         // The first version of Landlock forbids every rename to another directory, which outputs need.
         .set_compatibility(CompatLevel::HardRequirement)
         .handle_access(AccessFs::Refer)?
         .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(AccessFs::from_all(abi))?
-        .handle_access(AccessNet::from_all(abi))?
+        .handle_access(AccessFs::from_all(abi))?;
+    let ruleset = if is_offline { ruleset.handle_access(AccessNet::from_all(abi))? } else { ruleset };
+    let status = ruleset
         .scope(Scope::from_all(abi))?
         .create()?
         .add_rules(path_beneath_rules(read, reading))?

@@ -73,7 +73,7 @@ pub(crate) struct Printed {
 pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Printed, Error> {
     let (mut request, _) = build::request(&as_build(options))?;
     request.books.all = options.all;
-    super::fence::raise(&request);
+    super::fence::raise(&request)?;
     let name = "the plan in the temporary directory";
     let unwritable = |error| Error::unwritable(&name, error);
     let mut text = tempfile::tempfile().map_err(unwritable)?;

@@ -62,8 +62,8 @@ impl Why {
 pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Why, Error> {
     let request = PackRequest::new(&options.root.root, options.entry.clone());
     let mut request = options.image.fill(options.root.fill(request)?);
-    super::fence::raise(&request);
-    let mut subject = Subject::open(&request.root, watch)?;
+    super::fence::raise(&request)?;
+    let mut subject = Subject::open(&request, watch)?;
     subject.adopt(&mut request);
     if request.entry.is_empty() {
         return Err(Error::new("bad-argument", "no entry: name the program that the image starts after --")

@@ -10,6 +10,7 @@ mod oci_archive;
 mod oci_dir;
 mod place;
 mod reference;
+mod registry;
 mod stdout;
 mod swept;
 mod tar_file;
@@ -26,6 +27,7 @@ use crate::image::Image;
 use crate::layer::{Blob, Codec, Layer, PassOptions, Tap, interrupted, pack};
 use crate::plan::Plan;
 use crate::profile::nearest;
+use crate::registry::{Access, Address};
 use crate::root::Tree;
 
 pub(crate) use document::Document;
@@ -33,7 +35,7 @@ pub(crate) use document::Document;
 use aside::Aside;
 
 /// Starts an output at a destination.
-type Start = fn(&Destination, &WriteOptions<'_>) -> Result<Box<dyn Output>, Error>;
+type Start = for<'a> fn(&Destination, &WriteOptions<'a>) -> Result<Box<dyn Output + 'a>, Error>;
 
 /// A transport: its name, and how to start writing to it.
 pub(crate) struct Transport {
@@ -57,8 +59,14 @@ pub(crate) enum Naming {
 }
 
 /// Every transport.
-const TRANSPORTS: &[Transport] =
-    &[tree::TRANSPORT, tar_file::TRANSPORT, oci_dir::TRANSPORT, oci_archive::TRANSPORT, docker_archive::TRANSPORT];
+const TRANSPORTS: &[Transport] = &[
+    tree::TRANSPORT,
+    tar_file::TRANSPORT,
+    oci_dir::TRANSPORT,
+    oci_archive::TRANSPORT,
+    docker_archive::TRANSPORT,
+    registry::TRANSPORT,
+];
 
 /// An output being written.
 pub(crate) trait Output {
@@ -83,6 +91,11 @@ pub(crate) trait Output {
 
     /// True if written data cannot be taken back.
     fn is_stream(&self) -> bool {
+        false
+    }
+
+    /// True if the output is placed after all others, because it can hardly be taken back: a tag of a registry.
+    fn is_placed_last(&self) -> bool {
         false
     }
 
@@ -131,10 +144,16 @@ pub struct Destination {
     word: &'static str,
     path: PathBuf,
     reference: Option<String>,
+    address: Option<Address>,
 }
 
 impl Destination {
-    /// The file or directory; no real path for standard output.
+    /// The place in a registry.
+    pub fn address(&self) -> Option<&Address> {
+        self.address.as_ref()
+    }
+
+    /// The file or directory; no real path for standard output and registries.
     pub fn path(&self) -> &std::path::Path {
         &self.path
     }
@@ -145,6 +164,9 @@ impl Destination {
     /// `unknown-transport` with the most similar name, `bad-argument` for an empty path and for a name that no engine
     /// accepts.
     pub fn parse(text: &str) -> Result<Self, Error> {
+        if text.starts_with(crate::registry::PREFIX) {
+            return registry::destination(text);
+        }
         let known = |word: &str| TRANSPORTS.iter().find(|transport| transport.word == word);
         let (transport, rest) = match text.split_once(':') {
             // Text with a slash before its colon is a path.
@@ -156,8 +178,8 @@ impl Destination {
                     let near = nearest(word, TRANSPORTS.iter().map(|transport| transport.word));
                     let near = near.map_or(String::new(), |near| format!("; did you mean {near}:?"));
                     return Err(Error::new("unknown-transport", format!("{word}: is no transport slimroot writes{near}"))
-                        .help("known are dir:PATH, tar:FILE, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF]; \
-                               for a path with a colon write dir:PATH"));
+                        .help("known are dir:PATH, tar:FILE, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF], \
+                               docker://HOST/NAME[:TAG]; for a path with a colon write dir:PATH"));
                 }
             },
         };
@@ -183,7 +205,8 @@ impl Destination {
         if let Some(reference) = &reference {
             reference::check(reference, transport.naming == Naming::Name)?;
         }
-        Ok(Self { text: text.to_owned(), word: transport.word, path: PathBuf::from(path), reference })
+        let path = PathBuf::from(path);
+        Ok(Self { text: text.to_owned(), word: transport.word, path, reference, address: None })
     }
 
     /// The same destination with a name for the image, if it names none and has a place for one.
@@ -235,6 +258,8 @@ pub struct WriteOptions<'a> {
     pub codec: Option<Codec>,
     /// True if an existing output is replaced.
     pub force: bool,
+    /// How registries are reached.
+    pub access: &'a Access,
     /// Options of the pass.
     pub pass: PassOptions<'a>,
 }
@@ -279,7 +304,8 @@ pub fn write(
     let mut left = 0;
     let mut outputs = Vec::new();
     for destination in destinations {
-        left += if destination.is_stdout() { 0 } else { swept::sweep(&destination.path) };
+        left +=
+            if destination.is_stdout() || destination.address.is_some() { 0 } else { swept::sweep(&destination.path) };
         let transport = TRANSPORTS.iter().find(|transport| transport.word == destination.word);
         let transport = transport.ok_or_else(|| Error::new("internal", "a destination without transport"))?;
         outputs.push((transport.start)(destination, options)?);
@@ -337,7 +363,7 @@ fn refuse_owners(plan: &Plan) -> Result<(), Error> {
 
 /// Completes all outputs before the first is moved into place, so that a failure leaves none of them behind.
 fn put_all(
-    mut outputs: Vec<Box<dyn Output>>,
+    mut outputs: Vec<Box<dyn Output + '_>>,
     destinations: &[Destination],
     plan: &Plan,
     finished: &[Finished],
@@ -380,13 +406,15 @@ fn put_all(
 ///
 /// # Errors
 /// `output-exists`, `output-unwritable`. If something could not be taken back, the error names the destinations.
-fn place_all(outputs: &mut [Box<dyn Output>], destinations: &[Destination]) -> Result<(), Error> {
-    for at in 0..outputs.len() {
-        let Err(mut error) = outputs[at].place() else { continue };
+fn place_all(outputs: &mut [Box<dyn Output + '_>], destinations: &[Destination]) -> Result<(), Error> {
+    let mut order: Vec<usize> = (0..outputs.len()).collect();
+    order.sort_by_key(|at| outputs[*at].is_placed_last());
+    for (done, at) in order.iter().enumerate() {
+        let Err(mut error) = outputs[*at].place() else { continue };
         let mut stay = Vec::new();
-        for (output, destination) in outputs[..at].iter_mut().zip(destinations).rev() {
-            if let Err(why) = output.take_back() {
-                stay.push(format!("{} ({why})", destination.text));
+        for at in order[..done].iter().rev() {
+            if let Err(why) = outputs[*at].take_back() {
+                stay.push(format!("{} ({why})", destinations[*at].text));
             }
         }
         if stay.is_empty() {
@@ -399,7 +427,7 @@ fn place_all(outputs: &mut [Box<dyn Output>], destinations: &[Destination]) -> R
     Ok(())
 }
 
-fn finished_for<'a>(output: &dyn Output, finished: &'a [Finished]) -> Option<&'a Finished> {
+fn finished_for<'a>(output: &(dyn Output + '_), finished: &'a [Finished]) -> Option<&'a Finished> {
     finished.iter().find(|finished| Some(finished.image.layer.codec) == output.codec())
 }
 

@@ -1,11 +1,10 @@
 //! The name of an image: a bare tag, or a name with or without a tag.
 
 use crate::error::Error;
+use crate::registry::grammar::{is_host, is_part, is_registry, is_tag};
 
 /// The tag of an image if the user gives none.
 const DEFAULT_TAG: &str = "latest";
-/// Maximum length of a tag (distribution/reference, regexp.go: TagRegexp).
-const MAX_TAG: usize = 128;
 /// Maximum length of a name including its registry (distribution/reference, reference.go:
 /// RepositoryNameTotalLengthMax).
 const MAX_NAME: usize = 255;
@@ -47,9 +46,6 @@ fn is_bare_tag(text: &str) -> bool {
 fn split(text: &str) -> (Option<&str>, &str, Option<&str>) {
     let cut = text.rfind(':').filter(|at| !text[*at..].contains('/'));
     let (name, tag) = cut.map_or((text, None), |at| (&text[..at], Some(&text[at + 1..])));
-    let is_registry = |first: &str| {
-        first.contains(['.', ':']) || first == "localhost" || first.bytes().any(|b| b.is_ascii_uppercase())
-    };
     match name.split_once('/') {
         Some((first, rest)) if is_registry(first) => (Some(first), rest, tag),
         _ => (None, name, tag),
@@ -78,7 +74,7 @@ pub(super) fn check(text: &str, is_always_name: bool) -> Result<(), Error> {
     if let Some(tag) = tag.filter(|tag| !is_tag(tag)) {
         return bad("the tag", tag);
     }
-    if let Some(registry) = registry.filter(|registry| !is_registry(registry)) {
+    if let Some(registry) = registry.filter(|registry| !is_host(registry)) {
         return bad("the registry", registry);
     }
     if let Some(part) = path.split('/').find(|part| !is_part(part)) {
@@ -90,40 +86,6 @@ pub(super) fn check(text: &str, is_always_name: bool) -> Result<(), Error> {
         return bad("the name", path);
     }
     Ok(())
-}
-
-fn is_tag(tag: &str) -> bool {
-    let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    tag.len() <= MAX_TAG
-        && tag.bytes().next().is_some_and(is_word)
-        && tag.bytes().all(|b| is_word(b) || matches!(b, b'.' | b'-'))
-}
-
-/// True for a host with or without a port: labels separated by dots, or an IPv6 address in brackets.
-fn is_registry(text: &str) -> bool {
-    let (host, port) = match text.rfind(':').filter(|at| !text[*at..].contains(']')) {
-        Some(at) => (&text[..at], Some(&text[at + 1..])),
-        None => (text, None),
-    };
-    let is_name = |name: &str| {
-        !name.is_empty()
-            && !name.starts_with('-')
-            && !name.ends_with('-')
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    };
-    let is_host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(address) => !address.is_empty() && address.bytes().all(|b| b.is_ascii_hexdigit() || b == b':'),
-        None => host.split('.').all(is_name),
-    };
-    is_host && port.is_none_or(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
-}
-
-/// True for runs of lower-case letters and digits, separated by one dot, one or two underscores, or any number of
-/// dashes.
-fn is_part(part: &str) -> bool {
-    let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let is_separator = |between: &str| matches!(between, "" | "." | "_" | "__") || between.bytes().all(|b| b == b'-');
-    part.starts_with(is_word) && part.ends_with(is_word) && part.split(is_word).all(is_separator)
 }
 
 #[cfg(test)]

@@ -38,8 +38,9 @@ use crate::loader::Objects;
 use crate::output::{Destination, Document, WriteOptions, Written, write};
 use crate::path::show;
 use crate::plan::{ImageFormat, ItemKind, Plan, PlannedTree};
+use crate::registry::Access;
 use crate::root::{DirTree, Root};
-use crate::verify::Reference;
+use crate::verify::{Platform, Reference};
 
 /// Time limits for measuring the size of the root after the image is written, or planned with `--dry-run`.
 const MEASURE_LIMIT: Duration = Duration::from_secs(1);
@@ -56,8 +57,13 @@ const MAX_THREADS: usize = 8;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PackRequest {
-    /// The builder's file system: a directory, or an image as `oci:DIR`, `oci-archive:FILE` or `docker-archive:FILE`.
+    /// The builder's file system: a directory, or an image as `oci:DIR`, `oci-archive:FILE`, `docker-archive:FILE` or
+    /// `docker://HOST/NAME[:TAG|@DIGEST]`.
     pub root: PathBuf,
+    /// The platform to take from an image that has several.
+    pub platform: Option<Platform>,
+    /// How registries are reached.
+    pub access: Access,
     /// The program that the image starts, with its fixed arguments.
     pub entry: Vec<String>,
     /// Default arguments of the entry (Cmd), which `docker run IMAGE ARGUMENTS` replaces; without an entry, the whole
@@ -128,7 +134,7 @@ pub struct PackRequest {
     /// Other owners for the files of the image: `UID:GID=UID:GID`.
     pub owner_map: Vec<String>,
     /// Where the image goes: `dir:PATH`, `tar:FILE`, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`,
-    /// `docker-archive:FILE[:REF]`.
+    /// `docker-archive:FILE[:REF]`, `docker://HOST/NAME[:TAG]`.
     pub outputs: Vec<String>,
     /// Compression of layers: `gzip[:1-12]`, `zstd[:1-19]` or `none`.
     pub compression: Option<String>,
@@ -149,6 +155,8 @@ impl PackRequest {
     pub fn new(root: impl Into<PathBuf>, entry: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self {
             root: root.into(),
+            platform: None,
+            access: Access::default(),
             entry: entry.into_iter().map(Into::into).collect(),
             command: None,
             env: BTreeMap::new(),
@@ -290,7 +298,7 @@ pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<P
             let available = || std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
             let threads = request.threads.unwrap_or_else(available);
             let pass = PassOptions { threads, progress: watch.progress, stop: watch.stop };
-            let options = WriteOptions { codec, force: request.force, pass };
+            let options = WriteOptions { codec, force: request.force, access: &request.access, pass };
             write(&**root.tree(), plan, &destinations, &options)?
         } else {
             Vec::new()
@@ -341,7 +349,7 @@ fn with_plan<T>(
 ) -> Result<T, Error> {
     let codec = request.compression.as_deref().map(codec).transpose()?;
     let epoch = epoch()?;
-    let mut subject = Subject::open(&request.root, watch)?;
+    let mut subject = Subject::open(&request, watch)?;
     let mut told = subject.adopt(&mut request);
     if request.line().is_empty() {
         return Err(Error::new("bad-argument", "no entry: name the program that the image starts")

@@ -22,15 +22,24 @@ pub(crate) struct Watch<'a> {
 }
 
 impl Subject {
-    /// Opens the root that a request names: a directory, or oci:, oci-archive:, docker-archive:.
+    /// Opens the root that a request names: a directory, or oci:, oci-archive:, docker-archive:, docker://.
     ///
     /// # Errors
-    /// `root-missing`, `image-missing`, `bad-image`, `unreadable`.
-    pub(crate) fn open(root: &Path, watch: &Watch<'_>) -> Result<Self, Error> {
+    /// `root-missing`, `image-missing`, `bad-image`, `unreadable`, and the codes of registries.
+    pub(crate) fn open(request: &PackRequest, watch: &Watch<'_>) -> Result<Self, Error> {
+        let root = &request.root;
         let Some(reference) = root.to_str().and_then(Reference::parse) else {
             return Ok(Self { root: Root::open(root).map_err(|error| advised(error, root))?, image: None });
         };
-        let image = verify::read(&reference, &ReadOptions { progress: watch.progress, stop: watch.stop })?;
+        let image = verify::read(
+            &reference,
+            &ReadOptions {
+                progress: watch.progress,
+                stop: watch.stop,
+                access: &request.access,
+                platform: request.platform.as_ref(),
+            },
+        )?;
         Ok(Self { root: Root::new(image.tree), image: Some(image.run) })
     }
 

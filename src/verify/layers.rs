@@ -142,9 +142,9 @@ impl<'a> Unpacking<'a> {
     ///
     /// # Errors
     /// `bad-image`, `owner-out-of-range`, `disk-full`, `interrupted`.
-    pub(super) fn layer(
+    pub(super) fn layer<'r>(
         &mut self,
-        open: impl FnOnce() -> Result<Box<dyn Read>, Error>,
+        open: impl FnOnce() -> Result<Box<dyn Read + 'r>, Error>,
         layer: &LayerBlob,
         diff_id: Option<&str>,
         is_named_again: bool,
@@ -179,7 +179,7 @@ impl<'a> Unpacking<'a> {
         }
     }
 
-    fn unpacked(&mut self, blob: Box<dyn Read>, layer: &LayerBlob) -> Result<(Layer, String), Error> {
+    fn unpacked(&mut self, blob: Box<dyn Read + '_>, layer: &LayerBlob) -> Result<(Layer, String), Error> {
         let stop = self.stop;
         let mut stored = Hashed::new(BufReader::with_capacity(CHUNK, blob), stop);
         let (done, found) = {

@@ -2,6 +2,8 @@
 //! the modules that write images, trusts no digest that it has not computed, and lets no entry escape from the tree.
 
 mod layers;
+mod platform;
+mod remote;
 mod store;
 mod tar;
 mod tree;
@@ -15,6 +17,7 @@ use serde::Deserialize;
 use crate::config::Healthcheck;
 use crate::error::Error;
 use crate::path::show;
+use crate::registry::{self, Access, Address};
 use crate::root::Tree;
 
 use layers::Unpacking;
@@ -22,7 +25,9 @@ use store::Store;
 use tar::Fault;
 
 /// Transports of images that can be read.
-pub const TRANSPORTS: [&str; 3] = ["oci", "oci-archive", "docker-archive"];
+pub const TRANSPORTS: [&str; 4] = ["oci", "oci-archive", "docker-archive", "docker"];
+
+pub use platform::Platform;
 
 /// The location of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +43,11 @@ impl Reference {
     pub fn parse(text: &str) -> Option<Self> {
         let (word, rest) = text.split_once(':')?;
         let word = TRANSPORTS.into_iter().find(|known| *known == word)?;
+        if word == "docker" {
+            // What is wrong with an address is told when it is opened.
+            let is_address = text.starts_with(registry::PREFIX);
+            return is_address.then(|| Self { text: text.to_owned(), word, path: PathBuf::new(), tag: None });
+        }
         let (path, tag) = match rest.split_once(':') {
             Some((path, tag)) if !tag.is_empty() => (path, Some(tag.to_owned())),
             Some((path, _)) => (path, None),
@@ -48,9 +58,17 @@ impl Reference {
 }
 
 impl Reference {
-    /// The layout or archive.
+    /// The layout or archive; an empty path for a registry.
     pub fn path(&self) -> &std::path::Path {
         &self.path
+    }
+
+    /// The address in a registry, if it is one.
+    ///
+    /// # Errors
+    /// `bad-argument`.
+    pub fn address(&self) -> Result<Option<Address>, Error> {
+        (self.word == "docker").then(|| Address::parse(&self.text)).transpose()
     }
 }
 
@@ -120,6 +138,10 @@ pub struct ReadOptions<'a> {
     pub progress: &'a dyn Fn(u64, u64),
     /// Polled now and then; true cancels reading.
     pub stop: &'a dyn Fn() -> bool,
+    /// How registries are reached.
+    pub access: &'a Access,
+    /// The platform to choose from an index; `None` for that of this machine, or else the first one.
+    pub platform: Option<&'a Platform>,
 }
 
 /// Maximum number of files of an archive whose names are looked at.
@@ -145,11 +167,14 @@ pub fn transport_of(path: &std::path::Path) -> Option<&'static str> {
 ///
 /// # Errors
 /// `image-missing`, `bad-image` for an image that contradicts itself or the specification, `owner-out-of-range`,
-/// `unreadable`, `disk-full` in the temporary directory, `interrupted`.
+/// `unreadable`, `disk-full` in the temporary directory, `interrupted`; from a registry also its codes.
 pub fn read(reference: &Reference, options: &ReadOptions<'_>) -> Result<FinishedImage, Error> {
-    let store = Store::open(reference)?;
-    let found = store.image(reference)?;
+    let store = Store::open(reference, options)?;
+    let found = store.image(reference, options.platform)?;
     let run = run_config(reference, &found.config)?;
+    if let Some(wanted) = options.platform {
+        platform::refuse_other(reference, wanted, &run.platform)?;
+    }
     let mut unpacking = Unpacking::new(reference, options.stop)?;
     let all = found.layers.iter().fold(0_u64, |sum, layer| sum.saturating_add(layer.size));
     let mut done = 0_u64;
@@ -162,7 +187,7 @@ pub fn read(reference: &Reference, options: &ReadOptions<'_>) -> Result<Finished
         (options.progress)(done, all);
         let expected = run.diff_ids.get(number).map(String::as_str);
         let is_named_again = last.get(layer.name.as_str()).is_some_and(|last| *last > number);
-        unpacking.layer(|| store.blob(&layer.name), layer, expected, is_named_again)?;
+        unpacking.layer(|| store.layer(layer), layer, expected, is_named_again)?;
         done = done.saturating_add(layer.size);
     }
     let run = RunConfig { annotations: found.annotations, name: found.name, digest: found.digest, ..run.config };
@@ -171,6 +196,7 @@ pub fn read(reference: &Reference, options: &ReadOptions<'_>) -> Result<Finished
 
 struct Parsed {
     config: RunConfig,
+    platform: Platform,
     diff_ids: Vec<String>,
 }
 
@@ -178,6 +204,8 @@ struct Parsed {
 struct RawImage {
     #[serde(default)]
     architecture: String,
+    #[serde(default)]
+    os: String,
     #[serde(default)]
     variant: Option<String>,
     #[serde(default)]
@@ -239,7 +267,9 @@ fn run_config(reference: &Reference, json: &[u8]) -> Result<Parsed, Error> {
     let others = config.others.iter().filter(|(_, value)| !is_empty(value)).map(|(name, _)| name.clone());
     let unknown_check = (has_check && healthcheck.is_none()).then(|| "Healthcheck".to_owned());
     let others = others.chain(unknown_check).collect();
+    let variant = raw.variant.unwrap_or_default();
     Ok(Parsed {
+        platform: Platform { architecture: raw.architecture.clone(), os: raw.os, variant: variant.clone() },
         diff_ids: raw.rootfs.map(|rootfs| rootfs.diff_ids).unwrap_or_default(),
         config: RunConfig {
             entrypoint: config.entrypoint.unwrap_or_default(),
@@ -250,7 +280,7 @@ fn run_config(reference: &Reference, json: &[u8]) -> Result<Parsed, Error> {
             ports: config.exposed_ports.into_iter().flatten().map(|(port, _)| port).collect(),
             labels: config.labels.unwrap_or_default(),
             architecture: raw.architecture,
-            variant: raw.variant.unwrap_or_default(),
+            variant,
             volumes: config.volumes.into_iter().flatten().map(|(path, _)| path).collect(),
             stop_signal: config.stop_signal.unwrap_or_default(),
             healthcheck,
@@ -270,6 +300,11 @@ fn bad_image(reference: &Reference, says: impl std::fmt::Display) -> Error {
 /// The error for an archive. Neither `what` nor a [`Fault`] contains text from the image.
 fn bad_archive(reference: &Reference, what: &str, fault: Fault) -> Error {
     match fault {
+        // A registry's reader has errors of its own.
+        Fault::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<Error>()) => {
+            let inner = error.into_inner().and_then(|inner| inner.downcast::<Error>().ok());
+            inner.map_or_else(|| bad_image(reference, format!("{what} is broken")), |error| *error)
+        }
         Fault::Io(error) => bad_image(reference, format!("{what} is broken")).because(error),
         Fault::Says(why) => bad_image(reference, format!("{what} is not read: {why}")),
         Fault::Owner => {
@@ -311,7 +346,8 @@ mod tests {
             Some(("docker-archive", PathBuf::from("x.tar"), Some("r.io/a:1".to_owned())))
         );
         assert_eq!(parsed("oci-archive:x.tar"), Some(("oci-archive", PathBuf::from("x.tar"), None)));
-        for other in ["/a:b", "dir:x", "oci:", "curl"] {
+        assert_eq!(parsed("docker://r/app:1"), Some(("docker", PathBuf::new(), None)));
+        for other in ["/a:b", "dir:x", "oci:", "curl", "docker:x"] {
             assert_eq!(parsed(other), None, "{other}");
         }
     }

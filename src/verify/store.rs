@@ -10,11 +10,13 @@ use std::sync::Arc;
 use rustix::fs::OFlags;
 use serde::Deserialize;
 
+use super::platform::{Platform, chosen};
 use super::tar::{Input, TarReader};
-use super::{Reference, bad_archive, bad_image, place_of, shown};
+use super::{ReadOptions, Reference, bad_archive, bad_image, place_of, remote, shown};
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::path::RootPath;
+use crate::registry::{PREFIX, Pull};
 use crate::root::{DirTree, Source, Tree};
 
 /// Maximum size of a document.
@@ -29,10 +31,12 @@ const MAX_LAYERS: usize = 1000;
 const MAX_NAMES: usize = 10;
 
 /// The files of an image. They are untrusted: symlinks are not followed, and only regular files are read.
-pub(super) enum Store {
+pub(super) enum Store<'a> {
     Dir(DirTree),
     /// Offset and size in the archive, by name.
     Archive(Arc<File>, HashMap<String, (u64, u64)>),
+    /// A registry, and the tag or digest there.
+    Registry(Box<Pull<'a>>, String),
 }
 
 /// A section of a file, read from start to end.
@@ -102,30 +106,22 @@ pub(super) struct Found {
 }
 
 #[derive(Deserialize)]
-struct Index {
-    manifests: Vec<Descriptor>,
+pub(super) struct Index {
+    pub(super) manifests: Vec<Descriptor>,
 }
 
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Descriptor {
-    digest: String,
+pub(super) struct Descriptor {
+    pub(super) digest: String,
     #[serde(default)]
-    size: Option<u64>,
+    pub(super) size: Option<u64>,
     #[serde(default)]
-    media_type: String,
+    pub(super) media_type: String,
     #[serde(default)]
-    annotations: Option<HashMap<String, String>>,
+    pub(super) annotations: Option<HashMap<String, String>>,
     #[serde(default)]
-    platform: Option<Platform>,
-}
-
-#[derive(Clone, Deserialize)]
-struct Platform {
-    #[serde(default)]
-    architecture: String,
-    #[serde(default)]
-    os: String,
+    pub(super) platform: Option<Platform>,
 }
 
 #[derive(Deserialize)]
@@ -147,8 +143,12 @@ struct DockerEntry {
     layers: Vec<String>,
 }
 
-impl Store {
-    pub(super) fn open(reference: &Reference) -> Result<Self, Error> {
+impl<'a> Store<'a> {
+    pub(super) fn open(reference: &Reference, options: &ReadOptions<'a>) -> Result<Self, Error> {
+        if let Some(address) = reference.address()? {
+            let pull = Pull::open(&address, options.access, options.stop)?;
+            return Ok(Self::Registry(Box::new(pull), address.selector().to_owned()));
+        }
         let path = &reference.path;
         let missing = |error: io::Error| {
             Error::new("image-missing", format!("cannot open the image {reference}"))
@@ -201,8 +201,16 @@ impl Store {
         Ok(Self::Archive(file, names))
     }
 
-    /// Opens a blob or document.
-    pub(super) fn blob(&self, name: &str) -> Result<Box<dyn Read>, Error> {
+    /// Opens a layer.
+    pub(super) fn layer(&self, layer: &LayerBlob) -> Result<Box<dyn Read + '_>, Error> {
+        match (self, &layer.digest) {
+            (Self::Registry(pull, _), Some(digest)) => pull.blob(digest, layer.size),
+            _ => self.blob(&layer.name),
+        }
+    }
+
+    /// Opens a blob or document of a file.
+    fn blob(&self, name: &str) -> Result<Box<dyn Read>, Error> {
         let absent = || Error::new("bad-image", format!("the image has no {}, which it refers to", shown(name)));
         match self {
             Self::Dir(tree) => {
@@ -216,6 +224,7 @@ impl Store {
                 let end = at.checked_add(size).ok_or_else(absent)?;
                 Ok(Box::new(Part { file: Arc::clone(file), at, end }))
             }
+            Self::Registry(..) => Err(absent()),
         }
     }
 
@@ -224,6 +233,7 @@ impl Store {
         match self {
             Self::Dir(tree) => tree.meta(&RootPath::new(format!("/{name}"))?).ok()?.map(|meta| meta.size),
             Self::Archive(_, names) => names.get(name).map(|(_, size)| *size),
+            Self::Registry(..) => None,
         }
     }
 
@@ -242,6 +252,9 @@ impl Store {
 
     /// Reads a document and checks it against its descriptor.
     fn described(&self, reference: &Reference, descriptor: &Descriptor) -> Result<Vec<u8>, Error> {
+        if let Self::Registry(pull, _) = self {
+            return remote::document(pull, reference, descriptor, MAX_DOCUMENT);
+        }
         let bytes = self.document(&blob_name(reference, &descriptor.digest)?)?;
         if Digest::of(&bytes).to_string() != descriptor.digest {
             return Err(bad_image(reference, format!("{} is not what its bytes have", shown(&descriptor.digest))));
@@ -250,11 +263,21 @@ impl Store {
     }
 
     /// Finds the requested image.
-    pub(super) fn image(&self, reference: &Reference) -> Result<Found, Error> {
-        if reference.word == "docker-archive" { self.docker(reference) } else { self.oci(reference) }
+    pub(super) fn image(&self, reference: &Reference, wanted: Option<&Platform>) -> Result<Found, Error> {
+        match self {
+            Self::Registry(pull, selector) => {
+                let (bytes, media_type) = pull.manifest(selector)?;
+                if remote::is_index(&media_type) {
+                    return self.walk(reference, parsed(reference, "an index", &bytes)?, wanted);
+                }
+                self.found(reference, &bytes, self.address_name(reference)?)
+            }
+            _ if reference.word == "docker-archive" => self.docker(reference),
+            _ => self.oci(reference, wanted),
+        }
     }
 
-    fn oci(&self, reference: &Reference) -> Result<Found, Error> {
+    fn oci(&self, reference: &Reference, wanted: Option<&Platform>) -> Result<Found, Error> {
         let mut index: Index = parsed(reference, "index.json", &self.document("index.json")?)?;
         if let Some(tag) = &reference.tag {
             let has_name = |descriptor: &Descriptor, key: &str| {
@@ -278,36 +301,56 @@ impl Store {
                     .help(format!("say which: oci:DIR:TAG or oci-archive:FILE:TAG; {}", called(&names))));
             }
         }
-        let mut name = None;
+        self.walk(reference, index, wanted)
+    }
+
+    /// Follows indexes to the image of a platform.
+    fn walk(&self, reference: &Reference, mut index: Index, wanted: Option<&Platform>) -> Result<Found, Error> {
+        let mut name = self.address_name(reference)?;
         for _ in 0..MAX_DEPTH {
-            let Some(chosen) = chosen(&index) else {
-                return Err(bad_image(reference, "its index names no image"));
+            let chosen = chosen(reference, &index, wanted)?;
+            let bytes = match self {
+                Self::Registry(pull, _) => pull.manifest(&chosen.digest)?.0,
+                _ => self.described(reference, &chosen)?,
             };
-            let bytes = self.described(reference, &chosen)?;
             name = name.or_else(|| full_name(&chosen));
-            if chosen.media_type.contains("index") || chosen.media_type.contains("manifest.list") {
-                index = parsed(reference, "an index", &bytes)?;
-                continue;
+            if !remote::is_index(&chosen.media_type) {
+                return self.found(reference, &bytes, name);
             }
-            let manifest: Manifest = parsed(reference, "its manifest", &bytes)?;
-            let blob = |descriptor: &Descriptor| {
-                let name = blob_name(reference, &descriptor.digest)?;
-                let size = self.size(&name).unwrap_or_default();
-                if descriptor.size.is_some_and(|stated| stated != size) {
-                    return Err(bad_image(reference, format!("{name} has {size} bytes, its manifest says otherwise")));
-                }
-                Ok(LayerBlob { name, digest: Some(descriptor.digest.clone()), size })
-            };
-            few(reference, manifest.layers.len())?;
-            return Ok(Found {
-                config: self.described(reference, &manifest.config)?,
-                layers: manifest.layers.iter().map(blob).collect::<Result<_, Error>>()?,
-                annotations: manifest.annotations.unwrap_or_default(),
-                name,
-                digest: Some(chosen.digest),
-            });
+            index = parsed(reference, "an index", &bytes)?;
         }
         Err(bad_image(reference, "its indexes refer to each other"))
+    }
+
+    /// The parts that a manifest names.
+    fn found(&self, reference: &Reference, manifest: &[u8], name: Option<String>) -> Result<Found, Error> {
+        let digest = Some(Digest::of(manifest).to_string());
+        let manifest: Manifest = parsed(reference, "its manifest", manifest)?;
+        let blob = |descriptor: &Descriptor| {
+            let name = blob_name(reference, &descriptor.digest)?;
+            let size = match (self, descriptor.size) {
+                (Self::Registry(..), Some(size)) => size,
+                (Self::Registry(..), None) => return Err(bad_image(reference, "a layer in its manifest has no size")),
+                _ => self.size(&name).unwrap_or_default(),
+            };
+            if descriptor.size.is_some_and(|stated| stated != size) {
+                return Err(bad_image(reference, format!("{name} has {size} bytes, its manifest says otherwise")));
+            }
+            Ok(LayerBlob { name, digest: Some(descriptor.digest.clone()), size })
+        };
+        few(reference, manifest.layers.len())?;
+        Ok(Found {
+            config: self.described(reference, &manifest.config)?,
+            layers: manifest.layers.iter().map(blob).collect::<Result<_, Error>>()?,
+            annotations: manifest.annotations.unwrap_or_default(),
+            name,
+            digest,
+        })
+    }
+
+    /// The full name of an image in a registry.
+    fn address_name(&self, reference: &Reference) -> Result<Option<String>, Error> {
+        Ok(reference.address()?.map(|address| address.full().trim_start_matches(PREFIX).to_owned()))
     }
 
     fn docker(&self, reference: &Reference) -> Result<Found, Error> {
@@ -349,22 +392,6 @@ fn full_name(descriptor: &Descriptor) -> Option<String> {
 fn names(index: &Index) -> Vec<String> {
     let named = index.manifests.iter().filter_map(|found| found.annotations.as_ref());
     named.filter_map(|all| all.get("org.opencontainers.image.ref.name").cloned()).collect()
-}
-
-/// The image for this machine, or else the first one. An entry for an unknown platform is an attestation and is
-/// skipped.
-fn chosen(index: &Index) -> Option<Descriptor> {
-    let own = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
-    let fits = |found: &&Descriptor| {
-        found.platform.as_ref().is_some_and(|platform| platform.architecture == own && platform.os == "linux")
-    };
-    let is_image =
-        |found: &&Descriptor| found.platform.as_ref().is_none_or(|platform| platform.architecture != "unknown");
-    index.manifests.iter().find(fits).or_else(|| index.manifests.iter().find(is_image)).cloned()
 }
 
 fn parsed<'a, T: Deserialize<'a>>(reference: &Reference, what: &str, bytes: &'a [u8]) -> Result<T, Error> {

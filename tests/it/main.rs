@@ -26,6 +26,7 @@ mod outputs;
 mod pains;
 mod plugins;
 mod reasons;
+mod registries;
 mod rpm;
 mod strip;
 mod tidy;

@@ -1,0 +1,53 @@
+//! What stands for the client in a slimroot without it.
+
+use std::convert::Infallible;
+use std::io::{self, Read};
+use std::marker::PhantomData;
+
+use super::{Access, Address};
+use crate::error::Error;
+
+pub(super) fn no_support(address: &Address) -> Error {
+    Error::new("no-registry-support", format!("{address}: this slimroot was built without the feature registry"))
+        .help("build it with cargo's default features, or copy the image with skopeo copy")
+}
+
+/// A client that reads; none can be made.
+pub(crate) struct Pull<'a>(Infallible, PhantomData<&'a ()>);
+
+impl<'a> Pull<'a> {
+    pub(crate) fn open(address: &Address, _: &Access, _: &'a dyn Fn() -> bool) -> Result<Self, Error> {
+        Err(no_support(address))
+    }
+
+    pub(crate) fn manifest(&self, _: &str) -> Result<(Vec<u8>, String), Error> {
+        match self.0 {}
+    }
+
+    pub(crate) fn blob(&self, _: &str, _: u64) -> Result<Box<dyn Read>, Error> {
+        match self.0 {}
+    }
+}
+
+/// A client that pushes; none can be made.
+pub(crate) struct Push<'a>(Infallible, PhantomData<&'a ()>);
+
+impl<'a> Push<'a> {
+    pub(crate) fn open(address: &Address, _: &Access, _: &'a dyn Fn() -> bool) -> Result<Self, Error> {
+        Err(no_support(address))
+    }
+
+    pub(crate) fn blob(
+        &self,
+        _: &str,
+        _: u64,
+        _: &dyn Fn(u64) -> io::Result<Box<dyn Read>>,
+        _: &dyn Fn(u64),
+    ) -> Result<(), Error> {
+        match self.0 {}
+    }
+
+    pub(crate) fn manifest(&self, _: &str, _: &str, _: &[u8]) -> Result<(), Error> {
+        match self.0 {}
+    }
+}

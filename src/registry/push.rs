@@ -1,0 +1,249 @@
+//! Pushing an image to a registry: blobs, then the manifest, which alone moves the tag.
+
+use std::io::{self, Read};
+
+use ureq::http::Method;
+
+use super::fault::Fault;
+use super::http::{Answer, Ask, Payload, Server};
+use super::{Access, Address};
+use crate::digest::Digest;
+use crate::error::Error;
+
+/// A repository to push to.
+pub(crate) struct Push<'a> {
+    server: Server<'a>,
+    access: Access,
+}
+
+/// A blob to push.
+struct Content<'c> {
+    digest: &'c str,
+    size: u64,
+    /// Opens its bytes from an offset on.
+    open: &'c dyn Fn(u64) -> io::Result<Box<dyn Read>>,
+    /// Told the offset as bytes are sent.
+    progress: &'c dyn Fn(u64),
+}
+
+/// The answer to a mount.
+enum Mount {
+    Done,
+    Begun(Upload),
+    No,
+}
+
+/// An upload that was begun.
+struct Upload {
+    /// Where the next bytes go.
+    url: String,
+    /// How many bytes the registry has.
+    at: u64,
+}
+
+impl<'a> Push<'a> {
+    /// Connects.
+    ///
+    /// # Errors
+    /// `registry-unreachable`, `registry-untrusted`, `bad-credentials`, `bad-ca-file`, `interrupted`.
+    pub(crate) fn open(address: &Address, access: &Access, stop: &'a dyn Fn() -> bool) -> Result<Self, Error> {
+        Ok(Self { server: Server::open(address, access, "pull,push", stop)?, access: access.clone() })
+    }
+
+    /// Makes sure that the repository has a blob: it is there, another repository of the registry has it, or it is sent.
+    /// An upload that is cut goes on where it ended.
+    ///
+    /// # Errors
+    /// Every failure of a request.
+    pub(crate) fn blob(
+        &self,
+        digest: &str,
+        size: u64,
+        open: &dyn Fn(u64) -> io::Result<Box<dyn Read>>,
+        progress: &dyn Fn(u64),
+    ) -> Result<(), Error> {
+        let content = Content { digest, size, open, progress };
+        if !self.has(digest, size)? {
+            match self.mount(digest)? {
+                Mount::Done => {}
+                Mount::Begun(upload) => self.sent(&content, Some(upload))?,
+                Mount::No => self.sent(&content, None)?,
+            }
+        }
+        progress(size);
+        let address = &self.server.address;
+        let place = (address.host().to_owned(), digest.to_owned(), address.repository().to_owned());
+        let mut known = self.access.known();
+        if !known.sent.contains(&place) {
+            known.sent.push(place);
+        }
+        Ok(())
+    }
+
+    /// Puts the manifest. With a tag as selector, the tag names it from now on.
+    ///
+    /// # Errors
+    /// Every failure of a request; `bad-registry` if the registry has stored something else.
+    pub(crate) fn manifest(&self, selector: &str, media_type: &str, bytes: &[u8]) -> Result<(), Error> {
+        let url = self.server.own(&format!("manifests/{selector}"));
+        let mut ask = Ask::new(Method::PUT, url, "push the manifest").header("content-type", media_type);
+        ask.payload = Payload::Bytes(bytes);
+        let answer = self.server.ask(&ask)?;
+        self.stored(&answer, &Digest::of(bytes).to_string()).map_err(|fault| fault.error)
+    }
+
+    /// Compares the digest that a registry says it has stored.
+    fn stored(&self, answer: &Answer, digest: &str) -> Result<(), Fault> {
+        match answer.header("docker-content-digest") {
+            Some(stated) if stated != digest => Err(self.server.odd("has stored something else than was sent")),
+            _ => Ok(()),
+        }
+    }
+
+    fn has(&self, digest: &str, size: u64) -> Result<bool, Error> {
+        let url = self.server.own(&format!("blobs/{digest}"));
+        match self.server.ask(&Ask::new(Method::HEAD, url, "look for a blob")) {
+            Ok(answer) => Ok(answer.status == 200 && answer.length().is_none_or(|length| length == size)),
+            Err(error) if error.code == "image-missing" => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Repositories of this registry to which this run has sent a blob.
+    fn others(&self, digest: &str) -> Vec<String> {
+        let (host, own) = (self.server.address.host(), self.server.address.repository());
+        let is_it =
+            |(at, blob, repository): &&(String, String, String)| at == host && blob == digest && repository != own;
+        self.access.known().sent.iter().filter(is_it).map(|(_, _, repository)| repository.clone()).collect()
+    }
+
+    /// Mounts a blob of another repository. A registry that does not want to begins an upload.
+    fn mount(&self, digest: &str) -> Result<Mount, Error> {
+        let Some(from) = self.others(digest).into_iter().next() else { return Ok(Mount::No) };
+        self.server.add_scope(format!("repository:{from}:pull"));
+        let url = self.server.own(&format!("blobs/uploads/?mount={digest}&from={from}"));
+        let mut ask = Ask::new(Method::POST, url, "mount a blob");
+        ask.payload = Payload::Bytes(&[]);
+        match self.server.ask(&ask) {
+            Ok(answer) if answer.status == 201 => Ok(Mount::Done),
+            Ok(answer) => Ok(self.begun(&ask.url, &answer).map_or(Mount::No, Mount::Begun)),
+            Err(error) if matches!(error.code, "interrupted" | "registry-unreachable") => Err(error),
+            // A mount only saves time.
+            Err(_) => Ok(Mount::No),
+        }
+    }
+
+    /// The upload that an answer has begun.
+    fn begun(&self, from: &str, answer: &Answer) -> Result<Upload, Fault> {
+        let location = answer.header("location").ok_or_else(|| self.server.odd("begins an upload without a place"))?;
+        Ok(Upload { url: self.server.resolved(from, location)?, at: 0 })
+    }
+
+    fn begin(&self) -> Result<Upload, Fault> {
+        let mut ask = Ask::new(Method::POST, self.server.own("blobs/uploads/"), "push a blob");
+        ask.payload = Payload::Bytes(&[]);
+        let answer = self.server.send(&ask)?;
+        self.begun(&ask.url, &answer)
+    }
+
+    /// Sends a blob. Every byte that the registry has taken gives new tries.
+    fn sent(&self, content: &Content<'_>, mut upload: Option<Upload>) -> Result<(), Error> {
+        let (mut tries, mut most) = (0, 0);
+        loop {
+            let fault = match self.try_once(content, &mut upload) {
+                Ok(()) => return Ok(()),
+                Err(fault) => fault,
+            };
+            if let Some(found) = &upload
+                && found.at > most
+            {
+                (tries, most) = (0, found.at);
+            }
+            self.server.pause(fault, &mut tries)?;
+            upload = upload.take().and_then(|upload| self.asked(upload, content.size));
+        }
+    }
+
+    /// Where an upload stands; `None` if it must begin anew.
+    fn asked(&self, upload: Upload, size: u64) -> Option<Upload> {
+        let ask = Ask::new(Method::GET, upload.url.clone(), "push a blob");
+        let answer = self.server.send(&ask).ok().filter(|answer| answer.status == 204)?;
+        let end = answer.header("range").and_then(|range| range.rsplit('-').next()?.trim().parse::<u64>().ok());
+        // `0-0` is an empty upload for distribution, and one byte for the specification: one byte is sent again.
+        let at = end.map_or(0, |end| if end == 0 { 0 } else { end + 1 });
+        let url = match answer.header("location") {
+            Some(location) => self.server.resolved(&ask.url, location).ok()?,
+            None => upload.url,
+        };
+        (at <= size).then_some(Upload { url, at })
+    }
+
+    /// Sends what is missing, and completes the upload.
+    fn try_once(&self, content: &Content<'_>, upload: &mut Option<Upload>) -> Result<(), Fault> {
+        let mut at = match upload.take() {
+            Some(upload) => upload,
+            None => self.begin()?,
+        };
+        if at.at < content.size {
+            let ranged = (at.at > 0).then(|| format!("{}-{}", at.at, content.size - 1));
+            let mut ask = Ask::new(Method::PATCH, at.url.clone(), "push a blob")
+                .header("content-type", "application/octet-stream");
+            if let Some(range) = ranged {
+                ask = ask.header("content-range", range);
+            }
+            let from = at.at;
+            let open = || -> io::Result<Box<dyn Read + '_>> {
+                Ok(Box::new(Counted { inner: (content.open)(from)?, at: from, progress: content.progress }))
+            };
+            ask.payload = Payload::Stream(&open, content.size - from);
+            match self.server.send(&ask) {
+                Ok(answer) => {
+                    if let Some(location) = answer.header("location") {
+                        at.url = self.server.resolved(&ask.url, location)?;
+                    }
+                    at.at = content.size;
+                }
+                Err(fault) => {
+                    // An upload that the registry has forgotten, or of which it has another part, begins anew.
+                    let is_lost =
+                        matches!(fault.error.code, "image-missing") || fault.error.says.contains("(status 416)");
+                    if !is_lost {
+                        *upload = Some(at);
+                    }
+                    return Err(Fault { is_passing: fault.is_passing || is_lost, ..fault });
+                }
+            }
+        }
+        let mark = if at.url.contains('?') { '&' } else { '?' };
+        let url = format!("{}{mark}digest={}", at.url, content.digest.replace(':', "%3A"));
+        let mut ask = Ask::new(Method::PUT, url, "complete a blob").header("content-type", "application/octet-stream");
+        ask.payload = Payload::Bytes(&[]);
+        match self.server.send(&ask) {
+            Ok(answer) => self.stored(&answer, content.digest),
+            // The answer to an earlier try may be lost.
+            Err(fault) => match self.has(content.digest, content.size) {
+                Ok(true) => Ok(()),
+                _ => {
+                    let is_passing = fault.is_passing || fault.error.code == "image-missing";
+                    Err(Fault { is_passing, ..fault })
+                }
+            },
+        }
+    }
+}
+
+/// Tells how far a reader is.
+struct Counted<'c> {
+    inner: Box<dyn Read>,
+    at: u64,
+    progress: &'c dyn Fn(u64),
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.at += read as u64;
+        (self.progress)(self.at);
+        Ok(read)
+    }
+}
