@@ -52,6 +52,9 @@ const OWN: &[ErrorCode] = slimroot_rootfs::error_codes! {
     "unknown-message" BadArgument
     "`slimroot explain TEXT` knows messages of loaders, kernels, engines and languages about files that an image lacks. This \
      text has none of them. Paste the line with the error itself, or all of the log by `slimroot explain -`."
+    "bad-dockerfile" BadProfile
+    "The file is no Dockerfile, or one from which slimroot cannot make a stage: the message names the line. The last stage \
+     must say what the container starts, by ENTRYPOINT or CMD."
     "bad-profile" BadProfile
     "A profile does not follow the schema. The message names the line and, for an unknown key, the most similar known \
      key. `slimroot profiles show base` prints a complete profile."

@@ -32,6 +32,7 @@ pub mod closure;
 #[cfg(feature = "cli")]
 mod commands;
 pub mod config;
+pub mod dockerfile;
 pub mod embedded;
 pub mod error;
 pub mod finding;

@@ -24,7 +24,8 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         return Ok(Vec::new());
     }
     let says = format!("the image has no CA certificates, but its programs may use TLS ({})", fired.because);
-    Ok(vec![Finding::new(CHECK.code, Level::Warning, "/etc/ssl/certs/ca-certificates.crt", says).help(
-        "apt-get install ca-certificates (apk add ca-certificates) in the builder stage, and build the image again",
-    )])
+    let help = evidence.install("ca-certificates")?;
+    let help = help.unwrap_or_else(|| "install the package ca-certificates in the builder stage".to_owned());
+    let finding = Finding::new(CHECK.code, Level::Warning, "/etc/ssl/certs/ca-certificates.crt", says);
+    Ok(vec![finding.help(format!("{help}, and build the image again"))])
 }

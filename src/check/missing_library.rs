@@ -104,13 +104,8 @@ pub(super) fn lost(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             if let Some(import) = import.filter(|_| level == Level::Error) {
                 finding.says.push_str(&format!(": {import}, which loads {}", show(&started.process.subject().path)));
             }
-            if cause == Cause::Absent
-                && let Some(package) = evidence.package_with(&missing.name)?
-            {
-                finding.help.insert(
-                    0,
-                    format!("the package {package} contains it, but the file is gone: reinstall the package"),
-                );
+            if matches!(cause, Cause::Absent | Cause::Elsewhere) {
+                finding.help.splice(..0, package_help(evidence, &missing.name)?);
             }
         }
         found.push(finding);
@@ -121,6 +116,15 @@ pub(super) fn lost(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         }
     }
     Ok(found)
+}
+
+/// How the root's packages can give a library: the package that has it comes first, wherever else a file of its name lies.
+fn package_help(evidence: &Evidence<'_>, name: &[u8]) -> Result<Option<String>, Error> {
+    if let Some(package) = evidence.package_with(name)? {
+        let says = format!("the package {package} contains it, but the file is gone: reinstall the package");
+        return Ok(Some(says));
+    }
+    evidence.install(&show(name))
 }
 
 /// The import that loads this plug-in in every run.

@@ -21,6 +21,7 @@ mod entry_not_readable;
 mod exclude_overruled;
 mod foreign_elf;
 mod healthcheck_missing;
+mod install;
 mod interpreter_missing;
 mod library_entry;
 mod library_for_better_cpu;

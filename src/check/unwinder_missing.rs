@@ -26,10 +26,9 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         let is_glibc = started.process.facts.as_ref().is_some_and(|facts| facts.family == Family::Glibc);
         if is_glibc && open(evidence.objects, &started.process, 0, LIBRARY, &started.conditions)?.is_none() {
             let says = format!("{}, which needs libgcc_s.so.1, but the image does not have it", fired.because);
-            return Ok(vec![
-                Finding::new(CHECK.code, Level::Warning, "libgcc_s.so.1", says)
-                    .help("apt-get install libgcc-s1 (dnf install libgcc) in the builder stage"),
-            ]);
+            let help = evidence.install("libgcc_s.so.1")?;
+            let help = help.unwrap_or_else(|| "install the package of libgcc_s.so.1 in the builder stage".to_owned());
+            return Ok(vec![Finding::new(CHECK.code, Level::Warning, "libgcc_s.so.1", says).help(help)]);
         }
     }
     Ok(Vec::new())

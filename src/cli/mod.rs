@@ -31,6 +31,15 @@ trace ends with the exit status of its command";
 #[derive(Debug, Parser)]
 #[command(name = "slimroot", version, after_help = EXIT_CODES, propagate_version = true)]
 struct Cli {
+    /// When messages are coloured.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    color: render::Color,
+    /// Prints no report and no notes: only errors, warnings and results that were asked for.
+    #[arg(long, short = 'q', global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Prints the whole report: every group, every profile with its trigger, digests of layers, all notes.
+    #[arg(long, short = 'v', global = true)]
+    verbose: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -51,6 +60,8 @@ enum Command {
     Check(Box<commands::check::Options>),
     /// Runs a command here and records what it opens, executes, maps, lists, and looks up in vain.
     Trace(commands::trace::Options),
+    /// Prints a Dockerfile with a last stage from scratch that slimroot makes, every setting kept.
+    Dockerfile(commands::dockerfile::Options),
     /// Lists the profiles, shows one, or tests their examples.
     Profiles(commands::profiles::Options),
     /// Explains a message: a code of slimroot, or an error of another program.
@@ -136,6 +147,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::DONE });
         }
     };
+    render::set(render::Style { color: cli.color, is_quiet: cli.quiet, is_verbose: cli.verbose });
     watch_signals();
     let ended = run(cli.command);
     if IS_ENDING.swap(true, Ordering::Relaxed) {
@@ -164,12 +176,12 @@ fn run(command: Command) -> Result<u8, Error> {
             Ok(verdict(printed.findings.iter().all(|finding| finding.level < crate::finding::Level::Error)))
         }
         Command::Deps(options) => {
-            let deps = watched(true, "reading", |watch| commands::deps::run(&options, watch))?;
+            let deps = watched(false, "reading", |watch| commands::deps::run(&options, watch))?;
             render::deps(&deps, options.format)?;
             Ok(verdict(deps.is_whole()))
         }
         Command::Why(options) => {
-            let why = watched(true, "reading", |watch| commands::why::run(&options, watch))?;
+            let why = watched(false, "reading", |watch| commands::why::run(&options, watch))?;
             render::why(&why, options.format)?;
             Ok(verdict(why.is_packed()))
         }
@@ -183,13 +195,17 @@ fn run(command: Command) -> Result<u8, Error> {
             render::traced(traced.text.as_deref());
             Ok(traced.status)
         }
+        Command::Dockerfile(options) => {
+            render::bytes(commands::dockerfile::run(&options)?.as_bytes())?;
+            Ok(exit::DONE)
+        }
         Command::Profiles(options) => {
             let told = commands::profiles::run(&options)?;
             render::text(&told.text)?;
             Ok(verdict(told.is_whole))
         }
         Command::Explain(options) => {
-            render::explained(&watched(true, "reading", |watch| commands::explain::run(&options, watch))?)?;
+            render::explained(&watched(false, "reading", |watch| commands::explain::run(&options, watch))?)?;
             Ok(exit::DONE)
         }
         Command::Completions { shell } => {
@@ -209,7 +225,7 @@ fn run(command: Command) -> Result<u8, Error> {
 }
 
 fn build(options: &commands::build::Options) -> Result<u8, Error> {
-    let packed = watched(options.dry_run, "packing", |watch| commands::build::run(options, watch))?;
+    let packed = watched(false, "packing", |watch| commands::build::run(options, watch))?;
     render::packed(&packed, options)?;
     Ok(if packed.is_whole() { exit::DONE } else { exit::FINDINGS })
 }

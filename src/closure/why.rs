@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Closure, Edge};
+use super::{Closure, Edge, Reason};
 use crate::path::RootPath;
 
 /// One step of a chain of reasons.
@@ -22,6 +22,13 @@ impl Closure {
     pub fn group(&self, path: &RootPath) -> Option<String> {
         let order = |edge: &&Edge| (edge.reason.rank(), edge.from.clone(), edge.reason.group());
         self.graph.reasons(path).min_by_key(order).map(|edge| edge.reason.group())
+    }
+
+    /// True for a program that is in the image because another one starts it.
+    pub fn is_started_by_others(&self, path: &RootPath) -> bool {
+        let order = |edge: &&Edge| (edge.reason.rank(), edge.from.clone(), edge.reason.group());
+        let first = self.graph.reasons(path).min_by_key(order);
+        first.is_some_and(|edge| matches!(*edge.reason, Reason::Command { .. } | Reason::Shebang | Reason::EnvCommand))
     }
 
     fn chain(&self, path: &RootPath, counts: &dyn Fn(&Edge) -> bool) -> Vec<Link<'_>> {

@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod contents;
 pub(crate) mod deps;
+pub(crate) mod dockerfile;
 pub(crate) mod explain;
 mod fence;
 mod inherit;

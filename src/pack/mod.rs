@@ -228,6 +228,8 @@ pub struct Packed {
     pub root_bytes: Option<u64>,
     /// The files by the kind of their reason.
     pub groups: Vec<Group>,
+    /// Programs that are in the image because others start them, by name.
+    pub programs: Vec<String>,
     /// The outputs that were written.
     pub outputs: Vec<Written>,
     /// Problems, with the level of each.
@@ -478,6 +480,10 @@ fn report(
     let count = |wanted: fn(&ItemKind) -> bool| plan.items.values().filter(|item| wanted(&item.kind)).count();
     let group = |(reason, files, bytes)| Group { reason, files, bytes };
     let groups = group_sums(closure, plan).into_iter().map(group).collect();
+    let files = plan.items.iter().filter(|(_, item)| matches!(item.kind, ItemKind::File(_)));
+    let started = files.filter(|(path, _)| closure.is_started_by_others(path));
+    let programs: std::collections::BTreeSet<String> =
+        started.map(|(path, _)| show(path.name()).into_owned()).collect();
     let mut notes: Vec<String> = Vec::new();
     if !request.strip && plan.notes.strippable >= STRIP_HINT_BYTES {
         let megabytes = plan.notes.strippable as f64 / 1e6;
@@ -509,6 +515,7 @@ fn report(
         bytes: plan.bytes(),
         root_bytes,
         groups,
+        programs: programs.into_iter().collect(),
         outputs,
         findings,
         automatic: closure.fired.clone(),

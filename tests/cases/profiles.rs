@@ -129,6 +129,7 @@ fn said(name: &str, fixture: &Fixture, debian: &Path, with_it: bool) -> String {
     args.extend([debian.display().to_string(), "-o".to_owned(), format!("dir:{out}")]);
     args.extend(fixture.env.iter().flat_map(|(name, value)| ["-e".to_owned(), format!("{name}={value}")]));
     args.extend(fixture.bins.iter().flat_map(|bin| ["--bin".to_owned(), bin.clone()]));
+    args.push("-v".to_owned());
     match (fixture.asked, with_it) {
         (true, true) => args.extend(["-p".to_owned(), name.to_owned()]),
         (false, false) => args.extend(["--no-profile".to_owned(), name.to_owned()]),

@@ -1,13 +1,16 @@
 //! Results as text for people.
 
+use super::style;
 use crate::commands::check::Checked;
 use crate::commands::why::Why;
 use crate::error::{Error, Kind};
 use crate::finding::{Finding, Level};
-use crate::pack::Packed;
+use crate::pack::{Group, Packed};
 
 use super::text::Text;
 
+/// A group with less than one part in this many is counted with others.
+const SMALL: u64 = 100;
 /// Maximum number of note-level findings listed per code; the rest are only counted.
 const MAX_NOTES: usize = 5;
 
@@ -30,14 +33,16 @@ pub(super) fn findings(findings: &[Finding]) -> Text {
     for finding in findings {
         let count = shown.entry(finding.code).or_default();
         *count += 1;
-        if finding.level != Level::Note || *count <= MAX_NOTES {
+        let is_quiet = finding.level == Level::Note && style::get().is_quiet;
+        if !is_quiet && (finding.level != Level::Note || *count <= MAX_NOTES || style::get().is_verbose) {
             out.add(&self::finding(finding));
         }
     }
     for (code, count) in shown {
         let is_note = |finding: &&Finding| finding.code == code && finding.level == Level::Note;
-        if count > MAX_NOTES && findings.iter().any(|finding| is_note(&finding)) {
-            out.line(format!("note[{code}]: {} more; use --format json to list all", count - MAX_NOTES));
+        let is_short = !style::get().is_verbose && !style::get().is_quiet;
+        if is_short && count > MAX_NOTES && findings.iter().any(|finding| is_note(&finding)) {
+            out.line(format!("note[{code}]: {} more; -v lists all", count - MAX_NOTES));
         }
     }
     out
@@ -108,17 +113,32 @@ pub(super) fn packed(packed: &Packed) -> Text {
         let names: Vec<&str> = packed.inherited.iter().filter_map(|one| one.split('=').next()).collect();
         row("inherits", &format!("{} of this process (turn off with --no-inherit)", names.join(", ")));
     }
-    for (number, group) in packed.groups.iter().enumerate() {
+    let is_verbose = style::get().is_verbose;
+    let (large, small): (Vec<&Group>, Vec<&Group>) =
+        packed.groups.iter().partition(|group| is_verbose || group.bytes.saturating_mul(SMALL) >= packed.bytes);
+    let sum = |value: fn(&Group) -> u64| small.iter().map(|group| value(group)).sum::<u64>();
+    let rest = (sum(|group| group.bytes), sum(|group| group.files as u64), format!("{} smaller groups", small.len()));
+    let groups = large.iter().map(|group| (group.bytes, group.files as u64, group.reason.clone()));
+    for (number, (bytes, files, reason)) in groups.chain((!small.is_empty()).then_some(rest)).enumerate() {
         let word = if number == 0 { "contents" } else { "" };
-        row(word, &format!("{:>10}  {:>6}  {}", size(group.bytes), group.files, group.reason));
+        row(word, &format!("{:>10}  {files:>6}  {reason}", size(bytes)));
     }
-    for fired in &packed.automatic {
-        let added = match fired.files {
-            0 => "adds nothing".to_owned(),
-            files => format!("{}, {}", plural(files, "file"), size(fired.bytes)),
-        };
-        let off = format!("turn off with --no-profile {}", fired.profile);
-        row("auto", &format!("{}: {} ({added}; {off})", fired.profile, fired.because));
+    if !packed.programs.is_empty() {
+        row("programs", &packed.programs.join(", "));
+    }
+    if is_verbose {
+        for fired in &packed.automatic {
+            let added = match fired.files {
+                0 => "adds nothing".to_owned(),
+                files => format!("{}, {}", plural(files, "file"), size(fired.bytes)),
+            };
+            let off = format!("turn off with --no-profile {}", fired.profile);
+            row("auto", &format!("{}: {} ({added}; {off})", fired.profile, fired.because));
+        }
+    } else if !packed.automatic.is_empty() {
+        let names: Vec<&str> =
+            packed.automatic.iter().filter(|one| one.files > 0).map(|one| one.profile.as_str()).collect();
+        row("profiles", &format!("{} (-v says why; --no-profile NAME turns one off)", names.join(", ")));
     }
     for written in &packed.outputs {
         row("wrote", &written.destination);
@@ -127,7 +147,8 @@ pub(super) fn packed(packed: &Packed) -> Text {
                 "none" => "not compressed".to_owned(),
                 codec => format!("{codec}, {} as tar", size(layer.tar_size)),
             };
-            row("", &format!("layer    {}  {} {packed}", layer.digest, size(layer.size)));
+            let digest = if is_verbose { format!("{}  ", layer.digest) } else { String::new() };
+            row("", &format!("layer    {digest}{} {packed}", size(layer.size)));
         }
         if let Some(manifest) = &written.manifest {
             row("", &format!("manifest {manifest}"));
@@ -136,12 +157,26 @@ pub(super) fn packed(packed: &Packed) -> Text {
     // An output without a configuration does not record the entrypoint, so show it as Dockerfile statements.
     if packed.outputs.iter().any(|written| written.config.is_none()) {
         for (number, statement) in packed.dockerfile.iter().enumerate() {
-            row(if number == 0 { "Dockerfile" } else { "" }, statement);
+            let word = if number == 0 { "Dockerfile" } else { "" };
+            out.whole(format!("{word:<10} {statement}"));
         }
     }
+    let mut row = |word: &str, text: &str| out.line(format!("{word:<10} {text}"));
     let notes = packed.notes.iter().chain(packed.outputs.iter().flat_map(|written| &written.notes));
     for note in notes {
         row("note", note);
+    }
+    out
+}
+
+/// The image references and digests that were written, a line each: NAME:TAG@DIGEST, or the digest alone.
+pub(super) fn images(packed: &Packed) -> Text {
+    let mut out = Text::default();
+    for written in &packed.outputs {
+        let Some(digest) = &written.manifest else { continue };
+        // TRANSPORT:PLACE[:REFERENCE]
+        let reference = written.destination.splitn(3, ':').nth(2).map_or(String::new(), |name| format!("{name}@"));
+        out.whole(format!("{reference}{digest}"));
     }
     out
 }

@@ -1,14 +1,15 @@
-//! The only module that prints: results go to stdout, messages to stderr. The text is the same with and without a
-//! terminal.
+//! The only module that prints: results go to stdout, messages to stderr. A terminal gets the same words in colour, with
+//! breaks between them.
 
 mod human;
 mod page;
 mod progress;
 mod sarif;
+mod style;
 mod text;
 mod tree;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
@@ -23,6 +24,7 @@ use crate::finding::Finding;
 use crate::pack::Packed;
 
 pub(super) use progress::Progress;
+pub(super) use style::{Color, Style, set};
 use text::Text;
 
 /// Prints a result as bytes. It is not an error if the reader has closed the pipe.
@@ -46,7 +48,7 @@ pub(super) fn file(mut file: std::fs::File, findings: &[Finding]) -> Result<(), 
 
 /// Prints a result as text.
 fn print(text: &Text) -> Result<(), Error> {
-    bytes(text.as_str().as_bytes())
+    bytes(style::shown(text, &io::stdout()).as_bytes())
 }
 
 /// Prints text of several lines.
@@ -66,7 +68,7 @@ pub(super) fn explained(explained: &Explained) -> Result<(), Error> {
 
 /// Prints messages to stderr; write errors are ignored.
 fn talk(text: &Text) {
-    let _ = io::stderr().lock().write_all(text.as_str().as_bytes());
+    let _ = io::stderr().lock().write_all(style::shown(text, &io::stderr()).as_bytes());
 }
 
 /// A JSON document that is safe to print.
@@ -96,12 +98,18 @@ pub(super) fn packed(packed: &Packed, options: &Options) -> Result<(), Error> {
         }
         Format::Human => {
             talk(&human::findings(&packed.findings));
-            let report = human::packed(packed);
+            let report = if style::get().is_quiet { Text::default() } else { human::packed(packed) };
             if to_stdout {
                 talk(&report);
                 return Ok(());
             }
-            print(&report)
+            // A script gets what it can go on with: docker run $(slimroot build …).
+            let images = human::images(packed);
+            if io::stdout().is_terminal() || images.is_empty() {
+                return print(&report);
+            }
+            talk(&report);
+            print(&images)
         }
     }
 }

@@ -3,13 +3,17 @@
 
 /// Lines that are safe to print.
 #[derive(Default)]
-pub(super) struct Text(String);
+pub(super) struct Text(Vec<(String, bool)>);
 
 impl Text {
     /// Adds a line; a line break in it is escaped.
     pub(super) fn line(&mut self, line: impl AsRef<str>) {
-        self.0.push_str(&crate::text::line(line.as_ref()));
-        self.0.push('\n');
+        self.0.push((crate::text::line(line.as_ref()).into_owned(), false));
+    }
+
+    /// Adds a line that no terminal may break, since it is copied.
+    pub(super) fn whole(&mut self, line: impl AsRef<str>) {
+        self.0.push((crate::text::line(line.as_ref()).into_owned(), true));
     }
 
     /// Adds text of several lines.
@@ -19,10 +23,16 @@ impl Text {
 
     /// Appends another text.
     pub(super) fn add(&mut self, other: &Self) {
-        self.0.push_str(&other.0);
+        self.0.extend(other.0.iter().cloned());
     }
 
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
+    /// True without lines.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The lines, and whether each stays in one piece.
+    pub(super) fn lines_kept(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.0.iter().map(|(line, is_whole)| (line.as_str(), *is_whole))
     }
 }

@@ -14,6 +14,9 @@ const MAX_OPENED: usize = 4096;
 /// Number of bytes searched for the keywords of a linker script (ldconfig's own limit).
 const SCRIPT_HEAD: usize = 512;
 
+/// Storage of podman, docker and containerd.
+const STORES: [&[u8]; 3] = [b"/var/lib/containers", b"/var/lib/docker", b"/var/lib/containerd"];
+
 /// Why a library is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -62,7 +65,11 @@ impl LibraryNames {
         let mut seen = 0;
         while let Some(dir) = open.pop() {
             // An unreadable directory only means fewer hints, so continue.
-            for name in root.list(&dir).unwrap_or_default() {
+            let names = root.list(&dir).unwrap_or_default();
+            if is_other_root(&dir, &names) {
+                continue;
+            }
+            for name in names {
                 seen += 1;
                 let path = dir.join(&name);
                 let is_kernels = dir.is_root() && matches!(name.as_slice(), b"proc" | b"sys" | b"dev");
@@ -106,6 +113,13 @@ impl LibraryNames {
         }
         Ok(None)
     }
+}
+
+/// True for a directory that holds another system: an earlier output, a chroot, the storage of a container engine. No path in
+/// it is of use for this root.
+fn is_other_root(dir: &RootPath, names: &[Vec<u8>]) -> bool {
+    let has = |name: &[u8]| names.iter().any(|known| known == name);
+    !dir.is_root() && (has(b"etc") && has(b"usr") || STORES.contains(&dir.as_bytes()))
 }
 
 /// Explains why a library is missing, with remedies.
