@@ -139,6 +139,12 @@ fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>,
         demands.push(Demand::Start(Start { cwd: one.cwd, env, is_exec: one.is_exec, ..start }));
     }
     for one in needs.commands {
+        // In a helper script of a package only a command position counts: a word may be a case label or a list of what
+        // is looked for, as the browsers of `git web--browse`.
+        if launched.is_helper && one.certainty == Certainty::Possible {
+            demands.extend(RootPath::new(&one.name).map(|path| offer((path, one.why))));
+            continue;
+        }
         let start = start(vec![one.name], one.certainty, one.why);
         demands.push(Demand::Start(Start { tells_missing: launched.certainty == Certainty::Sure, ..start }));
     }
