@@ -12,9 +12,10 @@ use crate::path::{RootPath, show};
 use crate::profile::{Clue, EntryKind, fits};
 use crate::world::World;
 
-/// The rule whose plug-ins are extension modules in the directories of a language. They count like libraries needed by a
-/// program, as those of [`SETTINGS`] do.
-const EXTENSIONS: &str = "claim";
+/// Rules whose plug-ins are extension modules in the directories of a language, or modules that a profile takes. They count
+/// like libraries needed by a program, as those of [`SETTINGS`] do.
+const EXTENSIONS: [&str; 2] = [CLAIM, "profile-take"];
+const CLAIM: &str = "claim";
 /// Rules whose plug-ins a program may open.
 const PLUG_INS: [&str; 3] = ["package-files", "same-source", "dlopen-name"];
 
@@ -82,11 +83,12 @@ impl Signs {
         // A helper program from a package has the same needs as an entry.
         let is_helper = process.loaded[0].elf.interp.is_some() && process.inherited == 0;
         // A program in the application's directory is there to be started, even if the command is not understood.
-        let is_of_application = is_helper && started.is_by(EXTENSIONS);
+        let is_of_application = is_helper && started.is_by(CLAIM);
         // Libraries that source code opens by name, and those that embedded objects need.
         let is_opened = || started.is_by(EMBEDDED) || LANGUAGES.iter().any(|language| started.is_by(language.id));
         let is_module = started.is_by(SETTINGS);
-        if !started.required && !is_module && !is_helper && !started.is_by(EXTENSIONS) && !is_opened() {
+        let is_extension = EXTENSIONS.iter().any(|rule| started.is_by(rule));
+        if !started.required && !is_module && !is_helper && !is_extension && !is_opened() {
             return Ok(());
         }
         for (index, object) in process.loaded.iter().enumerate().skip(process.inherited) {

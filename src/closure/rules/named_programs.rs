@@ -5,12 +5,13 @@ use super::{On, Rule};
 use crate::closure::demand::Demand;
 use crate::closure::launch::Launched;
 use crate::closure::state::State;
+use crate::closure::told::Told;
 use crate::closure::worklist::Fact;
 use crate::closure::{Companions, path_of};
 use crate::elf::ElfObject;
 use crate::error::Error;
 use crate::path::{RootPath, show};
-use crate::world::tables::{has_applets, helper, system};
+use crate::world::tables::{has_applets, helper, optional_feature, system};
 
 pub(super) const RULE: Rule = Rule {
     id: "named-programs",
@@ -61,6 +62,11 @@ fn by_path(state: &State<'_>, demands: &mut Vec<Demand>, object: &RootPath) -> R
     for text in state.world.whole_paths(object)?.iter() {
         let Some(path) = RootPath::new(text) else { continue };
         if is_program(state, object, &path)? {
+            if let Some(feature) = optional_feature(object.name(), path.name()) {
+                let why = format!("{feature}, which {object} names");
+                demands.push(Demand::Tell(Told::Offered { program: path, why }));
+                continue;
+            }
             let why = format!("{object} contains its path and starts programs");
             demands.push(Demand::Start(state.start_by(object, &path, why, false)));
         }

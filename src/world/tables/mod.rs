@@ -4,6 +4,7 @@
 mod applets;
 mod directories;
 mod imports;
+mod optional;
 mod variables;
 
 use serde::Deserialize;
@@ -12,6 +13,7 @@ use serde::de::DeserializeOwned;
 pub(crate) use applets::{has_applets, helper};
 pub(crate) use directories::system;
 pub(crate) use imports::imports;
+pub(crate) use optional::optional_feature;
 pub(crate) use variables::variables;
 
 /// The schema version of every table.
