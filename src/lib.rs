@@ -47,12 +47,13 @@ pub mod package;
 pub mod plan;
 pub mod profile;
 pub mod registry;
+pub mod sbom;
 pub mod text;
 pub mod trust;
 pub mod verify;
 pub mod watch;
 mod world;
 
-pub use pack::{Books, Group, PackRequest, Packed, pack};
+pub use pack::{Allowed, Books, Group, PackRequest, Packed, pack};
 pub use slimroot_ldso::{elf, loader};
 pub use slimroot_rootfs::{digest, path, root};

@@ -52,6 +52,10 @@ enum Command {
     Slim(Box<commands::slim::SlimOptions>),
     /// Lists every path of an image with its reason, package and size, without writing the image.
     Plan(Box<commands::plan::Options>),
+    /// Compares two images: plans, locks, directories or images, by whomever they were made.
+    Diff(commands::diff::Options),
+    /// Writes an inventory of the software (SBOM) in a directory or an image, by whomever it was made.
+    Sbom(commands::sbom::Options),
     /// Lists the files that a program's loader would load, and how it finds them.
     Deps(Box<commands::deps::Options>),
     /// Explains why a path is in the image of an entry.
@@ -174,6 +178,17 @@ fn run(command: Command) -> Result<u8, Error> {
             let printed = watched(true, "reading", |watch| commands::plan::run(&options, watch))?;
             render::file(printed.text, &printed.findings)?;
             Ok(verdict(printed.findings.iter().all(|finding| finding.level < crate::finding::Level::Error)))
+        }
+        Command::Diff(options) => {
+            let diff = watched(true, "reading", |watch| commands::diff::run(&options, watch))?;
+            render::diff(&diff, &options)?;
+            Ok(if diff.broken.is_empty() { exit::DONE } else { exit::POLICY })
+        }
+        Command::Sbom(options) => {
+            if let Some(text) = watched(false, "reading", |watch| commands::sbom::run(&options, watch))? {
+                render::file(text, &[])?;
+            }
+            Ok(exit::DONE)
         }
         Command::Deps(options) => {
             let deps = watched(false, "reading", |watch| commands::deps::run(&options, watch))?;

@@ -7,9 +7,10 @@ use clap::Args;
 use super::config::Config;
 use super::contents::ImageOptions;
 use super::run_options::RunOptions;
-use crate::cli::{Format, RankOptions, RootOptions};
+use crate::cli::{self, RankOptions, RootOptions};
 use crate::error::Error;
 use crate::pack::{Books, PackRequest, Packed, Watch, pack_watched};
+use crate::sbom::Format;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -61,7 +62,7 @@ pub(crate) struct Options {
     pub(crate) dry_run: bool,
     /// Format of the report.
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: Format,
+    pub(crate) format: cli::Format,
     /// The program or script that the image starts, with its fixed arguments.
     #[arg(last = true, value_name = "ENTRY")]
     pub(crate) entry: Vec<String>,
@@ -74,18 +75,42 @@ pub(crate) struct BookOptions {
     /// replaced.
     #[arg(long, value_name = "FILE")]
     pub(crate) plan_out: Option<PathBuf>,
+    /// Writes a lock: the plan without the files of your own application. An older file is replaced.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lock: Option<PathBuf>,
+    /// Writes nothing if the image differs from this lock in packages, libraries, reasons, owners, modes, user or ports
+    /// (exit code 4).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) locked: Option<PathBuf>,
+    /// Writes an inventory of what is packed: spdx-json=FILE or cyclonedx-json=FILE. An older file is replaced.
+    /// Repeatable.
+    #[arg(long, value_name = "FORMAT=FILE")]
+    pub(crate) sbom: Vec<String>,
     /// The largest size of the image's files together, such as 60MB. A larger image is not written (exit code 4).
     #[arg(long, value_name = "SIZE")]
     pub(crate) budget: Option<String>,
 }
 
 impl BookOptions {
-    fn books(&self) -> Result<Books, Error> {
+    fn books(&self, config: &Config) -> Result<Books, Error> {
         Ok(Books {
             plan_out: self.plan_out.clone(),
             all: false,
+            lock: self.lock.clone(),
+            locked: self.locked.clone(),
+            allowed: config.allowed(),
+            sboms: self.sbom.iter().map(|text| sbom(text)).collect::<Result<_, _>>()?,
             budget: self.budget.as_deref().map(|text| super::bytes("--budget", text)).transpose()?,
         })
+    }
+}
+
+/// `FORMAT=FILE`.
+fn sbom(text: &str) -> Result<(Format, PathBuf), Error> {
+    let (format, file) = super::pair("--sbom", text)?;
+    match file.is_empty() {
+        true => Err(Error::new("bad-argument", format!("--sbom {text} names no file"))),
+        false => Ok((Format::parse(&format)?, PathBuf::from(file))),
     }
 }
 
@@ -106,7 +131,7 @@ pub(super) fn request(options: &Options) -> Result<(PackRequest, Vec<String>), E
     request.force = options.force;
     request.dry_run = options.dry_run;
     request.rankings = config.rankings(&merged.rank)?;
-    request.books = options.books.books()?;
+    request.books = options.books.books(&config)?;
     let inherited = merged.root.inherited(&request.root).told(&request);
     Ok((request, inherited))
 }

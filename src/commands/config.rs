@@ -12,6 +12,7 @@ use crate::check::Ranking;
 use crate::cli::{RankOptions, RootOptions};
 use crate::error::Error;
 use crate::finding::Level;
+use crate::pack::Allowed;
 use crate::profile::toml_complaint;
 
 /// The file as written.
@@ -56,6 +57,16 @@ pub(crate) struct Config {
     threads: Option<usize>,
     cpu: Option<String>,
     findings: Vec<RankedCode>,
+    allow: AllowTable,
+}
+
+/// The table `[allow]`: what an image may contain.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct AllowTable {
+    sonames: Option<Vec<String>>,
+    packages: Option<Vec<String>>,
+    paths: Option<Vec<String>>,
 }
 
 /// A `[[findings]]` table: a new level for a code, with the user's reason.
@@ -93,6 +104,12 @@ impl Config {
     /// The entry with its arguments.
     pub(crate) fn entry(&self) -> &[String] {
         &self.entry
+    }
+
+    /// What the image may contain.
+    pub(crate) fn allowed(&self) -> Allowed {
+        let AllowTable { sonames, packages, paths } = &self.allow;
+        Allowed { sonames: sonames.clone(), packages: packages.clone(), paths: paths.clone() }
     }
 
     /// The user of the image.

@@ -41,11 +41,24 @@ pub(super) fn raise(request: &PackRequest) -> Result<Option<&'static str>, Error
     if !addresses.is_empty() {
         readable.extend(registry::Access::files());
     }
-    Ok(match restrict(&readable, &written(request), addresses.is_empty()) {
+    Ok(in_force(&readable, &written(request), addresses.is_empty()))
+}
+
+/// Restricts this thread to what a command without a request reads and writes. Best effort, as [`raise`].
+pub(super) fn raise_for(reads: &[PathBuf], writes: &[PathBuf]) {
+    own::remember();
+    let reads: Vec<PathBuf> = reads.iter().cloned().chain(CPUS.iter().map(PathBuf::from)).collect();
+    let mut written = vec![std::env::temp_dir()];
+    writes.iter().for_each(|path| written.extend(places(path)));
+    let _ = in_force(&reads, &written, true);
+}
+
+fn in_force(read: &[PathBuf], written: &[PathBuf], is_offline: bool) -> Option<&'static str> {
+    match restrict(read, written, is_offline) {
         Ok(RulesetStatus::FullyEnforced) => Some("landlock"),
         Ok(RulesetStatus::PartiallyEnforced) => Some("landlock, in part"),
         Ok(RulesetStatus::NotEnforced) | Err(_) => None,
-    })
+    }
 }
 
 /// Registries that a request names.
@@ -66,7 +79,7 @@ fn read(request: &PackRequest) -> Vec<PathBuf> {
     let mut found = vec![root.map_or_else(|| request.root.clone(), |reference| reference.path().to_path_buf())];
     found.extend(request.profiles.iter().map(PathBuf::from));
     found.extend(request.profiles_folder.clone());
-    found.extend(request.ca.iter().chain(&request.traces).cloned());
+    found.extend(request.ca.iter().chain(&request.traces).chain(&request.books.locked).cloned());
     found.extend(CPUS.iter().map(PathBuf::from));
     found
 }
@@ -79,15 +92,19 @@ fn written(request: &PackRequest) -> Vec<PathBuf> {
     let has_path = |found: &&Destination| !found.is_stdout() && found.address().is_none();
     let images = destinations.iter().filter(has_path).map(Destination::path);
     for path in images.chain(request.books.written().map(PathBuf::as_path)) {
-        let above = path.parent().filter(|above| !above.as_os_str().is_empty());
-        // Nothing is made beside a device or a pipe.
-        if path.metadata().is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
-            found.push(path.to_path_buf());
-        } else {
-            found.extend([above.unwrap_or_else(|| Path::new(".")).to_path_buf(), path.to_path_buf()]);
-        }
+        found.extend(places(path));
     }
     found
+}
+
+/// The directory in which an output is made, and what stands at its place.
+fn places(path: &Path) -> Vec<PathBuf> {
+    // Nothing is made beside a device or a pipe.
+    if path.metadata().is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
+        return vec![path.to_path_buf()];
+    }
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+    vec![above.unwrap_or_else(|| Path::new(".")).to_path_buf(), path.to_path_buf()]
 }
 
 fn restrict(read: &[PathBuf], written: &[PathBuf], is_offline: bool) -> Result<RulesetStatus, RulesetError> {

@@ -96,7 +96,7 @@ impl Config {
 
 /// Formats seconds since 1970 as RFC 3339 in UTC. The date algorithm is civil_from_days in Howard Hinnant's
 /// "chrono-compatible low-level date algorithms".
-fn timestamp(epoch: u64) -> String {
+pub(crate) fn timestamp(epoch: u64) -> String {
     let (days, seconds) = (epoch / 86_400, epoch % 86_400);
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);

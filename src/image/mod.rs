@@ -5,6 +5,8 @@
 
 mod config;
 
+pub(crate) use config::timestamp;
+
 use std::collections::BTreeMap;
 
 use oci_spec::image::MediaType;

@@ -5,13 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::source::Ledger;
+use super::walk;
 use crate::error::Error;
 use crate::package;
 use crate::path::RootPath;
-use crate::root::{FileKind, RootGlob, Tree};
+use crate::root::{FileKind, RootGlob};
 
-/// Directories of the kernel, whose files are not those of a root.
-const OF_KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
 /// Maximal number of files that are looked at. Above it nothing is counted, because part of a sum says nothing.
 const MAX_FILES: usize = 400_000;
 
@@ -92,28 +91,8 @@ pub fn left_out(ledger: &Ledger<'_>, exclude: &[RootGlob]) -> Result<Option<Abse
 
 /// Regular files of the root that the plan does not have, sorted.
 fn absent(ledger: &Ledger<'_>) -> Result<Option<Vec<(RootPath, u64)>>, Error> {
-    let tree: &dyn Tree = &**ledger.root.tree();
-    let device = |path: &RootPath| Ok::<_, Error>(tree.meta(path)?.map(|meta| meta.identity.0));
-    let own = device(&RootPath::root())?;
-    let mut open = vec![RootPath::root()];
-    let (mut found, mut seen) = (Vec::new(), 0);
-    while let Some(dir) = open.pop() {
-        let Ok(names) = tree.list(&dir) else { continue };
-        for name in names {
-            let path = dir.join(&name);
-            let Some(meta) = tree.meta(&path)? else { continue };
-            seen += 1;
-            if seen > MAX_FILES {
-                return Ok(None);
-            }
-            match meta.kind {
-                FileKind::Dir if OF_KERNEL.iter().any(|dir| path.as_bytes() == dir.as_bytes()) => {}
-                FileKind::Dir if Some(meta.identity.0) == own => open.push(path),
-                FileKind::File if !ledger.plan.items.contains_key(&path) => found.push((path, meta.size)),
-                _ => {}
-            }
-        }
-    }
-    found.sort();
-    Ok(Some(found))
+    let Some(entries) = walk::entries(&**ledger.root.tree(), MAX_FILES)? else { return Ok(None) };
+    let is_absent = |path: &RootPath| !ledger.plan.items.contains_key(path);
+    let files = entries.into_iter().filter(|(path, meta)| meta.kind == FileKind::File && is_absent(path));
+    Ok(Some(files.map(|(path, meta)| (path, meta.size)).collect()))
 }

@@ -109,6 +109,9 @@ pub struct Package {
 pub struct Run {
     /// The program and its fixed arguments.
     pub entrypoint: Vec<String>,
+    /// Its default arguments.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
     /// Environment.
     pub env: BTreeMap<String, String>,
     /// Working directory.

@@ -8,6 +8,7 @@ use crate::closure::Closure;
 use crate::digest::{Digest, HashingWriter};
 use crate::error::Error;
 use crate::finding::Finding;
+use crate::loader::Objects;
 use crate::package;
 use crate::path::{RootPath, show};
 use crate::plan::{Content, Item, ItemKind, Plan, changed, unchanged};
@@ -45,7 +46,7 @@ impl<'a> Ledger<'a> {
             findings,
             packages: Vec::new(),
             owners: BTreeMap::new(),
-            sonames: sonames(closure),
+            sonames: sonames(root, closure, plan)?,
         };
         ledger.find_packages()?;
         Ok(ledger)
@@ -144,6 +145,7 @@ impl<'a> Ledger<'a> {
         let run = self.plan.run.clone();
         Run {
             entrypoint: run.entrypoint,
+            command: run.command,
             env: run.env,
             workdir: run.workdir,
             user: run.user,
@@ -197,10 +199,33 @@ fn origin<'p>(path: &'p RootPath, item: &'p Item) -> Option<&'p RootPath> {
     }
 }
 
-/// The sonames of libraries that processes load.
-fn sonames(closure: &Closure) -> BTreeMap<RootPath, String> {
+/// The sonames of libraries: those that processes load, and those that have the name of a library.
+fn sonames(root: &Root, closure: &Closure, plan: &Plan) -> Result<BTreeMap<RootPath, String>, Error> {
     let loaded = closure.processes.iter().flat_map(|started| started.own_objects());
-    loaded.filter_map(|object| Some((object.real.clone(), show(object.elf.soname.as_deref()?).into_owned()))).collect()
+    let mut found: BTreeMap<RootPath, String> = loaded
+        .filter_map(|object| Some((object.real.clone(), show(object.elf.soname.as_deref()?).into_owned())))
+        .collect();
+    let objects = Objects::new(root);
+    for (path, item) in &*plan.items {
+        if let ItemKind::File(Content::FromRoot { path: place, .. }) = &item.kind
+            && is_library_name(path)
+            && !found.contains_key(path)
+        {
+            found.extend(soname(&objects, place)?.map(|soname| (path.clone(), soname)));
+        }
+    }
+    Ok(found)
+}
+
+/// True for the name of a library, such as `libx.so.1`.
+pub(super) fn is_library_name(path: &RootPath) -> bool {
+    memchr::memmem::find(path.name(), b".so").is_some()
+}
+
+/// The soname of an ELF file; `None` for other files.
+pub(super) fn soname(objects: &Objects<'_>, path: &RootPath) -> Result<Option<String>, Error> {
+    let read = objects.read(path)?;
+    Ok(read.elf.as_ref().ok().and_then(|elf| Some(show(elf.soname.as_deref()?).into_owned())))
 }
 
 /// The digest of an open file that has `size` bytes.

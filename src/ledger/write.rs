@@ -26,14 +26,14 @@ pub struct PlanOptions<'a> {
 }
 
 /// Writes a JSON object field by field.
-pub(super) struct Document<'w> {
+pub(crate) struct Document<'w> {
     out: &'w mut dyn Write,
     name: &'w dyn Display,
     is_first: bool,
 }
 
 impl<'w> Document<'w> {
-    pub(super) fn begin(out: &'w mut dyn Write, name: &'w dyn Display) -> Result<Self, Error> {
+    pub(crate) fn begin(out: &'w mut dyn Write, name: &'w dyn Display) -> Result<Self, Error> {
         let mut document = Self { out, name, is_first: true };
         document.put("{")?;
         Ok(document)
@@ -49,14 +49,14 @@ impl<'w> Document<'w> {
     }
 
     /// A field with a value on one line.
-    pub(super) fn field(&mut self, key: &str, value: &impl Serialize) -> Result<(), Error> {
+    pub(crate) fn field(&mut self, key: &str, value: &impl Serialize) -> Result<(), Error> {
         self.key(key)?;
         let text = line(value)?;
         self.put(&text)
     }
 
     /// A field with a list, one row a line. `fill` gets the function that adds a row.
-    pub(super) fn list<T: Serialize>(
+    pub(crate) fn list<T: Serialize>(
         &mut self,
         key: &str,
         fill: impl FnOnce(&mut dyn FnMut(T) -> Result<(), Error>) -> Result<(), Error>,
@@ -73,11 +73,11 @@ impl<'w> Document<'w> {
     }
 
     /// A field with a list that is at hand.
-    pub(super) fn rows<T: Serialize>(&mut self, key: &str, rows: &[T]) -> Result<(), Error> {
+    pub(crate) fn rows<T: Serialize>(&mut self, key: &str, rows: &[T]) -> Result<(), Error> {
         self.list(key, |add| rows.iter().try_for_each(&mut *add))
     }
 
-    pub(super) fn end(mut self) -> Result<(), Error> {
+    pub(crate) fn end(mut self) -> Result<(), Error> {
         self.put("\n}\n")?;
         self.out.flush().map_err(|error| Error::unwritable(&self.name, error))
     }

@@ -8,18 +8,43 @@ use serde_json::{Map, Value, json};
 use super::PackRequest;
 use crate::closure::{Companions, Pyc, Request};
 use crate::error::Error;
-use crate::ledger::{Ledger, PlanOptions, write_plan};
+use crate::ledger::{Ledger, PlanOptions, refuse_difference, write_lock, write_plan};
 use crate::output::Document;
+use crate::path::RootPath;
+use crate::root::RootGlob;
+use crate::sbom::{self, Format, Inventory};
+
+/// Number of broken rules that are shown.
+const MAX_SHOWN: usize = 20;
 
 /// Documents to write besides the image, and limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Books {
     /// Where the plan goes, as JSON.
     pub plan_out: Option<PathBuf>,
+    /// Where the lock goes.
+    pub lock: Option<PathBuf>,
+    /// The lock from which the image must not differ.
+    pub locked: Option<PathBuf>,
+    /// What the image may contain.
+    pub allowed: Allowed,
+    /// Inventories, each with its format.
+    pub sboms: Vec<(Format, PathBuf)>,
     /// True if the plan lists every file of the root that was left out.
     pub all: bool,
     /// The largest size of the image's files in bytes.
     pub budget: Option<u64>,
+}
+
+/// Lists of what an image may contain; without a list everything may be in it. A `*` in a name stands for any text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Allowed {
+    /// Names of libraries that processes load.
+    pub sonames: Option<Vec<String>>,
+    /// Names of packages of the distribution.
+    pub packages: Option<Vec<String>>,
+    /// Patterns of files that belong to no package.
+    pub paths: Option<Vec<String>>,
 }
 
 impl Books {
@@ -30,7 +55,7 @@ impl Books {
 
     /// The files that are written.
     pub(crate) fn written(&self) -> impl Iterator<Item = &PathBuf> {
-        self.plan_out.iter()
+        self.plan_out.iter().chain(&self.lock).chain(self.sboms.iter().map(|(_, path)| path))
     }
 }
 
@@ -42,8 +67,12 @@ pub(crate) fn plan_options<'a>(request: &PackRequest, wanted: &'a Request) -> Pl
 /// Refuses an image that breaks a limit.
 ///
 /// # Errors
-/// `over-budget`.
+/// `over-budget`, `not-allowed`, `lock-differs`, and those of reading the lock.
 pub(super) fn refuse(request: &PackRequest, ledger: &Ledger<'_>) -> Result<(), Error> {
+    refuse_unlisted(&request.books.allowed, ledger)?;
+    if let Some(lock) = &request.books.locked {
+        refuse_difference(ledger, lock)?;
+    }
     let bytes = ledger.plan.bytes();
     match request.books.budget {
         Some(budget) if bytes > budget => {
@@ -68,7 +97,79 @@ pub(super) fn written(request: &PackRequest, wanted: &Request, ledger: &Ledger<'
         let mut fill = |out: &mut dyn Write| write_plan(ledger, &options, out, &to.display());
         found.push(Document::write(to, &mut fill)?);
     }
+    if let Some(to) = &request.books.lock {
+        found.push(Document::write(to, &mut |out| write_lock(ledger, out, &to.display()))?);
+    }
+    if !request.books.sboms.is_empty() {
+        let entry = request.entry.first().map(String::as_str).unwrap_or_default();
+        let inventory = Inventory::of_ledger(entry.rsplit('/').next().unwrap_or(entry), ledger)?;
+        for (format, to) in &request.books.sboms {
+            found.push(Document::write(to, &mut |out| sbom::write(*format, &inventory, out, &to.display()))?);
+        }
+    }
     Ok(found)
+}
+
+/// Refuses what the lists do not have.
+fn refuse_unlisted(allowed: &Allowed, ledger: &Ledger<'_>) -> Result<(), Error> {
+    let is_in = |list: &[String], name: &str| list.iter().any(|known| fits(known, name));
+    let globs = |texts: &Vec<String>| texts.iter().map(|text| RootGlob::new(text)).collect::<Result<Vec<_>, _>>();
+    let paths = allowed.paths.as_ref().map(globs).transpose()?;
+    let mut found: Vec<(String, RootPath)> = Vec::new();
+    let mut seen = std::collections::BTreeSet::new();
+    for (path, item) in &*ledger.plan.items {
+        let record = ledger.record(path, item);
+        if !record.is_file() {
+            continue;
+        }
+        if let (Some(list), Some(soname)) = (&allowed.sonames, &record.soname)
+            && !is_in(list, soname)
+        {
+            found.push((format!("the library {soname} is not in allow.sonames"), path.clone()));
+        }
+        if let (Some(list), Some(package)) = (&allowed.packages, &record.package)
+            && !is_in(list, package)
+            && seen.insert(package.clone())
+        {
+            found.push((format!("the package {package} is not in allow.packages"), path.clone()));
+        }
+        if let Some(globs) = &paths
+            && record.package.is_none()
+            && record.rule.is_some()
+            && !globs.iter().any(|glob| glob.covers(path))
+        {
+            found.push((format!("{path} is not in allow.paths"), path.clone()));
+        }
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    let mut says = format!("the image contains {} things that the lists of [allow] do not have", found.len());
+    for (what, path) in found.iter().take(MAX_SHOWN) {
+        says.push_str(&format!("\n  {what}"));
+        for edge in ledger.closure.why(path) {
+            says.push_str(&format!("\n    {}: {}", edge.to, edge.reason.says(edge.from.as_ref())));
+        }
+    }
+    if found.len() > MAX_SHOWN {
+        says.push_str(&format!("\n  … {} more", found.len() - MAX_SHOWN));
+    }
+    Err(Error::new("not-allowed", says).help("add it to the table [allow], or remove what needs it"))
+}
+
+/// True if a name fits a pattern, in which `*` stands for any text.
+fn fits(pattern: &str, name: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(mut left) = name.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        match left.find(part) {
+            Some(at) => left = &left[at + part.len()..],
+            None => return false,
+        }
+    }
+    left.ends_with(last)
 }
 
 /// The options of a request that decide what is in the image. Paths of this machine are left out, so that two machines
@@ -91,6 +192,11 @@ fn made_with(request: &PackRequest) -> Value {
     let all = json!({
         "entry": request.entry,
         "env": request.env,
+        "command": request.command,
+        "annotations": request.annotations,
+        "volumes": request.volumes,
+        "stop-signal": request.stop_signal,
+        "author": request.author,
         "workdir": request.workdir,
         "cpu": request.cpu,
         "interpreter": request.interpreter,
@@ -123,4 +229,20 @@ fn made_with(request: &PackRequest) -> Value {
     };
     let Value::Object(all) = all else { return all };
     Value::Object(all.into_iter().filter(|(_, value)| is_set(value)).collect::<Map<_, _>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fits;
+
+    #[test]
+    fn stars_stand_for_any_text() {
+        for (pattern, name) in [("libc.so.6", "libc.so.6"), ("lib*.so.*", "libssl.so.3"), ("*", ""), ("a*b*c", "abbc")]
+        {
+            assert!(fits(pattern, name), "{pattern} {name}");
+        }
+        for (pattern, name) in [("libc", "libc.so.6"), ("a*b", "abc"), ("ab*ba", "aba"), ("", "a")] {
+            assert!(!fits(pattern, name), "{pattern} {name}");
+        }
+    }
 }

@@ -16,15 +16,17 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-pub use books::Books;
 #[cfg(feature = "cli")]
 pub(crate) use books::plan_options;
+pub use books::{Allowed, Books};
 pub(crate) use made::{closure, linked};
 pub(crate) use selection::{port, request_of};
 #[cfg(feature = "cli")]
 pub(crate) use selection::{profile, start_of};
 #[cfg(feature = "cli")]
 pub(crate) use settings::healthcheck;
+#[cfg(feature = "cli")]
+pub(crate) use subject::run_of;
 pub(crate) use subject::{Subject, Watch, bytes_of};
 
 use crate::check::{Evidence, Ranking, find, rank};
@@ -381,7 +383,7 @@ const END_OF_YEAR_9999: u64 = 253_402_300_799;
 const FIRST_SECOND: u64 = 1;
 
 /// The modification time of all files in the image, in seconds (reproducible-builds.org, SOURCE_DATE_EPOCH).
-fn epoch() -> Result<u64, Error> {
+pub(crate) fn epoch() -> Result<u64, Error> {
     match std::env::var("SOURCE_DATE_EPOCH") {
         Err(_) => Ok(FIRST_SECOND),
         // The image configuration needs a year of four digits (RFC 3339).

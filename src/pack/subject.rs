@@ -15,6 +15,22 @@ pub(crate) struct Subject {
     pub(crate) image: Option<RunConfig>,
 }
 
+/// How an image is run, for a ledger.
+#[cfg(feature = "cli")]
+pub(crate) fn run_of(config: &RunConfig) -> crate::ledger::Run {
+    crate::ledger::Run {
+        entrypoint: config.entrypoint.clone(),
+        command: config.command.clone(),
+        env: config.env.clone(),
+        workdir: config.workdir.clone(),
+        user: config.user.clone(),
+        ports: config.ports.iter().cloned().collect(),
+        labels: config.labels.clone(),
+        architecture: config.architecture.clone(),
+        variant: config.variant.clone(),
+    }
+}
+
 /// Callbacks of long work: progress, and a request to stop.
 pub(crate) struct Watch<'a> {
     pub(crate) progress: &'a dyn Fn(u64, u64),

@@ -25,6 +25,7 @@ const LAYERS: &[&[&str]] = &[
     &["output"],
     &["check"],
     &["ledger"],
+    &["sbom"],
     &["pack"],
     &["commands", "cli"],
 ];
@@ -58,18 +59,18 @@ const FENCES: &[(&str, &[&str])] = &[
     ("rustls", &["registry"]),
     ("rustls_native_certs", &["registry"]),
     ("base64", &["registry"]),
-    ("memchr", &["check", "closure", "elf", "embedded", "language", "loader", "package", "profile", "world"]),
+    ("memchr", &["check", "closure", "elf", "embedded", "language", "ledger", "loader", "package", "profile", "world"]),
     ("regex", &["check"]),
     ("tree_sitter", &["language"]),
     ("tree_sitter_bash", &["language"]),
     ("tree_sitter_javascript", &["language"]),
     ("tree_sitter_python", &["language"]),
-    ("zip", &["embedded", "language"]),
+    ("zip", &["embedded", "language", "sbom"]),
     ("strsim", &["profile"]),
     ("rusqlite", &["package"]),
     ("seccompiler", &["guest", "watch"]),
     ("libc", &["watch"]),
-    ("sha1", &["trust"]),
+    ("sha1", &["sbom", "trust"]),
     ("shlex", &["text", "config"]),
 ];
 
@@ -353,6 +354,7 @@ const WORDS: &[(&str, &[&str], &str)] = &[
         "names of profiles",
     ),
     ("src/package/about.rs", &["rpm"], "a type of package URLs"),
+    ("src/sbom/languages.rs", &["cargo", "composer", "npm"], "types of package URLs"),
     ("src/pack/books.rs", &["env"], "a key of slimroot.toml"),
     ("src/profile/mod.rs", &["env"], "a key of profiles"),
 ];

@@ -13,7 +13,7 @@ pub fn run(program: &str, args: &[&str]) -> String {
 }
 
 /// Where roots are kept between runs.
-fn cache() -> PathBuf {
+pub fn cache() -> PathBuf {
     let cache = std::env::var("SLIMROOT_TEST_CACHE").unwrap_or_else(|_| "/var/tmp/slimroot-test".to_owned());
     fs::create_dir_all(&cache).expect("a place for roots");
     PathBuf::from(cache)

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-pub use super::mmdebstrap::{debian, debian_of, glibc_of, root, run};
+pub use super::mmdebstrap::{cache, debian, debian_of, glibc_of, root, run};
 
 /// Runs slimroot.
 pub fn slimroot(args: &[&str]) -> Output {

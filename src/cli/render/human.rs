@@ -19,7 +19,7 @@ pub(super) fn error(error: &Error) -> Text {
     let says = format!("error[{}]: {error}", error.code);
     // Errors in the user's own files include several lines of context.
     match crate::error::kind_of(error) {
-        Kind::BadProfile => out.lines(&says),
+        Kind::BadProfile | Kind::Policy => out.lines(&says),
         _ => out.line(says),
     }
     let page = format!("slimroot explain {}", error.code);

@@ -1,6 +1,7 @@
 //! The only module that prints: results go to stdout, messages to stderr. A terminal gets the same words in colour, with
 //! breaks between them.
 
+mod diff;
 mod human;
 mod page;
 mod progress;
@@ -17,10 +18,12 @@ use super::Format;
 use crate::commands::build::Options;
 use crate::commands::check::{CheckFormat, Checked};
 use crate::commands::deps::{Deps, DepsFormat};
+use crate::commands::diff::{DiffFormat, Options as DiffOptions};
 use crate::commands::explain::Explained;
 use crate::commands::why::Why;
 use crate::error::Error;
 use crate::finding::Finding;
+use crate::ledger::Diff;
 use crate::pack::Packed;
 
 pub(super) use progress::Progress;
@@ -135,6 +138,15 @@ pub(super) fn deps(deps: &Deps, format: DepsFormat) -> Result<(), Error> {
 /// Prints a trace that goes to no file, to stderr: stdout is the command's.
 pub(super) fn traced(text: Option<&[u8]>) {
     let _ = io::stderr().lock().write_all(text.unwrap_or_default());
+}
+
+/// Prints a comparison.
+pub(super) fn diff(diff: &Diff, options: &DiffOptions) -> Result<(), Error> {
+    match options.format {
+        DiffFormat::Json => json(diff),
+        DiffFormat::Human => print(&diff::human(diff, options.all)),
+        DiffFormat::Markdown => print(&diff::markdown(diff, options.all)),
+    }
 }
 
 /// Prints a chain of reasons.

