@@ -120,7 +120,7 @@ impl<'a> Unpacking<'a> {
         stop: &'a dyn Fn() -> bool,
     ) -> Result<Self, Error> {
         let content = tempfile::tempfile().map_err(no_room)?;
-        let archive = archive.map(|file| Archive::new(file)).transpose();
+        let archive = archive.map(Archive::new).transpose();
         let archive = archive.map_err(|error| Error::unreadable(&reference.path.display(), error))?;
         let mut this = Self {
             reference,
