@@ -8,6 +8,7 @@
 use std::io::Write;
 
 use libfuzzer_sys::fuzz_target;
+use slimroot::registry::Access;
 use slimroot::verify::{ReadOptions, Reference, read};
 use slimroot_fuzz::{Entry, archive, parts};
 
@@ -32,5 +33,8 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     }
     let Some(reference) = Reference::parse(&format!("docker-archive:{}", file.path().display())) else { return };
-    let _ = read(&reference, &ReadOptions { progress: &|_, _| (), stop: &|| false });
+    let _ = read(
+        &reference,
+        &ReadOptions { progress: &|_, _| (), stop: &|| false, access: &Access::default(), platform: None },
+    );
 });

@@ -4,6 +4,7 @@
 use std::io::Write;
 
 use libfuzzer_sys::fuzz_target;
+use slimroot::registry::Access;
 use slimroot::verify::{ReadOptions, Reference, read};
 
 fuzz_target!(|layer: &[u8]| {
@@ -30,6 +31,7 @@ fuzz_target!(|layer: &[u8]| {
         return;
     }
     let Some(reference) = Reference::parse(&format!("docker-archive:{}", file.path().display())) else { return };
-    let options = ReadOptions { progress: &|_, _| (), stop: &|| false };
+    let access = Access::default();
+    let options = ReadOptions { progress: &|_, _| (), stop: &|| false, access: &access, platform: None };
     let _ = read(&reference, &options);
 });

@@ -7,6 +7,7 @@ use std::io::Write;
 
 use libfuzzer_sys::fuzz_target;
 use slimroot::digest::Digest;
+use slimroot::registry::Access;
 use slimroot::verify::{ReadOptions, Reference, read};
 use slimroot_fuzz::{Entry, archive, parts};
 
@@ -51,7 +52,10 @@ fuzz_target!(|bytes: &[u8]| {
     }
     for tag in ["", ":v1"] {
         let Some(reference) = Reference::parse(&format!("oci-archive:{}{tag}", file.path().display())) else { return };
-        if let Ok(image) = read(&reference, &ReadOptions { progress: &|_, _| (), stop: &|| false }) {
+        if let Ok(image) = read(
+            &reference,
+            &ReadOptions { progress: &|_, _| (), stop: &|| false, access: &Access::default(), platform: None },
+        ) {
             image.run.line();
         }
     }

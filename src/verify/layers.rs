@@ -1,6 +1,6 @@
 //! Applies layers on top of each other (OCI image specification, layer.md): whiteouts remove entries of lower layers,
 //! an entry replaces one of the same name, a directory keeps its contents. File contents go to an unnamed temporary
-//! file.
+//! file, except those of a plain layer in an archive, which are read where they lie.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -13,7 +13,7 @@ use tar::EntryType;
 
 use super::store::LayerBlob;
 use super::tar::{Fault, Input, TarEntry, TarReader};
-use super::tree::{Entry, ImageTree};
+use super::tree::{Archive, Entry, ImageTree};
 use super::{Reference, bad_archive, bad_image, shown};
 use crate::digest::HashingWriter;
 use crate::error::Error;
@@ -42,6 +42,9 @@ pub(super) struct Unpacking<'a> {
     stop: &'a dyn Fn() -> bool,
     entries: BTreeMap<RootPath, Entry>,
     content: File,
+    archive: Option<Archive>,
+    /// Where the layer begins whose files stay in the archive.
+    plain: Option<u64>,
     written: u64,
     /// Stored size of the layers.
     stored: u64,
@@ -77,6 +80,7 @@ enum Made {
 /// A reader that computes the digest of everything read and stops on cancellation.
 struct Hashed<'s, R> {
     inner: R,
+    at: u64,
     sink: HashingWriter<io::Sink>,
     stop: &'s dyn Fn() -> bool,
 }
@@ -88,17 +92,20 @@ impl<R: Read> Read for Hashed<'_, R> {
         }
         let read = self.inner.read(buffer)?;
         self.sink.write_all(&buffer[..read])?;
+        self.at += read as u64;
         Ok(read)
     }
 }
 
-impl<R: Read> Input for Hashed<'_, R> {}
-
-impl<R: Read> Input for &mut Hashed<'_, R> {}
+impl<R: Read> Input for &mut Hashed<'_, R> {
+    fn position(&self) -> u64 {
+        self.at
+    }
+}
 
 impl<'s, R: Read> Hashed<'s, R> {
     fn new(inner: R, stop: &'s dyn Fn() -> bool) -> Self {
-        Self { inner, sink: HashingWriter::new(io::sink()), stop }
+        Self { inner, at: 0, sink: HashingWriter::new(io::sink()), stop }
     }
 
     fn digest(self) -> String {
@@ -107,13 +114,21 @@ impl<'s, R: Read> Hashed<'s, R> {
 }
 
 impl<'a> Unpacking<'a> {
-    pub(super) fn new(reference: &'a Reference, stop: &'a dyn Fn() -> bool) -> Result<Self, Error> {
+    pub(super) fn new(
+        reference: &'a Reference,
+        archive: Option<&Arc<File>>,
+        stop: &'a dyn Fn() -> bool,
+    ) -> Result<Self, Error> {
         let content = tempfile::tempfile().map_err(no_room)?;
+        let archive = archive.map(Archive::new).transpose();
+        let archive = archive.map_err(|error| Error::unreadable(&reference.path.display(), error))?;
         let mut this = Self {
             reference,
             stop,
             entries: BTreeMap::new(),
             content,
+            archive,
+            plain: None,
             written: 0,
             stored: 0,
             inodes: 0,
@@ -183,7 +198,8 @@ impl<'a> Unpacking<'a> {
         let stop = self.stop;
         let mut stored = Hashed::new(BufReader::with_capacity(CHUNK, blob), stop);
         let (done, found) = {
-            let plain = decompressed(&mut stored).map_err(|error| self.broken(error.into()))?;
+            let (plain, is_plain) = decompressed(&mut stored).map_err(|error| self.broken(error.into()))?;
+            self.plain = layer.start.filter(|_| is_plain);
             let mut tar = Hashed::new(BufReader::with_capacity(CHUNK, plain), stop);
             let mut reader = TarReader::new(&mut tar);
             let done = self.read_all(&mut reader)?;
@@ -276,11 +292,19 @@ impl<'a> Unpacking<'a> {
                 made
             }
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                let start = self.written;
-                self.store(tar, entry)?;
+                let in_archive = self.plain.filter(|_| entry.pieces.is_none());
+                let in_archive = in_archive.and_then(|start| start.checked_add(tar.input().position()));
+                let start = in_archive.unwrap_or(self.written);
+                if in_archive.is_none() {
+                    self.store(tar, entry)?;
+                }
                 let mut made = self.made(FileKind::File, entry.mode, entry.owner);
                 made.meta.size = entry.size;
                 made.start = start;
+                if let Some(archive) = self.archive.as_ref().filter(|_| in_archive.is_some()) {
+                    made.is_in_archive = true;
+                    made.meta.stamp = archive.stamp;
+                }
                 made
             }
             kind if kind.is_character_special() || kind.is_block_special() || kind.is_fifo() => {
@@ -321,7 +345,7 @@ impl<'a> Unpacking<'a> {
         self.inodes += 1;
         let identity = (0, self.inodes);
         let meta = Meta { kind, mode, uid, gid, size: 0, links: 1, identity, stamp: (0, 0) };
-        Entry { meta, text: Vec::new(), start: 0, xattrs: Arc::new([]) }
+        Entry { meta, text: Vec::new(), start: 0, is_in_archive: false, xattrs: Arc::new([]) }
     }
 
     fn apply<'l>(
@@ -399,7 +423,7 @@ impl<'a> Unpacking<'a> {
     pub(super) fn finish(self) -> Result<ImageTree, Error> {
         // The file may end with a hole.
         self.content.set_len(self.written).map_err(no_room)?;
-        Ok(ImageTree::new(self.entries, self.content))
+        Ok(ImageTree::new(self.entries, self.content, self.archive))
     }
 }
 
@@ -416,8 +440,8 @@ fn below<'m, E>(entries: &'m BTreeMap<RootPath, E>, dir: &'m RootPath) -> impl I
         .cloned()
 }
 
-/// Decompresses a layer according to its first bytes.
-fn decompressed<'r>(stored: &'r mut dyn Read) -> io::Result<Box<dyn Read + 'r>> {
+/// Decompresses a layer according to its first bytes; true if it is not compressed.
+fn decompressed<'r>(stored: &'r mut dyn Read) -> io::Result<(Box<dyn Read + 'r>, bool)> {
     let mut first = [0; 4];
     let mut length = 0;
     while length < first.len() {
@@ -428,9 +452,9 @@ fn decompressed<'r>(stored: &'r mut dyn Read) -> io::Result<Box<dyn Read + 'r>> 
     }
     let whole = io::Cursor::new(first[..length].to_vec()).chain(stored);
     Ok(match first {
-        [0x1f, 0x8b, ..] => Box::new(flate2::read::MultiGzDecoder::new(whole)),
+        [0x1f, 0x8b, ..] => (Box::new(flate2::read::MultiGzDecoder::new(whole)), false),
         // zstd itself refuses windows larger than 128 MiB.
-        [0x28, 0xb5, 0x2f, 0xfd] => Box::new(zstd::Decoder::new(whole)?),
-        _ => Box::new(whole),
+        [0x28, 0xb5, 0x2f, 0xfd] => (Box::new(zstd::Decoder::new(whole)?), false),
+        _ => (Box::new(whole), true),
     })
 }

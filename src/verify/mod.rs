@@ -163,7 +163,8 @@ pub fn transport_of(path: &std::path::Path) -> Option<&'static str> {
     found
 }
 
-/// Reads an image: its configuration, and its layers into a temporary file that is removed with the tree.
+/// Reads an image: its configuration, and its layers. Files of a layer that is not compressed stay in the archive; those
+/// of others go to a temporary file that is removed with the tree.
 ///
 /// # Errors
 /// `image-missing`, `bad-image` for an image that contradicts itself or the specification, `owner-out-of-range`,
@@ -175,7 +176,7 @@ pub fn read(reference: &Reference, options: &ReadOptions<'_>) -> Result<Finished
     if let Some(wanted) = options.platform {
         platform::refuse_other(reference, wanted, &run.platform)?;
     }
-    let mut unpacking = Unpacking::new(reference, options.stop)?;
+    let mut unpacking = Unpacking::new(reference, store.archive(), options.stop)?;
     let all = found.layers.iter().fold(0_u64, |sum, layer| sum.saturating_add(layer.size));
     let mut done = 0_u64;
     // A layer that occurs repeatedly is read once.

@@ -56,6 +56,10 @@ impl Read for Part {
 }
 
 impl Input for Part {
+    fn position(&self) -> u64 {
+        self.at
+    }
+
     fn skip(&mut self, bytes: u64) -> io::Result<()> {
         match self.at.checked_add(bytes).filter(|at| *at <= self.end) {
             Some(at) => self.at = at,
@@ -89,6 +93,8 @@ pub(super) struct LayerBlob {
     pub(super) digest: Option<String>,
     /// Its size as stored.
     pub(super) size: u64,
+    /// Where it begins in the archive, if it lies in one.
+    pub(super) start: Option<u64>,
 }
 
 /// The parts of one image.
@@ -228,6 +234,16 @@ impl<'a> Store<'a> {
         }
     }
 
+    /// The archive: files of layers that are not compressed are read from it.
+    pub(super) fn archive(&self) -> Option<&Arc<File>> {
+        if let Self::Archive(file, _) = self { Some(file) } else { None }
+    }
+
+    /// Where a blob begins in the archive.
+    fn start(&self, name: &str) -> Option<u64> {
+        if let Self::Archive(_, names) = self { names.get(name).map(|(start, _)| *start) } else { None }
+    }
+
     /// Size of a blob, if it exists.
     fn size(&self, name: &str) -> Option<u64> {
         match self {
@@ -336,7 +352,8 @@ impl<'a> Store<'a> {
             if descriptor.size.is_some_and(|stated| stated != size) {
                 return Err(bad_image(reference, format!("{name} has {size} bytes, its manifest says otherwise")));
             }
-            Ok(LayerBlob { name, digest: Some(descriptor.digest.clone()), size })
+            let start = self.start(&name);
+            Ok(LayerBlob { name, digest: Some(descriptor.digest.clone()), size, start })
         };
         few(reference, manifest.layers.len())?;
         Ok(Found {
@@ -369,7 +386,8 @@ impl<'a> Store<'a> {
         let blob = |name: &String| {
             let name = clean(name.as_bytes());
             let size = self.size(&name).unwrap_or_default();
-            LayerBlob { name, digest: None, size }
+            let start = self.start(&name);
+            LayerBlob { name, digest: None, size, start }
         };
         few(reference, entry.layers.len())?;
         Ok(Found {

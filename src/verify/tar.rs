@@ -46,6 +46,9 @@ impl From<io::Error> for Fault {
 
 /// A source of archive bytes.
 pub(super) trait Input: Read {
+    /// How many bytes were read or skipped.
+    fn position(&self) -> u64;
+
     /// Skips bytes.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
-//! An unpacked image as a tree: names and metadata in memory, contents in one file.
+//! An image as a tree: names and metadata in memory, contents in a temporary file or in the archive of the image.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
 
 use crate::error::Error;
@@ -16,10 +16,30 @@ pub(super) struct Entry {
     pub(super) meta: Meta,
     /// Target of a symlink.
     pub(super) text: Vec<u8>,
-    /// Offset of a file in the contents.
+    /// Offset of a file in the contents, or in the archive.
     pub(super) start: u64,
+    /// True if the file stayed in the archive.
+    pub(super) is_in_archive: bool,
     /// Shared by the hard links of a file.
     pub(super) xattrs: Arc<[Xattr]>,
+}
+
+/// The archive of an image. Its times show whether it was written to since its digests were compared.
+pub(super) struct Archive {
+    file: Arc<File>,
+    pub(super) stamp: (u64, u64),
+}
+
+impl Archive {
+    pub(super) fn new(file: &Arc<File>) -> io::Result<Self> {
+        Ok(Self { file: Arc::clone(file), stamp: stamp(file)? })
+    }
+}
+
+fn stamp(file: &File) -> io::Result<(u64, u64)> {
+    let meta = file.metadata()?;
+    let nanoseconds = |seconds: i64, rest: i64| seconds.wrapping_mul(1_000_000_000).wrapping_add(rest).cast_unsigned();
+    Ok((nanoseconds(meta.mtime(), meta.mtime_nsec()), nanoseconds(meta.ctime(), meta.ctime_nsec())))
 }
 
 /// The files of an image.
@@ -27,10 +47,11 @@ pub(super) struct ImageTree {
     entries: BTreeMap<RootPath, Entry>,
     children: BTreeMap<RootPath, Vec<Vec<u8>>>,
     content: Arc<File>,
+    archive: Option<Archive>,
 }
 
 impl ImageTree {
-    pub(super) fn new(mut entries: BTreeMap<RootPath, Entry>, content: File) -> Self {
+    pub(super) fn new(mut entries: BTreeMap<RootPath, Entry>, content: File, archive: Option<Archive>) -> Self {
         let mut children: BTreeMap<RootPath, Vec<Vec<u8>>> = BTreeMap::new();
         let mut names: BTreeMap<(u64, u64), u64> = BTreeMap::new();
         for (path, entry) in &entries {
@@ -43,7 +64,7 @@ impl ImageTree {
         for entry in entries.values_mut() {
             entry.meta.links = names[&entry.meta.identity];
         }
-        Self { entries, children, content: Arc::new(content) }
+        Self { entries, children, content: Arc::new(content), archive }
     }
 
     fn get(&self, path: &RootPath, kind: FileKind) -> Result<&Entry, Error> {
@@ -70,7 +91,13 @@ impl Tree for ImageTree {
 
     fn open(&self, path: &RootPath) -> Result<Box<dyn Source>, Error> {
         let entry = self.get(path, FileKind::File)?;
-        Ok(Box::new(ImageFile { meta: entry.meta, start: entry.start, content: Arc::clone(&self.content) }))
+        let (mut meta, mut content) = (entry.meta, &self.content);
+        if let Some(archive) = self.archive.as_ref().filter(|_| entry.is_in_archive) {
+            content = &archive.file;
+            meta.stamp = stamp(content).map_err(|error| Error::unreadable(path, error))?;
+        }
+        let (start, is_in_archive) = (entry.start, entry.is_in_archive);
+        Ok(Box::new(ImageFile { meta, start, is_in_archive, content: Arc::clone(content) }))
     }
 
     fn xattrs(&self, path: &RootPath) -> Result<Vec<Xattr>, Error> {
@@ -81,10 +108,15 @@ impl Tree for ImageTree {
 struct ImageFile {
     meta: Meta,
     start: u64,
+    is_in_archive: bool,
     content: Arc<File>,
 }
 
 impl Source for ImageFile {
+    fn is_unchanged(&self) -> io::Result<bool> {
+        Ok(!self.is_in_archive || stamp(&self.content)? == self.meta.stamp)
+    }
+
     fn meta(&self) -> Meta {
         self.meta
     }

@@ -325,3 +325,39 @@ fn debian_s_registry_and_skopeo_take_what_is_pushed_and_give_what_is_read() {
     let by_digest = format!("{}@{}", server.address("team/app"), digest.trim());
     is_done(&server.slimroot(&["check", "--registry-ca", &ca, &by_digest]));
 }
+
+/// A file system of 6 MB for temporary files cannot hold what a docker archive of 40 MB holds: the kernel is the judge.
+/// What changes the archive after its digests were compared is noticed.
+#[test]
+fn plain_layers_are_read_where_they_lie() {
+    if !need::all(&["skopeo", "mount"]) {
+        return;
+    }
+    let (root, dir) = (root(), tempfile::tempdir().expect("a directory"));
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let noise: Vec<u8> = (0..40_000_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    fs::write(root.path().join("data"), noise).expect("written");
+    let slimroot = |args: &[&str], temporary: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_slimroot"));
+        command.args(args).env("TMPDIR", temporary).output().expect("slimroot runs")
+    };
+    let archive = format!("docker-archive:{}:app:1", at("image.tar"));
+    let fat = root.path().display().to_string();
+    is_done(&slimroot(&["build", "--root", &fat, "-i", "/data", "-o", &archive, "--", "/bin/true"], "/tmp"));
+    fs::create_dir(at("small")).expect("made");
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=6m", "none", &at("small")]).status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        need::skip("mounts");
+        return;
+    }
+    let plain = slimroot(&["build", "--root", &archive, "-o", &at("out"), "--", "/bin/true"], &at("small"));
+    // The same image compressed does not fit.
+    let packed = format!("oci-archive:{}", at("packed.tar"));
+    let build = ["build", "--root", &fat, "-i", "/data", "-o", &packed, "--", "/bin/true"];
+    is_done(&slimroot(&build, "/tmp"));
+    let full = slimroot(&["build", "--root", &packed, "-o", &at("out2"), "--", "/bin/true"], &at("small"));
+    assert!(Command::new("umount").arg(at("small")).status().expect("umount").success());
+    is_done(&plain);
+    assert_eq!(fs::read(Path::new(&at("out")).join("bin/true")).ok(), fs::read("/bin/true").ok());
+    assert_eq!(code(&full), "disk-full");
+}
