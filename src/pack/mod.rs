@@ -286,7 +286,7 @@ pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<P
     let destinations = destinations(request)?;
     let codec = request.compression.as_deref().map(codec).transpose()?;
     let measuring = match Reference::parse(&request.root.to_string_lossy()) {
-        None => Some(measure(&request.root)?),
+        None => Some(measure(&request.root).map_err(|error| subject::advised(error, &request.root))?),
         Some(_) => None,
     };
     with_plan(request.clone(), &destinations, watch, &mut |made| {

@@ -79,7 +79,7 @@ impl Subject {
 }
 
 /// The error for a root that is no directory, with the transport of the image that it is.
-fn advised(error: Error, root: &Path) -> Error {
+pub(super) fn advised(error: Error, root: &Path) -> Error {
     if error.code != "root-missing" {
         return error;
     }
