@@ -65,7 +65,8 @@ fn results_are_replaced_where_names_cannot_be_exchanged() {
     let dir = world();
     let (output, said) = run(dir.path(), &[NO_FLAGS], &["tar:a.tar", "dir:tree", "tar:new.tar"]);
     assert!(output.status.success(), "{said}");
-    let names: Vec<_> = fs::read_dir(dir.path()).expect("listed").map(|entry| entry.expect("one").file_name()).collect();
+    let names: Vec<_> =
+        fs::read_dir(dir.path()).expect("listed").map(|entry| entry.expect("one").file_name()).collect();
     assert_eq!(names.len(), 4, "nothing temporary is left: {names:?}");
     assert!(dir.path().join("tree/bin/true").exists() && !dir.path().join("tree/deep").exists());
     for archive in ["a.tar", "new.tar"] {
