@@ -54,6 +54,8 @@ pub(super) enum Demand {
     Enter { process: Process, conditions: Conditions, program: ProcessId },
     /// Claim a directory for a launch.
     Claim { launch: LaunchId, claim: Claim },
+    /// The packages of all launches and processes so far have been looked for.
+    Asked,
     /// All claims so far have been processed.
     ClaimsSettled,
     /// Record that a launch needs a profile.

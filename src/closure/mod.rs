@@ -62,7 +62,7 @@ pub struct EntryPoint {
 }
 
 /// A rule of a profile that found nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Unmatched {
     /// The profile or `--include`.
     pub who: String,
@@ -73,7 +73,7 @@ pub struct Unmatched {
 }
 
 /// A path in a configuration file that the root does not have.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Unconfigured {
     /// The configuration file.
     pub file: RootPath,
@@ -88,7 +88,7 @@ pub struct Unconfigured {
 }
 
 /// Output that a program of the root should have produced but did not.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Unmade {
     /// The option that requested it.
     pub what: String,

@@ -1,6 +1,6 @@
 //! The table of processes: programs by path and loader conditions, plug-ins by the process in which they are opened.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::rules::RuleId;
 use crate::language::Certainty;
@@ -8,7 +8,7 @@ use crate::loader::{Conditions, Process};
 use crate::path::RootPath;
 
 /// The index of a process in [`Processes`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ProcessId(usize);
 
 /// A resolved process, and how important it is that nothing is missing.
@@ -69,6 +69,9 @@ impl Circumstances {
 pub(super) struct Processes {
     all: Vec<Started>,
     ids: BTreeMap<Key, ProcessId>,
+    /// Libraries of programs that are started, each once, in the order in which they became known.
+    libraries: Vec<RootPath>,
+    known_libraries: HashSet<RootPath>,
 }
 
 impl Processes {
@@ -91,6 +94,23 @@ impl Processes {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (ProcessId, &Started)> {
         self.all.iter().enumerate().map(|(at, started)| (ProcessId(at), started))
+    }
+
+    /// Libraries of programs that are started, each once.
+    pub(super) fn libraries(&self) -> &[RootPath] {
+        &self.libraries
+    }
+
+    /// Adds the libraries of a program that is started.
+    pub(super) fn add_libraries(&mut self, id: ProcessId) {
+        let started = &self.all[id.0];
+        if started.program.is_none() && started.required {
+            for object in started.process.loaded.iter().skip(1) {
+                if self.known_libraries.insert(object.real.clone()) {
+                    self.libraries.push(object.real.clone());
+                }
+            }
+        }
     }
 
     /// The process of a program called through a path.

@@ -1,6 +1,6 @@
 //! Everything that is known so far. Rules read it; only the worklist changes it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
 use super::claims::Claims;
@@ -11,7 +11,7 @@ use super::launch::{LaunchId, Launched, Launches};
 use super::process::{ProcessId, Processes, Started};
 use super::rules::RuleId;
 use super::signs::{Sign, Signs};
-use super::told::Told;
+use super::told::Messages;
 use super::{EntryPoint, Reason, Request};
 use crate::error::Error;
 use crate::language::{Certainty, Memory};
@@ -25,6 +25,13 @@ pub(super) struct Applied {
     pub(super) sign: Option<Sign>,
     pub(super) object: Option<RootPath>,
     pub(super) is_hidden: bool,
+}
+
+/// Launches and processes that are new or have changed since a rule last looked at them.
+#[derive(Default)]
+pub(super) struct Unasked {
+    pub(super) launches: BTreeSet<LaunchId>,
+    pub(super) processes: BTreeSet<ProcessId>,
 }
 
 /// The current state.
@@ -46,10 +53,13 @@ pub(super) struct State<'a> {
     pub(super) applied: Vec<Applied>,
     /// Packages whose files are packed, each with the object that caused it.
     pub(super) brought: Vec<(String, RootPath)>,
+    pub(super) brought_names: BTreeSet<String>,
+    /// Launches and processes whose packages were not looked for yet.
+    pub(super) unasked: Unasked,
     /// Python sources that were given to an interpreter to compile.
     pub(super) compiled: BTreeMap<RootPath, BTreeSet<RootPath>>,
     /// Answers that rules need not repeat.
-    pub(super) done: BTreeSet<(RuleId, String)>,
+    pub(super) done: HashSet<(RuleId, String)>,
     /// Included ELF files of other machines than the entry's.
     pub(super) foreign: BTreeSet<RootPath>,
     /// Packed files that may have ELF objects in them, and the processes that may open these.
@@ -61,7 +71,7 @@ pub(super) struct State<'a> {
     /// Devices, sockets and pipes among the requested files.
     pub(super) not_packed: BTreeSet<RootPath>,
     pub(super) unopened: Vec<(RootPath, crate::elf::DlopenNote)>,
-    pub(super) told: Vec<Told>,
+    pub(super) told: Messages,
     /// Counter of new launches and processes and of increases in certainty. Rules that depend on these run again when
     /// it has changed.
     pub(super) news: u64,
@@ -101,11 +111,6 @@ impl State<'_> {
             Host::Process(id) => Some(*id).filter(|id| self.processes.get(*id).process.facts.is_some()),
             Host::With(object) => self.processes.with(object).or_else(|| self.processes.main()),
         }
-    }
-
-    /// Programs that are started: all processes except plug-ins.
-    pub(super) fn programs(&self) -> impl Iterator<Item = &Started> {
-        self.processes.as_slice().iter().filter(|started| started.required && started.program.is_none())
     }
 
     /// The kind of the entry; `None` if not yet known.

@@ -1,11 +1,13 @@
 //! Messages for the user from rules.
 
+use std::collections::{HashMap, HashSet};
+
 use super::{Unconfigured, Unmade, Unmatched};
 use crate::language::{Absent, Imported, Unsatisfied, Unstarted};
 use crate::path::RootPath;
 
 /// A message for the user.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Told {
     /// A note.
     Note(Note),
@@ -34,7 +36,7 @@ pub(super) enum Told {
 }
 
 /// A note: information that is not a problem.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 pub struct Note {
     /// The kebab-case code; `slimroot explain CODE` has its page.
     pub code: &'static str,
@@ -64,5 +66,37 @@ impl Note {
     pub(super) fn slot(mut self, key: String) -> Self {
         self.slot = Some(key);
         self
+    }
+}
+
+/// All messages, in the order in which they were told; equal ones are kept once.
+#[derive(Default)]
+pub(super) struct Messages {
+    /// `None` for a message that a later one with the same slot has replaced.
+    all: Vec<Option<Told>>,
+    known: HashSet<Told>,
+    /// The place of the message of each slot.
+    slots: HashMap<String, usize>,
+}
+
+impl Messages {
+    pub(super) fn push(&mut self, told: Told) {
+        let slot = match &told {
+            Told::Note(note) => note.slot.clone(),
+            _ => None,
+        };
+        if let Some(replaced) = slot.as_ref().and_then(|slot| self.all[*self.slots.get(slot)?].take()) {
+            self.known.remove(&replaced);
+        }
+        if self.known.insert(told.clone()) {
+            if let Some(slot) = slot {
+                self.slots.insert(slot, self.all.len());
+            }
+            self.all.push(Some(told));
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Told> {
+        self.all.iter().flatten()
     }
 }

@@ -7,7 +7,7 @@ mod compile;
 mod files;
 mod starts;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use super::launch::LaunchId;
 use super::process::ProcessId;
 use super::rules::{RULES, Rule};
 use super::state::{Applied, State};
-use super::told::{Note, Told};
+use super::told::Told;
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::FileKind;
@@ -80,15 +80,17 @@ impl<'a> Worklist<'a> {
             wanted: BTreeMap::new(),
             applied: Vec::new(),
             brought: Vec::new(),
+            brought_names: BTreeSet::new(),
+            unasked: Default::default(),
             compiled: BTreeMap::new(),
-            done: BTreeSet::new(),
+            done: HashSet::new(),
             foreign: BTreeSet::new(),
             archives: BTreeSet::new(),
             embedded: Default::default(),
             dangling: BTreeSet::new(),
             not_packed: BTreeSet::new(),
             unopened: Vec::new(),
-            told: Vec::new(),
+            told: Default::default(),
             news: 0,
         };
         Self {
@@ -135,9 +137,12 @@ impl<'a> Worklist<'a> {
         }
         if let Fact::Launched(id) = fact {
             self.unheard.insert(id);
+            self.state.unasked.launches.insert(id);
         }
         if let Fact::Resolved(id) | Fact::Required(id) = fact {
             self.unsigned.insert(id);
+            self.state.unasked.processes.insert(id);
+            self.state.processes.add_libraries(id);
         }
         for (at, rule) in RULES.iter().enumerate() {
             if self.state.request.no_rules.iter().any(|id| id == rule.id) {
@@ -203,7 +208,7 @@ impl<'a> Worklist<'a> {
                 Ok(())
             }
             Demand::Bring { package, object } => {
-                if !self.state.brought.iter().any(|(known, _)| *known == package) {
+                if self.state.brought_names.insert(package.clone()) {
                     self.state.brought.push((package, object));
                     self.emit(Fact::Brought(self.state.brought.len() - 1));
                 }
@@ -223,6 +228,10 @@ impl<'a> Worklist<'a> {
                 self.tell(told);
                 Ok(())
             }
+            Demand::Asked => {
+                self.state.unasked = Default::default();
+                Ok(())
+            }
             Demand::Done(answer) => {
                 self.state.done.insert((rule.id, answer));
                 Ok(())
@@ -231,12 +240,7 @@ impl<'a> Worklist<'a> {
     }
 
     fn tell(&mut self, told: Told) {
-        if let Told::Note(Note { slot: Some(slot), .. }) = &told {
-            self.state.told.retain(|known| !matches!(known, Told::Note(note) if note.slot.as_ref() == Some(slot)));
-        }
-        if !self.state.told.contains(&told) {
-            self.state.told.push(told);
-        }
+        self.state.told.push(told);
     }
 
     fn apply(&mut self, apply: Apply) {

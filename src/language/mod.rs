@@ -165,7 +165,7 @@ pub struct Library {
 }
 
 /// An extension module that a launch loads in every run.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Imported {
     /// Its real file.
     pub file: RootPath,
@@ -174,7 +174,7 @@ pub struct Imported {
 }
 
 /// A module that a launch imports in every run and that the root lacks.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Unsatisfied {
     /// Its name, by which it is installed.
     pub module: String,

@@ -145,10 +145,19 @@ impl Aside {
     /// # Errors
     /// As [`Aside::place`].
     pub(crate) fn replace(&mut self, to: &Path) -> Result<bool, Error> {
-        let is_file = fs::symlink_metadata(to).is_ok_and(|meta| !meta.is_dir());
-        if is_file && rustix::fs::renameat_with(CWD, &self.path, CWD, to, RenameFlags::EXCHANGE).is_ok() {
-            self.relock();
-            return Ok(true);
+        if fs::symlink_metadata(to).is_ok_and(|meta| !meta.is_dir()) {
+            if rustix::fs::renameat_with(CWD, &self.path, CWD, to, RenameFlags::EXCHANGE).is_ok() {
+                self.relock();
+                return Ok(true);
+            }
+            // Without exchanges a second name keeps the file that is replaced.
+            let old = Self::file(to, "old")?;
+            if fs::hard_link(to, &old.path).is_ok() {
+                self.place(to)?;
+                *self = old;
+                self.relock();
+                return Ok(true);
+            }
         }
         self.place(to).map(|()| false)
     }
@@ -192,6 +201,7 @@ impl Aside {
             return Err(error);
         }
         *self = old;
+        self.relock();
         Ok(())
     }
 

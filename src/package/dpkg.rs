@@ -3,6 +3,7 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 
 use super::{About, Manager, Packages};
@@ -31,7 +32,11 @@ pub(super) struct Dpkg<'r> {
     stanzas: BTreeMap<String, Stanza>,
     info: RootPath,
     lists: OnceCell<Vec<List>>,
+    /// The last list with each path, by a hash of the path.
+    index: OnceCell<Index>,
 }
+
+type Index = (RandomState, HashMap<u64, (u32, u32)>);
 
 /// The paths of one package, one per line.
 struct List {
@@ -53,7 +58,7 @@ impl<'r> Dpkg<'r> {
         let Some(info) = root.follow(INFO)?.dir().cloned() else { return Ok(None) };
         let status = super::read(root, status, MAX_FILE)?;
         let stanzas = parse_status(&status)?;
-        Ok(Some(Self { root, status, stanzas, info, lists: OnceCell::new() }))
+        Ok(Some(Self { root, status, stanzas, info, lists: OnceCell::new(), index: OnceCell::new() }))
     }
 
     /// Opens the records of partial packages as a database: the stanzas, and the paths in the checksums.
@@ -81,7 +86,7 @@ impl<'r> Dpkg<'r> {
             status.extend_from_slice(b"\n\n");
         }
         let stanzas = parse_status(&status)?;
-        Ok(Some(Self { root, status, stanzas, info: dir, lists: OnceCell::from(lists) }))
+        Ok(Some(Self { root, status, stanzas, info: dir, lists: OnceCell::from(lists), index: OnceCell::new() }))
     }
 
     /// Reads a database file of a package. Its name includes the architecture for multi-arch packages.
@@ -125,6 +130,25 @@ impl<'r> Dpkg<'r> {
         Ok(self.lists.get_or_init(|| lists))
     }
 
+    /// The index of the last list that has this path.
+    fn last_list(&self, lists: &[List], path: &[u8]) -> Option<usize> {
+        let (state, places) = self.index.get_or_init(|| {
+            let (state, mut places) = (RandomState::new(), HashMap::new());
+            for (at, list) in (0_u32..).zip(lists) {
+                let mut start = 0_u32;
+                for line in list.text.split(|b| *b == b'\n') {
+                    places.insert(state.hash_one(line), (at, start));
+                    // All lists together have less than MAX_LISTS bytes.
+                    start += u32::try_from(line.len() + 1).unwrap_or(0);
+                }
+            }
+            (state, places)
+        });
+        let (list, start) = places.get(&state.hash_one(path)).map(|(list, start)| (*list as usize, *start as usize))?;
+        let rest = lists[list].text[start..].strip_prefix(path)?;
+        (rest.is_empty() || rest[0] == b'\n').then_some(list)
+    }
+
     /// The architecture in the names of multi-arch packages' lists: the native one of the database.
     fn arch(&self) -> String {
         let text = self.root.read_followed(b"/var/lib/dpkg/arch", MAX_ARCH).ok().flatten();
@@ -135,20 +159,13 @@ impl<'r> Dpkg<'r> {
 
 impl Packages for Dpkg<'_> {
     fn owners(&self, paths: &[RootPath]) -> Result<BTreeMap<RootPath, String>, Error> {
-        // With a merged /usr, lists still have the old paths.
-        let spellings = |path: &RootPath| {
-            let old = path.as_bytes().strip_prefix(b"/usr").map(<[u8]>::to_vec);
-            [Some(path.as_bytes().to_vec()), old].into_iter().flatten().collect::<Vec<_>>()
-        };
-        // Two paths may share a spelling: /bin/x is the old name of /usr/bin/x.
-        let mut wanted: HashMap<Vec<u8>, Vec<&RootPath>> = HashMap::new();
-        for path in paths {
-            spellings(path).into_iter().for_each(|text| wanted.entry(text).or_default().push(path));
-        }
+        let lists = self.lists()?;
         let mut found = BTreeMap::new();
-        for list in self.lists()? {
-            for path in list.text.split(|b| *b == b'\n').filter_map(|line| wanted.get(line)).flatten() {
-                found.insert((*path).clone(), list.package.clone());
+        for path in paths {
+            // With a merged /usr, lists still have the old paths.
+            let spellings = [Some(path.as_bytes()), path.as_bytes().strip_prefix(b"/usr")];
+            if let Some(list) = spellings.into_iter().flatten().filter_map(|text| self.last_list(lists, text)).max() {
+                found.insert(path.clone(), lists[list].package.clone());
             }
         }
         Ok(found)

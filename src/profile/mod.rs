@@ -19,7 +19,7 @@ pub use raw_read::{ARGUMENT, WORKDIR};
 pub use read::{CommandLine, Names, Read, What};
 
 /// The consequence if a rule matches nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, Hash)]
 #[serde(rename_all = "lowercase")]
 pub enum Need {
     /// An error.

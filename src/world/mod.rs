@@ -272,7 +272,7 @@ impl<'a> World<'a> {
     pub(crate) fn ends_of_strings<'w>(
         &self,
         file: &RootPath,
-        words: impl Iterator<Item = &'w [u8]> + Clone,
+        words: impl Iterator<Item = &'w [u8]>,
     ) -> Result<BTreeSet<&'w [u8]>, Error> {
         self.words_in(file, words, strings::ends_a_string)
     }
@@ -292,24 +292,21 @@ impl<'a> World<'a> {
     pub(crate) fn whole_strings<'w>(
         &self,
         file: &RootPath,
-        words: impl Iterator<Item = &'w [u8]> + Clone,
+        words: impl Iterator<Item = &'w [u8]>,
     ) -> Result<BTreeSet<&'w [u8]>, Error> {
         self.words_in(file, words, strings::is_whole_string)
     }
 
-    /// Those of the words that a piece of the file has in this way.
+    /// Those of the words that the file has in this way.
     fn words_in<'w>(
         &self,
         file: &RootPath,
-        words: impl Iterator<Item = &'w [u8]> + Clone,
-        has: fn(&[u8], &[u8]) -> bool,
+        words: impl Iterator<Item = &'w [u8]>,
+        has: fn(&[u8], usize, usize) -> bool,
     ) -> Result<BTreeSet<&'w [u8]>, Error> {
-        let mut found = BTreeSet::new();
-        self.pieces(file, |piece| {
-            found.extend(words.clone().filter(|word| has(piece, word)));
-            ControlFlow::Continue(())
-        })?;
-        Ok(found)
+        let words: Vec<&[u8]> = words.collect::<BTreeSet<_>>().into_iter().filter(|word| !word.is_empty()).collect();
+        let found = strings::found_in(self.root, file, &words, has)?;
+        Ok(found.into_iter().map(|at| words[at]).collect())
     }
 
     /// Visits the file piece by piece until the visitor breaks.

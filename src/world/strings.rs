@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use aho_corasick::AhoCorasick;
 use memchr::{memchr, memmem, memrchr};
 
 use crate::error::Error;
@@ -15,6 +16,8 @@ const MAX_NAME: usize = 255;
 const MAX_ALTERNATIVES: usize = 64;
 /// Minimum length of a name that is evidence wherever it occurs.
 const MIN_NAME: usize = 6;
+/// Number of texts up to which each is searched by itself.
+const FEW_TEXTS: usize = 12;
 /// Size of a chunk, and overlap of consecutive chunks.
 const PIECE: usize = 1 << 20;
 const OVERLAP: usize = 4096;
@@ -44,22 +47,65 @@ pub(crate) fn pieces(
     }
 }
 
-/// The indexes of the texts that the file contains.
+/// The indexes of the texts that the file contains where `is_one` is true of the piece, the position in it and the length
+/// of the text.
 ///
 /// # Errors
 /// `unreadable`.
-pub(crate) fn texts_in<T: AsRef<[u8]>>(root: &Root, file: &RootPath, texts: &[T]) -> Result<BTreeSet<usize>, Error> {
-    let finders: Vec<_> = texts.iter().map(memmem::Finder::new).collect();
+pub(crate) fn found_in<T: AsRef<[u8]>>(
+    root: &Root,
+    file: &RootPath,
+    texts: &[T],
+    is_one: impl Fn(&[u8], usize, usize) -> bool,
+) -> Result<BTreeSet<usize>, Error> {
     let mut found = BTreeSet::new();
+    let wanted = texts.iter().filter(|text| !text.as_ref().is_empty()).count();
+    found.extend(texts.iter().enumerate().filter(|(_, text)| text.as_ref().is_empty()).map(|(at, _)| at));
+    if wanted == 0 {
+        return Ok(found);
+    }
+    // An automaton reads the file once for all texts; searches for single texts skip most of its bytes.
+    let automaton = match wanted > FEW_TEXTS {
+        true => AhoCorasick::new(texts).ok(),
+        false => None,
+    };
+    let finders: Vec<_> = match automaton {
+        Some(_) => Vec::new(),
+        None => texts.iter().map(|text| memmem::Finder::new(text)).collect(),
+    };
     pieces(root, file, |piece, _| {
-        for (at, finder) in finders.iter().enumerate() {
-            if !found.contains(&at) && finder.find(piece).is_some() {
-                found.insert(at);
+        match &automaton {
+            Some(automaton) => {
+                for one in automaton.find_overlapping_iter(piece) {
+                    let index = one.pattern().as_usize();
+                    if !found.contains(&index) && is_one(piece, one.start(), one.len()) {
+                        found.insert(index);
+                        if found.len() == texts.len() {
+                            break;
+                        }
+                    }
+                }
+            }
+            None => {
+                for (index, (finder, text)) in finders.iter().zip(texts).enumerate() {
+                    let is_there = |at: usize| is_one(piece, at, text.as_ref().len());
+                    if !found.contains(&index) && finder.find_iter(piece).any(is_there) {
+                        found.insert(index);
+                    }
+                }
             }
         }
         if found.len() == texts.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     Ok(found)
+}
+
+/// The indexes of the texts that the file contains.
+///
+/// # Errors
+/// `unreadable`.
+pub(crate) fn texts_in<T: AsRef<[u8]>>(root: &Root, file: &RootPath, texts: &[T]) -> Result<BTreeSet<usize>, Error> {
+    found_in(root, file, texts, |_, _, _| true)
 }
 
 /// The indexes of the names of files that a program may open by relative paths: the name occurs, and not as a part of an
@@ -69,24 +115,13 @@ pub(crate) fn texts_in<T: AsRef<[u8]>>(root: &Root, file: &RootPath, texts: &[T]
 /// # Errors
 /// `unreadable`.
 pub(crate) fn relative_names(root: &Root, file: &RootPath, names: &[&[u8]]) -> Result<BTreeSet<usize>, Error> {
-    let finders: Vec<_> = names.iter().map(memmem::Finder::new).collect();
-    let mut found = BTreeSet::new();
-    pieces(root, file, |piece, _| {
-        for (index, (finder, name)) in finders.iter().zip(names).enumerate() {
-            let is_named = |at: usize| {
-                let before = &piece[at.saturating_sub(2)..at];
-                let after = piece.get(at + name.len());
-                let is_below = before.ends_with(b"/") && !before.ends_with(b"./");
-                let is_long = name.len() >= MIN_NAME;
-                !is_below && (is_long || after == Some(&b'/') || before.ends_with(b"\0") && after == Some(&0))
-            };
-            if !found.contains(&index) && finder.find_iter(piece).any(is_named) {
-                found.insert(index);
-            }
-        }
-        if found.len() == names.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
-    Ok(found)
+    found_in(root, file, names, |piece, at, length| {
+        let before = &piece[at.saturating_sub(2)..at];
+        let after = piece.get(at + length);
+        let is_below = before.ends_with(b"/") && !before.ends_with(b"./");
+        let is_long = length >= MIN_NAME;
+        !is_below && (is_long || after == Some(&b'/') || before.ends_with(b"\0") && after == Some(&0))
+    })
 }
 
 /// Whole strings in a file that are library names, sorted.
@@ -165,15 +200,15 @@ pub(crate) fn command_line(text: &str) -> Option<&str> {
     (is_name && is_option && !is_prose && text.is_ascii()).then_some(line)
 }
 
-/// True if the file has this word as a whole string.
-pub(crate) fn is_whole_string(bytes: &[u8], word: &[u8]) -> bool {
-    memmem::find(bytes, &[b"\0", word, b"\0"].concat()).is_some()
+/// True if what was found in a piece is a whole string.
+pub(crate) fn is_whole_string(piece: &[u8], at: usize, length: usize) -> bool {
+    piece[..at].ends_with(b"\0") && piece.get(at + length) == Some(&0)
 }
 
-/// True if a string ends with this word. Linkers store a string that is the end of another only once.
-pub(crate) fn ends_a_string(bytes: &[u8], word: &[u8]) -> bool {
+/// True if what was found in a piece ends a string. Linkers store a string that is the end of another only once.
+pub(crate) fn ends_a_string(piece: &[u8], at: usize, length: usize) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
-    memmem::find_iter(bytes, &[word, b"\0"].concat()).any(|at| at > 0 && !is_part(&bytes[at - 1]))
+    piece[..at].last().is_some_and(|byte| !is_part(byte)) && piece.get(at + length) == Some(&0)
 }
 
 /// `libx.so.3` and `libx.so.1` for `libx.so(.3|.1)`: patterns of library names in Nim's programs

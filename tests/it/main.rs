@@ -12,6 +12,7 @@ mod deps;
 mod destinations;
 mod dockerfiles;
 mod engines;
+mod faults;
 mod guest;
 mod gzip_layers;
 mod hostile;

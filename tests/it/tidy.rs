@@ -43,7 +43,6 @@ const MOVED: &[(&str, &str)] = &[
 const FENCES: &[(&str, &[&str])] = &[
     ("goblin", &["elf"]),
     ("scroll", &["elf"]),
-    ("walkdir", &["root"]),
     ("glob", &["root"]),
     ("tar", &["layer", "verify"]),
     ("sha2", &["digest"]),
@@ -66,6 +65,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("tree_sitter_javascript", &["language"]),
     ("tree_sitter_python", &["language"]),
     ("zip", &["embedded", "language", "sbom"]),
+    ("aho_corasick", &["world"]),
     ("strsim", &["profile"]),
     ("rusqlite", &["package"]),
     ("seccompiler", &["guest", "watch"]),

@@ -1,6 +1,5 @@
 //! Paths that programs contain as whole strings: settings, and, for a program without a package, its data and plug-ins.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::package_files::companion;
@@ -56,19 +55,15 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
         Ok::<_, Error>(())
     };
     look(program, true, true, own.as_deref())?;
-    // One reading of the database for all of them.
-    let loaded = state.programs().flat_map(|started| &started.process.loaded);
-    let objects: BTreeSet<RootPath> = loaded.map(|object| object.real.clone()).collect();
-    let owners = state.world.owners(&objects.into_iter().collect::<Vec<_>>())?;
     // Include libraries of every program, because this one may be the first of their source.
-    for started in state.programs() {
-        for object in started.process.loaded.iter().skip(1) {
-            let owner = owners.get(&object.real).cloned();
-            let is_same_source = state.is_same_source(own.as_ref(), owner.as_ref())?;
-            let is_unpackaged = owner.is_none() && state.world.opens_libraries(&object.real)?;
-            if is_same_source || is_unpackaged {
-                look(&object.real, false, is_same_source, owner.as_deref())?;
-            }
+    let libraries = state.processes.libraries();
+    let owners = state.world.owners(libraries)?;
+    for object in libraries {
+        let owner = owners.get(object);
+        let is_same_source = state.is_same_source(own.as_ref(), owner)?;
+        let is_unpackaged = owner.is_none() && state.world.opens_libraries(object)?;
+        if is_same_source || is_unpackaged {
+            look(object, false, is_same_source, owner.map(String::as_str))?;
         }
     }
     Ok(demands)

@@ -40,18 +40,18 @@ fn packages(state: &State<'_>) -> Result<Vec<Demand>, Error> {
         return Ok(Vec::new());
     }
     let Some(database) = state.world.database()? else { return Ok(Vec::new()) };
-    let mut demands = Vec::new();
-    let mut seen: BTreeSet<String> = state.brought.iter().map(|(package, _)| package.clone()).collect();
+    let mut demands = vec![Demand::Asked];
+    let mut seen: BTreeSet<String> = BTreeSet::new();
     let asking = asking(state);
     let owners = state.world.owners(&asking)?;
     for object in asking {
         let Some(owner) = owners.get(&object).cloned() else { continue };
         // A package that was handled, and its other half, need not be handled again.
-        if seen.contains(&owner) {
+        if state.brought_names.contains(&owner) || seen.contains(&owner) {
             continue;
         }
         for package in database.halves(&owner).into_iter().chain([owner]) {
-            if seen.insert(package.clone()) {
+            if !state.brought_names.contains(&package) && seen.insert(package.clone()) {
                 demands.push(Demand::Bring { package, object: object.clone() });
             }
         }
@@ -59,14 +59,16 @@ fn packages(state: &State<'_>) -> Result<Vec<Demand>, Error> {
     Ok(demands)
 }
 
-/// Objects whose packages are packed too: programs first, then the libraries they load.
+/// Objects whose packages are packed too, of launches and processes that are new or have changed: programs first, then
+/// the libraries they load.
 fn asking(state: &State<'_>) -> Vec<RootPath> {
     let is_all = state.request.companions == Companions::All;
     let counts = |certainty| is_all || certainty == Certainty::Sure;
-    let launched = state.launches.iter().filter(|(_, launched)| counts(launched.certainty));
-    let programs: BTreeSet<RootPath> = launched.map(|(_, launched)| launched.real.clone()).collect();
+    let launched = state.unasked.launches.iter().map(|id| state.launches.get(*id));
+    let launched = launched.filter(|launched| counts(launched.certainty));
+    let programs: BTreeSet<RootPath> = launched.map(|launched| launched.real.clone()).collect();
     let mut libraries = BTreeSet::new();
-    for started in state.processes.as_slice().iter().filter(|_| is_all) {
+    for started in state.unasked.processes.iter().map(|id| state.processes.get(*id)).filter(|_| is_all) {
         let is_asking = started.program.is_none() && started.required
             || started.rules.iter().any(|rule| find(rule).is_some_and(|rule| rule.brings_packages));
         if is_asking {

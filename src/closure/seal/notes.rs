@@ -20,7 +20,7 @@ const MAX_SHOWN: usize = 8;
 /// `unreadable`.
 pub(super) fn tell(state: &State<'_>, closure: &mut Closure) -> Result<(), Error> {
     let (mut lines, mut offers, mut besides) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-    for told in &state.told {
+    for told in state.told.iter() {
         match told {
             Told::Note(note) => {
                 if note.unless.as_ref().is_none_or(|path| !is_packed(state, path)) {

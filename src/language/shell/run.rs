@@ -26,7 +26,7 @@ const MAX_DEPTH: usize = 12;
 const MAX_MATCHES: usize = 256;
 
 /// A command of a script that cannot be resolved.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Unstarted {
     /// The script that contains the command.
     pub script: RootPath,

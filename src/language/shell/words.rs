@@ -121,6 +121,14 @@ impl<'a> Known<'a> {
     /// one.
     pub(super) fn one(&self, word: &Word) -> String {
         let part = |part: &Part| {
+            match part {
+                Part::Text(text) => return text.clone(),
+                Part::Variable(name, None) => {
+                    let first = self.values.get(name).and_then(|values| values.iter().flatten().next());
+                    return first.cloned().unwrap_or_default();
+                }
+                _ => {}
+            }
             let known = self.values(&Word { parts: vec![part.clone()], is_quoted: true }).known;
             known.into_iter().next().unwrap_or_default()
         };

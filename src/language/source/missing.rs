@@ -12,7 +12,7 @@ use crate::world::tables::system;
 const KERNELS: [&str; 4] = ["/dev/", "/proc/", "/sys/", "/run/"];
 
 /// An application that is missing from the root.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Absent {
     /// The program that would run the application.
     pub program: RootPath,

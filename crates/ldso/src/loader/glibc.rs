@@ -18,8 +18,6 @@ use slimroot_rootfs::error::Error;
 use slimroot_rootfs::path::show;
 use slimroot_rootfs::root::{End, FileKind};
 
-/// Maximum size of the cache.
-const MAX_CACHE: usize = 64 << 20;
 /// Names of the kernel's vDSO (the port's `vdso` linker scripts).
 const VDSO: &[&[u8]] = &[b"linux-vdso.so.1", b"linux-gate.so.1", b"linux-vdso64.so.1", b"linux-vdso32.so.1"];
 
@@ -32,19 +30,21 @@ pub(super) struct Glibc<'a> {
     /// True while the search is for a preload or an audit library.
     preloading: bool,
     /// Read on first use, because programs with run paths often never need it.
-    cache: Option<Option<Cache>>,
+    cache: Option<Option<Rc<Cache>>>,
     cache_answered: bool,
     /// Existing subdirectories of each searched directory, which are searched before it.
     subdirs: HashMap<Vec<u8>, Rc<Vec<Subdir>>>,
     library_path: Option<Vec<Element>>,
     variants: Vec<Variant>,
-    /// Names of the first `indexed` objects, each with the first object that has it. A program with 200 libraries needs
-    /// some thousand lookups.
+    /// Names of the objects of the host of a plug-in.
+    host: Rc<HashMap<Vec<u8>, usize>>,
+    /// Names of the other ones of the first `indexed` objects, each with the first object that has it. A program with
+    /// 200 libraries needs some thousand lookups.
     answered: HashMap<Vec<u8>, usize>,
     indexed: usize,
 }
 
-struct Subdir {
+pub(super) struct Subdir {
     /// For example `glibc-hwcaps/x86-64-v3/`.
     path: Vec<u8>,
     /// The CPU level that it requires; `None` if it is searched on every CPU of the machine.
@@ -83,8 +83,9 @@ impl<'a> Glibc<'a> {
             subdirs: HashMap::new(),
             library_path: None,
             variants: Vec::new(),
+            host: if process.inherited > 0 { objects.names(&process.loaded) } else { Rc::default() },
             answered: HashMap::new(),
-            indexed: 0,
+            indexed: process.inherited,
         }
     }
 
@@ -128,6 +129,13 @@ impl<'a> Glibc<'a> {
         if let Some(known) = self.subdirs.get(dir) {
             return Ok(Rc::clone(known));
         }
+        let found =
+            self.objects.subdirs((dir, &self.conditions.cwd), (self.target, &self.facts), || self.find_subdirs(dir))?;
+        self.subdirs.insert(dir.to_vec(), Rc::clone(&found));
+        Ok(found)
+    }
+
+    fn find_subdirs(&self, dir: &[u8]) -> Result<Vec<Subdir>, Error> {
         let mut wanted: Vec<(String, Option<&'static str>)> = Vec::new();
         if self.facts.has_hwcaps {
             wanted.extend(levels(&self.target).iter().map(|level| (format!("glibc-hwcaps/{level}/"), Some(*level))));
@@ -153,8 +161,6 @@ impl<'a> Glibc<'a> {
                 found.push(Subdir { path, level });
             }
         }
-        let found = Rc::new(found);
-        self.subdirs.insert(dir.to_vec(), Rc::clone(&found));
         Ok(found)
     }
 
@@ -331,8 +337,7 @@ impl<'a> Glibc<'a> {
             return Ok(Listed::GoOn);
         }
         if self.cache.is_none() {
-            let read = self.objects.root().read_followed(CACHE_PATH, MAX_CACHE)?;
-            self.cache = Some(read.and_then(|(_, bytes)| Cache::parse(&bytes, self.target.little_endian)));
+            self.cache = Some(self.objects.cache(self.target.little_endian)?);
         }
         let Some(Some(cache)) = &self.cache else {
             search.skip_source(FoundBy::Cache, "there is no usable /etc/ld.so.cache");
@@ -430,12 +435,12 @@ impl Rules for Glibc<'_> {
             return Some(Known::Vdso);
         }
         for (index, object) in loaded.iter().enumerate().skip(self.indexed) {
-            for known in object.names.iter().chain(&object.elf.soname) {
-                self.answered.entry(known.clone()).or_insert(index);
+            for known in object.all_names() {
+                self.answered.entry(known.to_vec()).or_insert(index);
             }
         }
         self.indexed = loaded.len();
-        self.answered.get(name).copied().map(Known::Object)
+        self.host.get(name).or_else(|| self.answered.get(name)).copied().map(Known::Object)
     }
 
     fn search(&mut self, loaded: &[Rc<Loaded>], requester: usize, name: &[u8]) -> Result<Search, Error> {

@@ -105,6 +105,11 @@ impl Loaded {
     pub fn name(&self) -> &[u8] {
         self.elf.soname.as_deref().unwrap_or_else(|| self.real.name())
     }
+
+    /// Every name that it matches.
+    fn all_names(&self) -> impl Iterator<Item = &[u8]> {
+        self.names.iter().map(Vec::as_slice).chain(self.elf.soname.as_deref())
+    }
 }
 
 /// A dependency of an object and its result.

@@ -6,12 +6,17 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::cache::Cache;
 use super::facts::{Facts, read_facts};
-use crate::elf::{self, BuildInfo, Bytes, ElfObject, Malformed, Stripped, Symbols, Versions};
+use super::glibc::Subdir;
+use super::{CACHE_PATH, Loaded};
+use crate::elf::{self, BuildInfo, Bytes, ElfObject, Malformed, Stripped, Symbols, Target, Versions};
 use slimroot_rootfs::error::Error;
 use slimroot_rootfs::path::RootPath;
 use slimroot_rootfs::root::{Root, Source};
 
+/// Maximum size of the loader's cache.
+const MAX_CACHE: usize = 64 << 20;
 /// Size of an ELF file header.
 const HEAD: usize = 64;
 /// Size of the first read.
@@ -35,6 +40,20 @@ pub struct Objects<'r> {
     root: &'r Root,
     read: RefCell<HashMap<RootPath, Rc<Read>>>,
     facts: RefCell<HashMap<RootPath, Rc<Facts>>>,
+    /// The loader's cache by byte order.
+    cache: RefCell<HashMap<bool, Option<Rc<Cache>>>>,
+    subdirs: RefCell<HashMap<Searched, Rc<Vec<Subdir>>>>,
+    hosts: RefCell<Option<HostNames>>,
+}
+
+/// A directory of a search: its path, the working directory from which it counts, and the loader that searches it.
+type Searched = (Vec<u8>, RootPath, Target, *const Facts);
+
+/// The names of a process in which plug-ins are opened, each with the first object that has it. Many names are tried
+/// in one process after the other, so only the last one is kept.
+struct HostNames {
+    loaded: Vec<Rc<Loaded>>,
+    names: Rc<HashMap<Vec<u8>, usize>>,
 }
 
 /// A file whose first page is already in memory, which contains the headers and notes of nearly every object.
@@ -63,7 +82,68 @@ impl Bytes for SourceBytes<'_> {
 impl<'r> Objects<'r> {
     /// An empty cache for this root.
     pub fn new(root: &'r Root) -> Self {
-        Self { root, read: RefCell::default(), facts: RefCell::default() }
+        Self {
+            root,
+            read: RefCell::default(),
+            facts: RefCell::default(),
+            cache: RefCell::default(),
+            subdirs: RefCell::default(),
+            hosts: RefCell::default(),
+        }
+    }
+
+    /// The loader's cache, parsed once for each byte order.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(super) fn cache(&self, little_endian: bool) -> Result<Option<Rc<Cache>>, Error> {
+        if let Some(known) = self.cache.borrow().get(&little_endian) {
+            return Ok(known.clone());
+        }
+        let read = self.root.read_followed(CACHE_PATH, MAX_CACHE)?;
+        let cache = read.and_then(|(_, bytes)| Cache::parse(&bytes, little_endian)).map(Rc::new);
+        self.cache.borrow_mut().insert(little_endian, cache.clone());
+        Ok(cache)
+    }
+
+    /// The subdirectories of a searched directory, found once for each loader and target. The loader's constants are
+    /// kept here, so that their address stands for them.
+    ///
+    /// # Errors
+    /// Those of `find`.
+    pub(super) fn subdirs(
+        &self,
+        (dir, cwd): (&[u8], &RootPath),
+        (target, facts): (Target, &Rc<Facts>),
+        find: impl FnOnce() -> Result<Vec<Subdir>, Error>,
+    ) -> Result<Rc<Vec<Subdir>>, Error> {
+        let cwd = if dir.starts_with(b"/") { RootPath::root() } else { cwd.clone() };
+        let key = (dir.to_vec(), cwd, target, Rc::as_ptr(facts));
+        if let Some(known) = self.subdirs.borrow().get(&key) {
+            return Ok(Rc::clone(known));
+        }
+        let found = Rc::new(find()?);
+        self.subdirs.borrow_mut().insert(key, Rc::clone(&found));
+        Ok(found)
+    }
+
+    /// The names of the objects of a process, each with the first object that has it.
+    pub(super) fn names(&self, loaded: &[Rc<Loaded>]) -> Rc<HashMap<Vec<u8>, usize>> {
+        let is_same = |known: &HostNames| {
+            known.loaded.len() == loaded.len() && known.loaded.iter().zip(loaded).all(|(a, b)| Rc::ptr_eq(a, b))
+        };
+        if let Some(known) = self.hosts.borrow().as_ref().filter(|known| is_same(known)) {
+            return Rc::clone(&known.names);
+        }
+        let mut names = HashMap::new();
+        for (index, object) in loaded.iter().enumerate() {
+            for name in object.all_names() {
+                names.entry(name.to_vec()).or_insert(index);
+            }
+        }
+        let names = Rc::new(names);
+        *self.hosts.borrow_mut() = Some(HostNames { loaded: loaded.to_vec(), names: Rc::clone(&names) });
+        names
     }
 
     /// The root that files are read from.

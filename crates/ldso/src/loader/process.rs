@@ -327,6 +327,9 @@ impl<'a, 'r> Run<'a, 'r> {
     fn in_host(objects: &'a Objects<'r>, conditions: &'a Conditions, host: &Process) -> Option<Self> {
         let facts = host.facts.clone()?;
         let process = Process {
+            interpreter: host.interpreter.clone(),
+            facts: Some(Rc::clone(&facts)),
+            loaded: host.loaded.clone(),
             inherited: host.loaded.len(),
             missing: Vec::new(),
             faults: Vec::new(),
@@ -334,7 +337,7 @@ impl<'a, 'r> Run<'a, 'r> {
             variants: Vec::new(),
             reads: Vec::new(),
             audits: Vec::new(),
-            ..host.clone()
+            secure: host.secure,
         };
         let rules = rules(objects, conditions, &facts, &process);
         Some(Self { objects, rules, process })

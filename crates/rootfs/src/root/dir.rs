@@ -191,20 +191,42 @@ impl DirTree {
     /// Total size of all regular files, counting hard links once and without crossing into other file systems; `None`
     /// if `stop` returned true.
     pub fn measure(&self, stop: &dyn Fn() -> bool) -> Option<u64> {
+        let top = rustix::fs::fstat(&self.handle).ok()?;
         let mut seen = std::collections::HashSet::new();
         let mut bytes = 0;
-        let walk = walkdir::WalkDir::new(&self.path).follow_links(false).same_file_system(true);
-        for entry in walk.into_iter().filter_map(Result::ok) {
-            if stop() {
-                return None;
-            }
-            if !entry.file_type().is_file() {
+        let mut open = vec![self.path.clone()];
+        while let Some(path) = open.pop() {
+            let flags = OPEN_FILE | OFlags::DIRECTORY;
+            // The top itself may be a symlink.
+            let flags = if path == self.path { flags.difference(OFlags::NOFOLLOW) } else { flags };
+            let Ok(dir) = rustix::fs::openat(CWD, &path, flags, Mode::empty()) else { continue };
+            let Ok(entries) = rustix::fs::Dir::read_from(&dir) else { continue };
+            if path != self.path && !rustix::fs::fstat(&dir).is_ok_and(|stat| stat.st_dev == top.st_dev) {
                 continue;
             }
-            use std::os::unix::fs::MetadataExt;
-            let Ok(meta) = entry.metadata() else { continue };
-            if meta.nlink() == 1 || seen.insert((meta.dev(), meta.ino())) {
-                bytes += meta.len();
+            for entry in entries.filter_map(Result::ok) {
+                if stop() {
+                    return None;
+                }
+                let name = entry.file_name();
+                let is_dots = matches!(name.to_bytes(), b"." | b"..");
+                let kind = entry.file_type();
+                if is_dots || !matches!(kind, FileType::Directory | FileType::RegularFile | FileType::Unknown) {
+                    continue;
+                }
+                let below = || path.join(OsStr::from_bytes(name.to_bytes()));
+                if kind == FileType::Directory {
+                    open.push(below());
+                    continue;
+                }
+                let Ok(stat) = rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+                match FileType::from_raw_mode(stat.st_mode) {
+                    FileType::Directory => open.push(below()),
+                    FileType::RegularFile if stat.st_nlink == 1 || seen.insert((stat.st_dev, stat.st_ino)) => {
+                        bytes += u64::try_from(stat.st_size).unwrap_or(0);
+                    }
+                    _ => {}
+                }
             }
         }
         Some(bytes)
