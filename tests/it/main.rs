@@ -28,6 +28,7 @@ mod nss;
 mod outputs;
 mod pains;
 mod plugins;
+mod proof;
 mod reasons;
 mod registries;
 mod rpm;

@@ -23,7 +23,7 @@ const LAYERS: &[&[&str]] = &[
     &["layer"],
     &["image"],
     &["output"],
-    &["check"],
+    &["check", "proof"],
     &["ledger"],
     &["sbom"],
     &["pack"],
