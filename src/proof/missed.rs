@@ -151,7 +151,7 @@ fn interpreter(root: &Root, path: &[u8]) -> Result<Option<Vec<u8>>, Error> {
 /// True for file systems of the kernel and what lives as long as a run.
 fn is_elsewhere(path: &[u8]) -> bool {
     let is_below = |dir: &&[u8]| path.strip_prefix(*dir).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
-    path.first() != Some(&b'/') || [&b"/proc"[..], b"/sys", b"/dev", b"/tmp", b"/run"].iter().any(|dir| is_below(dir))
+    path.first() != Some(&b'/') || [&b"/proc"[..], b"/sys", b"/dev", b"/tmp", b"/run"].iter().any(is_below)
 }
 
 /// The kind of what the root has at a path; `None` if it has nothing.
