@@ -83,6 +83,21 @@ pub(crate) struct Options {
     pub(crate) line: Vec<String>,
 }
 
+/// As the command line without any option.
+impl Default for TrialOptions {
+    fn default() -> Self {
+        Self {
+            ready: None,
+            probe: Vec::new(),
+            lasts: None,
+            limit: "60s".to_owned(),
+            net: false,
+            memory: 4096,
+            processes: 1024,
+        }
+    }
+}
+
 impl TrialOptions {
     /// An experiment with these conditions.
     pub(crate) fn experiment(&self, line: Vec<String>) -> Result<Experiment, Error> {
