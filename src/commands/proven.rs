@@ -111,6 +111,7 @@ fn attempt(
         outputs: vec![image.clone()],
         compression: Some("none".to_owned()),
         dry_run: false,
+        books: Default::default(),
         ..request.clone()
     };
     let packed = pack_watched(&trial, watch)?;

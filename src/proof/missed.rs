@@ -24,10 +24,10 @@ struct Misses {
     cache_directories: Words,
 }
 
-table!(
+table! {
     /// Kinds of files that a run looks up.
     fn misses() -> Misses = "misses"
-);
+}
 
 /// errno(3).
 const ENOENT: i32 = 2;
