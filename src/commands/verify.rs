@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::error::Error;
-use crate::pack::Watch;
+use crate::pack::{PackRequest, Watch};
 use crate::path::RootPath;
 use crate::proof::{Experiment, Place, Probe, Proof, prove, ready};
 use crate::verify::{self, ReadOptions, Reference, RunConfig};
@@ -173,7 +173,9 @@ pub(crate) fn open(place: &Path, watch: &Watch<'_>) -> Result<(Place, Option<Run
     let Some(reference) = place.to_str().and_then(Reference::parse) else {
         return Ok((Place::of_dir(place)?, None));
     };
-    let image = verify::read(&reference, &ReadOptions { progress: watch.progress, stop: watch.stop })?;
+    let usual = PackRequest::new(place, [""; 0]);
+    let (progress, stop) = (watch.progress, watch.stop);
+    let image = verify::read(&reference, &ReadOptions { progress, stop, access: &usual.access, platform: None })?;
     Ok((Place::of_image(&*image.tree, watch.stop)?, Some(image.run)))
 }
 
