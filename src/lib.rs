@@ -21,8 +21,8 @@
 //! # Ok(())
 //! # }
 //! ```
-//! slimroot never reads files outside the root, and never runs anything from it, except with a [`guest`] that the
-//! caller creates.
+//! slimroot never reads files outside the root, and never runs anything from it, except with a [`guest`] or a [`proof`] that
+//! the caller asks for.
 
 pub mod check;
 pub mod cleanup;
@@ -46,6 +46,7 @@ mod pack;
 pub mod package;
 pub mod plan;
 pub mod profile;
+pub mod proof;
 pub mod registry;
 pub mod sbom;
 pub mod text;

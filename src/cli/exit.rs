@@ -1,6 +1,7 @@
 //! Exit codes. They are part of the interface: scripts rely on them.
 
 use crate::error::Kind;
+use crate::proof::{self, Proof, Verdict};
 
 /// Success.
 pub(super) const DONE: u8 = 0;
@@ -12,6 +13,8 @@ pub(super) const USAGE: u8 = 2;
 pub(super) const UNFINISHED: u8 = 3;
 /// A limit that the user set is broken: a budget, a lock or a list of what may be packed. Nothing was written.
 pub(super) const POLICY: u8 = 4;
+/// The program that `verify` runs fails in the builder root too.
+const FAILS_IN_BOTH: u8 = 4;
 /// A bug in slimroot; the same code that Rust uses after a panic.
 pub(super) const BUG: u8 = 101;
 /// Ended by a signal: 128 + SIGINT, as shells report it.
@@ -25,5 +28,16 @@ pub(super) fn code(kind: Kind) -> u8 {
         Kind::Policy => POLICY,
         Kind::Interrupted => INTERRUPTED,
         Kind::Bug => BUG,
+    }
+}
+
+/// The exit code for a proof.
+pub(super) fn proof(proof: &Proof, is_strict: bool) -> u8 {
+    let is_missed = proof.missed.iter().any(|missed| missed.asked && missed.kind != proof::Kind::Cache);
+    match proof.verdict {
+        Verdict::Missed => FINDINGS,
+        Verdict::FailsInBoth => FAILS_IN_BOTH,
+        Verdict::Proven if is_strict && is_missed => FINDINGS,
+        Verdict::Proven => DONE,
     }
 }

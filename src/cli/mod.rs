@@ -25,7 +25,8 @@ Exit codes:
   4    a limit that you set is broken (--budget, --fail-if-grows, --locked, [allow]), nothing was written
   101  a bug in slimroot
   130  interrupted
-trace ends with the exit status of its command";
+trace ends with the exit status of its command; verify with 0 if the program is proven, 1 if something was missed,
+4 if the program fails in the builder root too";
 
 /// Packs a program with only its runtime dependencies into a container image without a base image.
 #[derive(Debug, Parser)]
@@ -62,6 +63,8 @@ enum Command {
     Why(Box<commands::why::Options>),
     /// Finds problems of an entry or of a finished image.
     Check(Box<commands::check::Options>),
+    /// Runs the program of a packed root under watch, compares with the builder root, and names what was missed.
+    Verify(Box<commands::verify::Options>),
     /// Runs a command here and records what it opens, executes, maps, lists, and looks up in vain.
     Trace(commands::trace::Options),
     /// Prints a Dockerfile with a last stage from scratch that slimroot makes, every setting kept.
@@ -204,6 +207,11 @@ fn run(command: Command) -> Result<u8, Error> {
             let checked = watched(false, "reading", |watch| commands::check::run(&options, watch))?;
             render::checked(&checked, options.format)?;
             Ok(verdict(checked.is_whole()))
+        }
+        Command::Verify(options) => {
+            let proof = watched(true, "verifying", |watch| commands::verify::run(&options, watch))?;
+            render::proof(&proof, options.format)?;
+            Ok(exit::proof(&proof, options.strict))
         }
         Command::Trace(options) => {
             let traced = watched(true, "watching", |watch| commands::trace::run(&options, watch))?;

@@ -60,6 +60,15 @@ pub(crate) struct Options {
     /// Shows what would be packed; writes no image.
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Runs the program of the image under watch, and the same in the builder root, before anything is written; writes
+    /// only what is proven. See `slimroot verify`.
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// With --verify, adds what the run has missed and tries again until nothing is; prints the lines for slimroot.toml.
+    #[arg(long, requires = "verify")]
+    pub(crate) fix: bool,
+    #[command(flatten)]
+    pub(crate) trial: super::verify::TrialOptions,
     /// Format of the report.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: cli::Format,
@@ -138,6 +147,10 @@ pub(super) fn request(options: &Options) -> Result<(PackRequest, Vec<String>), E
 
 pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Packed, Error> {
     let (request, inherited) = request(options)?;
+    if options.verify {
+        let packed = super::proven::run(&request, &options.trial, options.fix, watch)?;
+        return Ok(Packed { inherited, ..packed });
+    }
     let fence = super::fence::raise(&request)?;
     Ok(Packed { fence, inherited, ..pack_watched(&request, watch)? })
 }

@@ -226,6 +226,9 @@ impl Config {
             owner_map: joined(&self.owner_map, &options.owner_map),
             force: options.force,
             dry_run: options.dry_run,
+            verify: options.verify,
+            fix: options.fix,
+            trial: options.trial.clone(),
             format: options.format,
             entry: either(&options.entry, &self.entry),
         }

@@ -66,6 +66,8 @@ fn list() -> String {
     let found: Vec<_> = checks().map(|check| check.code).collect();
     let errors: Vec<_> = ERROR_CODES.iter().map(|known| known.code).collect();
     let rules: Vec<_> = rule_pages().into_iter().map(|(id, _)| format!("{RULE}{id}")).collect();
+    let runs: Vec<_> = crate::proof::PAGES.iter().map(|(code, _)| *code).collect();
+    let found = [found, runs].concat();
     let lists = [("findings", found.join("\n  ")), ("errors", errors.join("\n  ")), ("rules", rules.join("\n  "))];
     lists.map(|(name, list)| format!("{name}\n  {list}\n")).join("\n")
 }
@@ -79,7 +81,8 @@ fn code(code: &str) -> Result<String, Error> {
             None => Err(unknown(&format!("rule {id}"), nearest(id, rules()))),
         };
     }
-    match explain(code) {
+    let page = || crate::proof::PAGES.iter().find(|(known, _)| *known == code).map(|(_, text)| *text);
+    match explain(code).or_else(page) {
         Some(text) => Ok(format!("{code}\n\n{text}\n")),
         None => Err(unknown(&format!("code {code}"), nearest(code, codes()))),
     }

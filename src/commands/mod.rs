@@ -12,10 +12,12 @@ mod fence;
 mod inherit;
 pub(crate) mod plan;
 pub(crate) mod profiles;
+mod proven;
 pub(crate) mod run_options;
 pub(crate) mod sbom;
 pub(crate) mod slim;
 pub(crate) mod trace;
+pub(crate) mod verify;
 pub(crate) mod why;
 
 use std::collections::BTreeMap;

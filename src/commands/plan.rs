@@ -110,6 +110,9 @@ fn as_build(options: &Options) -> build::Options {
         owner_map: options.owner_map.clone(),
         force: false,
         dry_run: true,
+        verify: false,
+        fix: false,
+        trial: Default::default(),
         format: Format::Human,
         entry: options.entry.clone(),
     }

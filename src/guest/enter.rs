@@ -180,7 +180,7 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
 }
 
 /// Flags that a bind mount in a user namespace must keep (mount_namespaces(7), "Restrictions").
-fn kept_flags(root: &Path) -> MountFlags {
+pub(super) fn kept_flags(root: &Path) -> MountFlags {
     let Ok(stat) = rustix::fs::statvfs(root) else { return MountFlags::empty() };
     let known = [
         (StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
@@ -230,7 +230,7 @@ fn give_up_rights() -> Result<(), Errno> {
 
 /// netdevice(7): SIOCSIFFLAGS.
 #[expect(unsafe_code, reason = "rustix has no call for it")]
-fn put_up_loopback() -> io::Result<()> {
+pub(super) fn put_up_loopback() -> io::Result<()> {
     const SET_FLAGS: rustix::ioctl::Opcode = 0x8914;
     const UP_AND_RUNNING: u16 = 0x41;
     #[repr(C)]

@@ -1,4 +1,5 @@
-//! The guest: programs of the root that slimroot runs, and only if the user requests their output (`--pyc`, `--jlink`).
+//! The guest: programs of the root that slimroot runs, and only if the user requests it: for their
+//! output (`--pyc`, `--jlink`), or as a trial of a packed root (`trial.rs`).
 //!
 //! If the root is the host's own `/`, they run normally. Otherwise they run in a sandbox (`enter.rs`): with a mount
 //! namespace that contains only the root, no network, no capabilities and no way to gain any, no system calls that only
@@ -13,6 +14,7 @@ mod java;
 mod process;
 mod python;
 mod scratch;
+mod trial;
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
@@ -27,6 +29,8 @@ pub use java::{Linked, Runtime, link};
 pub use process::Ended;
 pub use python::{Bytecode, Interpreter, Made};
 pub use scratch::Scratch;
+pub(crate) use trial::connect;
+pub use trial::{Begun, Isolation, Trial};
 
 use crate::error::Error;
 use crate::path::{RootPath, show};

@@ -1,4 +1,4 @@
-//! The system calls of a tracer that no crate has: ptrace(2) with raw signal numbers, and the start of a process that a
+//! The system calls of a tracer that no crate of this program has: ptrace(2) with raw signal numbers, and the start of a process that a
 //! tracer attaches to before it executes its program. All unsafe code of this room is here.
 
 use std::ffi::CString;
@@ -321,7 +321,7 @@ fn tell(pipe: RawFd, code: i32) {
 /// Puts a filter in force. With CAP_SYS_ADMIN this works without forbidding new privileges, so that set-user-ID programs
 /// keep theirs.
 #[expect(unsafe_code, reason = "seccompiler always forbids new privileges")]
-fn apply(filter: &[sock_filter]) -> io::Result<()> {
+pub(crate) fn apply(filter: &[sock_filter]) -> io::Result<()> {
     const SET_MODE_FILTER: u64 = 1;
     if filter.is_empty() {
         return Ok(());
@@ -339,4 +339,43 @@ fn apply(filter: &[sock_filter]) -> io::Result<()> {
         set()?;
     }
     Ok(())
+}
+
+/// Makes a TCP socket with a given number, closed by execve(2): this process's network is that of its tracer's probes.
+#[expect(unsafe_code, reason = "the standard library makes no socket without connecting it")]
+pub(crate) fn socket_at(number: i32, is_v6: bool) -> io::Result<()> {
+    let family = if is_v6 { libc::AF_INET6 } else { libc::AF_INET };
+    // SAFETY: descriptors of this process alone; the number is that of no open file.
+    unsafe {
+        let socket = libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
+        checked(i64::from(socket))?;
+        let placed = checked(i64::from(libc::dup3(socket, number, libc::O_CLOEXEC)));
+        libc::close(socket);
+        placed.map(drop)
+    }
+}
+
+/// Connects a socket.
+#[expect(unsafe_code, reason = "the standard library connects only sockets of its own")]
+pub(crate) fn connect(socket: &OwnedFd, to: std::net::SocketAddr) -> io::Result<()> {
+    // struct sockaddr_in and sockaddr_in6 (ip(7), ipv6(7)).
+    let mut bytes = Vec::new();
+    match to {
+        std::net::SocketAddr::V4(to) => {
+            bytes.extend_from_slice(&(libc::AF_INET as u16).to_ne_bytes());
+            bytes.extend_from_slice(&to.port().to_be_bytes());
+            bytes.extend_from_slice(&to.ip().octets());
+            bytes.extend_from_slice(&[0; 8]);
+        }
+        std::net::SocketAddr::V6(to) => {
+            bytes.extend_from_slice(&(libc::AF_INET6 as u16).to_ne_bytes());
+            bytes.extend_from_slice(&to.port().to_be_bytes());
+            bytes.extend_from_slice(&[0; 4]);
+            bytes.extend_from_slice(&to.ip().octets());
+            bytes.extend_from_slice(&[0; 4]);
+        }
+    }
+    let size = libc::socklen_t::try_from(bytes.len()).unwrap_or_default();
+    // SAFETY: the address is as long as told, and the kernel only reads it.
+    checked(i64::from(unsafe { libc::connect(socket.as_raw_fd(), bytes.as_ptr().cast(), size) })).map(drop)
 }

@@ -12,7 +12,7 @@ mod strace;
 mod trace;
 mod tracer;
 
-pub(crate) use kernel::{Program, Start, kill};
+pub(crate) use kernel::{Program, Start, apply, connect, kill, socket_at};
 pub use record::{read, write};
 pub use trace::{Act, Process, Seen, Trace};
 pub(crate) use tracer::{Ended, Limits, watch};

@@ -29,6 +29,7 @@ mod nss;
 mod outputs;
 mod pains;
 mod plugins;
+mod proof;
 mod reasons;
 mod registries;
 mod rpm;

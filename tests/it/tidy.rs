@@ -23,7 +23,7 @@ const LAYERS: &[&[&str]] = &[
     &["layer"],
     &["image"],
     &["output"],
-    &["check"],
+    &["check", "proof"],
     &["ledger"],
     &["sbom"],
     &["pack"],
@@ -341,6 +341,7 @@ const PROGRAMS: &[(&str, &[&str])] = &[
 /// Words that are names of programs in tables, but mean something else in these files.
 const WORDS: &[(&str, &[&str], &str)] = &[
     ("src/cli/mod.rs", &["env"], "an option of slimroot"),
+    ("src/commands/verify.rs", &["env"], "an option of slimroot"),
     ("src/cli/render/tree.rs", &["cargo"], "who built a program whose build information does not say"),
     ("src/config/healthcheck.rs", &["sh", "timeout"], "the shell that the specification names, and an option"),
     ("src/guest/calls.rs", &["chroot"], "a system call"),

@@ -5,6 +5,7 @@ mod diff;
 mod human;
 mod page;
 mod progress;
+mod proof;
 mod sarif;
 mod style;
 mod text;
@@ -20,11 +21,13 @@ use crate::commands::check::{CheckFormat, Checked};
 use crate::commands::deps::{Deps, DepsFormat};
 use crate::commands::diff::{DiffFormat, Options as DiffOptions};
 use crate::commands::explain::Explained;
+use crate::commands::verify::ProofFormat;
 use crate::commands::why::Why;
 use crate::error::Error;
 use crate::finding::Finding;
 use crate::ledger::Diff;
 use crate::pack::Packed;
+use crate::proof::Proof;
 
 pub(super) use progress::Progress;
 pub(super) use style::{Color, Style, set};
@@ -132,6 +135,15 @@ pub(super) fn deps(deps: &Deps, format: DepsFormat) -> Result<(), Error> {
             Ok(())
         }
         DepsFormat::Dot => print(&tree::dot(deps)),
+    }
+}
+
+/// Prints the result of `verify`.
+pub(super) fn proof(proof: &Proof, format: ProofFormat) -> Result<(), Error> {
+    match format {
+        ProofFormat::Json => json(proof),
+        ProofFormat::Junit => bytes(proof::junit(proof).as_bytes()),
+        ProofFormat::Human => print(&proof::human(proof)),
     }
 }
 

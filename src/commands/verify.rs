@@ -1,0 +1,195 @@
+//! `slimroot verify`: runs a packed program under watch and names what was missed.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::error::Error;
+use crate::pack::{PackRequest, Watch};
+use crate::path::RootPath;
+use crate::proof::{Experiment, Place, Probe, Proof, prove, ready};
+use crate::verify::{self, ReadOptions, Reference, RunConfig};
+
+/// The user of a directory, which says nothing of it: that of images without another.
+const NONROOT: &str = "65532:65532";
+const SIGTERM: i32 = 15;
+
+/// Output format of the proof.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProofFormat {
+    /// Text for people.
+    #[default]
+    Human,
+    /// One JSON document.
+    Json,
+    /// One JUnit document, for CI systems.
+    Junit,
+}
+
+/// How long and how a program runs, and what it is asked.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TrialOptions {
+    /// Wait until the program accepts connections at this port of its own network: tcp:PORT.
+    #[arg(long, value_name = "tcp:PORT")]
+    pub(crate) ready: Option<String>,
+    /// Request to send: http://127.0.0.1:PORT/PATH[=STATUS]; without a status, any below 400 is right. Repeatable.
+    #[arg(long, value_name = "URL[=STATUS]")]
+    pub(crate) probe: Vec<String>,
+    /// Ends the program after this time, such as 10s; without this and without --ready and --probe it runs to its end.
+    #[arg(long = "for", value_name = "TIME")]
+    pub(crate) lasts: Option<String>,
+    /// How long it may run at most.
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    pub(crate) limit: String,
+    /// Lets it use the network of this machine; without this option it has only a loopback interface of its own.
+    #[arg(long)]
+    pub(crate) net: bool,
+    /// Maximum memory of each process, and of files that it makes, in megabytes.
+    #[arg(long, value_name = "MB", default_value_t = 4096)]
+    pub(crate) memory: u64,
+    /// Maximum number of processes and threads at a time.
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    pub(crate) processes: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The builder root to compare with: a directory or an image. The same command runs in it, under the same watch.
+    #[arg(long, value_name = "DIR|IMAGE")]
+    pub(crate) root: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trial: TrialOptions,
+    /// Environment variable. Repeatable.
+    #[arg(long = "env", short = 'e', value_name = "K=V")]
+    pub(crate) env: Vec<String>,
+    /// Working directory.
+    #[arg(long = "workdir", short = 'w', value_name = "DIR")]
+    pub(crate) workdir: Option<String>,
+    /// User: that of the image, or 65532:65532 for a directory.
+    #[arg(long, short = 'u', value_name = "NAME|UID[:GID]")]
+    pub(crate) user: Option<String>,
+    /// Fails on look-ups in vain even if the program behaves as in the builder root.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: ProofFormat,
+    /// The packed root: a directory, or an image (oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF]).
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: PathBuf,
+    /// For a directory the program with its arguments; for an image arguments in the place of its command.
+    #[arg(last = true, value_name = "ARG")]
+    pub(crate) line: Vec<String>,
+}
+
+/// As the command line without any option.
+impl Default for TrialOptions {
+    fn default() -> Self {
+        Self {
+            ready: None,
+            probe: Vec::new(),
+            lasts: None,
+            limit: "60s".to_owned(),
+            net: false,
+            memory: 4096,
+            processes: 1024,
+        }
+    }
+}
+
+impl TrialOptions {
+    /// An experiment with these conditions.
+    pub(crate) fn experiment(&self, line: Vec<String>) -> Result<Experiment, Error> {
+        Ok(Experiment {
+            line,
+            env: Default::default(),
+            workdir: RootPath::root(),
+            user: NONROOT.to_owned(),
+            stop_signal: SIGTERM,
+            ready: self.ready.as_deref().map(ready).transpose()?,
+            probes: self.probe.iter().map(|text| Probe::parse(text)).collect::<Result<_, _>>()?,
+            lasts: self.lasts.as_deref().map(|text| time("--for", text)).transpose()?,
+            limit: time("--limit", &self.limit)?,
+            net: self.net,
+            memory: self.memory.saturating_mul(1_000_000),
+            processes: self.processes,
+        })
+    }
+}
+
+/// Parses `10s`, `500ms` or `2m`.
+fn time(option: &str, text: &str) -> Result<Duration, Error> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number = digits.parse::<u32>().ok();
+    let unit = match &text[digits.len()..] {
+        "ms" => Some(1),
+        "s" | "" => Some(1000),
+        "m" => Some(60_000),
+        _ => None,
+    };
+    let parsed = number.zip(unit).map(|(number, unit)| Duration::from_millis(u64::from(number) * unit));
+    parsed.ok_or_else(|| Error::new("bad-argument", format!("{option} {text} is not a time such as 10s, 500ms or 2m")))
+}
+
+pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Proof, Error> {
+    let (packed, config) = open(&options.target, watch)?;
+    let builder = options.root.as_deref().map(|root| open(root, watch)).transpose()?;
+    let line = match &config {
+        Some(config) if options.line.is_empty() => config.line(),
+        Some(config) => config.entrypoint.iter().chain(&options.line).cloned().collect(),
+        None => options.line.clone(),
+    };
+    if line.is_empty() {
+        return Err(Error::new("bad-argument", "no program: a directory does not say which one it starts")
+            .help("for example: slimroot verify --root / rootfs -- /usr/bin/curl --version"));
+    }
+    let mut experiment = options.trial.experiment(line)?;
+    if let Some(config) = config {
+        experiment = of_image(experiment, config);
+    }
+    experiment.env.extend(super::pairs("--env", &options.env)?);
+    if let Some(user) = &options.user {
+        experiment.user.clone_from(user);
+    }
+    if let Some(dir) = &options.workdir {
+        experiment.workdir = RootPath::new(dir).ok_or_else(|| {
+            Error::new("bad-argument", format!("--workdir {dir} is not an absolute path without `..`"))
+        })?;
+    }
+    prove(&packed, builder.as_ref().map(|(place, _)| place), &experiment, watch.stop)
+}
+
+/// An experiment with the run settings of an image.
+pub(super) fn of_image(mut experiment: Experiment, config: RunConfig) -> Experiment {
+    experiment.env = config.env;
+    experiment.user = if config.user.is_empty() { "0:0".to_owned() } else { config.user };
+    experiment.workdir = RootPath::new(&config.workdir).unwrap_or_else(RootPath::root);
+    experiment
+}
+
+/// Opens a directory, or unpacks an image.
+pub(crate) fn open(place: &Path, watch: &Watch<'_>) -> Result<(Place, Option<RunConfig>), Error> {
+    let Some(reference) = place.to_str().and_then(Reference::parse) else {
+        return Ok((Place::of_dir(place)?, None));
+    };
+    let usual = PackRequest::new(place, [""; 0]);
+    let (progress, stop) = (watch.progress, watch.stop);
+    let image = verify::read(&reference, &ReadOptions { progress, stop, access: &usual.access, platform: None })?;
+    Ok((Place::of_image(&*image.tree, watch.stop)?, Some(image.run)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        let parsed = |text| time("--for", text).ok().map(|time| time.as_millis());
+        assert_eq!(
+            [parsed("10s"), parsed("500ms"), parsed("2m"), parsed("3")],
+            [10_000, 500, 120_000, 3_000].map(Some)
+        );
+        assert_eq!([parsed("s"), parsed("1h"), parsed("-1s")], [None; 3]);
+    }
+}

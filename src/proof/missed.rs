@@ -1,0 +1,189 @@
+//! What the packed run missed: paths that it looked up in vain and that the builder root has, and paths that only the run
+//! in the builder root reached.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use crate::error::Error;
+use crate::loader::Objects;
+use crate::path::{RootPath, show};
+use crate::root::{FileKind, Root};
+use crate::watch::{Act, Seen, Trace};
+use crate::world::tables::{Words, system, table};
+
+/// Lists of `profiles/tables/misses.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Misses {
+    /// Name endings of modules.
+    module_endings: Words,
+    /// Endings of caches.
+    cache_endings: Words,
+    /// Beginnings of paths of translations.
+    cache_directories: Words,
+}
+
+table! {
+    /// Kinds of files that a run looks up.
+    fn misses() -> Misses = "misses"
+}
+
+/// errno(3).
+const ENOENT: i32 = 2;
+const ENOTDIR: i32 = 20;
+/// Maximum number of interpreters of interpreters (fs/exec.c).
+const MAX_STEPS: usize = 5;
+/// Maximum length of a `#!` line (linux/binfmts.h, BINPRM_BUF_SIZE).
+const MAX_LINE: usize = 256;
+
+/// The kind of what was missed, in the order of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A library: of the loader, or opened by dlopen.
+    Library,
+    /// A program.
+    Program,
+    /// A module of an interpreter.
+    Module,
+    /// Data.
+    Data,
+    /// Settings below /etc.
+    Settings,
+    /// A directory.
+    Directory,
+    /// A cache or translation, which programs do without.
+    Cache,
+}
+
+/// Something that was missed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Missed {
+    /// Its kind.
+    pub kind: Kind,
+    /// The path.
+    pub path: String,
+    /// The call that looked it up, or what the run in the builder root did.
+    pub how: String,
+    /// The programs: the one that asked, and those that started it.
+    pub askers: Vec<String>,
+    /// The option of `build` that adds it.
+    pub option: String,
+    /// True if the packed run looked it up; false if only the run in the builder root did.
+    pub asked: bool,
+}
+
+/// What was missed, in order, and the number of paths that the builder root lacks too.
+///
+/// # Errors
+/// `unreadable`.
+pub(super) fn missed(
+    packed: &Root,
+    builder: &Root,
+    run: &Trace,
+    builder_run: Option<&Trace>,
+) -> Result<(Vec<Missed>, usize), Error> {
+    let (mut found, mut known, mut absent) = (BTreeSet::new(), BTreeSet::new(), 0);
+    let in_vain = run.seen().filter(|seen| [ENOENT, ENOTDIR].contains(&seen.errno));
+    let in_vain: BTreeMap<&[u8], &Seen> = in_vain.map(|seen| (seen.path.as_slice(), seen)).collect();
+    for (path, seen) in in_vain {
+        if is_elsewhere(path) || packed.follow(path)?.found().is_some() {
+            continue;
+        }
+        match kind(builder, seen)? {
+            Some(kind) => {
+                known.insert(path.to_vec());
+                found.insert(describe(run, seen, kind, true));
+            }
+            None => absent += 1,
+        }
+    }
+    for (path, seen) in run.seen().filter(|seen| seen.act == Act::Exec && seen.errno == ENOENT).map(|s| (&s.path, s)) {
+        // The kernel gives up at the first that is missing.
+        let (mut interpreter, mut steps) = (interpreter(packed, path)?, 0);
+        while let Some(next) = interpreter.as_ref().filter(|_| steps < MAX_STEPS) {
+            if packed.follow(next)?.found().is_none() {
+                break;
+            }
+            (interpreter, steps) = (self::interpreter(packed, next)?, steps + 1);
+        }
+        let is_lost = |path: &Vec<u8>| -> Result<bool, Error> {
+            Ok(packed.follow(path)?.found().is_none() && builder.follow(path)?.found().is_some())
+        };
+        if let Some(interpreter) = interpreter
+            && is_lost(&interpreter)?
+        {
+            let how = format!("{} names it as its interpreter", show(path));
+            let lost = Seen { path: interpreter.clone(), ..seen.clone() };
+            found.insert(Missed { how, ..describe(run, &lost, Kind::Program, true) });
+            known.insert(interpreter);
+        }
+    }
+    let reached = builder_run.map(Trace::reached).unwrap_or_default();
+    for (path, seen) in reached {
+        if is_elsewhere(path) || known.contains(path) || packed.follow(path)?.found().is_some() {
+            continue;
+        }
+        // What the run itself made is not in the builder root.
+        if let (Some(kind), Some(trace)) = (kind(builder, seen)?, builder_run) {
+            found.insert(describe(trace, seen, kind, false));
+        }
+    }
+    Ok((found.into_iter().collect(), absent))
+}
+
+/// The program that the kernel needs to execute a file: of `#!`, or the loader of ELF. Without it, execve(2) says that
+/// the file itself does not exist.
+fn interpreter(root: &Root, path: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+    let followed = root.follow(path)?;
+    let Some((real, _)) = followed.file() else { return Ok(None) };
+    let head = root.read(real, MAX_LINE)?;
+    if let Some(line) = head.strip_prefix(b"#!") {
+        let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
+        let word = line.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
+        return Ok(Some(word.to_vec()).filter(|word| word.first() == Some(&b'/')));
+    }
+    let objects = Objects::new(root);
+    Ok(objects.read(real)?.elf.as_ref().ok().and_then(|elf| elf.interp.clone()))
+}
+
+/// True for file systems of the kernel and what lives as long as a run.
+fn is_elsewhere(path: &[u8]) -> bool {
+    let is_below = |dir: &&[u8]| path.strip_prefix(*dir).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
+    path.first() != Some(&b'/') || [&b"/proc"[..], b"/sys", b"/dev", b"/tmp", b"/run"].iter().any(is_below)
+}
+
+/// The kind of what the root has at a path; `None` if it has nothing.
+fn kind(root: &Root, seen: &Seen) -> Result<Option<Kind>, Error> {
+    let followed = root.follow(&seen.path)?;
+    let Some((real, meta)) = followed.found() else { return Ok(None) };
+    let path = RootPath::new(&seen.path).unwrap_or_else(|| real.clone());
+    let table = misses();
+    let name = path.name();
+    let is_library = name.ends_with(b".so") || name.windows(4).any(|part| part == b".so.");
+    Ok(Some(match meta.kind {
+        _ if table.cache_endings.end(path.as_bytes()) || table.cache_directories.begin(path.as_bytes()) => Kind::Cache,
+        FileKind::Dir => Kind::Directory,
+        _ if is_library => Kind::Library,
+        _ if seen.act == Act::Exec || system().commands.cover(&path) => Kind::Program,
+        _ if table.module_endings.end(name) => Kind::Module,
+        _ if path.as_bytes().starts_with(b"/etc/") => Kind::Settings,
+        _ => Kind::Data,
+    }))
+}
+
+fn describe(trace: &Trace, seen: &Seen, kind: Kind, asked: bool) -> Missed {
+    let path = show(&seen.path).into_owned();
+    let askers = trace.askers(seen.process).into_iter().map(|process| show(&process.program).into_owned());
+    let how = match asked {
+        true if seen.call.is_empty() => "looked up in vain".to_owned(),
+        true => format!("{} in vain", seen.call),
+        false => format!("a run in the builder root {}", seen.act.says()),
+    };
+    let option = match kind {
+        Kind::Program => format!("--bin {path}"),
+        _ => format!("--include {path}"),
+    };
+    Missed { kind, path, how, askers: askers.collect(), option, asked }
+}

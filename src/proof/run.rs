@@ -1,0 +1,208 @@
+//! One run of a program: start it, wait until it is ready, ask it, stop it, and collect what it said.
+
+use std::io::Read;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use super::Experiment;
+use super::probe::Answer;
+use crate::guest::{Begun, Isolation, Trial, connect};
+use crate::watch::{self, Trace};
+
+const PACE: Duration = Duration::from_millis(10);
+/// Time between two tries to connect.
+const BETWEEN_TRIES: Duration = Duration::from_millis(40);
+/// How long a program may take to end after its stop signal.
+const GRACE: Duration = Duration::from_secs(3);
+/// Maximum size of output that is kept of each stream, and that is accepted.
+const MAX_KEPT: usize = 1 << 20;
+const MAX_OUTPUT: u64 = 256 << 20;
+const SIGKILL: i32 = 9;
+
+/// What a run looked like from outside.
+#[derive(Debug, Default, serde::Serialize)]
+pub struct Outcome {
+    /// Exit status; absent if a signal ended it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<i32>,
+    /// The signal that ended it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+    /// True if it was ended because it had run as long as it should.
+    pub stopped: bool,
+    /// Why it was ended before that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut: Option<&'static str>,
+    /// True if it accepted a connection, if `--ready` asks for one.
+    pub ready: bool,
+    /// Why its program could not be executed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// Answers to the probes.
+    pub answers: Vec<Answer>,
+    /// Standard output and error.
+    #[serde(skip)]
+    pub output: [Vec<u8>; 2],
+    /// How long it ran.
+    pub milliseconds: u64,
+    /// What it looked up.
+    #[serde(skip)]
+    pub trace: Trace,
+}
+
+impl Outcome {
+    /// True if nothing went wrong that can be told without a comparison.
+    pub fn is_good(&self, experiment: &Experiment) -> bool {
+        let is_end = (self.stopped || self.status == Some(0)) && self.failure.is_none() && self.cut.is_none();
+        is_end && (experiment.ready.is_none() || self.ready) && self.is_answering(experiment)
+    }
+
+    fn is_answering(&self, experiment: &Experiment) -> bool {
+        experiment.probes.len() == self.answers.len()
+            && experiment.probes.iter().zip(&self.answers).all(|(probe, answer)| probe.is_met(answer))
+    }
+}
+
+/// Runs a trial.
+///
+/// # Errors
+/// The kernel's answer, if the isolation or the watch is not granted.
+pub(super) fn run(
+    trial: &Trial<'_>,
+    isolation: Isolation,
+    experiment: &Experiment,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> std::io::Result<Outcome> {
+    let (out, to_out) = std::io::pipe()?;
+    let (errors, to_errors) = std::io::pipe()?;
+    let nothing = std::fs::File::open("/dev/null")?;
+    let stdio: [OwnedFd; 3] = [nothing.into(), to_out.into(), to_errors.into()];
+    let said = AtomicU64::new(0);
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        let output = [out, errors].map(|pipe| scope.spawn(|| listen(pipe, &said)));
+        let (send, begun) = mpsc::channel();
+        let (is_over, over) = mpsc::channel::<()>();
+        let tracer = scope.spawn(move || {
+            let _is_over = is_over;
+            let began = |begun| {
+                let _ = send.send(begun);
+            };
+            trial.run(isolation, stdio, &began)
+        });
+        let mut outcome = Outcome::default();
+        if let Ok(begun) = begun.recv() {
+            let mut guide = Guide { begun, experiment, over: &over, said: &said, stop, started };
+            guide.lead(&mut outcome);
+        }
+        let ended = tracer.join().unwrap_or_else(|_| Err(std::io::Error::other("the tracer has failed")))?;
+        outcome.output = output.map(|thread| thread.join().unwrap_or_default());
+        outcome.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        outcome.failure = ended.failure.map(|error| error.to_string());
+        if ended.is_crowded {
+            outcome.cut = Some("it has too many processes");
+        }
+        (outcome.status, outcome.signal, outcome.trace) = (ended.status, ended.signal, ended.trace);
+        if outcome.failure.is_some() {
+            outcome.status = None;
+        }
+        Ok(outcome)
+    })
+}
+
+/// Reads a pipe to its end; keeps the beginning.
+fn listen(mut pipe: std::io::PipeReader, said: &AtomicU64) -> Vec<u8> {
+    let mut kept = Vec::new();
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(read @ 1..) = pipe.read(&mut buffer) {
+        said.fetch_add(read as u64, Ordering::Relaxed);
+        let room = MAX_KEPT.saturating_sub(kept.len()).min(read);
+        kept.extend_from_slice(&buffer[..room]);
+    }
+    kept
+}
+
+/// Leads a running program through its trial.
+struct Guide<'a> {
+    begun: Begun,
+    experiment: &'a Experiment,
+    over: &'a mpsc::Receiver<()>,
+    said: &'a AtomicU64,
+    stop: &'a (dyn Fn() -> bool + Sync),
+    started: Instant,
+}
+
+impl Guide<'_> {
+    fn lead(&mut self, outcome: &mut Outcome) {
+        let experiment = self.experiment;
+        let mut sockets = std::mem::take(&mut self.begun.sockets).into_iter();
+        if let Some(to) = experiment.ready {
+            let Some(socket) = sockets.next() else { return };
+            while !outcome.ready {
+                outcome.ready = connect(&socket, to).is_ok();
+                if !outcome.ready && self.wait(BETWEEN_TRIES, outcome) {
+                    return;
+                }
+            }
+        }
+        for (probe, socket) in experiment.probes.iter().zip(sockets) {
+            outcome.answers.push(probe.ask(connect(&socket, probe.to)));
+        }
+        let is_server = experiment.ready.is_some() || !experiment.probes.is_empty();
+        match experiment.lasts {
+            Some(time) => {
+                if self.wait(time.saturating_sub(self.started.elapsed()), outcome) {
+                    return;
+                }
+            }
+            None if is_server => {}
+            None => {
+                self.wait(experiment.limit, outcome);
+                return;
+            }
+        }
+        outcome.stopped = true;
+        watch::kill(self.begun.pid, experiment.stop_signal);
+        if !self.is_over(GRACE) {
+            watch::kill(self.begun.pid, SIGKILL);
+        }
+    }
+
+    fn is_over(&self, time: Duration) -> bool {
+        self.over.recv_timeout(time) != Err(mpsc::RecvTimeoutError::Timeout)
+    }
+
+    /// Waits; true if the program has ended, or was ended because a limit is reached.
+    fn wait(&self, time: Duration, outcome: &mut Outcome) -> bool {
+        let begun = Instant::now();
+        loop {
+            if self.is_over(PACE.min(time)) {
+                return true;
+            }
+            let cut = match () {
+                () if (self.stop)() => Some("it was interrupted"),
+                () if self.started.elapsed() >= self.experiment.limit => Some("it did not end in time"),
+                () if self.said.load(Ordering::Relaxed) > MAX_OUTPUT => Some("it wrote too much"),
+                () => None,
+            };
+            if cut.is_some() {
+                outcome.cut = cut;
+                watch::kill(self.begun.pid, SIGKILL);
+                return true;
+            }
+            if begun.elapsed() >= time {
+                return false;
+            }
+        }
+    }
+}
+
+/// The sockets that an experiment needs: for each, true if it is of IPv6.
+pub(super) fn sockets(experiment: &Experiment) -> Vec<bool> {
+    let all: Vec<SocketAddr> =
+        experiment.ready.into_iter().chain(experiment.probes.iter().map(|probe| probe.to)).collect();
+    all.iter().map(SocketAddr::is_ipv6).collect()
+}
