@@ -96,7 +96,7 @@ pub enum Format {
 #[derive(Debug, Clone, Args)]
 pub struct RootOptions {
     /// The builder's file system: a directory, or an image (oci:DIR, oci-archive:FILE or docker-archive:FILE, with a
-    /// :TAG if it has several; docker://HOST/NAME[:TAG|@DIGEST] in a registry).
+    /// :TAG if it has several; docker://HOST/NAME:TAG or @DIGEST in a registry).
     #[arg(long, visible_alias = "image", value_name = "DIR|IMAGE", default_value = "/")]
     pub root: PathBuf,
     /// Platform to take from an image that has several, such as linux/arm64. Default: that of this machine, or else the

@@ -54,6 +54,7 @@ impl Books {
     }
 
     /// The files that are written.
+    #[cfg(feature = "cli")]
     pub(crate) fn written(&self) -> impl Iterator<Item = &PathBuf> {
         self.plan_out.iter().chain(&self.lock).chain(self.sboms.iter().map(|(_, path)| path))
     }

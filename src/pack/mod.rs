@@ -20,9 +20,9 @@ use serde::Serialize;
 pub(crate) use books::plan_options;
 pub use books::{Allowed, Books};
 pub(crate) use made::{closure, linked};
-pub(crate) use selection::{port, request_of};
+pub(crate) use selection::request_of;
 #[cfg(feature = "cli")]
-pub(crate) use selection::{profile, start_of};
+pub(crate) use selection::{port, profile, start_of};
 #[cfg(feature = "cli")]
 pub(crate) use settings::healthcheck;
 #[cfg(feature = "cli")]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::PackRequest;
 use super::selection::port;
+#[cfg(feature = "cli")]
 use crate::config::Healthcheck;
 use crate::error::Error;
 use crate::layer::Codec;

@@ -97,7 +97,7 @@ pub fn write(trace: &Trace, out: &mut dyn Write) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Reads a trace that [`write`] has written, or the output of `strace -f`.
+/// Reads a trace that [`write()`] has written, or the output of `strace -f`.
 ///
 /// # Errors
 /// `bad-trace`.

@@ -1,7 +1,9 @@
 //! The file of the running program. A build context often holds slimroot itself, and no image needs it.
 
 use std::fs::File;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
+#[cfg(feature = "cli")]
+use std::os::unix::fs::MetadataExt;
 use std::sync::OnceLock;
 
 use crate::error::Error;
@@ -19,6 +21,7 @@ static OWN: OnceLock<Option<Own>> = OnceLock::new();
 
 /// Opens the file of this process, so that it is recognised later, when it may no longer be opened. A caller of the
 /// library is another program and does not do this.
+#[cfg(feature = "cli")]
 pub(crate) fn remember() {
     OWN.get_or_init(|| {
         let file = File::open("/proc/self/exe").ok()?;
