@@ -80,8 +80,9 @@ impl Embedded {
             self.cut.push(member.to_owned());
             return Ok(());
         }
-        *left -= size;
-        content.take(MAX_OBJECT).read_to_end(&mut bytes)?;
+        // The size may be a lie.
+        content.take(MAX_OBJECT.min(*left)).read_to_end(&mut bytes)?;
+        *left = left.saturating_sub(size.max(bytes.len() as u64));
         if let Ok(elf) = elf::parse(bytes.as_slice()) {
             let imports = elf::parse_imports(bytes.as_slice(), &elf).unwrap_or_default();
             self.objects.push(Object { member: member.to_owned(), elf, imports });

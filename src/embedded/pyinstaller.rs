@@ -25,7 +25,11 @@ pub(super) fn read(content: &mut Content<'_>) -> Option<Embedded> {
     let end = size - tail.len() as u64 + at as u64 + RECORD as u64;
     let start = end.checked_sub(u64::from(number(record, 8)?))?;
     let (offset, length) = (number(record, 12)?, number(record, 16)?);
-    if length > MAX_TABLE || start + u64::from(offset) + u64::from(length) > size {
+    if length > MAX_TABLE {
+        let cut = vec![format!("the table of its archive ({length} bytes)")];
+        return Some(Embedded { cut, ..Embedded::default() });
+    }
+    if start + u64::from(offset) + u64::from(length) > size {
         return None;
     }
     let table = piece(content, start + u64::from(offset), usize::try_from(length).ok()?)?;

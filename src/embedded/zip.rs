@@ -27,8 +27,11 @@ pub(super) fn read(content: &mut Content<'_>) -> Option<Embedded> {
 
 /// Adds the members of an archive, and of jars in it: Spring Boot's jars and web archives have their libraries inside.
 fn members(content: impl Read + Seek, outer: &str, found: &mut Embedded, left: &mut u64) -> Option<()> {
-    let mut archive = zip::ZipArchive::new(content).ok().filter(|found| found.len() <= MAX_MEMBERS)?;
-    for index in 0..archive.len() {
+    let mut archive = zip::ZipArchive::new(content).ok()?;
+    if archive.len() > MAX_MEMBERS {
+        found.cut.push(format!("{outer}… (more than {MAX_MEMBERS} members)"));
+    }
+    for index in 0..archive.len().min(MAX_MEMBERS) {
         // A damaged member cannot be unpacked by the program either.
         let Ok(member) = archive.by_index(index) else { continue };
         if !member.is_file() {
@@ -37,19 +40,20 @@ fn members(content: impl Read + Seek, outer: &str, found: &mut Embedded, left: &
         let name = format!("{outer}{}", member.name());
         let size = member.size();
         if name.ends_with(".class") && size <= MAX_CLASS.min(*left) {
-            *left -= size;
             let mut class = Vec::new();
-            if member.take(MAX_CLASS).read_to_end(&mut class).is_ok() {
+            if member.take(MAX_CLASS.min(*left)).read_to_end(&mut class).is_ok() {
                 found.constants.add(&class);
             }
+            *left = left.saturating_sub(size.max(class.len() as u64));
         } else if outer.is_empty() && name.ends_with(".jar") {
             if size > MAX_INNER.min(*left) {
                 found.cut.push(name);
                 continue;
             }
-            *left -= size;
             let mut jar = Vec::new();
-            if member.take(MAX_INNER).read_to_end(&mut jar).is_ok() {
+            let read = member.take(MAX_INNER.min(*left)).read_to_end(&mut jar);
+            *left = left.saturating_sub(size.max(jar.len() as u64));
+            if read.is_ok() {
                 members(Cursor::new(jar), &format!("{name}!/"), found, left);
             }
         } else if may_be_an_object(&name) {
