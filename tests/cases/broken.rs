@@ -184,13 +184,16 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 /// Every code needs a fixture, because a code that no test reports may be one that is never reported.
 fn every_code_of_an_image_has_its_broken_image() {
-    // These concern patterns and options in the builder: tests/it/cli.rs, guest.rs and trust.rs test them.
-    const OF_BUILDERS: [&str; 9] = [
+    // These concern patterns and options in the builder, or an interpreter's modules: tests/it/cli.rs, guest.rs, trust.rs,
+    // newcomer.rs and messages.rs test them.
+    const OF_BUILDERS: [&str; 11] = [
         "ca-expired",
         "dangling-link",
         "default-dirs-guessed",
         "dlopen-suggested",
+        "exclude-overruled",
         "foreign-elf",
+        "module-missing",
         "not-made",
         "not-packed",
         "nothing-matched",

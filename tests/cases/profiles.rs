@@ -232,9 +232,8 @@ const PROVEN_ELSEWHERE: [&str; 10] = [
 ];
 
 /// Profiles whose programs no test runs yet: only their own examples, or nothing, say that they work.
-const NOT_RUN: [&str; 12] = [
+const NOT_RUN: [&str; 11] = [
     "circus",
-    "erlang",
     "fips",
     "git",
     "monit",
