@@ -172,11 +172,13 @@ impl Destination {
             // Text with a slash before its colon is a path.
             None => (&TRANSPORTS[0], unlike_archive(text)?),
             Some((before, _)) if before.contains('/') => (&TRANSPORTS[0], unlike_archive(text)?),
-            Some((word, rest)) => match known(word) {
+            // A registry's address begins with two slashes, which were looked at before.
+            Some((word, rest)) => match known(word).filter(|transport| transport.word != "docker") {
                 Some(transport) => (transport, rest),
                 None => {
                     let near = nearest(word, TRANSPORTS.iter().map(|transport| transport.word));
-                    let near = near.map_or(String::new(), |near| format!("; did you mean {near}:?"));
+                    let slashes = if near == Some("docker") { "//" } else { "" };
+                    let near = near.map_or(String::new(), |near| format!("; did you mean {near}:{slashes}?"));
                     return Err(Error::new("unknown-transport", format!("{word}: is no transport slimroot writes{near}"))
                         .help("known are dir:PATH, tar:FILE, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF], \
                                docker://HOST/NAME[:TAG]; for a path with a colon write dir:PATH"));

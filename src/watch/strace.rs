@@ -243,7 +243,7 @@ mod tests {
         }
         let seen: Vec<(String, i32)> =
             trace.seen().map(|seen| (String::from_utf8_lossy(&seen.path).into_owned(), seen.errno)).collect();
-        let expected = [("/bin/sh", 0), ("/work/aä.txt", 0), ("/etc/none", libc::ENOENT), ("/etc/one", 0)];
+        let expected = [("/bin/sh", 0), ("/etc/none", libc::ENOENT), ("/work/aä.txt", 0), ("/etc/one", 0)];
         assert_eq!(seen, expected.map(|(path, errno)| (path.to_owned(), errno)));
         assert_eq!(trace.processes[0].arguments, [b"-c".to_vec(), b"true".to_vec()]);
         assert_eq!(trace.unread, 1);
