@@ -12,8 +12,8 @@ mod tar;
 use crate::digest::Digest;
 
 pub use blob::Blob;
-pub(crate) use pass::interrupted;
 pub use pass::{PassOptions, Tap, pack};
+pub(crate) use pass::{interrupted, read_all};
 pub use tar::ArchiveWriter;
 
 /// How a layer is compressed.

@@ -188,7 +188,10 @@ impl Stream {
 }
 
 /// Reads exactly `size` bytes of a file. A file that is shorter, or was modified meanwhile, counts as changed.
-fn read_all(
+///
+/// # Errors
+/// `changed-while-packing`, `unreadable`, and any error of `give`.
+pub(crate) fn read_all(
     source: &dyn Source,
     path: &RootPath,
     size: u64,

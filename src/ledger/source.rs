@@ -8,10 +8,11 @@ use crate::closure::Closure;
 use crate::digest::{Digest, HashingWriter};
 use crate::error::Error;
 use crate::finding::Finding;
+use crate::layer::read_all;
 use crate::loader::Objects;
 use crate::package;
 use crate::path::{RootPath, show};
-use crate::plan::{Content, Item, ItemKind, Plan, changed, unchanged};
+use crate::plan::{Content, Item, ItemKind, Plan};
 use crate::root::{Root, Source};
 
 /// Number of bytes per read.
@@ -235,17 +236,10 @@ pub(super) fn soname(objects: &Objects<'_>, path: &RootPath) -> Result<Option<St
 pub fn digest_of(source: &dyn Source, path: &RootPath, size: u64) -> Result<Digest, Error> {
     let mut hasher = HashingWriter::new(std::io::sink());
     let mut buffer = vec![0; READ.min(usize::try_from(size).unwrap_or(READ)).max(1)];
-    let mut at = 0;
-    while at < size {
-        let wanted = usize::try_from(size - at).unwrap_or(usize::MAX).min(buffer.len());
-        let read = source.read_at(at, &mut buffer[..wanted]).map_err(|error| Error::unreadable(path, error))?;
-        if read < wanted {
-            return Err(changed(path));
-        }
+    read_all(source, path, size, &mut buffer, &mut |bytes| {
         // Writing to a sink cannot fail.
-        let _ = hasher.write_all(&buffer[..read]);
-        at += read as u64;
-    }
-    unchanged(source, path)?;
+        let _ = hasher.write_all(bytes);
+        Ok(())
+    })?;
     Ok(hasher.finish().1)
 }

@@ -1,6 +1,5 @@
 //! Owners in the image, and several destinations in one run. The judges are stat(2), GNU tar and the disk.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
@@ -8,17 +7,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::need;
-
-/// A root with /bin/true of this machine.
-fn world() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().expect("a directory");
-    for file in ["bin/true", "lib64/ld-linux-x86-64.so.2", "lib/x86_64-linux-gnu/libc.so.6"] {
-        let place = dir.path().join("root").join(file);
-        fs::create_dir_all(place.parent().expect("a parent")).expect("made");
-        fs::copy(Path::new("/").join(file), place).expect("a file of this machine");
-    }
-    dir
-}
+use crate::support::runs::{state, text, world};
 
 fn build(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_slimroot"));
@@ -29,10 +18,6 @@ fn build(dir: &Path, args: &[&str]) -> Command {
 
 fn ran(dir: &Path, args: &[&str]) -> Output {
     build(dir, args).output().expect("slimroot runs")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Owner, group and mode of files that lie in /data.
@@ -94,24 +79,6 @@ fn owners_are_mapped_and_set_id_bits_dropped() {
         assert_eq!(output.status.code(), Some(2), "{bad}: {}", text(&output.stderr));
         assert!(!dir.path().join("bad").exists());
     }
-}
-
-/// Mode and content of everything below a directory, but not of the root.
-fn state(dir: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
-    let mut found = BTreeMap::new();
-    let mut open = vec![dir.to_owned()];
-    while let Some(dir) = open.pop() {
-        for entry in fs::read_dir(&dir).expect("listed") {
-            let path = entry.expect("an entry").path();
-            let meta = fs::symlink_metadata(&path).expect("there");
-            if meta.is_dir() && !path.ends_with("root") {
-                open.push(path.clone());
-            }
-            let content = if meta.is_file() { fs::read(&path).expect("read") } else { Vec::new() };
-            found.insert(path, (meta.mode(), content));
-        }
-    }
-    found
 }
 
 /// A run whose last destination becomes impossible when all others are complete. A pipe holds the run at that moment: its

@@ -1,13 +1,12 @@
 //! File systems that cannot exchange two names, and renames that fail half way. strace makes the kernel's calls fail; the
 //! judge is the disk.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::support::need;
+use crate::support::runs::{self, state};
 
 /// As of a file system without RENAME_EXCHANGE and RENAME_NOREPLACE.
 const NO_FLAGS: &str = "inject=renameat2:error=EINVAL";
@@ -15,12 +14,7 @@ const CANNOT_WRITE: i32 = 3;
 
 /// A root with /bin/true of this machine, and old results: a directory and an archive.
 fn world() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().expect("a directory");
-    for file in ["bin/true", "lib64/ld-linux-x86-64.so.2", "lib/x86_64-linux-gnu/libc.so.6"] {
-        let place = dir.path().join("root").join(file);
-        fs::create_dir_all(place.parent().expect("a parent")).expect("made");
-        fs::copy(Path::new("/").join(file), place).expect("a file of this machine");
-    }
+    let dir = runs::world();
     fs::create_dir_all(dir.path().join("tree/deep")).expect("made");
     fs::write(dir.path().join("tree/deep/file"), "old").expect("written");
     fs::write(dir.path().join("a.tar"), "old").expect("written");
@@ -37,24 +31,6 @@ fn run(dir: &Path, faults: &[&str], outputs: &[&str]) -> (Output, String) {
     let output = command.args(["--", "/bin/true"]).current_dir(dir).output().expect("strace runs");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     (output, said)
-}
-
-/// Mode and content of everything outside of the root.
-fn state(dir: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
-    let mut found = BTreeMap::new();
-    let mut open = vec![dir.to_owned()];
-    while let Some(dir) = open.pop() {
-        for entry in fs::read_dir(&dir).expect("listed") {
-            let path = entry.expect("an entry").path();
-            let meta = fs::symlink_metadata(&path).expect("there");
-            if meta.is_dir() && !path.ends_with("root") {
-                open.push(path.clone());
-            }
-            let content = if meta.is_file() { fs::read(&path).expect("read") } else { Vec::new() };
-            found.insert(path, (meta.mode(), content));
-        }
-    }
-    found
 }
 
 #[test]

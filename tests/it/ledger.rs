@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::Value;
 
+use crate::support::runs::{text, told};
 use crate::support::{need, roots};
 
 /// Programs that make a root of Debian.
@@ -13,21 +14,6 @@ const MAKES: &[&str] = &["mmdebstrap", "python3"];
 
 fn debian() -> String {
     roots::debian().display().to_string()
-}
-
-fn slimroot(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_slimroot")).args(args).output().expect("slimroot runs")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// The standard output of a run that succeeds.
-fn told(args: &[&str]) -> String {
-    let output = slimroot(args);
-    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
-    text(&output.stdout)
 }
 
 fn python(program: &str, args: &[&str]) -> String {

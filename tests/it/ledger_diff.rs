@@ -3,25 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::Value;
 
+use crate::support::runs::{slimroot, text, told};
 use crate::support::{need, roots};
-
-fn slimroot(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_slimroot")).args(args).output().expect("slimroot runs")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn told(args: &[&str]) -> String {
-    let output = slimroot(args);
-    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
-    text(&output.stdout)
-}
 
 fn json(args: &[&str]) -> Value {
     serde_json::from_str(&told(args)).expect("JSON")

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::support::need;
+use crate::support::runs::text;
 
 fn root(dir: &Path) {
     for file in ["/lib64/ld-linux-x86-64.so.2", "/lib/x86_64-linux-gnu/libc.so.6", "/bin/true", "/bin/ls"] {
@@ -17,10 +18,6 @@ fn root(dir: &Path) {
 fn run(dir: &Path, line: &str) -> Output {
     let line = format!("{} {line}", env!("CARGO_BIN_EXE_slimroot"));
     Command::new("sh").args(["-c", &line]).current_dir(dir).env_remove("NO_COLOR").output().expect("sh runs")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 #[test]

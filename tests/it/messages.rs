@@ -5,10 +5,12 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 use slimroot::check::recognise;
+
+use crate::support::runs::slimroot;
 
 #[derive(Deserialize)]
 struct Fixtures {
@@ -22,10 +24,6 @@ struct Message {
     code: Option<String>,
     #[serde(default)]
     names: Vec<String>,
-}
-
-fn slimroot(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_slimroot")).args(args).output().expect("runs")
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 
 use crate::support::need;
+use crate::support::runs::text;
 
 /// Exit codes: the output cannot be written; an argument is invalid.
 const CANNOT_WRITE: i32 = 3;
@@ -87,10 +88,6 @@ impl World {
         assert!(said.contains("  help  "), "no hint: {args:?} {said}");
         (output.status.code(), code(&said))
     }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn code(said: &str) -> String {

