@@ -63,7 +63,7 @@ pub(super) struct State<'a> {
     /// Included ELF files of other machines than the entry's.
     pub(super) foreign: BTreeSet<RootPath>,
     /// Packed files that may have ELF objects in them, and the processes that may open these.
-    pub(super) archives: BTreeSet<(RootPath, ProcessId)>,
+    pub(super) archives: Vec<(RootPath, ProcessId)>,
     /// What is in them.
     pub(super) embedded: Contents,
     /// Dangling symlinks among the requested files.

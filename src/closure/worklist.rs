@@ -41,6 +41,8 @@ pub(super) enum Fact {
     Brought(usize),
     /// A profile was applied; the index of the profile.
     Applied(usize),
+    /// A file that may have others in it was packed; its index among the archives.
+    Held(usize),
     /// Anything has changed. A rule receives this once for any number of changes.
     Changed,
 }
@@ -53,6 +55,8 @@ pub(super) struct Worklist<'a> {
     changed: BTreeSet<usize>,
     age: u64,
     opened: BTreeSet<(ProcessId, RootPath, Vec<u8>)>,
+    /// The archives that were found.
+    archived: BTreeSet<(RootPath, ProcessId)>,
     /// The libraries of modules that the configuration of a program names.
     brought_in: BTreeMap<ProcessId, BTreeSet<Vec<u8>>>,
     /// Processes not yet considered for profile triggers.
@@ -85,7 +89,7 @@ impl<'a> Worklist<'a> {
             compiled: BTreeMap::new(),
             done: HashSet::new(),
             foreign: BTreeSet::new(),
-            archives: BTreeSet::new(),
+            archives: Vec::new(),
             embedded: Default::default(),
             dangling: BTreeSet::new(),
             not_packed: BTreeSet::new(),
@@ -99,6 +103,7 @@ impl<'a> Worklist<'a> {
             changed: BTreeSet::new(),
             age: 0,
             opened: BTreeSet::new(),
+            archived: BTreeSet::new(),
             brought_in: BTreeMap::new(),
             unsigned: BTreeSet::new(),
             unheard: BTreeSet::new(),

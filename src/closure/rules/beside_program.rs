@@ -24,7 +24,7 @@ pub(super) const RULE: Rule = Rule {
     about: "Packs files next to a compiled program or jar without a package, or in its working directory, that it names; \
             the whole directory if it ships libraries.",
     brings_packages: true,
-    facts: &[On::Launched, On::Changed],
+    facts: &[On::Launched, On::Held],
     on,
 };
 
@@ -34,23 +34,40 @@ const GROUP: &str = "application";
 const MAX_ENTRIES: usize = 1024;
 
 fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
-    let Fact::Launched(id) = fact else { return of_jars(state) };
+    let mut demands = Vec::new();
+    match fact {
+        Fact::Launched(id) => {
+            beside_jars(state, id, &mut demands)?;
+            beside_compiled(state, id, &mut demands)?;
+        }
+        Fact::Held(at) => {
+            let (jar, host) = &state.archives[at];
+            for id in state.launches.of_process(*host) {
+                beside_jar(state, id, jar, &mut demands)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(demands)
+}
+
+/// Files beside the compiled program of a launch.
+fn beside_compiled(state: &State<'_>, id: LaunchId, demands: &mut Vec<Demand>) -> Result<(), Error> {
     let launched = state.launches.get(id);
-    let [program] = launched.programs.as_slice() else { return Ok(Vec::new()) };
+    let [program] = launched.programs.as_slice() else { return Ok(()) };
     let real = &launched.real;
     if !launched.scripts.is_empty()
         || launched.certainty < Certainty::Likely
         || runs_others(&String::from_utf8_lossy(program.name()))
         || state.world.owner(real)?.is_some()
     {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let mut own = BTreeSet::new();
     for dir in [program.parent(), real.parent()].into_iter().flatten() {
         let dir = if is_program_dir(&dir) { dir.parent() } else { Some(dir) };
         own.extend(dir.map(|dir| real_dir(state.world.root, &dir)).transpose()?.flatten());
     }
-    let mut demands = Vec::new();
     own.retain(|dir| !is_wide(dir));
     for dir in own.clone() {
         if ships_libraries(state, &dir)? {
@@ -60,40 +77,34 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
         }
     }
     let named = |names: &[&[u8]]| state.world.relative_names(real, names);
-    beside(state, (id, real, program), &own, &named, &mut demands)?;
-    Ok(demands)
+    beside(state, (id, real, program), &own, &named, demands)
 }
 
-/// Files beside the jars that launches name. Spring Boot looks for its settings in both directories (Spring Boot
+/// Files beside the jars that a launch names. Spring Boot looks for its settings in both directories (Spring Boot
 /// reference, "External Application Properties").
-fn of_jars(state: &State<'_>) -> Result<Vec<Demand>, Error> {
-    let mut demands = Vec::new();
-    for (jar, host) in &state.archives {
-        let answer = format!("{jar} {host:?}");
-        if state.is_done(RULE.id, &answer) {
-            continue;
-        }
-        demands.push(Demand::Done(answer));
-        let Some(found) = state.embedded.of(state.world.root, jar)?.filter(|found| found.constants.is_of_java()) else {
-            continue;
-        };
-        if state.world.owner(jar)?.is_some() {
-            continue;
-        }
-        for id in state.launches.of_process(*host) {
-            let launch = &state.launches.get(id).launch;
-            let is_it = |word: &String| {
-                let followed = state.world.root.follow_from(&launch.cwd, word.as_bytes());
-                followed.is_ok_and(|followed| followed.file().is_some_and(|(real, _)| real == jar))
-            };
-            if launch.args.iter().any(is_it) {
-                let own = jar.parent().filter(|dir| !is_wide(dir)).into_iter().collect();
-                let named = |names: &[&[u8]]| Ok(found.constants.names(names));
-                beside(state, (id, jar, jar), &own, &named, &mut demands)?;
-            }
-        }
+fn beside_jars(state: &State<'_>, id: LaunchId, demands: &mut Vec<Demand>) -> Result<(), Error> {
+    let launched = state.launches.get(id);
+    for (jar, _) in state.archives.iter().filter(|(_, host)| launched.processes.contains(host)) {
+        beside_jar(state, id, jar, demands)?;
     }
-    Ok(demands)
+    Ok(())
+}
+
+fn beside_jar(state: &State<'_>, id: LaunchId, jar: &RootPath, demands: &mut Vec<Demand>) -> Result<(), Error> {
+    let Some(found) = state.embedded.of(state.world.root, jar)?.filter(|found| found.constants.is_of_java()) else {
+        return Ok(());
+    };
+    let launch = &state.launches.get(id).launch;
+    let is_it = |word: &String| {
+        let followed = state.world.root.follow_from(&launch.cwd, word.as_bytes());
+        followed.is_ok_and(|followed| followed.file().is_some_and(|(real, _)| real == jar))
+    };
+    if !launch.args.iter().any(is_it) || state.world.owner(jar)?.is_some() {
+        return Ok(());
+    }
+    let own = jar.parent().filter(|dir| !is_wide(dir)).into_iter().collect();
+    let names = |names: &[&[u8]]| Ok(found.constants.names(names));
+    beside(state, (id, jar, jar), &own, &names, demands)
 }
 
 /// Finds the indexes of names that a program contains.

@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
     id: "embedded-objects",
     about: "Packs libraries that ELF objects inside jars, zip applications and self-extracting programs need.",
     brings_packages: true,
-    facts: &[On::Launched, On::Required, On::Changed],
+    facts: &[On::Launched, On::Required, On::Held],
     on,
 };
 
@@ -45,11 +45,11 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
                 demands.extend(unread(state, &program.real)?);
             }
         }
-        _ => {
-            for (archive, host) in &state.archives {
-                held(state, archive, *host, &mut demands)?;
-            }
+        Fact::Held(at) => {
+            let (archive, host) = &state.archives[at];
+            held(state, archive, *host, &mut demands)?;
         }
+        _ => {}
     }
     Ok(demands)
 }

@@ -21,25 +21,20 @@ pub(super) const RULE: Rule = Rule {
     id: "jar-programs",
     about: "Packs programs whose paths or command lines the classes of a jar contain, if one of them starts programs.",
     brings_packages: true,
-    facts: &[On::Changed],
+    facts: &[On::Held],
     on,
 };
 
-fn on(state: &State<'_>, _: Fact) -> Result<Vec<Demand>, Error> {
+fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     let mut demands = Vec::new();
+    let Fact::Held(at) = fact else { return Ok(demands) };
     if state.request.companions == Companions::None {
         return Ok(demands);
     }
-    for (jar, host) in &state.archives {
-        let answer = format!("{jar} {host:?}");
-        if state.is_done(RULE.id, &answer) {
-            continue;
-        }
-        demands.push(Demand::Done(answer));
-        let found = state.embedded.of(state.world.root, jar)?;
-        if let Some(found) = found.filter(|found| found.constants.starts_programs) {
-            named(state, (jar, *host), &found.constants, &mut demands)?;
-        }
+    let (jar, host) = &state.archives[at];
+    let found = state.embedded.of(state.world.root, jar)?;
+    if let Some(found) = found.filter(|found| found.constants.starts_programs) {
+        named(state, (jar, *host), &found.constants, &mut demands)?;
     }
     Ok(demands)
 }

@@ -49,6 +49,7 @@ pub(super) enum On {
     Required,
     Brought,
     Applied,
+    Held,
     Changed,
 }
 
@@ -73,6 +74,7 @@ impl Rule {
             Fact::Required(_) => On::Required,
             Fact::Brought(_) => On::Brought,
             Fact::Applied(_) => On::Applied,
+            Fact::Held(_) => On::Held,
             Fact::Changed => On::Changed,
         };
         self.facts.contains(&kind)

@@ -145,9 +145,10 @@ impl Worklist<'_> {
         }
         let magic = root.read(real, ELF_MAGIC.len())?;
         if let Some(host) = host.filter(|_| embedded::may_be_archive(&magic))
-            && self.state.archives.insert((real.clone(), host))
+            && self.archived.insert((real.clone(), host))
         {
-            self.emit(Fact::Changed);
+            self.state.archives.push((real.clone(), host));
+            self.emit(Fact::Held(self.state.archives.len() - 1));
         }
         if magic != ELF_MAGIC {
             return Ok(());
