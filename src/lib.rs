@@ -24,6 +24,7 @@
 //! slimroot never reads files outside the root, and never runs anything from it, except with a [`guest`] or a [`proof`] that
 //! the caller asks for.
 
+pub mod attest;
 pub mod check;
 pub mod cleanup;
 #[cfg(feature = "cli")]
@@ -55,6 +56,6 @@ pub mod verify;
 pub mod watch;
 mod world;
 
-pub use pack::{Allowed, Books, Group, PackRequest, Packed, pack};
+pub use pack::{Allowed, Attach, Books, Group, PackRequest, Packed, pack};
 pub use slimroot_ldso::{elf, loader};
 pub use slimroot_rootfs::{digest, path, root};

@@ -9,7 +9,7 @@ use super::contents::ImageOptions;
 use super::run_options::RunOptions;
 use crate::cli::{self, RankOptions, RootOptions};
 use crate::error::Error;
-use crate::pack::{Books, PackRequest, Packed, Watch, pack_watched};
+use crate::pack::{Attach, Books, PackRequest, Packed, Watch, pack_watched};
 use crate::sbom::Format;
 
 #[derive(Debug, Args)]
@@ -95,6 +95,17 @@ pub(crate) struct BookOptions {
     /// Repeatable.
     #[arg(long, value_name = "FORMAT=FILE")]
     pub(crate) sbom: Vec<String>,
+    /// Packs an inventory into the image as /usr/share/sbom/NAME.spdx.json or .cdx.json: spdx-json or cyclonedx-json.
+    /// Repeatable.
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) sbom_inside: Vec<String>,
+    /// Attaches a document to the image in oci: and docker:// as a referrer: spdx-json, cyclonedx-json, either after
+    /// in-toto: as a statement, or provenance. Repeatable.
+    #[arg(long, value_name = "DOCUMENT")]
+    pub(crate) attach: Vec<String>,
+    /// Writes how the image was made: a predicate of SLSA, for signing. An older file is replaced.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) provenance: Option<PathBuf>,
     /// The largest size of the image's files together, such as 60MB. A larger image is not written (exit code 4).
     #[arg(long, value_name = "SIZE")]
     pub(crate) budget: Option<String>,
@@ -109,6 +120,9 @@ impl BookOptions {
             locked: self.locked.clone(),
             allowed: config.allowed(),
             sboms: self.sbom.iter().map(|text| sbom(text)).collect::<Result<_, _>>()?,
+            sbom_inside: self.sbom_inside.iter().map(|text| Format::parse(text)).collect::<Result<_, _>>()?,
+            attach: self.attach.iter().map(|text| Attach::parse(text)).collect::<Result<_, _>>()?,
+            provenance: self.provenance.clone(),
             budget: self.budget.as_deref().map(|text| super::bytes("--budget", text)).transpose()?,
         })
     }

@@ -1,6 +1,7 @@
 //! The commands. Each turns options into library calls and returns a value; only `cli::render` prints.
 
 pub(crate) mod build;
+mod buildkit;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod contents;

@@ -3,8 +3,13 @@
 //! We serialise our own types, because all fields and maps must have a fixed order. `oci-spec` supplies the media types
 //! and parses documents of other tools.
 
+mod artifact;
 mod config;
 
+pub(crate) use artifact::Artifact;
+pub use artifact::Attachment;
+#[cfg(feature = "cli")]
+pub(crate) use artifact::statement;
 pub(crate) use config::timestamp;
 
 use std::collections::BTreeMap;
@@ -26,6 +31,9 @@ pub struct Descriptor {
     pub digest: Digest,
     /// Its size.
     pub size: u64,
+    /// The kind of a document that refers to an image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<String>,
     /// Its annotations.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
@@ -34,7 +42,7 @@ pub struct Descriptor {
 impl Descriptor {
     fn of(media_type: String, bytes: &[u8]) -> Self {
         let (digest, size) = (Digest::of(bytes), bytes.len() as u64);
-        Self { media_type, digest, size, annotations: BTreeMap::new() }
+        Self { media_type, digest, size, artifact_type: None, annotations: BTreeMap::new() }
     }
 }
 
@@ -79,6 +87,7 @@ impl Image {
                 media_type: media_type(format, layer.codec.media_type()),
                 digest: layer.digest,
                 size: layer.size,
+                artifact_type: None,
                 annotations: BTreeMap::new(),
             }],
             annotations: annotations(plan),

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use crate::cleanup;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::image::Image;
+use crate::image::{Artifact, Attachment, Image};
 use crate::layer::{Blob, Codec, Layer, PassOptions, Tap, interrupted, pack};
 use crate::plan::Plan;
 use crate::profile::nearest;
@@ -127,6 +127,8 @@ pub(crate) trait Output {
 pub(crate) struct Finished {
     pub(crate) image: Image,
     pub(crate) blob: PathBuf,
+    /// Documents that refer to the image, for outputs that keep them.
+    pub(crate) artifacts: Vec<Artifact>,
 }
 
 /// The result of completing an output.
@@ -229,6 +231,11 @@ impl Destination {
         !matches!(self.word, "dir" | "tar")
     }
 
+    /// True if the destination keeps documents that refer to the image.
+    pub fn has_referrers(&self) -> bool {
+        matches!(self.word, "oci" | "docker")
+    }
+
     /// True for stdout, which then must not be used for anything else.
     pub fn is_stdout(&self) -> bool {
         self.path == Path::new("-")
@@ -262,6 +269,8 @@ pub struct WriteOptions<'a> {
     pub force: bool,
     /// How registries are reached.
     pub access: &'a Access,
+    /// Documents that layouts and registries get with the image.
+    pub attached: &'a [Attachment],
     /// Options of the pass.
     pub pass: PassOptions<'a>,
 }
@@ -282,6 +291,9 @@ pub struct Written {
     pub manifest: Option<Digest>,
     /// Digest of the configuration, docker's image ID, if the output has one.
     pub config: Option<Digest>,
+    /// Digests of the manifests of documents that refer to the image.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub referrers: Vec<Digest>,
     /// Deviations from the plan.
     pub notes: Vec<String>,
 }
@@ -336,7 +348,11 @@ pub fn write(
     let finished: Vec<Finished> = layers
         .iter()
         .zip(&staged)
-        .map(|(layer, (_, aside))| Finished { image: Image::build(plan, layer), blob: aside.path().to_path_buf() })
+        .map(|(layer, (_, aside))| {
+            let image = Image::build(plan, layer);
+            let artifacts = options.attached.iter().map(|one| Artifact::of(one, &image.descriptor)).collect();
+            Finished { image, blob: aside.path().to_path_buf(), artifacts }
+        })
         .collect();
     put_all(outputs, destinations, plan, &finished, options.pass.stop).map(|written| told(written, left))
 }
@@ -391,6 +407,8 @@ fn put_all(
         let finished = finished_for(&*output, finished);
         put.notes.extend(output.settle());
         let image = finished.map(|finished| &finished.image).filter(|_| put.has_image);
+        let kept = finished.filter(|_| destination.has_referrers());
+        let referrers = kept.iter().flat_map(|kept| &kept.artifacts).map(|one| one.descriptor.digest).collect();
         written.push(Written {
             destination: destination.text.clone(),
             is_stdout: destination.is_stdout(),
@@ -398,6 +416,7 @@ fn put_all(
             layer: finished.map(|finished| finished.image.layer.clone()),
             manifest: image.map(|image| image.descriptor.digest),
             config: image.map(|image| image.config_digest),
+            referrers,
             notes: put.notes,
         });
     }

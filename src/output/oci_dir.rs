@@ -1,5 +1,6 @@
 //! `oci:DIR[:TAG]`: an OCI image layout. In an existing layout, the image is added under its tag and the others stay.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -14,7 +15,7 @@ use super::place::DirPlace;
 use super::reference::Name;
 use super::{Destination, Finished, Naming, Output, Put, Transport, WriteOptions};
 use crate::error::Error;
-use crate::image::{Descriptor, canonical};
+use crate::image::{Artifact, Descriptor, canonical};
 use crate::layer::{Codec, interrupted};
 use crate::plan::Plan;
 
@@ -31,9 +32,15 @@ struct OciDir {
     reference: Option<String>,
     /// A layout with only this image; its contents are moved into an existing layout.
     place: DirPlace,
-    described: Option<Descriptor>,
+    described: Option<Described>,
     /// Changes of a layout that was there before.
     added: Option<Added>,
+}
+
+/// Entries of the index: an image, and documents that refer to it.
+struct Described {
+    image: Descriptor,
+    referrers: Vec<Descriptor>,
 }
 
 fn start(destination: &Destination, options: &WriteOptions<'_>) -> Result<Box<dyn Output>, Error> {
@@ -88,21 +95,30 @@ impl Output for OciDir {
     fn prepare(&mut self, _: &Plan, finished: Option<&Finished>, stop: &dyn Fn() -> bool) -> Result<Put, Error> {
         let Some(finished) = finished else { return Ok(Put::default()) };
         let name = Name::new(self.reference.as_deref());
-        let described = entry(finished, name.ref_name(), name.full(false).as_deref());
+        let described = Described {
+            image: entry(finished, name.ref_name(), name.full(false).as_deref()),
+            referrers: finished.artifacts.iter().map(|one| one.descriptor.clone()).collect(),
+        };
         let (aside, image) = (self.place.aside(), &finished.image);
+        let entries: Vec<&Descriptor> = std::iter::once(&described.image).chain(&described.referrers).collect();
         let fill = || -> io::Result<()> {
             let blobs = aside.join(BLOBS);
             fs::create_dir_all(&blobs)?;
             fs::write(blobs.join(image.config_digest.hex()), &image.config)?;
             fs::write(blobs.join(image.descriptor.digest.hex()), &image.manifest)?;
+            for artifact in &finished.artifacts {
+                fs::write(blobs.join(artifact.descriptor.digest.hex()), &artifact.manifest)?;
+                artifact.parts.iter().try_for_each(|part| fs::write(blobs.join(part.digest.hex()), &part.bytes))?;
+            }
             give(&finished.blob, &blobs.join(image.layer.digest.hex()), stop)?;
             fs::write(aside.join("oci-layout"), OCI_LAYOUT)?;
-            fs::write(aside.join(INDEX), canonical(&Index::new(vec![described.clone()])))?;
+            fs::write(aside.join(INDEX), canonical(&Index::new(entries)))?;
             fs::set_permissions(aside, fs::Permissions::from_mode(0o755))
         };
         fill().map_err(|error| if stop() { interrupted() } else { Error::unwritable(&self.path.display(), error) })?;
         self.described = Some(described);
-        let bytes = image.layer.size + (image.config.len() + image.manifest.len()) as u64;
+        let attached: u64 = finished.artifacts.iter().map(Artifact::size).sum();
+        let bytes = image.layer.size + (image.config.len() + image.manifest.len()) as u64 + attached;
         Ok(Put { bytes, has_image: true, notes: Vec::new() })
     }
 
@@ -161,21 +177,21 @@ fn lock(layout: &Path) -> Option<File> {
 struct Added {
     /// New files.
     blobs: Vec<PathBuf>,
-    /// The new entry of the index, and the entries that it replaced.
-    entry: serde_json::Value,
+    /// The new entries of the index, and the entries that they replaced.
+    entries: Vec<serde_json::Value>,
     replaced: Vec<serde_json::Value>,
 }
 
 /// Adds the image of one layout to another, which is locked.
-fn add(layout: &Path, from: &Path, described: &Descriptor) -> Result<Added, Error> {
+fn add(layout: &Path, from: &Path, described: &Described) -> Result<Added, Error> {
     let unwritable = |error| Error::unwritable(&layout.display(), error);
     refuse_links(layout)?;
-    let (index, entry, replaced) = with_image(read_index(layout)?, described);
+    let (index, entries, replaced) = with_image(read_index(layout)?, described, layout);
     let mut new = Aside::file(&layout.join(INDEX), "json")?;
     new.create().and_then(|mut file| file.write_all(&index)).map_err(unwritable)?;
     let added = move_blobs(&from.join(BLOBS), layout).map_err(unwritable)?;
     new.place(&layout.join(INDEX)).inspect_err(|_| remove_all(&added))?;
-    Ok(Added { blobs: added, entry, replaced })
+    Ok(Added { blobs: added, entries, replaced })
 }
 
 /// Moves blobs to the paths given by their digests and returns the new ones. An existing blob is replaced: it is
@@ -236,26 +252,54 @@ fn read_index(layout: &Path) -> Result<serde_json::Value, Error> {
     serde_json::from_slice(&text).map_err(|_| damaged())
 }
 
-/// The index with this image added under its tag, the new entry, and the entries that it replaced.
+/// The index with this image added under its tag, the new entries, and the entries that they replaced. Documents that
+/// refer to a replaced image, which no other entry names, go with it.
 fn with_image(
     mut index: serde_json::Value,
-    described: &Descriptor,
-) -> (Vec<u8>, serde_json::Value, Vec<serde_json::Value>) {
+    described: &Described,
+    layout: &Path,
+) -> (Vec<u8>, Vec<serde_json::Value>, Vec<serde_json::Value>) {
     let tag_of = |entry: &serde_json::Value| entry.get("annotations").and_then(|notes| notes.get(REF_NAME)).cloned();
     // A descriptor contains only strings, numbers and a map with string keys, so this cannot fail.
-    let added = serde_json::to_value(described).unwrap_or_default();
-    let mut replaced = Vec::new();
+    let value = |one: &Descriptor| serde_json::to_value(one).unwrap_or_default();
+    let image = value(&described.image);
+    let (mut added, mut replaced) = (Vec::new(), Vec::new());
     if let Some(entries) = index.get_mut("manifests").and_then(|entries| entries.as_array_mut()) {
-        replaced = entries.extract_if(.., |entry| tag_of(entry) == tag_of(&added)).collect();
-        entries.push(added.clone());
+        replaced = entries.extract_if(.., |entry| tag_of(entry) == tag_of(&image)).collect();
+        entries.push(image.clone());
+        added.push(image);
+        let digest = |entry: &serde_json::Value| entry["digest"].as_str().map(str::to_owned);
+        let known: BTreeSet<String> = entries.iter().filter_map(digest).collect();
+        let gone: BTreeSet<String> = replaced.iter().filter_map(digest).filter(|one| !known.contains(one)).collect();
+        let is_orphan = |entry: &serde_json::Value| {
+            !entry["artifactType"].is_null()
+                && digest(entry).and_then(|own| subject(layout, &own)).is_some_and(|subject| gone.contains(&subject))
+        };
+        replaced.extend(entries.extract_if(.., |entry| is_orphan(entry)));
+        let new = described.referrers.iter().filter(|one| !known.contains(&one.digest.to_string())).map(value);
+        for entry in new {
+            entries.push(entry.clone());
+            added.push(entry);
+        }
     }
     (canonical(&index), added, replaced)
+}
+
+/// The digest of the image to which a manifest of a layout refers.
+fn subject(layout: &Path, digest: &str) -> Option<String> {
+    let hex = digest.strip_prefix("sha256:").filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let file = File::options().read(true).custom_flags(flags).open(layout.join(BLOBS).join(hex)).ok()?;
+    let mut text = Vec::new();
+    file.take(MAX_INDEX).read_to_end(&mut text).ok()?;
+    let manifest: serde_json::Value = serde_json::from_slice(&text).ok()?;
+    manifest["subject"]["digest"].as_str().map(str::to_owned)
 }
 
 /// The index as it was before an image was added, with what other runs have added since.
 fn without_image(mut index: serde_json::Value, added: &Added) -> Vec<u8> {
     if let Some(entries) = index.get_mut("manifests").and_then(|entries| entries.as_array_mut()) {
-        entries.retain(|entry| *entry != added.entry);
+        entries.retain(|entry| !added.entries.contains(entry));
         entries.extend(added.replaced.iter().cloned());
     }
     canonical(&index)

@@ -6,7 +6,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
 use super::{Destination, Finished, Naming, Output, Put, Transport, WriteOptions};
+use crate::digest::Digest;
 use crate::error::Error;
+use crate::image::Artifact;
 use crate::layer::Codec;
 use crate::plan::Plan;
 use crate::registry::{Address, Push};
@@ -32,7 +34,9 @@ struct Registry<'a> {
     codec: Codec,
     push: Push<'a>,
     progress: &'a dyn Fn(u64, u64),
-    manifest: Option<(String, Vec<u8>)>,
+    manifest: Option<(String, Vec<u8>, String)>,
+    /// Documents that refer to the image: each with its manifest, and the descriptor of that.
+    referrers: Vec<(Vec<u8>, serde_json::Value)>,
 }
 
 fn start<'a>(destination: &Destination, options: &WriteOptions<'a>) -> Result<Box<dyn Output + 'a>, Error> {
@@ -47,7 +51,19 @@ fn start<'a>(destination: &Destination, options: &WriteOptions<'a>) -> Result<Bo
         push,
         progress: options.pass.progress,
         manifest: None,
+        referrers: Vec::new(),
     }))
+}
+
+impl Registry<'_> {
+    /// Pushes a blob that is at hand.
+    fn small(&self, digest: &Digest, bytes: &[u8]) -> Result<(), Error> {
+        let open = |from: u64| -> io::Result<Box<dyn Read>> {
+            let rest = usize::try_from(from).ok().and_then(|from| bytes.get(from..)).unwrap_or_default();
+            Ok(Box::new(io::Cursor::new(rest.to_vec())))
+        };
+        self.push.blob(&digest.to_string(), bytes.len() as u64, &open, &|_| ())
+    }
 }
 
 impl Output for Registry<'_> {
@@ -72,20 +88,30 @@ impl Output for Registry<'_> {
             file.seek(SeekFrom::Start(from))?;
             Ok(Box::new(file))
         };
-        let of_config = |from: u64| -> io::Result<Box<dyn Read>> {
-            let rest = usize::try_from(from).ok().and_then(|from| image.config.get(from..)).unwrap_or_default();
-            Ok(Box::new(io::Cursor::new(rest.to_vec())))
-        };
         self.push.blob(&layer.digest.to_string(), layer.size, &of_layer, &|done| (self.progress)(done, layer.size))?;
         let size = image.config.len() as u64;
-        self.push.blob(&image.config_digest.to_string(), size, &of_config, &|_| ())?;
-        self.manifest = Some((image.descriptor.media_type.clone(), image.manifest.clone()));
-        let bytes = layer.size + size + image.manifest.len() as u64;
+        self.small(&image.config_digest, &image.config)?;
+        for artifact in &finished.artifacts {
+            artifact.parts.iter().try_for_each(|part| self.small(&part.digest, &part.bytes))?;
+            // A descriptor contains only strings, numbers and a map with string keys, so this cannot fail.
+            let described = serde_json::to_value(&artifact.descriptor).unwrap_or_default();
+            self.referrers.push((artifact.manifest.clone(), described));
+        }
+        let digest = image.descriptor.digest.to_string();
+        self.manifest = Some((image.descriptor.media_type.clone(), image.manifest.clone(), digest));
+        let attached: u64 = finished.artifacts.iter().map(Artifact::size).sum();
+        let bytes = layer.size + size + image.manifest.len() as u64 + attached;
         Ok(Put { bytes, has_image: true, notes: Vec::new() })
     }
 
     fn place(&mut self) -> Result<(), Error> {
-        let Some((media_type, bytes)) = &self.manifest else { return Ok(()) };
+        let Some((media_type, bytes, digest)) = &self.manifest else { return Ok(()) };
+        if !self.referrers.is_empty() {
+            // The tag moves last, when everything that refers to its image is there.
+            self.push.manifest(digest, media_type, bytes)?;
+            let mut referrers = self.referrers.iter();
+            referrers.try_for_each(|(manifest, described)| self.push.referrer(manifest, described, digest))?;
+        }
         self.push.manifest(self.address.selector(), media_type, bytes)
     }
 

@@ -2,12 +2,15 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
 use super::PackRequest;
+use super::attached::{self, Attach};
 use crate::closure::{Companions, Pyc, Request};
 use crate::error::Error;
+use crate::image::Attachment;
 use crate::ledger::{Ledger, PlanOptions, refuse_difference, write_lock, write_plan};
 use crate::output::Document;
 use crate::path::RootPath;
@@ -30,6 +33,12 @@ pub struct Books {
     pub allowed: Allowed,
     /// Inventories, each with its format.
     pub sboms: Vec<(Format, PathBuf)>,
+    /// Inventories that lie in the image.
+    pub sbom_inside: Vec<Format>,
+    /// Documents that layouts and registries get with the image.
+    pub attach: Vec<Attach>,
+    /// Where the predicate goes that says how the image was made.
+    pub provenance: Option<PathBuf>,
     /// True if the plan lists every file of the root that was left out.
     pub all: bool,
     /// The largest size of the image's files in bytes.
@@ -56,7 +65,8 @@ impl Books {
     /// The files that are written.
     #[cfg(feature = "cli")]
     pub(crate) fn written(&self) -> impl Iterator<Item = &PathBuf> {
-        self.plan_out.iter().chain(&self.lock).chain(self.sboms.iter().map(|(_, path)| path))
+        let plans = self.plan_out.iter().chain(&self.lock);
+        plans.chain(&self.provenance).chain(self.sboms.iter().map(|(_, path)| path))
     }
 }
 
@@ -87,28 +97,45 @@ pub(super) fn refuse(request: &PackRequest, ledger: &Ledger<'_>) -> Result<(), E
     }
 }
 
+/// Documents that are complete: those in temporary files, and those to attach.
+#[derive(Default)]
+pub(super) struct Prepared {
+    pub(super) documents: Vec<Document>,
+    pub(super) attached: Vec<Attachment>,
+}
+
 /// Writes the documents to temporary files.
 ///
 /// # Errors
 /// `output-exists`, `output-unwritable`, `disk-full`, `changed-while-packing`, `unreadable`.
-pub(super) fn written(request: &PackRequest, wanted: &Request, ledger: &Ledger<'_>) -> Result<Vec<Document>, Error> {
+pub(super) fn written(request: &PackRequest, wanted: &Request, ledger: &Ledger<'_>) -> Result<Prepared, Error> {
+    let books = &request.books;
     let mut found = Vec::new();
-    if let Some(to) = &request.books.plan_out {
+    if let Some(to) = &books.plan_out {
         let options = plan_options(request, wanted);
         let mut fill = |out: &mut dyn Write| write_plan(ledger, &options, out, &to.display());
         found.push(Document::write(to, &mut fill)?);
     }
-    if let Some(to) = &request.books.lock {
+    if let Some(to) = &books.lock {
         found.push(Document::write(to, &mut |out| write_lock(ledger, out, &to.display()))?);
     }
-    if !request.books.sboms.is_empty() {
-        let entry = request.entry.first().map(String::as_str).unwrap_or_default();
-        let inventory = Inventory::of_ledger(entry.rsplit('/').next().unwrap_or(entry), ledger)?;
-        for (format, to) in &request.books.sboms {
-            found.push(Document::write(to, &mut |out| sbom::write(*format, &inventory, out, &to.display()))?);
-        }
+    if let Some(to) = &books.provenance {
+        let text = attached::of_request(request, wanted, ledger)?;
+        let unwritable = |error| Error::unwritable(&to.display(), error);
+        found.push(Document::write(to, &mut |out| out.write_all(&text).map_err(unwritable))?);
     }
-    Ok(found)
+    let mut made: Option<Arc<Inventory>> = None;
+    let mut inventory = || match &made {
+        Some(known) => Ok(Arc::clone(known)),
+        None => Inventory::of_ledger(attached::name_of(request), ledger)
+            .map(|found| Arc::clone(made.insert(Arc::new(found)))),
+    };
+    for (format, to) in &books.sboms {
+        let inventory = inventory()?;
+        found.push(Document::write(to, &mut |out| sbom::write(*format, &inventory, out, &to.display()))?);
+    }
+    let attached = attached::attachments(request, wanted, ledger, &mut inventory)?;
+    Ok(Prepared { documents: found, attached })
 }
 
 /// Refuses what the lists do not have.

@@ -1,5 +1,6 @@
 //! Packing as one call: a [`PackRequest`] in, a [`Packed`] out. The command line has no other way.
 
+mod attached;
 mod books;
 mod dockerfile;
 mod made;
@@ -7,6 +8,7 @@ mod selection;
 mod settings;
 mod subject;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+pub use attached::Attach;
 #[cfg(feature = "cli")]
 pub(crate) use books::plan_options;
 pub use books::{Allowed, Books};
@@ -284,6 +287,7 @@ pub fn pack(request: &PackRequest) -> Result<Packed, Error> {
 /// Packs a request that can be watched and stopped.
 pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<Packed, Error> {
     let destinations = destinations(request)?;
+    attached::refuse_without_place(request, &destinations)?;
     let codec = request.compression.as_deref().map(codec).transpose()?;
     let measuring = match Reference::parse(&request.root.to_string_lossy()) {
         None => Some(measure(&request.root).map_err(|error| subject::advised(error, &request.root))?),
@@ -292,22 +296,24 @@ pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<P
     with_plan(request.clone(), &destinations, watch, &mut |made| {
         let Made { request, wanted, root, closure, plan, findings, told } = made;
         let is_whole = findings.iter().all(|finding| finding.level < Level::Error);
-        let mut documents = Vec::new();
+        let mut prepared = books::Prepared::default();
+        let plan = &if is_whole { enclosed(made)? } else { Cow::Borrowed(*plan) };
         if is_whole && !request.books.is_empty() {
             let ledger = Ledger::new(root, closure, plan, findings)?;
             books::refuse(request, &ledger)?;
-            documents = books::written(request, wanted, &ledger)?;
+            prepared = books::written(request, wanted, &ledger)?;
         }
         let outputs = if is_whole && !request.dry_run {
             let available = || std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
             let threads = request.threads.unwrap_or_else(available);
             let pass = PassOptions { threads, progress: watch.progress, stop: watch.stop };
-            let options = WriteOptions { codec, force: request.force, access: &request.access, pass };
+            let (access, attached) = (&request.access, prepared.attached.as_slice());
+            let options = WriteOptions { codec, force: request.force, access, attached, pass };
             write(&**root.tree(), plan, &destinations, &options)?
         } else {
             Vec::new()
         };
-        documents.into_iter().try_for_each(Document::place)?;
+        prepared.documents.into_iter().try_for_each(Document::place)?;
         let root_bytes = match &measuring {
             Some(measuring) => measuring.finish(request.dry_run, watch.stop),
             None => bytes_of(root.tree()),
@@ -330,6 +336,15 @@ pub(crate) fn planned<T>(
         let Made { request, wanted, root, closure, plan, findings, .. } = made;
         then(request, wanted, &Ledger::new(root, closure, plan, findings)?)
     })
+}
+
+/// The plan with the documents that shall lie in the image.
+fn enclosed<'a>(made: &Made<'a>) -> Result<Cow<'a, Plan>, Error> {
+    if made.request.books.sbom_inside.is_empty() {
+        return Ok(Cow::Borrowed(made.plan));
+    }
+    let ledger = Ledger::new(made.root, made.closure, made.plan, made.findings)?;
+    attached::with_inside(made.request, &ledger).map(Cow::Owned)
 }
 
 /// A request with all that was decided for it.

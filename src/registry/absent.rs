@@ -50,4 +50,8 @@ impl<'a> Push<'a> {
     pub(crate) fn manifest(&self, _: &str, _: &str, _: &[u8]) -> Result<(), Error> {
         match self.0 {}
     }
+
+    pub(crate) fn referrer(&self, _: &[u8], _: &serde_json::Value, _: &str) -> Result<(), Error> {
+        match self.0 {}
+    }
 }

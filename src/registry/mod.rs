@@ -21,6 +21,8 @@ mod pull;
 #[cfg(feature = "registry")]
 mod push;
 #[cfg(feature = "registry")]
+mod referrers;
+#[cfg(feature = "registry")]
 mod roots;
 
 use std::path::PathBuf;

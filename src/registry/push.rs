@@ -12,7 +12,7 @@ use crate::error::Error;
 
 /// A repository to push to.
 pub(crate) struct Push<'a> {
-    server: Server<'a>,
+    pub(super) server: Server<'a>,
     access: Access,
 }
 
@@ -93,7 +93,7 @@ impl<'a> Push<'a> {
     }
 
     /// Compares the digest that a registry says it has stored.
-    fn stored(&self, answer: &Answer, digest: &str) -> Result<(), Fault> {
+    pub(super) fn stored(&self, answer: &Answer, digest: &str) -> Result<(), Fault> {
         match answer.header("docker-content-digest") {
             Some(stated) if stated != digest => Err(self.server.odd("has stored something else than was sent")),
             _ => Ok(()),

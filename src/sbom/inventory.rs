@@ -93,33 +93,42 @@ impl Component {
 
     /// A package of the distribution.
     pub(super) fn of_package(about: &About, distro: &Distribution) -> Self {
-        let release = match (distro.id.as_str(), distro.version.as_str()) {
-            ("", _) => String::new(),
-            (id, "") => id.to_owned(),
-            (id, version) => format!("{id}-{version}"),
-        };
-        let upstream = match &about.source_version {
-            Some(version) => format!("{}@{version}", about.source),
-            None if about.source != about.name => about.source.clone(),
-            None => String::new(),
-        };
-        // In package URLs of rpm the epoch is a qualifier.
-        let (epoch, version) = match (about.manager, about.version.split_once(':')) {
-            (Manager::Rpm, Some((epoch, version))) => (epoch, version),
-            _ => ("", about.version.as_str()),
-        };
-        let qualifiers =
-            [("arch", about.architecture.as_str()), ("distro", &release), ("epoch", epoch), ("upstream", &upstream)];
         Self {
             name: about.name.clone(),
             version: about.version.clone(),
-            purl: purl(about.manager.as_str(), &[&distro.id], &about.name, version, &qualifiers),
-            cpe: cpe(&about.name, version),
+            purl: package_url(about, distro),
+            cpe: cpe(&about.name, version_without_epoch(about).1),
             licence: about.licence.clone(),
             source: format!("the {} database; source package {}", about.manager.as_str(), about.source),
             files: BTreeSet::new(),
         }
     }
+}
+
+/// The epoch and the rest of a version, for rpm, in whose package URLs the epoch is a qualifier.
+fn version_without_epoch(about: &About) -> (&str, &str) {
+    match (about.manager, about.version.split_once(':')) {
+        (Manager::Rpm, Some((epoch, version))) => (epoch, version),
+        _ => ("", about.version.as_str()),
+    }
+}
+
+/// The package URL of a package of a distribution.
+pub fn package_url(about: &About, distro: &Distribution) -> String {
+    let release = match (distro.id.as_str(), distro.version.as_str()) {
+        ("", _) => String::new(),
+        (id, "") => id.to_owned(),
+        (id, version) => format!("{id}-{version}"),
+    };
+    let upstream = match &about.source_version {
+        Some(version) => format!("{}@{version}", about.source),
+        None if about.source != about.name => about.source.clone(),
+        None => String::new(),
+    };
+    let (epoch, version) = version_without_epoch(about);
+    let qualifiers =
+        [("arch", about.architecture.as_str()), ("distro", &release), ("epoch", epoch), ("upstream", &upstream)];
+    purl(about.manager.as_str(), &[&distro.id], &about.name, version, &qualifiers)
 }
 
 /// What an image contains.

@@ -13,7 +13,7 @@ mod spdx;
 use std::fmt::Display;
 use std::io::Write;
 
-pub use inventory::{Component, Distribution, Hashes, Inventory};
+pub use inventory::{Component, Distribution, Hashes, Inventory, package_url};
 
 use crate::error::Error;
 
@@ -45,6 +45,14 @@ impl Format {
         match self {
             Self::Spdx => "spdx-json",
             Self::CycloneDx => "cyclonedx-json",
+        }
+    }
+
+    /// The end of the names of such files, by which tools know them.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Spdx => "spdx.json",
+            Self::CycloneDx => "cdx.json",
         }
     }
 

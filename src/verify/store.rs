@@ -128,6 +128,9 @@ pub(super) struct Descriptor {
     pub(super) annotations: Option<HashMap<String, String>>,
     #[serde(default)]
     pub(super) platform: Option<Platform>,
+    /// The kind of a document that refers to an image, which is none itself.
+    #[serde(default)]
+    artifact_type: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -295,6 +298,7 @@ impl<'a> Store<'a> {
 
     fn oci(&self, reference: &Reference, wanted: Option<&Platform>) -> Result<Found, Error> {
         let mut index: Index = parsed(reference, "index.json", &self.document("index.json")?)?;
+        index.manifests.retain(|found| found.artifact_type.is_none());
         if let Some(tag) = &reference.tag {
             let has_name = |descriptor: &Descriptor, key: &str| {
                 let named = descriptor.annotations.as_ref().and_then(|all| all.get(key));

@@ -5,6 +5,7 @@
 mod support;
 
 mod arguments;
+mod attest;
 mod build_info;
 mod cli;
 mod closure_laws;

@@ -26,6 +26,7 @@ const LAYERS: &[&[&str]] = &[
     &["check", "proof"],
     &["ledger"],
     &["sbom"],
+    &["attest"],
     &["pack"],
     &["commands", "cli"],
 ];

@@ -153,6 +153,9 @@ pub(super) fn packed(packed: &Packed) -> Text {
         if let Some(manifest) = &written.manifest {
             row("", &format!("manifest {manifest}"));
         }
+        for referrer in &written.referrers {
+            row("", &format!("referrer {referrer}"));
+        }
     }
     // An output without a configuration does not record the entrypoint, so show it as Dockerfile statements.
     if packed.outputs.iter().any(|written| written.config.is_none()) {
