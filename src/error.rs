@@ -156,6 +156,12 @@ const OWN: &[ErrorCode] = slimroot_rootfs::error_codes! {
     "ledger-newer" Malformed
     "A plan or a lock was written by a newer slimroot, whose schema this one does not know. Use that version, or write \
      the file again with this one."
+    "bad-vex" Malformed
+    "A list of vulnerabilities or a VEX document cannot be read: the message says why. A list has lines of VULNERABILITY \
+     COMPONENT [FILE...], or is the JSON of grype or trivy; a document to merge is OpenVEX or CycloneDX as JSON."
+    "nothing-stated" CannotRead
+    "The files of the image prove for none of the vulnerabilities that it does not have them, so there is nothing to \
+     write: a document of OpenVEX has at least one statement. The notes say why each report stays open."
     "over-budget" Policy
     "The image is larger than --budget, or has grown more than --fail-if-grows permits. The message names the largest \
      groups. Nothing was written."

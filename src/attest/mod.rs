@@ -1,8 +1,11 @@
-//! Statements about an image, in the forms of in-toto: how it was made (SLSA). They are not signed here.
+//! Statements about an image: how it was made (SLSA), and which vulnerabilities it does not have (VEX). They are not signed
+//! here.
 
 mod provenance;
+mod vex;
 
 pub use provenance::{Input, provenance};
+pub use vex::{Because, Given, Name, Reported, Stated, Vex, VexAbout, VexFormat, reports, vex, write};
 
 use crate::sbom::Format;
 

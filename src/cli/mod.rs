@@ -22,7 +22,8 @@ Exit codes:
   1    findings at error level (a missing library, …), nothing was written; with why: the path is not in the image
   2    the command line, a profile or slimroot.toml is wrong
   3    the run failed (entry not found, unreadable file, full disk, …)
-  4    a limit that you set is broken (--budget, --fail-if-grows, --locked, [allow]), nothing was written
+  4    a limit that you set is broken (--budget, --fail-if-grows, --locked, [allow],
+       --fail-if-outdated), nothing was written
   101  a bug in slimroot
   130  interrupted
 trace ends with the exit status of its command; verify with 0 if the program is proven, 1 if something was missed,
@@ -55,8 +56,12 @@ enum Command {
     Plan(Box<commands::plan::Options>),
     /// Compares two images: plans, locks, directories or images, by whomever they were made.
     Diff(commands::diff::Options),
+    /// Lists packages of an image that a root has in another version.
+    Outdated(commands::outdated::Options),
     /// Writes an inventory of the software (SBOM) in a directory or an image, by whomever it was made.
     Sbom(commands::sbom::Options),
+    /// Writes which vulnerabilities of a builder an image does not have (VEX), as far as its files prove it.
+    Vex(commands::vex::Options),
     /// Lists the files that a program's loader would load, and how it finds them.
     Deps(Box<commands::deps::Options>),
     /// Explains why a path is in the image of an entry.
@@ -187,8 +192,22 @@ fn run(command: Command) -> Result<u8, Error> {
             render::diff(&diff, &options)?;
             Ok(if diff.broken.is_empty() { exit::DONE } else { exit::POLICY })
         }
+        Command::Outdated(options) => {
+            let found = watched(true, "reading", |watch| commands::outdated::run(&options, watch))?;
+            render::outdated(&found, options.format)?;
+            let is_refused = options.fail_if_outdated && !found.packages.is_empty();
+            Ok(if is_refused { exit::POLICY } else { exit::DONE })
+        }
         Command::Sbom(options) => {
             if let Some(text) = watched(false, "reading", |watch| commands::sbom::run(&options, watch))? {
+                render::file(text, &[])?;
+            }
+            Ok(exit::DONE)
+        }
+        Command::Vex(options) => {
+            let made = watched(true, "reading", |watch| commands::vex::run(&options, watch))?;
+            render::told(&made.notes);
+            if let Some(text) = made.text {
                 render::file(text, &[])?;
             }
             Ok(exit::DONE)

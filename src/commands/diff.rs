@@ -70,7 +70,8 @@ pub(super) fn is_remote(name: &str) -> bool {
     Reference::parse(name).is_some_and(|reference| !matches!(reference.address(), Ok(None)))
 }
 
-fn snapshot(name: &str, watch: &Watch<'_>) -> Result<Snapshot, Error> {
+/// What an image contains, by whatever it is named.
+pub(super) fn snapshot(name: &str, watch: &Watch<'_>) -> Result<Snapshot, Error> {
     let path = Path::new(name);
     if Reference::parse(name).is_none() && !path.is_dir() {
         return Snapshot::read(path);

@@ -11,6 +11,7 @@ pub(crate) mod dockerfile;
 pub(crate) mod explain;
 mod fence;
 mod inherit;
+pub(crate) mod outdated;
 pub(crate) mod plan;
 pub(crate) mod profiles;
 mod proven;
@@ -19,6 +20,7 @@ pub(crate) mod sbom;
 pub(crate) mod slim;
 pub(crate) mod trace;
 pub(crate) mod verify;
+pub(crate) mod vex;
 pub(crate) mod why;
 
 use std::collections::BTreeMap;

@@ -154,7 +154,7 @@ fn file<'a>(of: &'a Inventory, path: &RootPath) -> Row<'a> {
 }
 
 /// A UUID of version 8, whose bits are free (RFC 9562, 5.8), from hexadecimal digits.
-fn uuid(hex: &str) -> String {
+pub(crate) fn uuid(hex: &str) -> String {
     let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
     format!("{}-{}-8{}-8{}-{}", part(0, 8), part(8, 12), part(12, 15), part(15, 18), part(18, 30))
 }

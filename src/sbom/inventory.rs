@@ -75,6 +75,8 @@ pub struct Component {
     pub source: String,
     /// Its files in the image.
     pub files: BTreeSet<RootPath>,
+    /// True if its metadata list all its files, so that no other file of the image can belong to it.
+    pub has_all_files: bool,
 }
 
 impl Component {
@@ -88,6 +90,7 @@ impl Component {
             licence: None,
             source,
             files: BTreeSet::new(),
+            has_all_files: false,
         }
     }
 
@@ -101,6 +104,7 @@ impl Component {
             licence: about.licence.clone(),
             source: format!("the {} database; source package {}", about.manager.as_str(), about.source),
             files: BTreeSet::new(),
+            has_all_files: true,
         }
     }
 }
@@ -156,7 +160,10 @@ impl Inventory {
         let mut found: BTreeMap<String, Component> = BTreeMap::new();
         for component in all {
             match found.get_mut(&component.purl) {
-                Some(known) => known.files.extend(component.files),
+                Some(known) => {
+                    known.files.extend(component.files);
+                    known.has_all_files &= component.has_all_files;
+                }
                 None => drop(found.insert(component.purl.clone(), component)),
             }
         }

@@ -38,6 +38,7 @@ pub(super) fn found(source: &dyn Source, path: &RootPath) -> Vec<Component> {
     }
     for component in &mut all {
         component.files.insert(path.clone());
+        component.has_all_files = true;
     }
     all
 }

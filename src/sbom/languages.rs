@@ -9,7 +9,7 @@ use super::java;
 use crate::error::Error;
 use crate::loader::Objects;
 use crate::path::{RootPath, show};
-use crate::root::Root;
+use crate::root::{FileKind, Root};
 
 /// Maximal size of a file of metadata.
 const MAX_METADATA: usize = 16 << 20;
@@ -36,7 +36,8 @@ pub(super) fn found(root: &Root, files: &Files) -> Result<Vec<Component>, Error>
             || name == b"PKG-INFO" && above.ends_with(b".egg-info")
             || name.ends_with(b".egg-info");
         if is_python {
-            all.extend(python(&text()?, path, files, shown("the metadata")));
+            let record = recorded(root, path)?;
+            all.extend(python(&text()?, path, files, record.as_deref(), shown("the metadata")));
         } else if name == b"package.json" {
             all.extend(node(&text()?, path, files, shown("the manifest")));
         } else if name.ends_with(b".gemspec") && above == b"specifications"
@@ -73,7 +74,7 @@ fn header<'t>(text: &'t str, key: &str) -> Option<&'t str> {
 
 /// Core metadata of Python (packaging.python.org, "Core metadata specifications"). Names are compared without case and
 /// with one kind of separator (PEP 503).
-fn python(text: &[u8], path: &RootPath, files: &Files, source: String) -> Option<Component> {
+fn python(text: &[u8], path: &RootPath, files: &Files, record: Option<&[u8]>, source: String) -> Option<Component> {
     let text = String::from_utf8_lossy(text).replace("\r\n", "\n");
     let (name, version) = (header(&text, "Name")?, header(&text, "Version")?);
     let normal: Vec<&str> = name.split(['-', '_', '.']).filter(|part| !part.is_empty()).collect();
@@ -86,11 +87,46 @@ fn python(text: &[u8], path: &RootPath, files: &Files, source: String) -> Option
     }
     found.files.insert(path.clone());
     let top = info.parent()?;
+    if let Some(record) = record {
+        let all = String::from_utf8_lossy(record);
+        found
+            .files
+            .extend(all.lines().filter_map(|line| record_path(&top, line)).filter(|file| files.contains_key(file)));
+        found.has_all_files = true;
+    }
     // Without a record only the directories of its name are known to be its own.
     for module in [normal.join("_"), normal.join("_").to_lowercase()] {
         found.files.extend(below(&top.join(module.as_bytes()), files).cloned());
     }
     Some(found)
+}
+
+/// The record of installed files beside Python's metadata (packaging.python.org, "Recording installed projects"), if it
+/// is there and lists something.
+fn recorded(root: &Root, metadata: &RootPath) -> Result<Option<Vec<u8>>, Error> {
+    let Some(info) = metadata.parent().filter(|info| info.name().ends_with(b".dist-info")) else { return Ok(None) };
+    let place = info.join(b"RECORD");
+    if root.tree().meta(&place)?.is_none_or(|meta| meta.kind != FileKind::File || meta.size >= MAX_METADATA as u64) {
+        return Ok(None);
+    }
+    Ok(Some(root.read(&place, MAX_METADATA)?).filter(|text| !text.is_empty()))
+}
+
+/// The path that a line of a record means: `PATH,HASH,SIZE`, relative to the directory of the packages.
+fn record_path(top: &RootPath, line: &str) -> Option<RootPath> {
+    let path = line.rsplitn(3, ',').nth(2)?;
+    let path = path
+        .strip_prefix('"')
+        .and_then(|path| path.strip_suffix('"'))
+        .map_or(path.to_owned(), |path| path.replace("\"\"", "\""));
+    if path.starts_with('/') {
+        return RootPath::new(path);
+    }
+    path.split('/').try_fold(top.clone(), |dir, part| match part {
+        "" | "." => Some(dir),
+        ".." => dir.parent(),
+        part => Some(dir.join(part.as_bytes())),
+    })
 }
 
 #[derive(Deserialize)]
@@ -117,6 +153,7 @@ fn node(text: &[u8], path: &RootPath, files: &Files, source: String) -> Option<C
     let home = path.parent()?;
     let nested = home.join(b"node_modules");
     found.files.extend(below(&home, files).filter(|file| !file.is_within(&nested)).cloned());
+    found.has_all_files = true;
     found.name = name;
     Some(found)
 }
@@ -199,6 +236,7 @@ fn built(objects: &Objects<'_>, path: &RootPath) -> Result<Vec<Component>, Error
     let mut all = Vec::new();
     let mut add = |mut component: Component| {
         component.files.insert(path.clone());
+        component.has_all_files = true;
         all.push(component);
     };
     for (name, version) in &info.modules {

@@ -13,7 +13,10 @@ mod spdx;
 use std::fmt::Display;
 use std::io::Write;
 
+pub(crate) use cyclonedx::uuid;
 pub use inventory::{Component, Distribution, Hashes, Inventory, package_url};
+
+pub(crate) use sources::is_document;
 
 use crate::error::Error;
 

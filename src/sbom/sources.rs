@@ -106,7 +106,7 @@ impl Inventory {
 }
 
 /// True for licences and documentation.
-fn is_document(path: &RootPath) -> bool {
+pub(crate) fn is_document(path: &RootPath) -> bool {
     DOCUMENTS.iter().any(|dir| path.as_bytes().starts_with(dir.as_bytes()))
 }
 

@@ -39,4 +39,5 @@ mod strip;
 mod tidy;
 mod trust;
 mod untrusted_images;
+mod vex;
 mod watch;

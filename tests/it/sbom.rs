@@ -42,7 +42,7 @@ pub(super) fn judges() -> Option<PathBuf> {
     found
 }
 
-const CYCLONEDX: &str = "import sys; from cyclonedx.schema import SchemaVersion; \
+pub(super) const CYCLONEDX: &str = "import sys; from cyclonedx.schema import SchemaVersion; \
     from cyclonedx.validation.json import JsonStrictValidator; \
     error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(open(sys.argv[1]).read()); \
     print(error and str(error.data)[:2000] or ''); sys.exit(error is not None)";

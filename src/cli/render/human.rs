@@ -5,6 +5,7 @@ use crate::commands::check::Checked;
 use crate::commands::why::Why;
 use crate::error::{Error, Kind};
 use crate::finding::{Finding, Level};
+use crate::ledger::Outdated;
 use crate::pack::{Group, Packed};
 
 use super::text::Text;
@@ -169,6 +170,18 @@ pub(super) fn packed(packed: &Packed) -> Text {
     for note in notes {
         row("note", note);
     }
+    out
+}
+
+/// A line for each package: its name, the version in the image, and that in the root.
+pub(super) fn outdated(found: &Outdated) -> Text {
+    let mut out = Text::default();
+    let width = found.packages.iter().map(|one| one.name.chars().count()).max().unwrap_or_default().min(40);
+    for one in &found.packages {
+        let root = one.root.as_deref().unwrap_or("(not there)");
+        out.line(format!("{:<width$}  {} -> {root}", one.name, one.image));
+    }
+    out.line(format!("{} packages have another version, {} the same", found.packages.len(), found.same));
     out
 }
 

@@ -25,7 +25,7 @@ use crate::commands::verify::ProofFormat;
 use crate::commands::why::Why;
 use crate::error::Error;
 use crate::finding::Finding;
-use crate::ledger::Diff;
+use crate::ledger::{Diff, Outdated};
 use crate::pack::Packed;
 use crate::proof::Proof;
 
@@ -50,6 +50,15 @@ pub(super) fn file(mut file: std::fs::File, findings: &[Finding]) -> Result<(), 
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::unwritable(&"stdout", error)),
         _ => Ok(()),
     }
+}
+
+/// Prints what the user should know besides the result.
+pub(super) fn told(notes: &[String]) {
+    let mut lines = Text::default();
+    if !style::get().is_quiet {
+        notes.iter().for_each(|note| lines.line(format!("note: {note}")));
+    }
+    talk(&lines);
 }
 
 /// Prints a result as text.
@@ -158,6 +167,14 @@ pub(super) fn diff(diff: &Diff, options: &DiffOptions) -> Result<(), Error> {
         DiffFormat::Json => json(diff),
         DiffFormat::Human => print(&diff::human(diff, options.all)),
         DiffFormat::Markdown => print(&diff::markdown(diff, options.all)),
+    }
+}
+
+/// Prints packages with other versions.
+pub(super) fn outdated(found: &Outdated, format: Format) -> Result<(), Error> {
+    match format {
+        Format::Json => json(found),
+        Format::Human => print(&human::outdated(found)),
     }
 }
 

@@ -1,0 +1,92 @@
+//! A VEX document that the user gives: its statements are kept, and what it decides is not stated again.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::reports::Name;
+use super::{Stated, VexFormat};
+use crate::error::Error;
+
+/// Maximal size of a document.
+const MAX_DOCUMENT: u64 = 64 << 20;
+
+/// A document of somebody else.
+#[derive(Clone, Debug)]
+pub struct Given {
+    pub(super) format: VexFormat,
+    pub(super) document: Value,
+}
+
+impl Given {
+    /// Reads a document of OpenVEX, or one of CycloneDX as JSON.
+    ///
+    /// # Errors
+    /// `unreadable`, `bad-vex`.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let unreadable = |error| Error::unreadable(&path.display(), error);
+        let bad = |why: &str| {
+            Error::new("bad-vex", format!("{} is no VEX document: {why}", path.display()))
+                .help("give a document of OpenVEX, or of CycloneDX as JSON")
+        };
+        let mut text = Vec::new();
+        File::open(path).map_err(unreadable)?.take(MAX_DOCUMENT + 1).read_to_end(&mut text).map_err(unreadable)?;
+        if text.len() as u64 > MAX_DOCUMENT {
+            return Err(bad(&format!("it has more than {} MiB", MAX_DOCUMENT >> 20)));
+        }
+        let document: Value = serde_json::from_slice(&text).map_err(|_| bad("it is no JSON"))?;
+        let is_open =
+            document["@context"].as_str().is_some_and(|context| context.starts_with("https://openvex.dev/ns"));
+        let (format, list) = match (is_open, document["bomFormat"].as_str()) {
+            (true, _) => (VexFormat::OpenVex, "statements"),
+            (false, Some("CycloneDX")) => (VexFormat::CycloneDx, "vulnerabilities"),
+            _ => return Err(bad("it says neither that it is OpenVEX nor that it is CycloneDX")),
+        };
+        match document[list].as_array() {
+            Some(rows) if rows.iter().all(Value::is_object) => Ok(Self { format, document }),
+            _ => Err(bad(&format!("it has no list of {list}"))),
+        }
+    }
+
+    /// Its statements.
+    pub(super) fn rows(&self) -> &[Value] {
+        let list = if self.format == VexFormat::OpenVex { "statements" } else { "vulnerabilities" };
+        self.document[list].as_array().map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// True if it decides what a statement is about. A vulnerability under investigation is not decided.
+    pub(super) fn decides(&self, stated: &Stated) -> bool {
+        self.rows().iter().any(|row| match self.format {
+            VexFormat::OpenVex => decides_open(row, stated),
+            VexFormat::CycloneDx => {
+                let state = row["analysis"]["state"].as_str();
+                row["id"] == stated.vulnerability.as_str() && state.is_some_and(|state| state != "in_triage")
+            }
+        })
+    }
+}
+
+/// True if a statement of OpenVEX decides: it names the vulnerability, and the component or no component at all.
+fn decides_open(row: &Value, stated: &Stated) -> bool {
+    let wanted = stated.vulnerability.as_str();
+    let vulnerability = &row["vulnerability"];
+    // The first versions had the name alone.
+    let is_named = vulnerability == wanted
+        || vulnerability["name"] == wanted
+        || vulnerability["aliases"].as_array().is_some_and(|names| names.iter().any(|name| name == wanted));
+    if !is_named || row["status"] == "under_investigation" {
+        return false;
+    }
+    let list = |of: &Value| of.as_array().cloned().unwrap_or_default();
+    let products = list(&row["products"]);
+    let parts: Vec<Value> = products.iter().flat_map(|product| list(&product["subcomponents"])).collect();
+    let key = |purl: &str| Name::of_purl(purl).map(|name| (name.version().map(str::to_owned), name.without_version()));
+    let wanted = key(&stated.component);
+    let is_it = |part: &Value| {
+        let ids = [part.as_str(), part["@id"].as_str(), part["identifiers"]["purl"].as_str()];
+        ids.into_iter().flatten().any(|id| id == stated.component || wanted.is_some() && key(id) == wanted)
+    };
+    parts.is_empty() || parts.iter().chain(&products).any(is_it)
+}

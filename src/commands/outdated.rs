@@ -1,0 +1,34 @@
+//! `slimroot outdated`: which packages of an image have another version in a root.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::diff::{is_remote, opened, place, snapshot};
+use crate::cli::Format;
+use crate::error::Error;
+use crate::ledger::Outdated;
+use crate::pack::Watch;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The image: a plan, a lock, a directory, or an image such as oci:DIR[:TAG] or docker://HOST/NAME.
+    image: String,
+    /// The root or image with the packages of today, such as a new builder stage.
+    root: String,
+    /// Exits with 4 if a package has another version.
+    #[arg(long)]
+    pub(crate) fail_if_outdated: bool,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Outdated, Error> {
+    let names = [&options.image, &options.root];
+    if !names.iter().any(|name| is_remote(name)) {
+        let reads: Vec<PathBuf> = names.iter().map(|name| place(name)).collect();
+        super::fence::raise_for(&reads, &[]);
+    }
+    Outdated::of(&snapshot(&options.image, watch)?, &opened(&options.root, watch)?.root)
+}
