@@ -45,6 +45,8 @@ pub mod ledger;
 pub mod output;
 mod pack;
 pub mod package;
+#[cfg(feature = "page")]
+pub mod page;
 pub mod plan;
 pub mod profile;
 pub mod proof;

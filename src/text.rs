@@ -82,6 +82,18 @@ pub fn shell_line<'a>(words: impl IntoIterator<Item = &'a str>) -> Option<String
     words.map(|words| words.join(" "))
 }
 
+/// Bytes in decimal units, as disks and registries count.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
+    for (unit, name) in UNITS {
+        if bytes >= unit {
+            let tenths = bytes / (unit / 10);
+            return format!("{}.{} {name}", tenths / 10, tenths % 10);
+        }
+    }
+    format!("{bytes} B")
+}
+
 /// Maximal size of a file that the user names: settings, profiles, certificates.
 const MAX_NAMED: u64 = 16 << 20;
 
@@ -124,6 +136,12 @@ mod tests {
         ] {
             assert_eq!(line(hostile), shown);
         }
+    }
+
+    #[test]
+    fn sizes_are_decimal() {
+        let shown: Vec<_> = [0, 999, 1_000, 12_345_678, 5_000_000_000].into_iter().map(size).collect();
+        assert_eq!(shown, ["0 B", "999 B", "1.0 kB", "12.3 MB", "5.0 GB"]);
     }
 
     #[test]

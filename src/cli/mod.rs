@@ -58,6 +58,9 @@ enum Command {
     Diff(commands::diff::Options),
     /// Lists packages of an image that a root has in another version.
     Outdated(commands::outdated::Options),
+    /// Writes a page that shows what is in a directory or an image, by whomever it was made: one HTML file.
+    #[cfg(feature = "page")]
+    Report(commands::report::Options),
     /// Writes an inventory of the software (SBOM) in a directory or an image, by whomever it was made.
     Sbom(commands::sbom::Options),
     /// Writes which vulnerabilities of a builder an image does not have (VEX), as far as its files prove it.
@@ -197,6 +200,13 @@ fn run(command: Command) -> Result<u8, Error> {
             render::outdated(&found, options.format)?;
             let is_refused = options.fail_if_outdated && !found.packages.is_empty();
             Ok(if is_refused { exit::POLICY } else { exit::DONE })
+        }
+        #[cfg(feature = "page")]
+        Command::Report(options) => {
+            if let Some(text) = watched(false, "reading", |watch| commands::report::run(&options, watch))? {
+                render::file(text, &[])?;
+            }
+            Ok(exit::DONE)
         }
         Command::Sbom(options) => {
             if let Some(text) = watched(false, "reading", |watch| commands::sbom::run(&options, watch))? {

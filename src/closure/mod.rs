@@ -28,7 +28,7 @@ pub use graph::{Edge, Graph, NodeKind};
 pub use process::Started;
 pub use reason::Reason;
 pub use request::{Companions, DEFAULT_PATH, Pyc, Request};
-pub use rules::{RuleId, pages as rule_pages};
+pub use rules::{RuleId, is_optional, pages as rule_pages};
 pub use runtime::JavaRuntime;
 pub use seal::Suggested;
 pub use told::Note;

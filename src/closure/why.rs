@@ -18,6 +18,52 @@ impl Closure {
         if chain.is_empty() { self.chain(path, &|_| true) } else { chain }
     }
 
+    /// The last step of the chain of each path, so that all chains can be followed at once: that of `from` is next. After
+    /// a step of a profile the chain of `from` goes its own shortest way, where [`Closure::why`] prefers the shortest
+    /// as a whole.
+    pub fn last_steps(&self) -> BTreeMap<&RootPath, Link<'_>> {
+        let own = |edge: &Edge| !edge.reason.is_profile();
+        let mut steps = self.steps(&|_| true);
+        steps.extend(self.steps(&own));
+        steps
+    }
+
+    /// The last step of the shortest chain to each path over the edges that count.
+    fn steps(&self, counts: &dyn Fn(&Edge) -> bool) -> BTreeMap<&RootPath, Link<'_>> {
+        let (mut below, mut level): (BTreeMap<&RootPath, Vec<&RootPath>>, Vec<&RootPath>) = Default::default();
+        for edge in self.graph.edges().iter().filter(|edge| counts(edge)) {
+            match &edge.from {
+                Some(from) => below.entry(from).or_default().push(&edge.to),
+                None => level.push(&edge.to),
+            }
+        }
+        let mut depths: BTreeMap<&RootPath, usize> = BTreeMap::new();
+        for depth in 1.. {
+            let reached = std::mem::take(&mut level).into_iter().filter(|path| {
+                let is_new = !depths.contains_key(path);
+                if is_new {
+                    depths.insert(path, depth);
+                }
+                is_new
+            });
+            level = reached
+                .collect::<Vec<_>>()
+                .iter()
+                .flat_map(|path| below.get(path).into_iter().flatten())
+                .copied()
+                .collect();
+            if level.is_empty() {
+                break;
+            }
+        }
+        let is_nearest = |edge: &&Edge| {
+            let above = edge.from.as_ref().map_or(Some(0), |from| depths.get(from).copied());
+            above.is_some_and(|above| depths.get(&edge.to) == Some(&(above + 1)))
+        };
+        let nearest = |path: &RootPath| self.asking(path, counts).find(is_nearest);
+        depths.keys().filter_map(|path| Some((*path, nearest(path)?))).collect()
+    }
+
     /// The group of a path in the summary: that of its reason with the lowest rank.
     pub fn group(&self, path: &RootPath) -> Option<String> {
         let order = |edge: &&Edge| (edge.reason.rank(), edge.from.clone(), edge.reason.group());

@@ -106,6 +106,11 @@ pub(crate) struct BookOptions {
     /// Writes how the image was made: a predicate of SLSA, for signing. An older file is replaced.
     #[arg(long, value_name = "FILE")]
     pub(crate) provenance: Option<PathBuf>,
+    /// Writes a page that shows what is in the image, why, what was left out, and the findings: one HTML file without a
+    /// network. An older file is replaced.
+    #[cfg(feature = "page")]
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
     /// The largest size of the image's files together, such as 60MB. A larger image is not written (exit code 4).
     #[arg(long, value_name = "SIZE")]
     pub(crate) budget: Option<String>,
@@ -115,6 +120,8 @@ impl BookOptions {
     fn books(&self, config: &Config) -> Result<Books, Error> {
         Ok(Books {
             plan_out: self.plan_out.clone(),
+            #[cfg(feature = "page")]
+            report: self.report.clone(),
             all: false,
             lock: self.lock.clone(),
             locked: self.locked.clone(),

@@ -45,6 +45,10 @@ pub(crate) struct Options {
     /// Checks only the objects that the loader loads for the entry, with versions and symbols, like `ldd -r`.
     #[arg(long)]
     pub(crate) loaded_only: bool,
+    /// Writes a page that shows the image with the findings: one HTML file without a network. An older file is replaced.
+    #[cfg(feature = "page")]
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
     /// The user that the image runs as.
     #[arg(long, short = 'u', value_name = "NAME|UID[:GID]")]
     pub(crate) user: Option<String>,
@@ -86,6 +90,8 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
         line.remove(0);
     }
     let full = config.image_under(&options.image).fill(root.fill(PackRequest::new(&place, line.clone()))?);
+    #[cfg(feature = "page")]
+    let full = super::report::allowed(full, options.report.as_ref());
     super::fence::raise(&full)?;
     let mut subject = Subject::open(&full, watch)?;
     if line.is_empty() {
@@ -94,7 +100,10 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
     let mut asked = root.fill(PackRequest::new(place, line.clone()))?;
     subject.adopt_circumstances(&mut asked);
     let Some(entry) = line.first() else {
-        return Ok(checked(String::new(), 0, rank(vec![missing_entry(&subject)?], &rankings)));
+        let findings = rank(vec![missing_entry(&subject)?], &rankings);
+        #[cfg(feature = "page")]
+        super::report::of_check(options, &subject, &[], &Closure::default(), None, &findings)?;
+        return Ok(checked(String::new(), 0, findings));
     };
     let is_finished = options.as_is || subject.image.is_some();
     let (asked, mut request) = request_for(options, &config, asked, is_finished)?;
@@ -109,6 +118,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
     let user = options.user.clone().or_else(|| config.user().map(str::to_owned));
     let mut findings: Vec<Finding> = stopped.into_iter().collect();
     let is_stopped = !findings.is_empty();
+    let mut planned = None;
     if is_finished || options.loaded_only {
         let run = run_settings(&request, subject.image.as_ref(), user, &closure);
         let find = if options.loaded_only { find_loading } else { find };
@@ -117,11 +127,15 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
         let settings =
             Settings { user, workdir: request.workdir.clone(), ports: config.ports()?, ..Settings::default() };
         let plan = Plan::build(&objects, &request, &closure, &settings)?;
-        let planned = Root::new(Arc::new(PlannedTree::new(&plan, subject.root.tree())));
-        findings.extend(find(&Evidence::new(&objects, &closure, &planned, &plan.run, false))?);
+        let image = Root::new(Arc::new(PlannedTree::new(&plan, subject.root.tree())));
+        findings.extend(find(&Evidence::new(&objects, &closure, &image, &plan.run, false))?);
+        planned = Some((plan, request));
     }
+    let findings = rank(findings, &rankings);
+    #[cfg(feature = "page")]
+    super::report::of_check(options, &subject, &line, &closure, planned.as_ref(), &findings)?;
     let count = closure.processes.iter().map(|started| started.process.loaded.len() - started.process.inherited).sum();
-    Ok(checked(line.join(" "), count, rank(findings, &rankings)))
+    Ok(checked(line.join(" "), count, findings))
 }
 
 /// The finding or error for a missing entry.

@@ -36,6 +36,10 @@ pub(crate) struct Options {
     /// Lists every difference, however many there are. JSON always has all.
     #[arg(long)]
     pub(crate) all: bool,
+    /// Writes a page that shows both images and what differs: one HTML file without a network. An older file is replaced.
+    #[cfg(feature = "page")]
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
     /// Output format.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: DiffFormat,
@@ -46,12 +50,20 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Diff, Error> {
     let budget = options.budget.as_deref().map(|text| super::bytes("--budget", text)).transpose()?;
     let names = [&options.before, &options.after];
     if !names.iter().any(|name| is_remote(name)) {
-        super::fence::raise_for(&names.map(|name| place(name)), &[]);
+        #[cfg(feature = "page")]
+        let writes = options.report.as_slice();
+        #[cfg(not(feature = "page"))]
+        let writes = &[];
+        super::fence::raise_for(&names.map(|name| place(name)), writes);
     }
     let before = snapshot(&options.before, watch)?;
     let after = snapshot(&options.after, watch)?;
     let mut diff = Diff::of((&options.before, &before), (&options.after, &after))?;
     diff.limit(growth, budget);
+    #[cfg(feature = "page")]
+    if let Some(to) = &options.report {
+        super::report::write_to(to, &crate::page::Sheet::of_diff(diff.clone(), &before, &after))?;
+    }
     Ok(diff)
 }
 

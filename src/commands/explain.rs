@@ -132,6 +132,8 @@ fn checked(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error> {
         rank: RankOptions::default(),
         as_is: false,
         loaded_only: false,
+        #[cfg(feature = "page")]
+        report: None,
         user: None,
         config: None,
         format: Default::default(),

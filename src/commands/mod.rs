@@ -15,6 +15,8 @@ pub(crate) mod outdated;
 pub(crate) mod plan;
 pub(crate) mod profiles;
 mod proven;
+#[cfg(feature = "page")]
+pub(crate) mod report;
 pub(crate) mod run_options;
 pub(crate) mod sbom;
 pub(crate) mod slim;

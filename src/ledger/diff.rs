@@ -265,7 +265,7 @@ fn settings(before: Option<&Run>, after: Option<&Run>) -> Vec<Change> {
 
 impl Run {
     /// Settings by name; those that are not set have no row.
-    pub(super) fn rows(&self) -> BTreeMap<String, String> {
+    pub(crate) fn rows(&self) -> BTreeMap<String, String> {
         let joined = |all: &BTreeSet<String>| all.iter().cloned().collect::<Vec<_>>().join(" ");
         let mut rows = BTreeMap::from([
             ("architecture".to_owned(), self.architecture.clone()),

@@ -39,6 +39,9 @@ pub struct Books {
     pub attach: Vec<Attach>,
     /// Where the predicate goes that says how the image was made.
     pub provenance: Option<PathBuf>,
+    /// Where the page that shows the image goes.
+    #[cfg(feature = "page")]
+    pub report: Option<PathBuf>,
     /// True if the plan lists every file of the root that was left out.
     pub all: bool,
     /// The largest size of the image's files in bytes.
@@ -66,7 +69,10 @@ impl Books {
     #[cfg(feature = "cli")]
     pub(crate) fn written(&self) -> impl Iterator<Item = &PathBuf> {
         let plans = self.plan_out.iter().chain(&self.lock);
-        plans.chain(&self.provenance).chain(self.sboms.iter().map(|(_, path)| path))
+        let found = plans.chain(&self.provenance).chain(self.sboms.iter().map(|(_, path)| path));
+        #[cfg(feature = "page")]
+        let found = found.chain(&self.report);
+        found
     }
 }
 
@@ -134,8 +140,22 @@ pub(super) fn written(request: &PackRequest, wanted: &Request, ledger: &Ledger<'
         let inventory = inventory()?;
         found.push(Document::write(to, &mut |out| sbom::write(*format, &inventory, out, &to.display()))?);
     }
+    #[cfg(feature = "page")]
+    found.extend(page(request, wanted, ledger)?);
     let attached = attached::attachments(request, wanted, ledger, &mut inventory)?;
     Ok(Prepared { documents: found, attached })
+}
+
+/// Writes the page to a temporary file, if one is asked for. An image with findings at error level has one too: it shows
+/// them.
+///
+/// # Errors
+/// As [`written`].
+#[cfg(feature = "page")]
+pub(super) fn page(request: &PackRequest, wanted: &Request, ledger: &Ledger<'_>) -> Result<Option<Document>, Error> {
+    let Some(to) = &request.books.report else { return Ok(None) };
+    let sheet = crate::page::Sheet::of_plan(ledger, &wanted.exclude)?;
+    Document::write(to, &mut |out| crate::page::write(&sheet, out, &to.display())).map(Some)
 }
 
 /// Refuses what the lists do not have.

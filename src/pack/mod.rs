@@ -303,6 +303,10 @@ pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<P
             books::refuse(request, &ledger)?;
             prepared = books::written(request, wanted, &ledger)?;
         }
+        #[cfg(feature = "page")]
+        if !is_whole && request.books.report.is_some() {
+            prepared.documents.extend(books::page(request, wanted, &Ledger::new(root, closure, plan, findings)?)?);
+        }
         let outputs = if is_whole && !request.dry_run {
             let available = || std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
             let threads = request.threads.unwrap_or_else(available);

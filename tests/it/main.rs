@@ -28,6 +28,7 @@ mod named_paths;
 mod newcomer;
 mod nss;
 mod outputs;
+mod page;
 mod pains;
 mod plugins;
 mod proof;

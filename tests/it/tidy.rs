@@ -27,6 +27,7 @@ const LAYERS: &[&[&str]] = &[
     &["ledger"],
     &["sbom"],
     &["attest"],
+    &["page"],
     &["pack"],
     &["commands", "cli"],
 ];
@@ -58,7 +59,8 @@ const FENCES: &[(&str, &[&str])] = &[
     ("ureq", &["registry"]),
     ("rustls", &["registry"]),
     ("rustls_native_certs", &["registry"]),
-    ("base64", &["registry"]),
+    ("base64", &["page", "registry"]),
+    ("maud", &["page"]),
     ("memchr", &["check", "closure", "elf", "embedded", "language", "ledger", "loader", "package", "profile", "world"]),
     ("regex", &["check"]),
     ("tree_sitter", &["language"]),

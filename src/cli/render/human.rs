@@ -7,6 +7,7 @@ use crate::error::{Error, Kind};
 use crate::finding::{Finding, Level};
 use crate::ledger::Outdated;
 use crate::pack::{Group, Packed};
+pub(super) use crate::text::size;
 
 use super::text::Text;
 
@@ -238,27 +239,4 @@ pub(super) fn why(why: &Why) -> Text {
 
 fn plural(count: usize, word: &str) -> String {
     format!("{count} {word}{}", if count == 1 { "" } else { "s" })
-}
-
-/// Bytes in decimal units, as disks and registries count.
-pub(super) fn size(bytes: u64) -> String {
-    const UNITS: [(u64, &str); 3] = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
-    for (unit, name) in UNITS {
-        if bytes >= unit {
-            let tenths = bytes / (unit / 10);
-            return format!("{}.{} {name}", tenths / 10, tenths % 10);
-        }
-    }
-    format!("{bytes} B")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::size;
-
-    #[test]
-    fn sizes_are_decimal() {
-        let shown: Vec<_> = [0, 999, 1_000, 12_345_678, 5_000_000_000].into_iter().map(size).collect();
-        assert_eq!(shown, ["0 B", "999 B", "1.0 kB", "12.3 MB", "5.0 GB"]);
-    }
 }

@@ -151,6 +151,11 @@ pub fn pages() -> Vec<(RuleId, &'static str)> {
     all.chain(seal).collect()
 }
 
+/// True for the id of a rule that `--no-rule` leaves out.
+pub fn is_optional(id: &str) -> bool {
+    RULES.iter().any(|rule| rule.id == id)
+}
+
 /// The rule with this id.
 pub(super) fn find(id: RuleId) -> Option<&'static Rule> {
     std::iter::once(&ENTRY).chain(RULES).find(|rule| rule.id == id)
