@@ -5,7 +5,7 @@ mod provenance;
 mod vex;
 
 pub use provenance::{Input, provenance};
-pub use vex::{Because, Given, Name, Reported, Stated, Vex, VexAbout, VexFormat, reports, vex, write};
+pub use vex::{Because, Given, Name, Reported, Stated, Vex, VexAbout, VexFormat, parse_reports, reports, vex, write};
 
 use crate::sbom::Format;
 

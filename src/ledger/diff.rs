@@ -289,7 +289,8 @@ fn groups(before: &Snapshot, after: &Snapshot) -> Vec<Group> {
     let sums = |of: &Snapshot| {
         let mut found: BTreeMap<String, u64> = BTreeMap::new();
         for record in of.entries.values().filter(|record| record.size > 0) {
-            *found.entry(group(record, by_reason)).or_default() += record.size;
+            let sum = found.entry(group(record, by_reason)).or_default();
+            *sum = sum.saturating_add(record.size);
         }
         found
     };

@@ -103,7 +103,15 @@ impl Snapshot {
         if file.metadata().map_err(unreadable)?.len() > MAX_FILE {
             return Err(bad(&path.display(), &format!("it has more than {} MiB", MAX_FILE >> 20)));
         }
-        let mut reader = BufReader::new(file.take(MAX_FILE));
+        Self::parse(&mut BufReader::new(file.take(MAX_FILE)), &path.display())
+    }
+
+    /// Reads the text of a plan or a lock, which messages call by `name`.
+    ///
+    /// # Errors
+    /// `unreadable`, `bad-ledger`, `ledger-newer`.
+    pub fn parse(reader: &mut dyn Read, name: &dyn Display) -> Result<Self, Error> {
+        let unreadable = |error: std::io::Error| Error::unreadable(&name, error);
         let mut head = vec![0; HEAD];
         let mut filled = 0;
         while filled < HEAD {
@@ -113,7 +121,7 @@ impl Snapshot {
             }
         }
         head.truncate(filled);
-        refuse_schema(&head, &path.display())?;
+        refuse_schema(&head, name)?;
         let raw: Raw = serde_json::from_reader(head.as_slice().chain(reader)).map_err(|error| {
             let what = match error.classify() {
                 serde_json::error::Category::Eof => "it is cut short".to_owned(),
@@ -121,7 +129,7 @@ impl Snapshot {
                 // The message may quote a hostile file.
                 _ => show(error.to_string().chars().take(200).collect::<String>().as_bytes()).into_owned(),
             };
-            bad(&path.display(), &what)
+            bad(name, &what)
         })?;
         let packages = raw.packages.into_iter().map(|package| (package.id.clone(), package)).collect();
         Ok(Self { entries: raw.entries, packages, run: Some(raw.image), findings: raw.findings, root: None })
@@ -175,7 +183,8 @@ impl Snapshot {
 
     /// Bytes of all files; hard links count once.
     pub fn bytes(&self) -> u64 {
-        self.entries.values().map(|record| record.size).sum()
+        // Sizes in a plan by hand may be anything.
+        self.entries.values().fold(0, |sum, record| sum.saturating_add(record.size))
     }
 
     /// Number of files.

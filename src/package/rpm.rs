@@ -260,13 +260,16 @@ impl Packages for Rpm<'_> {
         let epoch = header.numbers(header::EPOCH).first().map(|epoch| format!("{epoch}:")).unwrap_or_default();
         // NAME-VERSION-RELEASE.src.rpm
         let file = text(header::SOURCE_RPM);
-        let source = file.rsplitn(3, '-').nth(2).unwrap_or(name).to_owned();
+        let own = format!("{}-{}", text(header::VERSION), text(header::RELEASE));
+        let parts = file.strip_suffix(".src.rpm").and_then(|stem| stem.rsplitn(3, '-').nth(2).map(|name| (stem, name)));
+        let source = parts.map_or(name.as_str(), |(_, source)| source).to_owned();
+        let of_source = parts.map(|(stem, source)| stem[source.len() + 1..].to_owned());
         Ok(Some(About {
             manager: Manager::Rpm,
             name: name.clone(),
-            version: format!("{epoch}{}-{}", text(header::VERSION), text(header::RELEASE)),
+            version: format!("{epoch}{own}"),
             source,
-            source_version: None,
+            source_version: of_source.filter(|version| *version != own),
             architecture: text(header::ARCH),
             licence: Some(text(header::LICENCE_NAME)).filter(|text| !text.is_empty()),
         }))

@@ -124,12 +124,15 @@ pub fn package_url(about: &About, distro: &Distribution) -> String {
         (id, "") => id.to_owned(),
         (id, version) => format!("{id}-{version}"),
     };
-    let upstream = match &about.source_version {
-        Some(version) => format!("{}@{version}", about.source),
-        None if about.source != about.name => about.source.clone(),
-        None => String::new(),
-    };
     let (epoch, version) = version_without_epoch(about);
+    let upstream = match (about.manager, &about.source_version) {
+        // Scanners read the name of the source package's file here. Keys have no architecture and no source.
+        (Manager::Rpm, _) if about.architecture.is_empty() => String::new(),
+        (Manager::Rpm, of_source) => format!("{}-{}.src.rpm", about.source, of_source.as_deref().unwrap_or(version)),
+        (_, Some(version)) => format!("{}@{version}", about.source),
+        (_, None) if about.source != about.name => about.source.clone(),
+        (_, None) => String::new(),
+    };
     let qualifiers =
         [("arch", about.architecture.as_str()), ("distro", &release), ("epoch", epoch), ("upstream", &upstream)];
     purl(about.manager.as_str(), &[&distro.id], &about.name, version, &qualifiers)

@@ -141,6 +141,36 @@ fn plans_that_nobody_wrote_are_refused_with_a_code() {
         assert_eq!(output.status.code(), Some(3), "{told}");
         assert!(told.contains(&format!("error[{expected}]")) && told.contains("help"), "{told}");
     }
+    // The same files are refused wherever a ledger is read.
+    fs::write(&plan, of(entry).replace("v1", "v2")).expect("written");
+    let root = crate::support::runs::world();
+    let (from, out) = (show(&root.path().join("root")), show(&root.path().join("out")));
+    for args in [
+        &["outdated", &show(&plan), &from][..],
+        &["build", "--root", &from, "-o", &out, "--locked", &show(&plan), "--", "/bin/true"],
+    ] {
+        let output = slimroot(args);
+        assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("error[ledger-newer]"), "{}", text(&output.stderr));
+    }
+    assert!(!Path::new(&out).exists(), "something was written");
+    // Plans of two machines: the setting differs, and so do paths.
+    let other = dir.path().join("other.json");
+    let machine = |name: &str| of(entry).replace("\"image\":{}", &format!("\"image\":{{\"architecture\":\"{name}\"}}"));
+    fs::write(&plan, machine("amd64")).expect("written");
+    fs::write(&other, machine("arm64").replace("/a", "/b")).expect("written");
+    let compared = json(&["diff", "--format", "json", &show(&plan), &show(&other)]);
+    let change = &compared["settings"][0];
+    assert_eq!(
+        (&change["name"], &change["before"], &change["after"]),
+        (&"architecture".into(), &"amd64".into(), &"arm64".into())
+    );
+    assert_eq!((paths(&compared["added"]).len(), paths(&compared["removed"]).len()), (1, 1));
+    // Numbers at their ends.
+    let large = entry.replace("\"gid\":0", "\"gid\":4294967295,\"size\":18446744073709551615");
+    fs::write(&plan, of(&format!("{large},{}", large.replace("/a", "/b")))).expect("written");
+    let output = slimroot(&["diff", &show(&plan), &show(&plan), "--fail-if-grows", "1%", "--budget", "1GB"]);
+    assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
     fs::write(&plan, of(entry)).expect("written");
     assert!(told(&["diff", &show(&plan), &show(&plan)]).contains("nothing differs"));
     fs::File::create(&plan).and_then(|file| file.set_len(2 << 30)).expect("a hole");

@@ -36,17 +36,25 @@ impl Given {
         if text.len() as u64 > MAX_DOCUMENT {
             return Err(bad(&format!("it has more than {} MiB", MAX_DOCUMENT >> 20)));
         }
-        let document: Value = serde_json::from_slice(&text).map_err(|_| bad("it is no JSON"))?;
+        Self::parse(&text).map_err(|why| bad(&why))
+    }
+
+    /// Reads the text of a document.
+    ///
+    /// # Errors
+    /// What is wrong, as a clause.
+    pub fn parse(text: &[u8]) -> Result<Self, String> {
+        let document: Value = serde_json::from_slice(text).map_err(|_| "it is no JSON".to_owned())?;
         let is_open =
             document["@context"].as_str().is_some_and(|context| context.starts_with("https://openvex.dev/ns"));
         let (format, list) = match (is_open, document["bomFormat"].as_str()) {
             (true, _) => (VexFormat::OpenVex, "statements"),
             (false, Some("CycloneDX")) => (VexFormat::CycloneDx, "vulnerabilities"),
-            _ => return Err(bad("it says neither that it is OpenVEX nor that it is CycloneDX")),
+            _ => return Err("it says neither that it is OpenVEX nor that it is CycloneDX".to_owned()),
         };
         match document[list].as_array() {
             Some(rows) if rows.iter().all(Value::is_object) => Ok(Self { format, document }),
-            _ => Err(bad(&format!("it has no list of {list}"))),
+            _ => Err(format!("it has no list of {list}")),
         }
     }
 

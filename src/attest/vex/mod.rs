@@ -8,7 +8,7 @@ mod write;
 use std::collections::BTreeSet;
 
 pub use given::Given;
-pub use reports::{Name, Reported, reports};
+pub use reports::{Name, Reported, parse_reports, reports};
 pub use write::{VexAbout, VexFormat, write};
 
 use crate::error::Error;

@@ -193,7 +193,7 @@ pub fn reports(path: &Path) -> Result<Vec<Reported>, Error> {
     if text.len() as u64 > MAX_REPORT {
         return Err(bad(path, &format!("it has more than {} MiB", MAX_REPORT >> 20)));
     }
-    parse(&text).map_err(|why| bad(path, &why))
+    parse_reports(&text).map_err(|why| bad(path, &why))
 }
 
 fn bad(path: &Path, why: &str) -> Error {
@@ -205,7 +205,7 @@ fn bad(path: &Path, why: &str) -> Error {
 ///
 /// # Errors
 /// What is wrong, as a clause.
-fn parse(text: &[u8]) -> Result<Vec<Reported>, String> {
+pub fn parse_reports(text: &[u8]) -> Result<Vec<Reported>, String> {
     let found = match text.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => of_scan(text)?,
         Some(_) => of_lines(text)?,
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn reports_are_lines_or_the_json_of_scanners() {
-        let count = |text: &str| parse(text.as_bytes()).map(|rows| rows.len());
+        let count = |text: &str| parse_reports(text.as_bytes()).map(|rows| rows.len());
         assert_eq!(count("# a list\nCVE-1 curl=1.2 /usr/bin/curl\nCVE-2 pkg:npm/x@1\n"), Ok(2));
         let grype = r#"{"matches":[{"vulnerability":{"id":"CVE-1"},"artifact":{"name":"x","version":"1","purl":""}}]}"#;
         assert_eq!(count(grype), Ok(1));
