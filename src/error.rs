@@ -146,6 +146,10 @@ const OWN: &[ErrorCode] = slimroot_rootfs::error_codes! {
     "changed-while-packing" Changed
     "A file changed between planning and copying. Something still writes to the root: wait until the builder has \
      finished and run again."
+    "debug-shell-missing" CannotRead
+    "--debug-tag writes a second image that has a shell besides all layers of the first. It takes a static busybox of the \
+     root (Debian, Ubuntu and Alpine: the package busybox-static) or the file given with --debug-shell. A program that \
+     needs libraries, is for another machine or has no command sh is not taken."
     "output-exists" CannotWrite
     "The destination exists, and slimroot does not overwrite it. With --force it is replaced atomically when the new \
      output is complete. The root being packed, its parent directories, and directories that contain a mount point are \

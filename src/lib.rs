@@ -58,6 +58,6 @@ pub mod verify;
 pub mod watch;
 mod world;
 
-pub use pack::{Allowed, Attach, Books, Group, PackRequest, Packed, pack};
+pub use pack::{Allowed, Attach, Books, Group, PackRequest, Packed, Resent, pack};
 pub use slimroot_ldso::{elf, loader};
 pub use slimroot_rootfs::{digest, path, root};

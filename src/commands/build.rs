@@ -44,6 +44,20 @@ pub(crate) struct Options {
     /// Compression of layers: gzip[:1-12], zstd[:1-19] or none.
     #[arg(long, value_name = "CODEC[:LEVEL]")]
     pub(crate) compression: Option<String>,
+    /// Layers of the image: one, or split[:2-6], cut by how often files change: loader and C library, distribution,
+    /// interpreter, language packages, records, application.
+    #[arg(long, value_name = "one|split[:N]")]
+    pub(crate) layers: Option<String>,
+    /// An image of before, such as docker://HOST/NAME:TAG: the report says what a push of the new one sends again.
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) since: Option<String>,
+    /// Writes a second image, whose tag has this at its end: all layers, and one with a static busybox and its shell. It
+    /// shares everything else, so that docker run --entrypoint sh and kubectl debug have a place to stand.
+    #[arg(long, value_name = "SUFFIX", allow_hyphen_values = true)]
+    pub(crate) debug_tag: Option<String>,
+    /// The static busybox of the second image, a file of this machine. Default: that of the root.
+    #[arg(long, value_name = "FILE", requires = "debug_tag")]
+    pub(crate) debug_shell: Option<PathBuf>,
     /// Number of compression threads; the output is the same for any number.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
@@ -157,6 +171,10 @@ pub(super) fn request(options: &Options) -> Result<(PackRequest, Vec<String>), E
     request.owner_map = merged.owner_map;
     request.outputs = merged.output;
     request.compression = merged.compression;
+    request.layers = merged.layers;
+    request.since = merged.since;
+    request.debug_tag = merged.debug_tag;
+    request.debug_shell = merged.debug_shell;
     request.threads = merged.threads;
     request.force = options.force;
     request.dry_run = options.dry_run;

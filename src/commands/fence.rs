@@ -63,9 +63,9 @@ fn in_force(read: &[PathBuf], written: &[PathBuf], is_offline: bool) -> Option<&
 
 /// Registries that a request names.
 fn addresses(request: &PackRequest) -> Result<Vec<Address>, Error> {
-    let root = request.root.to_str().and_then(Reference::parse);
-    let mut found: Vec<Address> =
-        root.map(|reference| reference.address()).transpose()?.flatten().into_iter().collect();
+    let read = [request.root.to_str(), request.since.as_deref()].into_iter().flatten().filter_map(Reference::parse);
+    let read = read.map(|reference| reference.address()).collect::<Result<Vec<_>, _>>()?;
+    let mut found: Vec<Address> = read.into_iter().flatten().collect();
     if !request.dry_run {
         let destinations = request.outputs.iter().filter_map(|text| Destination::parse(text).ok());
         found.extend(destinations.filter_map(|destination| destination.address().cloned()));
@@ -77,6 +77,9 @@ fn addresses(request: &PackRequest) -> Result<Vec<Address>, Error> {
 fn read(request: &PackRequest) -> Vec<PathBuf> {
     let root = request.root.to_str().and_then(Reference::parse);
     let mut found = vec![root.map_or_else(|| request.root.clone(), |reference| reference.path().to_path_buf())];
+    let since = request.since.as_deref().and_then(Reference::parse);
+    found.extend(since.map(|reference| reference.path().to_path_buf()));
+    found.extend(request.debug_shell.clone());
     found.extend(request.profiles.iter().map(PathBuf::from));
     found.extend(request.profiles_folder.clone());
     found.extend(request.ca.iter().chain(&request.traces).chain(&request.books.locked).cloned());

@@ -61,11 +61,11 @@ struct RootFs {
 #[derive(Serialize)]
 struct Event {
     created: String,
-    created_by: &'static str,
+    created_by: String,
 }
 
 impl Config {
-    pub(super) fn build(plan: &Plan, layer: &Layer) -> Self {
+    pub(super) fn build(plan: &Plan, layers: &[Layer]) -> Self {
         let created = timestamp(plan.epoch);
         let RunSettings { entrypoint, command, env, workdir, user, ports, labels, .. } = plan.run.clone();
         let RunSettings { architecture, variant, volumes, details, .. } = plan.run.clone();
@@ -88,10 +88,19 @@ impl Config {
                 stop_signal: details.stop_signal,
                 healthcheck: details.healthcheck,
             },
-            rootfs: RootFs { r#type: "layers", diff_ids: vec![layer.diff_id] },
-            history: vec![Event { created, created_by: "slimroot build" }],
+            rootfs: RootFs { r#type: "layers", diff_ids: layers.iter().map(|layer| layer.diff_id).collect() },
+            history: layers.iter().map(|layer| event(&created, layer)).collect(),
         }
     }
+}
+
+/// The history of a layer. The text has no version, so that images of several versions share digests.
+fn event(created: &str, layer: &Layer) -> Event {
+    let created_by = match layer.title.as_str() {
+        "" => "slimroot build".to_owned(),
+        title => format!("slimroot build: {title}"),
+    };
+    Event { created: created.to_owned(), created_by }
 }
 
 /// Formats seconds since 1970 as RFC 3339 in UTC. The date algorithm is civil_from_days in Howard Hinnant's

@@ -1,4 +1,4 @@
-//! The image: a configuration and a manifest for a layer, according to the OCI image specification.
+//! The image: a configuration and a manifest for its layers, according to the OCI image specification.
 //!
 //! We serialise our own types, because all fields and maps must have a fixed order. `oci-spec` supplies the media types
 //! and parses documents of other tools.
@@ -57,15 +57,15 @@ struct Manifest {
     annotations: BTreeMap<String, String>,
 }
 
-/// An image: two documents, and the layer to which they refer.
+/// An image: two documents, and the layers to which they refer.
 #[derive(Clone, Debug)]
 pub struct Image {
     /// The configuration, as stored.
     pub config: Vec<u8>,
     /// The manifest, as stored.
     pub manifest: Vec<u8>,
-    /// The layer.
-    pub layer: Layer,
+    /// The layers, the lowest first.
+    pub layers: Vec<Layer>,
     /// The descriptor of the manifest.
     pub descriptor: Descriptor,
     /// Digest of the configuration, which docker uses as the image ID.
@@ -73,9 +73,9 @@ pub struct Image {
 }
 
 impl Image {
-    /// Builds the image of a plan whose layer has been written.
-    pub fn build(plan: &Plan, layer: &Layer) -> Self {
-        let config = canonical(&config::Config::build(plan, layer));
+    /// Builds the image of a plan whose layers have been written.
+    pub fn build(plan: &Plan, layers: Vec<Layer>) -> Self {
+        let config = canonical(&config::Config::build(plan, &layers));
         let format = plan.run.details.format;
         let described = Descriptor::of(media_type(format, MediaType::ImageConfig), &config);
         let config_digest = described.digest;
@@ -83,18 +83,23 @@ impl Image {
             schema_version: 2,
             media_type: media_type(format, MediaType::ImageManifest),
             config: described,
-            layers: vec![Descriptor {
-                media_type: media_type(format, layer.codec.media_type()),
-                digest: layer.digest,
-                size: layer.size,
-                artifact_type: None,
-                annotations: BTreeMap::new(),
-            }],
+            layers: layers.iter().map(|layer| described_layer(format, layer)).collect(),
             annotations: annotations(plan),
         });
         let descriptor = Descriptor::of(media_type(format, MediaType::ImageManifest), &manifest);
-        Self { config, manifest, layer: layer.clone(), descriptor, config_digest }
+        Self { config, manifest, layers, descriptor, config_digest }
     }
+
+    /// Bytes of the layers and documents as stored.
+    pub fn bytes(&self) -> u64 {
+        let layers: u64 = self.layers.iter().map(|layer| layer.size).sum();
+        layers + (self.config.len() + self.manifest.len()) as u64
+    }
+}
+
+fn described_layer(format: ImageFormat, layer: &Layer) -> Descriptor {
+    let media_type = media_type(format, layer.codec.media_type());
+    Descriptor { media_type, digest: layer.digest, size: layer.size, artifact_type: None, annotations: BTreeMap::new() }
 }
 
 /// The media type in a format. Docker's are those of its image manifest, version 2, schema 2, and zstd as BuildKit writes

@@ -29,7 +29,7 @@ pub use java::nests_jars;
 pub use node::{Replaced, replaced};
 pub use shell::Unstarted;
 pub(crate) use source::application::{is_leftover, is_program_dir, is_wide};
-pub(crate) use source::interpreters::system_shell;
+pub(crate) use source::interpreters::{runs_language, system_shell};
 pub use source::missing::Absent;
 pub use source::wrapped::{looks_up_interpreters, runs_others};
 

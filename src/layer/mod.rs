@@ -4,6 +4,7 @@
 //! the output.
 
 mod blob;
+mod cut;
 mod deflate;
 mod gzip;
 mod pass;
@@ -12,6 +13,7 @@ mod tar;
 use crate::digest::Digest;
 
 pub use blob::Blob;
+pub use cut::{Layering, MAX_LAYERS, Part, Slot, cut};
 pub use pass::{PassOptions, Tap, pack};
 pub(crate) use pass::{interrupted, read_all};
 pub use tar::ArchiveWriter;
@@ -67,4 +69,7 @@ pub struct Layer {
     /// The compression.
     #[serde(skip)]
     pub codec: Codec,
+    /// What the layer has, if the image has several.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub title: String,
 }

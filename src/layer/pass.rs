@@ -92,7 +92,9 @@ pub fn pack(
         let (diff_id, tar_size) = diff_id.join().map_err(|_| ended_early())?;
         for ((handle, name), codec) in handles.into_iter().zip(&names).zip(codecs) {
             match handle.join().map_err(|_| ended_early())? {
-                Ok((digest, size)) => layers.push(Layer { digest, diff_id, size, tar_size, codec }),
+                Ok((digest, size)) => {
+                    layers.push(Layer { digest, diff_id, size, tar_size, codec, title: String::new() })
+                }
                 Err(error) => failed = Some(Error::unwritable(name, error)),
             }
         }

@@ -19,6 +19,7 @@ pub use names::unshown;
 pub use outdated::{OtherVersion, Outdated};
 pub use rows::{Kind, Package, ProcessRow, Record, Run};
 pub use snapshot::{Noted, Snapshot};
+pub(crate) use source::origin;
 pub use source::{Ledger, digest_of, group_sums};
 pub(crate) use walk::entries_of;
 pub(crate) use write::Document;

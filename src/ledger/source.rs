@@ -192,7 +192,7 @@ pub fn group_sums(closure: &Closure, plan: &Plan) -> Vec<(String, usize, u64)> {
 
 /// The path of the root from which an item comes; `None` for directories, which many packages share, and for generated
 /// files.
-fn origin<'p>(path: &'p RootPath, item: &'p Item) -> Option<&'p RootPath> {
+pub(crate) fn origin<'p>(path: &'p RootPath, item: &'p Item) -> Option<&'p RootPath> {
     match &item.kind {
         ItemKind::File(Content::FromRoot { path, .. }) => Some(path),
         ItemKind::Link(_) | ItemKind::HardLink(_) => Some(path),

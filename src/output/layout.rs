@@ -8,7 +8,8 @@ use oci_spec::image::MediaType;
 use serde::Serialize;
 
 use super::Finished;
-use crate::image::{Descriptor, canonical};
+use super::reference::Name;
+use crate::image::{Descriptor, Image, canonical};
 use crate::layer::ArchiveWriter;
 
 /// Contents of the file `oci-layout`.
@@ -42,10 +43,10 @@ struct DockerManifest {
 }
 
 /// The index entry of an image.
-pub(super) fn entry(finished: &Finished, ref_name: &str, full: Option<&str>) -> Descriptor {
-    let mut annotations = BTreeMap::from([(REF_NAME.to_owned(), ref_name.to_owned())]);
-    annotations.extend(full.map(|full| (FULL_NAME.to_owned(), full.to_owned())));
-    Descriptor { annotations, ..finished.image.descriptor.clone() }
+pub(super) fn entry(image: &Image, ref_name: String, full: Option<String>) -> Descriptor {
+    let mut annotations = BTreeMap::from([(REF_NAME.to_owned(), ref_name)]);
+    annotations.extend(full.map(|full| (FULL_NAME.to_owned(), full)));
+    Descriptor { annotations, ..image.descriptor.clone() }
 }
 
 /// Writes an archive that all tools can read: an OCI layout with docker's `manifest.json`, which refers to the same
@@ -53,30 +54,41 @@ pub(super) fn entry(finished: &Finished, ref_name: &str, full: Option<&str>) -> 
 pub(super) fn write_archive(
     out: &mut dyn Write,
     finished: &Finished,
-    ref_name: &str,
-    full: Option<String>,
+    reference: Option<&str>,
+    is_always_name: bool,
     epoch: u64,
 ) -> io::Result<()> {
-    let image = &finished.image;
     let blob = |digest: &crate::digest::Digest| format!("blobs/sha256/{}", digest.hex());
-    let index = canonical(&Index::new(vec![entry(finished, ref_name, full.as_deref())]));
-    let docker = canonical(&[DockerManifest {
-        config: blob(&image.config_digest),
-        repo_tags: full.map(|full| vec![full]),
-        layers: vec![blob(&image.layer.digest)],
-    }]);
+    let (mut entries, mut manifests) = (Vec::new(), Vec::new());
+    for (suffix, image) in finished.images() {
+        let name = Name::new(reference).suffixed(suffix);
+        let full = name.full(is_always_name);
+        entries.push(entry(image, name.ref_name(), full.clone()));
+        manifests.push(DockerManifest {
+            config: blob(&image.config_digest),
+            repo_tags: full.map(|full| vec![full]),
+            layers: image.layers.iter().map(|layer| blob(&layer.digest)).collect(),
+        });
+    }
+    let (index, docker) = (canonical(&Index::new(entries)), canonical(&manifests));
     let mut archive = ArchiveWriter::new(io::BufWriter::new(out), epoch);
     for (name, bytes) in [("oci-layout", OCI_LAYOUT), ("index.json", &index), ("manifest.json", &docker)] {
         archive.file(name, bytes.len() as u64, bytes)?;
     }
     archive.dir("blobs")?;
     archive.dir("blobs/sha256")?;
-    let mut blobs: Vec<(String, u64, Box<dyn Read>)> = vec![
-        (blob(&image.config_digest), image.config.len() as u64, Box::new(image.config.as_slice())),
-        (blob(&image.descriptor.digest), image.manifest.len() as u64, Box::new(image.manifest.as_slice())),
-        (blob(&image.layer.digest), image.layer.size, Box::new(File::open(&finished.blob)?)),
-    ];
+    let mut blobs: Vec<(String, u64, Box<dyn Read + '_>)> = Vec::new();
+    for (_, image) in finished.images() {
+        let documents = [(image.config_digest, &image.config), (image.descriptor.digest, &image.manifest)];
+        for (digest, bytes) in documents {
+            blobs.push((blob(&digest), bytes.len() as u64, Box::new(bytes.as_slice())));
+        }
+    }
+    for (layer, file) in finished.layers() {
+        blobs.push((blob(&layer.digest), layer.size, Box::new(File::open(file)?)));
+    }
     blobs.sort_by(|a, b| a.0.cmp(&b.0));
+    blobs.dedup_by(|a, b| a.0 == b.0);
     for (name, size, content) in blobs {
         archive.file(&name, size, content)?;
     }

@@ -5,6 +5,7 @@ mod aside;
 mod conflict;
 mod docker_archive;
 mod document;
+mod layers;
 mod layout;
 mod oci_archive;
 mod oci_dir;
@@ -23,8 +24,8 @@ use std::path::{Path, PathBuf};
 use crate::cleanup;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::image::{Artifact, Attachment, Image};
-use crate::layer::{Blob, Codec, Layer, PassOptions, Tap, interrupted, pack};
+use crate::image::Attachment;
+use crate::layer::{Codec, Layer, Part, PassOptions, Tap, interrupted};
 use crate::plan::Plan;
 use crate::profile::nearest;
 use crate::registry::{Access, Address};
@@ -32,7 +33,8 @@ use crate::root::Tree;
 
 pub(crate) use document::Document;
 
-use aside::Aside;
+use layers::Finished;
+use reference::Name;
 
 /// Starts an output at a destination.
 type Start = for<'a> fn(&Destination, &WriteOptions<'a>) -> Result<Box<dyn Output + 'a>, Error>;
@@ -72,6 +74,11 @@ const TRANSPORTS: &[Transport] = &[
 pub(crate) trait Output {
     /// The compression of the layer that it needs; `None` if it needs no layer.
     fn codec(&self) -> Option<Codec>;
+
+    /// True if the image can have several layers.
+    fn has_layers(&self) -> bool {
+        true
+    }
 
     /// The directory for temporary layers.
     fn staging(&self) -> PathBuf;
@@ -123,19 +130,13 @@ pub(crate) trait Output {
     }
 }
 
-/// A layer in a temporary file, with its image.
-pub(crate) struct Finished {
-    pub(crate) image: Image,
-    pub(crate) blob: PathBuf,
-    /// Documents that refer to the image, for outputs that keep them.
-    pub(crate) artifacts: Vec<Artifact>,
-}
-
 /// The result of completing an output.
 #[derive(Default)]
 pub(crate) struct Put {
     bytes: u64,
     has_image: bool,
+    /// The tag or name of the second image.
+    twin: Option<String>,
     notes: Vec<String>,
 }
 
@@ -236,6 +237,22 @@ impl Destination {
         matches!(self.word, "oci" | "docker")
     }
 
+    /// Refuses a suffix with which the tag would be none.
+    ///
+    /// # Errors
+    /// `bad-argument`.
+    pub fn refuse_suffix(&self, suffix: &str) -> Result<(), Error> {
+        let name = match &self.address {
+            Some(address) => Some(format!("{}:{}", address.repository(), address.selector())),
+            None => self.reference.clone(),
+        };
+        let is_always_name = self.address.is_some() || self.word == "docker-archive";
+        match Name::new(name.as_deref()).suffixed(suffix).whole(is_always_name) {
+            Some(name) => reference::check(&name, is_always_name),
+            None => Ok(()),
+        }
+    }
+
     /// True for stdout, which then must not be used for anything else.
     pub fn is_stdout(&self) -> bool {
         self.path == Path::new("-")
@@ -267,12 +284,37 @@ pub struct WriteOptions<'a> {
     pub codec: Option<Codec>,
     /// True if an existing output is replaced.
     pub force: bool,
+    /// The layers of the image; none for a single one.
+    pub parts: &'a [Part],
+    /// The second image, if there is one.
+    pub twin: Option<&'a Twin>,
     /// How registries are reached.
     pub access: &'a Access,
     /// Documents that layouts and registries get with the image.
     pub attached: &'a [Attachment],
     /// Options of the pass.
     pub pass: PassOptions<'a>,
+}
+
+/// A second image, with all layers of the first and one more.
+pub struct Twin {
+    /// What follows the tag of the first image in its own.
+    pub suffix: String,
+    /// The entries of the layer that it has more, and its run settings.
+    pub plan: Plan,
+}
+
+/// A second image that was written.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct WrittenTwin {
+    /// Its tag or name.
+    pub name: String,
+    /// The layer that the first image does not have.
+    pub layer: Layer,
+    /// Digest of the manifest.
+    pub manifest: Digest,
+    /// Digest of the configuration, docker's image ID.
+    pub config: Digest,
 }
 
 /// A written output.
@@ -285,8 +327,11 @@ pub struct Written {
     pub is_stdout: bool,
     /// Size of the output.
     pub bytes: u64,
-    /// The layer, if the output has one.
+    /// The layer, if the output has exactly one.
     pub layer: Option<Layer>,
+    /// All layers, the lowest first, if it has several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<Layer>,
     /// Digest of the manifest, if the output has one.
     pub manifest: Option<Digest>,
     /// Digest of the configuration, docker's image ID, if the output has one.
@@ -294,6 +339,9 @@ pub struct Written {
     /// Digests of the manifests of documents that refer to the image.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub referrers: Vec<Digest>,
+    /// The second image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub twin: Option<WrittenTwin>,
     /// Deviations from the plan.
     pub notes: Vec<String>,
 }
@@ -329,31 +377,7 @@ pub fn write(
     {
         return put_all(outputs, destinations, plan, &[], options.pass.stop).map(|written| told(written, left));
     }
-    let mut staged: Vec<(Codec, Aside)> = Vec::new();
-    let mut blobs = Vec::new();
-    // Prefer staging next to a file output, where the user chose the location. A stream needs the temporary directory.
-    let (streams, files): (Vec<_>, Vec<_>) = outputs.iter().partition(|output| output.is_stream());
-    for output in files.into_iter().chain(streams) {
-        if let Some(codec) = output.codec()
-            && !staged.iter().any(|(known, _)| *known == codec)
-        {
-            let mut aside = Aside::file(&output.staging(), &format!("layer-{}", codec.name()))?;
-            let file = aside.create().map_err(|error| Error::unwritable(&output.staging().display(), error))?;
-            blobs.push((output.staging().display().to_string(), Blob { codec, file }));
-            staged.push((codec, aside));
-        }
-    }
-    let mut taps: Vec<&mut dyn Tap> = outputs.iter_mut().filter_map(|output| output.tap(plan)).collect();
-    let layers = pack(tree, plan, blobs, &mut taps, &options.pass)?;
-    let finished: Vec<Finished> = layers
-        .iter()
-        .zip(&staged)
-        .map(|(layer, (_, aside))| {
-            let image = Image::build(plan, layer);
-            let artifacts = options.attached.iter().map(|one| Artifact::of(one, &image.descriptor)).collect();
-            Finished { image, blob: aside.path().to_path_buf(), artifacts }
-        })
-        .collect();
+    let finished = layers::write(tree, plan, &mut outputs, options)?;
     put_all(outputs, destinations, plan, &finished, options.pass.stop).map(|written| told(written, left))
 }
 
@@ -409,14 +433,17 @@ fn put_all(
         let image = finished.map(|finished| &finished.image).filter(|_| put.has_image);
         let kept = finished.filter(|_| destination.has_referrers());
         let referrers = kept.iter().flat_map(|kept| &kept.artifacts).map(|one| one.descriptor.digest).collect();
+        let layers = finished.map(|finished| finished.image.layers.clone()).unwrap_or_default();
         written.push(Written {
             destination: destination.text.clone(),
             is_stdout: destination.is_stdout(),
             bytes: put.bytes,
-            layer: finished.map(|finished| finished.image.layer.clone()),
+            layer: layers.first().filter(|_| layers.len() == 1).cloned(),
+            layers: if layers.len() == 1 { Vec::new() } else { layers },
             manifest: image.map(|image| image.descriptor.digest),
             config: image.map(|image| image.config_digest),
             referrers,
+            twin: put.twin.and_then(|name| finished?.written_twin(name)),
             notes: put.notes,
         });
     }
@@ -449,7 +476,7 @@ fn place_all(outputs: &mut [Box<dyn Output + '_>], destinations: &[Destination])
 }
 
 fn finished_for<'a>(output: &(dyn Output + '_), finished: &'a [Finished]) -> Option<&'a Finished> {
-    finished.iter().find(|finished| Some(finished.image.layer.codec) == output.codec())
+    finished.iter().find(|finished| finished.is_for(output))
 }
 
 #[cfg(test)]

@@ -53,10 +53,11 @@ impl Output for Archive {
 
     fn prepare(&mut self, plan: &Plan, finished: Option<&Finished>, stop: &dyn Fn() -> bool) -> Result<Put, Error> {
         let Some(finished) = finished else { return Ok(Put::default()) };
-        let name = Name::new(self.reference.as_deref());
-        let full = name.full(self.is_always_name);
-        let bytes = self.file.write(stop, |out| write_archive(out, finished, name.ref_name(), full, plan.epoch))?;
-        Ok(Put { bytes, has_image: true, notes: Vec::new() })
+        let (reference, is_always_name) = (self.reference.as_deref(), self.is_always_name);
+        let write = |out: &mut dyn io::Write| write_archive(out, finished, reference, is_always_name, plan.epoch);
+        let bytes = self.file.write(stop, write)?;
+        let twin = finished.twin.as_ref().map(|(suffix, _)| Name::new(reference).suffixed(suffix).ref_name());
+        Ok(Put { bytes, has_image: true, twin, notes: Vec::new() })
     }
 
     fn place(&mut self) -> Result<(), Error> {

@@ -32,15 +32,22 @@ struct OciDir {
     reference: Option<String>,
     /// A layout with only this image; its contents are moved into an existing layout.
     place: DirPlace,
-    described: Option<Described>,
+    described: Described,
     /// Changes of a layout that was there before.
     added: Option<Added>,
 }
 
-/// Entries of the index: an image, and documents that refer to it.
+/// Entries of the index: images, and documents that refer to the first.
+#[derive(Default)]
 struct Described {
-    image: Descriptor,
+    images: Vec<Descriptor>,
     referrers: Vec<Descriptor>,
+}
+
+impl Described {
+    fn entries(&self) -> Vec<&Descriptor> {
+        self.images.iter().chain(&self.referrers).collect()
+    }
 }
 
 fn start(destination: &Destination, options: &WriteOptions<'_>) -> Result<Box<dyn Output>, Error> {
@@ -59,7 +66,14 @@ fn start(destination: &Destination, options: &WriteOptions<'_>) -> Result<Box<dy
         })?
     };
     let codec = options.codec.unwrap_or(Codec::GZIP);
-    Ok(Box::new(OciDir { path, codec, reference: destination.reference.clone(), place, described: None, added: None }))
+    Ok(Box::new(OciDir {
+        path,
+        codec,
+        reference: destination.reference.clone(),
+        place,
+        described: Described::default(),
+        added: None,
+    }))
 }
 
 /// Refuses a layout with a symlink in it, because our files would end up elsewhere.
@@ -94,36 +108,45 @@ impl Output for OciDir {
 
     fn prepare(&mut self, _: &Plan, finished: Option<&Finished>, stop: &dyn Fn() -> bool) -> Result<Put, Error> {
         let Some(finished) = finished else { return Ok(Put::default()) };
-        let name = Name::new(self.reference.as_deref());
+        let described = |(suffix, image)| {
+            let name = Name::new(self.reference.as_deref()).suffixed(suffix);
+            entry(image, name.ref_name(), name.full(false))
+        };
         let described = Described {
-            image: entry(finished, name.ref_name(), name.full(false).as_deref()),
+            images: finished.images().map(described).collect(),
             referrers: finished.artifacts.iter().map(|one| one.descriptor.clone()).collect(),
         };
-        let (aside, image) = (self.place.aside(), &finished.image);
-        let entries: Vec<&Descriptor> = std::iter::once(&described.image).chain(&described.referrers).collect();
+        let aside = self.place.aside();
         let fill = || -> io::Result<()> {
             let blobs = aside.join(BLOBS);
             fs::create_dir_all(&blobs)?;
-            fs::write(blobs.join(image.config_digest.hex()), &image.config)?;
-            fs::write(blobs.join(image.descriptor.digest.hex()), &image.manifest)?;
+            for (_, image) in finished.images() {
+                fs::write(blobs.join(image.config_digest.hex()), &image.config)?;
+                fs::write(blobs.join(image.descriptor.digest.hex()), &image.manifest)?;
+            }
             for artifact in &finished.artifacts {
                 fs::write(blobs.join(artifact.descriptor.digest.hex()), &artifact.manifest)?;
                 artifact.parts.iter().try_for_each(|part| fs::write(blobs.join(part.digest.hex()), &part.bytes))?;
             }
-            give(&finished.blob, &blobs.join(image.layer.digest.hex()), stop)?;
+            for (layer, blob) in finished.layers() {
+                give(blob, &blobs.join(layer.digest.hex()), stop)?;
+            }
             fs::write(aside.join("oci-layout"), OCI_LAYOUT)?;
-            fs::write(aside.join(INDEX), canonical(&Index::new(entries)))?;
+            fs::write(aside.join(INDEX), canonical(&Index::new(described.entries())))?;
             fs::set_permissions(aside, fs::Permissions::from_mode(0o755))
         };
         fill().map_err(|error| if stop() { interrupted() } else { Error::unwritable(&self.path.display(), error) })?;
-        self.described = Some(described);
+        self.described = described;
+        let twin = finished.twin.as_ref();
+        let twin = twin.map(|(suffix, _)| Name::new(self.reference.as_deref()).suffixed(suffix).ref_name());
         let attached: u64 = finished.artifacts.iter().map(Artifact::size).sum();
-        let bytes = image.layer.size + (image.config.len() + image.manifest.len()) as u64 + attached;
-        Ok(Put { bytes, has_image: true, notes: Vec::new() })
+        Ok(Put { bytes: finished.bytes() + attached, has_image: true, twin, notes: Vec::new() })
     }
 
     fn place(&mut self) -> Result<(), Error> {
-        let Some(described) = &self.described else { return Ok(()) };
+        if self.described.images.is_empty() {
+            return Ok(());
+        }
         // Check again now, because another run or another destination may have created the layout since the start.
         let mut locked = lock(&self.path);
         if !is_layout(&self.path) {
@@ -132,7 +155,7 @@ impl Output for OciDir {
                 other => return other,
             }
         }
-        self.added = Some(add(&self.path, self.place.aside(), described)?);
+        self.added = Some(add(&self.path, self.place.aside(), &self.described)?);
         // Other destinations of this run may be in the same layout, so its lock is not kept until all are placed.
         drop(locked);
         Ok(())
@@ -182,11 +205,11 @@ struct Added {
     replaced: Vec<serde_json::Value>,
 }
 
-/// Adds the image of one layout to another, which is locked.
+/// Adds the images of one layout to another, which is locked.
 fn add(layout: &Path, from: &Path, described: &Described) -> Result<Added, Error> {
     let unwritable = |error| Error::unwritable(&layout.display(), error);
     refuse_links(layout)?;
-    let (index, entries, replaced) = with_image(read_index(layout)?, described, layout);
+    let (index, entries, replaced) = with_images(read_index(layout)?, described, layout);
     let mut new = Aside::file(&layout.join(INDEX), "json")?;
     new.create().and_then(|mut file| file.write_all(&index)).map_err(unwritable)?;
     let added = move_blobs(&from.join(BLOBS), layout).map_err(unwritable)?;
@@ -252,9 +275,9 @@ fn read_index(layout: &Path) -> Result<serde_json::Value, Error> {
     serde_json::from_slice(&text).map_err(|_| damaged())
 }
 
-/// The index with this image added under its tag, the new entries, and the entries that they replaced. Documents that
-/// refer to a replaced image, which no other entry names, go with it.
-fn with_image(
+/// The index with these images added under their tags, the new entries, and the entries that they replaced. Documents
+/// that refer to a replaced image, which no other entry names, go with it.
+fn with_images(
     mut index: serde_json::Value,
     described: &Described,
     layout: &Path,
@@ -262,12 +285,12 @@ fn with_image(
     let tag_of = |entry: &serde_json::Value| entry.get("annotations").and_then(|notes| notes.get(REF_NAME)).cloned();
     // A descriptor contains only strings, numbers and a map with string keys, so this cannot fail.
     let value = |one: &Descriptor| serde_json::to_value(one).unwrap_or_default();
-    let image = value(&described.image);
-    let (mut added, mut replaced) = (Vec::new(), Vec::new());
+    let mut added: Vec<serde_json::Value> = described.images.iter().map(value).collect();
+    let mut replaced = Vec::new();
     if let Some(entries) = index.get_mut("manifests").and_then(|entries| entries.as_array_mut()) {
-        replaced = entries.extract_if(.., |entry| tag_of(entry) == tag_of(&image)).collect();
-        entries.push(image.clone());
-        added.push(image);
+        let is_new = |entry: &serde_json::Value| added.iter().any(|new| tag_of(new) == tag_of(entry));
+        replaced = entries.extract_if(.., |entry| is_new(entry)).collect();
+        entries.extend(added.iter().cloned());
         let digest = |entry: &serde_json::Value| entry["digest"].as_str().map(str::to_owned);
         let known: BTreeSet<String> = entries.iter().filter_map(digest).collect();
         let gone: BTreeSet<String> = replaced.iter().filter_map(digest).filter(|one| !known.contains(one)).collect();
@@ -296,7 +319,7 @@ fn subject(layout: &Path, digest: &str) -> Option<String> {
     manifest["subject"]["digest"].as_str().map(str::to_owned)
 }
 
-/// The index as it was before an image was added, with what other runs have added since.
+/// The index as it was before images were added, with what other runs have added since.
 fn without_image(mut index: serde_json::Value, added: &Added) -> Vec<u8> {
     if let Some(entries) = index.get_mut("manifests").and_then(|entries| entries.as_array_mut()) {
         entries.retain(|entry| !added.entries.contains(entry));

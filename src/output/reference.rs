@@ -9,17 +9,30 @@ const DEFAULT_TAG: &str = "latest";
 /// RepositoryNameTotalLengthMax).
 const MAX_NAME: usize = 255;
 
-/// The image name given by the user.
-pub(super) struct Name<'a>(Option<&'a str>);
+/// The image name given by the user, and what follows its tag.
+pub(super) struct Name<'a>(Option<&'a str>, &'a str);
 
 impl<'a> Name<'a> {
     pub(super) fn new(reference: Option<&'a str>) -> Self {
-        Self(reference)
+        Self(reference, "")
+    }
+
+    /// The same name with a suffix of its tag.
+    pub(super) fn suffixed(self, suffix: &'a str) -> Self {
+        Self(self.0, suffix)
     }
 
     /// The name by which skopeo and umoci select the image: as given.
-    pub(super) fn ref_name(&self) -> &'a str {
-        self.0.unwrap_or(DEFAULT_TAG)
+    pub(super) fn ref_name(&self) -> String {
+        self.whole(false).unwrap_or_else(|| format!("{DEFAULT_TAG}{}", self.1))
+    }
+
+    /// The name as given with the suffix; `None` if there is none.
+    pub(super) fn whole(&self, is_always_name: bool) -> Option<String> {
+        let (text, suffix) = (self.0?, self.1);
+        let has_tag = split(text).2.is_some() || !is_always_name && is_bare_tag(text);
+        let tag = if has_tag || suffix.is_empty() { String::new() } else { format!(":{DEFAULT_TAG}") };
+        Some(format!("{text}{tag}{suffix}"))
     }
 
     /// The full reference that docker, podman and containerd show; `None` for a bare tag. Registry, namespace and tag
@@ -33,7 +46,7 @@ impl<'a> Name<'a> {
         let (registry, tag) = (registry.unwrap_or("docker.io"), tag.unwrap_or(DEFAULT_TAG));
         let registry = if registry == "index.docker.io" { "docker.io" } else { registry };
         let library = if registry == "docker.io" && !path.contains('/') { "library/" } else { "" };
-        Some(format!("{registry}/{library}{path}:{tag}"))
+        Some(format!("{registry}/{library}{path}:{tag}{}", self.1))
     }
 }
 
@@ -102,7 +115,19 @@ mod tests {
         assert_eq!(full("index.docker.io/app").as_deref(), Some("docker.io/library/app:latest"));
         assert_eq!(full("r.example:5000/app").as_deref(), Some("r.example:5000/app:latest"));
         assert_eq!(Name::new(Some("app")).full(true).as_deref(), Some("docker.io/library/app:latest"));
-        assert_eq!((Name::new(None).full(true), Name::new(None).ref_name()), (None, "latest"));
+        assert_eq!((Name::new(None).full(true), Name::new(None).ref_name()), (None, "latest".to_owned()));
+    }
+
+    #[test]
+    fn a_suffix_ends_the_tag() {
+        let whole = |text, is_name| Name::new(text).suffixed("-debug").whole(is_name);
+        let full = |text| Name::new(Some(text)).suffixed("-debug").full(false);
+        assert_eq!(Name::new(None).suffixed("-debug").ref_name(), "latest-debug");
+        assert_eq!(whole(Some("v1"), false).as_deref(), Some("v1-debug"));
+        assert_eq!(whole(Some("app"), true).as_deref(), Some("app:latest-debug"));
+        assert_eq!(whole(Some("r.example:5000/app"), false).as_deref(), Some("r.example:5000/app:latest-debug"));
+        assert_eq!(full("app:1").as_deref(), Some("docker.io/library/app:1-debug"));
+        assert_eq!(full("v1"), None);
     }
 
     #[test]

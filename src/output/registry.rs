@@ -34,7 +34,8 @@ struct Registry<'a> {
     codec: Codec,
     push: Push<'a>,
     progress: &'a dyn Fn(u64, u64),
-    manifest: Option<(String, Vec<u8>, String)>,
+    /// Manifests with their tags, that of the destination last.
+    manifests: Vec<(String, String, Vec<u8>)>,
     /// Documents that refer to the image: each with its manifest, and the descriptor of that.
     referrers: Vec<(Vec<u8>, serde_json::Value)>,
 }
@@ -50,7 +51,7 @@ fn start<'a>(destination: &Destination, options: &WriteOptions<'a>) -> Result<Bo
         codec: options.codec.unwrap_or(Codec::GZIP),
         push,
         progress: options.pass.progress,
-        manifest: None,
+        manifests: Vec::new(),
         referrers: Vec::new(),
     }))
 }
@@ -81,38 +82,44 @@ impl Output for Registry<'_> {
 
     fn prepare(&mut self, _: &Plan, finished: Option<&Finished>, _: &dyn Fn() -> bool) -> Result<Put, Error> {
         let Some(finished) = finished else { return Ok(Put::default()) };
-        let image = &finished.image;
-        let layer = &image.layer;
-        let of_layer = |from: u64| -> io::Result<Box<dyn Read>> {
-            let mut file = File::open(&finished.blob)?;
-            file.seek(SeekFrom::Start(from))?;
-            Ok(Box::new(file))
-        };
-        self.push.blob(&layer.digest.to_string(), layer.size, &of_layer, &|done| (self.progress)(done, layer.size))?;
-        let size = image.config.len() as u64;
-        self.small(&image.config_digest, &image.config)?;
+        let all = finished.layers().map(|(layer, _)| layer.size).sum();
+        let mut before = 0;
+        for (layer, blob) in finished.layers() {
+            let of_layer = |from: u64| -> io::Result<Box<dyn Read>> {
+                let mut file = File::open(blob)?;
+                file.seek(SeekFrom::Start(from))?;
+                Ok(Box::new(file))
+            };
+            let digest = layer.digest.to_string();
+            self.push.blob(&digest, layer.size, &of_layer, &|done| (self.progress)(before + done, all))?;
+            before += layer.size;
+        }
+        for (suffix, image) in finished.images() {
+            self.small(&image.config_digest, &image.config)?;
+            let tag = format!("{}{suffix}", self.address.selector());
+            self.manifests.push((tag, image.descriptor.media_type.clone(), image.manifest.clone()));
+        }
+        self.manifests.reverse();
         for artifact in &finished.artifacts {
             artifact.parts.iter().try_for_each(|part| self.small(&part.digest, &part.bytes))?;
             // A descriptor contains only strings, numbers and a map with string keys, so this cannot fail.
             let described = serde_json::to_value(&artifact.descriptor).unwrap_or_default();
             self.referrers.push((artifact.manifest.clone(), described));
         }
-        let digest = image.descriptor.digest.to_string();
-        self.manifest = Some((image.descriptor.media_type.clone(), image.manifest.clone(), digest));
+        let twin = finished.twin.as_ref().map(|(suffix, _)| format!("{}{suffix}", self.address.selector()));
         let attached: u64 = finished.artifacts.iter().map(Artifact::size).sum();
-        let bytes = layer.size + size + image.manifest.len() as u64 + attached;
-        Ok(Put { bytes, has_image: true, notes: Vec::new() })
+        Ok(Put { bytes: finished.bytes() + attached, has_image: true, twin, notes: Vec::new() })
     }
 
     fn place(&mut self) -> Result<(), Error> {
-        let Some((media_type, bytes, digest)) = &self.manifest else { return Ok(()) };
-        if !self.referrers.is_empty() {
+        if let Some((_, media_type, bytes)) = self.manifests.last().filter(|_| !self.referrers.is_empty()) {
             // The tag moves last, when everything that refers to its image is there.
-            self.push.manifest(digest, media_type, bytes)?;
+            let digest = Digest::of(bytes).to_string();
+            self.push.manifest(&digest, media_type, bytes)?;
             let mut referrers = self.referrers.iter();
-            referrers.try_for_each(|(manifest, described)| self.push.referrer(manifest, described, digest))?;
+            referrers.try_for_each(|(manifest, described)| self.push.referrer(manifest, described, &digest))?;
         }
-        self.push.manifest(self.address.selector(), media_type, bytes)
+        self.manifests.iter().try_for_each(|(tag, media_type, bytes)| self.push.manifest(tag, media_type, bytes))
     }
 
     fn take_back(&mut self) -> io::Result<()> {

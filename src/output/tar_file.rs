@@ -25,6 +25,10 @@ impl Output for TarFile {
         Some(Codec::None)
     }
 
+    fn has_layers(&self) -> bool {
+        false
+    }
+
     fn staging(&self) -> PathBuf {
         self.0.staging()
     }
@@ -34,14 +38,16 @@ impl Output for TarFile {
     }
 
     fn prepare(&mut self, _: &Plan, finished: Option<&Finished>, stop: &dyn Fn() -> bool) -> Result<Put, Error> {
-        let Some(finished) = finished else { return Ok(Put::default()) };
+        let Some((layer, blob)) = finished.and_then(|finished| finished.layers().next()) else {
+            return Ok(Put::default());
+        };
         match &self.0.aside {
-            Some(aside) => give(&finished.blob, aside.path(), stop).map_err(|error| Error::unwritable(aside, error))?,
+            Some(aside) => give(blob, aside.path(), stop).map_err(|error| Error::unwritable(aside, error))?,
             None => {
-                self.0.write(stop, |out| io::copy(&mut File::open(&finished.blob)?, out).map(|_| ()))?;
+                self.0.write(stop, |out| io::copy(&mut File::open(blob)?, out).map(|_| ()))?;
             }
         }
-        Ok(Put { bytes: finished.image.layer.size, ..Put::default() })
+        Ok(Put { bytes: layer.size, ..Put::default() })
     }
 
     fn place(&mut self) -> Result<(), Error> {

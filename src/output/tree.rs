@@ -46,7 +46,7 @@ impl Output for DirTree {
 
     fn prepare(&mut self, plan: &Plan, _: Option<&Finished>, stop: &dyn Fn() -> bool) -> Result<Put, Error> {
         let notes = self.copy.finish(plan, stop)?;
-        Ok(Put { bytes: plan.bytes(), has_image: false, notes })
+        Ok(Put { bytes: plan.bytes(), notes, ..Put::default() })
     }
 
     fn place(&mut self) -> Result<(), Error> {

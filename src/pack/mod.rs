@@ -3,10 +3,13 @@
 mod attached;
 mod books;
 mod dockerfile;
+mod layers;
 mod made;
 mod selection;
 mod settings;
+mod since;
 mod subject;
+mod twin;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -28,6 +31,7 @@ pub(crate) use selection::request_of;
 pub(crate) use selection::{port, profile, start_of};
 #[cfg(feature = "cli")]
 pub(crate) use settings::healthcheck;
+pub use since::Resent;
 #[cfg(feature = "cli")]
 pub(crate) use subject::run_of;
 pub(crate) use subject::{Subject, Watch, bytes_of};
@@ -143,6 +147,14 @@ pub struct PackRequest {
     pub outputs: Vec<String>,
     /// Compression of layers: `gzip[:1-12]`, `zstd[:1-19]` or `none`.
     pub compression: Option<String>,
+    /// The layers of the image: `one`, `split` or `split:N`.
+    pub layers: Option<String>,
+    /// An image of before: the report says what a push of the new one sends again.
+    pub since: Option<String>,
+    /// What follows the tag of a second image that has a shell; `None` writes no second image.
+    pub debug_tag: Option<String>,
+    /// The static program with that shell: a file of this machine; `None` takes one of the root.
+    pub debug_shell: Option<PathBuf>,
     /// Compression threads. They change no byte of the output.
     pub threads: Option<usize>,
     /// True if an existing output is replaced.
@@ -198,6 +210,10 @@ impl PackRequest {
             owner_map: Vec::new(),
             outputs: Vec::new(),
             compression: None,
+            layers: None,
+            since: None,
+            debug_tag: None,
+            debug_shell: None,
             threads: None,
             force: false,
             dry_run: false,
@@ -237,6 +253,9 @@ pub struct Packed {
     pub programs: Vec<String>,
     /// The outputs that were written.
     pub outputs: Vec<Written>,
+    /// What a push sends again, for each output with an image, if there is an image to compare with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub since: Vec<Resent>,
     /// Problems, with the level of each.
     pub findings: Vec<Finding>,
     /// Profiles that were applied automatically, with the trigger of each.
@@ -289,10 +308,14 @@ pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<P
     let destinations = destinations(request)?;
     attached::refuse_without_place(request, &destinations)?;
     let codec = request.compression.as_deref().map(codec).transpose()?;
+    let layering = request.layers.as_deref().map(layers::layering).transpose()?.unwrap_or_default();
+    let suffix = twin::suffix(request, &destinations)?;
     let measuring = match Reference::parse(&request.root.to_string_lossy()) {
         None => Some(measure(&request.root).map_err(|error| subject::advised(error, &request.root))?),
         Some(_) => None,
     };
+    // The new image may take the place of the one before.
+    let before = since::Before::read(request, watch)?;
     with_plan(request.clone(), &destinations, watch, &mut |made| {
         let Made { request, wanted, root, closure, plan, findings, told } = made;
         let is_whole = findings.iter().all(|finding| finding.level < Level::Error);
@@ -311,8 +334,17 @@ pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<P
             let available = || std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
             let threads = request.threads.unwrap_or_else(available);
             let pass = PassOptions { threads, progress: watch.progress, stop: watch.stop };
-            let (access, attached) = (&request.access, prepared.attached.as_slice());
-            let options = WriteOptions { codec, force: request.force, access, attached, pass };
+            let parts = layers::parts(root, closure, plan, layering)?;
+            let twin = suffix.clone().map(|suffix| twin::twin(request, suffix, root, plan)).transpose()?;
+            let options = WriteOptions {
+                codec,
+                parts: &parts,
+                twin: twin.as_ref(),
+                force: request.force,
+                access: &request.access,
+                attached: &prepared.attached,
+                pass,
+            };
             write(&**root.tree(), plan, &destinations, &options)?
         } else {
             Vec::new()
@@ -324,6 +356,9 @@ pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<P
         };
         let mut packed = report(request, closure, plan, findings.to_vec(), outputs, root_bytes);
         packed.notes.extend(told.iter().cloned());
+        if let Some(before) = &before {
+            packed.since = packed.outputs.iter().filter_map(|written| before.resent(written)).collect();
+        }
         Ok(packed)
     })
 }
@@ -538,6 +573,7 @@ fn report(
         groups,
         programs: programs.into_iter().collect(),
         outputs,
+        since: Vec::new(),
         findings,
         automatic: closure.fired.clone(),
         notes,

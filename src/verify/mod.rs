@@ -5,6 +5,7 @@ mod layers;
 mod platform;
 mod remote;
 mod store;
+mod stored;
 mod tar;
 mod tree;
 
@@ -28,6 +29,7 @@ use tar::Fault;
 pub const TRANSPORTS: [&str; 4] = ["oci", "oci-archive", "docker-archive", "docker"];
 
 pub use platform::Platform;
+pub use stored::{StoredLayer, stored};
 
 /// The location of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -42,7 +42,15 @@ fn written(dir: &Path, level: u8, threads: usize) -> (Vec<u8>, Vec<u8>) {
     let destinations: Vec<_> = outputs.iter().map(|text| Destination::parse(text).expect("a destination")).collect();
     let pass = PassOptions { threads, progress: &|_, _| (), stop: &|| false };
     let access = slimroot::registry::Access::default();
-    let options = WriteOptions { codec: Some(Codec::Gzip(level)), force: true, access: &access, attached: &[], pass };
+    let options = WriteOptions {
+        codec: Some(Codec::Gzip(level)),
+        parts: &[],
+        twin: None,
+        force: true,
+        access: &access,
+        attached: &[],
+        pass,
+    };
     let told = write(&MemTree::default(), &plan(), &destinations, &options).expect("written");
     let layer = told[1].layer.clone().expect("a layer");
     let blob = dir.join(format!("layout{level}-{threads}/blobs/sha256")).join(layer.digest.hex());

@@ -79,7 +79,12 @@ fn write_forced(
 ) -> Result<Vec<Written>, Error> {
     let destinations: Vec<_> = outputs.iter().map(|text| Destination::parse(text).expect("a destination")).collect();
     let pass = PassOptions { threads, progress: &|_, _| (), stop: &|| false };
-    write(tree, plan, &destinations, &WriteOptions { codec, force, access: &Access::default(), attached: &[], pass })
+    write(
+        tree,
+        plan,
+        &destinations,
+        &WriteOptions { codec, parts: &[], twin: None, force, access: &Access::default(), attached: &[], pass },
+    )
 }
 
 /// Three MiB of hardly compressible data, so that several blocks and threads are used.
@@ -337,7 +342,8 @@ fn a_run_that_is_stopped_leaves_nothing() {
         let destination = Destination::parse(&format!("{word}:{}/x", out.path().display())).expect("a destination");
         let pass = PassOptions { threads: 2, progress: &|_, _| (), stop: &stop };
         let access = Access::default();
-        let options = WriteOptions { codec: None, force: false, access: &access, attached: &[], pass };
+        let options =
+            WriteOptions { codec: None, parts: &[], twin: None, force: false, access: &access, attached: &[], pass };
         let error = write(&*tree, &plan, &[destination], &options).err().map(|error| error.code);
         assert_eq!(error, Some("interrupted"), "{word}");
         assert_eq!(names(out.path()), [""; 0], "{word}");

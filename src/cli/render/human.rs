@@ -6,7 +6,7 @@ use crate::commands::why::Why;
 use crate::error::{Error, Kind};
 use crate::finding::{Finding, Level};
 use crate::ledger::Outdated;
-use crate::pack::{Group, Packed};
+use crate::pack::{Group, Packed, Resent};
 pub(super) use crate::text::size;
 
 use super::text::Text;
@@ -152,12 +152,23 @@ pub(super) fn packed(packed: &Packed) -> Text {
             let digest = if is_verbose { format!("{}  ", layer.digest) } else { String::new() };
             row("", &format!("layer    {digest}{} {packed}", size(layer.size)));
         }
+        for layer in &written.layers {
+            let digest = if is_verbose { format!("{}  ", layer.digest) } else { String::new() };
+            row("", &format!("layer    {digest}{:>10}  {}", size(layer.size), layer.title));
+        }
         if let Some(manifest) = &written.manifest {
             row("", &format!("manifest {manifest}"));
         }
         for referrer in &written.referrers {
             row("", &format!("referrer {referrer}"));
         }
+    }
+    for twin in packed.outputs.iter().filter_map(|written| written.twin.as_ref()) {
+        row("debug", &format!("{}, with a shell: {} more", twin.name, size(twin.layer.size)));
+        row("", &format!("manifest {}", twin.manifest));
+    }
+    for resent in &packed.since {
+        row("sends", &self::resent(resent));
     }
     // An output without a configuration does not record the entrypoint, so show it as Dockerfile statements.
     if packed.outputs.iter().any(|written| written.config.is_none()) {
@@ -184,6 +195,15 @@ pub(super) fn outdated(found: &Outdated) -> Text {
     }
     out.line(format!("{} packages have another version, {} the same", found.packages.len(), found.same));
     out
+}
+
+fn resent(resent: &Resent) -> String {
+    let Resent { image, sent_layers, sent_bytes, kept_layers, kept_bytes, .. } = resent;
+    let sent = format!("{} in {}", size(*sent_bytes), plural(*sent_layers, "layer"));
+    match resent.is_there {
+        true => format!("{sent}; {} in {} are in {image}", size(*kept_bytes), plural(*kept_layers, "layer")),
+        false => format!("{sent}; there is no {image} yet"),
+    }
 }
 
 /// The image references and digests that were written, a line each: NAME:TAG@DIGEST, or the digest alone.

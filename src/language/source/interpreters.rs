@@ -102,6 +102,11 @@ pub(crate) fn is_interpreter(name: &str) -> bool {
     interpreters().interpreter.iter().any(|row| row.is(name))
 }
 
+/// True for an interpreter of a language with a library of its own: of any but shells.
+pub(crate) fn runs_language(name: &str) -> bool {
+    interpreters().interpreter.iter().any(|row| row.language != Tongue::Shell && row.is(name))
+}
+
 /// The interpreter of a program's name, if the table tells how it finds its script.
 pub(crate) fn parser_of(name: &str) -> Option<&'static Interpreter> {
     interpreters().interpreter.iter().find(|row| (row.letters.is_some() || row.words.is_some()) && row.is(name))

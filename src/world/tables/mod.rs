@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use applets::{has_applets, helper};
-pub(crate) use directories::system;
+pub(crate) use directories::{Directories, system};
 pub(crate) use imports::imports;
 pub(crate) use optional::optional_feature;
 pub(crate) use variables::variables;
