@@ -1,9 +1,14 @@
 //! Cleanup before the process ends. Every temporary output is registered here, so that a signal can stop the run in any
-//! phase. Once the first output is in place, the run is no longer stopped: it is nearly complete.
+//! phase. Once the first output is in place, the run is no longer stopped: it is nearly complete. A directory that must not
+//! outlive even SIGKILL has a guard, a process that removes it (`cleanup/guard.rs`).
+
+mod guard;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+pub use guard::Guarded;
 
 /// How long removal is retried while other threads still write.
 const PATIENCE: Duration = Duration::from_secs(5);

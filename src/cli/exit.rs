@@ -12,9 +12,9 @@ pub(super) const USAGE: u8 = 2;
 /// The run failed.
 pub(super) const UNFINISHED: u8 = 3;
 /// A limit that the user set is broken: a budget, a lock or a list of what may be packed. Nothing was written.
-pub(super) const POLICY: u8 = 4;
-/// The program that `verify` runs fails in the builder root too.
-const FAILS_IN_BOTH: u8 = 4;
+pub(super) const POLICY: u8 = 5;
+/// The program that `verify` or `build --verify` runs fails in the builder root too.
+pub(super) const FAILS_IN_BOTH: u8 = 4;
 /// A bug in slimroot; the same code that Rust uses after a panic.
 pub(super) const BUG: u8 = 101;
 /// Ended by a signal: 128 + SIGINT, as shells report it.
@@ -31,13 +31,15 @@ pub(super) fn code(kind: Kind) -> u8 {
     }
 }
 
-/// The exit code for a proof.
-pub(super) fn proof(proof: &Proof, is_strict: bool) -> u8 {
-    let is_missed = proof.missed.iter().any(|missed| missed.asked && missed.kind != proof::Kind::Cache);
-    match proof.verdict {
-        Verdict::Missed => FINDINGS,
-        Verdict::FailsInBoth => FAILS_IN_BOTH,
-        Verdict::Proven if is_strict && is_missed => FINDINGS,
-        Verdict::Proven => DONE,
+/// The exit code for proofs: that of the worst.
+pub(super) fn proofs(proofs: &[Proof], is_strict: bool) -> u8 {
+    let misses = |proof: &Proof| {
+        let is_missed = proof.missed.iter().any(|missed| missed.asked && missed.kind != proof::Kind::Cache);
+        proof.verdict == Verdict::Missed || (is_strict && (is_missed || !proof.noticed.is_empty()))
+    };
+    match () {
+        () if proofs.iter().any(misses) => FINDINGS,
+        () if proofs.iter().any(|proof| proof.verdict == Verdict::FailsInBoth) => FAILS_IN_BOTH,
+        () => DONE,
     }
 }

@@ -22,12 +22,12 @@ Exit codes:
   1    findings at error level (a missing library, …), nothing was written; with why: the path is not in the image
   2    the command line, a profile or slimroot.toml is wrong
   3    the run failed (entry not found, unreadable file, full disk, …)
-  4    a limit that you set is broken (--budget, --fail-if-grows, --locked, [allow],
+  4    the program that verify or build --verify runs fails in the builder root in the same way: nothing is proven
+  5    a limit that you set is broken (--budget, --fail-if-grows, --locked, [allow],
        --fail-if-outdated), nothing was written
   101  a bug in slimroot
   130  interrupted
-trace ends with the exit status of its command; verify with 0 if the program is proven, 1 if something was missed,
-4 if the program fails in the builder root too";
+trace ends with the exit status of its command; verify with 0 if the program is proven, 1 if something was missed";
 
 /// Packs a program with only its runtime dependencies into a container image without a base image.
 #[derive(Debug, Parser)]
@@ -238,9 +238,9 @@ fn run(command: Command) -> Result<u8, Error> {
             Ok(verdict(checked.is_whole()))
         }
         Command::Verify(options) => {
-            let proof = watched(true, "verifying", |watch| commands::verify::run(&options, watch))?;
-            render::proof(&proof, options.format)?;
-            Ok(exit::proof(&proof, options.strict))
+            let proofs = watched(true, "verifying", |watch| commands::verify::run(&options, watch))?;
+            render::proofs(&proofs, &options)?;
+            Ok(exit::proofs(&proofs, options.strict))
         }
         Command::Trace(options) => {
             let traced = watched(true, "watching", |watch| commands::trace::run(&options, watch))?;
@@ -279,7 +279,11 @@ fn run(command: Command) -> Result<u8, Error> {
 fn build(options: &commands::build::Options) -> Result<u8, Error> {
     let packed = watched(false, "packing", |watch| commands::build::run(options, watch))?;
     render::packed(&packed, options)?;
-    Ok(if packed.is_whole() { exit::DONE } else { exit::FINDINGS })
+    Ok(match packed.findings.iter().any(|finding| finding.code == crate::proof::FAILS_IN_BOTH) {
+        true => exit::FAILS_IN_BOTH,
+        false if packed.is_whole() => exit::DONE,
+        false => exit::FINDINGS,
+    })
 }
 
 /// Runs a long operation with a progress bar; signals stop it.

@@ -78,6 +78,9 @@ pub(crate) struct Options {
     /// only what is proven. See `slimroot verify`.
     #[arg(long)]
     pub(crate) verify: bool,
+    /// With --verify, a file with several runs, such as slimroot.verify.toml; see `slimroot verify`.
+    #[arg(long, requires = "verify", value_name = "FILE")]
+    pub(crate) verify_file: Option<PathBuf>,
     /// With --verify, adds what the run has missed and tries again until nothing is; prints the lines for slimroot.toml.
     #[arg(long, requires = "verify")]
     pub(crate) fix: bool,
@@ -102,7 +105,7 @@ pub(crate) struct BookOptions {
     #[arg(long, value_name = "FILE")]
     pub(crate) lock: Option<PathBuf>,
     /// Writes nothing if the image differs from this lock in packages, libraries, reasons, owners, modes, user or ports
-    /// (exit code 4).
+    /// (exit code 5).
     #[arg(long, value_name = "FILE")]
     pub(crate) locked: Option<PathBuf>,
     /// Writes an inventory of what is packed: spdx-json=FILE or cyclonedx-json=FILE. An older file is replaced.
@@ -125,7 +128,7 @@ pub(crate) struct BookOptions {
     #[cfg(feature = "page")]
     #[arg(long, value_name = "FILE.html")]
     pub(crate) report: Option<PathBuf>,
-    /// The largest size of the image's files together, such as 60MB. A larger image is not written (exit code 4).
+    /// The largest size of the image's files together, such as 60MB. A larger image is not written (exit code 5).
     #[arg(long, value_name = "SIZE")]
     pub(crate) budget: Option<String>,
 }
@@ -187,7 +190,7 @@ pub(super) fn request(options: &Options) -> Result<(PackRequest, Vec<String>), E
 pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Packed, Error> {
     let (request, inherited) = request(options)?;
     if options.verify {
-        let packed = super::proven::run(&request, &options.trial, options.fix, watch)?;
+        let packed = super::proven::run(&request, &options.trial, options.verify_file.as_deref(), options.fix, watch)?;
         return Ok(Packed { inherited, ..packed });
     }
     let fence = super::fence::raise(&request)?;

@@ -233,6 +233,7 @@ impl Config {
             dry_run: options.dry_run,
             verify: options.verify,
             fix: options.fix,
+            verify_file: options.verify_file.clone(),
             trial: options.trial.clone(),
             format: options.format,
             entry: either(&options.entry, &self.entry),

@@ -81,8 +81,7 @@ fn code(code: &str) -> Result<String, Error> {
             None => Err(unknown(&format!("rule {id}"), nearest(id, rules()))),
         };
     }
-    let page = || crate::proof::PAGES.iter().find(|(known, _)| *known == code).map(|(_, text)| *text);
-    match explain(code).or_else(page) {
+    match explain(code).or_else(|| crate::proof::page(code)) {
         Some(text) => Ok(format!("{code}\n\n{text}\n")),
         None => Err(unknown(&format!("code {code}"), nearest(code, codes()))),
     }

@@ -116,6 +116,7 @@ fn as_build(options: &Options) -> build::Options {
         dry_run: true,
         verify: false,
         fix: false,
+        verify_file: None,
         trial: Default::default(),
         format: Format::Human,
         entry: options.entry.clone(),

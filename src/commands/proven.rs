@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::verify;
-use crate::cleanup::Known;
+use crate::cleanup::Guarded;
 use crate::error::Error;
-use crate::finding::{Finding, Level};
 use crate::pack::{PackRequest, Packed, Watch, pack_watched};
-use crate::proof::{Experiment, Kind, Place, Proof, Verdict, end, prove};
+use crate::proof::{Experiment, Kind, Place, Proof, Verdict, end, prove, read_suite};
 
 /// Maximum number of times that a program is packed and run. Each adds something, or is the last.
 const MAX_ROUNDS: usize = 12;
@@ -24,10 +23,12 @@ struct Added {
 impl Added {
     /// Adds what a run has missed; false if that is nothing new. A directory comes with all that is in it, so it is added
     /// only if nothing else was missed.
-    fn extend(&mut self, proof: &Proof) -> bool {
+    fn extend(&mut self, proofs: &[Proof]) -> bool {
         let before = self.len();
+        let failed = || proofs.iter().filter(|proof| proof.verdict == Verdict::Missed);
         let of_kind = |is_dir: bool| {
-            proof.missed.iter().filter(move |one| one.kind != Kind::Cache && (one.kind == Kind::Directory) == is_dir)
+            let missed = failed().flat_map(|proof| &proof.missed);
+            missed.filter(move |one| one.kind != Kind::Cache && (one.kind == Kind::Directory) == is_dir)
         };
         for missed in of_kind(false) {
             match missed.kind {
@@ -37,6 +38,16 @@ impl Added {
         }
         if self.len() == before {
             self.include.extend(of_kind(true).map(|missed| escaped(&missed.path)));
+        }
+        if self.len() == before {
+            // Accounts, and at last what listings did not show.
+            let unknown = failed().flat_map(|proof| &proof.observed).filter(|one| one.code == "user-unknown");
+            let files = unknown.flat_map(|one| &one.help).filter_map(|help| help.strip_prefix("--include "));
+            self.include.extend(files.map(escaped));
+            let listed = failed().flat_map(|proof| &proof.listings);
+            for listing in listed.filter(|one| one.count == one.absent.len() && !is_of_commands(&one.path)) {
+                self.include.extend(listing.absent.iter().map(|name| escaped(&format!("{}/{name}", listing.path))));
+            }
         }
         self.len() > before
     }
@@ -63,6 +74,11 @@ impl Added {
     }
 }
 
+/// True for directories of commands, where other names are other programs.
+fn is_of_commands(dir: &str) -> bool {
+    dir == "/" || crate::world::tables::system().commands.iter().any(|known| known == dir)
+}
+
 /// A path as a pattern that matches only itself.
 fn escaped(path: &str) -> String {
     path.chars().map(|c| if "[]*?".contains(c) { format!("[{c}]") } else { c.to_string() }).collect()
@@ -72,26 +88,29 @@ fn escaped(path: &str) -> String {
 pub(super) fn run(
     request: &PackRequest,
     options: &verify::TrialOptions,
+    file: Option<&Path>,
     is_fixed: bool,
     watch: &Watch<'_>,
 ) -> Result<Packed, Error> {
     let unwritable = |error| Error::unwritable(&"the temporary directory", error);
-    let folder = tempfile::Builder::new().prefix("slimroot-").tempdir().map_err(unwritable)?;
-    let _known = Known::new(folder.path());
+    let folder = Guarded::new().map_err(unwritable)?;
     let builder = verify::open(&request.root, watch)?.0;
     let mut added = Added::default();
     for round in 1.. {
         let place = folder.path().join(round.to_string());
-        let (packed, proof) = attempt(&added.to(request), &place, &builder, options, watch)?;
-        let Some(proof) = proof else { return Ok(packed) };
-        if proof.verdict == Verdict::Missed && is_fixed && round < MAX_ROUNDS && added.extend(&proof) {
+        let (packed, proofs) = attempt(&added.to(request), &place, &builder, (options, file), watch)?;
+        let Some(proofs) = proofs else { return Ok(packed) };
+        if is_fixed && round < MAX_ROUNDS && added.extend(&proofs) {
             continue;
         }
-        if proof.verdict != Verdict::Proven {
-            return Ok(refused(packed, &proof, &added));
+        if proofs.iter().any(|proof| proof.verdict != Verdict::Proven) {
+            return Ok(refused(packed, &proofs, &added));
         }
         let mut packed = pack_watched(&added.to(request), watch)?;
-        packed.notes.push(format!("verified: it {} in the image as in the builder root", end(&proof.packed)));
+        for proof in &proofs {
+            let name = if proof.name.is_empty() { "it" } else { &proof.name };
+            packed.notes.push(format!("verified: {name} {} in the image as in the builder root", end(&proof.packed)));
+        }
         packed.notes.extend(added.lines());
         return Ok(packed);
     }
@@ -103,9 +122,9 @@ fn attempt(
     request: &PackRequest,
     place: &Path,
     builder: &Place,
-    options: &verify::TrialOptions,
+    (options, file): (&verify::TrialOptions, Option<&Path>),
     watch: &Watch<'_>,
-) -> Result<(Packed, Option<Proof>), Error> {
+) -> Result<(Packed, Option<Vec<Proof>>), Error> {
     let image = format!("oci:{}", place.display());
     let trial = PackRequest {
         outputs: vec![image.clone()],
@@ -123,29 +142,20 @@ fn attempt(
     let _ = std::fs::remove_dir_all(place);
     let config = config.unwrap_or_default();
     let experiment: Experiment = verify::of_image(options.experiment(config.line())?, config);
-    let proof = prove(&root, Some(builder), &experiment, watch.stop)?;
-    Ok((packed, Some(proof)))
+    let runs = match file {
+        Some(file) => read_suite(file, &experiment)?,
+        None => vec![experiment],
+    };
+    let proofs = runs.iter().map(|run| prove(&root, Some(builder), run, watch.stop)).collect::<Result<_, _>>()?;
+    Ok((packed, Some(proofs)))
 }
 
 /// The report of an image that is not written.
-fn refused(mut packed: Packed, proof: &Proof, added: &Added) -> Packed {
+fn refused(mut packed: Packed, proofs: &[Proof], added: &Added) -> Packed {
     packed.outputs.clear();
     packed.notes.extend(added.lines());
-    if proof.verdict == Verdict::FailsInBoth {
-        let says = format!("{} {} in the builder root too", proof.line.join(" "), end(&proof.packed));
-        let finding = Finding::new("run-fails-in-both", Level::Error, proof.line[0].clone(), says);
-        packed.findings.push(finding.help("give conditions under which it works, such as --env, --ready or --for"));
-        return packed;
-    }
-    for says in &proof.differences {
-        packed.findings.push(Finding::new("run-differs", Level::Error, proof.line[0].clone(), says.clone()));
-    }
-    for missed in proof.missed.iter().filter(|missed| missed.kind != Kind::Cache) {
-        let level = if missed.kind == Kind::Directory { Level::Note } else { Level::Error };
-        let says = format!("{}: {}", missed.path, missed.how);
-        let mut finding = Finding::new("run-missed", level, missed.path.clone(), says).help(missed.option.clone());
-        finding.wanted_by = missed.askers.first().cloned();
-        packed.findings.push(finding);
+    for proof in proofs.iter().filter(|proof| proof.verdict != Verdict::Proven) {
+        packed.findings.extend(proof.findings());
     }
     packed
 }

@@ -58,7 +58,7 @@ pub(crate) fn run(options: &Options, stop: &Watch<'_>) -> Result<Traced, Error> 
         prepared: &also,
         finish: &nothing,
     };
-    let limits = Limits { processes: MAX_PROCESSES, end_with_first: false, root: None };
+    let limits = Limits { processes: MAX_PROCESSES, ..Limits::default() };
     let ended = std::thread::scope(|scope| {
         let (is_over, over) = std::sync::mpsc::channel::<()>();
         let (send, first) = std::sync::mpsc::channel();

@@ -1,14 +1,13 @@
 //! `slimroot verify`: runs a packed program under watch and names what was missed.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use crate::error::Error;
 use crate::pack::{PackRequest, Watch};
 use crate::path::RootPath;
-use crate::proof::{Experiment, Place, Probe, Proof, prove, ready};
+use crate::proof::{Experiment, Place, Probe, Proof, prove, read_suite, ready, signal, time};
 use crate::verify::{self, ReadOptions, Reference, RunConfig};
 
 /// The user of a directory, which says nothing of it: that of images without another.
@@ -25,6 +24,8 @@ pub(crate) enum ProofFormat {
     Json,
     /// One JUnit document, for CI systems.
     Junit,
+    /// One SARIF 2.1.0 document, for code scanning.
+    Sarif,
 }
 
 /// How long and how a program runs, and what it is asked.
@@ -69,7 +70,11 @@ pub(crate) struct Options {
     /// User: that of the image, or 65532:65532 for a directory.
     #[arg(long, short = 'u', value_name = "NAME|UID[:GID]")]
     pub(crate) user: Option<String>,
-    /// Fails on look-ups in vain even if the program behaves as in the builder root.
+    /// A file with several runs, such as slimroot.verify.toml: each with arguments, conditions and probes.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Fails on look-ups in vain, and on other lines in the log of a server, even if the program behaves as in the
+    /// builder root.
     #[arg(long)]
     pub(crate) strict: bool,
     /// Output format.
@@ -102,7 +107,11 @@ impl TrialOptions {
     /// An experiment with these conditions.
     pub(crate) fn experiment(&self, line: Vec<String>) -> Result<Experiment, Error> {
         Ok(Experiment {
+            name: String::new(),
             line,
+            input: Vec::new(),
+            status: 0,
+            says: [None, None],
             env: Default::default(),
             workdir: RootPath::root(),
             user: NONROOT.to_owned(),
@@ -118,21 +127,7 @@ impl TrialOptions {
     }
 }
 
-/// Parses `10s`, `500ms` or `2m`.
-fn time(option: &str, text: &str) -> Result<Duration, Error> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let number = digits.parse::<u32>().ok();
-    let unit = match &text[digits.len()..] {
-        "ms" => Some(1),
-        "s" | "" => Some(1000),
-        "m" => Some(60_000),
-        _ => None,
-    };
-    let parsed = number.zip(unit).map(|(number, unit)| Duration::from_millis(u64::from(number) * unit));
-    parsed.ok_or_else(|| Error::new("bad-argument", format!("{option} {text} is not a time such as 10s, 500ms or 2m")))
-}
-
-pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Proof, Error> {
+pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Vec<Proof>, Error> {
     let (packed, config) = open(&options.target, watch)?;
     let builder = options.root.as_deref().map(|root| open(root, watch)).transpose()?;
     let line = match &config {
@@ -140,7 +135,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Proof, Error> 
         Some(config) => config.entrypoint.iter().chain(&options.line).cloned().collect(),
         None => options.line.clone(),
     };
-    if line.is_empty() {
+    if line.is_empty() && options.file.is_none() {
         return Err(Error::new("bad-argument", "no program: a directory does not say which one it starts")
             .help("for example: slimroot verify --root / rootfs -- /usr/bin/curl --version"));
     }
@@ -157,11 +152,17 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Proof, Error> 
             Error::new("bad-argument", format!("--workdir {dir} is not an absolute path without `..`"))
         })?;
     }
-    prove(&packed, builder.as_ref().map(|(place, _)| place), &experiment, watch.stop)
+    let runs = match &options.file {
+        Some(file) => read_suite(file, &experiment)?,
+        None => vec![experiment],
+    };
+    let builder = builder.as_ref().map(|(place, _)| place);
+    runs.iter().map(|run| prove(&packed, builder, run, watch.stop)).collect()
 }
 
 /// An experiment with the run settings of an image.
 pub(super) fn of_image(mut experiment: Experiment, config: RunConfig) -> Experiment {
+    experiment.stop_signal = signal(&config.stop_signal).unwrap_or(SIGTERM);
     experiment.env = config.env;
     experiment.user = if config.user.is_empty() { "0:0".to_owned() } else { config.user };
     experiment.workdir = RootPath::new(&config.workdir).unwrap_or_else(RootPath::root);
@@ -177,19 +178,4 @@ pub(crate) fn open(place: &Path, watch: &Watch<'_>) -> Result<(Place, Option<Run
     let (progress, stop) = (watch.progress, watch.stop);
     let image = verify::read(&reference, &ReadOptions { progress, stop, access: &usual.access, platform: None })?;
     Ok((Place::of_image(&*image.tree, watch.stop)?, Some(image.run)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_have_units() {
-        let parsed = |text| time("--for", text).ok().map(|time| time.as_millis());
-        assert_eq!(
-            [parsed("10s"), parsed("500ms"), parsed("2m"), parsed("3")],
-            [10_000, 500, 120_000, 3_000].map(Some)
-        );
-        assert_eq!([parsed("s"), parsed("1h"), parsed("-1s")], [None; 3]);
-    }
 }

@@ -10,6 +10,7 @@
 
 mod calls;
 mod enter;
+mod fallback;
 mod java;
 mod process;
 mod python;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use rustix::fs::StatVfsMountFlags;
 use rustix::io::Errno;
 
+pub(crate) use fallback::has_fence;
 pub use java::{Linked, Runtime, link};
 pub use process::Ended;
 pub use python::{Bytecode, Interpreter, Made};

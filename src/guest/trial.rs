@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::mount::{
     MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, mount_bind,
     mount_bind_recursive, mount_change, mount_remount, move_mount, open_tree,
@@ -18,6 +18,7 @@ use rustix::process::{Gid, Pid, PidfdFlags, PidfdGetfdFlags, Uid};
 use rustix::thread::{CapabilitySet, UnshareFlags};
 use seccompiler::sock_filter;
 
+use super::fallback::{Fallback, OUTSIDE};
 use super::{calls, enter};
 use crate::watch::{self, Ended, Limits, Program, Start};
 
@@ -59,8 +60,8 @@ pub struct Trial<'a> {
     pub environment: &'a [Vec<u8>],
     /// Its working directory.
     pub workdir: &'a [u8],
-    /// The user and group that it runs as.
-    pub user: (u32, u32),
+    /// The user that it runs as, with its groups, the primary one first.
+    pub user: (u32, &'a [u32]),
     /// True if it shares the network of this machine.
     pub net: bool,
     /// For each probe, true if it connects to an IPv6 address.
@@ -79,6 +80,29 @@ pub enum Isolation {
     Overlay,
     /// Own namespaces, and a read-only root.
     ReadOnly,
+    /// Only another root (chroot(2)), of which the packed one is a copy; writes are refused outside of /tmp.
+    Chroot,
+}
+
+impl Isolation {
+    /// From the best to the weakest.
+    pub const ALL: [Self; 3] = [Self::Overlay, Self::ReadOnly, Self::Chroot];
+
+    /// What the program got, as a sentence.
+    pub fn says(self) -> &'static str {
+        match self {
+            Self::Overlay => "own namespaces; changes go to an overlay in memory",
+            Self::ReadOnly => "own namespaces; the root is read-only, since the kernel grants no overlay",
+            Self::Chroot if super::has_fence() => {
+                "only chroot, since the kernel grants no namespaces here: a copy of the image, the network, processes, /proc \
+                 and /dev of this machine; Landlock refuses writes outside of /tmp"
+            }
+            Self::Chroot => {
+                "only chroot, since the kernel grants no namespaces here: a copy of the image, the network, processes, /proc \
+                 and /dev of this machine; the user's rights alone keep the builder root from changes"
+            }
+        }
+    }
 }
 
 /// What happens while a trial runs.
@@ -102,6 +126,10 @@ impl Trial<'_> {
         begun: &(dyn Fn(Begun) + Sync),
     ) -> io::Result<Ended> {
         let program = Program::new(self.program, self.arguments, self.environment)?;
+        enter::keep_descriptors();
+        if isolation == Isolation::Chroot {
+            return self.run_in_chroot(&program, stdio, begun);
+        }
         let inside = Inside::new(self, isolation)?;
         let sockets = std::sync::Mutex::new(Vec::new());
         let lock = || sockets.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -118,9 +146,39 @@ impl Trial<'_> {
             },
             finish: &|| inside.give_up(),
         };
-        let limits = Limits { processes: self.processes, end_with_first: true, root: None };
-        enter::keep_descriptors();
+        let limits = Limits { processes: self.processes, end_with_first: true, ..Limits::default() };
         watch::watch(&start, &limits, &|pid| begun(Begun { pid, sockets: std::mem::take(&mut *lock()) }))
+    }
+
+    fn run_in_chroot(
+        &self,
+        program: &Program,
+        stdio: [OwnedFd; 3],
+        begun: &(dyn Fn(Begun) + Sync),
+    ) -> io::Result<Ended> {
+        let fallback = Fallback::new(self)?;
+        let start = Start {
+            program,
+            namespaces: 0,
+            stdio: Some(stdio),
+            own_session: true,
+            beside: &|_| Ok(()),
+            prepare: &|| fallback.enter(),
+            prepared: &|_| Ok(()),
+            finish: &|| fallback.give_up(),
+        };
+        let is_here = self.root == Path::new("/");
+        let limits = Limits {
+            processes: self.processes,
+            end_with_first: true,
+            root: Some(self.root.to_path_buf()).filter(|_| !is_here),
+            outside: (!is_here).then_some(OUTSIDE),
+            user: Some((self.user.0, self.user.1.first().copied().unwrap_or_default())),
+        };
+        let sockets = self.sockets.iter().map(|is_v6| watch::socket(*is_v6)).collect::<io::Result<Vec<_>>>()?;
+        let sockets = std::sync::Mutex::new(sockets);
+        let taken = || std::mem::take(&mut *sockets.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        watch::watch(&start, &limits, &|pid| begun(Begun { pid, sockets: taken() }))
     }
 
     /// user_namespaces(7), "Defining user and group ID mappings": this user becomes that of the image.
@@ -131,7 +189,7 @@ impl Trial<'_> {
         let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         std::fs::write(format!("/proc/{pid}/setgroups"), "deny")?;
         std::fs::write(format!("/proc/{pid}/uid_map"), format!("{} {uid} 1", self.user.0))?;
-        std::fs::write(format!("/proc/{pid}/gid_map"), format!("{} {gid} 1", self.user.1))
+        std::fs::write(format!("/proc/{pid}/gid_map"), format!("{} {gid} 1", self.user.1.first().unwrap_or(&0)))
     }
 }
 
@@ -162,7 +220,7 @@ struct Inside {
     workdir: CString,
     tmp_options: CString,
     overlay_options: CString,
-    user: (Uid, Gid),
+    user: (Uid, Vec<Gid>),
     sockets: Vec<bool>,
     memory: u64,
     calls: Vec<sock_filter>,
@@ -186,7 +244,7 @@ impl Inside {
             workdir: CString::new(trial.workdir)?,
             tmp_options: CString::new(format!("mode=755,size={}", trial.memory))?,
             overlay_options: CString::new(format!("{layers}{more}"))?,
-            user: (Uid::from_raw(trial.user.0), Gid::from_raw(trial.user.1)),
+            user: (Uid::from_raw(trial.user.0), trial.user.1.iter().map(|gid| Gid::from_raw(*gid)).collect()),
             sockets: trial.sockets.to_vec(),
             memory: trial.memory,
             calls: calls::filter_for_containers(),
@@ -213,7 +271,7 @@ impl Inside {
                 let options = Some(self.overlay_options.as_c_str());
                 mount(c"overlay", c"/tmp/root", c"overlay", MountFlags::empty(), options)?;
             }
-            Isolation::ReadOnly => mount_bind_recursive(c"/tmp/lower", c"/tmp/root")?,
+            Isolation::ReadOnly | Isolation::Chroot => mount_bind_recursive(c"/tmp/lower", c"/tmp/root")?,
         }
         let devices = Self::devices(clone)?;
         rustix::process::chdir(c"/tmp/root")?;
@@ -222,11 +280,11 @@ impl Inside {
         rustix::mount::unmount(c".", UnmountFlags::DETACH)?;
         rustix::process::chdir(c"/")?;
         self.loopback();
-        self.furnish(&proc, sys.ok().as_ref(), &devices);
         if self.isolation == Isolation::ReadOnly {
             let flags = MountFlags::BIND | MountFlags::RDONLY | enter::kept_flags(Path::new("/"));
             mount_remount(c"/", flags, c"")?;
         }
+        self.furnish(&proc, sys.ok().as_ref(), &devices);
         for (number, is_v6) in self.sockets.iter().enumerate() {
             let number = FIRST_SOCKET + i32::try_from(number).unwrap_or_default();
             watch::socket_at(number, *is_v6)?;
@@ -282,8 +340,12 @@ impl Inside {
         }
         let _ = move_mount(devices, c"", CWD, c"/dev", here);
         let _ = mount(c"tmpfs", c"/tmp", c"tmpfs", MountFlags::NOSUID | MountFlags::NODEV, Some(c"mode=1777,size=1g"));
+        // Engines mount these over what an image has. A read-only root keeps its own.
         let new = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         for (file, text) in [(c"/etc/hosts", HOSTS), (c"/etc/resolv.conf", b""), (c"/etc/hostname", b"trial\n")] {
+            if self.isolation == Isolation::Overlay {
+                let _ = rustix::fs::unlinkat(CWD, file, AtFlags::empty());
+            }
             if let Ok(file) = rustix::fs::openat(CWD, file, new, Mode::from_raw_mode(0o644)) {
                 let _ = rustix::io::write(&file, text);
             }
@@ -300,26 +362,35 @@ impl Inside {
 
     /// Takes the rights of the image's user, for good.
     fn give_up(&self) -> io::Result<()> {
-        let _ = rustix::process::setrlimit(
-            rustix::process::Resource::Core,
-            rustix::process::Rlimit { current: Some(0), maximum: Some(0) },
-        );
-        let memory = Some(self.memory);
-        let _ = rustix::process::setrlimit(
-            rustix::process::Resource::Data,
-            rustix::process::Rlimit { current: memory, maximum: memory },
-        );
+        limit(self.memory);
         // Before the right to do so is given up, so that set-user-ID programs keep theirs.
         watch::apply(&self.calls)?;
-        for capability in CapabilitySet::all().iter().filter(|one| !CAPABILITIES.contains(*one)) {
-            let _ = rustix::thread::remove_capability_from_bounding_set(capability);
-        }
+        drop_capabilities();
         if self.is_root {
-            let (uid, gid) = self.user;
-            rustix::thread::set_thread_groups(&[gid])?;
-            rustix::thread::set_thread_res_gid(gid, gid, gid)?;
-            rustix::thread::set_thread_res_uid(uid, uid, uid)?;
+            become_user(self.user.0, &self.user.1)?;
         }
         Ok(())
     }
+}
+
+/// Limits this process: memory in bytes, and no dumps.
+pub(super) fn limit(memory: u64) {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    let _ = setrlimit(Resource::Data, Rlimit { current: Some(memory), maximum: Some(memory) });
+}
+
+/// Drops what a container's root may not do.
+pub(super) fn drop_capabilities() {
+    for capability in CapabilitySet::all().iter().filter(|one| !CAPABILITIES.contains(*one)) {
+        let _ = rustix::thread::remove_capability_from_bounding_set(capability);
+    }
+}
+
+/// Makes this process one of a user; the first group is the primary one.
+pub(super) fn become_user(user: Uid, groups: &[Gid]) -> io::Result<()> {
+    let gid = groups.first().copied().unwrap_or(Gid::ROOT);
+    rustix::thread::set_thread_groups(groups)?;
+    rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+    Ok(rustix::thread::set_thread_res_uid(user, user, user)?)
 }

@@ -12,6 +12,16 @@ use crate::root::{FileKind, Root};
 use crate::watch::{Act, Seen, Trace};
 use crate::world::tables::{Words, system, table};
 
+/// True for the name of a module of an interpreter.
+pub(super) fn is_module(name: &[u8]) -> bool {
+    misses().module_endings.end(name)
+}
+
+/// True for the name of a library.
+pub(super) fn is_library(name: &[u8]) -> bool {
+    name.ends_with(b".so") || name.windows(4).any(|part| part == b".so.")
+}
+
 /// Lists of `profiles/tables/misses.toml`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -22,6 +32,10 @@ struct Misses {
     cache_endings: Words,
     /// Beginnings of paths of translations.
     cache_directories: Words,
+    /// Directories of time zones.
+    zone_directories: Words,
+    /// Directories of locales.
+    locale_directories: Words,
 }
 
 table! {
@@ -30,7 +44,7 @@ table! {
 }
 
 /// errno(3).
-const ENOENT: i32 = 2;
+pub(super) const ENOENT: i32 = 2;
 const ENOTDIR: i32 = 20;
 /// Maximum number of interpreters of interpreters (fs/exec.c).
 const MAX_STEPS: usize = 5;
@@ -47,6 +61,10 @@ pub enum Kind {
     Program,
     /// A module of an interpreter.
     Module,
+    /// Data of a time zone: without it, times are silently those of UTC.
+    Zone,
+    /// Data of a locale: without it, programs silently fall back to the C locale.
+    Locale,
     /// Data.
     Data,
     /// Settings below /etc.
@@ -55,6 +73,18 @@ pub enum Kind {
     Directory,
     /// A cache or translation, which programs do without.
     Cache,
+}
+
+impl Kind {
+    /// The code of a finding about it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Program => "command-missing",
+            Self::Zone => "zone-data-missing",
+            Self::Locale => "locale-missing",
+            _ => "run-missed",
+        }
+    }
 }
 
 /// Something that was missed.
@@ -96,7 +126,14 @@ pub(super) fn missed(
                 known.insert(path.to_vec());
                 found.insert(describe(run, seen, kind, true));
             }
-            None => absent += 1,
+            None => match made_in(packed, builder, seen)? {
+                // The directory in which it wants to make something.
+                Some(dir) => {
+                    let lost = Seen { path: dir, ..seen.clone() };
+                    found.insert(describe(run, &lost, Kind::Directory, true));
+                }
+                None => absent += 1,
+            },
         }
     }
     for (path, seen) in run.seen().filter(|seen| seen.act == Act::Exec && seen.errno == ENOENT).map(|s| (&s.path, s)) {
@@ -133,6 +170,23 @@ pub(super) fn missed(
     Ok((found.into_iter().collect(), absent))
 }
 
+/// The highest directory that only the builder root has, if a call wanted to make something below it.
+fn made_in(packed: &Root, builder: &Root, seen: &Seen) -> Result<Option<Vec<u8>>, Error> {
+    let Some(path) = RootPath::new(&seen.path).filter(|_| seen.act == Act::Write) else { return Ok(None) };
+    let mut lost = None;
+    let mut dir = path.parent();
+    while let Some(next) = dir.filter(|dir| !dir.is_root()) {
+        if packed.follow(next.as_bytes())?.found().is_some() {
+            break;
+        }
+        if builder.follow(next.as_bytes())?.dir().is_some() {
+            lost = Some(next.as_bytes().to_vec());
+        }
+        dir = next.parent();
+    }
+    Ok(lost)
+}
+
 /// The program that the kernel needs to execute a file: of `#!`, or the loader of ELF. Without it, execve(2) says that
 /// the file itself does not exist.
 fn interpreter(root: &Root, path: &[u8]) -> Result<Option<Vec<u8>>, Error> {
@@ -149,7 +203,7 @@ fn interpreter(root: &Root, path: &[u8]) -> Result<Option<Vec<u8>>, Error> {
 }
 
 /// True for file systems of the kernel and what lives as long as a run.
-fn is_elsewhere(path: &[u8]) -> bool {
+pub(super) fn is_elsewhere(path: &[u8]) -> bool {
     let is_below = |dir: &&[u8]| path.strip_prefix(*dir).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
     path.first() != Some(&b'/') || [&b"/proc"[..], b"/sys", b"/dev", b"/tmp", b"/run"].iter().any(is_below)
 }
@@ -161,13 +215,14 @@ fn kind(root: &Root, seen: &Seen) -> Result<Option<Kind>, Error> {
     let path = RootPath::new(&seen.path).unwrap_or_else(|| real.clone());
     let table = misses();
     let name = path.name();
-    let is_library = name.ends_with(b".so") || name.windows(4).any(|part| part == b".so.");
     Ok(Some(match meta.kind {
         _ if table.cache_endings.end(path.as_bytes()) || table.cache_directories.begin(path.as_bytes()) => Kind::Cache,
+        _ if table.zone_directories.begin(path.as_bytes()) => Kind::Zone,
+        _ if table.locale_directories.begin(path.as_bytes()) => Kind::Locale,
         FileKind::Dir => Kind::Directory,
-        _ if is_library => Kind::Library,
+        _ if is_library(name) => Kind::Library,
         _ if seen.act == Act::Exec || system().commands.cover(&path) => Kind::Program,
-        _ if table.module_endings.end(name) => Kind::Module,
+        _ if is_module(name) => Kind::Module,
         _ if path.as_bytes().starts_with(b"/etc/") => Kind::Settings,
         _ => Kind::Data,
     }))

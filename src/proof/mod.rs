@@ -3,9 +3,13 @@
 //!
 //! A run proves only what it exercised: what it did not touch is never called superfluous.
 
+mod differ;
 mod missed;
+mod observed;
 mod probe;
 mod run;
+mod suite;
+mod survey;
 mod unpack;
 
 use std::collections::BTreeMap;
@@ -13,23 +17,36 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub(crate) use differ::end;
 pub use missed::{Kind, Missed};
 pub use probe::{Answer, Probe, ready};
 pub use run::Outcome;
+pub use suite::{read as read_suite, signal, time};
+pub use survey::{Listing, Untouched};
 
-use crate::cleanup::Known;
+use crate::cleanup::Guarded;
 use crate::error::Error;
+use crate::finding::{Finding, Level};
 use crate::guest::{Isolation, Trial};
 use crate::path::RootPath;
 use crate::plan::Identity;
 use crate::root::{Root, Tree};
 use crate::world::find_program;
+use differ::{Difference, What};
 
 /// A program with the conditions of its runs. Both roots get the same.
 #[derive(Clone, Debug)]
 pub struct Experiment {
+    /// What the report calls it; empty if the command says enough.
+    pub name: String,
     /// The program and its arguments.
     pub line: Vec<String>,
+    /// Its standard input.
+    pub input: Vec<u8>,
+    /// The exit status that is right; 0 unless told otherwise.
+    pub status: i32,
+    /// Patterns that its standard output and error must match.
+    pub says: [Option<regex::bytes::Regex>; 2],
     /// Its environment.
     pub env: BTreeMap<String, String>,
     /// Its working directory.
@@ -54,6 +71,13 @@ pub struct Experiment {
     pub processes: usize,
 }
 
+impl Experiment {
+    /// True for a program that is asked something instead of ending by itself.
+    pub fn is_server(&self) -> bool {
+        self.ready.is_some() || !self.probes.is_empty()
+    }
+}
+
 /// The result of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -71,6 +95,9 @@ pub enum Verdict {
 pub struct Proof {
     /// Name and version of the document's schema.
     pub schema: &'static str,
+    /// What the file of runs calls it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
     /// The command.
     pub line: Vec<String>,
     /// What the kernel granted.
@@ -84,14 +111,61 @@ pub struct Proof {
     pub builder: Option<Outcome>,
     /// How the runs differ, or what is not good.
     pub differences: Vec<String>,
+    /// Differences of what a server writes to its log, if its clients see none: no failure, unless --strict asks for it.
+    pub noticed: Vec<String>,
     /// What two runs in the builder root do differently, and is not compared.
-    pub unsteady: Vec<&'static str>,
+    pub unsteady: Vec<String>,
     /// What was missed, in order.
     pub missed: Vec<Missed>,
     /// Number of paths that neither root has.
     pub absent_in_both: usize,
-    /// Programs in the packed root that no run has touched.
-    pub untouched_programs: Vec<String>,
+    /// Other problems that were seen in the run, with the codes of `check`: accounts, ports, refused writes.
+    pub observed: Vec<Finding>,
+    /// Directories that the packed run listed and in which the builder root has more names.
+    pub listings: Vec<Listing>,
+    /// Packed files that the run has not touched. It does not prove them, and they are no less needed.
+    #[serde(flatten)]
+    pub untouched: Untouched,
+}
+
+/// The code of a program that fails in both roots.
+pub const FAILS_IN_BOTH: &str = "run-fails-in-both";
+
+impl Proof {
+    /// All problems as findings: how the runs differ, what was missed, and what else was seen. Caches are left out, and so
+    /// are directories if the program behaves as in the builder root.
+    pub fn findings(&self) -> Vec<Finding> {
+        let is_missed = self.verdict == Verdict::Missed;
+        let level = if is_missed { Level::Error } else { Level::Warning };
+        let subject = self.line.first().cloned().unwrap_or_default();
+        let mut found = Vec::new();
+        if self.verdict == Verdict::FailsInBoth {
+            let says = format!("{} {} in the builder root too", self.line.join(" "), end(&self.packed));
+            let finding = Finding::new(FAILS_IN_BOTH, Level::Error, subject.clone(), says);
+            found.push(finding.help("give conditions under which it works, such as --env, --ready or --for"));
+        }
+        for says in &self.differences {
+            found.push(Finding::new("run-differs", Level::Error, subject.clone(), says.clone()));
+        }
+        for says in &self.noticed {
+            found.push(Finding::new("run-differs", Level::Warning, subject.clone(), says.clone()));
+        }
+        for missed in &self.missed {
+            let level = match missed.kind {
+                Kind::Cache => continue,
+                Kind::Directory if !is_missed => continue,
+                Kind::Directory => Level::Note,
+                _ => level,
+            };
+            let says = format!("{}: {} (seen in a run)", missed.path, missed.how);
+            let mut finding = Finding::new(missed.kind.code(), level, missed.path.clone(), says);
+            finding = finding.help(missed.option.clone());
+            finding.wanted_by = missed.askers.first().cloned();
+            found.push(finding);
+        }
+        found.extend(self.observed.iter().cloned());
+        found
+    }
 }
 
 /// Findings of runs, with their pages for `slimroot explain`.
@@ -113,13 +187,25 @@ pub const PAGES: &[(&str, &str)] = &[
         "The program fails in the builder root in the same way as in the image, so its run proves nothing. It may need \
          arguments, an environment, a network (--net), or a server that is not there.",
     ),
+    (
+        "write-refused",
+        "The program of the image was not allowed to write, make, rename or remove a file: the file or its directory \
+         belongs to another user, or lies in a read-only file system. In the builder stage give the directory to the \
+         image's user (chown, or --owner-map), make the place a volume, or have the program write to /tmp. If the write \
+         is refused in the builder root too, this is only a note.",
+    ),
 ];
+
+/// The page of a finding of a run.
+pub fn page(code: &str) -> Option<&'static str> {
+    PAGES.iter().find(|(known, _)| *known == code).map(|(_, text)| *text)
+}
 
 /// A root to run programs of: a directory, or an image that is unpacked.
 pub struct Place {
     dir: PathBuf,
     root: Root,
-    _unpacked: Option<(tempfile::TempDir, Known)>,
+    unpacked: Option<Guarded>,
 }
 
 impl Place {
@@ -130,7 +216,7 @@ impl Place {
     pub fn of_dir(dir: &Path) -> Result<Self, Error> {
         let root = Root::open(dir)?;
         let dir = dir.canonicalize().map_err(|error| Error::unreadable(&dir.display(), error))?;
-        Ok(Self { dir, root, _unpacked: None })
+        Ok(Self { dir, root, unpacked: None })
     }
 
     /// The files of an image, in a temporary directory.
@@ -139,14 +225,13 @@ impl Place {
     /// `unreadable`, `unwritable`, `disk-full`, `interrupted`.
     pub fn of_image(tree: &dyn Tree, stop: &dyn Fn() -> bool) -> Result<Self, Error> {
         let unwritable = |error| Error::unwritable(&"the temporary directory", error);
-        let folder = tempfile::Builder::new().prefix("slimroot-").tempdir().map_err(unwritable)?;
-        let known = Known::new(folder.path());
+        let folder = Guarded::new().map_err(unwritable)?;
         // Programs run as the image's user.
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(folder.path(), mode).map_err(unwritable)?;
         unpack::unpack(tree, folder.path(), stop)?;
         let (dir, root) = (folder.path().to_path_buf(), Root::open(folder.path())?);
-        Ok(Self { dir, root, _unpacked: Some((folder, known)) })
+        Ok(Self { dir, root, unpacked: Some(folder) })
     }
 }
 
@@ -167,26 +252,40 @@ pub fn prove(
         let says = format!("the user {} is not in the accounts of the packed root", experiment.user);
         return Err(Error::new("bad-argument", says).help("give numbers, such as --user 65532:65532"));
     };
-    let user = (identity.uid, identity.gids.first().copied().unwrap_or_default());
-    let start = |place: &Place, isolation: Isolation| start(place, isolation, experiment, user, stop);
-    let (run, isolation) = match start(packed, Isolation::Overlay) {
-        Ok(run) => (run, Isolation::Overlay),
-        Err(error) if error.code == "cannot-watch" => (start(packed, Isolation::ReadOnly)?, Isolation::ReadOnly),
-        Err(error) => return Err(error),
+    let copy = std::cell::OnceCell::new();
+    let start = |place: &Place, isolation: Isolation| {
+        // Without an overlay, the packed root is a copy, so that it does not change.
+        let is_packed = std::ptr::eq(place, packed) && place.unpacked.is_none();
+        let place = match is_packed && isolation == Isolation::Chroot {
+            true if copy.get().is_none() => {
+                let made = Place::of_image(&**packed.root.tree(), stop)?;
+                copy.get_or_init(|| made)
+            }
+            true => copy.get().unwrap_or(place),
+            false => place,
+        };
+        start(place, isolation, experiment, &identity, stop)
     };
+    let (run, isolation) = isolated(|isolation| start(packed, isolation))?;
     let other = builder.map(|builder| start(builder, isolation)).transpose()?;
     let mut differences = match &other {
-        Some(other) => differences(&run, other, experiment),
-        None => faults(&run, experiment),
+        Some(other) => differ::differences(&run, other, experiment),
+        None => differ::faults(&run, experiment),
     };
     let mut unsteady = Vec::new();
-    if let (Some(builder), Some(other), true) = (builder, &other, differences.iter().any(Difference::is_of_output)) {
+    if let (Some(builder), Some(other), true) = (builder, &other, differences.iter().any(|one| one.what != What::End)) {
         let again = start(builder, isolation)?;
-        for difference in self::differences(&again, other, experiment) {
-            differences.retain(|known| known.what != difference.what);
-            unsteady.push(difference.what);
+        for difference in differ::differences(&again, other, experiment) {
+            if differences.iter().any(|known| known.what == difference.what) && difference.what != What::End {
+                unsteady.push(difference.what);
+            }
         }
+        differences.retain(|known| !unsteady.contains(&known.what));
+        differences.extend(always_lacking(&unsteady, &run, [other, &again], experiment, || start(packed, isolation))?);
     }
+    // Clients of a server do not see its log.
+    let is_of_log = |one: &Difference| experiment.is_server() && matches!(one.what, What::Stream(_));
+    let (noticed, differences): (Vec<_>, Vec<_>) = differences.into_iter().partition(is_of_log);
     let verdict = match &other {
         _ if !differences.is_empty() => Verdict::Missed,
         Some(other) if !other.is_good(experiment) => Verdict::FailsInBoth,
@@ -198,27 +297,69 @@ pub fn prove(
         }
         None => (Vec::new(), 0),
     };
-    let untouched_programs = untouched(&packed.root, &run)?;
+    let listings = match builder {
+        Some(builder) => survey::listings(&packed.root, &builder.root, &run.trace)?,
+        None => Vec::new(),
+    };
+    let runs = observed::Runs { packed: &packed.root, builder: builder.map(|builder| &builder.root), run: &run };
+    let observed = observed::observed(&runs, other.as_ref(), experiment, verdict, identity.uid)?;
+    let untouched = survey::untouched(&packed.root, &run.trace)?;
     Ok(Proof {
         schema: "slimroot.verify.v1",
+        name: experiment.name.clone(),
         line: experiment.line.clone(),
         isolation,
         verdict,
         differences: differences.into_iter().map(|difference| difference.says).collect(),
-        unsteady,
+        noticed: noticed.into_iter().map(|difference| difference.says).collect(),
+        unsteady: unsteady.iter().map(|what| what.name(experiment)).collect(),
         packed: run,
         builder: other,
         missed,
         absent_in_both,
-        untouched_programs,
+        observed,
+        listings,
+        untouched,
     })
+}
+
+/// What unsteady texts of the packed root lack in two runs although both runs in the builder root have it.
+fn always_lacking(
+    unsteady: &[What],
+    run: &Outcome,
+    others: [&Outcome; 2],
+    experiment: &Experiment,
+    again: impl Fn() -> Result<Outcome, Error>,
+) -> Result<Vec<Difference>, Error> {
+    let lacks = |run: &Outcome| -> Vec<Difference> {
+        unsteady.iter().filter_map(|what| differ::lacks(*what, run, others, experiment)).collect()
+    };
+    let mut found = lacks(run);
+    if !found.is_empty() {
+        let second = lacks(&again()?);
+        found.retain(|one| second.iter().any(|other| other.says == one.says));
+    }
+    Ok(found)
+}
+
+/// Runs something in the best isolation that the kernel grants here.
+fn isolated(run: impl Fn(Isolation) -> Result<Outcome, Error>) -> Result<(Outcome, Isolation), Error> {
+    let mut refused = None;
+    for isolation in Isolation::ALL {
+        match run(isolation) {
+            Ok(outcome) => return Ok((outcome, isolation)),
+            Err(error) if error.code == "cannot-watch" => refused = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(refused.unwrap_or_else(|| Error::new("internal", "no way to run a program")))
 }
 
 fn start(
     place: &Place,
     isolation: Isolation,
     experiment: &Experiment,
-    user: (u32, u32),
+    identity: &Identity,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Outcome, Error> {
     let name = experiment.line.first().map(String::as_str).unwrap_or_default();
@@ -240,7 +381,7 @@ fn start(
         arguments: &arguments,
         environment: &environment,
         workdir: experiment.workdir.as_bytes(),
-        user,
+        user: (identity.uid, &identity.gids),
         net: experiment.net,
         sockets: &run::sockets(experiment),
         memory: experiment.memory,
@@ -256,115 +397,4 @@ fn start(
             .because(error)
             .help("it needs namespaces of its own: run slimroot as root, or where user namespaces are allowed")
     })
-}
-
-/// One way in which two runs differ.
-struct Difference {
-    what: &'static str,
-    says: String,
-}
-
-impl Difference {
-    fn is_of_output(&self) -> bool {
-        self.what != "end"
-    }
-}
-
-fn differences(run: &Outcome, other: &Outcome, experiment: &Experiment) -> Vec<Difference> {
-    let mut found = Vec::new();
-    let mut differ = |what: &'static str, says: String| found.push(Difference { what, says });
-    let (own, theirs) = (end(run), end(other));
-    if own != theirs {
-        differ("end", format!("it {own}; in the builder root it {theirs}"));
-    }
-    if run.ready != other.ready {
-        let says = if run.ready { "accepts connections only here" } else { "accepts no connection" };
-        differ("end", format!("it {says}, unlike in the builder root"));
-    }
-    for (name, at) in [("standard output", 0), ("standard error", 1)] {
-        if run.output[at] != other.output[at] {
-            let line = first_difference(&run.output[at], &other.output[at]);
-            differ(name, format!("{name} differs from that in the builder root{line}"));
-        }
-    }
-    for (probe, (answer, known)) in experiment.probes.iter().zip(run.answers.iter().zip(&other.answers)) {
-        if answer.status != known.status {
-            let says = format!("{} answers {}; in the builder root {}", probe.text, shown(answer), shown(known));
-            differ("end", says);
-        } else if answer.body != known.body {
-            differ("an answer", format!("{} answers with another body than in the builder root", probe.text));
-        }
-    }
-    found
-}
-
-/// What is not good of a run that is compared with no other.
-fn faults(run: &Outcome, experiment: &Experiment) -> Vec<Difference> {
-    let mut found = Vec::new();
-    let mut fault = |says: String| found.push(Difference { what: "end", says });
-    let is_end = (run.stopped || run.status == Some(0)) && run.failure.is_none() && run.cut.is_none();
-    if !is_end {
-        fault(format!("it {}", end(run)));
-    }
-    if experiment.ready.is_some() && !run.ready {
-        fault("it accepts no connection".to_owned());
-    }
-    for (probe, answer) in experiment.probes.iter().zip(&run.answers) {
-        if !probe.is_met(answer) {
-            fault(format!("{} answers {}", probe.text, shown(answer)));
-        }
-    }
-    found
-}
-
-/// How a run ended, as a verb.
-pub(crate) fn end(run: &Outcome) -> String {
-    match (&run.failure, run.cut, run.stopped, run.status, run.signal) {
-        (Some(failure), ..) => format!("cannot be executed: {failure}"),
-        (_, Some(cut), ..) => format!("was ended because {cut}"),
-        (_, _, true, ..) => "ran until it was stopped".to_owned(),
-        (.., Some(status), _) => format!("ended with status {status}"),
-        (.., signal) => format!("was ended by signal {}", signal.unwrap_or_default()),
-    }
-}
-
-fn shown(answer: &Answer) -> String {
-    match (answer.status, &answer.failure) {
-        (Some(status), _) => status.to_string(),
-        (None, Some(failure)) => format!("nothing ({failure})"),
-        (None, None) => "nothing".to_owned(),
-    }
-}
-
-/// The first line that differs, shortened.
-fn first_difference(own: &[u8], theirs: &[u8]) -> String {
-    const MAX: usize = 160;
-    let lines = |text: &[u8]| -> Vec<Vec<u8>> { text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect() };
-    let (own, theirs) = (lines(own), lines(theirs));
-    let at = own.iter().zip(&theirs).position(|(a, b)| a != b).unwrap_or(own.len().min(theirs.len()));
-    let line = |lines: &[Vec<u8>]| {
-        let line = lines.get(at).map(|line| crate::path::show(&line[..line.len().min(MAX)]).into_owned());
-        line.filter(|line| !line.is_empty()).map_or_else(|| "nothing".to_owned(), |line| format!("`{line}`"))
-    };
-    format!(" in line {}: {} instead of {}", at + 1, line(&own), line(&theirs))
-}
-
-/// Programs in directories of commands that no process has executed or mapped.
-fn untouched(root: &Root, run: &Outcome) -> Result<Vec<String>, Error> {
-    let mut touched = std::collections::BTreeSet::new();
-    for path in run.trace.reached().keys() {
-        touched.extend(root.follow(path)?.found().map(|(real, _)| real.clone()));
-    }
-    let mut found = std::collections::BTreeSet::new();
-    for dir in crate::world::tables::system().commands.iter() {
-        let Some(dir) = root.follow(dir.as_bytes())?.dir().cloned() else { continue };
-        for name in root.list(&dir)? {
-            let path = dir.join(&name);
-            let real = root.follow(path.as_bytes())?.file().map(|(real, _)| real.clone());
-            if real.is_some_and(|real| !touched.contains(&real)) {
-                found.insert(path.to_string());
-            }
-        }
-    }
-    Ok(found.into_iter().collect())
 }

@@ -1,18 +1,29 @@
 //! Probes: requests to a server in a trial, over HTTP/1.1 without encryption.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use regex::bytes::Regex;
+
 use crate::error::Error;
 
 /// How long a server may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Maximum size of an answer.
 const MAX_ANSWER: u64 = 8 << 20;
 
-/// A request, with the status that is expected.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is sent beside the path.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub(super) method: String,
+    pub(super) headers: BTreeMap<String, String>,
+    pub(super) body: Vec<u8>,
+}
+
+/// A request, with the answer that is expected.
+#[derive(Clone, Debug)]
 pub struct Probe {
     /// As written.
     pub text: String,
@@ -20,6 +31,9 @@ pub struct Probe {
     path: String,
     host: String,
     status: Option<u16>,
+    request: Request,
+    /// A pattern that the body must match.
+    pub(super) matches: Option<Regex>,
 }
 
 /// The answer of a server.
@@ -71,12 +85,22 @@ impl Probe {
         }
         let to = SocketAddr::new(address(name).ok_or_else(bad)?, port);
         let path = if path.is_empty() { "/" } else { path };
-        Ok(Self { text: text.to_owned(), to, path: path.to_owned(), host: host.to_owned(), status })
+        let request = Request { method: "GET".to_owned(), headers: BTreeMap::new(), body: Vec::new() };
+        let (path, host) = (path.to_owned(), host.to_owned());
+        Ok(Self { text: text.to_owned(), to, path, host, status, request, matches: None })
     }
 
-    /// True if the answer has the status that is expected; without one, any below 400.
+    /// This probe with another request, another status if there is one, and a pattern for the body.
+    pub(super) fn with(self, request: Request, status: Option<u16>, matches: Option<Regex>) -> Self {
+        let text =
+            if request.method == "GET" { self.text.clone() } else { format!("{} {}", request.method, self.text) };
+        Self { text, request, status: status.or(self.status), matches, ..self }
+    }
+
+    /// True if the answer has the status that is expected (without one, any below 400), and a body that matches.
     pub fn is_met(&self, answer: &Answer) -> bool {
-        answer.status.is_some_and(|status| self.status.map_or(status < 400, |wanted| status == wanted))
+        let is_right = |status: u16| self.status.map_or(status < 400, |wanted| status == wanted);
+        answer.status.is_some_and(is_right) && self.matches.as_ref().is_none_or(|wanted| wanted.is_match(&answer.body))
     }
 
     /// Asks over a connection.
@@ -90,10 +114,15 @@ impl Probe {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let (path, host) = (&self.path, &self.host);
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: slimroot\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+        let Request { method, headers, body } = &self.request;
+        let mut head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: slimroot\r\nAccept: */*\r\nConnection: close\r\n"
         );
-        stream.write_all(request.as_bytes())?;
+        headers.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
+        if !body.is_empty() {
+            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
+        stream.write_all(&[head.as_bytes(), b"\r\n", body].concat())?;
         let mut bytes = Vec::new();
         let ended = stream.take(MAX_ANSWER).read_to_end(&mut bytes);
         // "HTTP/1.1 200 OK"

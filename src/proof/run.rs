@@ -56,8 +56,19 @@ pub struct Outcome {
 impl Outcome {
     /// True if nothing went wrong that can be told without a comparison.
     pub fn is_good(&self, experiment: &Experiment) -> bool {
-        let is_end = (self.stopped || self.status == Some(0)) && self.failure.is_none() && self.cut.is_none();
-        is_end && (experiment.ready.is_none() || self.ready) && self.is_answering(experiment)
+        let is_said = experiment
+            .says
+            .iter()
+            .zip(&self.output)
+            .all(|(wanted, said)| wanted.as_ref().is_none_or(|wanted| wanted.is_match(said)));
+        let is_ready = experiment.ready.is_none() || self.ready;
+        self.is_right_end(experiment) && is_ready && is_said && self.is_answering(experiment)
+    }
+
+    /// True if it ended as it should.
+    pub(super) fn is_right_end(&self, experiment: &Experiment) -> bool {
+        let is_end = self.stopped || self.status == Some(experiment.status);
+        is_end && self.failure.is_none() && self.cut.is_none()
     }
 
     fn is_answering(&self, experiment: &Experiment) -> bool {
@@ -78,8 +89,7 @@ pub(super) fn run(
 ) -> std::io::Result<Outcome> {
     let (out, to_out) = std::io::pipe()?;
     let (errors, to_errors) = std::io::pipe()?;
-    let nothing = std::fs::File::open("/dev/null")?;
-    let stdio: [OwnedFd; 3] = [nothing.into(), to_out.into(), to_errors.into()];
+    let stdio: [OwnedFd; 3] = [input(&experiment.input)?.into(), to_out.into(), to_errors.into()];
     let said = AtomicU64::new(0);
     let started = Instant::now();
     std::thread::scope(|scope| {
@@ -111,6 +121,18 @@ pub(super) fn run(
         }
         Ok(outcome)
     })
+}
+
+/// The standard input, as a file without a name.
+fn input(text: &[u8]) -> std::io::Result<std::fs::File> {
+    use std::io::{Seek, Write};
+    if text.is_empty() {
+        return std::fs::File::open("/dev/null");
+    }
+    let mut file = tempfile::tempfile()?;
+    file.write_all(text)?;
+    file.rewind()?;
+    Ok(file)
 }
 
 /// Reads a pipe to its end; keeps the beginning.
@@ -151,14 +173,13 @@ impl Guide<'_> {
         for (probe, socket) in experiment.probes.iter().zip(sockets) {
             outcome.answers.push(probe.ask(connect(&socket, probe.to)));
         }
-        let is_server = experiment.ready.is_some() || !experiment.probes.is_empty();
         match experiment.lasts {
             Some(time) => {
                 if self.wait(time.saturating_sub(self.started.elapsed()), outcome) {
                     return;
                 }
             }
-            None if is_server => {}
+            None if experiment.is_server() => {}
             None => {
                 self.wait(experiment.limit, outcome);
                 return;

@@ -18,8 +18,8 @@ pub(super) enum Kind {
     /// Connects to, or binds, a socket address.
     Connect,
     Bind,
-    /// Makes a directory.
-    Make,
+    /// Makes, renames, links, removes or changes a file.
+    Change,
     /// Enters a directory.
     Enter,
 }
@@ -59,6 +59,11 @@ const fn with_flags(call: Call, empty_path: u32) -> Call {
     Call { empty_path: Some(empty_path), ..call }
 }
 
+/// A call that gives a file another name: from the directory at argument 2, at argument 3.
+const fn new_name(name: &'static str, numbers: Numbers) -> Call {
+    Call { path: 3, from: Some(2), ..at(name, numbers, Kind::Change) }
+}
+
 const AT_EMPTY_PATH: u32 = 0x1000;
 
 /// Calls with their numbers on x86-64, i386, 64-bit ARM and RISC-V, and ARM (kernel, syscall tables). The commonest come
@@ -86,9 +91,29 @@ pub(super) const CALLS: &[Call] = &[
     plain("chdir", [80, 12, 49, 12], Kind::Enter),
     Call { path: 1, ..plain("connect", [42, 362, 203, 283], Kind::Connect) },
     Call { path: 1, ..plain("bind", [49, 361, 200, 282], Kind::Bind) },
-    plain("mkdir", [83, 39, NONE, 39], Kind::Make),
-    at("mkdirat", [258, 296, 34, 323], Kind::Make),
+    plain("mkdir", [83, 39, NONE, 39], Kind::Change),
+    at("mkdirat", [258, 296, 34, 323], Kind::Change),
     plain("statfs", [137, 99, 43, 99], Kind::Look),
+    plain("unlink", [87, 10, NONE, 10], Kind::Change),
+    at("unlinkat", [263, 301, 35, 328], Kind::Change),
+    plain("rmdir", [84, 40, NONE, 40], Kind::Change),
+    // Of two names, the new one.
+    Call { path: 1, ..plain("rename", [82, 38, NONE, 38], Kind::Change) },
+    new_name("renameat", [264, 302, 38, 329]),
+    new_name("renameat2", [316, 353, 276, 382]),
+    Call { path: 1, ..plain("link", [86, 9, NONE, 9], Kind::Change) },
+    new_name("linkat", [265, 303, 37, 330]),
+    Call { path: 1, ..plain("symlink", [88, 83, NONE, 83], Kind::Change) },
+    Call { path: 2, from: Some(1), ..at("symlinkat", [266, 304, 36, 331], Kind::Change) },
+    plain("chmod", [90, 15, NONE, 15], Kind::Change),
+    at("fchmodat", [268, 306, 53, 333], Kind::Change),
+    plain("chown", [92, 212, NONE, 212], Kind::Change),
+    plain("lchown", [94, 198, NONE, 198], Kind::Change),
+    at("fchownat", [260, 298, 54, 325], Kind::Change),
+    plain("truncate", [76, 92, 45, 92], Kind::Change),
+    plain("mknod", [133, 14, NONE, 14], Kind::Change),
+    at("mknodat", [259, 297, 33, 324], Kind::Change),
+    with_flags(at("utimensat", [280, 320, 88, 348], Kind::Change), 3),
 ];
 
 /// The filter; empty where this machine has none. Its answer for the tracer is the index of the call in [`CALLS`].

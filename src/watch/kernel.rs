@@ -3,7 +3,7 @@
 
 use std::ffi::CString;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use seccompiler::sock_filter;
 
@@ -339,6 +339,83 @@ pub(crate) fn apply(filter: &[sock_filter]) -> io::Result<()> {
         set()?;
     }
     Ok(())
+}
+
+/// Gives an open file a number that execve(2) keeps.
+#[expect(unsafe_code, reason = "the number is chosen by the caller")]
+pub(crate) fn place(file: &OwnedFd, number: i32) -> io::Result<()> {
+    // SAFETY: descriptors of this process alone; the number is that of no open file.
+    checked(i64::from(unsafe { libc::dup2(file.as_raw_fd(), number) })).map(drop)
+}
+
+/// Makes a TCP socket.
+#[expect(unsafe_code, reason = "the standard library makes no socket without connecting it")]
+pub(crate) fn socket(is_v6: bool) -> io::Result<OwnedFd> {
+    let family = if is_v6 { libc::AF_INET6 } else { libc::AF_INET };
+    // SAFETY: the result is a new descriptor.
+    unsafe {
+        let number = libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
+        checked(i64::from(number))?;
+        Ok(OwnedFd::from_raw_fd(number))
+    }
+}
+
+/// Makes this thread one of a user, so that it may look at the processes of that user. Only this thread: the calls of the C
+/// library would change all of them.
+#[expect(unsafe_code, reason = "the C library has no call for one thread")]
+pub(super) fn become_user(uid: u32, gid: u32) {
+    // SAFETY: changes the rights of this thread alone.
+    unsafe {
+        libc::syscall(libc::SYS_setresgid, gid, gid, 0_u32);
+        libc::syscall(libc::SYS_setresuid, uid, uid, 0_u32);
+    }
+}
+
+/// Reads or writes the registers of a stopped process; see `registers.rs`.
+pub(super) fn registers(pid: i32, is_read: bool, words: &mut [u64]) -> io::Result<()> {
+    const GET_SET: i64 = 0x4204;
+    const STATUS: u64 = 1;
+    let mut part = libc::iovec { iov_base: words.as_mut_ptr().cast(), iov_len: size_of_val(words) };
+    let request = if is_read { GET_SET } else { GET_SET + 1 };
+    ptrace(request, pid, STATUS, (&raw mut part) as u64).map(drop)
+}
+
+/// Rules of Landlock (linux/landlock.h) that refuse to write, to remove, to make and to move files, except below some
+/// directories. Its crate allocates where a child may not; the numbers of its calls are the same on all machines.
+#[expect(unsafe_code, reason = "the crate for Landlock allocates between fork and exec")]
+pub(crate) fn fence(except: &[std::path::PathBuf]) -> io::Result<OwnedFd> {
+    use rustix::fs::{CWD, Mode, OFlags, openat};
+    const CREATE: i64 = 444;
+    const ADD: i64 = 445;
+    const BENEATH: u64 = 1;
+    const WRITES: u64 = 0x2 | 0x1ff0 | 0x2000;
+    #[repr(C, packed)]
+    struct Rule {
+        rights: u64,
+        parent: i32,
+    }
+    let handled = WRITES;
+    // SAFETY: the kernel reads eight bytes of a local variable, and the result is a new descriptor.
+    let rules = unsafe {
+        let number = checked(libc::syscall(CREATE, &raw const handled, size_of_val(&handled), 0_u64))?;
+        OwnedFd::from_raw_fd(i32::try_from(number).map_err(io::Error::other)?)
+    };
+    for place in except {
+        let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::DIRECTORY;
+        let Ok(parent) = openat(CWD, place, flags, Mode::empty()) else { continue };
+        let rule = Rule { rights: WRITES, parent: parent.as_raw_fd() };
+        // SAFETY: the kernel reads a rule of this layout.
+        unsafe { libc::syscall(ADD, rules.as_raw_fd(), BENEATH, &raw const rule, 0_u64) };
+    }
+    Ok(rules)
+}
+
+/// Puts rules of Landlock in force for this process.
+#[expect(unsafe_code, reason = "the crate for Landlock allocates between fork and exec")]
+pub(crate) fn restrict(rules: &OwnedFd) -> io::Result<()> {
+    const RESTRICT: i64 = 446;
+    // SAFETY: restricts this process alone.
+    checked(unsafe { libc::syscall(RESTRICT, rules.as_raw_fd(), 0_u64) }).map(drop)
 }
 
 /// Makes a TCP socket with a given number, closed by execve(2): this process's network is that of its tracer's probes.

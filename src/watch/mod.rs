@@ -8,11 +8,12 @@ pub(crate) mod bpf;
 mod calls;
 mod kernel;
 mod record;
+mod registers;
 mod strace;
 mod trace;
 mod tracer;
 
-pub(crate) use kernel::{Program, Start, apply, connect, kill, socket_at};
+pub(crate) use kernel::{Program, Start, apply, connect, fence, kill, place, restrict, socket, socket_at};
 pub use record::{read, write};
 pub use trace::{Act, Process, Seen, Trace};
 pub(crate) use tracer::{Ended, Limits, watch};

@@ -8,7 +8,7 @@ const MAX_SEEN: usize = 2_000_000;
 const MAX_PROCESSES: usize = 200_000;
 
 /// What a process did with a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Act {
     /// Executed it.
@@ -17,7 +17,7 @@ pub enum Act {
     Map,
     /// Opened it for reading.
     Open,
-    /// Opened it for writing, or created it.
+    /// Opened it for writing, created, renamed, changed or removed it.
     Write,
     /// Asked whether it exists, or for its properties or target.
     Look,

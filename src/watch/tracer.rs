@@ -1,12 +1,13 @@
 //! The loop of the tracer: waits for stops, notes what a process asks for, and lets it go on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::calls::{self, CALLS, Call, Flags, Kind};
 use super::kernel::{self, CallStop, Go, Start};
+use super::registers::{self, Saved};
 use super::trace::{Act, Process, Seen, Trace};
 
 /// Events of ptrace(2), in the third byte of a status.
@@ -32,6 +33,7 @@ const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
 
 /// Limits of a run.
+#[derive(Default)]
 pub(crate) struct Limits {
     /// Maximum number of processes and threads at a time.
     pub(crate) processes: usize,
@@ -39,7 +41,15 @@ pub(crate) struct Limits {
     pub(crate) end_with_first: bool,
     /// The directory of this machine in which the processes have their `/`, if it has a path here.
     pub(crate) root: Option<PathBuf>,
+    /// The number of an open directory of the processes, this machine's `/`: look-ups in [`OUTSIDE`] go there, because
+    /// their root has no such file systems.
+    pub(crate) outside: Option<i32>,
+    /// The user and group of the processes, if this one has no right to look at those of others.
+    pub(crate) user: Option<(u32, u32)>,
 }
+
+/// File systems of the kernel.
+const OUTSIDE: [&[u8]; 3] = [b"proc", b"dev", b"sys"];
 
 /// How a run ended.
 #[derive(Debug, Default)]
@@ -66,6 +76,9 @@ pub(crate) fn watch(start: &Start<'_>, limits: &Limits, began: &dyn Fn(i32)) -> 
         return Err(io::Error::from(io::ErrorKind::Unsupported));
     }
     let running = kernel::start(start, &filter)?;
+    if let Some((uid, gid)) = limits.user {
+        kernel::become_user(uid, gid);
+    }
     began(running.pid);
     let mut tracer = Tracer::new(running.pid, limits);
     while let Some((pid, status)) = kernel::wait()? {
@@ -81,6 +94,8 @@ struct Pending {
     path: Vec<u8>,
     act: Act,
     arguments: Vec<Vec<u8>>,
+    /// Registers to give back at the end.
+    saved: Option<Saved>,
 }
 
 /// A thread that is traced.
@@ -96,13 +111,21 @@ struct Tracer<'a> {
     threads: BTreeMap<i32, Thread>,
     /// The program of each process, as an index into the trace.
     programs: BTreeMap<i32, Option<usize>>,
+    /// What each program has done with success.
+    known: HashMap<(usize, Act), HashSet<Vec<u8>>>,
     ended: Ended,
 }
 
 impl<'a> Tracer<'a> {
     fn new(first: i32, limits: &'a Limits) -> Self {
-        let mut tracer =
-            Self { first, limits, threads: BTreeMap::new(), programs: BTreeMap::new(), ended: Ended::default() };
+        let mut tracer = Self {
+            first,
+            limits,
+            threads: BTreeMap::new(),
+            programs: BTreeMap::new(),
+            known: HashMap::new(),
+            ended: Ended::default(),
+        };
         tracer.threads.insert(first, Thread { group: first, pending: None });
         tracer.programs.insert(first, None);
         tracer
@@ -211,6 +234,7 @@ impl<'a> Tracer<'a> {
         let Some(path) = text(pid, arguments[call.path], MAX_PATH).filter(|path| !path.is_empty()) else {
             return Go::On;
         };
+        let saved = self.leads_outside(pid, call, &path);
         let path = self.absolute(pid, call.from.map(|from| arguments[from]), path);
         let mut words = Vec::new();
         let act = match call.kind {
@@ -220,13 +244,29 @@ impl<'a> Tracer<'a> {
                 words = list(pid, arguments[at]);
                 Act::Exec
             }
-            Kind::Make => Act::Write,
+            Kind::Change => Act::Write,
             _ => Act::Look,
         };
         if let (Some(path), Some(thread)) = (path, self.threads.get_mut(&pid)) {
-            thread.pending = Some(Pending { call, path, act, arguments: words });
+            let program = self.programs.get(&thread.group).copied().flatten();
+            // A second success of the same program tells nothing new: one stop less.
+            if let (Some(program), None) = (program, &saved)
+                && self.known.get(&(program, act)).is_some_and(|known| known.contains(&path))
+            {
+                return Go::On;
+            }
+            thread.pending = Some(Pending { call, path, act, arguments: words, saved });
         }
         self.how(pid)
+    }
+
+    /// Leads a look-up in a file system of the kernel to that of this machine.
+    fn leads_outside(&self, pid: i32, call: &Call, path: &[u8]) -> Option<Saved> {
+        let directory = self.limits.outside?;
+        let slashes = path.iter().position(|byte| *byte != b'/').filter(|slashes| *slashes > 0)?;
+        let first = path[slashes..].split(|byte| *byte == b'/').next()?;
+        let is_outside = OUTSIDE.contains(&first);
+        is_outside.then(|| registers::redirect(pid, call, slashes as u64, directory)).flatten()
     }
 
     fn address(&mut self, pid: i32, call: &'static Call, arguments: &[u64; 6]) -> Go {
@@ -249,7 +289,7 @@ impl<'a> Tracer<'a> {
             _ => return Go::On,
         };
         if let (Some(path), Some(thread)) = (path, self.threads.get_mut(&pid)) {
-            thread.pending = Some(Pending { call, path, act, arguments: Vec::new() });
+            thread.pending = Some(Pending { call, path, act, arguments: Vec::new(), saved: None });
         }
         self.how(pid)
     }
@@ -258,8 +298,15 @@ impl<'a> Tracer<'a> {
     fn ends(&mut self, pid: i32) {
         let CallStop::End { result } = kernel::call(pid) else { return };
         let Some(pending) = self.threads.get_mut(&pid).and_then(|thread| thread.pending.take()) else { return };
+        if let Some(saved) = &pending.saved {
+            registers::restore(pid, saved);
+        }
         // Beyond 511 are codes of the kernel for calls that it begins anew.
         if let Some(errno) = i32::try_from(result.min(0).unsigned_abs()).ok().filter(|errno| *errno < 512) {
+            let program = self.threads.get(&pid).and_then(|thread| self.programs.get(&thread.group).copied().flatten());
+            if let Some(program) = program.filter(|_| errno == 0) {
+                self.known.entry((program, pending.act)).or_default().insert(pending.path.clone());
+            }
             self.note(pid, pending.act, pending.path, errno, pending.call.name);
         }
     }
@@ -274,7 +321,7 @@ impl<'a> Tracer<'a> {
         self.threads.insert(pid, Thread { group: pid, pending: None });
         let parent = self.programs.get(&pid).copied().flatten();
         let Some(pending) = pending else { return };
-        let Pending { call, path, act, arguments } = pending;
+        let Pending { call, path, act, arguments, .. } = pending;
         let arguments = arguments.into_iter().skip(1).collect();
         let started = self.ended.trace.start(Process { pid, parent, program: path.clone(), arguments });
         // Asked for by the program before it; the first program of a run by nobody but itself.

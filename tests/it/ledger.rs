@@ -148,7 +148,7 @@ fn an_image_above_the_budget_is_not_written() {
         ["build", "-o", &out, "--plan-out", &plan, "--budget", budget, "--root", &root, "--", "date"].map(str::to_owned)
     };
     let refused = Command::new(env!("CARGO_BIN_EXE_slimroot")).args(arguments("1kB")).output().expect("slimroot runs");
-    assert_eq!(refused.status.code(), Some(4), "{}", text(&refused.stderr));
+    assert_eq!(refused.status.code(), Some(5), "{}", text(&refused.stderr));
     assert!(text(&refused.stderr).contains("error[over-budget]"), "{}", text(&refused.stderr));
     assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 0, "something was written");
     let built = Command::new(env!("CARGO_BIN_EXE_slimroot")).args(arguments("1GB")).output().expect("slimroot runs");

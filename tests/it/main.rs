@@ -34,6 +34,8 @@ mod page;
 mod pains;
 mod plugins;
 mod proof;
+mod proof_more;
+mod proof_programs;
 mod reasons;
 mod registries;
 mod rpm;

@@ -262,8 +262,9 @@ fn exit_codes_tell_what_happened_and_nothing_is_left() {
     assert_eq!(code(&[], &["--probe", "http://example.org/"], &["/bin/cat"]).0, Some(2));
     assert_eq!(code(&[], &["--user", "none"], &["/bin/cat"]).0, Some(2));
     assert_eq!(code(&[], &[], &["/bin/false"]).0, Some(4));
-    let no_mounts = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"];
-    let (status, said) = code(&no_mounts, &[], &["/bin/cat"]);
+    let nothing = "-sys_admin,-sys_chroot";
+    let no_root = ["setpriv", &format!("--bounding-set={nothing}"), &format!("--inh-caps={nothing}")];
+    let (status, said) = code(&no_root, &[], &["/bin/cat"]);
     assert!(status == Some(3) && said.contains("error[cannot-watch]"), "{status:?} {said}");
     // Limits: time and processes.
     let forks = ["/usr/bin/perl", "-e", "fork while 1"];

@@ -21,7 +21,7 @@ use crate::commands::check::{CheckFormat, Checked};
 use crate::commands::deps::{Deps, DepsFormat};
 use crate::commands::diff::{DiffFormat, Options as DiffOptions};
 use crate::commands::explain::Explained;
-use crate::commands::verify::ProofFormat;
+use crate::commands::verify::{Options as VerifyOptions, ProofFormat};
 use crate::commands::why::Why;
 use crate::error::Error;
 use crate::finding::Finding;
@@ -147,12 +147,17 @@ pub(super) fn deps(deps: &Deps, format: DepsFormat) -> Result<(), Error> {
     }
 }
 
-/// Prints the result of `verify`.
-pub(super) fn proof(proof: &Proof, format: ProofFormat) -> Result<(), Error> {
-    match format {
-        ProofFormat::Json => json(proof),
-        ProofFormat::Junit => bytes(proof::junit(proof).as_bytes()),
-        ProofFormat::Human => print(&proof::human(proof)),
+/// Prints the result of `verify`: that of one run, or of the runs of a file.
+pub(super) fn proofs(proofs: &[Proof], options: &VerifyOptions) -> Result<(), Error> {
+    match (options.format, proofs) {
+        (ProofFormat::Json, [proof]) if options.file.is_none() => json(proof),
+        (ProofFormat::Json, _) => json(&proof::document(proofs)),
+        (ProofFormat::Junit, _) => bytes(proof::junit(proofs).as_bytes()),
+        (ProofFormat::Sarif, _) => {
+            let findings: Vec<Finding> = proofs.iter().flat_map(Proof::findings).collect();
+            json(&sarif::log(&findings))
+        }
+        (ProofFormat::Human, _) => print(&proof::human(proofs)),
     }
 }
 
@@ -190,7 +195,7 @@ pub(super) fn why(why: &Why, format: Format) -> Result<(), Error> {
 pub(super) fn checked(checked: &Checked, format: CheckFormat) -> Result<(), Error> {
     match format {
         CheckFormat::Json => json(checked),
-        CheckFormat::Sarif => json(&sarif::log(checked)),
+        CheckFormat::Sarif => json(&sarif::log(&checked.findings)),
         CheckFormat::Human => print(&human::checked(checked)),
     }
 }

@@ -1,61 +1,105 @@
-//! The result of `verify`, as text for people and as JUnit.
+//! The result of `verify`, as text for people, as JUnit, and as JSON.
 
 use super::text::Text;
-use crate::guest::Isolation;
-use crate::proof::{Kind, Missed, Proof, Verdict, end};
+use crate::finding::Level;
+use crate::proof::{Kind, Missed, Proof, Untouched, Verdict, end};
 
 /// Maximum number of missed paths that are listed of each kind.
 const MAX_LISTED: usize = 12;
 
-pub(super) fn human(proof: &Proof) -> Text {
+pub(super) fn human(proofs: &[Proof]) -> Text {
     let mut out = Text::default();
-    let is_missed = proof.verdict == Verdict::Missed;
-    for (number, says) in proof.differences.iter().enumerate() {
-        out.line(format!("{} {says}", if number == 0 { "error[run-differs]:" } else { "                   " }));
+    for proof in proofs {
+        one(&mut out, proof);
     }
-    for kind in KINDS {
-        missed(&mut out, proof, kind, is_missed);
-    }
-    let mut row = |word: &str, text: &str| out.line(format!("{word:<10} {text}"));
-    row(
-        match proof.verdict {
-            Verdict::Proven => "proven",
-            Verdict::Missed => "missed",
-            Verdict::FailsInBoth => "fails",
-        },
-        &super::page::command(&proof.line),
-    );
-    row("packed", &format!("{}, {} ms", end(&proof.packed), proof.packed.milliseconds));
-    if let Some(builder) = &proof.builder {
-        row("builder", &format!("{}, {} ms", end(builder), builder.milliseconds));
-    }
-    row(
-        "isolation",
-        match proof.isolation {
-            Isolation::Overlay => "own namespaces; changes go to an overlay in memory",
-            Isolation::ReadOnly => "own namespaces; the root is read-only, since the kernel grants no overlay",
-        },
-    );
-    for what in &proof.unsteady {
-        row("unsteady", &format!("{what}: two runs in the builder root differ too, so it is not compared"));
-    }
-    if proof.absent_in_both > 0 {
-        row("absent", &format!("{} paths that it looks up are in neither root", proof.absent_in_both));
-    }
-    if !proof.untouched_programs.is_empty() {
-        let first: Vec<&str> = proof.untouched_programs.iter().take(5).map(String::as_str).collect();
-        let more = if proof.untouched_programs.len() > first.len() { ", …" } else { "" };
-        let count = proof.untouched_programs.len();
-        row(
-            "untouched",
-            &format!("{count} packed programs, which this run does not prove: {}{more}", first.join(", ")),
-        );
+    if proofs.len() > 1 {
+        let proven = proofs.iter().filter(|proof| proof.verdict == Verdict::Proven).count();
+        out.line(format!("{:<10} {proven} of {} runs are proven", "runs", proofs.len()));
+        untouched(&mut out, &together(proofs));
     }
     out
 }
 
-const KINDS: [Kind; 7] =
-    [Kind::Library, Kind::Program, Kind::Module, Kind::Data, Kind::Settings, Kind::Directory, Kind::Cache];
+/// What no run has touched.
+fn together(proofs: &[Proof]) -> Untouched {
+    let mut all = proofs.first().map(|proof| proof.untouched.clone()).unwrap_or_default();
+    proofs.iter().for_each(|proof| all.and(&proof.untouched));
+    all
+}
+
+/// The JSON document of several runs.
+pub(super) fn document(proofs: &[Proof]) -> serde_json::Value {
+    let worst = [Verdict::Missed, Verdict::FailsInBoth].into_iter();
+    let worst = worst.into_iter().find(|verdict| proofs.iter().any(|proof| proof.verdict == *verdict));
+    serde_json::json!({
+        "schema": "slimroot.verify-runs.v1",
+        "verdict": worst.unwrap_or(Verdict::Proven),
+        "runs": proofs,
+        "untouched": together(proofs),
+    })
+}
+
+fn one(out: &mut Text, proof: &Proof) {
+    let is_missed = proof.verdict == Verdict::Missed;
+    for (number, says) in proof.differences.iter().enumerate() {
+        out.line(format!("{} {says}", if number == 0 { "error[run-differs]:" } else { "                   " }));
+    }
+    for says in &proof.noticed {
+        out.line(format!("warning[run-differs]: {says}"));
+    }
+    for kind in KINDS {
+        missed(out, proof, kind, is_missed);
+    }
+    out.add(&super::human::findings(&proof.observed));
+    let mut row = |word: &str, text: &str| out.line(format!("{word:<10} {text}"));
+    let line = super::page::command(&proof.line);
+    let word = match proof.verdict {
+        Verdict::Proven => "proven",
+        Verdict::Missed => "missed",
+        Verdict::FailsInBoth => "fails",
+    };
+    row(word, &if proof.name.is_empty() { line } else { crate::text::line(&proof.name).into_owned() });
+    row("packed", &format!("{}, {} ms", end(&proof.packed), proof.packed.milliseconds));
+    if let Some(builder) = &proof.builder {
+        row("builder", &format!("{}, {} ms", end(builder), builder.milliseconds));
+    }
+    row("isolation", proof.isolation.says());
+    for what in &proof.unsteady {
+        row("unsteady", &format!("{what}: two runs in the builder root differ too, so only common lines are compared"));
+    }
+    if proof.absent_in_both > 0 {
+        row("absent", &format!("{} paths that it looks up are in neither root", proof.absent_in_both));
+    }
+    for listing in proof.listings.iter().take(if is_missed { MAX_LISTED } else { 0 }) {
+        let first: Vec<&str> = listing.absent.iter().take(4).map(String::as_str).collect();
+        let more = if listing.count > first.len() { ", …" } else { "" };
+        row("listed", &format!("{}, which lacks {} names: {}{more}", listing.path, listing.count, first.join(", ")));
+    }
+    untouched(out, &proof.untouched);
+}
+
+fn untouched(out: &mut Text, untouched: &Untouched) {
+    let kinds =
+        [("programs", &untouched.programs), ("modules", &untouched.modules), ("libraries", &untouched.libraries)];
+    for (what, paths) in kinds.into_iter().filter(|(_, paths)| !paths.is_empty()) {
+        let first: Vec<&str> = paths.iter().take(3).map(String::as_str).collect();
+        let more = if paths.len() > first.len() { ", …" } else { "" };
+        let list = first.join(", ");
+        out.line(format!("untouched  {} packed {what}, which this run does not prove: {list}{more}", paths.len()));
+    }
+}
+
+const KINDS: [Kind; 9] = [
+    Kind::Library,
+    Kind::Program,
+    Kind::Module,
+    Kind::Zone,
+    Kind::Locale,
+    Kind::Data,
+    Kind::Settings,
+    Kind::Directory,
+    Kind::Cache,
+];
 
 fn missed(out: &mut Text, proof: &Proof, kind: Kind, is_missed: bool) {
     let found: Vec<&Missed> = proof.missed.iter().filter(|missed| missed.kind == kind).collect();
@@ -67,43 +111,54 @@ fn missed(out: &mut Text, proof: &Proof, kind: Kind, is_missed: bool) {
     }
     let level = if is_missed { "error" } else { "warning" };
     for missed in found.iter().take(MAX_LISTED) {
-        out.line(format!("{level}[run-missed]: {word} {}: {}", missed.path, missed.how));
+        let code = kind.code();
+        out.line(format!("{level}[{code}]: {word} {}: {} (seen in a run)", missed.path, missed.how));
         let askers: Vec<&str> = missed.askers.iter().take(4).map(String::as_str).collect();
         out.line(format!("  asked by   {}", askers.join(", started by ")));
         out.line(format!("  help       {}", missed.option));
     }
     if found.len() > MAX_LISTED {
-        out.line(format!("{level}[run-missed]: {} more; use --format json to list all", found.len() - MAX_LISTED));
+        out.line(format!("{level}[{}]: {} more; use --format json to list all", kind.code(), found.len() - MAX_LISTED));
     }
 }
 
-/// A JUnit document: one case for the run, and one for each path that was missed if the run is not proven.
-pub(super) fn junit(proof: &Proof) -> String {
-    let is_missed = proof.verdict == Verdict::Missed;
-    let mut cases = String::new();
-    let seconds = |milliseconds: u64| format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000);
-    let name = escaped(&proof.line.join(" "));
-    let time = seconds(proof.packed.milliseconds);
-    let mut failures = usize::from(proof.verdict != Verdict::Proven);
-    cases.push_str(&format!("  <testcase classname=\"slimroot.verify\" name=\"{name}\" time=\"{time}\""));
-    match proof.verdict {
-        Verdict::Proven => cases.push_str("/>\n"),
-        Verdict::Missed => {
-            let says = escaped(&proof.differences.join("; "));
-            cases.push_str(&format!(">\n    <failure message=\"{says}\"/>\n  </testcase>\n"));
+/// A JUnit document: a case for each run, and one for each finding at error level.
+pub(super) fn junit(proofs: &[Proof]) -> String {
+    let (mut cases, mut count, mut failures) = (String::new(), 0, 0);
+    let mut case = |class: &str, name: &str, time: &str, failure: Option<&str>| {
+        count += 1;
+        cases.push_str(&format!("  <testcase classname=\"{class}\" name=\"{}\"{time}", escaped(name)));
+        match failure {
+            None => cases.push_str("/>\n"),
+            Some(says) => {
+                failures += 1;
+                cases.push_str(&format!(">\n    <failure message=\"{}\"/>\n  </testcase>\n", escaped(says)));
+            }
         }
-        Verdict::FailsInBoth => {
-            let says = escaped(&format!("it {} in both roots", end(&proof.packed)));
-            cases.push_str(&format!(">\n    <failure message=\"{says}\"/>\n  </testcase>\n"));
+    };
+    for proof in proofs {
+        let line = proof.line.join(" ");
+        let name = if proof.name.is_empty() { &line } else { &proof.name };
+        let milliseconds = proof.packed.milliseconds;
+        let time = format!(" time=\"{}.{:03}\"", milliseconds / 1000, milliseconds % 1000);
+        let why = match proof.verdict {
+            Verdict::Proven => None,
+            Verdict::Missed => Some(proof.differences.join("; ")),
+            Verdict::FailsInBoth => Some(format!("it {} in both roots", end(&proof.packed))),
+        };
+        case("slimroot.verify", name, &time, why.as_deref());
+        for missed in proof.missed.iter().filter(|one| proof.verdict == Verdict::Missed && one.kind != Kind::Cache) {
+            let says = format!("{}: {}", missed.how, missed.option);
+            case("slimroot.verify.missed", &missed.path, "", Some(&says));
         }
-    }
-    let mut count = 1;
-    for missed in proof.missed.iter().filter(|missed| is_missed && missed.kind != Kind::Cache) {
-        (count, failures) = (count + 1, failures + 1);
-        let (path, says) = (escaped(&missed.path), escaped(&format!("{}: {}", missed.how, missed.option)));
-        cases.push_str(&format!(
-            "  <testcase classname=\"slimroot.verify.missed\" name=\"{path}\">\n    <failure message=\"{says}\"/>\n  </testcase>\n"
-        ));
+        for finding in proof.observed.iter().filter(|finding| finding.level == Level::Error) {
+            case(
+                "slimroot.verify.observed",
+                &finding.subject,
+                "",
+                Some(&format!("{}: {}", finding.code, finding.says)),
+            );
+        }
     }
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"slimroot verify\" tests=\"{count}\" failures=\"{failures}\">\n{cases}</testsuite>\n"

@@ -3,14 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::check::explain;
-use crate::commands::check::Checked;
 use crate::finding::{Finding, Level};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
 /// One run with its findings. Paths are inside the image, so there are no line numbers.
-pub(super) fn log(checked: &Checked) -> Value {
-    let mut codes: Vec<&str> = checked.findings.iter().map(|finding| finding.code).collect();
+pub(super) fn log(findings: &[Finding]) -> Value {
+    let mut codes: Vec<&str> = findings.iter().map(|finding| finding.code).collect();
     codes.sort_unstable();
     codes.dedup();
     json!({
@@ -23,13 +22,13 @@ pub(super) fn log(checked: &Checked) -> Value {
                 "informationUri": "https://github.com/slimroot/slimroot",
                 "rules": codes.iter().map(|code| rule(code)).collect::<Vec<_>>(),
             }},
-            "results": checked.findings.iter().map(|finding| result(finding, &codes)).collect::<Vec<_>>(),
+            "results": findings.iter().map(|finding| result(finding, &codes)).collect::<Vec<_>>(),
         }],
     })
 }
 
 fn rule(code: &str) -> Value {
-    let page = explain(code).unwrap_or_default();
+    let page = explain(code).or_else(|| crate::proof::page(code)).unwrap_or_default();
     let first = page.split_once(". ").map_or(page, |(first, _)| first);
     json!({
         "id": code,
