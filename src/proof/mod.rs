@@ -266,8 +266,10 @@ pub fn prove(
         };
         start(place, isolation, experiment, &identity, stop)
     };
-    let (run, isolation) = isolated(|isolation| start(packed, isolation))?;
-    let other = builder.map(|builder| start(builder, isolation)).transpose()?;
+    let ((run, other), isolation) = isolated(|isolation| {
+        let run = start(packed, isolation)?;
+        Ok((run, builder.map(|builder| start(builder, isolation)).transpose()?))
+    })?;
     let mut differences = match &other {
         Some(other) => differ::differences(&run, other, experiment),
         None => differ::faults(&run, experiment),
@@ -343,12 +345,13 @@ fn always_lacking(
 }
 
 /// Runs something in the best isolation that the kernel grants here.
-fn isolated(run: impl Fn(Isolation) -> Result<Outcome, Error>) -> Result<(Outcome, Isolation), Error> {
+fn isolated<T>(run: impl Fn(Isolation) -> Result<T, Error>) -> Result<(T, Isolation), Error> {
     let mut refused = None;
     for isolation in Isolation::ALL {
         match run(isolation) {
             Ok(outcome) => return Ok((outcome, isolation)),
-            Err(error) if error.code == "cannot-watch" => refused = Some(error),
+            // The first answer tells most.
+            Err(error) if error.code == "cannot-watch" => refused = refused.or(Some(error)),
             Err(error) => return Err(error),
         }
     }

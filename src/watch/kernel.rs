@@ -368,6 +368,8 @@ pub(super) fn become_user(uid: u32, gid: u32) {
     unsafe {
         libc::syscall(libc::SYS_setresgid, gid, gid, 0_u32);
         libc::syscall(libc::SYS_setresuid, uid, uid, 0_u32);
+        // Another user makes the whole program one that nobody may trace, and its children too.
+        libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0);
     }
 }
 
