@@ -35,7 +35,7 @@ impl Fixture {
     fn pack(&self, root: &str, name: &str, options: &[&str]) -> PathBuf {
         let out = self.path(name);
         let mut command = Command::new(SLIMROOT);
-        command.current_dir(self.dir.path()).args(["build", "--root", root, "--no-auto", "--companions", "none", "-o"]);
+        command.current_dir(self.dir.path()).args(["build", "--root", root, "--companions", "none", "-o"]);
         command.arg(format!("dir:{}", out.display())).args(options).args([
             "--",
             "/usr/bin/perl",
@@ -186,6 +186,7 @@ fn problems_of_a_run_have_the_codes_of_check() {
     let options = ["--include", "/etc/passwd", "--include", "/var/lib/own"];
     fixture.pack(fixture.path("builder").to_str().expect("text"), "packed", &options);
     fixture.file("packed/etc/passwd", "root:x:0:0::/:/bin/sh\n");
+    let _ = fs::remove_file(fixture.path("packed/usr/share/zoneinfo/Here"));
     fs::create_dir_all(fixture.path("packed/var/lib/own")).expect("made");
     std::os::unix::fs::chown(fixture.path("packed/var/lib/own"), Some(0), Some(0)).expect("owned");
     let cases: [(&str, &str, &str); 4] = [

@@ -6,7 +6,8 @@
   programs.py fix [PROGRAM…]                               packs nothing but declared libraries, and mends by runs
   programs.py list
 
-A program is a case of the corpus (programs.toml) or a sample (sample:NAME). removals: if the judge sees that the program
+A program is a case of the corpus (programs.toml) or a sample (sample:NAME). removals: all files of
+small programs are taken away, of large ones --count, half of which strace sees used. If the judge sees that the program
 ends, says or answers otherwise without a file, `verify` must end with 1 and name the file; if it does not, `verify` must
 not end with 1. The judge starts the program in namespaces of its own on an overlay, as an engine does. --json FILE keeps
 the results. Needs root; the roots must be prepared already. SLIMROOT names the binary.
@@ -18,6 +19,7 @@ import http.client
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -149,12 +151,12 @@ class Builder:
 
 # ---- the judge: a run in namespaces of its own -------------------------------------------------
 
-def judged(program, root):
-    """How a run in a root ends, what it says, and what it answers."""
+def judged(program, root, *before):
+    """How a run in a root ends, what it says, and what it answers. `before` is a program that starts all of it."""
     words = {"root": str(root), "line": program.line, "env": {"PATH": PATH, "HOME": "/", **program.env},
              "workdir": program.workdir, "user": program.user, "port": program.port,
              "probes": [path for path, _, _ in program.probes]}
-    argv = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--net", "--ipc", "--uts", "--propagation", "private",
+    argv = [*before, "unshare", "--mount", "--pid", "--fork", "--kill-child", "--net", "--ipc", "--uts", "--propagation", "private",
             sys.executable, "-S", "-E", __file__, "--inside"]
     done = subprocess.run(argv, input=json.dumps(words).encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if done.returncode:
@@ -320,6 +322,33 @@ def files(packed):
     return sorted(found)
 
 
+def touched(program, packed):
+    """Packed files that strace sees the program use."""
+    with tempfile.NamedTemporaryFile() as out:
+        judged(program, packed, "strace", "-f", "-qq", "--seccomp-bpf", "-e", "trace=%file", "-o", out.name)
+        lines = out.read().decode("utf-8", "replace").splitlines()
+    found = set()
+    for line in lines:
+        name = re.search(r'"(/[^"]*)"', line)
+        if name and " = -1 " not in line:
+            found.update(hops(packed, name[1]))
+    return found
+
+
+def chosen(program, packed, options):
+    """Files to take away: all, or as many of those that are used as of the others, in an order that the seed tells."""
+    every, luck = files(packed), random.Random(options.seed)
+    used = touched(program, packed) if len(every) > options.count else set()
+    parts = [[], []]
+    for file in every:
+        parts[file[len(str(packed)):] in used].append(file)
+    half = options.count // 2
+    picked = [luck.sample(part, min(half, len(part))) for part in parts] if used else [every]
+    picked = sum(picked, [])
+    luck.shuffle(picked)
+    return every, picked
+
+
 def removals(program, options):
     result = {"program": program.name, "removed": 0, "needed": 0, "named": 0, "missed": [], "alarms": []}
     with ExitStack() as stack:
@@ -335,12 +364,11 @@ def removals(program, options):
         if not usual.is_good or code:
             why = report.get("differences") or report.get("error")
             return {**result, "error": f"whole: judge {usual.first['end']}, verify {code} {why} {usual.first['output'][1][-200:]}"}
-        every = files(packed)
-        chosen = every if len(every) <= options.count else random.Random(options.seed).sample(every, options.count)
-        result |= {"files": len(every), "removed": 0}
+        every, picked = chosen(program, packed, options)
+        result["files"] = len(every)
         end = time.monotonic() + options.minutes * 60
         rest = 0
-        for file in sorted(chosen):
+        for file in picked:
             if time.monotonic() > end:
                 break
             path = file[len(str(packed)):]
