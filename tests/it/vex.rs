@@ -274,7 +274,7 @@ fn outdated_packages_are_those_whose_versions_differ_for_dpkg() {
     assert_eq!(rows[0]["root"], ask(&database.display().to_string(), "curl").as_str());
     assert!(rows[1]["root"].is_null());
     let refused = slimroot(&["outdated", "--fail-if-outdated", &plan, &at("later")]);
-    assert_eq!(refused.status.code(), Some(4));
+    assert_eq!(refused.status.code(), Some(5));
     // Nothing to compare.
     fs::create_dir(dir.path().join("empty")).expect("made");
     assert_eq!(slimroot(&["outdated", &plan, &at("empty")]).status.code(), Some(2));
