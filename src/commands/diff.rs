@@ -72,6 +72,11 @@ pub(super) fn place(name: &str) -> PathBuf {
     Reference::parse(name).map_or_else(|| PathBuf::from(name), |reference| reference.path().to_path_buf())
 }
 
+/// True if a name can only mean a plan or a lock.
+pub(super) fn is_plan(name: &str) -> bool {
+    Reference::parse(name).is_none() && !Path::new(name).is_dir()
+}
+
 /// Opens the directory or image that a name means.
 pub(super) fn opened(name: &str, watch: &Watch<'_>) -> Result<Subject, Error> {
     Subject::open(&PackRequest::new(name, Vec::<String>::new()), watch)
@@ -84,9 +89,8 @@ pub(super) fn is_remote(name: &str) -> bool {
 
 /// What an image contains, by whatever it is named.
 pub(super) fn snapshot(name: &str, watch: &Watch<'_>) -> Result<Snapshot, Error> {
-    let path = Path::new(name);
-    if Reference::parse(name).is_none() && !path.is_dir() {
-        return Snapshot::read(path);
+    if is_plan(name) {
+        return Snapshot::read(Path::new(name));
     }
     let subject = opened(name, watch)?;
     let run = subject.image.as_ref().map(run_of);

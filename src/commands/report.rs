@@ -17,6 +17,7 @@ use crate::pack::{PackRequest, Subject, Watch, run_of};
 use crate::page::{Sheet, write};
 use crate::plan::Plan;
 use crate::root::Root;
+use crate::verify::LayerOf;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -38,8 +39,15 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Option<File>, 
     if !super::diff::is_remote(&options.target) {
         super::fence::raise_for(&[super::diff::place(&options.target)], options.output.as_slice());
     }
-    let snapshot = super::diff::snapshot(&options.target, watch)?;
-    let sheet = Sheet::of_snapshot(&options.target, &snapshot);
+    let sheet = match super::diff::is_plan(&options.target) {
+        true => Sheet::of_snapshot(&options.target, &Snapshot::read(Path::new(&options.target))?, &[]),
+        false => {
+            let subject = super::diff::opened(&options.target, watch)?;
+            let layers = layers(&subject).to_vec();
+            let run = subject.image.as_ref().map(run_of);
+            Sheet::of_snapshot(&options.target, &Snapshot::of_tree(subject.root, run)?, &layers)
+        }
+    };
     if let Some(to) = &options.output {
         write_to(to, &sheet)?;
         return Ok(None);
@@ -53,6 +61,11 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Option<File>, 
     drop(out);
     text.rewind().map_err(unwritable)?;
     Ok(Some(text))
+}
+
+/// The layers of an image; none of a directory.
+fn layers(subject: &Subject) -> &[LayerOf] {
+    subject.image.as_ref().map_or(&[], |image| &image.layers)
 }
 
 /// Writes a page in the place of an older one.
@@ -85,7 +98,7 @@ pub(super) fn of_check(
         None if options.as_is || options.loaded_only || subject.image.is_some() => {
             let root = Root::new(Arc::clone(subject.root.tree()));
             let snapshot = Snapshot::of_tree(root, subject.image.as_ref().map(run_of))?;
-            Sheet::of_checked(&title, &snapshot, closure, findings)
+            Sheet::of_checked(&title, (&snapshot, layers(subject)), closure, findings)
         }
         None => Sheet::of_findings(&title, findings),
     };

@@ -154,10 +154,12 @@ impl Snapshot {
             }
         }
         let objects = Objects::new(&root);
+        let tree = root.tree();
         let mut first: HashMap<(u64, u64), RootPath> = HashMap::new();
         let mut entries = BTreeMap::new();
         for (path, meta) in found {
             let mut record = record(&root, &path, &meta)?;
+            record.layer = tree.layer(&path);
             if meta.kind == FileKind::File && meta.links > 1 {
                 match first.get(&meta.identity) {
                     Some(known) => {

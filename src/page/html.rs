@@ -210,8 +210,13 @@ fn left_out(table: &LeftOutTable) -> Markup {
                 "What of the builder's root is not in the image, and the option that adds it. --package leaves out documentation, \
                  manuals, translations and headers; --include adds exactly what it names."
             }
+            @let rules = {
+                let mut rules: Vec<_> = table.rules.iter().collect();
+                rules.sort_by_key(|(_, _, bytes)| std::cmp::Reverse(*bytes));
+                rules
+            };
             ul.rules {
-                @for (rule, files, bytes) in &table.rules {
+                @for (rule, files, bytes) in rules {
                     li { b { (size(*bytes)) } " " (safe(rule)) " " span.quiet { (plural(*files, "file")) } }
                 }
             }
@@ -266,8 +271,23 @@ fn packages(sheet: &Sheet) -> Markup {
     }
 }
 
+/// A digest in a few letters, as engines show it.
+fn short(digest: &str) -> &str {
+    let hex = digest.split_once(':').map_or(digest, |(_, hex)| hex);
+    hex.get(..12).unwrap_or(hex)
+}
+
+/// Titles and makers of layers, for a page.
+pub(super) fn described(layers: &[crate::verify::LayerOf]) -> Vec<(String, String)> {
+    let title = |layer: &crate::verify::LayerOf| match &layer.digest {
+        Some(digest) => format!("{}, {} stored", short(digest), size(layer.size)),
+        None => format!("{} stored", size(layer.size)),
+    };
+    layers.iter().map(|layer| (title(layer), layer.made_by.clone())).collect()
+}
+
 fn layers(sheet: &Sheet) -> Markup {
-    let mut sums: Vec<(usize, u64)> = Vec::new();
+    let mut sums: Vec<(usize, u64)> = vec![(0, 0); sheet.layers.len()];
     for row in sheet.rows.iter().filter(|row| row.is_there) {
         let at = usize::try_from(row.record.layer).unwrap_or_default();
         if sums.len() <= at {
@@ -276,20 +296,22 @@ fn layers(sheet: &Sheet) -> Markup {
         sums[at] = (sums[at].0 + usize::from(row.record.is_file()), sums[at].1 + row.record.size);
     }
     let largest = sums.iter().map(|sum| sum.1).max().unwrap_or_default();
+    let described = |at: usize| sheet.layers.get(at).map_or(("", ""), |(title, made_by)| (title, made_by));
     html! {
-        @if sums.len() > 1 {
+        @if sums.len() > 1 || !sheet.layers.is_empty() {
             section #layers {
                 h2 { "Layers " span.count { (count(sums.len())) } }
-                p.quiet { "Bytes of a layer that are visible in the image: what a higher layer replaces or removes does not count." }
+                p.quiet { "Bytes of a layer that can be seen in the image: what a higher layer replaces or removes does not count." }
                 div.scroll { table {
-                    thead { tr { th { "Layer" } th.number { "Bytes" } th {} th.number { "Files" } } }
+                    thead { tr { th { "Layer" } th.number { "Bytes" } th {} th.number { "Files" } th { "Made by" } } }
                     tbody {
                         @for (at, (files, bytes)) in sums.iter().enumerate() {
                             tr {
-                                th scope="row" { (at) }
+                                th scope="row" { (at) span.quiet { " " (safe(described(at).0)) } }
                                 td.number { (size(*bytes)) }
                                 td { (bar(*bytes, largest)) }
                                 td.number { (count(*files)) }
+                                td.maker { bdi { (safe(described(at).1)) } }
                             }
                         }
                     }

@@ -199,8 +199,8 @@
   setTheme("auto");
   home.append(
     make("div", { class: "tools" },
-      choice("Order of the map", views, "view", () => { state.at = null; show(); }),
-      isCompared && choice("Size", Object.entries(SIZES).map(([value, size]) => [value, size[0]]), "size", () => { state.at = null; show(); }),
+      choice("Order of the map", views, "view", () => { state.at = null; show(); about(state.at); }),
+      isCompared && choice("Size", Object.entries(SIZES).map(([value, size]) => [value, size[0]]), "size", () => { state.at = null; show(); about(state.at); }),
       choice("Form", [["map", "Map"], ["list", "List"]], "shows", show),
       make("div", { class: "search" }, field, make("kbd", { "aria-hidden": "true" }, "/")), theme),
     make("div", { class: "under" }, crumbs, found),
@@ -432,8 +432,16 @@
       make("h3", {}, make("bdi", { class: "path" }, one.above ? one.name : state.view === "absent" ? "What was left out" : "The whole image")),
       make("dl", { class: "facts" }, term("Size", bytes(one.size), make("span", { class: "quiet" }, " " + percent(one.size, top().size))), term("Files", count(one.files)), known && term("Version", known[1])),
       make("h4", {}, state.view === "absent" ? "Largest parts" : "Largest files"),
-      make("ul", { class: "largest" }, largest.slice(0, 12).map((at) => make("li", {}, at.file >= 0 ? link("file", path(at.file), at.name) : make("button", { type: "button", class: "plain", onclick: () => absent(at) }, make("bdi", {}, at.name)), make("i", {}, bytes(at.size))))),
+      make("ul", { class: "largest" }, largest.slice(0, 12).map((at) => at.file >= 0 ? rowOf(at.file) : make("li", {}, make("button", { type: "button", class: "plain", onclick: () => absent(at) }, make("bdi", {}, at.name)), make("i", {}, bytes(at.size))))),
       !one.above && make("p", { class: "keys quiet" }, make("kbd", {}, "/"), " search ", make("kbd", {}, "← ↑ → ↓"), " move ", make("kbd", {}, "Enter"), " details ", make("kbd", {}, "+"), " in ", make("kbd", {}, "−"), " out")].filter(Boolean));
+  }
+  const rowOf = (i) => make("li", {}, link("file", path(i), f.n[i]), make("i", {}, bytes(sizeOf(i))));
+  function matches() {
+    if (!hits) return about(state.at);
+    const all = [];
+    for (let i = 0; i < many; i++) if (hits[i]) all.push(i);
+    all.sort((a, b) => sizeOf(b) - sizeOf(a) || a - b);
+    panel.replaceChildren(make("h3", {}, all.length ? "What matches" : "Nothing matches"), make("ul", { class: "largest" }, all.slice(0, 24).map(rowOf)), all.length > 24 ? make("p", { class: "quiet" }, "… " + count(all.length - 24) + " more: Enter lists all.") : "");
   }
   function absent(one) {
     panel.replaceChildren(make("h3", {}, make("bdi", { class: "path" }, one.name)),
@@ -470,14 +478,15 @@
       state.lit = state.lit === hue ? -1 : hue;
       for (const other of legend.children) other.setAttribute("aria-pressed", String(state.lit >= 0 && other === button));
       show();
+      matches();
     } }, make("bdi", {}, name), make("i", {}, bytes(sum)));
     return button;
   }));
 
   let waiting = 0;
-  field.addEventListener("input", () => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(() => { state.query = field.value; show(); }); });
+  field.addEventListener("input", () => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(() => { state.query = field.value; show(); matches(); }); });
   field.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") { field.value = state.query = ""; field.blur(); show(); event.stopPropagation(); }
+    if (event.key === "Escape") { field.value = state.query = ""; field.blur(); show(); about(state.at); event.stopPropagation(); }
     if (event.key === "Enter") { state.shows = "list"; document.getElementById("choice-shows-list").checked = true; show(); rows.focus(); }
   });
   document.addEventListener("keydown", (event) => {

@@ -11,6 +11,7 @@ use crate::finding::{Finding, Level};
 use crate::ledger::{Diff, Kind, Ledger, Noted, Package, Record, Run, Snapshot};
 use crate::path::RootPath;
 use crate::root::RootGlob;
+use crate::verify::LayerOf;
 
 /// The contents of a page.
 #[derive(Default)]
@@ -27,6 +28,8 @@ pub struct Sheet {
     pub reasons: Vec<Why>,
     /// Kinds of reasons, each once.
     pub groups: Vec<String>,
+    /// Its layers, as the image describes them: a title and the command that made each.
+    pub layers: Vec<(String, String)>,
     /// How the image is run, if that is known.
     pub run: Option<Run>,
     /// Problems; `None` if nobody looked for them.
@@ -170,8 +173,9 @@ impl Sheet {
     }
 
     /// The page of a finished image or of a directory, by whomever it was made, or of a plan in a file.
-    pub fn of_snapshot(title: &str, snapshot: &Snapshot) -> Self {
+    pub fn of_snapshot(title: &str, snapshot: &Snapshot, layers: &[LayerOf]) -> Self {
         let mut sheet = Self { kind: "finished image", title: title.to_owned(), ..Self::default() };
+        sheet.layers = super::html::described(layers);
         sheet.fill(snapshot.entries.values().cloned(), snapshot.packages.values(), None);
         sheet.run.clone_from(&snapshot.run);
         sheet.findings = snapshot.findings.as_ref().map(|all| all.iter().map(Problem::noted).collect());
@@ -179,8 +183,14 @@ impl Sheet {
     }
 
     /// The page of a finished image that was checked: with findings, and with the reasons that lead from its entry.
-    pub fn of_checked(title: &str, snapshot: &Snapshot, closure: &Closure, findings: &[Finding]) -> Self {
+    pub fn of_checked(
+        title: &str,
+        (snapshot, layers): (&Snapshot, &[LayerOf]),
+        closure: &Closure,
+        findings: &[Finding],
+    ) -> Self {
         let mut sheet = Self { kind: "checked image", title: title.to_owned(), ..Self::default() };
+        sheet.layers = super::html::described(layers);
         sheet.fill(snapshot.entries.values().cloned(), snapshot.packages.values(), Some(closure));
         sheet.run.clone_from(&snapshot.run);
         sheet.findings = Some(findings.iter().map(Problem::of).collect());

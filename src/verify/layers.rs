@@ -54,6 +54,8 @@ pub(super) struct Unpacking<'a> {
     /// Layers that occur again later in the manifest.
     known: HashMap<String, (Rc<Layer>, String)>,
     last: Option<String>,
+    /// Number of layers below the one that is applied.
+    number: u32,
 }
 
 /// The changes that a layer makes to lower layers.
@@ -136,6 +138,7 @@ impl<'a> Unpacking<'a> {
             memory: 0,
             known: HashMap::new(),
             last: None,
+            number: 0,
         };
         let root = this.made(FileKind::Dir, 0o755, (0, 0));
         this.entries.insert(RootPath::root(), root);
@@ -181,17 +184,18 @@ impl<'a> Unpacking<'a> {
             return Err(self.bad(says));
         }
         // The same layer twice in a row changes nothing.
-        if self.last.as_ref() == Some(&layer.name) {
-            return Ok(());
-        }
-        self.last = Some(layer.name.clone());
-        match Rc::try_unwrap(done) {
-            Ok(done) => self.apply(done.removed.iter(), done.entries.into_iter()),
-            Err(done) => {
-                let entries = done.entries.iter().map(|(path, made)| (path.clone(), made.clone()));
-                self.apply(done.removed.iter(), entries)
+        if self.last.as_ref() != Some(&layer.name) {
+            self.last = Some(layer.name.clone());
+            match Rc::try_unwrap(done) {
+                Ok(done) => self.apply(done.removed.iter(), done.entries.into_iter())?,
+                Err(done) => {
+                    let entries = done.entries.iter().map(|(path, made)| (path.clone(), made.clone()));
+                    self.apply(done.removed.iter(), entries)?;
+                }
             }
         }
+        self.number = self.number.saturating_add(1);
+        Ok(())
     }
 
     fn unpacked(&mut self, blob: Box<dyn Read + '_>, layer: &LayerBlob) -> Result<(Layer, String), Error> {
@@ -345,7 +349,7 @@ impl<'a> Unpacking<'a> {
         self.inodes += 1;
         let identity = (0, self.inodes);
         let meta = Meta { kind, mode, uid, gid, size: 0, links: 1, identity, stamp: (0, 0) };
-        Entry { meta, text: Vec::new(), start: 0, is_in_archive: false, xattrs: Arc::new([]) }
+        Entry { meta, text: Vec::new(), start: 0, is_in_archive: false, layer: self.number, xattrs: Arc::new([]) }
     }
 
     fn apply<'l>(
@@ -404,7 +408,7 @@ impl<'a> Unpacking<'a> {
         if entry.meta.kind != FileKind::Dir {
             self.remove_below(&path);
         }
-        self.entries.insert(path, entry);
+        self.entries.insert(path, Entry { layer: self.number, ..entry });
         Ok(())
     }
 

@@ -117,6 +117,19 @@ pub struct RunConfig {
     pub name: Option<String>,
     /// The digest of its manifest, if it has one.
     pub digest: Option<String>,
+    /// Its layers, the lowest first.
+    pub layers: Vec<LayerOf>,
+}
+
+/// A layer as the image describes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LayerOf {
+    /// Its digest; docker's archive states none.
+    pub digest: Option<String>,
+    /// Its size as stored.
+    pub size: u64,
+    /// The command that made it, as the history of the image says.
+    pub made_by: String,
 }
 
 impl RunConfig {
@@ -193,12 +206,27 @@ pub fn read(reference: &Reference, options: &ReadOptions<'_>) -> Result<Finished
         unpacking.layer(|| store.layer(layer), layer, expected, is_named_again)?;
         done = done.saturating_add(layer.size);
     }
-    let run = RunConfig { annotations: found.annotations, name: found.name, digest: found.digest, ..run.config };
+    let layers = layers_of(&found.layers, run.made_by);
+    let run =
+        RunConfig { annotations: found.annotations, name: found.name, digest: found.digest, layers, ..run.config };
     Ok(FinishedImage { run, tree: Arc::new(unpacking.finish()?) })
+}
+
+/// What an image says about its layers. A history that does not fit them says nothing.
+fn layers_of(all: &[store::LayerBlob], made_by: Vec<String>) -> Vec<LayerOf> {
+    let mut made_by = if made_by.len() == all.len() { made_by } else { Vec::new() }.into_iter();
+    let layer = |blob: &store::LayerBlob| LayerOf {
+        digest: blob.digest.clone(),
+        size: blob.size,
+        made_by: made_by.next().unwrap_or_default(),
+    };
+    all.iter().map(layer).collect()
 }
 
 struct Parsed {
     config: RunConfig,
+    /// The commands of the history that made layers.
+    made_by: Vec<String>,
     platform: Platform,
     diff_ids: Vec<String>,
 }
@@ -216,6 +244,16 @@ struct RawImage {
     #[serde(default)]
     config: Option<RawConfig>,
     rootfs: Option<RawRootfs>,
+    #[serde(default)]
+    history: Option<Vec<RawHistory>>,
+}
+
+#[derive(Deserialize)]
+struct RawHistory {
+    #[serde(default)]
+    created_by: Option<String>,
+    #[serde(default)]
+    empty_layer: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -271,7 +309,10 @@ fn run_config(reference: &Reference, json: &[u8]) -> Result<Parsed, Error> {
     let unknown_check = (has_check && healthcheck.is_none()).then(|| "Healthcheck".to_owned());
     let others = others.chain(unknown_check).collect();
     let variant = raw.variant.unwrap_or_default();
+    let makes_layer = |step: &RawHistory| step.empty_layer != Some(true);
+    let made_by = raw.history.into_iter().flatten().filter(makes_layer);
     Ok(Parsed {
+        made_by: made_by.map(|step| step.created_by.unwrap_or_default()).collect(),
         platform: Platform { architecture: raw.architecture.clone(), os: raw.os, variant: variant.clone() },
         diff_ids: raw.rootfs.map(|rootfs| rootfs.diff_ids).unwrap_or_default(),
         config: RunConfig {
@@ -292,6 +333,7 @@ fn run_config(reference: &Reference, json: &[u8]) -> Result<Parsed, Error> {
             annotations: BTreeMap::new(),
             name: None,
             digest: None,
+            layers: Vec::new(),
         },
     })
 }

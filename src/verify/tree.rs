@@ -20,6 +20,8 @@ pub(super) struct Entry {
     pub(super) start: u64,
     /// True if the file stayed in the archive.
     pub(super) is_in_archive: bool,
+    /// The number of its layer.
+    pub(super) layer: u32,
     /// Shared by the hard links of a file.
     pub(super) xattrs: Arc<[Xattr]>,
 }
@@ -102,6 +104,10 @@ impl Tree for ImageTree {
 
     fn xattrs(&self, path: &RootPath) -> Result<Vec<Xattr>, Error> {
         Ok(self.entries.get(path).map(|entry| entry.xattrs.to_vec()).unwrap_or_default())
+    }
+
+    fn layer(&self, path: &RootPath) -> u32 {
+        self.entries.get(path).map_or(0, |entry| entry.layer)
     }
 }
 

@@ -64,6 +64,11 @@ impl Tree for StandIn {
         let (tree, path) = self.place(path);
         tree.xattrs(&path)
     }
+
+    fn layer(&self, path: &RootPath) -> u32 {
+        let (tree, path) = self.place(path);
+        tree.layer(&path)
+    }
 }
 
 #[cfg(test)]

@@ -121,6 +121,11 @@ pub trait Tree: Send + Sync {
     /// # Errors
     /// `unreadable` if they cannot be read.
     fn xattrs(&self, path: &RootPath) -> Result<Vec<Xattr>, Error>;
+
+    /// The number of the layer from which the entry at this path comes, in an image; the lowest is 0.
+    fn layer(&self, _path: &RootPath) -> u32 {
+        0
+    }
 }
 
 impl fmt::Debug for dyn Tree {
