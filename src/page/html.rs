@@ -118,6 +118,9 @@ fn header(sheet: &Sheet) -> Markup {
                     div { b { (count(files)) } span { (if files == 1 { "file" } else { "files" }) } }
                     @if packages > 0 { div { b { (count(packages)) } span { (if packages == 1 { "package" } else { "packages" }) } } }
                 }
+                @if let Some(bytes) = sheet.unreached() {
+                    div { b { (size(bytes)) } span { "no reason leads to" } }
+                }
                 @if let Some(table) = &sheet.left_out {
                     div { b { (size(table.bytes)) } span { "left out" } }
                 }

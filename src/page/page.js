@@ -71,6 +71,7 @@
     layer: ["Layer", (i) => ["layer " + f.l[i], ...dirNames(i)], !!f.l],
     absent: ["Left out", null, !!(data.absent && data.absent.rows.length)],
   };
+  if (isCompared && f.s.some((size, i) => size !== f.b[i])) state.size = "change";
   state.view = isCompared ? "change" : hasPackages ? "package" : "directory";
 
   function node(name, above) {
@@ -105,7 +106,7 @@
       const names = VIEWS[view][1];
       for (let i = 0; i < many; i++) {
         const size = sizeOf(i);
-        if (f.k[i] === "d" || (size === 0 && f.k[i] !== "l" && f.k[i] !== "f" && f.k[i] !== "h")) continue;
+        if (f.k[i] === "d" || (size === 0 && state.size === "change") || (size === 0 && f.k[i] !== "l" && f.k[i] !== "f" && f.k[i] !== "h")) continue;
         let at = top;
         for (const name of names(i)) {
           let kid = at.kids.get(name);
@@ -429,7 +430,7 @@
     largest.sort((a, b) => b.size - a.size);
     const known = data.packages.find(([id]) => state.view === "package" && one.above === top() && id === one.name);
     panel.replaceChildren(...[
-      make("h3", {}, make("bdi", { class: "path" }, one.above ? one.name : state.view === "absent" ? "What was left out" : "The whole image")),
+      make("h3", {}, make("bdi", { class: "path" }, one.above ? one.name : state.view === "absent" ? "What was left out" : state.size === "change" ? "What differs" : "The whole image")),
       make("dl", { class: "facts" }, term("Size", bytes(one.size), make("span", { class: "quiet" }, " " + percent(one.size, top().size))), term("Files", count(one.files)), known && term("Version", known[1])),
       make("h4", {}, state.view === "absent" ? "Largest parts" : "Largest files"),
       make("ul", { class: "largest" }, largest.slice(0, 12).map((at) => at.file >= 0 ? rowOf(at.file) : make("li", {}, make("button", { type: "button", class: "plain", onclick: () => absent(at) }, make("bdi", {}, at.name)), make("i", {}, bytes(at.size))))),

@@ -13,6 +13,9 @@ use crate::path::RootPath;
 use crate::root::RootGlob;
 use crate::verify::LayerOf;
 
+/// The kind of a page of a finished image whose entry was followed.
+const CHECKED: &str = "checked image";
+
 /// The contents of a page.
 #[derive(Default)]
 pub struct Sheet {
@@ -189,7 +192,7 @@ impl Sheet {
         closure: &Closure,
         findings: &[Finding],
     ) -> Self {
-        let mut sheet = Self { kind: "checked image", title: title.to_owned(), ..Self::default() };
+        let mut sheet = Self { kind: CHECKED, title: title.to_owned(), ..Self::default() };
         sheet.layers = super::html::described(layers);
         sheet.fill(snapshot.entries.values().cloned(), snapshot.packages.values(), Some(closure));
         sheet.run.clone_from(&snapshot.run);
@@ -220,6 +223,7 @@ impl Sheet {
             row.is_there = after.entries.contains_key(&row.record.path);
             row.is_changed = changed.contains(row.record.path.to_string().as_str());
         }
+        sheet.sum_packages();
         sheet.run.clone_from(&after.run);
         sheet.diff = Some(diff);
         sheet
@@ -256,8 +260,13 @@ impl Sheet {
             Some(closure) => self.reasons_of(closure),
             None => self.recorded_reasons(),
         }
+        self.sum_packages();
+    }
+
+    /// Files and bytes of packages, as far as they are in the image.
+    fn sum_packages(&mut self) {
         let mut used = BTreeMap::<usize, (usize, u64)>::new();
-        for row in &self.rows {
+        for row in self.rows.iter().filter(|row| row.is_there) {
             if let Some(package) = row.package {
                 let sum = used.entry(package).or_default();
                 *sum = (sum.0 + usize::from(row.record.is_file()), sum.1 + row.record.size);
@@ -325,6 +334,13 @@ impl Sheet {
     /// True if files have reasons.
     pub fn has_reasons(&self) -> bool {
         !self.reasons.is_empty()
+    }
+
+    /// Bytes of files to which no chain of reasons leads, if an image was checked.
+    pub fn unreached(&self) -> Option<u64> {
+        let is_checked = self.has_reasons() && self.left_out.is_none() && self.kind == CHECKED;
+        let unreached = self.rows.iter().filter(|row| row.reason.is_none()).map(|row| row.record.size);
+        is_checked.then(|| unreached.sum())
     }
 
     /// Number of files and their bytes.

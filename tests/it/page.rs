@@ -222,6 +222,49 @@ fn a_comparison_shows_both_sides() {
     );
 }
 
+/// An image of two layers, the upper of which replaces one file of the lower and removes another.
+const TWO_LAYERS: &str = r#"
+import hashlib, io, json, sys, tarfile
+def tar(files):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, size in files:
+            member = tarfile.TarInfo(name)
+            member.size = size
+            archive.addfile(member, io.BytesIO(b"x" * size))
+    return out.getvalue()
+layers = [tar([("low", 10), ("both", 20), ("gone", 30)]), tar([("both", 21), (".wh.gone", 0), ("up", 40)])]
+digests = [hashlib.sha256(layer).hexdigest() for layer in layers]
+history = [{"created_by": "COPY low"}, {"created_by": "ENV A=b", "empty_layer": True}, {"created_by": "RUN <b>up</b>"}]
+config = {"architecture": "amd64", "os": "linux", "config": {}, "history": history,
+          "rootfs": {"type": "layers", "diff_ids": ["sha256:" + digest for digest in digests]}}
+manifest = [{"Config": "config.json", "Layers": [digest + ".tar" for digest in digests], "RepoTags": ["a:1"]}]
+with tarfile.open(sys.argv[1], "w") as archive:
+    for name, data in [(digest + ".tar", layer) for digest, layer in zip(digests, layers)] + [
+            ("config.json", json.dumps(config).encode()), ("manifest.json", json.dumps(manifest).encode())]:
+        member = tarfile.TarInfo(name)
+        member.size = len(data)
+        archive.addfile(member, io.BytesIO(data))
+"#;
+
+#[test]
+fn layers_are_those_of_the_image() {
+    if !need::all(&["python3"]) {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let (image, page) = (dir.path().join("image.tar"), dir.path().join("page.html"));
+    let made = Command::new("python3").arg("-c").arg(TWO_LAYERS).arg(&image).status().expect("python3 runs");
+    assert!(made.success());
+    told(&["report", &format!("docker-archive:{}", image.display()), "-o", &page.display().to_string()]);
+    let found = judged(&page);
+    let files = &found["data"]["files"];
+    assert_eq!(files["n"].to_string(), r#"["both","low","up"]"#);
+    assert_eq!((files["s"].to_string(), files["l"].to_string()), ("[21,10,40]".to_owned(), "[1,0,1]".to_owned()));
+    let shown = found["shown"].to_string();
+    assert!(shown.contains("COPY low") && shown.contains("RUN <b>up</b>") && !shown.contains("ENV A=b"), "{shown}");
+}
+
 #[test]
 fn ten_thousand_files_weigh_less_than_two_megabytes() {
     if !need::all(&["python3"]) {

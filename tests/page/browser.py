@@ -32,6 +32,8 @@ class Browser:
         self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(domain + ".enable")
+        # Time of the processor, so that a busy machine changes nothing.
+        self.call("Performance.enable", timeDomain="threadTicks")
 
     def message(self):
         while b"\0" not in self.rest:
@@ -120,9 +122,11 @@ def main():
             judge(browser.run("innerWidth") == width, f"{where}: width")
             ready = int(browser.run("document.documentElement.dataset.ready || -1"))
             judge(0 <= ready, f"{where}: the script has not ended")
-            print(f"{where}: ready after {ready} ms, loaded after {1000 * spent:.0f} ms, "
+            metrics = {one["name"]: one["value"] for one in browser.call("Performance.getMetrics")["metrics"]}
+            work = 1000 * metrics["TaskDuration"]
+            print(f"{where}: {work:.0f} ms of work, ready after {ready} ms, loaded after {1000 * spent:.0f} ms, "
                   f"{browser.run('document.getElementsByTagName(`*`).length')} elements")
-            judge(ready < 1000, f"{where}: ready only after {ready} ms")
+            judge(work < 1000, f"{where}: {work:.0f} ms of work")
             judge(browser.run("document.scrollingElement.scrollWidth <= innerWidth"), f"{where}: wider than the window")
             tiles = browser.run("document.querySelectorAll('.tile').length")
             judge(tiles > 0, f"{where}: no tiles")
