@@ -488,8 +488,9 @@ fn checks_are_those_of_the_folder() {
 fn readme_names_every_option_and_code_that_users_meet() {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut readme = fs::read_to_string(top.join("README.md")).expect("README");
-    for page in fs::read_dir(top.join("docs")).expect("listed") {
-        readme.push_str(&fs::read_to_string(page.expect("an entry").path()).expect("a page"));
+    let pages = fs::read_dir(top.join("docs")).expect("listed").map(|page| page.expect("an entry").path());
+    for page in pages.filter(|page| page.extension().is_some_and(|end| end == "md")) {
+        readme.push_str(&fs::read_to_string(page).expect("a page"));
     }
     let help =
         std::process::Command::new(env!("CARGO_BIN_EXE_slimroot")).args(["build", "--help"]).output().expect("runs");
