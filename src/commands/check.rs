@@ -132,6 +132,8 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
         planned = Some((plan, request));
     }
     let findings = rank(findings, &rankings);
+    #[cfg(not(feature = "page"))]
+    drop(planned);
     #[cfg(feature = "page")]
     super::report::of_check(options, &subject, &line, &closure, planned.as_ref(), &findings)?;
     let count = closure.processes.iter().map(|started| started.process.loaded.len() - started.process.inherited).sum();
