@@ -1,6 +1,7 @@
 //! The command line: parses options, runs a command, sets the exit code. Commands return values; only `render` prints.
 
 mod exit;
+mod manual;
 mod render;
 mod usage;
 
@@ -86,8 +87,8 @@ enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Prints the manual page.
-    Man,
+    /// Prints the manual page of slimroot or of one of its commands, or writes all pages to a directory.
+    Man(manual::Options),
 }
 
 /// Output format of results.
@@ -266,11 +267,8 @@ fn run(command: Command) -> Result<u8, Error> {
             render::bytes(&out)?;
             Ok(exit::DONE)
         }
-        Command::Man => {
-            let mut out = Vec::new();
-            let page = clap_mangen::Man::new(<Cli as clap::CommandFactory>::command());
-            page.render(&mut out).map_err(|error| Error::unwritable(&"the manual page", error))?;
-            render::bytes(&out)?;
+        Command::Man(options) => {
+            render::bytes(&manual::run(<Cli as clap::CommandFactory>::command(), &options)?)?;
             Ok(exit::DONE)
         }
     }

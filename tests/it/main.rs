@@ -4,6 +4,7 @@
 #[allow(dead_code, unreachable_pub, unused_imports, reason = "shared with tests/cases")]
 mod support;
 
+mod action;
 mod arguments;
 mod attest;
 mod build_info;
@@ -25,6 +26,7 @@ mod ledger;
 mod ledger_diff;
 mod library;
 mod looks;
+mod manual;
 mod messages;
 mod named_paths;
 mod newcomer;

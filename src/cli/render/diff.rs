@@ -137,7 +137,8 @@ pub(super) fn markdown(diff: &Diff, all: bool) -> Text {
     let mut out = Text::default();
     out.line(format!("**Image size: {}**", escaped(&headline(diff))));
     for broken in &diff.broken {
-        out.line(format!("\n:x: {}", escaped(broken)));
+        out.line("");
+        out.line(format!(":x: {}", escaped(broken)));
     }
     let limit = if all { usize::MAX } else { MAX_FOLDED };
     for Part { title, rows } in parts(diff) {
