@@ -1,6 +1,7 @@
 //! The files of the image and the reasons for each: nodes and edges.
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, RangeFrom};
 use std::sync::Arc;
 
 use super::Reason;
@@ -16,8 +17,8 @@ pub enum NodeKind {
     File(Meta),
     /// A directory of the root.
     Dir(Meta),
-    /// A symlink of the root, with its target.
-    Link(Meta, Vec<u8>),
+    /// A symlink of the root, with its target. Nearly all paths are files, so what only links need lies elsewhere.
+    Link(Box<Meta>, Box<[u8]>),
     /// A generated file.
     MadeFile {
         /// Permission bits.
@@ -53,25 +54,83 @@ impl NodeKind {
 /// One reason for one path.
 #[derive(Clone, Debug)]
 pub struct Edge {
-    /// The file that requires it; `None` for the user or a profile.
-    pub from: Option<RootPath>,
     /// The required path.
     pub to: RootPath,
+    cause: Arc<Cause>,
+}
+
+/// What requires a path: the same for all files of a directory.
+#[derive(Debug)]
+pub struct Cause {
+    /// The file that requires it; `None` for the user or a profile.
+    pub from: Option<RootPath>,
     /// The rule that found it.
     pub rule: RuleId,
     /// The reason.
     pub reason: Arc<Reason>,
 }
 
+impl Deref for Edge {
+    type Target = Cause;
+
+    fn deref(&self) -> &Cause {
+        &self.cause
+    }
+}
+
+impl Cause {
+    fn is(&self, from: Option<&RootPath>, rule: RuleId, reason: &Arc<Reason>) -> bool {
+        let same_reason = Arc::ptr_eq(&self.reason, reason) || self.reason == *reason;
+        self.rule == rule && same_reason && self.from.as_ref() == from
+    }
+}
+
 /// Files with their reasons. Paths are real: no parent is a symlink.
+///
+/// An image may have a million files. B-trees that are filled in order are half empty, so only small numbers are in one:
+/// places in lists.
 #[derive(Default)]
 pub struct Graph {
-    nodes: BTreeMap<RootPath, NodeKind>,
-    edges: Vec<Edge>,
+    places: BTreeMap<RootPath, u32>,
+    kinds: Vec<NodeKind>,
     /// The last reason for each path, and for each reason the one before it for the same path: nearly all paths have
     /// one reason.
-    last: BTreeMap<RootPath, u32>,
+    last: Vec<u32>,
+    edges: Vec<Edge>,
     previous: Vec<u32>,
+}
+
+/// All paths of a graph with their entries, sorted.
+#[derive(Clone, Copy)]
+pub struct Nodes<'a> {
+    graph: &'a Graph,
+}
+
+impl<'a> Nodes<'a> {
+    /// Each path with its entry.
+    pub fn iter(self) -> impl Iterator<Item = (&'a RootPath, &'a NodeKind)> {
+        self.graph.places.iter().map(move |(path, place)| (path, &self.graph.kinds[*place as usize]))
+    }
+
+    /// The paths.
+    pub fn keys(self) -> impl Iterator<Item = &'a RootPath> {
+        self.graph.places.keys()
+    }
+
+    /// This path and those after it.
+    pub fn range(self, range: RangeFrom<RootPath>) -> impl Iterator<Item = (&'a RootPath, &'a NodeKind)> {
+        self.graph.places.range(range).map(move |(path, place)| (path, &self.graph.kinds[*place as usize]))
+    }
+
+    /// The number of paths.
+    pub fn len(self) -> usize {
+        self.graph.places.len()
+    }
+
+    /// True if there are none.
+    pub fn is_empty(self) -> bool {
+        self.graph.places.is_empty()
+    }
 }
 
 /// Stands for no reason before this one.
@@ -89,8 +148,8 @@ pub(super) enum Taken {
 
 impl Graph {
     /// All paths with their entries.
-    pub fn nodes(&self) -> &BTreeMap<RootPath, NodeKind> {
-        &self.nodes
+    pub fn nodes(&self) -> Nodes<'_> {
+        Nodes { graph: self }
     }
 
     /// All reasons.
@@ -100,12 +159,12 @@ impl Graph {
 
     /// The entry at a path.
     pub fn get(&self, path: &RootPath) -> Option<&NodeKind> {
-        self.nodes.get(path)
+        self.places.get(path).map(|place| &self.kinds[*place as usize])
     }
 
     /// True if the path is in the image.
     pub fn contains(&self, path: &RootPath) -> bool {
-        self.nodes.contains_key(path)
+        self.places.contains_key(path)
     }
 
     /// The reasons for a path.
@@ -117,7 +176,7 @@ impl Graph {
 
     fn newest_first(&self, path: &RootPath) -> impl Iterator<Item = &Edge> {
         let is_some = |at: u32| (at != FIRST).then_some(at);
-        let first = self.last.get(path).copied();
+        let first = self.places.get(path).and_then(|place| is_some(self.last[*place as usize]));
         let all = std::iter::successors(first, move |at| is_some(self.previous[*at as usize]));
         all.map(|at| &self.edges[at as usize])
     }
@@ -146,7 +205,7 @@ impl Graph {
         for hop in &followed.hops {
             if let Some(meta) = root.meta(&hop.link)? {
                 let hopped = Arc::new(Reason::Hop { path: path.to_vec(), to: Arc::clone(reason) });
-                self.add(from, &hop.link, NodeKind::Link(meta, hop.text.clone()), rule, &hopped);
+                self.add(from, &hop.link, NodeKind::Link(Box::new(meta), hop.text.as_slice().into()), rule, &hopped);
             }
         }
         let Some((real, meta)) = followed.found() else { return Ok(Taken::Nothing) };
@@ -168,28 +227,40 @@ impl Graph {
         rule: RuleId,
         reason: &Arc<Reason>,
     ) {
-        if !self.nodes.contains_key(to) {
-            self.nodes.insert(to.clone(), kind);
-        }
-        let is_known = |edge: &Edge| {
-            edge.from.as_ref() == from
-                && edge.rule == rule
-                && (Arc::ptr_eq(&edge.reason, reason) || edge.reason == *reason)
-        };
+        let place = self.place(to, kind);
         // Newest first, because the reasons from one file are added consecutively.
-        if self.newest_first(to).any(is_known) {
+        if self.newest_first(to).any(|edge| edge.is(from, rule, reason)) {
             return;
         }
-        let own = u32::try_from(self.edges.len()).unwrap_or(FIRST);
-        assert!(own != FIRST, "four billion reasons do not fit into memory");
-        let before = self.last.insert(to.clone(), own);
-        self.previous.push(before.unwrap_or(FIRST));
-        self.edges.push(Edge { from: from.cloned(), to: to.clone(), rule, reason: Arc::clone(reason) });
+        let own = number(self.edges.len());
+        self.previous.push(std::mem::replace(&mut self.last[place], own));
+        let shared = self.edges.last().filter(|edge| edge.is(from, rule, reason)).map(|edge| Arc::clone(&edge.cause));
+        let cause = shared.unwrap_or_else(|| Arc::new(Cause { from: from.cloned(), rule, reason: Arc::clone(reason) }));
+        self.edges.push(Edge { to: to.clone(), cause });
+    }
+
+    /// The place of a path in the lists; a new path gets one.
+    fn place(&mut self, path: &RootPath, kind: NodeKind) -> usize {
+        if let Some(known) = self.places.get(path) {
+            return *known as usize;
+        }
+        let place = self.kinds.len();
+        self.places.insert(path.clone(), number(place));
+        self.kinds.push(kind);
+        self.last.push(FIRST);
+        place
     }
 
     /// Replaces an entry of the root with a generated one.
     pub(super) fn replace(&mut self, path: &RootPath, kind: NodeKind, rule: RuleId, reason: &Arc<Reason>) {
-        self.nodes.insert(path.clone(), kind.clone());
+        let place = self.place(path, kind.clone());
+        self.kinds[place] = kind.clone();
         self.add(None, path, kind, rule, reason);
     }
+}
+
+fn number(length: usize) -> u32 {
+    let own = u32::try_from(length).unwrap_or(FIRST);
+    assert!(own != FIRST, "four billion paths or reasons do not fit into memory");
+    own
 }

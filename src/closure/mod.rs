@@ -24,7 +24,7 @@ mod worklist;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use graph::{Edge, Graph, NodeKind};
+pub use graph::{Cause, Edge, Graph, NodeKind, Nodes};
 pub use process::Started;
 pub use reason::Reason;
 pub use request::{Companions, DEFAULT_PATH, Pyc, Request};

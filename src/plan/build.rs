@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::{Content, Item, ItemKind, Notes, Plan, RunSettings, Settings, tree::PlannedTree, user};
+use super::{Content, Item, ItemKind, Items, Notes, Plan, RunSettings, Settings, tree::PlannedTree, user};
 use crate::closure::{Closure, NodeKind, Request, Started};
 use crate::elf::machine_name;
 use crate::error::Error;
@@ -55,7 +55,7 @@ impl Plan {
 
     fn add_nodes(&mut self, root: &Root, closure: &Closure) -> Result<(), Error> {
         let mut first_names: HashMap<(u64, u64), RootPath> = HashMap::new();
-        for (path, node) in closure.graph.nodes() {
+        for (path, node) in closure.graph.nodes().iter() {
             self.add_parents(root, path)?;
             if path.is_root() {
                 continue;
@@ -66,7 +66,7 @@ impl Plan {
             }
             let item = match node {
                 NodeKind::Dir(meta) => self.settled(root, path, meta, ItemKind::Dir)?,
-                NodeKind::Link(meta, text) => Item::new(ItemKind::Link(text.clone()), 0o777, (meta.uid, meta.gid)),
+                NodeKind::Link(meta, text) => Item::new(ItemKind::Link(text.to_vec()), 0o777, (meta.uid, meta.gid)),
                 NodeKind::MadeDir { mode, owner } => Item::new(ItemKind::Dir, *mode, *owner),
                 NodeKind::MadeFile { mode, bytes } => {
                     Item::new(ItemKind::File(Content::Made(Arc::clone(bytes))), *mode, (0, 0))
@@ -206,7 +206,7 @@ impl Plan {
     }
 
     /// The items, to be changed. No planned tree shares them meanwhile, so they are not copied.
-    pub(super) fn items_mut(&mut self) -> &mut BTreeMap<RootPath, Item> {
+    pub(super) fn items_mut(&mut self) -> &mut Items {
         Arc::make_mut(&mut self.items)
     }
 

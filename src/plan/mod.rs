@@ -3,6 +3,7 @@
 mod build;
 mod content;
 mod copies;
+mod items;
 mod owners;
 mod tree;
 mod user;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 pub use build::platform;
 pub use content::{changed, unchanged};
+pub use items::{Items, Iter};
 pub use owners::OwnerMap;
 pub use tree::PlannedTree;
 pub use user::Identity;
@@ -175,7 +177,7 @@ pub struct RunSettings {
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The entries, without the root directory, which engines create.
-    pub items: Arc<BTreeMap<RootPath, Item>>,
+    pub items: Arc<Items>,
     /// The run settings of the image.
     pub run: RunSettings,
     /// The modification time of all files in the image, in seconds since 1970 (SOURCE_DATE_EPOCH, or 1).

@@ -1,17 +1,16 @@
 //! A plan as a tree, so that programs can be resolved in the planned image.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use super::{Content, Item, ItemKind, Plan};
+use super::{Content, Item, ItemKind, Items, Plan};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, MemSource, Meta, Root, Source, Tree, Xattr};
 
 /// A plan as a tree. The contents of the root's files are read from the root.
 pub struct PlannedTree {
-    items: Arc<BTreeMap<RootPath, Item>>,
+    items: Arc<Items>,
     root: Arc<dyn Tree>,
 }
 

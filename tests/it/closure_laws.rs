@@ -222,7 +222,7 @@ fn shuffled<T: Clone>(list: &[T], order: &[Index]) -> Vec<T> {
 /// Every line that a user may see of a closure.
 fn lines(closure: &Closure) -> Vec<String> {
     let mut lines = Vec::new();
-    for (path, node) in closure.graph().nodes() {
+    for (path, node) in closure.graph().nodes().iter() {
         let what = match node {
             NodeKind::File(_) => "file".to_owned(),
             NodeKind::Dir(_) => "directory".to_owned(),

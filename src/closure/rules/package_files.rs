@@ -181,7 +181,7 @@ pub(super) fn bring(
             if let Some(hop) = followed.hops.last()
                 && let Some(meta) = root.meta(&hop.link)?
             {
-                let (link, kind) = (hop.link.clone(), NodeKind::Link(meta, hop.text.clone()));
+                let (link, kind) = (hop.link.clone(), NodeKind::Link(Box::new(meta), hop.text.as_slice().into()));
                 demands.push(Demand::Link { from: object.cloned(), link, kind, reason });
             }
         }

@@ -195,7 +195,7 @@ impl Stores<'_, '_> {
     /// Reports libraries with a bundle of their own, which is not modified.
     fn tell_of_others(&mut self, bundles: &[(RootPath, Meta)]) -> Result<(), Error> {
         let mut others = Vec::new();
-        for (path, node) in self.state.graph.nodes() {
+        for (path, node) in self.state.graph.nodes().iter() {
             let is_pem = [b".pem".as_slice(), b".crt"].iter().any(|end| path.name().ends_with(end));
             if !is_pem || !matches!(node, NodeKind::File(_)) || bundles.iter().any(|(bundle, _)| bundle == path) {
                 continue;

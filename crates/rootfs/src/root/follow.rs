@@ -136,8 +136,8 @@ impl Root {
                 }
                 _ => {}
             }
-            let next = walk.at.join(&part);
-            meta = self.meta(&next)?;
+            let (next, found) = self.shared_meta(walk.at.join(&part))?;
+            meta = found;
             match meta {
                 None => return Ok(walk.ended(End::Missing(next))),
                 Some(found) if found.kind == FileKind::Link => {

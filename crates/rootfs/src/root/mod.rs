@@ -80,11 +80,33 @@ impl Root {
         if self.tree.is_in_memory() {
             return self.tree.meta(path);
         }
-        let metas = self.metas.borrow();
-        if let Some(place) = metas.places.get(path) {
-            return Ok(place.and_then(|place| metas.known.get(place as usize).copied()));
+        match self.cached(path) {
+            Some((_, meta)) => Ok(meta),
+            None => self.asked(path),
         }
-        drop(metas);
+    }
+
+    /// The metadata of the entry at a real path, and the path as the cache has it. Whoever keeps the path shares its
+    /// bytes with the cache and with all others.
+    fn shared_meta(&self, path: RootPath) -> Result<(RootPath, Option<Meta>), Error> {
+        if self.tree.is_in_memory() {
+            let meta = self.tree.meta(&path)?;
+            return Ok((path, meta));
+        }
+        if let Some(known) = self.cached(&path) {
+            return Ok(known);
+        }
+        let meta = self.asked(&path)?;
+        Ok((path, meta))
+    }
+
+    fn cached(&self, path: &RootPath) -> Option<(RootPath, Option<Meta>)> {
+        let metas = self.metas.borrow();
+        let (path, place) = metas.places.get_key_value(path)?;
+        Some((path.clone(), place.and_then(|place| metas.known.get(place as usize).copied())))
+    }
+
+    fn asked(&self, path: &RootPath) -> Result<Option<Meta>, Error> {
         let meta = self.tree.meta(path)?;
         LOOKED_AT.fetch_add(1, Ordering::Relaxed);
         let mut metas = self.metas.borrow_mut();

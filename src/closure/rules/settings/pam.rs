@@ -190,7 +190,7 @@ fn told_names(state: &State<'_>, all: &BTreeMap<Vec<u8>, Named>) -> Result<BTree
         .flat_map(|(_, args)| args)
         .for_each(|word| look(word.as_bytes()));
     state.request.env.values().for_each(|value| look(value.as_bytes()));
-    for (path, kind) in state.graph.nodes() {
+    for (path, kind) in state.graph.nodes().iter() {
         let NodeKind::File(meta) = kind else { continue };
         let is_own = |reason: &Reason| match reason {
             Reason::Companion { .. } => path.as_bytes().starts_with(b"/etc/"),
