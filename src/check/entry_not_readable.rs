@@ -25,7 +25,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     }
     // The interpreter reads the script, so it needs read permission too.
     for path in evidence.executed() {
-        let is_script = evidence.image.meta(&path)?.is_some() && evidence.image.read(&path, 2)? == b"#!";
+        let is_script = evidence.image.meta(&path)?.is_some() && evidence.image.head(&path, 2)? == b"#!";
         if is_script {
             wanted.insert(path);
         }

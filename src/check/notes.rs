@@ -1,14 +1,27 @@
 //! Notes: decisions of the closure that are no fault, as findings of the lowest level. They share this file, since each
 //! is found where it is decided.
 
+use std::collections::BTreeSet;
+
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 
+const UNREAD: &str = "read-in-part";
+
 /// The notes of one code.
 fn of_code(evidence: &Evidence<'_>, code: &'static str) -> Result<Vec<Finding>, Error> {
+    if code == UNREAD {
+        return Ok(unread(evidence));
+    }
     let notes = evidence.closure.notes.iter().filter(|note| note.code == code);
     Ok(notes.map(|note| Finding::new(code, Level::Note, note.subject.clone(), note.says.clone())).collect())
+}
+
+/// What limits kept from being read, by rules and by the checks before this one.
+fn unread(evidence: &Evidence<'_>) -> Vec<Finding> {
+    let unread: BTreeSet<_> = evidence.root().unread().into_iter().chain(evidence.image.unread()).collect();
+    unread.into_iter().map(|(path, says)| Finding::new(UNREAD, Level::Note, path.to_string(), says)).collect()
 }
 
 /// Checks that give the notes of a code.
@@ -77,6 +90,10 @@ notes! {
     "program-optional"
         "Packages of a language can start programs that are in the root and that they can do without: the source handles \
          their absence, or only developers need them. They are not packed. --bin PROGRAM adds one."
+    "read-in-part"
+        "A file is larger than slimroot reads, or there are more files than it follows. The message says what was not \
+         looked at. If that names files or programs, add them with --include or --bin. The limits are in \
+         docs/limits.md."
     "script-cut"
         "A script has more of something than slimroot reads: programs that it starts, files that a pattern matches, \
          scripts that it sources, or levels of eval. The message says what was not looked at. Add it with --bin or \

@@ -208,10 +208,15 @@ fn of_file(evidence: &Evidence<'_>, path: &RootPath, budget: &mut usize) -> Resu
     if is_certain && !is_from_package(evidence, path)? {
         return Ok(with_secrets);
     }
-    if *budget == 0 || is_from_package(evidence, path)? {
+    if is_from_package(evidence, path)? {
         return Ok(None);
     }
-    let head = evidence.image.read(path, HEAD.min(*budget))?;
+    if *budget == 0 {
+        let says = format!("files after the first {} MiB are not searched for secrets", MAX_READ >> 20);
+        evidence.image.leave_unread(&RootPath::root(), says);
+        return Ok(None);
+    }
+    let head = evidence.image.head(path, HEAD.min(*budget))?;
     *budget -= head.len();
     Ok(match named {
         _ if head.starts_with(b"\x7fELF") => None,

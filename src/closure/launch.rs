@@ -231,7 +231,7 @@ fn step(
         return Ok(Err(Error::new("entry-missing", format!("{path} is no file in the root"))));
     };
     let real = real.clone();
-    let shebang = parse_shebang(path.as_bytes(), &root.read(&real, HEAD)?);
+    let shebang = parse_shebang(path.as_bytes(), &root.head(&real, HEAD)?);
     let is_program = matches!(shebang, Ok(None));
     chain.steps.push(Step { from, path: path.clone(), reason, is_program });
     let shebang = match shebang {

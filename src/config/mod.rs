@@ -17,7 +17,7 @@ use serde::Deserialize;
 pub use healthcheck::{Healthcheck, exec_form};
 
 /// Maximal number of statements read from one file.
-const MAX_STATEMENTS: usize = 100_000;
+pub(crate) const MAX_STATEMENTS: usize = 100_000;
 
 /// The grammar of a configuration file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -58,14 +58,14 @@ impl Constants {
         (0..names.len()).filter(|at| is_named(names[*at])).collect()
     }
 
-    /// Adds those of a class.
-    pub(super) fn add(&mut self, class: &[u8]) {
-        let Some(pool) = Pool::read(class) else { return };
+    /// Adds those of a class; false if there are too many.
+    pub(super) fn add(&mut self, class: &[u8]) -> bool {
+        let Some(pool) = Pool::read(class) else { return true };
         let is_starter = pool.starts_programs();
         self.starts_programs |= is_starter;
         for text in pool.strings() {
             if self.paths.len() + self.words.len() >= MAX_CONSTANTS {
-                break;
+                return false;
             }
             if text.starts_with('/') {
                 self.paths.insert(text.to_owned());
@@ -76,6 +76,7 @@ impl Constants {
                 }
             }
         }
+        true
     }
 }
 

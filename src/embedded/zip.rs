@@ -39,10 +39,17 @@ fn members(content: impl Read + Seek, outer: &str, found: &mut Embedded, left: &
         }
         let name = format!("{outer}{}", member.name());
         let size = member.size();
-        if name.ends_with(".class") && size <= MAX_CLASS.min(*left) {
+        if name.ends_with(".class") {
+            if size > MAX_CLASS.min(*left) {
+                found.cut.push(name);
+                continue;
+            }
             let mut class = Vec::new();
-            if member.take(MAX_CLASS.min(*left)).read_to_end(&mut class).is_ok() {
-                found.constants.add(&class);
+            if member.take(MAX_CLASS.min(*left)).read_to_end(&mut class).is_ok() && !found.constants.add(&class) {
+                let says = format!("{outer}… (more names in its classes than are looked up)");
+                if !found.cut.contains(&says) {
+                    found.cut.push(says);
+                }
             }
             *left = left.saturating_sub(size.max(class.len() as u64));
         } else if outer.is_empty() && name.ends_with(".jar") {

@@ -192,7 +192,7 @@ fn made_in(packed: &Root, builder: &Root, seen: &Seen) -> Result<Option<Vec<u8>>
 fn interpreter(root: &Root, path: &[u8]) -> Result<Option<Vec<u8>>, Error> {
     let followed = root.follow(path)?;
     let Some((real, _)) = followed.file() else { return Ok(None) };
-    let head = root.read(real, MAX_LINE)?;
+    let head = root.head(real, MAX_LINE)?;
     if let Some(line) = head.strip_prefix(b"#!") {
         let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
         let word = line.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();

@@ -53,7 +53,7 @@ pub(super) fn found(root: &Root, files: &Files) -> Result<Vec<Component>, Error>
             all.extend(dotnet(&text()?, path, files, &shown("the list")));
         } else if [&b".jar"[..], b".war", b".ear", b".jmod"].iter().any(|end| name.ends_with(end)) {
             all.extend(java::found(&*root.open_file(path)?, path));
-        } else if root.read(path, MARK.len())? == MARK {
+        } else if root.head(path, MARK.len())? == MARK {
             all.extend(built(&objects, path)?);
         }
     }

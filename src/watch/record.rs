@@ -107,7 +107,11 @@ pub fn read(file: &Path) -> Result<Trace, Error> {
             .help("slimroot trace -o FILE -- COMMAND writes a trace; the output of strace -f is read too")
     };
     let unreadable = |error: std::io::Error| bad("the file cannot be read".to_owned()).because(error);
-    let mut lines = std::io::BufReader::new(std::fs::File::open(file).map_err(unreadable)?.take(MAX_BYTES));
+    let opened = std::fs::File::open(file).map_err(unreadable)?;
+    if opened.metadata().map_err(unreadable)?.len() > MAX_BYTES {
+        return Err(bad(format!("it has more than {} MiB", MAX_BYTES >> 20)));
+    }
+    let mut lines = std::io::BufReader::new(opened.take(MAX_BYTES));
     let (mut trace, mut foreign, mut number) = (Trace::default(), None, 0_usize);
     let mut line = Vec::new();
     loop {

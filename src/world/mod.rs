@@ -322,7 +322,7 @@ impl<'a> World<'a> {
     /// # Errors
     /// `unreadable`.
     pub(crate) fn is_elf(&self, path: &RootPath) -> Result<bool, Error> {
-        let read = self.root.read_followed(path.as_bytes(), 4)?;
+        let read = self.root.head_followed(path.as_bytes(), 4)?;
         Ok(read.is_some_and(|(_, head)| head == b"\x7fELF"))
     }
 }

@@ -157,6 +157,10 @@ pub(crate) fn whole_paths(root: &Root, file: &RootPath) -> Result<BTreeSet<Vec<u
             let parts = list[..end].split(|b| *b == b':').map(|part| part.strip_suffix(b"/").unwrap_or(part));
             let is_path = |part: &&[u8]| part.starts_with(b"/") && part.iter().all(u8::is_ascii_graphic);
             found.extend(parts.filter(is_path).take(MAX_PATHS - found.len().min(MAX_PATHS)).map(<[u8]>::to_vec));
+            if found.len() >= MAX_PATHS {
+                root.leave_unread(file, format!("of the paths that it contains, {MAX_PATHS} are looked up"));
+                return ControlFlow::Break(());
+            }
         }
         ControlFlow::Continue(())
     })?;
@@ -175,11 +179,12 @@ pub(crate) fn command_lines(root: &Root, file: &RootPath) -> Result<BTreeSet<Str
                 memrchr(0, &piece[at.saturating_sub(MAX_NAME)..at]).map(|zero| at.saturating_sub(MAX_NAME) + zero + 1);
             let end = memchr(0, &piece[at..piece.len().min(at + MAX_LIST)]).map(|zero| at + zero);
             let (Some(start), Some(end)) = (start, end) else { continue };
-            if let Some(line) = std::str::from_utf8(&piece[start..end]).ok().and_then(command_line)
-                && found.len() < MAX_PATHS
-            {
-                found.insert(line.to_owned());
+            let Some(line) = std::str::from_utf8(&piece[start..end]).ok().and_then(command_line) else { continue };
+            if found.len() >= MAX_PATHS {
+                root.leave_unread(file, format!("of the command lines that it contains, {MAX_PATHS} are looked at"));
+                return ControlFlow::Break(());
             }
+            found.insert(line.to_owned());
         }
         ControlFlow::Continue(())
     })?;

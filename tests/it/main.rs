@@ -25,6 +25,7 @@ mod layers;
 mod ledger;
 mod ledger_diff;
 mod library;
+mod limits;
 mod looks;
 mod manual;
 mod messages;

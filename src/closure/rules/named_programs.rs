@@ -89,7 +89,7 @@ pub(super) fn is_program(state: &State<'_>, object: &RootPath, path: &RootPath) 
         let is_library = |elf: &ElfObject| elf.interp.is_none() && !elf.is_static_program();
         return Ok(system().commands.cover(path) || read.elf.as_ref().is_ok_and(|elf| !is_library(elf)));
     }
-    let is_script = root.read(real, 2)? == b"#!";
+    let is_script = root.head(real, 2)? == b"#!";
     Ok(is_script && world.owner(object)?.is_none() && world.owner(real)?.is_none())
 }
 

@@ -63,7 +63,12 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     for path in contents.iter().filter(|path| !is_command(path)) {
         let followed = root.follow(path.as_bytes())?;
         let Some((real, meta)) = followed.found() else { continue };
-        if meta.kind != FileKind::File || meta.size > MAX_DATA.min(left) || !state.graph.contains(real) {
+        if meta.kind != FileKind::File || meta.size > MAX_DATA || !state.graph.contains(real) {
+            continue;
+        }
+        if meta.size > left {
+            let says = format!("of the data of its package {package}, {MAX_ALL_DATA} bytes are searched for names");
+            root.leave_unread(program, says);
             continue;
         }
         left -= meta.size;

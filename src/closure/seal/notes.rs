@@ -70,6 +70,8 @@ pub(super) fn tell(state: &State<'_>, closure: &mut Closure) -> Result<(), Error
         }
     }
     of_the_build(state, closure);
+    let unread = state.world.root.unread().into_iter();
+    closure.notes.extend(unread.map(|(path, says)| Note::new("read-in-part", path.to_string(), says)));
     closure.notes.sort();
     closure.notes.dedup();
     Ok(())

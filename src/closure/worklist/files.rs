@@ -143,7 +143,7 @@ impl Worklist<'_> {
             self.join(known, rule.id);
             return Ok(());
         }
-        let magic = root.read(real, ELF_MAGIC.len())?;
+        let magic = root.head(real, ELF_MAGIC.len())?;
         if let Some(host) = host.filter(|_| embedded::may_be_archive(&magic))
             && self.archived.insert((real.clone(), host))
         {

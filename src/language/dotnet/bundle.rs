@@ -50,6 +50,9 @@ pub(super) fn read(root: &Root, path: &RootPath) -> Result<Option<Bundle>, Error
         Ok(bytes)
     };
     let Some(found) = parse(&piece(header, MAX_HEADER)?) else { return Ok(None) };
+    if found.is_cut {
+        root.leave_unread(path, format!("files of its bundle after the first {MAX_FILES} are not looked at"));
+    }
     let (at, size) = found.settings;
     let settings = piece(at, usize::try_from(size).unwrap_or(usize::MAX).min(MAX_SETTINGS))?;
     Ok(Some(Bundle { settings, unpacked: found.unpacked }))
@@ -58,13 +61,15 @@ pub(super) fn read(root: &Root, path: &RootPath) -> Result<Option<Bundle>, Error
 struct Header {
     settings: (u64, u64),
     unpacked: Vec<String>,
+    is_cut: bool,
 }
 
 fn parse(bytes: &[u8]) -> Option<Header> {
     let mut at = Cursor { bytes };
     let major = at.u32()?;
     let _minor = at.u32()?;
-    let files = at.u32()?.min(MAX_FILES);
+    let files = at.u32()?;
+    let is_cut = files > MAX_FILES;
     at.text()?;
     let (mut settings, mut flags) = ((0, 0), UNPACKS_ALL);
     if major >= 2 {
@@ -73,7 +78,7 @@ fn parse(bytes: &[u8]) -> Option<Header> {
         flags = at.u64()?;
     }
     let mut unpacked = Vec::new();
-    for _ in 0..files {
+    for _ in 0..files.min(MAX_FILES) {
         at.take(if major >= 6 { 24 } else { 16 })?;
         let kind = at.take(1)?[0];
         let name = at.text()?;
@@ -81,7 +86,7 @@ fn parse(bytes: &[u8]) -> Option<Header> {
             unpacked.push(name);
         }
     }
-    Some(Header { settings, unpacked })
+    Some(Header { settings, unpacked, is_cut })
 }
 
 struct Cursor<'b> {

@@ -287,6 +287,9 @@ fn shared(
         }
         picked.insert(name, dir.clone());
     }
+    if let Some((framework, _)) = open.first() {
+        needs.cut(format!("more than {MAX_FRAMEWORKS} frameworks are wanted: {} was not looked for", framework.name));
+    }
     for (name, dir) in &picked {
         let version = Version::parse(&String::from_utf8_lossy(dir.name()));
         let spares = Spares { debuggers: version.is_some_and(|version| version.is_lenient()) };

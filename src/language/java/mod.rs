@@ -99,7 +99,11 @@ fn jar(root: &Root, path: &[u8], why: &str, needs: &mut Needs) -> Result<(), Err
     let mut open = vec![(path.to_vec(), why.to_owned())];
     while let Some((path, why)) = open.pop() {
         let Some(real) = root.follow(&path)?.file().map(|(real, _)| real.clone()) else { continue };
-        if needs.paths.len() > MAX_JARS || needs.paths.iter().any(|(known, _)| *known == path) {
+        if needs.paths.len() > MAX_JARS {
+            root.leave_unread(&real, format!("class paths are followed through {MAX_JARS} jars only"));
+            break;
+        }
+        if needs.paths.iter().any(|(known, _)| *known == path) {
             continue;
         }
         for name in manifest_class_path(&root.read(&real, MAX_JAR)?) {

@@ -6,6 +6,7 @@ use super::tree;
 use crate::error::Error;
 use crate::language::source::application as app;
 use crate::language::source::literals::{Named, literals};
+use crate::language::source::names::UNPARSED;
 use crate::language::source::names::{Calls, Files, Rules};
 use crate::language::{Call, Needs};
 use crate::path::RootPath;
@@ -21,7 +22,7 @@ pub(super) fn ask(call: &Call<'_>, homes: &[RootPath], unneeded: &Unneeded, need
     for (dir, is_own) in own_dirs.iter().map(|dir| (dir, true)).chain(outside.map(|dir| (dir, false))) {
         let (mut own, mut files, mut package) = (Files::default(), Files::default(), None);
         call.root.visit(dir, &mut |path, meta| {
-            if meta.kind == FileKind::File && is_source(path) && meta.size < MAX_SOURCE as u64 {
+            if meta.kind == FileKind::File && is_source(path) && call.root.is_within(path, meta, MAX_SOURCE) {
                 let text = call.root.read(path, MAX_SOURCE)?;
                 let of = package_of(path);
                 let inside = &path.as_bytes()[dir.as_bytes().len()..];
@@ -38,6 +39,7 @@ pub(super) fn ask(call: &Call<'_>, homes: &[RootPath], unneeded: &Unneeded, need
                 let matters = matters(&text);
                 let group = if is_app { &mut own } else { &mut files };
                 if let Some(text) = group.add(path, text, matters).filter(|_| matters && is_app) {
+                    call.root.leave_unread(path, UNPARSED);
                     scan(&mut named, path, &text);
                 }
             }

@@ -32,10 +32,11 @@ pub(super) fn find(call: &Call<'_>) -> Result<Vec<Unsatisfied>, Error> {
     let mut seen = BTreeSet::new();
     let mut open = vec![script];
     while let Some(file) = open.pop() {
-        if seen.len() >= MAX_SOURCES
-            || file.ancestors().iter().any(|dir| dir.name() == MODULES)
-            || !seen.insert(file.clone())
-        {
+        if seen.len() >= MAX_SOURCES {
+            call.root.leave_unread(&file, format!("imports are followed through {MAX_SOURCES} sources only"));
+            break;
+        }
+        if file.ancestors().iter().any(|dir| dir.name() == MODULES) || !seen.insert(file.clone()) {
             continue;
         }
         let text = call.root.read(&file, MAX_SOURCE)?;

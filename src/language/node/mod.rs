@@ -220,7 +220,11 @@ struct Words {
 impl Words {
     fn read(&mut self, root: &Root, dir: &RootPath, unneeded: &Unneeded) -> Result<(), Error> {
         root.visit(dir, &mut |path, meta| {
-            if self.runs_shell || self.seen > MAX_SOURCES {
+            if self.runs_shell {
+                return Ok(Visit::End);
+            }
+            if self.seen > MAX_SOURCES {
+                root.leave_unread(dir, format!("sources after the first {MAX_SOURCES} are not searched for a shell"));
                 return Ok(Visit::End);
             }
             if meta.kind == FileKind::File && is_source(path) {

@@ -65,8 +65,13 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
             dirs.push(beside.map_or(dir, |above| above.to_string()));
         }
         for file in loaded(&text, &own) {
-            if let Some(file) = call.file(&file)?.filter(|file| !scripts.contains(file) && scripts.len() < MAX_SCRIPTS)
-            {
+            let Some(file) = call.file(&file)?.filter(|file| !scripts.contains(file)) else { continue };
+            if scripts.len() >= MAX_SCRIPTS {
+                call.root.leave_unread(
+                    &real,
+                    format!("of the scripts that it loads, those after {MAX_SCRIPTS} are not read"),
+                );
+            } else {
                 needs.files.push((file.clone(), format!("{script} loads it")));
                 scripts.push(file);
             }

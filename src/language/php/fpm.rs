@@ -23,7 +23,11 @@ pub(super) fn find(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
     }
     let mut seen = BTreeSet::new();
     while let Some((file, why)) = open.pop() {
-        if seen.len() == MAX_FILES || !seen.insert(file.clone()) {
+        if seen.len() == MAX_FILES {
+            call.root.leave_unread(&file, format!("included settings after {MAX_FILES} files are not read"));
+            break;
+        }
+        if !seen.insert(file.clone()) {
             continue;
         }
         let Some((_, text)) = call.root.read_followed(file.as_bytes(), MAX_FILE)? else { continue };

@@ -88,7 +88,12 @@ pub(super) fn find(call: &Call<'_>, layout: &Layout) -> Result<(Vec<Imported>, V
     }
     reader.open.extend(script.and_then(|file| Some(Source { dir: file.parent()?, file, package: None })));
     while let Some(source) = reader.open.pop() {
-        if reader.seen.len() >= MAX_SOURCES || !reader.seen.insert(source.file.clone()) {
+        if reader.seen.len() >= MAX_SOURCES {
+            let says = format!("imports are followed through {MAX_SOURCES} sources only");
+            call.root.leave_unread(&source.file, says);
+            break;
+        }
+        if !reader.seen.insert(source.file.clone()) {
             continue;
         }
         let text = reader.text(&source.file)?.unwrap_or_default();

@@ -47,7 +47,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     needs.notes.extend(app::alone(call)?);
     (needs.imports, needs.unsatisfied) = extensions::find(call, &layout)?;
     if let Some(script) = call.script()?
-        && let Some((real, head)) = call.root.read_followed(script.as_bytes(), ARCHIVE_HEAD)?
+        && let Some((real, head)) = call.root.head_followed(script.as_bytes(), ARCHIVE_HEAD)?
         && is_archive(&head)
     {
         needs.notes.push(format!(

@@ -9,7 +9,7 @@ use super::table::table;
 use crate::error::Error;
 use crate::language::source::application::is_leftover;
 use crate::language::source::literals::Named;
-use crate::language::source::names::Files;
+use crate::language::source::names::{Files, UNPARSED};
 use crate::path::RootPath;
 use crate::root::{FileKind, Root, Visit};
 
@@ -69,6 +69,7 @@ impl Texts {
                     texts.source(dir, path, &text, is_app);
                     let matters = super::calls::matters(&text);
                     if let Some(text) = files.add(path, text, matters).filter(|_| matters) {
+                        root.leave_unread(path, UNPARSED);
                         super::calls::scan(&mut texts.named, path, &text, is_app);
                     }
                 }

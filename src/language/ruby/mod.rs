@@ -91,7 +91,13 @@ fn scripts(call: &Call<'_>, needs: &mut Needs) -> Result<Vec<RootPath>, Error> {
         }
         for file in files {
             let file = if file.ends_with(".rb") { call.file(&file)? } else { call.file(&format!("{file}.rb"))? };
-            if let Some(file) = file.filter(|file| !scripts.contains(file) && scripts.len() < MAX_SCRIPTS) {
+            let Some(file) = file.filter(|file| !scripts.contains(file)) else { continue };
+            if scripts.len() >= MAX_SCRIPTS {
+                call.root.leave_unread(
+                    &real,
+                    format!("of the scripts that it loads, those after {MAX_SCRIPTS} are not read"),
+                );
+            } else {
                 needs.files.push((file.clone(), format!("{script} loads it")));
                 scripts.push(file);
             }

@@ -168,7 +168,7 @@ fn words(text: &str) -> BTreeSet<String> {
 }
 
 fn is_shell_script(root: &Root, path: &RootPath) -> Result<bool, Error> {
-    let Some((_, head)) = root.read_followed(path.as_bytes(), 64)? else { return Ok(false) };
+    let Some((_, head)) = root.head_followed(path.as_bytes(), 64)? else { return Ok(false) };
     let line = head.split(|b| *b == b'\n').next().unwrap_or_default();
     let text = String::from_utf8_lossy(line);
     Ok(text.starts_with("#!") && text.split(['/', ' ']).any(|word| Tongue::Shell.is_run_by(word)))

@@ -191,7 +191,7 @@ pub(crate) fn program_at(root: &Root, text: &str) -> Result<Option<RootPath>, Er
     if !text.starts_with('/') || program_in_path(root, "", text)?.is_none() {
         return Ok(None);
     }
-    let head = root.read_followed(path.as_bytes(), 4)?.map(|(_, head)| head).unwrap_or_default();
+    let head = root.head_followed(path.as_bytes(), 4)?.map(|(_, head)| head).unwrap_or_default();
     Ok((head.starts_with(b"\x7fELF") || head.starts_with(b"#!")).then_some(path))
 }
 

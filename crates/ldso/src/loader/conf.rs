@@ -22,10 +22,15 @@ pub fn conf_dirs(root: &Root) -> Result<Vec<RootPath>, Error> {
     let mut seen = 0;
     while let Some((file, chain)) = open.pop() {
         seen += 1;
-        if chain.len() > MAX_DEPTH || chain.contains(&file) {
+        if chain.contains(&file) {
+            continue;
+        }
+        if chain.len() > MAX_DEPTH {
+            root.leave_unread(&file, format!("files that are included more than {MAX_DEPTH} deep are not read"));
             continue;
         }
         if seen > MAX_FILES {
+            root.leave_unread(&file, format!("included files after the first {MAX_FILES} are not read"));
             break;
         }
         let Some((_, text)) = root.read_followed(file.as_bytes(), MAX_BYTES)? else { continue };

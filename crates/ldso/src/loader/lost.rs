@@ -253,7 +253,7 @@ fn runpath_covers(root: &Root, object: &super::Loaded, dir: &RootPath) -> bool {
 
 /// True for a linker script (recognised as ldconfig does).
 fn is_linker_script(root: &Root, path: &[u8]) -> Result<bool, Error> {
-    let Some((_, head)) = root.read_followed(path, SCRIPT_HEAD)? else { return Ok(false) };
+    let Some((_, head)) = root.head_followed(path, SCRIPT_HEAD)? else { return Ok(false) };
     let text = String::from_utf8_lossy(&head);
     Ok(["GROUP", "INPUT", "GNU ld script"].iter().any(|sign| text.contains(sign)))
 }

@@ -12,7 +12,7 @@ mod tree;
 mod visit;
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,6 +35,7 @@ pub struct Root {
     links: RefCell<HashMap<RootPath, Vec<u8>>>,
     /// Directories whose paths contain no symlinks.
     walked: RefCell<HashSet<Vec<u8>>>,
+    unread: RefCell<BTreeSet<(RootPath, String)>>,
 }
 
 /// Metadata by path. The table of places is sparse, so it holds small numbers.
@@ -64,7 +65,8 @@ impl Root {
 
     /// Uses any tree as a root.
     pub fn new(tree: Arc<dyn Tree>) -> Self {
-        Self { tree, metas: RefCell::default(), links: RefCell::default(), walked: RefCell::default() }
+        let (metas, links, walked) = Default::default();
+        Self { tree, metas, links, walked, unread: RefCell::default() }
     }
 
     /// The underlying tree, for threads that only use real paths.
@@ -149,13 +151,30 @@ impl Root {
         self.tree.open(path)
     }
 
-    /// The contents of the regular file at a real path, at most `limit` bytes.
+    /// The contents of the regular file at a real path, at most `limit` bytes. The file is [unread](Self::unread) if it
+    /// has more.
     ///
     /// # Errors
     /// `unreadable`.
     pub fn read(&self, path: &RootPath, limit: usize) -> Result<Vec<u8>, Error> {
         let source = self.tree.open(path)?;
-        let size = usize::try_from(source.meta().size).unwrap_or(usize::MAX).min(limit);
+        let size = source.meta().size;
+        if size > limit as u64 {
+            self.leave_unread(path, format!("it has {size} bytes, of which slimroot reads the first {limit}"));
+        }
+        Self::start_of(path, &*source, limit)
+    }
+
+    /// The first bytes of the regular file at a real path, for callers that need no more.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub fn head(&self, path: &RootPath, length: usize) -> Result<Vec<u8>, Error> {
+        Self::start_of(path, &*self.tree.open(path)?, length)
+    }
+
+    fn start_of(path: &RootPath, source: &dyn Source, length: usize) -> Result<Vec<u8>, Error> {
+        let size = usize::try_from(source.meta().size).unwrap_or(usize::MAX).min(length);
         let mut bytes = vec![0; size];
         let read = source.read_at(0, &mut bytes).map_err(|error| Error::unreadable(path, error))?;
         bytes.truncate(read);
@@ -171,5 +190,35 @@ impl Root {
             Some((real, _)) => Ok(Some((real.clone(), self.read(real, limit)?))),
             None => Ok(None),
         }
+    }
+
+    /// Follows `path` and reads the first bytes of the regular file there; `None` if there is none.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub fn head_followed(&self, path: &[u8], length: usize) -> Result<Option<(RootPath, Vec<u8>)>, Error> {
+        match self.follow(path)?.file() {
+            Some((real, _)) => Ok(Some((real.clone(), self.head(real, length)?))),
+            None => Ok(None),
+        }
+    }
+
+    /// True for a file that is smaller than the limit; the others are [unread](Self::unread).
+    pub fn is_within(&self, path: &RootPath, meta: &Meta, limit: usize) -> bool {
+        let is_within = meta.size < limit as u64;
+        if !is_within {
+            self.leave_unread(path, format!("it has {} bytes: slimroot reads none of {limit} and more", meta.size));
+        }
+        is_within
+    }
+
+    /// Records that a limit kept something from being read; `says` is a sentence without its subject, the path.
+    pub fn leave_unread(&self, path: &RootPath, says: impl Into<String>) {
+        self.unread.borrow_mut().insert((path.clone(), says.into()));
+    }
+
+    /// What limits kept from being read, sorted.
+    pub fn unread(&self) -> Vec<(RootPath, String)> {
+        self.unread.borrow().iter().cloned().collect()
     }
 }

@@ -187,7 +187,14 @@ fn read_rule(
             }
         }
     }
-    reading.is_whole &= names <= MAX_NAMES;
+    if names > MAX_NAMES {
+        reading.is_whole = false;
+        let first = stated.first().map_or_else(RootPath::root, |one| one.file.clone());
+        root.leave_unread(
+            &first,
+            format!("settings name {names} files and programs: those after {MAX_NAMES} are not packed"),
+        );
+    }
     if !reading.seen.is_empty() && reading.is_whole {
         return Ok(());
     }
@@ -217,6 +224,9 @@ impl Reading<'_, '_> {
         let Some((real, kind)) = followed.found().map(|(real, meta)| (real.clone(), meta.kind)) else { return Ok(()) };
         if depth > MAX_DEPTH || self.seen.len() >= MAX_FILES {
             self.is_whole = false;
+            let says = format!("settings after {MAX_FILES} files, or {MAX_DEPTH} levels of inclusion, are not read");
+            let main = self.seen.first().unwrap_or(&real);
+            self.state.world.root.leave_unread(main, says);
             return Ok(());
         }
         if kind == FileKind::Dir {
@@ -234,7 +244,12 @@ impl Reading<'_, '_> {
         self.configured(path, reason, Host::None)?;
         self.is_whole &= self.state.world.root.meta(&real)?.is_none_or(|meta| meta.size <= MAX_FILE as u64);
         let file = RootPath::new(path).unwrap_or_else(|| real.clone());
-        for statement in config::parse(self.read.grammar, &self.state.world.root.read(&real, MAX_FILE)?) {
+        let statements = config::parse(self.read.grammar, &self.state.world.root.read(&real, MAX_FILE)?);
+        if statements.len() == config::MAX_STATEMENTS {
+            let says = format!("statements after the first {} are not read", config::MAX_STATEMENTS);
+            self.state.world.root.leave_unread(&real, says);
+        }
+        for statement in statements {
             self.state(&file, statement, depth)?;
         }
         Ok(())

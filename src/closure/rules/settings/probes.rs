@@ -59,13 +59,18 @@ fn literal(dir: &RootPath) -> String {
 
 fn probed(state: &State<'_>, probe: &Probe) -> Result<Vec<String>, Error> {
     let mut found: Vec<String> = Vec::new();
-    for object in objects(state, probe).into_iter().take(MAX_OBJECTS) {
+    let mut objects = objects(state, probe).into_iter();
+    for object in objects.by_ref().take(MAX_OBJECTS) {
         let values = state.world.probed(&object, probe)?;
         for value in values.iter() {
             if !found.contains(value) {
                 found.push(value.clone());
             }
         }
+    }
+    if let Some(object) = objects.next() {
+        let says = format!("objects after the first {MAX_OBJECTS} are not searched for values");
+        state.world.root.leave_unread(&object, says);
     }
     Ok(found)
 }

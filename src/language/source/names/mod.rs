@@ -10,7 +10,7 @@ pub(crate) use calls::Calls;
 #[cfg(test)]
 pub(crate) use evaluate::Value;
 pub(crate) use evaluate::{Rules, is_call};
-pub(crate) use group::Files;
+pub(crate) use group::{Files, UNPARSED};
 
 use std::collections::BTreeMap;
 
