@@ -140,6 +140,9 @@ const OWN: &[ErrorCode] = slimroot_rootfs::error_codes! {
      root unpacks it. Give the file another owner where the image or root is built."
     "link-loop" CannotRead
     "Resolving a path takes more than 40 symlinks, the limit of Linux. Usually two symlinks point to each other."
+    "path-too-long" CannotRead
+    "A path has more than 4095 bytes, as in a directory that is nested thousands of levels deep. No program can open it by \
+     this path, and engines do not unpack it. Leave it out with --exclude."
     "whiteout-name" CannotRead
     "A file's name starts with .wh., which marks a deleted file in a layer. No engine unpacks such a file. Leave it \
      out with --exclude, or rename it in the builder stage."

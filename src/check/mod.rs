@@ -204,10 +204,16 @@ impl<'a> Evidence<'a> {
     }
 }
 
+/// Directories whose contents the kernel makes.
+const KERNELS: [&[u8]; 3] = [b"/proc", b"/sys", b"/dev"];
+
 fn walk(image: &Root) -> Result<Vec<RootPath>, Error> {
-    let is_kernels = |dir: &RootPath| matches!(dir.as_bytes(), b"/proc" | b"/sys" | b"/dev");
+    let is_kernels = |dir: &RootPath| KERNELS.contains(&dir.as_bytes());
     if let Some(mut paths) = image.tree().paths() {
-        paths.retain(|path| !path.ancestors().get(1).is_some_and(is_kernels));
+        let is_inside = |path: &RootPath| {
+            KERNELS.iter().any(|dir| path.as_bytes().strip_prefix(*dir).is_some_and(|rest| rest.starts_with(b"/")))
+        };
+        paths.retain(|path| !is_inside(path));
         return Ok(paths);
     }
     let mut found = Vec::new();

@@ -139,15 +139,19 @@ fn holds(bytes: &[u8], pattern: &str) -> bool {
 
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let mut found = in_settings(evidence);
-    let mut inside: Option<RootPath> = None;
+    // Directories stand before what is in them.
+    let (mut inside, mut public): (Option<RootPath>, Option<RootPath>) = (None, None);
     let mut budget = MAX_READ;
     for entry in evidence.entries()? {
         let (path, meta) = entry?;
         if inside.as_ref().is_some_and(|dir| path.is_within(dir)) {
             continue;
         }
-        if path.ancestors().iter().any(|dir| table().public.iter().any(|named| named.names(dir))) {
+        if public.as_ref().is_some_and(|dir| path.is_within(dir)) {
             continue;
+        }
+        if meta.kind == FileKind::Dir && table().public.iter().any(|named| named.names(path)) {
+            public = Some(path.clone());
         }
         let what = match meta.kind {
             FileKind::Dir => {

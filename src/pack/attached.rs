@@ -104,8 +104,11 @@ fn put(plan: &mut Plan, path: RootPath, text: Vec<u8>) -> Result<(), Error> {
     let item = |kind, mode| Item { kind, mode, uid: 0, gid: 0, xattrs: Vec::new() };
     let mut above = path.parent();
     while let Some(dir) = above.filter(|dir| !dir.is_root()) {
-        let there = items.entry(dir.clone()).or_insert_with(|| item(ItemKind::Dir, 0o755));
-        if there.kind != ItemKind::Dir {
+        let there = items.get(&dir).map(|there| there.kind == ItemKind::Dir);
+        if there.is_none() {
+            items.insert(dir.clone(), item(ItemKind::Dir, 0o755));
+        }
+        if there == Some(false) {
             let says = format!("--sbom-inside: {dir} of the image is no directory, so nothing can lie in it");
             return Err(Error::new("bad-argument", says).help("write the inventory to a file with --sbom"));
         }
@@ -177,6 +180,9 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
     use std::io::Read as _;
     let unreadable = |error| Error::unreadable(&path.display(), error);
     let mut bytes = Vec::new();
-    std::fs::File::open(path).map_err(unreadable)?.take(MAX_INPUT).read_to_end(&mut bytes).map_err(unreadable)?;
+    std::fs::File::open(path).map_err(unreadable)?.take(MAX_INPUT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_INPUT {
+        return Err(unreadable(std::io::ErrorKind::FileTooLarge.into()));
+    }
     Ok(bytes)
 }

@@ -50,8 +50,9 @@ pub(crate) fn linked(
         Ok(guest) => guest,
         Err(Refused(why)) => return unmade(&why),
     };
-    // Errors of the entry are reported later, when its closure is computed.
-    let Ok(closure) = Closure::build(&Objects::new(&subject.root), request) else {
+    // Only which runtime runs which classes is asked of this closure: the linked runtime is another root. Errors of the
+    // entry are reported later, when the closure in that root is computed.
+    let Ok(closure) = Closure::build(&Objects::new(&subject.root), &request.clone().without_records()) else {
         return Ok(Linked::default());
     };
     let Some(java) = closure.java_runtime(&subject.root)? else {

@@ -129,10 +129,11 @@ impl Plan {
     }
 
     pub(super) fn add_parents(&mut self, root: &Root, path: &RootPath) -> Result<(), Error> {
-        for above in path.ancestors() {
-            if above.is_root() || self.items.contains_key(&above) {
-                continue;
-            }
+        // Upwards, until one is known: in deep directories nearly all are.
+        let is_new = |dir: &RootPath| !dir.is_root() && !self.items.contains_key(dir);
+        let above = std::iter::successors(path.parent(), RootPath::parent);
+        let mut missing: Vec<RootPath> = above.take_while(is_new).collect();
+        while let Some(above) = missing.pop() {
             let item = match root.meta(&above)?.filter(|meta| meta.kind == FileKind::Dir) {
                 Some(meta) => self.settled(root, &above, &meta, ItemKind::Dir)?,
                 None => Item::new(ItemKind::Dir, MADE_DIR, (0, 0)),

@@ -83,6 +83,9 @@ impl Worklist<'_> {
             let followed = root.follow(path.as_bytes())?;
             let taken = self.take(by, None, &RootPath::root(), path.as_bytes(), reason)?;
             let Some(real) = taken else {
+                if followed.end == End::TooLong {
+                    return Err(too_long(&path));
+                }
                 if matches!(followed.end, End::Missing(_) | End::NotDirectory(_) | End::Loop) {
                     self.state.dangling.insert(path);
                 }
@@ -305,6 +308,14 @@ impl Worklist<'_> {
         }
         Ok(())
     }
+}
+
+/// The error for a path that no program can open, and no engine unpack.
+fn too_long(path: &RootPath) -> Error {
+    let start = String::from_utf8_lossy(&path.as_bytes()[..path.as_bytes().len().min(64)]).into_owned();
+    let says =
+        format!("a path of {} bytes is longer than Linux takes: {}…", path.as_bytes().len(), show(start.as_bytes()));
+    Error::new("path-too-long", says).help("leave it out with --exclude, or name fewer directories")
 }
 
 /// True if the contents of a symlink's target directory should be left out: they are included anyway under their own
