@@ -11,7 +11,7 @@ use slimroot::guest::{Guest, Job};
 use slimroot::path::RootPath;
 use slimroot::root::{DirTree, Root};
 
-use super::{archived, chown, names, scratch, text};
+use super::{archived, names, scratch, text};
 use crate::support::hostile::{compiled, limited, misbehaves, root, wait, write_program};
 
 /// A guest that tries to get out: it looks for a way from `..`, opens what it was handed, becomes more than it is, and

@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use serde_json::json;
+
 use super::{names, scratch, text};
 use crate::support::hostile::{self, Layout, base, file, limited, misbehaves, program, tar};
 
