@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::path::RootPath;
-use crate::plan::{Item, ItemKind, Plan};
+use crate::plan::{Item, ItemKind, Items, Plan};
 
 /// The kind of a file by how often it changes, the most stable first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,7 +103,7 @@ pub fn cut(plan: &Plan, layering: Layering, slot_of: &dyn Fn(&RootPath, &Item) -
     }
     let mut found = Vec::new();
     for group in layering.groups() {
-        let items: BTreeMap<RootPath, Item> = group
+        let items: Items = group
             .iter()
             .filter_map(|slot| parts.get(slot))
             .flatten()
@@ -141,7 +141,7 @@ mod tests {
             }
             items.insert(path, item(ItemKind::File(Content::Made((*file).as_bytes().into()))));
         }
-        Plan { items: Arc::new(items), ..Plan::default() }
+        Plan { items: Arc::new(items.into_iter().collect()), ..Plan::default() }
     }
 
     fn slot(path: &RootPath, _: &Item) -> Slot {

@@ -90,7 +90,10 @@ pub(super) fn twin(request: &PackRequest, suffix: String, root: &Root, plan: &Pl
     let mut run = plan.run.clone();
     let path = run.env.entry("PATH".to_owned()).or_insert_with(|| DEFAULT_PATH.to_owned());
     *path = format!("{path}:{}", table.dir);
-    Ok(Twin { suffix, plan: Plan { items: Arc::new(items), run, epoch: plan.epoch, ..Plan::default() } })
+    Ok(Twin {
+        suffix,
+        plan: Plan { items: Arc::new(items.into_iter().collect()), run, epoch: plan.epoch, ..Plan::default() },
+    })
 }
 
 /// The program of the root.

@@ -107,6 +107,16 @@ impl Items {
     }
 }
 
+impl FromIterator<(RootPath, Item)> for Items {
+    fn from_iter<T: IntoIterator<Item = (RootPath, Item)>>(entries: T) -> Self {
+        let mut items = Self::default();
+        for (path, item) in entries {
+            items.insert(path, item);
+        }
+        items
+    }
+}
+
 impl<'a> IntoIterator for &'a Items {
     type Item = (&'a RootPath, &'a Item);
     type IntoIter = Iter<'a>;
