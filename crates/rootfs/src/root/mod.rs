@@ -46,6 +46,9 @@ struct Metas {
     known: Vec<Meta>,
 }
 
+/// Who reads less than this looks at the head of a file.
+const HEAD: usize = 4096;
+
 /// Paths of directories that this process has looked at.
 static LOOKED_AT: AtomicU64 = AtomicU64::new(0);
 
@@ -152,14 +155,14 @@ impl Root {
     }
 
     /// The contents of the regular file at a real path, at most `limit` bytes. The file is [unread](Self::unread) if it
-    /// has more.
+    /// has more, unless the limit is so low that the caller looks at the head only.
     ///
     /// # Errors
     /// `unreadable`.
     pub fn read(&self, path: &RootPath, limit: usize) -> Result<Vec<u8>, Error> {
         let source = self.tree.open(path)?;
         let size = source.meta().size;
-        if size > limit as u64 {
+        if size > limit as u64 && limit >= HEAD {
             self.leave_unread(path, format!("it has {size} bytes, of which slimroot reads the first {limit}"));
         }
         Self::start_of(path, &*source, limit)
