@@ -37,7 +37,7 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     for real in paths.into_iter().filter(|real| state.graph.contains(real)) {
         let is_script =
             root.meta(&real)?.is_some_and(|meta| meta.kind == FileKind::File && meta.mode & EXECUTABLE != 0)
-                && root.head(&real, 2)? == b"#!";
+                && root.read(&real, 2)? == b"#!";
         if !is_script || !world.starts_programs(object)? {
             continue;
         }

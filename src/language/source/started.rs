@@ -80,7 +80,7 @@ pub(crate) fn ask(
     for dir in dirs {
         call.root.visit(dir, &mut |path, meta| {
             let is_source = manner.sources.end(path.name());
-            if meta.kind == FileKind::File && is_source && call.root.is_within(path, meta, MAX_SOURCE) {
+            if meta.kind == FileKind::File && is_source && meta.size < MAX_SOURCE as u64 {
                 look(path, &call.root.read(path, MAX_SOURCE)?);
             }
             Ok(if app::is_leftover(path) { Visit::Pass } else { Visit::Enter })
