@@ -140,8 +140,6 @@ pub(super) fn written(request: &PackRequest, wanted: &Request, ledger: &Ledger<'
         let inventory = inventory()?;
         found.push(Document::write(to, &mut |out| sbom::write(*format, &inventory, out, &to.display()))?);
     }
-    #[cfg(feature = "page")]
-    found.extend(page(request, wanted, ledger)?);
     let attached = attached::attachments(request, wanted, ledger, &mut inventory)?;
     Ok(Prepared { documents: found, attached })
 }
@@ -152,9 +150,15 @@ pub(super) fn written(request: &PackRequest, wanted: &Request, ledger: &Ledger<'
 /// # Errors
 /// As [`written`].
 #[cfg(feature = "page")]
-pub(super) fn page(request: &PackRequest, wanted: &Request, ledger: &Ledger<'_>) -> Result<Option<Document>, Error> {
+pub(super) fn page(
+    request: &PackRequest,
+    wanted: &Request,
+    ledger: &Ledger<'_>,
+    layers: &[crate::layer::Part],
+) -> Result<Option<Document>, Error> {
     let Some(to) = &request.books.report else { return Ok(None) };
-    let sheet = crate::page::Sheet::of_plan(ledger, &wanted.exclude)?;
+    let mut sheet = crate::page::Sheet::of_plan(ledger, &wanted.exclude)?;
+    sheet.cut(layers);
     Document::write(to, &mut |out| crate::page::write(&sheet, out, &to.display())).map(Some)
 }
 

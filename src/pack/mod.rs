@@ -326,15 +326,16 @@ pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<P
             books::refuse(request, &ledger)?;
             prepared = books::written(request, wanted, &ledger)?;
         }
+        let parts = if is_whole { layers::parts(root, closure, plan, layering)? } else { Vec::new() };
         #[cfg(feature = "page")]
-        if !is_whole && request.books.report.is_some() {
-            prepared.documents.extend(books::page(request, wanted, &Ledger::new(root, closure, plan, findings)?)?);
+        if request.books.report.is_some() {
+            let ledger = Ledger::new(root, closure, plan, findings)?;
+            prepared.documents.extend(books::page(request, wanted, &ledger, &parts)?);
         }
         let outputs = if is_whole && !request.dry_run {
             let available = || std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
             let threads = request.threads.unwrap_or_else(available);
             let pass = PassOptions { threads, progress: watch.progress, stop: watch.stop };
-            let parts = layers::parts(root, closure, plan, layering)?;
             let twin = suffix.clone().map(|suffix| twin::twin(request, suffix, root, plan)).transpose()?;
             let options = WriteOptions {
                 codec,

@@ -81,7 +81,7 @@ fn table(title: &str, rows: &[Change]) -> Markup {
         @if !rows.is_empty() {
             details.changes open[rows.len() <= 40] {
                 summary { (title) " " span.count { (count(rows.len())) } }
-                div.scroll { table {
+                div.scroll tabindex="0" { table {
                     thead { tr { th { "Name" } th { "Before" } th { "After" } } }
                     tbody {
                         @for row in rows.iter().take(MAX_ROWS) {
@@ -106,7 +106,7 @@ pub(super) fn settings(run: &Run) -> Markup {
     html! {
         section #settings {
             h2 { "Settings" }
-            div.scroll { table { tbody {
+            div.scroll tabindex="0" { table { tbody {
                 @for (name, value) in run.rows() {
                     tr { th scope="row" { bdi { (safe(&name)) } } td { code { bdi { (safe(&value)) } } } }
                 }

@@ -223,7 +223,7 @@ fn left_out(table: &LeftOutTable) -> Markup {
                     li { b { (size(*bytes)) } " " (safe(rule)) " " span.quiet { (plural(*files, "file")) } }
                 }
             }
-            div.scroll { table {
+            div.scroll tabindex="0" { table {
                 thead { tr { th { "Package or directory" } th.number { "Bytes" } th {} th.number { "Files" } th { "Option that adds it" } } }
                 tbody {
                     @for row in &table.rows {
@@ -255,7 +255,7 @@ fn packages(sheet: &Sheet) -> Markup {
     html! {
         section #packages {
             h2 { "Packages " span.count { (count(all.len())) } }
-            div.scroll { table {
+            div.scroll tabindex="0" { table {
                 thead { tr { th { "Package" } th { "Version" } th.number { "Bytes" } th {} th.number { "Files" } th { "Licence" } } }
                 tbody {
                     @for package in all {
@@ -300,13 +300,14 @@ fn layers(sheet: &Sheet) -> Markup {
     }
     let largest = sums.iter().map(|sum| sum.1).max().unwrap_or_default();
     let described = |at: usize| sheet.layers.get(at).map_or(("", ""), |(title, made_by)| (title, made_by));
+    let is_told = sheet.layers.iter().any(|(_, made_by)| !made_by.is_empty());
     html! {
         @if sums.len() > 1 || !sheet.layers.is_empty() {
             section #layers {
                 h2 { "Layers " span.count { (count(sums.len())) } }
                 p.quiet { "Bytes of a layer that can be seen in the image: what a higher layer replaces or removes does not count." }
-                div.scroll { table {
-                    thead { tr { th { "Layer" } th.number { "Bytes" } th {} th.number { "Files" } th { "Made by" } } }
+                div.scroll tabindex="0" { table {
+                    thead { tr { th { "Layer" } th.number { "Bytes" } th {} th.number { "Files" } @if is_told { th { "Made by" } } } }
                     tbody {
                         @for (at, (files, bytes)) in sums.iter().enumerate() {
                             tr {
@@ -314,7 +315,7 @@ fn layers(sheet: &Sheet) -> Markup {
                                 td.number { (size(*bytes)) }
                                 td { (bar(*bytes, largest)) }
                                 td.number { (count(*files)) }
-                                td.maker { bdi { (safe(described(at).1)) } }
+                                @if is_told { td.maker { bdi { (safe(described(at).1)) } } }
                             }
                         }
                     }

@@ -8,8 +8,10 @@ use super::retained::{Demands, Retained};
 use crate::closure::Closure;
 use crate::error::Error;
 use crate::finding::{Finding, Level};
+use crate::layer::Part;
 use crate::ledger::{Diff, Kind, Ledger, Noted, Package, Record, Run, Snapshot};
 use crate::path::RootPath;
+use crate::plan::ItemKind;
 use crate::root::RootGlob;
 use crate::verify::LayerOf;
 
@@ -334,6 +336,23 @@ impl Sheet {
     /// True if files have reasons.
     pub fn has_reasons(&self) -> bool {
         !self.reasons.is_empty()
+    }
+
+    /// Says in which layer each file of a planned image is.
+    pub fn cut(&mut self, layers: &[Part]) {
+        if layers.len() < 2 {
+            return;
+        }
+        let numbers = self.numbers();
+        for (number, part) in (0_u32..).zip(layers) {
+            // Directories are in every layer that has files in them.
+            for (path, _) in part.plan.items.iter().filter(|(_, item)| item.kind != ItemKind::Dir) {
+                if let Some(row) = numbers.get(path) {
+                    self.rows[*row].record.layer = number;
+                }
+            }
+        }
+        self.layers = layers.iter().map(|part| (part.title.clone(), String::new())).collect();
     }
 
     /// Bytes of files to which no chain of reasons leads, if an image was checked.

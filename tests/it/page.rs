@@ -171,6 +171,33 @@ fn brought(page: &Value, of: usize) -> u64 {
 }
 
 #[test]
+fn a_build_of_several_layers_says_which_file_is_where() {
+    if !need::all(&["python3"]) {
+        return;
+    }
+    let dir = world();
+    let (root, page) = (dir.path().join("root"), dir.path().join("page.html"));
+    fs::create_dir_all(root.join("app")).expect("made");
+    fs::write(root.join("app/data"), "x").expect("written");
+    let (root, image, to) = (root.display().to_string(), dir.path().join("image"), page.display().to_string());
+    let output = format!("oci:{}", image.display());
+    let line = ["build", "--root", &root, "-o", &output, "--layers", "split", "--report", &to, "--include", "/app"];
+    told(&[&line[..], &["--", "/bin/true"]].concat());
+    // The image itself says which layer has the file; a page of it and the page of the build say the same.
+    let built = judged(&page);
+    told(&["report", &output, "-o", &to]);
+    let finished = judged(&page);
+    let layers = |page: &Value| -> std::collections::BTreeMap<String, u64> {
+        let count = page["data"]["files"]["n"].as_array().expect("names").len();
+        let layer = |at: usize| page["data"]["files"]["l"][at].as_u64().unwrap_or(0);
+        let is_dir = |at: &usize| page["data"]["files"]["k"].as_str().is_some_and(|kinds| &kinds[*at..=*at] == "d");
+        (0..count).filter(|at| !is_dir(at)).map(|at| (full(page, at), layer(at))).collect()
+    };
+    assert_eq!(layers(&built), layers(&finished));
+    assert!(layers(&built).values().any(|layer| *layer > 0), "{built}");
+}
+
+#[test]
 fn a_build_that_writes_no_image_shows_why() {
     if !need::all(&["python3"]) {
         return;
