@@ -10,7 +10,7 @@ use crate::language::Unstarted;
 pub(super) const CHECK: Check = Check {
     code: "command-unknown",
     scope: Scope::Image,
-    text: "A shell script runs the command in a variable, and neither the script, nor the image's environment, nor the \
+    text: "A script runs the command in a variable, and neither the script, nor the image's environment, nor the \
            arguments set that variable. The program is in the image only if something else refers to it. Give the \
            arguments of the container after the entry, set the variable (--env NAME=VALUE), or add the program (--bin \
            PATH).",

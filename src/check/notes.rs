@@ -78,6 +78,11 @@ notes! {
     "library-unopened"
         "A source of the application opens a library by name, and the root does not have it. If the code is used, \
          install the package of the library in the builder stage."
+    "modules-left-out"
+        "The program is a script of a package. Its language looks for modules in a directory that all packages share, and \
+         the package database says which packages the script's package needs, directly or not. Modules of the others are \
+         not packed. A script that runs code of the user, such as a test runner, may need more: give the code as an \
+         argument or by --workdir, or add the directory with --include."
     "pam-narrowed"
         "Of /etc/pam.d only those services are packed that programs of the image ask for, or all of them if the name \
          that a program asks for cannot be found. --include /etc/pam.d/NAME adds one."

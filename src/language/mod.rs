@@ -25,6 +25,7 @@ use crate::root::Root;
 
 use source::interpreters::Tongue;
 
+pub use crate::world::Unneeded;
 pub use java::nests_jars;
 pub use node::{Replaced, replaced};
 pub use shell::Unstarted;
@@ -58,6 +59,9 @@ pub struct Call<'a> {
     pub target: Option<Target>,
     /// True if the programs use musl as their C library.
     pub is_musl: bool,
+    /// Tells what packages have in a directory of modules although the package of the script does not need them;
+    /// `None` if the script belongs to no package or its arguments name the user's own files.
+    pub unneeded: Option<&'a dyn Fn(&RootPath) -> Result<Option<Unneeded>, Error>>,
 }
 
 /// Scripts that were read: many launches of one script read it once.
@@ -222,6 +226,9 @@ pub struct Needs {
     pub unsatisfied: Vec<Unsatisfied>,
     /// Profiles, with the evidence for each.
     pub profiles: Vec<(&'static str, String)>,
+    /// Packages whose modules are left out, since the package of the script does not need them, by the directory of the
+    /// modules.
+    pub unneeded: Vec<(RootPath, Unneeded)>,
     /// Notes for the user.
     pub notes: Vec<String>,
     /// Limits that were reached, and what was not looked at because of them.
@@ -352,6 +359,19 @@ impl Call<'_> {
             true => word.as_bytes().to_vec(),
             false => [self.cwd.as_bytes(), b"/", word.as_bytes()].concat(),
         }
+    }
+
+    /// What packages have in directories of modules although the script does not need it; empty for a script of the
+    /// user, and for one that runs code of the user.
+    fn unneeded_in(&self, dirs: &[RootPath], runs_own_code: bool) -> Result<Vec<(RootPath, Unneeded)>, Error> {
+        let Some(find) = self.unneeded.filter(|_| !runs_own_code) else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for dir in dirs {
+            found.extend(
+                find(dir)?.filter(|unneeded| !unneeded.paths.is_empty()).map(|unneeded| (dir.clone(), unneeded)),
+            );
+        }
+        Ok(found)
     }
 
     /// The script that an interpreter runs: the one with the `#!` line, or the first argument that is a file.

@@ -25,6 +25,7 @@ const MAX_FILE: usize = 32 << 20;
 const MAX_LISTS: usize = 96 << 20;
 /// Maximal size of the list of architectures, of which one line is used.
 const MAX_ARCH: usize = 4096;
+const RELATIONS: &[&[u8]] = &[b"Depends", b"Pre-Depends", b"Recommends", b"Suggests", b"Enhances"];
 
 pub(super) struct Dpkg<'r> {
     root: &'r Root,
@@ -34,6 +35,19 @@ pub(super) struct Dpkg<'r> {
     lists: OnceCell<Vec<List>>,
     /// The last list with each path, by a hash of the path.
     index: OnceCell<Index>,
+    relations: OnceCell<Relations>,
+}
+
+/// The installed packages that each package names in its relations, by itself or by something that it provides
+/// (deb-control(5)). Every alternative counts.
+#[derive(Default)]
+struct Relations {
+    /// Depends, Pre-Depends, Recommends.
+    needs: BTreeMap<String, BTreeSet<String>>,
+    /// Suggests.
+    suggests: BTreeMap<String, BTreeSet<String>>,
+    /// The packages that name a package in Depends, Recommends or Enhances.
+    dependents: BTreeMap<String, BTreeSet<String>>,
 }
 
 type Index = (RandomState, HashMap<u64, (u32, u32)>);
@@ -49,6 +63,8 @@ struct Stanza {
     span: Range<usize>,
     source: String,
     is_for_all: bool,
+    /// True if every package may use it without a dependency.
+    is_essential: bool,
 }
 
 impl<'r> Dpkg<'r> {
@@ -58,7 +74,15 @@ impl<'r> Dpkg<'r> {
         let Some(info) = root.follow(INFO)?.dir().cloned() else { return Ok(None) };
         let status = super::read(root, status, MAX_FILE)?;
         let stanzas = parse_status(&status)?;
-        Ok(Some(Self { root, status, stanzas, info, lists: OnceCell::new(), index: OnceCell::new() }))
+        Ok(Some(Self {
+            root,
+            status,
+            stanzas,
+            info,
+            lists: OnceCell::new(),
+            index: OnceCell::new(),
+            relations: OnceCell::new(),
+        }))
     }
 
     /// Opens the records of partial packages as a database: the stanzas, and the paths in the checksums.
@@ -86,7 +110,15 @@ impl<'r> Dpkg<'r> {
             status.extend_from_slice(b"\n\n");
         }
         let stanzas = parse_status(&status)?;
-        Ok(Some(Self { root, status, stanzas, info: dir, lists: OnceCell::from(lists), index: OnceCell::new() }))
+        Ok(Some(Self {
+            root,
+            status,
+            stanzas,
+            info: dir,
+            lists: OnceCell::from(lists),
+            index: OnceCell::new(),
+            relations: OnceCell::new(),
+        }))
     }
 
     /// Reads a database file of a package. Its name includes the architecture for multi-arch packages.
@@ -245,9 +277,7 @@ impl Packages for Dpkg<'_> {
         let (Some(own), Some(theirs)) = (self.stanzas.get(package), self.stanzas.get(other)) else { return false };
         let mut names = HashSet::from([other.as_bytes().to_vec()]);
         for (_, value) in self.fields(theirs, &[b"Provides"]) {
-            let all =
-                value.split(|b| *b == b',').filter_map(|one| one.trim_ascii().split(|b| b" (".contains(b)).next());
-            names.extend(all.map(<[u8]>::to_vec));
+            names.extend(self::names(value).map(<[u8]>::to_vec));
         }
         let mut relations = self.fields(own, &[b"Depends", b"Pre-Depends", b"Recommends"]);
         relations.any(|(_, value)| names_one(value, &names))
@@ -256,16 +286,71 @@ impl Packages for Dpkg<'_> {
     fn siblings(&self, package: &str) -> Vec<String> {
         self.kin(package, |_| true)
     }
+
+    fn needed_by(&self, package: &str) -> Option<BTreeSet<String>> {
+        self.stanzas.get(package)?;
+        let relations = self.relations();
+        let mut open = vec![package.to_owned()];
+        open.extend(self.stanzas.iter().filter(|(_, one)| one.is_essential).map(|(name, _)| name.clone()));
+        open.extend(relations.suggests.get(package).into_iter().flatten().cloned());
+        let mut found = BTreeSet::new();
+        while let Some(name) = open.pop() {
+            open.extend(
+                relations.needs.get(&name).into_iter().flatten().filter(|next| !found.contains(*next)).cloned(),
+            );
+            found.insert(name);
+        }
+        Some(found)
+    }
+
+    fn dependents(&self, package: &str) -> Vec<String> {
+        self.relations().dependents.get(package).into_iter().flatten().cloned().collect()
+    }
+}
+
+/// The names in a field of relations, in all alternatives, without architectures and versions (deb-control(5)).
+fn names(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let all = value.split(|b| b",|".contains(b));
+    all.filter_map(|one| one.trim_ascii().split(|b| b" :(".contains(b)).next()).filter(|name| !name.is_empty())
 }
 
 /// True if a field of relations names one of these packages, in any alternative (deb-control(5)).
 fn names_one(value: &[u8], wanted: &HashSet<Vec<u8>>) -> bool {
-    let all =
-        value.split(|b| b",|".contains(b)).filter_map(|one| one.trim_ascii().split(|b| b" :(".contains(b)).next());
-    all.into_iter().any(|name| wanted.contains(name))
+    names(value).any(|name| wanted.contains(name))
 }
 
 impl Dpkg<'_> {
+    fn relations(&self) -> &Relations {
+        self.relations.get_or_init(|| {
+            let mut by_name: HashMap<&[u8], BTreeSet<&str>> = HashMap::new();
+            for (package, stanza) in &self.stanzas {
+                by_name.entry(package.as_bytes()).or_default().insert(package);
+                for (_, value) in self.fields(stanza, &[b"Provides"]) {
+                    names(value).for_each(|name| _ = by_name.entry(name).or_default().insert(package));
+                }
+            }
+            let mut relations = Relations::default();
+            for (package, stanza) in &self.stanzas {
+                for (key, value) in self.fields(stanza, RELATIONS) {
+                    for other in names(value).filter_map(|name| by_name.get(name)).flatten().copied() {
+                        let add = |of: &str, is: &str, to: &mut BTreeMap<String, BTreeSet<String>>| {
+                            to.entry(of.to_owned()).or_default().insert(is.to_owned());
+                        };
+                        match key {
+                            b"Suggests" => add(package, other, &mut relations.suggests),
+                            b"Enhances" => add(other, package, &mut relations.dependents),
+                            _ => {
+                                add(package, other, &mut relations.needs);
+                                add(other, package, &mut relations.dependents);
+                            }
+                        }
+                    }
+                }
+            }
+            relations
+        })
+    }
+
     /// The fields of a stanza with these keys.
     fn fields<'s>(
         &'s self,
@@ -307,12 +392,14 @@ fn parse_status(status: &[u8]) -> Result<BTreeMap<String, Stanza>, Error> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut found = BTreeMap::new();
     for span in super::stanzas(status) {
-        let (mut name, mut source, mut is_for_all) = (String::new(), String::new(), false);
+        let (mut name, mut source) = (String::new(), String::new());
+        let (mut is_for_all, mut is_essential) = (false, false);
         for (key, value) in super::lines(&status[span.clone()]).filter_map(field) {
             match key {
                 b"Package" => name = text(value),
                 b"Source" => source = text(value.split(|b| *b == b' ').next().unwrap_or_default()),
                 b"Architecture" => is_for_all = value == b"all",
+                b"Essential" => is_essential = value == b"yes",
                 _ => {}
             }
         }
@@ -320,7 +407,7 @@ fn parse_status(status: &[u8]) -> Result<BTreeMap<String, Stanza>, Error> {
             name.clone_into(&mut source);
         }
         if !name.is_empty() {
-            super::add(&mut found, name, Stanza { span, source, is_for_all })?;
+            super::add(&mut found, name, Stanza { span, source, is_for_all, is_essential })?;
         }
     }
     Ok(found)
@@ -388,5 +475,21 @@ mod tests {
             database.wants("web", "libc6") && database.wants("web", "more-of-it") && !database.wants("libc6", "web")
         );
         assert!(database.is_kin("web", "web-common") && !database.is_kin("web", "libc6"));
+    }
+
+    #[test]
+    fn relations_are_followed_through_what_packages_provide() {
+        let status = "Package: tool\nDepends: python3:any (>= 3.9), mail | smtp\nSuggests: extra\n\n\
+                      Package: python3\nRecommends: zones\n\nPackage: postbox\nProvides: smtp (= 2)\n\n\
+                      Package: zones\n\nPackage: extra\nDepends: deep\nSuggests: never\n\nPackage: deep\n\n\
+                      Package: never\n\nPackage: always\nEssential: yes\n\nPackage: plugin\nEnhances: tool\n\nPackage: user\nDepends: tool\n";
+        let mut tree = MemTree::default();
+        tree.file("/var/lib/dpkg/status", 0o644, status).dir("/var/lib/dpkg/info", 0o755);
+        let root = Root::new(Arc::new(tree));
+        let database = Dpkg::open(&root).expect("readable").expect("a database");
+        let needed: Vec<String> = database.needed_by("tool").expect("a known package").into_iter().collect();
+        assert_eq!(needed, ["always", "deep", "extra", "postbox", "python3", "tool", "zones"]);
+        assert_eq!(database.dependents("tool"), ["plugin", "user"]);
+        assert_eq!(database.needed_by("nothing"), None);
     }
 }

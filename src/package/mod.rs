@@ -56,6 +56,17 @@ pub trait Packages {
         false
     }
 
+    /// The installed packages that a package may use: itself, all that it depends on or recommends, directly or not, what
+    /// it suggests itself, and those that every package may use; `None` if the database records no dependencies of the package.
+    fn needed_by(&self, _package: &str) -> Option<BTreeSet<String>> {
+        None
+    }
+
+    /// The installed packages that depend on a package directly, recommend it, or declare to enhance it.
+    fn dependents(&self, _package: &str) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The package that contains a file of this name, whether or not the file exists in the root.
     ///
     /// # Errors

@@ -65,6 +65,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("package-records", include_str!("../../profiles/package-records.toml")),
     ("pam", include_str!("../../profiles/pam.toml")),
     ("perl", include_str!("../../profiles/perl.toml")),
+    ("perl-embedded", include_str!("../../profiles/perl-embedded.toml")),
     ("php", include_str!("../../profiles/php.toml")),
     ("pm2", include_str!("../../profiles/pm2.toml")),
     ("pocl", include_str!("../../profiles/pocl.toml")),

@@ -3,6 +3,7 @@
 
 pub(crate) mod tables;
 
+mod modules;
 pub(crate) mod own;
 mod packaged;
 mod programs;
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
+pub use modules::Unneeded;
 pub(crate) use packaged::{is_library_dir, is_named_after, is_own_dir};
 pub(crate) use programs::{find_program, program_in_path};
 pub(crate) use strings::command_line;
@@ -28,6 +30,8 @@ use crate::root::{Root, RootGlob};
 type Paths = Rc<BTreeSet<Vec<u8>>>;
 /// Names of libraries in a file.
 type Names = Rc<Vec<Vec<u8>>>;
+/// Paths below a directory, each with the packages that have it.
+type Below = Rc<BTreeMap<RootPath, Vec<String>>>;
 /// Values that a probe finds in a file.
 type Values = Rc<Vec<String>>;
 
@@ -40,6 +44,8 @@ pub(crate) struct World<'a> {
     database: OnceCell<Option<Box<dyn Packages + 'a>>>,
     owners: RefCell<HashMap<RootPath, Option<String>>>,
     contents: RefCell<HashMap<String, Rc<Vec<RootPath>>>>,
+    below: RefCell<HashMap<RootPath, Below>>,
+    unneeded: RefCell<HashMap<(String, RootPath), Option<Unneeded>>>,
     commands: RefCell<HashMap<String, Rc<BTreeMap<RootPath, String>>>>,
     starters: RefCell<HashMap<RootPath, bool>>,
     openers: RefCell<HashMap<RootPath, bool>>,
@@ -76,6 +82,8 @@ impl<'a> World<'a> {
             database: OnceCell::new(),
             owners: RefCell::default(),
             contents: RefCell::default(),
+            below: RefCell::default(),
+            unneeded: RefCell::default(),
             commands: RefCell::default(),
             starters: RefCell::default(),
             openers: RefCell::default(),

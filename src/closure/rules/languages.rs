@@ -1,17 +1,18 @@
 //! Needs of launches according to the language rules. Each language is a separate rule.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::{On, Rule};
 use crate::closure::demand::{Demand, Host, Missing, Open, Start};
-use crate::closure::launch::LaunchId;
+use crate::closure::launch::{LaunchId, Launched};
 use crate::closure::state::State;
 use crate::closure::told::{Note, Told};
 use crate::closure::worklist::Fact;
 use crate::closure::{Reason, Sign, path_of};
 use crate::error::Error;
-use crate::language::{Absent, Call, Certainty, LANGUAGES, Language, Needs};
+use crate::language::{Absent, Call, Certainty, LANGUAGES, Language, Needs, Unneeded};
 use crate::loader::Family;
 use crate::path::RootPath;
 
@@ -49,6 +50,8 @@ fn on(state: &State<'_>, fact: Fact, language: &'static Language) -> Result<Vec<
     let launched = state.launches.get(id);
     let launch = &launched.launch;
     let first = launched.processes.first().map(|id| &state.processes.get(*id).process);
+    let owner = owner_without_user(state, launched)?;
+    let unneeded = |dir: &RootPath| owner.as_ref().map_or(Ok(None), |owner| state.world.unneeded(owner, dir));
     let call = Call {
         root: state.world.root,
         scripts: launched.scripts.clone(),
@@ -61,8 +64,51 @@ fn on(state: &State<'_>, fact: Fact, language: &'static Language) -> Result<Vec<
         memory: &state.memory,
         target: first.map(|process| process.loaded[0].elf.target),
         is_musl: first.and_then(|process| process.facts.as_ref()).is_some_and(|facts| facts.family == Family::Musl),
+        unneeded: owner.is_some().then_some(&unneeded),
     };
     demands(state, id, (language.needs)(&call)?)
+}
+
+/// Tells that modules of packages are left out.
+fn modules_left_out(unneeded: &[(RootPath, Unneeded)], subject: &str) -> Option<Demand> {
+    let packages: BTreeSet<&String> = unneeded.iter().flat_map(|(_, left)| left.packages.iter()).collect();
+    let dirs: Vec<String> = unneeded.iter().map(|(dir, _)| dir.to_string()).collect();
+    let says = format!(
+        "{subject} belongs to a package that does not need {} other packages with modules in {}: they are not packed; \
+         --include 'DIRECTORY/**' adds them",
+        packages.len(),
+        dirs.join(" and ")
+    );
+    (!dirs.is_empty()).then(|| Demand::Tell(Told::Note(Note::new("modules-left-out", subject.to_owned(), says))))
+}
+
+/// The package of the script of a launch.
+fn owner(state: &State<'_>, launched: &Launched) -> Result<Option<String>, Error> {
+    let Some(script) = launched.scripts.first() else { return Ok(None) };
+    let followed = state.world.root.follow_from(&launched.launch.cwd, script.as_bytes())?;
+    followed.file().map_or(Ok(None), |(real, _)| state.world.owner(real))
+}
+
+/// The package of the script of a launch, unless its arguments name files that belong to no package.
+fn owner_without_user(state: &State<'_>, launched: &Launched) -> Result<Option<String>, Error> {
+    for word in launched.launch.args.iter().filter(|word| !word.starts_with('-') && !word.contains('\0')) {
+        let followed = state.world.root.follow_from(&launched.launch.cwd, word.as_bytes())?;
+        if let Some((real, _)) = followed.found()
+            && state.world.owner(real)?.is_none()
+        {
+            return Ok(None);
+        }
+    }
+    owner(state, launched)
+}
+
+/// True if the package of a script may use this program, or if nothing says that it may not.
+fn may_use(state: &State<'_>, package: Option<&str>, program: &str) -> Result<bool, Error> {
+    let (Some(package), Some(database)) = (package, state.world.database()?) else { return Ok(true) };
+    let followed = state.world.root.follow(program.as_bytes())?;
+    let Some((real, _)) = followed.file() else { return Ok(true) };
+    let Some(owner) = state.world.owner(real)? else { return Ok(true) };
+    Ok(database.needed_by(package).is_none_or(|needed| needed.contains(&owner)))
 }
 
 fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>, Error> {
@@ -102,6 +148,7 @@ fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>,
         let subject = launched.launch.program.to_string();
         let note = |says| Demand::Tell(Told::Note(Note::new("launch-note", subject.clone(), says)));
         demands.extend(needs.notes.into_iter().map(note));
+        demands.extend(modules_left_out(&needs.unneeded, &subject).filter(|_| launched.is_certain));
         demands.extend(needs.unstarted.into_iter().map(|one| Demand::Tell(Told::Unstarted(one))));
         // Not every run reaches every line of a script.
         let absent = |one: Absent| Absent { is_certain: one.is_certain && launched.is_certain, ..one };
@@ -138,10 +185,13 @@ fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>,
         let start = start(one.words, one.certainty, one.why);
         demands.push(Demand::Start(Start { cwd: one.cwd, env, is_exec: one.is_exec, ..start }));
     }
+    let package = owner(state, launched)?;
     for one in needs.commands {
         // In a helper script of a package only a command position counts: a word may be a case label or a list of what
-        // is looked for, as the browsers of `git web--browse`.
-        if launched.is_helper && one.certainty == Certainty::Possible {
+        // is looked for, as the browsers of `git web--browse`. In other scripts of a package, words count that name
+        // programs which the package may use.
+        let is_weak = one.certainty == Certainty::Possible;
+        if is_weak && (launched.is_helper || !may_use(state, package.as_deref(), &one.name)?) {
             demands.extend(RootPath::new(&one.name).map(|path| offer((path, one.why))));
             continue;
         }

@@ -24,28 +24,51 @@ const EXECUTABLE: u32 = 0o111;
 fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     let Fact::Brought(at) = fact else { return Ok(Vec::new()) };
     let (package, object) = &state.brought[at];
-    let (world, root) = (&*state.world, state.world.root);
     let mut demands = Vec::new();
     // Only packed files: a script left to a claim or a profile is ignored.
-    let mut paths: Vec<RootPath> = Vec::new();
-    for path in world.contents(package)?.iter() {
-        // Elsewhere, scripts are examples, hooks of other programs, or for administrators (FHS 3.0, 4.6 and 4.7).
-        if system().helpers.cover(path) && is_named_after(path, package) {
-            paths.extend(root.follow(path.as_bytes())?.file().map(|(real, _)| real.clone()));
-        }
-    }
-    for real in paths.into_iter().filter(|real| state.graph.contains(real)) {
-        let is_script =
-            root.meta(&real)?.is_some_and(|meta| meta.kind == FileKind::File && meta.mode & EXECUTABLE != 0)
-                && root.read(&real, 2)? == b"#!";
-        if !is_script || !world.starts_programs(object)? {
-            continue;
-        }
-        let dir = real.parent().unwrap_or_else(RootPath::root);
-        if world.contains(object, dir.as_bytes())? || world.contains(object, real.name())? {
-            let why = format!("{object} names {dir}, where the package {package} put it, and starts programs");
-            demands.push(Demand::Start(state.start_by(object, &real, why, true)));
+    for path in state.world.contents(package)?.iter() {
+        let followed = state.world.root.follow(path.as_bytes())?;
+        let real = followed.file().map(|(real, _)| real).filter(|real| state.graph.contains(real));
+        if let Some(real) = real {
+            helper(state, &mut demands, std::slice::from_ref(object), package, (path, real))?;
         }
     }
     Ok(demands)
+}
+
+/// Starts a script that a package has among its own files, if one of these objects names it or its directory.
+pub(super) fn helper(
+    state: &State<'_>,
+    demands: &mut Vec<Demand>,
+    objects: &[RootPath],
+    package: &str,
+    (path, real): (&RootPath, &RootPath),
+) -> Result<(), Error> {
+    let (world, root) = (&*state.world, state.world.root);
+    // Elsewhere, scripts are examples, hooks of other programs, or for administrators (FHS 3.0, 4.6, 4.7 and 4.11).
+    let is_place = system().helpers.cover(path) || path.is_within(&data());
+    if !is_place || !is_named_after(path, package) {
+        return Ok(());
+    }
+    let is_script = root.meta(real)?.is_some_and(|meta| meta.kind == FileKind::File && meta.mode & EXECUTABLE != 0)
+        && root.read(real, 2)? == b"#!";
+    if !is_script {
+        return Ok(());
+    }
+    let dir = real.parent().unwrap_or_else(RootPath::root);
+    for object in objects {
+        if !world.starts_programs(object)? {
+            continue;
+        }
+        if world.contains(object, dir.as_bytes())? || world.contains(object, real.name())? {
+            let why = format!("{object} names {dir}, where the package {package} put it, and starts programs");
+            demands.push(Demand::Start(state.start_by(object, real, why, true)));
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn data() -> RootPath {
+    RootPath::root().join(b"usr").join(b"share")
 }

@@ -1,12 +1,14 @@
 //! Parts of a program that its distribution has split into several packages built from one source: plug-ins, data,
-//! settings.
+//! settings, and helper scripts that the program or a library of its source starts.
 
 use std::collections::BTreeSet;
 
 use super::package_files::companion;
+use super::package_scripts::helper;
 use super::{On, Rule};
 use crate::closure::Companions;
 use crate::closure::demand::Demand;
+use crate::closure::launch::LaunchId;
 use crate::closure::state::State;
 use crate::closure::worklist::Fact;
 use crate::error::Error;
@@ -38,6 +40,7 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     let mut demands = vec![Demand::Done(answer)];
     let mut open = database.siblings(&owner);
     let mut seen = BTreeSet::from([owner.clone()]);
+    let objects = of_the_source(state, id, &owner)?;
     while let Some(package) = open.pop() {
         if !seen.insert(package.clone()) {
             continue;
@@ -45,12 +48,31 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
         open.extend(database.siblings(&package));
         for path in state.world.contents(&package)?.iter() {
             if !is_command(path) && is_named_after(path, &owner) {
+                let before = demands.len();
                 companion(state, &mut demands, program, &package, path)?;
+                let followed = state.world.root.follow(path.as_bytes())?;
+                if let Some((real, _)) = followed.file().filter(|_| demands.len() > before) {
+                    helper(state, &mut demands, &objects, &owner, (path, real))?;
+                }
             }
         }
     }
     settings(state, &mut demands, program, &owner)?;
     Ok(demands)
+}
+
+/// The program of a launch, and the libraries of its source that it loads.
+fn of_the_source(state: &State<'_>, id: LaunchId, owner: &String) -> Result<Vec<RootPath>, Error> {
+    let processes = state.launches.get(id).processes.iter().map(|id| &state.processes.get(*id).process);
+    let objects: Vec<RootPath> = processes.flat_map(|process| &process.loaded).map(|one| one.real.clone()).collect();
+    let owners = state.world.owners(&objects)?;
+    let mut found = Vec::new();
+    for object in objects {
+        if state.is_same_source(Some(owner), owners.get(&object))? {
+            found.push(object);
+        }
+    }
+    Ok(found)
 }
 
 /// Settings that packages of the same source install into a directory of /etc owned by the program's package, because

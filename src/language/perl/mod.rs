@@ -1,6 +1,6 @@
 //! Perl: the application's directory, the module directories that it sets (PERL5LIB, `-I`, `use lib`, `@INC`,
-//! local::lib), files that it loads by path, and programs that it starts. The standard module directories are in the
-//! profile.
+//! local::lib), the directories of installed modules, files that it loads by path, and programs that it starts. The
+//! standard library is in the profile.
 
 mod table;
 
@@ -10,9 +10,10 @@ use self::table::table;
 use super::source::application as app;
 use super::source::interpreters::Tongue;
 use super::source::started;
-use super::{Call, Needs};
+use super::{Call, Claim, Needs, Scope};
 use crate::error::Error;
 use crate::path::RootPath;
+use crate::root::RootGlob;
 
 /// Maximum size of a script that is read, and maximum number of scripts that load each other by path.
 const MAX_SCRIPT: usize = 4 << 20;
@@ -83,8 +84,50 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         }
     }
     let sources: Vec<RootPath> = needs.claims.iter().map(|home| home.dir.clone()).collect();
+    installed(call, !sources.is_empty(), &mut needs)?;
     started::ask(call, &table().starts, &sources, &scripts, &mut needs)?;
     Ok(needs)
+}
+
+/// Claims the directories in which packages install modules. A command line that loads no module needs none of them.
+fn installed(call: &Call<'_>, runs_own_code: bool, needs: &mut Needs) -> Result<(), Error> {
+    if !runs_own_code && is_plain_text(call) {
+        return Ok(());
+    }
+    let mut dirs = Vec::new();
+    for pattern in &table().modules {
+        for found in RootGlob::new(pattern).map_or(Ok(Vec::new()), |glob| call.root.matching(&glob))? {
+            dirs.extend(call.root.follow(found.as_bytes())?.dir().cloned());
+        }
+    }
+    dirs.sort();
+    dirs.dedup();
+    needs.unneeded = call.unneeded_in(&dirs, runs_own_code)?;
+    for dir in dirs {
+        let left = needs.unneeded.iter().find(|(of, _)| *of == dir).map(|(_, one)| Rc::clone(&one.paths));
+        needs.claims.push(Claim {
+            why: format!("what is installed in {dir}"),
+            without: Rc::new(move |_, path| {
+                left.as_ref().is_some_and(|left| left.contains(path))
+                    || table().not_run.contain(path.name())
+                    || table().not_run_endings.end(path.name())
+            }),
+            dir,
+            group: "Perl modules",
+            scope: Scope::Own,
+        });
+    }
+    Ok(())
+}
+
+/// True for a launch whose program is a text in its arguments that loads no module (perlrun(1)).
+fn is_plain_text(call: &Call<'_>) -> bool {
+    let is_option = |word: &&String| word.starts_with('-') && !word.starts_with("--");
+    let has = |letter: char| call.args.iter().filter(is_option).any(|word| word.contains(letter));
+    let loads = ["use ", "require ", "do "];
+    let text = || call.args.iter().any(|word| loads.iter().any(|key| word.contains(key)));
+    let is_set = call.env.keys().any(|name| name.starts_with("PERL"));
+    call.scripts.is_empty() && (has('e') || has('E')) && !has('M') && !has('m') && !text() && !is_set
 }
 
 /// Directories given as `-IDIR` (perlrun(1)). A directory in a separate argument is handled with the other arguments.

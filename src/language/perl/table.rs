@@ -3,13 +3,18 @@
 use serde::Deserialize;
 
 use crate::language::source::started::Manner;
-use crate::world::tables::table;
+use crate::world::tables::{Words, table};
 
 /// The table of Perl.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Table {
     pub(super) profile: String,
+    /// Directories in which packages install modules, as patterns.
+    pub(super) modules: Vec<String>,
+    /// Names in them that no program loads, and ends of such names.
+    pub(super) not_run: Words,
+    pub(super) not_run_endings: Words,
     pub(super) starts: Manner,
 }
 

@@ -71,7 +71,13 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         venvs.extend(environments_in(call.root, dir)?);
     }
     app_dirs.retain(|dir| !layout.sites.contains(dir) && layout.venv.as_ref() != Some(dir));
-    let mut texts = Texts::read(call.root, &layout.sites, &app_dirs, &venvs)?;
+    let runs_own_code = !app_dirs.is_empty() || module::named_module(call).is_some();
+    let modules: Vec<RootPath> = layout.sites.iter().chain([&layout.library]).cloned().collect();
+    needs.unneeded = call.unneeded_in(&modules, runs_own_code)?;
+    let left: BTreeSet<RootPath> = needs.unneeded.iter().flat_map(|(_, one)| one.paths.iter().cloned()).collect();
+    let left = Rc::new(left);
+    let passed = venvs.iter().chain(left.iter()).cloned().collect();
+    let mut texts = Texts::read(call.root, &layout.sites, &app_dirs, &passed)?;
     texts.asked = asked(call)?;
     let texts = Arc::new(texts);
 
@@ -79,22 +85,25 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let tk = texts.app_names_tk;
     let group = "Python's standard library";
     let library = layout.library.clone();
-    let (sites, asked) = (layout.sites.clone(), texts.asked.clone());
+    let (sites, asked, others) = (layout.sites.clone(), texts.asked.clone(), Rc::clone(&left));
     needs.claims.push(Claim {
         why: format!("the standard library of {}", layout.library),
         without: Rc::new(move |_, path| {
-            sites.contains(path) && *path != library || is_not_run(&library, path, tk, &asked) || is_junk(path)
+            sites.contains(path) && *path != library
+                || others.contains(path)
+                || is_not_run(&library, path, tk, &asked)
+                || is_junk(path)
         }),
         dir: layout.library.clone(),
         group,
         scope: Scope::Own,
     });
     for site in &layout.sites {
-        let (texts, dir) = (Arc::clone(&texts), site.clone());
+        let (texts, dir, others) = (Arc::clone(&texts), site.clone(), Rc::clone(&left));
         needs.claims.push(Claim {
             why: format!("what is installed in {site}"),
             without: Rc::new(move |_, path| {
-                is_installer(&dir, path, &texts) || is_junk(path) || texts.is_unused_test(path)
+                others.contains(path) || is_installer(&dir, path, &texts) || is_junk(path) || texts.is_unused_test(path)
             }),
             dir: site.clone(),
             group: "Python packages",

@@ -46,18 +46,21 @@ pub(super) struct Texts {
 }
 
 impl Texts {
-    /// Scans all sources in these directories.
+    /// Scans all sources in these directories, without those in `passed`.
     pub(super) fn read(
         root: &Root,
         sites: &[RootPath],
         apps: &[RootPath],
-        venvs: &BTreeSet<RootPath>,
+        passed: &BTreeSet<RootPath>,
     ) -> Result<Self, Error> {
         let mut texts = Self::default();
         for (dir, is_app) in sites.iter().map(|dir| (dir, false)).chain(apps.iter().map(|dir| (dir, true))) {
             // Names travel within an application, and within an installed package.
             let (mut files, mut top) = (Files::default(), Vec::new());
             root.visit(dir, &mut |path, meta| {
+                if passed.contains(path) {
+                    return Ok(Visit::Pass);
+                }
                 if meta.kind == FileKind::File && path.name().ends_with(b".py") {
                     let inside = path.as_bytes()[dir.as_bytes().len()..].trim_ascii();
                     let package = inside.split(|b| *b == b'/').find(|part| !part.is_empty()).unwrap_or_default();
@@ -74,7 +77,6 @@ impl Texts {
                     }
                 }
                 let is_out = is_leftover(path)
-                    || venvs.contains(path)
                     || sites.contains(path)
                     || !is_app && (is_tool(dir, path) || table().leftovers.tests.contain(path.name()));
                 Ok(if is_out { Visit::Pass } else { Visit::Enter })

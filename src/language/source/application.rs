@@ -131,6 +131,7 @@ mod tests {
                 memory: &memory,
                 target: None,
                 is_musl: false,
+                unneeded: None,
             };
             let dirs: Vec<String> = dirs(&call).expect("readable").iter().map(ToString::to_string).collect();
             (dirs.join(" "), alone(&call).expect("readable").is_some())

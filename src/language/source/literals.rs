@@ -99,14 +99,7 @@ impl Named {
     pub(crate) fn starts(&mut self, path: &RootPath, text: &[u8], calls: &Words) -> bool {
         let mut is_started = false;
         for name in calls.iter() {
-            // A method of the same name is unrelated, for example `$db->exec("…")`.
-            let is_method = |at: usize| {
-                [&b"->"[..], b"::", b"."].iter().any(|sign| text[..at].ends_with(sign)) && !name.contains('.')
-            };
-            let is_word =
-                |at: usize| at > 0 && (text[at - 1].is_ascii_alphanumeric() || matches!(text[at - 1], b'_' | b'$'));
-            let mut at_all = find_iter(text, name.as_bytes());
-            if at_all.all(|at| is_method(at) || is_word(at)) {
+            if calls_of(text, name).next().is_none() {
                 continue;
             }
             is_started |= name.ends_with('(');
@@ -182,6 +175,16 @@ impl Named {
     }
 }
 
+/// The offsets after the name of a function, at each of its calls.
+pub(crate) fn calls_of<'t>(text: &'t [u8], name: &'t str) -> impl Iterator<Item = usize> + 't {
+    // A method of the same name is unrelated, for example `$db->exec("…")`.
+    let is_method =
+        move |at: usize| [&b"->"[..], b"::", b"."].iter().any(|sign| text[..at].ends_with(sign)) && !name.contains('.');
+    let is_word =
+        move |at: usize| at > 0 && (text[at - 1].is_ascii_alphanumeric() || matches!(text[at - 1], b'_' | b'$'));
+    find_iter(text, name.as_bytes()).filter(move |at| !is_method(*at) && !is_word(*at)).map(|at| at + name.len())
+}
+
 /// The program at an absolute path, if its content is that of one. Scripts without `#!` and libraries are none.
 pub(crate) fn program_at(root: &Root, text: &str) -> Result<Option<RootPath>, Error> {
     let Some(path) = RootPath::new(text).filter(|path| memchr::memmem::find(path.name(), b".so").is_none()) else {
@@ -196,7 +199,7 @@ pub(crate) fn program_at(root: &Root, text: &str) -> Result<Option<RootPath>, Er
 }
 
 /// The number of the line at an offset.
-fn line(text: &[u8], at: usize) -> usize {
+pub(crate) fn line(text: &[u8], at: usize) -> usize {
     memchr::memchr_iter(b'\n', &text[..at]).count() + 1
 }
 

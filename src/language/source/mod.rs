@@ -3,6 +3,7 @@
 
 pub(crate) mod application;
 pub(crate) mod arguments;
+mod flow;
 pub(crate) mod interpreters;
 pub(crate) mod literals;
 pub(crate) mod missing;

@@ -4,16 +4,19 @@
 use serde::Deserialize;
 
 use super::application as app;
+use super::flow::{self, Computed};
 use super::interpreters::system_shell;
-use super::literals::Named;
+use super::literals::{Named, calls_of, line};
 use crate::error::Error;
-use crate::language::{Call, Certainty, Command, Needs};
+use crate::language::{Call, Certainty, Command, Needs, Unstarted};
 use crate::path::RootPath;
 use crate::root::{FileKind, Visit};
 use crate::world::tables::Words;
 
 /// Maximum size of a source file that is scanned.
 const MAX_SOURCE: usize = 4 << 20;
+/// Maximum number of commands of unknown value that are told.
+const MAX_LOST: usize = 64;
 
 /// How a language starts programs, from its table.
 #[derive(Debug, Deserialize)]
@@ -23,13 +26,21 @@ pub(crate) struct Manner {
     sources: Words,
     /// Text that precedes a command.
     calls: Words,
+    /// Words before a command in brackets or slashes, such as `qx{…}`.
+    #[serde(default)]
+    quotes: Words,
+    /// Calls that start the command in a text that begins or ends with a bar, such as `open(X, "date |")`.
+    #[serde(default)]
+    pipes: Words,
+    /// True if a sign marks variables, as in `$x`.
+    has_signs: bool,
     /// Tokens that must precede a backtick command; `None` if all backticks contain commands.
     before_backtick: Option<Words>,
 }
 
 impl Manner {
-    /// Backtick commands, each with its offset.
-    fn backticks<'t>(&self, text: &'t [u8]) -> Vec<(usize, &'t [u8])> {
+    /// Commands in backticks and other quotes, each with its offset.
+    fn commands<'t>(&self, text: &'t [u8]) -> Vec<(usize, &'t [u8])> {
         let mut found = Vec::new();
         let mut at = 0;
         for line in text.split_inclusive(|byte| *byte == b'\n') {
@@ -48,7 +59,34 @@ impl Manner {
             }
             at += line.len();
         }
+        for word in self.quotes.iter() {
+            for from in calls_of(text, word).filter(|from| *from < text.len()) {
+                let close = match text[from] {
+                    b'(' => b')',
+                    b'{' => b'}',
+                    b'[' => b']',
+                    sign @ (b'/' | b'|' | b'!') => sign,
+                    _ => continue,
+                };
+                let Some(length) = memchr::memchr(close, &text[from + 1..]) else { continue };
+                found.push((from + 1, &text[from + 1..from + 1 + length]));
+            }
+        }
+        for from in self.pipes.iter().flat_map(|word| calls_of(text, word)) {
+            found.extend(flow::piped(text, from));
+        }
         found
+    }
+
+    /// Calls whose command is in a variable.
+    fn computed(&self, text: &[u8], commands: &[(usize, &[u8])]) -> Vec<Computed> {
+        let calls = self.calls.iter().flat_map(|name| calls_of(text, name));
+        let calls = calls.filter_map(|at| flow::computed(text, at, self.has_signs));
+        let quoted = commands.iter().filter_map(|(at, command)| {
+            let found = flow::in_quotes(command, self.has_signs)?;
+            Some(Computed { at: *at, ..found })
+        });
+        calls.chain(quoted).collect()
     }
 }
 
@@ -62,11 +100,24 @@ pub(crate) fn ask(
 ) -> Result<(), Error> {
     let mut named = Named::default();
     let mut shell = None;
-    let mut look = |path: &RootPath, text: &[u8]| {
+    let mut lost = Vec::new();
+    let mut look = |path: &RootPath, text: &[u8], is_script: bool| {
         let mut starts = named.starts(path, text, &manner.calls);
-        for (at, command) in manner.backticks(text) {
+        let commands = manner.commands(text);
+        for (at, command) in &commands {
             starts = true;
-            named.command(path, text, at, command);
+            named.command(path, text, *at, command);
+        }
+        for computed in manner.computed(text, &commands) {
+            starts = true;
+            let texts = flow::texts(text, &computed.variable, manner.has_signs);
+            for (command, at) in &texts {
+                named.command(path, text, *at, command.as_bytes());
+            }
+            // The libraries of an application start what it asks for: only scripts are told about.
+            if is_script && texts.is_empty() && lost.len() < MAX_LOST {
+                lost.push((path.clone(), line(text, computed.at), computed.variable));
+            }
         }
         if starts && shell.is_none() {
             shell = Some(path.clone());
@@ -74,14 +125,14 @@ pub(crate) fn ask(
     };
     for file in files {
         if let Some((real, text)) = call.root.read_followed(file.as_bytes(), MAX_SOURCE)? {
-            look(&real, &text);
+            look(&real, &text, true);
         }
     }
     for dir in dirs {
         call.root.visit(dir, &mut |path, meta| {
             let is_source = manner.sources.end(path.name());
             if meta.kind == FileKind::File && is_source && meta.size < MAX_SOURCE as u64 {
-                look(path, &call.root.read(path, MAX_SOURCE)?);
+                look(path, &call.root.read(path, MAX_SOURCE)?, false);
             }
             Ok(if app::is_leftover(path) { Visit::Pass } else { Visit::Enter })
         })?;
@@ -89,6 +140,10 @@ pub(crate) fn ask(
     if let Some(path) = shell {
         let why = format!("{path} starts programs, which a shell does for it");
         needs.commands.push(Command { name: system_shell().to_owned(), certainty: Certainty::Likely, why });
+    }
+    for (script, line, variable) in lost {
+        let word = if manner.has_signs { format!("${variable}") } else { variable };
+        needs.unstarted.push(Unstarted { script, line, word, is_missing: false, help: None });
     }
     named.ask(call, needs)
 }
@@ -100,8 +155,9 @@ mod tests {
     #[test]
     fn commands_in_backticks_are_told_from_names() {
         let found = |before: &str, text: &'static str| -> Vec<String> {
-            let manner: Manner = toml::from_str(&format!("sources = []\ncalls = []\n{before}")).expect("a table");
-            let found = manner.backticks(text.as_bytes());
+            let manner: Manner =
+                toml::from_str(&format!("sources = []\ncalls = []\nhas-signs = true\n{before}")).expect("a table");
+            let found = manner.commands(text.as_bytes());
             found.into_iter().map(|(_, text)| String::from_utf8_lossy(text).into_owned()).collect()
         };
         assert_eq!(found("", "# `no`\nx { `date -u` } . `id`"), ["date -u", "id"]);

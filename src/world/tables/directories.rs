@@ -40,6 +40,8 @@ pub(crate) struct System {
     pub(crate) tool_chain_marks: Vec<String>,
     /// Add-on directories of other programs.
     pub(crate) add_ons: Directories,
+    /// Names of files by which a package registers modules as add-ons of others.
+    pub(crate) add_on_marks: Vec<String>,
     /// Directories of commands.
     pub(crate) commands: Directories,
     /// Directories of helper programs that only other programs start.

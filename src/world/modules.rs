@@ -1,0 +1,71 @@
+//! Modules of a distribution that a script of a package does not need. Interpreters look for modules in one directory
+//! that all packages share, and the package of a script declares which of them it needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use super::tables::system;
+use super::{Below, World, cached};
+use crate::error::Error;
+use crate::package::Packages;
+use crate::path::RootPath;
+
+/// What packages have in a directory although another package does not need them.
+#[derive(Clone, Debug, Default)]
+pub struct Unneeded {
+    /// Files and directories that only such packages have.
+    pub paths: Rc<BTreeSet<RootPath>>,
+    /// These packages.
+    pub packages: Rc<BTreeSet<String>>,
+}
+
+impl World<'_> {
+    /// What other packages have below a directory, unless a package needs them: it depends on them, recommends or
+    /// suggests them, directly or not, or they extend it; `None` if the database does not know its dependencies.
+    ///
+    /// # Errors
+    /// `unreadable`, `bad-package-database`.
+    pub(crate) fn unneeded(&self, package: &str, dir: &RootPath) -> Result<Option<Unneeded>, Error> {
+        let key = (package.to_owned(), dir.clone());
+        cached(&self.unneeded, &key, || {
+            let Some(database) = self.database()? else { return Ok(None) };
+            let Some(mut needed) = database.needed_by(package) else { return Ok(None) };
+            let below = self.packaged_below(database, dir)?;
+            for other in database.dependents(package) {
+                if !needed.contains(&other) && self.extends(&other, package, dir, &below)? {
+                    needed.extend(database.needed_by(&other).into_iter().flatten());
+                }
+            }
+            let (mut paths, mut packages) = (BTreeSet::new(), BTreeSet::new());
+            for (path, owners) in below.iter().filter(|(_, owners)| !owners.iter().any(|one| needed.contains(one))) {
+                paths.insert(path.clone());
+                packages.extend(owners.iter().cloned());
+            }
+            Ok(Some(Unneeded { paths: Rc::new(paths), packages: Rc::new(packages) }))
+        })
+    }
+
+    /// The paths that packages have below a directory.
+    fn packaged_below(&self, database: &dyn Packages, dir: &RootPath) -> Result<Below, Error> {
+        cached(&self.below, dir, || {
+            let mut below: BTreeMap<RootPath, Vec<String>> = BTreeMap::new();
+            for package in database.names() {
+                for path in self.contents(&package)?.iter().filter(|path| *path != dir && path.is_within(dir)) {
+                    below.entry(path.clone()).or_default().push(package.clone());
+                }
+            }
+            Ok(Rc::new(below))
+        })
+    }
+
+    /// True if a package that depends on another extends it: it puts modules into one of its directories, or registers
+    /// them where the other looks for add-ons.
+    fn extends(&self, package: &str, other: &str, dir: &RootPath, below: &Below) -> Result<bool, Error> {
+        let is_theirs = |path: &RootPath| below.get(path).is_some_and(|owners| owners.iter().any(|one| one == other));
+        let marks = &system().add_on_marks;
+        Ok(self.contents(package)?.iter().filter(|path| path.is_within(dir)).any(|path| {
+            let is_mark = marks.iter().any(|mark| mark.as_bytes() == path.name());
+            is_mark || path.parent().is_some_and(|parent| parent != *dir && is_theirs(&parent))
+        }))
+    }
+}
