@@ -34,6 +34,9 @@ pub(crate) use source::interpreters::{runs_language, system_shell};
 pub use source::missing::Absent;
 pub use source::wrapped::{looks_up_interpreters, runs_others};
 
+/// Finds what packages have in a directory.
+pub type InDirectory<'f, T> = dyn Fn(&RootPath) -> Result<T, Error> + 'f;
+
 /// How a program is launched.
 pub struct Call<'a> {
     /// The root file system.
@@ -61,7 +64,9 @@ pub struct Call<'a> {
     pub is_musl: bool,
     /// Tells what packages have in a directory of modules although the package of the script does not need them;
     /// `None` if the script belongs to no package or its arguments name the user's own files.
-    pub unneeded: Option<&'a dyn Fn(&RootPath) -> Result<Option<Unneeded>, Error>>,
+    pub unneeded: Option<&'a InDirectory<'a, Option<Unneeded>>>,
+    /// The files in a directory of modules that are built from the source of the script's own package.
+    pub own_modules: &'a InDirectory<'a, Vec<RootPath>>,
 }
 
 /// Scripts that were read: many launches of one script read it once.

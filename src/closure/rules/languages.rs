@@ -52,6 +52,7 @@ fn on(state: &State<'_>, fact: Fact, language: &'static Language) -> Result<Vec<
     let first = launched.processes.first().map(|id| &state.processes.get(*id).process);
     let owner = owner_without_user(state, launched)?;
     let unneeded = |dir: &RootPath| owner.as_ref().map_or(Ok(None), |owner| state.world.unneeded(owner, dir));
+    let own_modules = |dir: &RootPath| own_modules(state, launched, dir);
     let call = Call {
         root: state.world.root,
         scripts: launched.scripts.clone(),
@@ -65,6 +66,7 @@ fn on(state: &State<'_>, fact: Fact, language: &'static Language) -> Result<Vec<
         target: first.map(|process| process.loaded[0].elf.target),
         is_musl: first.and_then(|process| process.facts.as_ref()).is_some_and(|facts| facts.family == Family::Musl),
         unneeded: owner.is_some().then_some(&unneeded),
+        own_modules: &own_modules,
     };
     demands(state, id, (language.needs)(&call)?)
 }
@@ -87,6 +89,20 @@ fn owner(state: &State<'_>, launched: &Launched) -> Result<Option<String>, Error
     let Some(script) = launched.scripts.first() else { return Ok(None) };
     let followed = state.world.root.follow_from(&launched.launch.cwd, script.as_bytes())?;
     followed.file().map_or(Ok(None), |(real, _)| state.world.owner(real))
+}
+
+/// Files below a directory that packages of the script's own source have.
+fn own_modules(state: &State<'_>, launched: &Launched, dir: &RootPath) -> Result<Vec<RootPath>, Error> {
+    let (Some(database), Some(owner)) = (state.world.database()?, owner(state, launched)?) else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    for package in database.siblings(&owner).into_iter().chain([owner]) {
+        for path in state.world.contents(&package)?.iter().filter(|path| path.is_within(dir)) {
+            found.extend(state.world.root.follow(path.as_bytes())?.file().map(|(real, _)| real.clone()));
+        }
+    }
+    Ok(found)
 }
 
 /// The package of the script of a launch, unless its arguments name files that belong to no package.

@@ -83,16 +83,19 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
             needs.claims.push(app::home(dir, "application", Rc::new(|_, _| false)));
         }
     }
-    let sources: Vec<RootPath> = needs.claims.iter().map(|home| home.dir.clone()).collect();
-    installed(call, !sources.is_empty(), &mut needs)?;
-    started::ask(call, &table().starts, &sources, &scripts, &mut needs)?;
+    let own: Vec<RootPath> = needs.claims.iter().map(|home| home.dir.clone()).collect();
+    let modules = installed(call, !own.is_empty(), &mut needs)?;
+    let sources = started::Sources { dirs: &own, scripts: &scripts, modules: &modules };
+    started::ask(call, &table().starts, &sources, &mut needs)?;
     Ok(needs)
 }
 
-/// Claims the directories in which packages install modules. A command line that loads no module needs none of them.
-fn installed(call: &Call<'_>, runs_own_code: bool, needs: &mut Needs) -> Result<(), Error> {
+/// Claims the directories in which packages install modules, and returns those of the script's own package. A command
+/// line that loads no module needs none of them.
+fn installed(call: &Call<'_>, runs_own_code: bool, needs: &mut Needs) -> Result<Vec<RootPath>, Error> {
+    let mut own = Vec::new();
     if !runs_own_code && is_plain_text(call) {
-        return Ok(());
+        return Ok(own);
     }
     let mut dirs = Vec::new();
     for pattern in &table().modules {
@@ -104,6 +107,7 @@ fn installed(call: &Call<'_>, runs_own_code: bool, needs: &mut Needs) -> Result<
     dirs.dedup();
     needs.unneeded = call.unneeded_in(&dirs, runs_own_code)?;
     for dir in dirs {
+        own.extend((call.own_modules)(&dir)?);
         let left = needs.unneeded.iter().find(|(of, _)| *of == dir).map(|(_, one)| Rc::clone(&one.paths));
         needs.claims.push(Claim {
             why: format!("what is installed in {dir}"),
@@ -117,7 +121,7 @@ fn installed(call: &Call<'_>, runs_own_code: bool, needs: &mut Needs) -> Result<
             scope: Scope::Own,
         });
     }
-    Ok(())
+    Ok(own)
 }
 
 /// True for a launch whose program is a text in its arguments that loads no module (perlrun(1)).

@@ -50,7 +50,8 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     }
     let own: Vec<RootPath> = needs.claims.iter().map(|home| home.dir.clone()).collect();
     let scripts: Vec<RootPath> = call.script()?.into_iter().collect();
-    started::ask(call, &table().starts, &own, &scripts, &mut needs)?;
+    let sources = started::Sources { dirs: &own, scripts: &scripts, modules: &[] };
+    started::ask(call, &table().starts, &sources, &mut needs)?;
     Ok(needs)
 }
 

@@ -134,7 +134,8 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let scripts = scripts(call, &mut needs)?;
     let own = needs.claims.iter().filter(|home| home.group == "application").map(|home| home.dir.clone());
     let own: Vec<RootPath> = own.collect();
-    started::ask(call, &table().starts, &own, &scripts, &mut needs)?;
+    let sources = started::Sources { dirs: &own, scripts: &scripts, modules: &[] };
+    started::ask(call, &table().starts, &sources, &mut needs)?;
     let mut sources: Vec<RootPath> = needs.claims.iter().map(|home| home.dir.clone()).collect();
     for dir in table().gems.places.iter() {
         sources.extend(call.root.follow(dir.as_bytes())?.dir().cloned());

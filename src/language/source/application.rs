@@ -132,6 +132,7 @@ mod tests {
                 target: None,
                 is_musl: false,
                 unneeded: None,
+                own_modules: &|_| Ok(Vec::new()),
             };
             let dirs: Vec<String> = dirs(&call).expect("readable").iter().map(ToString::to_string).collect();
             (dirs.join(" "), alone(&call).expect("readable").is_some())

@@ -90,14 +90,18 @@ impl Manner {
     }
 }
 
-/// Adds the programs that the sources in `dirs`, and `files`, start.
-pub(crate) fn ask(
-    call: &Call<'_>,
-    manner: &Manner,
-    dirs: &[RootPath],
-    files: &[RootPath],
-    needs: &mut Needs,
-) -> Result<(), Error> {
+/// Sources of a launch.
+pub(crate) struct Sources<'s> {
+    /// Directories of the application.
+    pub(crate) dirs: &'s [RootPath],
+    /// Scripts, whose commands of unknown value are told.
+    pub(crate) scripts: &'s [RootPath],
+    /// Modules of the script's own package.
+    pub(crate) modules: &'s [RootPath],
+}
+
+/// Adds the programs that sources start.
+pub(crate) fn ask(call: &Call<'_>, manner: &Manner, sources: &Sources<'_>, needs: &mut Needs) -> Result<(), Error> {
     let mut named = Named::default();
     let mut shell = None;
     let mut lost = Vec::new();
@@ -123,12 +127,13 @@ pub(crate) fn ask(
             shell = Some(path.clone());
         }
     };
-    for file in files {
+    let modules = sources.modules.iter().filter(|module| manner.sources.end(module.name()));
+    for (file, is_script) in sources.scripts.iter().map(|file| (file, true)).chain(modules.map(|file| (file, false))) {
         if let Some((real, text)) = call.root.read_followed(file.as_bytes(), MAX_SOURCE)? {
-            look(&real, &text, true);
+            look(&real, &text, is_script);
         }
     }
-    for dir in dirs {
+    for dir in sources.dirs {
         call.root.visit(dir, &mut |path, meta| {
             let is_source = manner.sources.end(path.name());
             if meta.kind == FileKind::File && is_source && meta.size < MAX_SOURCE as u64 {
