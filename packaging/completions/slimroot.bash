@@ -43,11 +43,17 @@ _slimroot() {
             slimroot,man)
                 cmd="slimroot__subcmd__man"
                 ;;
+            slimroot,outdated)
+                cmd="slimroot__subcmd__outdated"
+                ;;
             slimroot,plan)
                 cmd="slimroot__subcmd__plan"
                 ;;
             slimroot,profiles)
                 cmd="slimroot__subcmd__profiles"
+                ;;
+            slimroot,report)
+                cmd="slimroot__subcmd__report"
                 ;;
             slimroot,sbom)
                 cmd="slimroot__subcmd__sbom"
@@ -60,6 +66,9 @@ _slimroot() {
                 ;;
             slimroot,verify)
                 cmd="slimroot__subcmd__verify"
+                ;;
+            slimroot,vex)
+                cmd="slimroot__subcmd__vex"
                 ;;
             slimroot,why)
                 cmd="slimroot__subcmd__why"
@@ -91,11 +100,17 @@ _slimroot() {
             slimroot__subcmd__help,man)
                 cmd="slimroot__subcmd__help__subcmd__man"
                 ;;
+            slimroot__subcmd__help,outdated)
+                cmd="slimroot__subcmd__help__subcmd__outdated"
+                ;;
             slimroot__subcmd__help,plan)
                 cmd="slimroot__subcmd__help__subcmd__plan"
                 ;;
             slimroot__subcmd__help,profiles)
                 cmd="slimroot__subcmd__help__subcmd__profiles"
+                ;;
+            slimroot__subcmd__help,report)
+                cmd="slimroot__subcmd__help__subcmd__report"
                 ;;
             slimroot__subcmd__help,sbom)
                 cmd="slimroot__subcmd__help__subcmd__sbom"
@@ -108,6 +123,9 @@ _slimroot() {
                 ;;
             slimroot__subcmd__help,verify)
                 cmd="slimroot__subcmd__help__subcmd__verify"
+                ;;
+            slimroot__subcmd__help,vex)
+                cmd="slimroot__subcmd__help__subcmd__vex"
                 ;;
             slimroot__subcmd__help,why)
                 cmd="slimroot__subcmd__help__subcmd__why"
@@ -152,7 +170,7 @@ _slimroot() {
 
     case "${cmd}" in
         slimroot)
-            opts="-q -v -h -V --color --quiet --verbose --help --version build slim plan diff sbom deps why check verify trace dockerfile profiles explain completions man help"
+            opts="-q -v -h -V --color --quiet --verbose --help --version build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -170,7 +188,7 @@ _slimroot() {
             return 0
             ;;
         slimroot__subcmd__build)
-            opts="-e -w -p -i -x -t -o -u -l -q -v -h -V --image --root --platform --registry-ca --insecure --env --cwd --workdir --cpu --interpreter --no-inherit --bin --profile --profiles --include --trace --copy --package --ca --exclude --no-shell --no-profile --no-rule --companions --no-auto --pyc --jlink --entrypoint --cmd --volume --stop-signal --healthcheck --author --tag --image-format --allow --warn --deny --plan-out --lock --locked --sbom --budget --output --user --expose --label --config --compression --threads --strip --owner-map --force --dry-run --verify --fix --ready --probe --for --limit --net --memory --processes --format --color --quiet --verbose --help --version"
+            opts="-e -w -p -i -x -t -o -u -l -q -v -h -V --image --root --platform --registry-ca --insecure --env --cwd --workdir --cpu --interpreter --no-inherit --bin --profile --profiles --include --trace --copy --package --ca --exclude --no-shell --no-profile --no-rule --companions --no-auto --pyc --jlink --entrypoint --cmd --volume --stop-signal --healthcheck --author --tag --image-format --allow --warn --deny --plan-out --lock --locked --sbom --sbom-inside --attach --provenance --report --budget --output --user --expose --label --config --compression --layers --since --debug-tag --debug-shell --threads --strip --owner-map --force --dry-run --verify --fix --ready --probe --for --limit --net --memory --processes --format --color --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -348,6 +366,22 @@ _slimroot() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --sbom-inside)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --attach)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --provenance)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --budget)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -385,6 +419,22 @@ _slimroot() {
                     return 0
                     ;;
                 --compression)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --layers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --debug-tag)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --debug-shell)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -436,7 +486,7 @@ _slimroot() {
             return 0
             ;;
         slimroot__subcmd__check)
-            opts="-e -w -p -i -x -u -q -v -h -V --image --root --platform --registry-ca --insecure --env --cwd --workdir --cpu --interpreter --no-inherit --bin --profile --profiles --include --trace --copy --package --ca --exclude --no-shell --no-profile --no-rule --companions --no-auto --pyc --jlink --allow --warn --deny --as-is --loaded-only --user --config --format --color --quiet --verbose --help --version"
+            opts="-e -w -p -i -x -u -q -v -h -V --image --root --platform --registry-ca --insecure --env --cwd --workdir --cpu --interpreter --no-inherit --bin --profile --profiles --include --trace --copy --package --ca --exclude --no-shell --no-profile --no-rule --companions --no-auto --pyc --jlink --allow --warn --deny --as-is --loaded-only --report --user --config --format --color --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -562,6 +612,10 @@ _slimroot() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --user)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -674,7 +728,7 @@ _slimroot() {
             return 0
             ;;
         slimroot__subcmd__diff)
-            opts="-q -v -h -V --fail-if-grows --budget --all --format --color --quiet --verbose --help --version"
+            opts="-q -v -h -V --fail-if-grows --budget --all --report --format --color --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -685,6 +739,10 @@ _slimroot() {
                     return 0
                     ;;
                 --budget)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --report)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -784,7 +842,7 @@ _slimroot() {
             return 0
             ;;
         slimroot__subcmd__help)
-            opts="build slim plan diff sbom deps why check verify trace dockerfile profiles explain completions man help"
+            opts="build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -923,6 +981,20 @@ _slimroot() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        slimroot__subcmd__help__subcmd__outdated)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         slimroot__subcmd__help__subcmd__plan)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -993,6 +1065,20 @@ _slimroot() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        slimroot__subcmd__help__subcmd__report)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         slimroot__subcmd__help__subcmd__sbom)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1049,6 +1135,20 @@ _slimroot() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        slimroot__subcmd__help__subcmd__vex)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         slimroot__subcmd__help__subcmd__why)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1072,6 +1172,28 @@ _slimroot() {
             case "${prev}" in
                 --out)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        slimroot__subcmd__outdated)
+            opts="-q -v -h -V --fail-if-outdated --format --color --quiet --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -1433,8 +1555,34 @@ _slimroot() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        slimroot__subcmd__report)
+            opts="-o -q -v -h -V --output --color --quiet --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         slimroot__subcmd__sbom)
-            opts="-o -q -v -h -V --format --name --output --color --quiet --verbose --help --version"
+            opts="-o -q -v -h -V --format --name --output --in-toto --buildkit --color --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1468,7 +1616,7 @@ _slimroot() {
             return 0
             ;;
         slimroot__subcmd__slim)
-            opts="-e -w -p -i -x -t -o -u -l -q -v -h -V --image --root --platform --registry-ca --insecure --env --cwd --workdir --cpu --interpreter --no-inherit --bin --profile --profiles --include --trace --copy --package --ca --exclude --no-shell --no-profile --no-rule --companions --no-auto --pyc --jlink --entrypoint --cmd --volume --stop-signal --healthcheck --author --tag --image-format --allow --warn --deny --plan-out --lock --locked --sbom --budget --output --user --expose --label --config --compression --threads --strip --owner-map --force --dry-run --verify --fix --ready --probe --for --limit --net --memory --processes --format --color --quiet --verbose --help --version"
+            opts="-e -w -p -i -x -t -o -u -l -q -v -h -V --image --root --platform --registry-ca --insecure --env --cwd --workdir --cpu --interpreter --no-inherit --bin --profile --profiles --include --trace --copy --package --ca --exclude --no-shell --no-profile --no-rule --companions --no-auto --pyc --jlink --entrypoint --cmd --volume --stop-signal --healthcheck --author --tag --image-format --allow --warn --deny --plan-out --lock --locked --sbom --sbom-inside --attach --provenance --report --budget --output --user --expose --label --config --compression --layers --since --debug-tag --debug-shell --threads --strip --owner-map --force --dry-run --verify --fix --ready --probe --for --limit --net --memory --processes --format --color --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1646,6 +1794,22 @@ _slimroot() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --sbom-inside)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --attach)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --provenance)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --budget)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1683,6 +1847,22 @@ _slimroot() {
                     return 0
                     ;;
                 --compression)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --layers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --debug-tag)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --debug-shell)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1820,6 +2000,56 @@ _slimroot() {
                     ;;
                 --format)
                     COMPREPLY=($(compgen -W "human json junit" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        slimroot__subcmd__vex)
+            opts="-o -q -v -h -V --builder --vulnerabilities --merge --format --product --author --output --color --quiet --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --builder)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --vulnerabilities)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --merge)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "openvex cyclonedx" -- "${cur}"))
+                    return 0
+                    ;;
+                --product)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --author)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --color)

@@ -35,7 +35,10 @@ complete -c slimroot -n "__fish_slimroot_needs_command" -f -a "build" -d 'Packs 
 complete -c slimroot -n "__fish_slimroot_needs_command" -f -a "slim" -d 'Packs what an image runs into a smaller image with the same settings'
 complete -c slimroot -n "__fish_slimroot_needs_command" -f -a "plan" -d 'Lists every path of an image with its reason, package and size, without writing the image'
 complete -c slimroot -n "__fish_slimroot_needs_command" -f -a "diff" -d 'Compares two images: plans, locks, directories or images, by whomever they were made'
+complete -c slimroot -n "__fish_slimroot_needs_command" -f -a "outdated" -d 'Lists packages of an image that a root has in another version'
+complete -c slimroot -n "__fish_slimroot_needs_command" -f -a "report" -d 'Writes a page that shows what is in a directory or an image, by whomever it was made: one HTML file'
 complete -c slimroot -n "__fish_slimroot_needs_command" -f -a "sbom" -d 'Writes an inventory of the software (SBOM) in a directory or an image, by whomever it was made'
+complete -c slimroot -n "__fish_slimroot_needs_command" -f -a "vex" -d 'Writes which vulnerabilities of a builder an image does not have (VEX), as far as its files prove it'
 complete -c slimroot -n "__fish_slimroot_needs_command" -f -a "deps" -d 'Lists the files that a program\'s loader would load, and how it finds them'
 complete -c slimroot -n "__fish_slimroot_needs_command" -f -a "why" -d 'Explains why a path is in the image of an entry'
 complete -c slimroot -n "__fish_slimroot_needs_command" -f -a "check" -d 'Finds problems of an entry or of a finished image'
@@ -87,6 +90,10 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l plan-out -d 
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l lock -d 'Writes a lock: the plan without the files of your own application. An older file is replaced' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l locked -d 'Writes nothing if the image differs from this lock in packages, libraries, reasons, owners, modes, user or ports (exit code 4)' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l sbom -d 'Writes an inventory of what is packed: spdx-json=FILE or cyclonedx-json=FILE. An older file is replaced. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l sbom-inside -d 'Packs an inventory into the image as /usr/share/sbom/NAME.spdx.json or .cdx.json: spdx-json or cyclonedx-json. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l attach -d 'Attaches a document to the image in oci: and docker:// as a referrer: spdx-json, cyclonedx-json, either after in-toto: as a statement, or provenance. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l provenance -d 'Writes how the image was made: a predicate of SLSA, for signing. An older file is replaced' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l report -d 'Writes a page that shows what is in the image, why, what was left out, and the findings: one HTML file without a network. An older file is replaced' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l budget -d 'The largest size of the image\'s files together, such as 60MB. A larger image is not written (exit code 4)' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -s o -l output -d 'Where to write the image: dir:PATH (or PATH), tar:FILE, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF], docker://HOST/NAME[:TAG]; FILE - is stdout. Repeatable: files are read only once' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -s u -l user -d 'User of the image: NAME or UID, optionally with :GROUP or :GID. Default: the user of the service unit that starts the entry, or else 65532:65532' -r
@@ -94,6 +101,10 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l expose -d 'P
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -s l -l label -d 'Label of the image. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l config -d 'A file with the same settings; command-line options take precedence' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l compression -d 'Compression of layers: gzip[:1-12], zstd[:1-19] or none' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l layers -d 'Layers of the image: one, or split[:2-6], cut by how often files change: loader and C library, distribution, interpreter, language packages, records, application' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l since -d 'An image of before, such as docker://HOST/NAME:TAG: the report says what a push of the new one sends again' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l debug-tag -d 'Writes a second image, whose tag has this at its end: all layers, and one with a static busybox and its shell. It shares everything else, so that docker run --entrypoint sh and kubectl debug have a place to stand' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l debug-shell -d 'The static busybox of the second image, a file of this machine. Default: that of the root' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l threads -d 'Number of compression threads; the output is the same for any number' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l owner-map -d 'Gives files of the owner and group before the = to those after it, such as 1000:1000=0:0. Owners and groups are mapped separately; a file whose owner or group changes loses set-id bits and capabilities. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l ready -d 'Wait until the program accepts connections at this port of its own network: tcp:PORT' -r
@@ -162,6 +173,10 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l plan-out -d '
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l lock -d 'Writes a lock: the plan without the files of your own application. An older file is replaced' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l locked -d 'Writes nothing if the image differs from this lock in packages, libraries, reasons, owners, modes, user or ports (exit code 4)' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l sbom -d 'Writes an inventory of what is packed: spdx-json=FILE or cyclonedx-json=FILE. An older file is replaced. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l sbom-inside -d 'Packs an inventory into the image as /usr/share/sbom/NAME.spdx.json or .cdx.json: spdx-json or cyclonedx-json. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l attach -d 'Attaches a document to the image in oci: and docker:// as a referrer: spdx-json, cyclonedx-json, either after in-toto: as a statement, or provenance. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l provenance -d 'Writes how the image was made: a predicate of SLSA, for signing. An older file is replaced' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l report -d 'Writes a page that shows what is in the image, why, what was left out, and the findings: one HTML file without a network. An older file is replaced' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l budget -d 'The largest size of the image\'s files together, such as 60MB. A larger image is not written (exit code 4)' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -s o -l output -d 'Where to write the image: dir:PATH (or PATH), tar:FILE, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF], docker://HOST/NAME[:TAG]; FILE - is stdout. Repeatable: files are read only once' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -s u -l user -d 'User of the image: NAME or UID, optionally with :GROUP or :GID. Default: the user of the service unit that starts the entry, or else 65532:65532' -r
@@ -169,6 +184,10 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l expose -d 'Po
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -s l -l label -d 'Label of the image. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l config -d 'A file with the same settings; command-line options take precedence' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l compression -d 'Compression of layers: gzip[:1-12], zstd[:1-19] or none' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l layers -d 'Layers of the image: one, or split[:2-6], cut by how often files change: loader and C library, distribution, interpreter, language packages, records, application' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l since -d 'An image of before, such as docker://HOST/NAME:TAG: the report says what a push of the new one sends again' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l debug-tag -d 'Writes a second image, whose tag has this at its end: all layers, and one with a static busybox and its shell. It shares everything else, so that docker run --entrypoint sh and kubectl debug have a place to stand' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l debug-shell -d 'The static busybox of the second image, a file of this machine. Default: that of the root' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l threads -d 'Number of compression threads; the output is the same for any number' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l owner-map -d 'Gives files of the owner and group before the = to those after it, such as 1000:1000=0:0. Owners and groups are mapped separately; a file whose owner or group changes loses set-id bits and capabilities. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l ready -d 'Wait until the program accepts connections at this port of its own network: tcp:PORT' -r
@@ -256,6 +275,7 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -s h -l help -d 
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -s V -l version -d 'Print version'
 complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -l fail-if-grows -d 'Exits with 4 if the files of the second image have more bytes than the first by more than this: 5% or 2MB' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -l budget -d 'Exits with 4 if the files of the second image have more bytes together, such as 60MB' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -l report -d 'Writes a page that shows both images and what differs: one HTML file without a network. An older file is replaced' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -l format -d 'Output format' -r -f -a "human\t'Text for people'
 json\t'One JSON document'
 markdown\t'Markdown for a comment on a pull request: a few lines, with the rest folded'"
@@ -267,6 +287,24 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -s q -l quiet -d
 complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -s v -l verbose -d 'Prints the whole report: every group, every profile with its trigger, digests of layers, all notes'
 complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -s V -l version -d 'Print version'
+complete -c slimroot -n "__fish_slimroot_using_subcommand outdated" -l format -d 'Output format' -r -f -a "human\t'Text for people'
+json\t'One JSON document'"
+complete -c slimroot -n "__fish_slimroot_using_subcommand outdated" -l color -d 'When messages are coloured' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c slimroot -n "__fish_slimroot_using_subcommand outdated" -l fail-if-outdated -d 'Exits with 4 if a package has another version'
+complete -c slimroot -n "__fish_slimroot_using_subcommand outdated" -s q -l quiet -d 'Prints no report and no notes: only errors, warnings and results that were asked for'
+complete -c slimroot -n "__fish_slimroot_using_subcommand outdated" -s v -l verbose -d 'Prints the whole report: every group, every profile with its trigger, digests of layers, all notes'
+complete -c slimroot -n "__fish_slimroot_using_subcommand outdated" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c slimroot -n "__fish_slimroot_using_subcommand outdated" -s V -l version -d 'Print version'
+complete -c slimroot -n "__fish_slimroot_using_subcommand report" -s o -l output -d 'Where to write the page instead of stdout. An older file is replaced' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand report" -l color -d 'When messages are coloured' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c slimroot -n "__fish_slimroot_using_subcommand report" -s q -l quiet -d 'Prints no report and no notes: only errors, warnings and results that were asked for'
+complete -c slimroot -n "__fish_slimroot_using_subcommand report" -s v -l verbose -d 'Prints the whole report: every group, every profile with its trigger, digests of layers, all notes'
+complete -c slimroot -n "__fish_slimroot_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c slimroot -n "__fish_slimroot_using_subcommand report" -s V -l version -d 'Print version'
 complete -c slimroot -n "__fish_slimroot_using_subcommand sbom" -l format -d 'Format of the inventory' -r -f -a "spdx-json\t'SPDX 2.3 as JSON'
 cyclonedx-json\t'CycloneDX 1.6 as JSON'"
 complete -c slimroot -n "__fish_slimroot_using_subcommand sbom" -l name -d 'Name of the image in the inventory; otherwise that of its file or directory' -r
@@ -274,10 +312,27 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand sbom" -s o -l output -
 complete -c slimroot -n "__fish_slimroot_using_subcommand sbom" -l color -d 'When messages are coloured' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is dumb'
 always\t'Always'
 never\t'Never'"
+complete -c slimroot -n "__fish_slimroot_using_subcommand sbom" -l in-toto -d 'Wraps the inventory in a statement of in-toto about the image, which must have a digest'
+complete -c slimroot -n "__fish_slimroot_using_subcommand sbom" -l buildkit -d 'Works as an SBOM generator of BuildKit: reads BUILDKIT_SCAN_SOURCE and BUILDKIT_SCAN_SOURCE_EXTRAS, and writes statements with SPDX to BUILDKIT_SCAN_DESTINATION'
 complete -c slimroot -n "__fish_slimroot_using_subcommand sbom" -s q -l quiet -d 'Prints no report and no notes: only errors, warnings and results that were asked for'
 complete -c slimroot -n "__fish_slimroot_using_subcommand sbom" -s v -l verbose -d 'Prints the whole report: every group, every profile with its trigger, digests of layers, all notes'
 complete -c slimroot -n "__fish_slimroot_using_subcommand sbom" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c slimroot -n "__fish_slimroot_using_subcommand sbom" -s V -l version -d 'Print version'
+complete -c slimroot -n "__fish_slimroot_using_subcommand vex" -l builder -d 'The root or image from which the image was packed' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand vex" -l vulnerabilities -d 'Vulnerabilities of the builder: lines of VULNERABILITY COMPONENT [FILE…], or the JSON of grype or trivy. Repeatable' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand vex" -l merge -d 'A VEX document whose statements are kept; what it decides is not stated again' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand vex" -l format -d 'Format of the document' -r -f -a "openvex\t'OpenVEX 0.2.0'
+cyclonedx\t'CycloneDX 1.6 as JSON'"
+complete -c slimroot -n "__fish_slimroot_using_subcommand vex" -l product -d 'A name under which scanners know the image, such as pkg:oci/app@sha256%3A…; otherwise made of its digest. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand vex" -l author -d 'Who states it' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand vex" -s o -l output -d 'Where to write the document instead of stdout. An older file is replaced' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand vex" -l color -d 'When messages are coloured' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c slimroot -n "__fish_slimroot_using_subcommand vex" -s q -l quiet -d 'Prints no report and no notes: only errors, warnings and results that were asked for'
+complete -c slimroot -n "__fish_slimroot_using_subcommand vex" -s v -l verbose -d 'Prints the whole report: every group, every profile with its trigger, digests of layers, all notes'
+complete -c slimroot -n "__fish_slimroot_using_subcommand vex" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c slimroot -n "__fish_slimroot_using_subcommand vex" -s V -l version -d 'Print version'
 complete -c slimroot -n "__fish_slimroot_using_subcommand deps" -l root -l image -d 'The builder\'s file system: a directory, or an image (oci:DIR, oci-archive:FILE or docker-archive:FILE, with a :TAG if it has several; docker://HOST/NAME:TAG or @DIGEST in a registry)' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand deps" -l platform -d 'Platform to take from an image that has several, such as linux/arm64. Default: that of this machine, or else the first' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand deps" -l registry-ca -d 'A PEM file with certificates to trust when talking to registries, in addition to those of the system. Repeatable' -r -F
@@ -364,6 +419,7 @@ all\t'All sources in the image: the same digest every time'"
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l allow -d 'Ignores a finding, or one subject of it, such as missing-library=libfoo.so.1. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l warn -d 'Makes a finding a warning. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l deny -d 'Makes a finding an error. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l report -d 'Writes a page that shows the image with the findings: one HTML file without a network. An older file is replaced' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -s u -l user -d 'The user that the image runs as' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l config -d 'A file with the same settings; command-line options take precedence' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l format -d 'Output format' -r -f -a "human\t'Text for people'
@@ -488,22 +544,25 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand man" -s q -l quiet -d 
 complete -c slimroot -n "__fish_slimroot_using_subcommand man" -s v -l verbose -d 'Prints the whole report: every group, every profile with its trigger, digests of layers, all notes'
 complete -c slimroot -n "__fish_slimroot_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c slimroot -n "__fish_slimroot_using_subcommand man" -s V -l version -d 'Print version'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff sbom deps why check verify trace dockerfile profiles explain completions man help" -f -a "build" -d 'Packs an entry with all its runtime dependencies'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff sbom deps why check verify trace dockerfile profiles explain completions man help" -f -a "slim" -d 'Packs what an image runs into a smaller image with the same settings'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff sbom deps why check verify trace dockerfile profiles explain completions man help" -f -a "plan" -d 'Lists every path of an image with its reason, package and size, without writing the image'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff sbom deps why check verify trace dockerfile profiles explain completions man help" -f -a "diff" -d 'Compares two images: plans, locks, directories or images, by whomever they were made'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff sbom deps why check verify trace dockerfile profiles explain completions man help" -f -a "sbom" -d 'Writes an inventory of the software (SBOM) in a directory or an image, by whomever it was made'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff sbom deps why check verify trace dockerfile profiles explain completions man help" -f -a "deps" -d 'Lists the files that a program\'s loader would load, and how it finds them'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff sbom deps why check verify trace dockerfile profiles explain completions man help" -f -a "why" -d 'Explains why a path is in the image of an entry'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff sbom deps why check verify trace dockerfile profiles explain completions man help" -f -a "check" -d 'Finds problems of an entry or of a finished image'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff sbom deps why check verify trace dockerfile profiles explain completions man help" -f -a "verify" -d 'Runs the program of a packed root under watch, compares with the builder root, and names what was missed'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff sbom deps why check verify trace dockerfile profiles explain completions man help" -f -a "trace" -d 'Runs a command here and records what it opens, executes, maps, lists, and looks up in vain'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff sbom deps why check verify trace dockerfile profiles explain completions man help" -f -a "dockerfile" -d 'Prints a Dockerfile with a last stage from scratch that slimroot makes, every setting kept'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff sbom deps why check verify trace dockerfile profiles explain completions man help" -f -a "profiles" -d 'Lists the profiles, shows one, or tests their examples'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff sbom deps why check verify trace dockerfile profiles explain completions man help" -f -a "explain" -d 'Explains a message: a code of slimroot, or an error of another program'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff sbom deps why check verify trace dockerfile profiles explain completions man help" -f -a "completions" -d 'Prints the completion script of a shell'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff sbom deps why check verify trace dockerfile profiles explain completions man help" -f -a "man" -d 'Prints the manual page of slimroot or of one of its commands, or writes all pages to a directory'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff sbom deps why check verify trace dockerfile profiles explain completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "build" -d 'Packs an entry with all its runtime dependencies'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "slim" -d 'Packs what an image runs into a smaller image with the same settings'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "plan" -d 'Lists every path of an image with its reason, package and size, without writing the image'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "diff" -d 'Compares two images: plans, locks, directories or images, by whomever they were made'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "outdated" -d 'Lists packages of an image that a root has in another version'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "report" -d 'Writes a page that shows what is in a directory or an image, by whomever it was made: one HTML file'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "sbom" -d 'Writes an inventory of the software (SBOM) in a directory or an image, by whomever it was made'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "vex" -d 'Writes which vulnerabilities of a builder an image does not have (VEX), as far as its files prove it'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "deps" -d 'Lists the files that a program\'s loader would load, and how it finds them'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "why" -d 'Explains why a path is in the image of an entry'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "check" -d 'Finds problems of an entry or of a finished image'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "verify" -d 'Runs the program of a packed root under watch, compares with the builder root, and names what was missed'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "trace" -d 'Runs a command here and records what it opens, executes, maps, lists, and looks up in vain'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "dockerfile" -d 'Prints a Dockerfile with a last stage from scratch that slimroot makes, every setting kept'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "profiles" -d 'Lists the profiles, shows one, or tests their examples'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "explain" -d 'Explains a message: a code of slimroot, or an error of another program'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "completions" -d 'Prints the completion script of a shell'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "man" -d 'Prints the manual page of slimroot or of one of its commands, or writes all pages to a directory'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c slimroot -n "__fish_slimroot_using_subcommand help; and __fish_seen_subcommand_from profiles" -f -a "list" -d 'Lists the built-in profiles'
 complete -c slimroot -n "__fish_slimroot_using_subcommand help; and __fish_seen_subcommand_from profiles" -f -a "show" -d 'Prints the source of a profile'
 complete -c slimroot -n "__fish_slimroot_using_subcommand help; and __fish_seen_subcommand_from profiles" -f -a "test" -d 'Tests profiles against their own examples: the named ones, or all built-in ones'
