@@ -142,6 +142,7 @@ impl BookOptions {
             all: false,
             lock: self.lock.clone(),
             locked: self.locked.clone(),
+            lock_rules: config.lock_rules(),
             allowed: config.allowed(),
             sboms: self.sbom.iter().map(|text| sbom(text)).collect::<Result<_, _>>()?,
             sbom_inside: self.sbom_inside.iter().map(|text| Format::parse(text)).collect::<Result<_, _>>()?,

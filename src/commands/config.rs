@@ -12,6 +12,7 @@ use crate::check::Ranking;
 use crate::cli::{RankOptions, RootOptions};
 use crate::error::Error;
 use crate::finding::Level;
+use crate::ledger::LockRules;
 use crate::pack::Allowed;
 use crate::profile::toml_complaint;
 
@@ -59,6 +60,15 @@ pub(crate) struct Config {
     cpu: Option<String>,
     findings: Vec<RankedCode>,
     allow: AllowTable,
+    lock: LockTable,
+}
+
+/// The table `[lock]`: what a lock leaves out or adds.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LockTable {
+    changing: Vec<String>,
+    digests: bool,
 }
 
 /// The table `[allow]`: what an image may contain.
@@ -111,6 +121,11 @@ impl Config {
     pub(crate) fn allowed(&self) -> Allowed {
         let AllowTable { sonames, packages, paths } = &self.allow;
         Allowed { sonames: sonames.clone(), packages: packages.clone(), paths: paths.clone() }
+    }
+
+    /// What a lock leaves out or adds.
+    pub(crate) fn lock_rules(&self) -> LockRules {
+        LockRules { changing: self.lock.changing.clone(), digests: self.lock.digests }
     }
 
     /// The user of the image.

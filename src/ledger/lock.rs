@@ -14,6 +14,7 @@ use super::write::Document;
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::plan::ItemKind;
+use crate::root::RootGlob;
 
 /// The schema of locks.
 pub const LOCK_SCHEMA: &str = "slimroot.lock.v1";
@@ -22,16 +23,25 @@ const SET_ID: u32 = 0o6000;
 /// Number of differences that are shown.
 const MAX_SHOWN: usize = 20;
 
+/// What the user wants of a lock.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LockRules {
+    /// Patterns of further files that may change.
+    pub changing: Vec<String>,
+    /// True if files of the application are in the lock with their digests, instead of being left out.
+    pub digests: bool,
+}
+
 /// True for a file of the user's own application: no package has it, it is not where distributions install files, and
 /// slimroot did not make it. Libraries and files with set-id bits are never left out of a lock.
 fn is_application(record: &Record, is_made: bool) -> bool {
     let is_system = record.path.is_of_distribution() || record.path.is_within(&etc());
-    record.package.is_none()
-        && !is_made
-        && !is_system
-        && record.soname.is_none()
-        && record.bits() & SET_ID == 0
-        && record.kind != Kind::Dir
+    record.package.is_none() && !is_made && !is_system && may_change(record)
+}
+
+/// True unless it is a library, a directory or a file with set-id bits.
+fn may_change(record: &Record) -> bool {
+    record.soname.is_none() && record.bits() & SET_ID == 0 && record.kind != Kind::Dir
 }
 
 fn etc() -> RootPath {
@@ -39,15 +49,30 @@ fn etc() -> RootPath {
 }
 
 /// Calls `each` with the records that a lock has.
-fn locked(ledger: &Ledger<'_>, each: &mut dyn FnMut(Record) -> Result<(), Error>) -> Result<(), Error> {
+fn locked(
+    ledger: &Ledger<'_>,
+    rules: &LockRules,
+    each: &mut dyn FnMut(Record) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let changing = rules.changing.iter().map(|text| RootGlob::new(text)).collect::<Result<Vec<_>, _>>()?;
     let is_made = |path: &RootPath| {
         let item = ledger.plan.items.get(path);
         item.is_some_and(|item| matches!(&item.kind, ItemKind::File(crate::plan::Content::Made(_))))
     };
     for (path, item) in &*ledger.plan.items {
-        let record = ledger.record(path, item);
-        if record.kind == Kind::Dir && record.rule.is_none() || is_application(&record, is_made(path)) {
+        let mut record = ledger.record(path, item);
+        let is_left_out = may_change(&record) && changing.iter().any(|glob| glob.covers(path));
+        if record.kind == Kind::Dir && record.rule.is_none() || is_left_out {
             continue;
+        }
+        if is_application(&record, is_made(path)) {
+            match &item.kind {
+                ItemKind::File(content) if rules.digests => {
+                    record.digest = Some(ledger.digest(path, content)?.to_string());
+                }
+                _ if rules.digests => {}
+                _ => continue,
+            }
         }
         each(record)?;
     }
@@ -57,13 +82,18 @@ fn locked(ledger: &Ledger<'_>, each: &mut dyn FnMut(Record) -> Result<(), Error>
 /// Writes a lock.
 ///
 /// # Errors
-/// `output-unwritable`, `disk-full`.
-pub fn write_lock(ledger: &Ledger<'_>, out: &mut dyn Write, name: &dyn Display) -> Result<(), Error> {
+/// `bad-glob`, `output-unwritable`, `disk-full`; with digests also `unreadable`, `changed-while-packing`.
+pub fn write_lock(
+    ledger: &Ledger<'_>,
+    rules: &LockRules,
+    out: &mut dyn Write,
+    name: &dyn Display,
+) -> Result<(), Error> {
     let mut document = Document::begin(out, name)?;
     document.field("schema", &LOCK_SCHEMA)?;
     document.field("image", &ledger.run())?;
     document.rows("packages", &ledger.packages)?;
-    document.list("entries", |add| locked(ledger, add))?;
+    document.list("entries", |add| locked(ledger, rules, add))?;
     document.end()
 }
 
@@ -71,7 +101,7 @@ pub fn write_lock(ledger: &Ledger<'_>, out: &mut dyn Write, name: &dyn Display) 
 ///
 /// # Errors
 /// `lock-differs`, and as [`Snapshot::read`].
-pub fn refuse_difference(ledger: &Ledger<'_>, lock: &Path) -> Result<(), Error> {
+pub fn refuse_difference(ledger: &Ledger<'_>, rules: &LockRules, lock: &Path) -> Result<(), Error> {
     let known = Snapshot::read(lock)?;
     let run = ledger.run();
     let settings = |run: &super::rows::Run| {
@@ -93,7 +123,7 @@ pub fn refuse_difference(ledger: &Ledger<'_>, lock: &Path) -> Result<(), Error> 
     };
     add("package", &versions(&mut known.packages.values()), &versions(&mut ledger.packages.iter()));
     let mut rows = BTreeMap::new();
-    locked(ledger, &mut |record| {
+    locked(ledger, rules, &mut |record| {
         rows.insert(record.path.to_string(), row(&record));
         Ok(())
     })?;
@@ -121,6 +151,7 @@ fn row(record: &Record) -> String {
         ("->", record.target.as_ref().filter(|_| record.kind == Kind::Link)),
         ("package", record.package.as_ref()),
         ("soname", record.soname.as_ref()),
+        ("digest", record.digest.as_ref()),
         ("rule", record.rule.as_ref()),
         ("because", record.because.as_ref()),
     ] {

@@ -14,7 +14,7 @@ mod write;
 
 pub use diff::{Both, Change, Diff, Group, Growth, One, Side};
 pub use left_out::{Absent, Gone, LeftOut, left_out};
-pub use lock::{LOCK_SCHEMA, refuse_difference, write_lock};
+pub use lock::{LOCK_SCHEMA, LockRules, refuse_difference, write_lock};
 pub use names::unshown;
 pub use outdated::{OtherVersion, Outdated};
 pub use rows::{Kind, Package, ProcessRow, Record, Run};

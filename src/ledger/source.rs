@@ -136,7 +136,8 @@ impl<'a> Ledger<'a> {
         Ok(())
     }
 
-    fn digest(&self, path: &RootPath, content: &Content) -> Result<Digest, Error> {
+    /// The digest of a planned file.
+    pub(super) fn digest(&self, path: &RootPath, content: &Content) -> Result<Digest, Error> {
         let source = content.open(&**self.root.tree())?;
         digest_of(&*source, path, content.size())
     }

@@ -11,7 +11,7 @@ use super::attached::{self, Attach};
 use crate::closure::{Companions, Pyc, Request};
 use crate::error::Error;
 use crate::image::Attachment;
-use crate::ledger::{Ledger, PlanOptions, refuse_difference, write_lock, write_plan};
+use crate::ledger::{Ledger, LockRules, PlanOptions, refuse_difference, write_lock, write_plan};
 use crate::output::Document;
 use crate::path::RootPath;
 use crate::root::RootGlob;
@@ -29,6 +29,8 @@ pub struct Books {
     pub lock: Option<PathBuf>,
     /// The lock from which the image must not differ.
     pub locked: Option<PathBuf>,
+    /// What both leave out or add.
+    pub lock_rules: LockRules,
     /// What the image may contain.
     pub allowed: Allowed,
     /// Inventories, each with its format.
@@ -88,7 +90,7 @@ pub(crate) fn plan_options<'a>(request: &PackRequest, wanted: &'a Request) -> Pl
 pub(super) fn refuse(request: &PackRequest, ledger: &Ledger<'_>) -> Result<(), Error> {
     refuse_unlisted(&request.books.allowed, ledger)?;
     if let Some(lock) = &request.books.locked {
-        refuse_difference(ledger, lock)?;
+        refuse_difference(ledger, &request.books.lock_rules, lock)?;
     }
     let bytes = ledger.plan.bytes();
     match request.books.budget {
@@ -123,7 +125,7 @@ pub(super) fn written(request: &PackRequest, wanted: &Request, ledger: &Ledger<'
         found.push(Document::write(to, &mut fill)?);
     }
     if let Some(to) = &books.lock {
-        found.push(Document::write(to, &mut |out| write_lock(ledger, out, &to.display()))?);
+        found.push(Document::write(to, &mut |out| write_lock(ledger, &books.lock_rules, out, &to.display()))?);
     }
     if let Some(to) = &books.provenance {
         let text = attached::of_request(request, wanted, ledger)?;

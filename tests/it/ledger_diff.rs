@@ -179,6 +179,46 @@ fn plans_that_nobody_wrote_are_refused_with_a_code() {
 }
 
 #[test]
+fn a_lock_follows_the_application_only_if_asked() {
+    let world = crate::support::runs::world();
+    let at = |name: &str| show(&world.path().join(name));
+    let app = world.path().join("root/srv/app");
+    fs::create_dir_all(app.join("data")).expect("made");
+    let build = |config: &str, more: [&str; 2]| {
+        fs::write(at("slimroot.toml"), config).expect("written");
+        let (root, out, config) = (at("root"), at("out"), at("slimroot.toml"));
+        let args = ["build", "--config", &config, "--root", &root, "--force", "-o", &out, "--include", "/srv/app/**"];
+        let output = slimroot(&[&args[..], &more, &["--", "/bin/true"]].concat());
+        (output.status.code(), text(&output.stderr))
+    };
+    let lock = at("slimroot.lock");
+    for (config, changed) in [
+        ("", None),
+        ("[lock]\ndigests = true\n", Some("/srv/app/code")),
+        ("[lock]\ndigests = true\nchanging = ['/srv/app/data/**', '/srv/app/code']\n", None),
+    ] {
+        for path in ["code", "data/table"] {
+            fs::write(app.join(path), "old").expect("written");
+        }
+        assert_eq!(build(config, ["--lock", &lock]).0, Some(0));
+        assert_eq!(build(config, ["--locked", &lock]).0, Some(0));
+        for path in ["code", "data/table"] {
+            fs::write(app.join(path), "new").expect("written");
+        }
+        let (code, told) = build(config, ["--locked", &lock]);
+        assert_eq!(code, Some(if changed.is_some() { 4 } else { 0 }), "{config}: {told}");
+        assert!(changed.is_none_or(|path| told.contains(path)), "{told}");
+    }
+    // A pattern takes no file with set-id bits out of the lock.
+    std::os::unix::fs::chown(app.join("code"), Some(0), Some(0)).expect("own");
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(app.join("code"), fs::Permissions::from_mode(0o4755)).expect("set");
+    let (code, told) = build("[lock]\nchanging = ['/srv/**']\n", ["--locked", &lock]);
+    assert!(code == Some(4) && told.contains("/srv/app/code: (none) -> file 4755"), "{told}");
+    assert_eq!(build("[lock]\nchanging = ['[']\n", ["--lock", &lock]).0, Some(2));
+}
+
+#[test]
 fn a_lock_and_lists_hold_what_they_say() {
     if !need::all(&["mmdebstrap"]) {
         return;
