@@ -91,7 +91,7 @@ def markdown(results):
             "Each cell has the builder root and the packed image. This page is made by", "", "```console", f"$ {command}",
             "```", "",
             "The applications are those of [languages.md](languages.md). *Packages* are those that syft 1.18.1 finds in the "
-            "files, of the distribution and", "of languages. Nothing is hidden from it: every packed package has its record. "
+            "files, of the distribution and", "of languages. Nothing is hidden from it: each package of which more than documents is packed has its record. "
             "*Shells* and *interpreters* are ELF programs with such names.", "*Writable paths* are files and directories "
             "that the image's user (65532) could write by mode and owner.", "",
             "| application | " + " | ".join(title for _, title in ROWS) + " |", "|---|" + "---:|" * len(ROWS)]
