@@ -27,10 +27,10 @@ pub(crate) struct Options {
     before: String,
     /// The second image, which may be of another kind.
     after: String,
-    /// Exits with 4 if the files of the second image have more bytes than the first by more than this: 5% or 2MB.
+    /// Exits with 5 if the files of the second image have more bytes than the first by more than this: 5% or 2MB.
     #[arg(long, value_name = "PERCENT|SIZE")]
     fail_if_grows: Option<String>,
-    /// Exits with 4 if the files of the second image have more bytes together, such as 60MB.
+    /// Exits with 5 if the files of the second image have more bytes together, such as 60MB.
     #[arg(long, value_name = "SIZE")]
     budget: Option<String>,
     /// Lists every difference, however many there are. JSON always has all.

@@ -16,7 +16,7 @@ pub(crate) struct Options {
     image: String,
     /// The root or image with the packages of today, such as a new builder stage.
     root: String,
-    /// Exits with 4 if a package has another version.
+    /// Exits with 5 if a package has another version.
     #[arg(long)]
     pub(crate) fail_if_outdated: bool,
     /// Output format.
