@@ -11,7 +11,7 @@ use crate::text::shell_word;
 /// Number of rows of the table; smaller ones become one row.
 const MAX_ROWS: usize = 400;
 /// Number of names of a directory that stands for all below it.
-const DEPTH: usize = 3;
+const DEPTH: usize = 4;
 
 /// What was left out.
 pub struct LeftOutTable {
@@ -78,10 +78,10 @@ pub(super) fn table(ledger: &Ledger<'_>, exclude: &[RootGlob]) -> Result<Option<
     }))
 }
 
-/// The directory that stands for a file: at most three names deep.
+/// The directory that stands for a file: at most four names deep.
 fn directory(path: &RootPath) -> RootPath {
     let mut dir = path.parent().unwrap_or_else(RootPath::root);
-    while dir.ancestors().len() > DEPTH + 1 {
+    while dir.ancestors().len() > DEPTH {
         dir = dir.parent().unwrap_or_else(RootPath::root);
     }
     dir
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_directory_stands_for_what_is_below() {
-        for (path, dir) in [("/a", "/"), ("/a/b/c", "/a/b"), ("/a/b/c/d", "/a/b/c"), ("/a/b/c/d/e", "/a/b/c")] {
+        for (path, dir) in [("/a", "/"), ("/a/b/c", "/a/b"), ("/a/b/c/d/e", "/a/b/c/d"), ("/a/b/c/d/e/f", "/a/b/c/d")] {
             assert_eq!(directory(&RootPath::new(path).expect("a path")).to_string(), dir);
         }
     }
