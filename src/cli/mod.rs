@@ -1,6 +1,7 @@
 //! The command line: parses options, runs a command, sets the exit code. Commands return values; only `render` prints.
 
 mod exit;
+mod help;
 mod manual;
 mod render;
 mod usage;
@@ -153,7 +154,7 @@ pub struct RankOptions {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match help::parsed() {
         Ok(cli) => cli,
         Err(error) => {
             let line: Vec<String> = std::env::args_os().skip(1).filter_map(|word| word.into_string().ok()).collect();
@@ -290,11 +291,21 @@ fn watched<T>(
     what: &'static str,
     work: impl FnOnce(&Watch<'_>) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let progress = render::Progress::start(is_hidden, what);
+    // Only a command that slimroot runs as it is talks itself.
+    let progress = render::Progress::start(is_hidden && what == "watching", label(what));
     let stop = || INTERRUPTED.load(Ordering::Relaxed);
     let result = work(&Watch { progress: &|done, all| progress.show(done, all), stop: &stop });
     progress.finish();
     result
+}
+
+/// What a person reads while an operation goes on.
+fn label(what: &'static str) -> &'static str {
+    match what {
+        "reading" | "packing" => "reading the root",
+        "verifying" => "running both programs",
+        other => other,
+    }
 }
 
 /// Set by SIGINT, SIGTERM or SIGHUP.

@@ -1,9 +1,12 @@
 //! Wrong command lines. clap's tips are kept if they are of the same meaning as what was written, and replaced if not: a
 //! word before `--` is usually the program, and an option after `--` would be one of the program's.
 
+use std::path::Path;
+
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use serde::Deserialize;
 
+use crate::verify::transport_of;
 use crate::world::tables::{Words, table};
 
 /// Commands that take the program after `--`.
@@ -41,7 +44,7 @@ pub(super) fn advised(mut error: clap::Error, line: &[String]) -> clap::Error {
             error.remove(ContextKind::Usage);
             Some(row.says.clone())
         }
-        None if !wrong.starts_with('-') => with_program(&wrong, line),
+        None if !wrong.starts_with('-') => with_root(&wrong, line).or_else(|| with_program(&wrong, line)),
         None => None,
     };
     // `-- -t` would make the option the program's.
@@ -50,6 +53,25 @@ pub(super) fn advised(mut error: clap::Error, line: &[String]) -> clap::Error {
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error
+}
+
+/// What to write if the word is a root: an image, or a directory.
+fn with_root(word: &str, line: &[String]) -> Option<String> {
+    let is_build = line.first().is_some_and(|command| command == WITH_PROGRAM[0]);
+    let place = Path::new(word);
+    if !is_build {
+        return None;
+    }
+    if let Some(transport) = transport_of(place) {
+        return Some(format!("to pack what an image runs: slimroot slim {transport}:{word}"));
+    }
+    if place.is_dir() {
+        return Some(format!("to pack from a directory: slimroot build --root {word} -o DEST -- PROGRAM"));
+    }
+    let is_name = !place.exists() && word.contains(':');
+    is_name.then(|| {
+        format!("to pack what an image runs: docker save {word} -o fat.tar; slimroot slim docker-archive:fat.tar")
+    })
 }
 
 /// The command line with the program after `--`.

@@ -1,6 +1,6 @@
 //! `slimroot check`: finds problems in a planned or finished image.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
@@ -17,7 +17,7 @@ use crate::loader::Objects;
 use crate::pack::{PackRequest, Subject, Watch, closure, linked, request_of, start_of};
 use crate::plan::{Details, Plan, PlannedTree, RunSettings, Settings};
 use crate::root::Root;
-use crate::verify::{Reference, RunConfig};
+use crate::verify::{Reference, RunConfig, transport_of};
 
 /// Output format of the findings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -88,6 +88,11 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
     if let Some(reference) = line.first().filter(|word| Reference::parse(word).is_some()).cloned() {
         place = PathBuf::from(reference);
         line.remove(0);
+    } else if let Some(word) = line.first()
+        && let Some(transport) = transport_of(Path::new(word))
+    {
+        return Err(Error::new("bad-argument", format!("{word} is an image, not a program of the root"))
+            .help(format!("its transport is missing: slimroot check {transport}:{word}")));
     }
     let full = config.image_under(&options.image).fill(root.fill(PackRequest::new(&place, line.clone()))?);
     #[cfg(feature = "page")]

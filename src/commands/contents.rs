@@ -38,55 +38,64 @@ pub(crate) enum PycOption {
 
 /// Options that add files besides the entry and its dependencies, or leave some out.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Contents")]
 pub(crate) struct ImageOptions {
-    /// Another program to pack, which the entry starts. Repeatable.
+    /// Another program to pack, as if it were the entry. Repeatable.
     #[arg(long = "bin", value_name = "PATH")]
     pub(crate) bin: Vec<String>,
-    /// A profile to apply: a name from `slimroot profiles`, or a file. Repeatable.
+    /// Profile to apply: a name from `slimroot profiles`, or a file. Repeatable.
     #[arg(long = "profile", short = 'p', value_name = "PROFILE")]
     pub(crate) profile: Vec<String>,
-    /// A folder with your own profiles. They work like the built-in ones and replace those of the same name.
-    #[arg(long = "profiles", value_name = "DIR")]
+    /// Folder with your own profiles. They work like the built-in ones and replace those of the same name.
+    #[arg(long = "profiles", hide_short_help = true, value_name = "DIR")]
     pub(crate) profiles: Option<PathBuf>,
-    /// Files to add: a quoted pattern of absolute paths in the root; directories include their contents. Repeatable.
+    /// Files to add, such as '/srv/www/**'. Repeatable.
+    ///
+    /// A pattern of absolute paths in the root, quoted for the shell. Directories include their contents.
     #[arg(long = "include", short = 'i', value_name = "GLOB")]
     pub(crate) include: Vec<String>,
-    /// A trace of a run, by `slimroot trace` or `strace -f`: what the run has used is added. Repeatable.
-    #[arg(long = "trace", value_name = "FILE")]
+    /// Adds the files that a run has used, from a file by `slimroot trace` or `strace -f`. Repeatable.
+    #[arg(long = "trace", hide_short_help = true, value_name = "FILE")]
     pub(crate) trace: Vec<PathBuf>,
     /// Copies a file or directory of the root to another path in the image and keeps modes and owners. Repeatable.
-    #[arg(long = "copy", value_name = "SRC:DST")]
+    #[arg(long = "copy", hide_short_help = true, value_name = "SRC:DST")]
     pub(crate) copy: Vec<String>,
-    /// A distribution package to add, without documentation, manuals, translations and headers. Repeatable.
+    /// Distribution package to add. Repeatable.
+    ///
+    /// Its documentation, manuals, translations and headers stay out.
     #[arg(long = "package", value_name = "NAME")]
     pub(crate) package: Vec<String>,
-    /// A PEM file on this machine with CA certificates to trust in addition to those of the root. Repeatable.
+    /// PEM file of this machine with further CA certificates to trust. Repeatable.
     #[arg(long = "ca", value_name = "FILE")]
     pub(crate) ca: Vec<PathBuf>,
-    /// Files to leave out (only of patterns and profiles). Repeatable.
+    /// Files to leave out, such as '/app/test/**'. Repeatable.
+    ///
+    /// A pattern. What a program needs stays: a note then says who needs it.
     #[arg(long = "exclude", short = 'x', value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
-    /// Packs no shell and no busybox, whoever asks for one; a note tells who does.
+    /// Packs no shell and no busybox.
+    ///
+    /// A note names everything that asks for one.
     #[arg(long)]
     pub(crate) no_shell: bool,
-    /// A profile not to apply automatically. Repeatable.
+    /// Profile not to apply automatically. Repeatable.
     #[arg(long = "no-profile", value_name = "NAME")]
     pub(crate) no_profile: Vec<String>,
-    /// A rule to leave out: an id that `slimroot why` and `slimroot explain` print. Repeatable.
-    #[arg(long = "no-rule", value_name = "ID")]
+    /// Rule to turn off: an id that `slimroot why` and `slimroot explain` print. Repeatable.
+    #[arg(long = "no-rule", hide_short_help = true, value_name = "ID")]
     pub(crate) no_rule: Vec<String>,
     /// Packages whose other files (helpers, plug-ins, data, configuration) are packed too.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, hide_short_help = true, value_enum, default_value_t, value_name = "WHOSE")]
     pub(crate) companions: CompanionOption,
-    /// Applies only the profiles that are always applied, such as base, and those given with --profile.
-    #[arg(long)]
+    /// Applies no profiles automatically: only those that are always applied, such as base, and those of --profile.
+    #[arg(long, hide_short_help = true)]
     pub(crate) no_auto: bool,
     /// Packs Python bytecode, compiled by the root's own interpreter. Without this option none is packed.
-    #[arg(long, value_enum, value_name = "WHICH")]
+    #[arg(long, hide_short_help = true, value_enum, value_name = "WHICH")]
     pub(crate) pyc: Option<PycOption>,
     /// Replaces the Java runtime by one that has only the modules that the jars need, using jlink of the root's JDK.
     /// jlink orders some tables randomly, so another build may give another digest.
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(crate) jlink: bool,
 }
 

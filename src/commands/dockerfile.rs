@@ -16,6 +16,8 @@ use crate::language::system_shell;
 /// The name of a last stage that has none, and of the stage that packs.
 const BUILDER: &str = "builder";
 const PACKER: &str = "slimroot";
+/// The user of an image that names none.
+const ROOT: &str = "0:0";
 /// Instructions that say how an image is run; the others make files.
 const SETTINGS: [&str; 11] = [
     "ENV",
@@ -66,7 +68,8 @@ fn slim(file: &Dockerfile, is_packed_apart: bool) -> Result<String, Error> {
         )
         .help("write the CMD of the base image into the Dockerfile: slimroot packs what it starts")
     })?;
-    let name = last.name.clone().unwrap_or_else(|| BUILDER.to_owned());
+    let name = last.name.clone().unwrap_or_else(|| free(file, BUILDER));
+    let packer = free(file, PACKER);
     let mut out = file.head.clone();
     for stage in others {
         out.push_str(&stage.from);
@@ -76,11 +79,18 @@ fn slim(file: &Dockerfile, is_packed_apart: bool) -> Result<String, Error> {
     out.push_str(&if last.name.is_none() { format!(" AS {name}\n") } else { "\n".to_owned() });
     last.instructions.iter().for_each(|one| out.push_str(&one.text));
     let is_apart = is_packed_apart || last.base == "scratch";
-    let from = if is_apart { PACKER } else { &name };
-    out.push_str(&if is_apart { run.packer(&name, &entry) } else { run.step(&entry) });
+    let from = if is_apart { &packer } else { &name };
+    out.push_str(&if is_apart { run.packer(&packer, &name, &entry) } else { run.step(&entry) });
     out.push_str(&format!("\nFROM scratch\nCOPY --from={from} /rootfs /\n"));
     out.push_str(&run.settings(&lineage));
     Ok(out)
+}
+
+/// A name that no stage of the file has.
+fn free(file: &Dockerfile, wanted: &str) -> String {
+    let is_taken = |name: &String| file.stages.iter().any(|stage| stage.name.as_ref() == Some(name));
+    let numbered = (2..).map(|number| format!("{wanted}-{number}"));
+    std::iter::once(wanted.to_owned()).chain(numbered).find(|name| !is_taken(name)).unwrap_or_default()
 }
 
 /// The settings of a stage.
@@ -190,9 +200,8 @@ impl Run {
         let mut words = vec!["build".to_owned(), "-o".to_owned(), "/rootfs".to_owned()];
         let mut add = |option: &str, value: &str| words.extend([option.to_owned(), value.to_owned()]);
         self.probes.iter().for_each(|probe| add("--bin", probe));
-        if let Some(user) = &self.user {
-            add("--user", user);
-        }
+        // An image without USER runs as root, and so does the new one.
+        add("--user", self.user.as_deref().unwrap_or(ROOT));
         if circumstances {
             self.env.iter().for_each(|(name, value)| add("--env", &format!("{name}={value}")));
             self.workdir.iter().for_each(|dir| add("--workdir", dir));
@@ -213,12 +222,12 @@ impl Run {
     }
 
     /// A stage that packs another one.
-    fn packer(&self, builder: &str, entry: &[String]) -> String {
+    fn packer(&self, name: &str, builder: &str, entry: &[String]) -> String {
         let mut words = self.options(entry, true);
         words.splice(1..1, ["--root".to_owned(), "/builder".to_owned()]);
         words.insert(0, "/slimroot".to_owned());
         format!(
-            "\n# slimroot packs what the image needs.\nFROM scratch AS {PACKER}\nCOPY slimroot /slimroot\n\
+            "\n# slimroot packs what the image needs.\nFROM scratch AS {name}\nCOPY slimroot /slimroot\n\
              RUN --mount=type=bind,from={builder},target=/builder {}\n",
             json(&words)
         )

@@ -19,33 +19,37 @@ pub(crate) enum FormatOption {
 
 /// Settings of the image configuration besides environment, working directory, user, ports and labels.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Settings of the image")]
 pub(crate) struct RunOptions {
-    /// Entrypoint of the image, as a JSON array or words with quotes; another way to write ENTRY.
+    /// ENTRYPOINT: another way to write ENTRY, as a JSON array or words with quotes.
     #[arg(long, value_name = "WORDS", conflicts_with = "entry")]
     pub(crate) entrypoint: Option<String>,
-    /// Default arguments of the entry (CMD), which `docker run IMAGE ARGUMENTS` replaces: a JSON array or words with
-    /// quotes. Without an entry, the whole command.
+    /// CMD: default arguments, which `docker run IMAGE ARGUMENTS` replaces.
+    ///
+    /// A JSON array, or words with quotes. Without an entry, the whole command.
     #[arg(long, value_name = "WORDS", allow_hyphen_values = true)]
     pub(crate) cmd: Option<String>,
     /// Volume of the image; its directory is packed, and belongs to the image's user if the root has none. Repeatable.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, hide_short_help = true, value_name = "DIR")]
     pub(crate) volume: Vec<String>,
     /// Signal that stops a container, such as SIGINT.
-    #[arg(long, value_name = "SIGNAL")]
+    #[arg(long, hide_short_help = true, value_name = "SIGNAL")]
     pub(crate) stop_signal: Option<String>,
-    /// Health check as in a Dockerfile: `--interval=30s CMD curl -f http://127.0.0.1:8000/`, or NONE. Its program is
-    /// packed. Words are executed without a shell; write CMD-SHELL for one.
+    /// Health check as in a Dockerfile, such as 'CMD curl -f http://127.0.0.1:8000/'.
+    ///
+    /// Options such as --interval=30s may stand before CMD; NONE turns off an inherited check. The program is packed. Words
+    /// are executed without a shell; write CMD-SHELL for one.
     #[arg(long, value_name = "CHECK", allow_hyphen_values = true)]
     pub(crate) healthcheck: Option<String>,
     /// Author of the image.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, hide_short_help = true, value_name = "TEXT")]
     pub(crate) author: Option<String>,
     /// Name of the image in every output that names none.
     #[arg(long, short = 't', value_name = "NAME[:TAG]")]
     pub(crate) tag: Option<String>,
     /// Media types of the image. Default: docker's for an image with a health check, which other engines than docker
     /// ignore in an OCI image; otherwise OCI's.
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    #[arg(long, hide_short_help = true, value_enum, value_name = "FORMAT")]
     pub(crate) image_format: Option<FormatOption>,
 }
 

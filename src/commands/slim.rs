@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::build;
 use crate::error::Error;
-use crate::verify::{Reference, TRANSPORTS};
+use crate::verify::{Reference, transport_of};
 
 #[derive(Debug, Args)]
 pub(crate) struct SlimOptions {
@@ -24,14 +24,26 @@ impl SlimOptions {
     /// `bad-argument` if it is not an image, or if there is another root.
     pub(crate) fn into_build(mut self) -> Result<build::Options, Error> {
         if self.image.to_str().and_then(Reference::parse).is_none() {
-            let known: Vec<String> = TRANSPORTS.iter().map(|word| format!("{word}:")).collect();
-            return Err(Error::new("bad-argument", format!("{} is not an image", self.image.display()))
-                .help(format!("write {} before its path; slimroot build --root takes a directory", known.join(", "))));
+            return Err(self.no_image());
         }
         if self.build.root.root != Path::new("/") {
             return Err(Error::new("bad-argument", "slim takes an image, and --root another").help("leave out --root"));
         }
         self.build.root.root = self.image;
         Ok(self.build)
+    }
+
+    fn no_image(&self) -> Error {
+        let shown = self.image.display();
+        let help = match transport_of(&self.image) {
+            Some(transport) => format!("its transport is missing: slimroot slim {transport}:{shown}"),
+            None if self.image.is_dir() => {
+                format!("to pack from a directory: slimroot build --root {shown} -- PROGRAM")
+            }
+            None => format!(
+                "docker save {shown} -o fat.tar, and slimroot slim docker-archive:fat.tar; in a registry: docker://{shown}"
+            ),
+        };
+        Error::new("bad-argument", format!("{shown} names no image")).help(help)
     }
 }

@@ -36,7 +36,7 @@ impl Aside {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let dir = parent(near);
         if !dir.is_dir() {
-            return Err(Error::unwritable(&near.display(), io::Error::from(io::ErrorKind::NotFound)).help(
+            return Err(Error::unwritable(&near.display(), io::Error::from(Errno::NOENT)).help(
                 match crate::text::shell_word(&dir.to_string_lossy()) {
                     Some(dir) => format!("make the directory first: mkdir -p {dir}"),
                     None => "make the directory first".to_owned(),
@@ -94,7 +94,7 @@ impl Aside {
                     Err(error) => return Err(error),
                 }
             }
-            Err(io::ErrorKind::NotFound.into())
+            Err(Errno::NOENT.into())
         };
         make().map_err(|error| Error::unwritable(&near.display(), error))?;
         Ok(aside)

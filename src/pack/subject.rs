@@ -91,8 +91,8 @@ pub(super) fn advised(error: Error, root: &Path) -> Error {
     let is_name = !root.exists() && !text.starts_with(['/', '.']) && text.contains([':', '/']);
     match is_name {
         true => error.help(format!(
-            "slimroot reads no registry: save the image first, as with skopeo copy docker://{} oci:fat, and give --root oci:fat",
-            text.trim_start_matches("docker://")
+            "an image in a registry: --root docker://{text}; one of docker or podman: docker save {text} -o fat.tar, and --root \
+             docker-archive:fat.tar"
         )),
         false => error.help(
             "give --root the directory that holds the builder's /usr and /etc, or an image as oci:DIR, oci-archive:FILE or docker-archive:FILE",

@@ -8,6 +8,7 @@ use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tar::EntryType;
 
@@ -79,6 +80,14 @@ enum Made {
     Link(RootPath),
 }
 
+/// Bytes of layers that this process has read.
+static BYTES_READ: AtomicU64 = AtomicU64::new(0);
+
+/// The number of bytes of layers that this process has read: a sign of life for people who wait.
+pub(crate) fn bytes_read() -> u64 {
+    BYTES_READ.load(Ordering::Relaxed)
+}
+
 /// A reader that computes the digest of everything read and stops on cancellation.
 struct Hashed<'s, R> {
     inner: R,
@@ -95,6 +104,7 @@ impl<R: Read> Read for Hashed<'_, R> {
         let read = self.inner.read(buffer)?;
         self.sink.write_all(&buffer[..read])?;
         self.at += read as u64;
+        BYTES_READ.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
     }
 }

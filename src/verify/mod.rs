@@ -28,6 +28,7 @@ use tar::Fault;
 /// Transports of images that can be read.
 pub const TRANSPORTS: [&str; 4] = ["oci", "oci-archive", "docker-archive", "docker"];
 
+pub(crate) use layers::bytes_read;
 pub use platform::Platform;
 pub use stored::{StoredLayer, stored};
 

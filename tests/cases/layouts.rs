@@ -1,5 +1,7 @@
 //! One application in the layouts of all Node package managers, and a .NET application started in several ways. Packed,
-//! they must answer like in their builder roots: `tests/samples/layouts.py` and `tests/samples/dotnet.py`.
+//! they must answer like in their builder roots: `tests/samples/layouts.py` and `tests/samples/dotnet.py`. Dockerfiles in
+//! the usual shapes: what `slimroot dockerfile` makes of them must answer like the original
+//! (`tests/samples/dockerfiles.py`, of which two shapes run here).
 
 use libtest_mimic::Trial;
 
@@ -7,6 +9,19 @@ use crate::support::{need, samples};
 use crate::{Needs, plain};
 
 static NODE: Needs = Needs::new(&["python3", "runc", "mmdebstrap", "openssl", "unshare", "npm"]);
+static DOCKERFILES: Needs = Needs::new(&[
+    "python3",
+    "buildah",
+    "podman",
+    "runc",
+    "mmdebstrap",
+    "openssl",
+    "unshare",
+    "nsenter",
+    "npm",
+    "rustc",
+    "curl",
+]);
 static DOTNET: Needs =
     Needs::new(&["python3", "runc", "mmdebstrap", "openssl", "unshare", "npm", "pip", "mcs", "al", "resgen"]);
 
@@ -30,5 +45,6 @@ fn table(title: &str, script: &'static str, needs: &'static Needs) -> Vec<Trial>
 
 pub(crate) fn trials() -> Vec<Trial> {
     let node = table("layouts", "layouts.py", &NODE);
-    node.into_iter().chain(table("dotnet", "dotnet.py", &DOTNET)).collect()
+    let dockerfiles = table("dockerfiles", "dockerfiles.py", &DOCKERFILES);
+    node.into_iter().chain(table("dotnet", "dotnet.py", &DOTNET)).chain(dockerfiles).collect()
 }

@@ -187,3 +187,67 @@ fn check_names_modules_that_the_application_imports_and_nobody_has() {
     file("/app/app.py", "import sys\nsys.path.insert(0, '/else')\nimport gone_module\n");
     assert!(missing(&["/usr/bin/python3.11", "/app/app.py"]).is_empty(), "a source that changes the path was judged");
 }
+
+/// The same for Perl, Ruby and PHP: what their own programs refuse to start, `check` names, and nothing else.
+#[test]
+fn check_names_modules_of_perl_ruby_and_php_too() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = dir.path().join("root");
+    let file = |path: &str, text: &str| {
+        let place = root.join(path.trim_start_matches('/'));
+        fs::create_dir_all(place.parent().expect("a parent")).expect("made");
+        fs::write(place, text).expect("written");
+    };
+    for (from, to) in [
+        ("/lib64/ld-linux-x86-64.so.2", "lib64/ld-linux-x86-64.so.2"),
+        ("/lib/x86_64-linux-gnu/libc.so.6", "lib/x86_64-linux-gnu/libc.so.6"),
+        ("/bin/true", "usr/bin/perl"),
+        ("/bin/true", "usr/bin/ruby"),
+        ("/bin/true", "usr/bin/php"),
+    ] {
+        let place = root.join(to);
+        fs::create_dir_all(place.parent().expect("a parent")).expect("made");
+        fs::copy(from, place).expect("copied");
+    }
+    for path in ["/usr/share/perl/5.36/strict.pm", "/usr/lib/x86_64-linux-gnu/perl5/5.36/JSON/XS.pm", "/app/lib/Own.pm"]
+    {
+        file(path, "1;\n");
+    }
+    file(
+        "/app/main.pl",
+        "use strict; use FindBin; use lib \"$FindBin::Bin/lib\";\nuse JSON::XS;\nuse Own;\nuse Gone::Away qw(x);\neval { require \
+         Guarded };\n",
+    );
+    file("/usr/share/perl/5.36/FindBin.pm", "1;\n");
+    file("/app/lib/Own.pm", "package Own;\nuse Gone::Too;\nsub x {\n    require Late;\n}\n1;\n");
+    for path in ["/usr/lib/ruby/3.1.0/optparse.rb", "/var/lib/gems/3.1.0/gems/rack-2.2.4/lib/rack.rb"] {
+        file(path, "");
+    }
+    file(
+        "/web/app.rb",
+        "require 'optparse'\nrequire 'rack'\nrequire_relative 'part'\nrequire 'gone'\nbegin\n  require 'guarded'\nrescue \
+         LoadError\nend\nrequire 'never' if ENV['X']\n",
+    );
+    file("/web/part.rb", "require \"gone/too\"\n");
+    file(
+        "/site/index.php",
+        "<?php\nrequire __DIR__ . '/vendor/autoload.php';\nrequire 'part.php';\nrequire 'gone.php';\n",
+    );
+    file("/site/part.php", "<?php\nif (is_file('x.php')) {\n    require 'x.php';\n}\n");
+    let place = root.to_string_lossy().into_owned();
+    let missing = |entry: &[&str]| -> Vec<String> {
+        let output = slimroot(&[&["check", "--root", &place, "--format", "json"], entry].concat());
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let all = json["findings"].as_array().expect("findings");
+        let own = all.iter().filter(|one| one["code"] == "module-missing");
+        own.filter_map(|one| one["subject"].as_str().map(str::to_owned)).collect()
+    };
+    assert_eq!(missing(&["/usr/bin/perl", "/app/main.pl"]), ["Gone::Away", "Gone::Too"]);
+    assert_eq!(missing(&["/usr/bin/ruby", "/web/app.rb"]), ["gone", "gone/too"]);
+    assert_eq!(missing(&["/usr/bin/php", "/site/index.php"]), ["/site/vendor/autoload.php", "gone.php"]);
+    // Nothing is said of a layout that is not known, nor of sources that change the search.
+    fs::remove_file(root.join("usr/lib/ruby/3.1.0/optparse.rb")).expect("removed");
+    file("/app/main.pl", "BEGIN { unshift @INC, $ENV{MODULES} }\nuse Gone::Away;\n");
+    assert!(missing(&["/usr/bin/ruby", "/web/app.rb"]).is_empty());
+    assert!(missing(&["/usr/bin/perl", "/app/main.pl"]).is_empty());
+}

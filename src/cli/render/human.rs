@@ -140,7 +140,9 @@ pub(super) fn packed(packed: &Packed) -> Text {
     } else if !packed.automatic.is_empty() {
         let names: Vec<&str> =
             packed.automatic.iter().filter(|one| one.files > 0).map(|one| one.profile.as_str()).collect();
-        row("profiles", &format!("{} (-v says why; --no-profile NAME turns one off)", names.join(", ")));
+        if !names.is_empty() {
+            row("profiles", &format!("{} (-v says why; --no-profile NAME turns one off)", names.join(", ")));
+        }
     }
     for written in &packed.outputs {
         row("wrote", &written.destination);

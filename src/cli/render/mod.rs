@@ -76,7 +76,7 @@ pub(super) fn text(text: &str) -> Result<(), Error> {
 /// Prints what a message means, with the findings about it.
 pub(super) fn explained(explained: &Explained) -> Result<(), Error> {
     let mut lines = Text::default();
-    lines.lines(&page::wrapped(&explained.page));
+    lines.lines(&page::wrapped(&explained.page, style::width(&io::stdout())));
     lines.add(&human::findings(&explained.findings));
     print(&lines)
 }

@@ -1,18 +1,15 @@
-//! What is being done, on stderr: a line with the number of files looked at while slimroot decides, then a bar while an
-//! image is written. Hidden if stderr is not a terminal.
+//! What is being done, on stderr: a line with what was read so far while slimroot decides, then a bar while an image is
+//! written. Hidden if stderr is not a terminal.
 
 use std::fmt::Write;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// How often the line is drawn anew; the first time after one step.
 const STEP: Duration = Duration::from_millis(120);
 
-pub(in crate::cli) struct Progress {
-    bar: ProgressBar,
-    what: &'static str,
-}
+pub(in crate::cli) struct Progress(ProgressBar);
 
 impl Progress {
     pub(in crate::cli) fn start(is_hidden: bool, what: &'static str) -> Self {
@@ -21,31 +18,32 @@ impl Progress {
         } else {
             ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
         };
-        let files = |_: &ProgressState, out: &mut dyn Write| {
-            let _ = write!(out, "{}", crate::root::looked_at());
+        let read = |_: &ProgressState, out: &mut dyn Write| {
+            let layers = crate::verify::bytes_read();
+            if layers > 0 {
+                let _ = write!(out, "{} of layers, ", DecimalBytes(layers));
+            }
+            let _ = write!(out, "{} paths", crate::root::looked_at());
         };
-        if let Ok(style) = ProgressStyle::with_template("{spinner} reading the root: {files} paths, {elapsed}") {
-            bar.set_style(style.with_key("files", files));
+        if let Ok(style) = ProgressStyle::with_template(&format!("{{spinner}} {what}: {{read}}, {{elapsed}}")) {
+            bar.set_style(style.with_key("read", read));
         }
         bar.enable_steady_tick(STEP);
-        Self { bar, what }
+        Self(bar)
     }
 
     pub(in crate::cli) fn show(&self, done: u64, all: u64) {
-        if self.bar.length() != Some(all) {
-            let template = format!(
-                "{} {{bar:30}} {{decimal_bytes}} of {{decimal_total_bytes}} {{decimal_bytes_per_sec}}",
-                self.what
-            );
-            if let Ok(style) = ProgressStyle::with_template(&template) {
-                self.bar.set_style(style);
+        if self.0.length() != Some(all) {
+            let template = "packing {bar:30} {decimal_bytes} of {decimal_total_bytes} {decimal_bytes_per_sec}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                self.0.set_style(style);
             }
-            self.bar.set_length(all);
+            self.0.set_length(all);
         }
-        self.bar.set_position(done);
+        self.0.set_position(done);
     }
 
     pub(in crate::cli) fn finish(&self) {
-        self.bar.finish_and_clear();
+        self.0.finish_and_clear();
     }
 }

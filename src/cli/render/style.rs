@@ -40,8 +40,10 @@ pub(in crate::cli) fn get() -> Style {
 
 /// Lines narrower than this are not made.
 const MIN_WIDTH: usize = 40;
-/// Indentation of the text of a row.
+/// Indentation of the further lines of a finding.
 const HANG: usize = 11;
+/// Last column in which the text of a row begins, behind its name.
+const LAST_ROW: usize = 14;
 /// Indentation of a word that is too long for a row, such as a digest.
 const SHORT_HANG: usize = 2;
 
@@ -55,11 +57,15 @@ const COLORS: [(&str, &str); 4] = [
 ];
 const BOLD: &str = "\x1b[1m";
 
+/// The number of columns of a terminal; no limit for another stream.
+pub(super) fn width(stream: &(impl IsTerminal + std::os::fd::AsFd)) -> usize {
+    let size = stream.is_terminal().then(|| rustix::termios::tcgetwinsize(stream).ok()).flatten();
+    size.map_or(usize::MAX, |size| usize::from(size.ws_col)).max(MIN_WIDTH)
+}
+
 /// The text as this stream shows it.
 pub(super) fn shown(text: &Text, stream: &(impl IsTerminal + std::os::fd::AsFd)) -> String {
-    let is_terminal = stream.is_terminal();
-    let width = is_terminal.then(|| rustix::termios::tcgetwinsize(stream).ok()).flatten();
-    let width = width.map_or(usize::MAX, |size| usize::from(size.ws_col)).max(MIN_WIDTH);
+    let (is_terminal, width) = (stream.is_terminal(), width(stream));
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_colored = match get().color {
         Color::Always => true,
@@ -80,8 +86,7 @@ fn wrapped(line: &str, width: usize) -> String {
     if line.chars().count() <= width {
         return line.to_owned();
     }
-    let indent = line.len() - line.trim_start().len();
-    let hang = if indent > HANG { indent } else { HANG };
+    let hang = hang(line);
     let (mut out, mut column) = (String::new(), 0);
     for word in line.split_inclusive(' ') {
         let size = word.trim_end().chars().count();
@@ -97,6 +102,17 @@ fn wrapped(line: &str, width: usize) -> String {
     }
     out.truncate(out.trim_end().len());
     out
+}
+
+/// Where the further lines of a line begin: below the text of a row, or below the beginning of a sentence.
+fn hang(line: &str) -> usize {
+    let indent = line.len() - line.trim_start().len();
+    if COLORS.iter().any(|(start, _)| start.ends_with('[') && line.starts_with(start)) {
+        return HANG;
+    }
+    let Some(name) = line[indent..].find("  ").map(|end| indent + end) else { return indent };
+    let text = line.len() - line[name..].trim_start().len();
+    if text <= LAST_ROW && !line[indent..name].contains(' ') { text } else { indent }
 }
 
 fn colored(line: &str) -> String {
@@ -128,6 +144,22 @@ mod tests {
             }
         }
         assert!(wrapped(&digest, 80).lines().all(|line| line.len() <= 80));
+    }
+
+    #[test]
+    fn further_lines_stand_below_the_text() {
+        for (line, column) in [
+            ("It executed nothing: what the program reads", 0),
+            ("error[x-y]: a", 11),
+            ("  help       apt-get install libexpat1", 13),
+            ("profiles   locale, nss", 11),
+            ("           layer    15.4 MB gzip", 11),
+            ("      /app/x.py starts it in line 399", 6),
+            ("  cure  set the working directory", 8),
+            ("packed", 0),
+        ] {
+            assert_eq!(hang(line), column, "{line}");
+        }
     }
 
     #[test]

@@ -25,8 +25,12 @@ pub(super) fn tree(deps: &Deps) -> Text {
         while let Some((index, depth, line)) = stack.pop() {
             let is_new = index.is_some_and(|index| open.insert(index));
             let has_more = index.is_some_and(|index| !deps.objects[index].needed.is_empty());
-            let seen = if has_more && !is_new { " …" } else { "" };
-            out.line(format!("{}{line}{seen}", "  ".repeat(depth)));
+            let line = match (has_more && !is_new, line.strip_suffix("(loaded)")) {
+                (true, Some(line)) => format!("{line}(loaded above)"),
+                (true, None) => format!("{line}, listed above"),
+                (false, _) => line,
+            };
+            out.line(format!("{}{line}", "  ".repeat(depth)));
             if let Some(index) = index.filter(|_| is_new) {
                 stack.extend(children(deps, index, depth + 1));
             }

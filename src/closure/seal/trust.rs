@@ -179,14 +179,11 @@ impl Stores<'_, '_> {
             let named = strangers[..strangers.len().min(NAMED)].join(", ");
             let more = strangers.len().saturating_sub(NAMED);
             let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-            let says = format!(
-                "{bundle} trusts {} that do not come from the ca-certificates package: {named}{more}",
-                if strangers.len() == 1 {
-                    "one authority".to_owned()
-                } else {
-                    format!("{} authorities", strangers.len())
-                }
-            );
+            let count = match strangers.len() {
+                1 => "one authority that does".to_owned(),
+                count => format!("{count} authorities that do"),
+            };
+            let says = format!("{bundle} trusts {count} not come from the ca-certificates package: {named}{more}");
             self.note("ca-added-by-builder", &bundle.to_string(), says);
         }
         Ok(())

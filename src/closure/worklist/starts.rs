@@ -89,6 +89,10 @@ impl Worklist<'_> {
                 return Ok(None);
             }
         };
+        // `/proc/self/exe` in the builder stage is slimroot.
+        if !is_root && tables::system().kernel.cover(&program) {
+            return Ok(None);
+        }
         let (depth, certainty, is_certain) = match start.starter.map(|id| self.state.launches.get(id)) {
             Some(starter) => {
                 let is_certain = starter.is_certain && start.is_exec && start.certainty == Certainty::Sure;

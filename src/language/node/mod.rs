@@ -81,8 +81,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         if let Some(script) = call.script()? {
             sources.extend(call.root.follow(script.as_bytes())?.file().map(|(real, _)| real.clone()));
         }
-        for package in shared::named(call.root, &sources)? {
-            let why = "code of the application names this module of the distribution".to_owned();
+        for (package, why) in shared::named(call.root, &sources)? {
             match call.root.meta(&package)?.is_some_and(|meta| meta.kind == FileKind::Dir) {
                 true => needs.claims.push(Claim {
                     dir: package,

@@ -1,7 +1,7 @@
 //! Modules that a distribution installs globally (Debian's nodejs searches fixed directories, README.Debian): those
 //! that the application's sources name, and those that these modules name in turn.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::packages::{is_source, manifest};
 use super::table::table;
@@ -13,50 +13,56 @@ const MAX_SOURCE: usize = 4 << 20;
 /// Maximum length of a package name.
 const MAX_NAME: usize = 214;
 
-/// Packages in the distribution's directories that the sources in `homes` name.
-pub(super) fn named(root: &Root, homes: &[RootPath]) -> Result<Vec<RootPath>, Error> {
+/// Packages in the distribution's directories that the sources in `homes` name, each with the line that names it.
+pub(super) fn named(root: &Root, homes: &[RootPath]) -> Result<BTreeMap<RootPath, String>, Error> {
     let mut places = Vec::new();
     for pattern in table().packages.places.iter() {
         for place in root.matching(&crate::root::RootGlob::new(pattern)?)? {
             places.extend(root.follow(place.as_bytes())?.dir().cloned());
         }
     }
-    let mut found: BTreeSet<RootPath> = BTreeSet::new();
+    let mut found: BTreeMap<RootPath, String> = BTreeMap::new();
     if places.is_empty() {
-        return Ok(Vec::new());
+        return Ok(found);
     }
     let mut open = homes.to_vec();
     while let Some(dir) = open.pop() {
-        let mut names: BTreeSet<String> = BTreeSet::new();
         let json = manifest(root, &dir)?;
-        names.extend(json.dependencies.into_keys().chain(json.optional.into_keys()).chain(json.peer.into_keys()));
+        let wanted: BTreeSet<String> =
+            json.dependencies.into_keys().chain(json.optional.into_keys()).chain(json.peer.into_keys()).collect();
+        let depends = |name: String| (name, format!("{dir}/package.json depends on"));
+        let mut names: BTreeMap<String, String> = wanted.into_iter().map(depends).collect();
         if root.meta(&dir)?.is_some_and(|meta| meta.kind == FileKind::File) {
-            words(&root.read(&dir, MAX_SOURCE)?, &mut names);
+            words(&root.read(&dir, MAX_SOURCE)?, &dir, &mut names);
         } else {
             root.visit(&dir, &mut |path, meta| {
                 if meta.kind == FileKind::File && is_source(path) {
-                    words(&root.read(path, MAX_SOURCE)?, &mut names);
+                    words(&root.read(path, MAX_SOURCE)?, path, &mut names);
                 }
                 Ok(Visit::Enter)
             })?;
         }
-        for name in names {
+        for (name, source) in names {
             for place in &places {
+                let why = format!("{source} \"{name}\", found in {place}");
                 for end in ["", ".js"] {
                     let followed = root.follow(format!("{place}/{name}{end}").as_bytes())?;
                     if let Some((real, _)) = followed.found()
-                        && found.insert(real.clone())
+                        && !found.contains_key(real)
                     {
+                        found.insert(real.clone(), why.clone());
                         open.push(real.clone());
                         for (modules, real) in beside(root, real, place)? {
-                            open.extend(found.insert(modules).then_some(real));
+                            let is_new =
+                                found.insert(modules, format!("{why}, which looks for packages there")).is_none();
+                            open.extend(is_new.then_some(real));
                         }
                     }
                 }
             }
         }
     }
-    Ok(found.into_iter().collect())
+    Ok(found)
 }
 
 /// `node_modules` directories or symlinks above a package and below `place`: Node searches them for the package's
@@ -74,8 +80,9 @@ fn beside(root: &Root, package: &RootPath, place: &RootPath) -> Result<Vec<(Root
 }
 
 /// Quoted words that can be a package name: `name`, `@scope/name`, or one of these followed by a path inside the
-/// package.
-fn words(text: &[u8], names: &mut BTreeSet<String>) {
+/// package. Each with the first line that has it.
+fn words(text: &[u8], file: &RootPath, names: &mut BTreeMap<String, String>) {
+    let (mut line, mut counted) = (1, 0);
     for (at, quote) in text.iter().enumerate().filter(|(_, byte)| matches!(byte, b'"' | b'\'' | b'`')) {
         let rest = &text[at + 1..text.len().min(at + 1 + MAX_NAME)];
         let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"@/._-~".contains(byte);
@@ -87,7 +94,9 @@ fn words(text: &[u8], names: &mut BTreeSet<String>) {
         let parts = if word.starts_with('@') { 2 } else { 1 };
         let name: Vec<&str> = word.split('/').take(parts).collect();
         if name.len() == parts && name.iter().all(|part| !part.is_empty() && !part.starts_with('.')) {
-            names.insert(name.join("/"));
+            line += memchr::memchr_iter(b'\n', &text[counted..at]).count();
+            counted = at;
+            names.entry(name.join("/")).or_insert_with(|| format!("{file}:{line} names"));
         }
     }
 }
@@ -110,6 +119,11 @@ mod tests {
         let root = Root::new(Arc::new(tree));
         let path = |text| RootPath::new(text).expect("a path");
         let found = named(&root, &[path("/app")]).expect("readable");
-        assert_eq!(found, ["/usr/share/nodejs/@scope/node_modules", "/usr/share/nodejs/@scope/one"].map(path));
+        let why = "/app/x.js:1 names \"@scope/one\", found in /usr/share/nodejs";
+        let wanted = [
+            (path("/usr/share/nodejs/@scope/node_modules"), format!("{why}, which looks for packages there")),
+            (path("/usr/share/nodejs/@scope/one"), why.to_owned()),
+        ];
+        assert_eq!(found, BTreeMap::from(wanted));
     }
 }

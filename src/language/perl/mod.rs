@@ -2,6 +2,7 @@
 //! local::lib), the directories of installed modules, files that it loads by path, and programs that it starts. The
 //! standard library is in the profile.
 
+mod missing;
 mod table;
 
 use std::rc::Rc;
@@ -78,6 +79,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
             }
         }
     }
+    needs.unsatisfied = missing::find(call, &scripts, &dirs, &needs)?;
     for dir in dirs.iter().filter(|dir| !dir.is_empty()) {
         if let Some(dir) = call.dir(dir)?.filter(|dir| !app::is_wide(dir)) {
             needs.claims.push(app::home(dir, "application", Rc::new(|_, _| false)));

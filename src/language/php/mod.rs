@@ -3,6 +3,7 @@
 //! Extensions and the default configuration are in the profile.
 
 mod fpm;
+mod missing;
 mod table;
 
 use std::collections::BTreeSet;
@@ -27,6 +28,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         profiles: vec![(table().profile.as_str(), format!("{program} is started"))],
         ..Needs::default()
     };
+    needs.unsatisfied = missing::find(call, call.script()?.as_ref())?;
     for dir in app::dirs(call)? {
         let dev = development(call.root, &dir)?;
         if !dev.is_empty() {

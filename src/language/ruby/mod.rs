@@ -3,6 +3,7 @@
 
 mod bundle;
 mod ffi;
+mod missing;
 mod table;
 
 use std::rc::Rc;
@@ -154,6 +155,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     if is_bundled {
         bundle::leave_out(call, &mut needs)?;
     }
+    needs.unsatisfied = missing::find(call, &needs)?;
     if is_bundle && call.args.first().is_some_and(|word| table().bundler_exec.contain(word)) && call.args.len() > 1 {
         let mut start = Start::of(call, call.args[1..].to_vec(), "bundler goes on to start it".to_owned());
         let options = call.env.get("RUBYOPT").map_or_else(String::new, |words| format!("{words} "));
