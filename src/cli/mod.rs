@@ -1,10 +1,10 @@
 //! The command line: parses options, runs a command, sets the exit code. Commands return values; only `render` prints.
 
 mod exit;
-mod help;
 mod manual;
 mod render;
 mod usage;
+mod wording;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -154,7 +154,7 @@ pub struct RankOptions {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = match help::parsed() {
+    let cli = match wording::parsed() {
         Ok(cli) => cli,
         Err(error) => {
             let line: Vec<String> = std::env::args_os().skip(1).filter_map(|word| word.into_string().ok()).collect();
