@@ -30,7 +30,7 @@ run() {
     slimroot "$@" || code=$?
     case $code in
     0) ;;
-    1 | 4) ((status)) || status=$code ;;
+    1 | 5) ((status)) || status=$code ;;
     *)
         cat "$work/report" >&4
         exit "$code"

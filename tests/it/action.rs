@@ -149,14 +149,14 @@ fn budgets_findings_and_mistakes_end_the_step_with_the_code_of_slimroot() {
     let runner = Runner::new();
     let root = runner.at("root").display().to_string();
     let pack = [("IMAGE", root.as_str()), ("ENTRY", "true"), ("OUTPUT", "oci-archive:app.tar:app:1")];
-    runner.ends(4, &[&pack[..], &[("BUDGET", "1kB")]].concat());
+    runner.ends(5, &[&pack[..], &[("BUDGET", "1kB")]].concat());
     assert!(!runner.at("work/app.tar").exists() && !runner.outputs().contains_key("image"));
     assert!(runner.text("summary").contains("budget"), "{}", runner.text("summary"));
     runner.ends(0, &pack);
     // A finished image has a budget too.
     let image = ("IMAGE", "oci-archive:app.tar:app:1");
     runner.ends(0, &[image, ("BUDGET", "100MB")]);
-    runner.ends(4, &[image, ("BUDGET", "1kB")]);
+    runner.ends(5, &[image, ("BUDGET", "1kB")]);
     assert!(runner.text("summary").contains("\n:x: "), "{}", runner.text("summary"));
     // An image without its C library.
     fs::remove_file(runner.at("root/lib/x86_64-linux-gnu/libc.so.6")).expect("removed");
