@@ -62,6 +62,8 @@ pub struct Trial<'a> {
     pub workdir: &'a [u8],
     /// The user that it runs as, with its groups, the primary one first.
     pub user: (u32, &'a [u32]),
+    /// What /etc/passwd holds instead of its own lines, where changes go to an overlay.
+    pub passwd: Option<&'a [u8]>,
     /// True if it shares the network of this machine.
     pub net: bool,
     /// For each probe, true if it connects to an IPv6 address.
@@ -222,6 +224,7 @@ struct Inside {
     overlay_options: CString,
     user: (Uid, Vec<Gid>),
     sockets: Vec<bool>,
+    passwd: Option<Vec<u8>>,
     memory: u64,
     calls: Vec<sock_filter>,
 }
@@ -246,6 +249,7 @@ impl Inside {
             overlay_options: CString::new(format!("{layers}{more}"))?,
             user: (Uid::from_raw(trial.user.0), trial.user.1.iter().map(|gid| Gid::from_raw(*gid)).collect()),
             sockets: trial.sockets.to_vec(),
+            passwd: trial.passwd.map(<[u8]>::to_vec),
             memory: trial.memory,
             calls: calls::filter_for_containers(),
         })
@@ -342,7 +346,9 @@ impl Inside {
         let _ = mount(c"tmpfs", c"/tmp", c"tmpfs", MountFlags::NOSUID | MountFlags::NODEV, Some(c"mode=1777,size=1g"));
         // Engines mount these over what an image has. A read-only root keeps its own.
         let new = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        for (file, text) in [(c"/etc/hosts", HOSTS), (c"/etc/resolv.conf", b""), (c"/etc/hostname", b"trial\n")] {
+        let own = [(c"/etc/hosts", HOSTS), (c"/etc/resolv.conf", b""), (c"/etc/hostname", b"trial\n")];
+        let passwd = self.passwd.as_deref().filter(|_| self.isolation == Isolation::Overlay);
+        for (file, text) in own.into_iter().chain(passwd.map(|text| (c"/etc/passwd", text))) {
             if self.isolation == Isolation::Overlay {
                 let _ = rustix::fs::unlinkat(CWD, file, AtFlags::empty());
             }

@@ -264,7 +264,8 @@ pub fn prove(
             true => copy.get().unwrap_or(place),
             false => place,
         };
-        start(place, isolation, experiment, &identity, stop)
+        let accounts = observed::with_account(&place.root, &packed.root, identity.uid)?;
+        start(place, isolation, experiment, (&identity, accounts.as_deref()), stop)
     };
     let ((run, other), isolation) = isolated(|isolation| {
         let run = start(packed, isolation)?;
@@ -362,7 +363,7 @@ fn start(
     place: &Place,
     isolation: Isolation,
     experiment: &Experiment,
-    identity: &Identity,
+    (identity, passwd): (&Identity, Option<&[u8]>),
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Outcome, Error> {
     let name = experiment.line.first().map(String::as_str).unwrap_or_default();
@@ -385,6 +386,7 @@ fn start(
         environment: &environment,
         workdir: experiment.workdir.as_bytes(),
         user: (identity.uid, &identity.gids),
+        passwd,
         net: experiment.net,
         sockets: &run::sockets(experiment),
         memory: experiment.memory,

@@ -121,6 +121,25 @@ fn accounts(runs: &Runs<'_>, experiment: &Experiment, verdict: Verdict, uid: u32
     Ok(found)
 }
 
+/// The accounts of a root with that of a user, which only the image has: a program must not behave otherwise in the builder
+/// root because its user has no account there. `None` if nothing is to change.
+///
+/// # Errors
+/// `unreadable`.
+pub(super) fn with_account(root: &Root, image: &Root, uid: u32) -> Result<Option<Vec<u8>>, Error> {
+    let read = |root: &Root| root.read_followed(ACCOUNTS[0].as_bytes(), MAX_ACCOUNTS);
+    let (Some((_, mut own)), Some((_, theirs))) = (read(root)?, read(image)?) else { return Ok(None) };
+    let number = uid.to_string().into_bytes();
+    let line =
+        |text: &[u8]| text.split(|byte| *byte == b'\n').find(|line| field(line, 2) == number).map(<[u8]>::to_vec);
+    let (None, Some(account)) = (line(&own), line(&theirs)) else { return Ok(None) };
+    if !own.is_empty() && !own.ends_with(b"\n") {
+        own.push(b'\n');
+    }
+    own.extend([account.as_slice(), b"\n"].concat());
+    Ok(Some(own))
+}
+
 fn field(line: &[u8], number: usize) -> &[u8] {
     line.split(|byte| *byte == b':').nth(number).unwrap_or_default()
 }
