@@ -223,7 +223,7 @@ fn servers_are_asked_in_a_network_of_their_own() {
         "--probe",
         "http://127.0.0.1:8123/nothing=404",
         "--limit",
-        "20s",
+        "60s",
     ];
     let mounts = fs::read_to_string("/proc/self/mounts").expect("mounts");
     let proof = fixture.verify(&[], &packed, &asks, &line);
