@@ -44,7 +44,7 @@ const OWN: &[ErrorCode] = slimroot_rootfs::error_codes! {
      der."
     "unknown-transport" BadArgument
     "slimroot cannot write to this type of destination. The types are dir:PATH (the same as a plain PATH), tar:FILE, \
-     oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF] and docker://HOST/NAME[:TAG]; FILE `-` is stdout. For a plain path that \
+     oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF], docker://HOST/NAME[:TAG], docker-daemon:NAME[:TAG] and containers-storage:NAME[:TAG]; FILE `-` is stdout. For a plain path that \
      contains a colon write dir:PATH."
     "unknown-code" BadArgument
     "`slimroot explain`, --allow, --warn and --deny take the code in the brackets of a message, such as \
@@ -153,6 +153,14 @@ const OWN: &[ErrorCode] = slimroot_rootfs::error_codes! {
     "--debug-tag writes a second image that has a shell besides all layers of the first. It takes a static busybox of the \
      root (Debian, Ubuntu and Alpine: the package busybox-static) or the file given with --debug-shell. A program that \
      needs libraries, is for another machine or has no command sh is not taken."
+    "engine-unreachable" CannotRead
+    "There is no engine at the socket of docker-daemon: or containers-storage:, or the connection to it broke. Docker's \
+     socket is DOCKER_HOST or /var/run/docker.sock; podman's is CONTAINER_HOST, $XDG_RUNTIME_DIR/podman/podman.sock or \
+     /run/podman/podman.sock, where podman system service listens (systemctl start podman.socket). Without an engine use \
+     oci: or docker-archive:."
+    "engine-refused" CannotRead
+    "The engine refuses to load or to save an image for a reason of its own, which the message quotes: its storage is \
+     full, or it does not know a media type."
     "output-exists" CannotWrite
     "The destination exists, and slimroot does not overwrite it. With --force it is replaced atomically when the new \
      output is complete. The root being packed, its parent directories, and directories that contain a mount point are \

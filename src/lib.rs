@@ -35,6 +35,7 @@ mod commands;
 pub mod config;
 pub mod dockerfile;
 pub mod embedded;
+pub mod engine;
 pub mod error;
 pub mod finding;
 pub mod guest;
@@ -58,6 +59,6 @@ pub mod verify;
 pub mod watch;
 mod world;
 
-pub use pack::{Allowed, Attach, Books, Group, PackRequest, Packed, Resent, pack};
+pub use pack::{Allowed, Attach, Books, Group, PackRequest, Packed, PlatformPacked, Resent, pack};
 pub use slimroot_ldso::{elf, loader};
 pub use slimroot_rootfs::{digest, path, root};

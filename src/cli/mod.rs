@@ -54,6 +54,8 @@ enum Command {
     Build(Box<commands::build::Options>),
     /// Packs what an image runs into a smaller image with the same settings.
     Slim(Box<commands::slim::SlimOptions>),
+    /// Joins images of several platforms to one image.
+    Index(commands::index::Options),
     /// Lists every path of an image with its reason, package and size, without writing the image.
     Plan(Box<commands::plan::Options>),
     /// Compares two images: plans, locks, directories or images, by whomever they were made.
@@ -109,8 +111,8 @@ pub struct RootOptions {
     /// :TAG if it has several; docker://HOST/NAME:TAG or @DIGEST in a registry).
     #[arg(long, visible_alias = "image", value_name = "DIR|IMAGE", default_value = "/")]
     pub root: PathBuf,
-    /// Platform to take from an image that has several, such as linux/arm64. Default: that of this machine, or else the
-    /// first.
+    /// Platform to take from an image that has several, such as linux/arm64; build and slim: `all` packs each and writes an
+    /// index. Default: that of this machine, or else the first.
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     pub platform: Option<crate::verify::Platform>,
     /// A PEM file with certificates to trust when talking to registries, in addition to those of the system. Repeatable.
@@ -191,6 +193,11 @@ fn run(command: Command) -> Result<u8, Error> {
             let printed = watched(true, "reading", |watch| commands::plan::run(&options, watch))?;
             render::file(printed.text, &printed.findings)?;
             Ok(verdict(printed.findings.iter().all(|finding| finding.level < crate::finding::Level::Error)))
+        }
+        Command::Index(options) => {
+            let index = watched(false, "copying", |watch| commands::index::run(&options, watch))?;
+            render::index(&index, options.format)?;
+            Ok(exit::DONE)
         }
         Command::Diff(options) => {
             let diff = watched(true, "reading", |watch| commands::diff::run(&options, watch))?;

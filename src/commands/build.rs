@@ -11,6 +11,7 @@ use crate::cli::{self, RankOptions, RootOptions};
 use crate::error::Error;
 use crate::pack::{Attach, Books, PackRequest, Packed, Watch, pack_watched};
 use crate::sbom::Format;
+use crate::verify::Platform;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -195,5 +196,8 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Packed, Error>
         return Ok(Packed { inherited, ..packed });
     }
     let fence = super::fence::raise(&request)?;
+    if request.platform.as_ref().is_some_and(Platform::is_all) {
+        return Ok(Packed { fence, inherited, ..super::platforms::run(&request, watch)? });
+    }
     Ok(Packed { fence, inherited, ..pack_watched(&request, watch)? })
 }

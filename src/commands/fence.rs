@@ -92,8 +92,7 @@ fn written(request: &PackRequest) -> Vec<PathBuf> {
     let mut found = vec![std::env::temp_dir()];
     let destinations: Vec<Destination> =
         request.outputs.iter().filter_map(|text| Destination::parse(text).ok()).collect();
-    let has_path = |found: &&Destination| !found.is_stdout() && found.address().is_none();
-    let images = destinations.iter().filter(has_path).map(Destination::path);
+    let images = destinations.iter().filter(|found| found.has_path()).map(Destination::path);
     for path in images.chain(request.books.written().map(PathBuf::as_path)) {
         found.extend(places(path));
     }

@@ -10,9 +10,11 @@ pub(crate) mod diff;
 pub(crate) mod dockerfile;
 pub(crate) mod explain;
 mod fence;
+pub(crate) mod index;
 mod inherit;
 pub(crate) mod outdated;
 pub(crate) mod plan;
+mod platforms;
 pub(crate) mod profiles;
 mod proven;
 #[cfg(feature = "page")]

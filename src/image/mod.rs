@@ -40,7 +40,8 @@ pub struct Descriptor {
 }
 
 impl Descriptor {
-    fn of(media_type: String, bytes: &[u8]) -> Self {
+    /// The descriptor of these bytes.
+    pub(crate) fn of(media_type: String, bytes: &[u8]) -> Self {
         let (digest, size) = (Digest::of(bytes), bytes.len() as u64);
         Self { media_type, digest, size, artifact_type: None, annotations: BTreeMap::new() }
     }

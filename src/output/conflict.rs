@@ -21,7 +21,7 @@ use crate::root::Tree;
 /// `output-exists`.
 pub(super) fn refuse_packed(tree: &dyn Tree, plan: &Plan, destinations: &[Destination]) -> Result<(), Error> {
     let mut replaced = Vec::new();
-    for destination in destinations.iter().filter(|found| !found.is_stdout() && found.address.is_none()) {
+    for destination in destinations.iter().filter(|found| found.has_path()) {
         match fs::symlink_metadata(&destination.path) {
             // An OCI layout is extended, never replaced; an empty directory contains nothing to lose.
             Ok(meta) if !meta.is_dir() => replaced.push((destination, meta)),
@@ -124,7 +124,8 @@ pub(super) fn refuse_same_place(destinations: &[Destination]) -> Result<(), Erro
         .filter(|destination| !destination.is_stdout())
         .map(|destination| match &destination.address {
             Some(address) => (destination, PathBuf::from(address.full())),
-            None => (destination, real(&destination.path)),
+            None if destination.has_path() => (destination, real(&destination.path)),
+            None => (destination, PathBuf::from(&destination.text)),
         })
         .collect();
     let tag = |destination: &Destination| Name::new(destination.reference.as_deref()).ref_name().to_owned();

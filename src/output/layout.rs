@@ -29,7 +29,11 @@ pub(super) struct Index<M> {
 
 impl<M> Index<M> {
     pub(super) fn new(manifests: Vec<M>) -> Self {
-        Self { schema_version: 2, media_type: MediaType::ImageIndex.to_string(), manifests }
+        Self::of(MediaType::ImageIndex.as_ref(), manifests)
+    }
+
+    pub(super) fn of(media_type: &str, manifests: Vec<M>) -> Self {
+        Self { schema_version: 2, media_type: media_type.to_owned(), manifests }
     }
 }
 
@@ -44,9 +48,14 @@ struct DockerManifest {
 
 /// The index entry of an image.
 pub(super) fn entry(image: &Image, ref_name: String, full: Option<String>) -> Descriptor {
+    named(&image.descriptor, ref_name, full)
+}
+
+/// A descriptor with the names by which tools select it in a layout.
+pub(super) fn named(described: &Descriptor, ref_name: String, full: Option<String>) -> Descriptor {
     let mut annotations = BTreeMap::from([(REF_NAME.to_owned(), ref_name)]);
     annotations.extend(full.map(|full| (FULL_NAME.to_owned(), full)));
-    Descriptor { annotations, ..image.descriptor.clone() }
+    Descriptor { annotations, ..described.clone() }
 }
 
 /// Writes an archive that all tools can read: an OCI layout with docker's `manifest.json`, which refers to the same

@@ -5,6 +5,8 @@ mod aside;
 mod conflict;
 mod docker_archive;
 mod document;
+mod engine;
+mod join;
 mod layers;
 mod layout;
 mod oci_archive;
@@ -32,6 +34,7 @@ use crate::registry::{Access, Address};
 use crate::root::Tree;
 
 pub(crate) use document::Document;
+pub use join::{IndexedImage, Member, WrittenIndex, join};
 
 use layers::Finished;
 use reference::Name;
@@ -68,6 +71,8 @@ const TRANSPORTS: &[Transport] = &[
     oci_archive::TRANSPORT,
     docker_archive::TRANSPORT,
     registry::TRANSPORT,
+    engine::DOCKER,
+    engine::PODMAN,
 ];
 
 /// An output being written.
@@ -170,6 +175,9 @@ impl Destination {
         if text.starts_with(crate::registry::PREFIX) {
             return registry::destination(text);
         }
+        if let Some(destination) = engine::destination(text)? {
+            return Ok(destination);
+        }
         let known = |word: &str| TRANSPORTS.iter().find(|transport| transport.word == word);
         let (transport, rest) = match text.split_once(':') {
             // Text with a slash before its colon is a path.
@@ -184,7 +192,7 @@ impl Destination {
                     let near = near.map_or(String::new(), |near| format!("; did you mean {near}:{slashes}?"));
                     return Err(Error::new("unknown-transport", format!("{word}: is no transport slimroot writes{near}"))
                         .help("known are dir:PATH, tar:FILE, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF], \
-                               docker://HOST/NAME[:TAG]; for a path with a colon write dir:PATH"));
+                               docker://HOST/NAME[:TAG], docker-daemon:NAME[:TAG], containers-storage:NAME[:TAG]; for a path with a colon write dir:PATH"));
                 }
             },
         };
@@ -246,7 +254,7 @@ impl Destination {
             Some(address) => Some(format!("{}:{}", address.repository(), address.selector())),
             None => self.reference.clone(),
         };
-        let is_always_name = self.address.is_some() || self.word == "docker-archive";
+        let is_always_name = !self.has_path() || self.word == "docker-archive";
         match Name::new(name.as_deref()).suffixed(suffix).whole(is_always_name) {
             Some(name) => reference::check(&name, is_always_name),
             None => Ok(()),
@@ -256,6 +264,11 @@ impl Destination {
     /// True for stdout, which then must not be used for anything else.
     pub fn is_stdout(&self) -> bool {
         self.path == Path::new("-")
+    }
+
+    /// True for a file or directory: neither standard output nor a registry nor the store of an engine.
+    pub fn has_path(&self) -> bool {
+        !self.is_stdout() && !self.path.as_os_str().is_empty()
     }
 
     /// As the user wrote it.
@@ -332,7 +345,7 @@ pub struct Written {
     /// All layers, the lowest first, if it has several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<Layer>,
-    /// Digest of the manifest, if the output has one.
+    /// Digest of the manifest or index, if the output has one.
     pub manifest: Option<Digest>,
     /// Digest of the configuration, docker's image ID, if the output has one.
     pub config: Option<Digest>,
@@ -344,6 +357,24 @@ pub struct Written {
     pub twin: Option<WrittenTwin>,
     /// Deviations from the plan.
     pub notes: Vec<String>,
+}
+
+impl Written {
+    /// An index as an output.
+    pub fn of_index(index: &WrittenIndex, destination: &Destination) -> Self {
+        Self {
+            destination: index.destination.clone(),
+            is_stdout: destination.is_stdout(),
+            bytes: index.bytes,
+            layer: None,
+            layers: Vec::new(),
+            manifest: Some(index.manifest),
+            config: None,
+            referrers: Vec::new(),
+            twin: None,
+            notes: Vec::new(),
+        }
+    }
 }
 
 /// Writes a plan to every destination in one pass, so that each file is read and hashed once.
@@ -366,8 +397,7 @@ pub fn write(
     let mut left = 0;
     let mut outputs = Vec::new();
     for destination in destinations {
-        left +=
-            if destination.is_stdout() || destination.address.is_some() { 0 } else { swept::sweep(&destination.path) };
+        left += if destination.has_path() { swept::sweep(&destination.path) } else { 0 };
         let transport = TRANSPORTS.iter().find(|transport| transport.word == destination.word);
         let transport = transport.ok_or_else(|| Error::new("internal", "a destination without transport"))?;
         outputs.push((transport.start)(destination, options)?);

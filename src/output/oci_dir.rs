@@ -14,6 +14,7 @@ use super::layout::{Index, OCI_LAYOUT, REF_NAME, entry};
 use super::place::DirPlace;
 use super::reference::Name;
 use super::{Destination, Finished, Naming, Output, Put, Transport, WriteOptions};
+use crate::cleanup;
 use crate::error::Error;
 use crate::image::{Artifact, Descriptor, canonical};
 use crate::layer::{Codec, interrupted};
@@ -51,6 +52,40 @@ impl Described {
 }
 
 fn start(destination: &Destination, options: &WriteOptions<'_>) -> Result<Box<dyn Output>, Error> {
+    Ok(Box::new(open(destination, options.codec.unwrap_or(Codec::GZIP))?))
+}
+
+/// Writes one entry to a layout; `fill` puts its blobs and documents into a directory.
+///
+/// # Errors
+/// `output-exists`, `output-unwritable`, and those of `fill`.
+pub(super) fn write_bundle(
+    destination: &Destination,
+    described: Descriptor,
+    fill: &dyn Fn(&Path) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut dir = open(destination, Codec::None)?;
+    let (aside, path) = (dir.place.aside().to_path_buf(), dir.path.clone());
+    let unwritable = |error| Error::unwritable(&path.display(), error);
+    let blobs = aside.join(BLOBS);
+    fs::create_dir_all(&blobs).map_err(unwritable)?;
+    fill(&blobs)?;
+    dir.described.images.push(described);
+    complete(&aside, dir.described.entries()).map_err(unwritable)?;
+    cleanup::begin_placing();
+    dir.place()?;
+    Box::new(dir).settle();
+    Ok(())
+}
+
+/// Writes the documents of a layout itself.
+fn complete(aside: &Path, entries: Vec<&Descriptor>) -> io::Result<()> {
+    fs::write(aside.join("oci-layout"), OCI_LAYOUT)?;
+    fs::write(aside.join(INDEX), canonical(&Index::new(entries)))?;
+    fs::set_permissions(aside, fs::Permissions::from_mode(0o755))
+}
+
+fn open(destination: &Destination, codec: Codec) -> Result<OciDir, Error> {
     let path: PathBuf = destination.path.components().collect();
     let place = if is_layout(&path) {
         // Detect a layout that cannot be extended before packing starts.
@@ -65,15 +100,14 @@ fn start(destination: &Destination, options: &WriteOptions<'_>) -> Result<Box<dy
             _ => error,
         })?
     };
-    let codec = options.codec.unwrap_or(Codec::GZIP);
-    Ok(Box::new(OciDir {
+    Ok(OciDir {
         path,
         codec,
         reference: destination.reference.clone(),
         place,
         described: Described::default(),
         added: None,
-    }))
+    })
 }
 
 /// Refuses a layout with a symlink in it, because our files would end up elsewhere.
@@ -131,9 +165,7 @@ impl Output for OciDir {
             for (layer, blob) in finished.layers() {
                 give(blob, &blobs.join(layer.digest.hex()), stop)?;
             }
-            fs::write(aside.join("oci-layout"), OCI_LAYOUT)?;
-            fs::write(aside.join(INDEX), canonical(&Index::new(described.entries())))?;
-            fs::set_permissions(aside, fs::Permissions::from_mode(0o755))
+            complete(aside, described.entries())
         };
         fill().map_err(|error| if stop() { interrupted() } else { Error::unwritable(&self.path.display(), error) })?;
         self.described = described;

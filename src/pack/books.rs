@@ -63,7 +63,7 @@ pub struct Allowed {
 
 impl Books {
     /// True if nothing is asked for, so that no ledger is needed.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 

@@ -5,6 +5,7 @@ mod books;
 mod dockerfile;
 mod layers;
 mod made;
+mod platform;
 mod selection;
 mod settings;
 mod since;
@@ -26,6 +27,7 @@ pub use attached::Attach;
 pub(crate) use books::plan_options;
 pub use books::{Allowed, Books};
 pub(crate) use made::{closure, linked};
+pub use platform::PlatformPacked;
 pub(crate) use selection::request_of;
 #[cfg(feature = "cli")]
 pub(crate) use selection::{port, profile, start_of};
@@ -251,6 +253,9 @@ pub struct Packed {
     pub groups: Vec<Group>,
     /// Programs that are in the image because others start them, by name.
     pub programs: Vec<String>,
+    /// The images of all platforms, if each of an index was packed; all else is of the first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<PlatformPacked>,
     /// The outputs that were written.
     pub outputs: Vec<Written>,
     /// What a push sends again, for each output with an image, if there is an image to compare with.
@@ -573,6 +578,7 @@ fn report(
         root_bytes,
         groups,
         programs: programs.into_iter().collect(),
+        platforms: Vec::new(),
         outputs,
         since: Vec::new(),
         findings,

@@ -102,6 +102,20 @@ impl Access {
         NAME_FILES.iter().map(PathBuf::from)
     }
 
+    /// Notes that a repository has a blob, so that others of its registry can mount it.
+    pub(crate) fn has_blob(&self, place: &Address, digest: &str) {
+        #[cfg(feature = "registry")]
+        {
+            let place = (place.host().to_owned(), digest.to_owned(), place.repository().to_owned());
+            let mut known = self.known();
+            if !known.sent.contains(&place) {
+                known.sent.push(place);
+            }
+        }
+        #[cfg(not(feature = "registry"))]
+        let _ = (place, digest);
+    }
+
     #[cfg(feature = "registry")]
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -21,7 +21,7 @@ struct Content<'c> {
     digest: &'c str,
     size: u64,
     /// Opens its bytes from an offset on.
-    open: &'c dyn Fn(u64) -> io::Result<Box<dyn Read>>,
+    open: &'c dyn Fn(u64) -> io::Result<Box<dyn Read + 'c>>,
     /// Told the offset as bytes are sent.
     progress: &'c dyn Fn(u64),
 }
@@ -55,12 +55,12 @@ impl<'a> Push<'a> {
     ///
     /// # Errors
     /// Every failure of a request.
-    pub(crate) fn blob(
+    pub(crate) fn blob<'c>(
         &self,
-        digest: &str,
+        digest: &'c str,
         size: u64,
-        open: &dyn Fn(u64) -> io::Result<Box<dyn Read>>,
-        progress: &dyn Fn(u64),
+        open: &'c dyn Fn(u64) -> io::Result<Box<dyn Read + 'c>>,
+        progress: &'c dyn Fn(u64),
     ) -> Result<(), Error> {
         let content = Content { digest, size, open, progress };
         if !self.has(digest, size)? {
@@ -71,12 +71,7 @@ impl<'a> Push<'a> {
             }
         }
         progress(size);
-        let address = &self.server.address;
-        let place = (address.host().to_owned(), digest.to_owned(), address.repository().to_owned());
-        let mut known = self.access.known();
-        if !known.sent.contains(&place) {
-            known.sent.push(place);
-        }
+        self.access.has_blob(&self.server.address, digest);
         Ok(())
     }
 
@@ -234,7 +229,7 @@ impl<'a> Push<'a> {
 
 /// Tells how far a reader is.
 struct Counted<'c> {
-    inner: Box<dyn Read>,
+    inner: Box<dyn Read + 'c>,
     at: u64,
     progress: &'c dyn Fn(u64),
 }

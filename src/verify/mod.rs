@@ -3,6 +3,7 @@
 
 mod layers;
 mod platform;
+mod raw;
 mod remote;
 mod store;
 mod stored;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::config::Healthcheck;
+use crate::engine;
 use crate::error::Error;
 use crate::path::show;
 use crate::registry::{self, Access, Address};
@@ -26,10 +28,12 @@ use store::Store;
 use tar::Fault;
 
 /// Transports of images that can be read.
-pub const TRANSPORTS: [&str; 4] = ["oci", "oci-archive", "docker-archive", "docker"];
+pub const TRANSPORTS: [&str; 6] =
+    ["oci", "oci-archive", "docker-archive", "docker", crate::engine::WORDS[0], crate::engine::WORDS[1]];
 
 pub(crate) use layers::bytes_read;
 pub use platform::Platform;
+pub use raw::{Stock, StoredBlob, StoredImage};
 pub use stored::{StoredLayer, stored};
 
 /// The location of an image.
@@ -51,6 +55,9 @@ impl Reference {
             let is_address = text.starts_with(registry::PREFIX);
             return is_address.then(|| Self { text: text.to_owned(), word, path: PathBuf::new(), tag: None });
         }
+        if engine::WORDS.contains(&word) {
+            return (!rest.is_empty()).then(|| Self { text: text.to_owned(), word, path: PathBuf::new(), tag: None });
+        }
         let (path, tag) = match rest.split_once(':') {
             Some((path, tag)) if !tag.is_empty() => (path, Some(tag.to_owned())),
             Some((path, _)) => (path, None),
@@ -61,6 +68,25 @@ impl Reference {
 }
 
 impl Reference {
+    /// The name in the local store of an engine, with the word of the store; `None` for other images.
+    ///
+    /// # Errors
+    /// `bad-argument` for a name that none is called.
+    pub(crate) fn in_store(&self) -> Result<Option<(&'static str, &str)>, Error> {
+        let Some(name) = self.text.strip_prefix(self.word).and_then(|rest| rest.strip_prefix(':')) else {
+            return Ok(None);
+        };
+        if !engine::WORDS.contains(&self.word) {
+            return Ok(None);
+        }
+        let is_part = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
+        match name.chars().all(is_part) && !name.contains("..") {
+            true => Ok(Some((self.word, name))),
+            false => Err(Error::new("bad-argument", format!("{} is no name of an image", show(self.text.as_bytes())))
+                .help(format!("write for example {}:localhost/app:1", self.word))),
+        }
+    }
+
     /// The layout or archive; an empty path for a registry.
     pub fn path(&self) -> &std::path::Path {
         &self.path

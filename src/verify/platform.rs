@@ -65,6 +65,11 @@ impl fmt::Display for Platform {
 }
 
 impl Platform {
+    /// True for the word `all` of the command line.
+    pub(crate) fn is_all(&self) -> bool {
+        self.os == "linux" && self.architecture == "all" && self.variant.is_empty()
+    }
+
     /// That of this machine.
     fn own() -> Self {
         let architecture = match std::env::consts::ARCH {
@@ -86,7 +91,7 @@ impl Platform {
     }
 
     /// True for the platform of an attestation, which is no image.
-    fn is_unknown(&self) -> bool {
+    pub(super) fn is_unknown(&self) -> bool {
         self.architecture == "unknown"
     }
 }

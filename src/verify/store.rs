@@ -14,6 +14,7 @@ use super::platform::{Platform, chosen};
 use super::tar::{Input, TarReader};
 use super::{ReadOptions, Reference, bad_archive, bad_image, place_of, remote, shown};
 use crate::digest::Digest;
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::registry::{PREFIX, Pull};
@@ -158,6 +159,12 @@ impl<'a> Store<'a> {
             let pull = Pull::open(&address, options.access, options.stop)?;
             return Ok(Self::Registry(Box::new(pull), address.selector().to_owned()));
         }
+        if let Some((word, name)) = reference.in_store()? {
+            let place = std::env::temp_dir();
+            let mut file = tempfile::tempfile().map_err(|error| Error::unwritable(&place.display(), error))?;
+            Engine::find(word)?.save(name, &mut file)?;
+            return Self::of_archive(reference, Arc::new(file));
+        }
         let path = &reference.path;
         let missing = |error: io::Error| {
             Error::new("image-missing", format!("cannot open the image {reference}"))
@@ -179,14 +186,19 @@ impl<'a> Store<'a> {
         if !meta.is_file() {
             return Err(missing(io::Error::other("not a regular file")));
         }
-        let file = Arc::new(file);
+        Self::of_archive(reference, Arc::new(file))
+    }
+
+    /// The files of an archive.
+    fn of_archive(reference: &Reference, file: Arc<File>) -> Result<Self, Error> {
+        let size = file.metadata().map_err(|error| Error::unreadable(reference, error))?.len();
         let bad = |fault| {
             let mut first = [0; 2];
             let is_packed = file.read_exact_at(&mut first, 0).is_ok() && first == [0x1f, 0x8b];
             let help = if is_packed { "it is compressed: gunzip it first" } else { "save the image anew" };
             bad_archive(reference, "the archive", fault).help(help)
         };
-        let mut archive = TarReader::new(Part { file: Arc::clone(&file), at: 0, end: meta.len() });
+        let mut archive = TarReader::new(Part { file: Arc::clone(&file), at: 0, end: size });
         let mut names = HashMap::new();
         let mut aliases = Vec::new();
         while let Some(entry) = archive.entry().map_err(bad)? {
@@ -270,7 +282,7 @@ impl<'a> Store<'a> {
     }
 
     /// Reads a document and checks it against its descriptor.
-    fn described(&self, reference: &Reference, descriptor: &Descriptor) -> Result<Vec<u8>, Error> {
+    pub(super) fn described(&self, reference: &Reference, descriptor: &Descriptor) -> Result<Vec<u8>, Error> {
         if let Self::Registry(pull, _) = self {
             return remote::document(pull, reference, descriptor, MAX_DOCUMENT);
         }
@@ -291,12 +303,22 @@ impl<'a> Store<'a> {
                 }
                 self.found(reference, &bytes, self.address_name(reference)?)
             }
-            _ if reference.word == "docker-archive" => self.docker(reference),
+            _ if reference.word == "docker-archive" || reference.in_store()?.is_some() => self.docker(reference),
             _ => self.oci(reference, wanted),
         }
     }
 
+    /// True for a layout, also in an archive that has docker's manifest besides.
+    pub(super) fn has_index(&self) -> bool {
+        self.size("index.json").is_some()
+    }
+
     fn oci(&self, reference: &Reference, wanted: Option<&Platform>) -> Result<Found, Error> {
+        self.walk(reference, self.named(reference)?, wanted)
+    }
+
+    /// The index of a layout with the entries that the reference means.
+    pub(super) fn named(&self, reference: &Reference) -> Result<Index, Error> {
         let mut index: Index = parsed(reference, "index.json", &self.document("index.json")?)?;
         index.manifests.retain(|found| found.artifact_type.is_none());
         if let Some(tag) = &reference.tag {
@@ -321,7 +343,7 @@ impl<'a> Store<'a> {
                     .help(format!("say which: oci:DIR:TAG or oci-archive:FILE:TAG; {}", called(&names))));
             }
         }
-        self.walk(reference, index, wanted)
+        Ok(index)
     }
 
     /// Follows indexes to the image of a platform.
@@ -416,7 +438,7 @@ fn names(index: &Index) -> Vec<String> {
     named.filter_map(|all| all.get("org.opencontainers.image.ref.name").cloned()).collect()
 }
 
-fn parsed<'a, T: Deserialize<'a>>(reference: &Reference, what: &str, bytes: &'a [u8]) -> Result<T, Error> {
+pub(super) fn parsed<'a, T: Deserialize<'a>>(reference: &Reference, what: &str, bytes: &'a [u8]) -> Result<T, Error> {
     serde_json::from_slice(bytes)
         .map_err(|error| bad_image(reference, format!("{what} cannot be read: {}", place_of(&error))))
 }
@@ -441,7 +463,7 @@ fn called(names: &[String]) -> String {
 }
 
 /// The path `blobs/ALGORITHM/HEX` of a digest.
-fn blob_name(reference: &Reference, digest: &str) -> Result<String, Error> {
+pub(super) fn blob_name(reference: &Reference, digest: &str) -> Result<String, Error> {
     let is_digest = |hex: &str| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit());
     match digest.split_once(':') {
         Some(("sha256", hex)) if is_digest(hex) => Ok(format!("blobs/sha256/{hex}")),

@@ -14,7 +14,7 @@ const PACKAGES: &[(&str, &str)] =
 const LAYERS: &[&[&str]] = &[
     &["path", "digest", "cleanup", "text"],
     &["error"],
-    &["root", "elf", "config", "dockerfile", "registry", "watch"],
+    &["root", "elf", "config", "dockerfile", "engine", "registry", "watch"],
     &["profile", "loader", "package", "trust", "verify", "guest"],
     &["world"],
     &["language", "embedded"],

@@ -37,6 +37,11 @@ impl Docker {
         docker
     }
 
+    /// The address of its API.
+    pub fn socket(&self) -> String {
+        format!("unix://{}/sock", self.dir.path().display())
+    }
+
     /// Debian's client for Debian's daemon.
     pub fn client(&self) -> Command {
         let mut client = Command::new("/usr/bin/docker");

@@ -3,9 +3,11 @@
 use super::style;
 use crate::commands::check::Checked;
 use crate::commands::why::Why;
+use crate::digest::Digest;
 use crate::error::{Error, Kind};
 use crate::finding::{Finding, Level};
 use crate::ledger::Outdated;
+use crate::output::WrittenIndex;
 use crate::pack::{Group, Packed, Resent};
 pub(super) use crate::text::size;
 
@@ -165,6 +167,9 @@ pub(super) fn packed(packed: &Packed) -> Text {
             row("", &format!("referrer {referrer}"));
         }
     }
+    for image in &packed.platforms {
+        row("platform", &format!("{}: {}, {}", image.platform, plural(image.files, "file"), size(image.bytes)));
+    }
     for twin in packed.outputs.iter().filter_map(|written| written.twin.as_ref()) {
         row("debug", &format!("{}, with a shell: {} more", twin.name, size(twin.layer.size)));
         row("", &format!("manifest {}", twin.manifest));
@@ -173,7 +178,8 @@ pub(super) fn packed(packed: &Packed) -> Text {
         row("sends", &self::resent(resent));
     }
     // An output without a configuration does not record the entrypoint, so show it as Dockerfile statements.
-    if packed.outputs.iter().any(|written| written.config.is_none()) {
+    let has_no_config = packed.outputs.iter().any(|written| written.config.is_none());
+    if has_no_config && packed.platforms.is_empty() {
         for (number, statement) in packed.dockerfile.iter().enumerate() {
             let word = if number == 0 { "Dockerfile" } else { "" };
             out.whole(format!("{word:<10} {statement}"));
@@ -213,10 +219,27 @@ pub(super) fn images(packed: &Packed) -> Text {
     let mut out = Text::default();
     for written in &packed.outputs {
         let Some(digest) = &written.manifest else { continue };
-        // TRANSPORT:PLACE[:REFERENCE]
-        let reference = written.destination.splitn(3, ':').nth(2).map_or(String::new(), |name| format!("{name}@"));
-        out.whole(format!("{reference}{digest}"));
+        out.add(&named_digest(&written.destination, digest));
     }
+    out
+}
+
+/// NAME:TAG@DIGEST, or the digest alone.
+pub(super) fn named_digest(destination: &str, digest: &Digest) -> Text {
+    let mut out = Text::default();
+    // TRANSPORT:PLACE[:REFERENCE]
+    let reference = destination.splitn(3, ':').nth(2).map_or(String::new(), |name| format!("{name}@"));
+    out.whole(format!("{reference}{digest}"));
+    out
+}
+
+pub(super) fn index(index: &WrittenIndex) -> Text {
+    let mut out = Text::default();
+    out.line(format!("{:<10} {}", "wrote", index.destination));
+    for image in &index.images {
+        out.line(format!("{:<10} {:<14} {}", "", image.platform, image.manifest));
+    }
+    out.line(format!("{:<10} index    {}", "", index.manifest));
     out
 }
 

@@ -26,6 +26,7 @@ use crate::commands::why::Why;
 use crate::error::Error;
 use crate::finding::Finding;
 use crate::ledger::{Diff, Outdated};
+use crate::output::WrittenIndex;
 use crate::pack::Packed;
 use crate::proof::Proof;
 
@@ -125,6 +126,21 @@ pub(super) fn packed(packed: &Packed, options: &Options) -> Result<(), Error> {
             }
             talk(&report);
             print(&images)
+        }
+    }
+}
+
+/// Prints the images of an index.
+pub(super) fn index(index: &WrittenIndex, format: Format) -> Result<(), Error> {
+    match format {
+        Format::Json => json(index),
+        Format::Human => {
+            let report = if style::get().is_quiet { Text::default() } else { human::index(index) };
+            if io::stdout().is_terminal() {
+                return print(&report);
+            }
+            talk(&report);
+            print(&human::named_digest(&index.destination, &index.manifest))
         }
     }
 }
