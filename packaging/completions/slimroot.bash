@@ -40,6 +40,9 @@ _slimroot() {
             slimroot,help)
                 cmd="slimroot__subcmd__help"
                 ;;
+            slimroot,index)
+                cmd="slimroot__subcmd__index"
+                ;;
             slimroot,man)
                 cmd="slimroot__subcmd__man"
                 ;;
@@ -96,6 +99,9 @@ _slimroot() {
                 ;;
             slimroot__subcmd__help,help)
                 cmd="slimroot__subcmd__help__subcmd__help"
+                ;;
+            slimroot__subcmd__help,index)
+                cmd="slimroot__subcmd__help__subcmd__index"
                 ;;
             slimroot__subcmd__help,man)
                 cmd="slimroot__subcmd__help__subcmd__man"
@@ -170,7 +176,7 @@ _slimroot() {
 
     case "${cmd}" in
         slimroot)
-            opts="-q -v -h -V --color --quiet --verbose --help --version build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help"
+            opts="-q -v -h -V --color --quiet --verbose --help --version build slim index plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -188,7 +194,7 @@ _slimroot() {
             return 0
             ;;
         slimroot__subcmd__build)
-            opts="-e -w -p -i -x -t -o -u -l -q -v -h -V --image --root --platform --registry-ca --insecure --env --cwd --workdir --cpu --interpreter --no-inherit --bin --profile --profiles --include --trace --copy --package --ca --exclude --no-shell --no-profile --no-rule --companions --no-auto --pyc --jlink --entrypoint --cmd --volume --stop-signal --healthcheck --author --tag --image-format --allow --warn --deny --plan-out --lock --locked --sbom --sbom-inside --attach --provenance --report --budget --output --user --expose --label --config --compression --layers --since --debug-tag --debug-shell --threads --strip --owner-map --force --dry-run --verify --fix --ready --probe --for --limit --net --memory --processes --format --color --quiet --verbose --help --version"
+            opts="-e -w -p -i -x -t -o -u -l -q -v -h -V --image --root --platform --registry-ca --insecure --env --cwd --workdir --cpu --interpreter --no-inherit --bin --profile --profiles --include --trace --copy --package --ca --exclude --no-shell --no-profile --no-rule --companions --no-auto --pyc --jlink --entrypoint --cmd --volume --stop-signal --healthcheck --author --tag --image-format --allow --warn --deny --plan-out --lock --locked --sbom --sbom-inside --attach --provenance --report --budget --output --user --expose --label --config --compression --layers --since --debug-tag --debug-shell --threads --strip --owner-map --force --dry-run --verify --verify-file --fix --ready --probe --for --limit --net --memory --processes --format --color --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -443,6 +449,10 @@ _slimroot() {
                     return 0
                     ;;
                 --owner-map)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --verify-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -842,7 +852,7 @@ _slimroot() {
             return 0
             ;;
         slimroot__subcmd__help)
-            opts="build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help"
+            opts="build slim index plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -954,6 +964,20 @@ _slimroot() {
             return 0
             ;;
         slimroot__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        slimroot__subcmd__help__subcmd__index)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1156,6 +1180,40 @@ _slimroot() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        slimroot__subcmd__index)
+            opts="-o -q -v -h -V --output --force --registry-ca --insecure --format --color --quiet --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registry-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1616,7 +1674,7 @@ _slimroot() {
             return 0
             ;;
         slimroot__subcmd__slim)
-            opts="-e -w -p -i -x -t -o -u -l -q -v -h -V --image --root --platform --registry-ca --insecure --env --cwd --workdir --cpu --interpreter --no-inherit --bin --profile --profiles --include --trace --copy --package --ca --exclude --no-shell --no-profile --no-rule --companions --no-auto --pyc --jlink --entrypoint --cmd --volume --stop-signal --healthcheck --author --tag --image-format --allow --warn --deny --plan-out --lock --locked --sbom --sbom-inside --attach --provenance --report --budget --output --user --expose --label --config --compression --layers --since --debug-tag --debug-shell --threads --strip --owner-map --force --dry-run --verify --fix --ready --probe --for --limit --net --memory --processes --format --color --quiet --verbose --help --version"
+            opts="-e -w -p -i -x -t -o -u -l -q -v -h -V --image --root --platform --registry-ca --insecure --env --cwd --workdir --cpu --interpreter --no-inherit --bin --profile --profiles --include --trace --copy --package --ca --exclude --no-shell --no-profile --no-rule --companions --no-auto --pyc --jlink --entrypoint --cmd --volume --stop-signal --healthcheck --author --tag --image-format --allow --warn --deny --plan-out --lock --locked --sbom --sbom-inside --attach --provenance --report --budget --output --user --expose --label --config --compression --layers --since --debug-tag --debug-shell --threads --strip --owner-map --force --dry-run --verify --verify-file --fix --ready --probe --for --limit --net --memory --processes --format --color --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1874,6 +1932,10 @@ _slimroot() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --verify-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --ready)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1940,7 +2002,7 @@ _slimroot() {
             return 0
             ;;
         slimroot__subcmd__verify)
-            opts="-e -w -u -q -v -h -V --root --ready --probe --for --limit --net --memory --processes --env --workdir --user --strict --format --color --quiet --verbose --help --version"
+            opts="-e -w -u -q -v -h -V --root --ready --probe --for --limit --net --memory --processes --env --workdir --user --file --strict --format --color --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1998,8 +2060,12 @@ _slimroot() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --format)
-                    COMPREPLY=($(compgen -W "human json junit" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "human json junit sarif" -- "${cur}"))
                     return 0
                     ;;
                 --color)

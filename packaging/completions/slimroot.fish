@@ -33,6 +33,7 @@ complete -c slimroot -n "__fish_slimroot_needs_command" -s h -l help -d 'Print h
 complete -c slimroot -n "__fish_slimroot_needs_command" -s V -l version -d 'Print version'
 complete -c slimroot -n "__fish_slimroot_needs_command" -f -a "build" -d 'Packs an entry with all its runtime dependencies'
 complete -c slimroot -n "__fish_slimroot_needs_command" -f -a "slim" -d 'Packs what an image runs into a smaller image with the same settings'
+complete -c slimroot -n "__fish_slimroot_needs_command" -f -a "index" -d 'Joins images of several platforms to one image'
 complete -c slimroot -n "__fish_slimroot_needs_command" -f -a "plan" -d 'Lists every path of an image with its reason, package and size, without writing the image'
 complete -c slimroot -n "__fish_slimroot_needs_command" -f -a "diff" -d 'Compares two images: plans, locks, directories or images, by whomever they were made'
 complete -c slimroot -n "__fish_slimroot_needs_command" -f -a "outdated" -d 'Lists packages of an image that a root has in another version'
@@ -51,7 +52,7 @@ complete -c slimroot -n "__fish_slimroot_needs_command" -f -a "completions" -d '
 complete -c slimroot -n "__fish_slimroot_needs_command" -f -a "man" -d 'Prints the manual page of slimroot or of one of its commands, or writes all pages to a directory'
 complete -c slimroot -n "__fish_slimroot_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l root -l image -d 'The builder\'s file system: a directory, or an image (oci:DIR, oci-archive:FILE or docker-archive:FILE, with a :TAG if it has several; docker://HOST/NAME:TAG or @DIGEST in a registry)' -r -F
-complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l platform -d 'Platform to take from an image that has several, such as linux/arm64. Default: that of this machine, or else the first' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l platform -d 'Platform to take from an image that has several, such as linux/arm64; build and slim: `all` packs each and writes an index. Default: that of this machine, or else the first' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l registry-ca -d 'A PEM file with certificates to trust when talking to registries, in addition to those of the system. Repeatable' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -s e -l env -d 'Environment variable of the image. PATH, LD_LIBRARY_PATH and LD_PRELOAD also affect the search. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -s w -l workdir -l cwd -d 'Working directory of the image' -r
@@ -88,13 +89,13 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l warn -d 'Mak
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l deny -d 'Makes a finding an error. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l plan-out -d 'Writes the plan as JSON: every path with mode, owner, size, digest, package, rule and reason. An older file is replaced' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l lock -d 'Writes a lock: the plan without the files of your own application. An older file is replaced' -r -F
-complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l locked -d 'Writes nothing if the image differs from this lock in packages, libraries, reasons, owners, modes, user or ports (exit code 4)' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l locked -d 'Writes nothing if the image differs from this lock in packages, libraries, reasons, owners, modes, user or ports (exit code 5)' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l sbom -d 'Writes an inventory of what is packed: spdx-json=FILE or cyclonedx-json=FILE. An older file is replaced. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l sbom-inside -d 'Packs an inventory into the image as /usr/share/sbom/NAME.spdx.json or .cdx.json: spdx-json or cyclonedx-json. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l attach -d 'Attaches a document to the image in oci: and docker:// as a referrer: spdx-json, cyclonedx-json, either after in-toto: as a statement, or provenance. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l provenance -d 'Writes how the image was made: a predicate of SLSA, for signing. An older file is replaced' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l report -d 'Writes a page that shows what is in the image, why, what was left out, and the findings: one HTML file without a network. An older file is replaced' -r -F
-complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l budget -d 'The largest size of the image\'s files together, such as 60MB. A larger image is not written (exit code 4)' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l budget -d 'The largest size of the image\'s files together, such as 60MB. A larger image is not written (exit code 5)' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -s o -l output -d 'Where to write the image: dir:PATH (or PATH), tar:FILE, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF], docker://HOST/NAME[:TAG]; FILE - is stdout. Repeatable: files are read only once' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -s u -l user -d 'User of the image: NAME or UID, optionally with :GROUP or :GID. Default: the user of the service unit that starts the entry, or else 65532:65532' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l expose -d 'Port that the image exposes, such as 8080 or 53/udp. Repeatable' -r
@@ -107,6 +108,7 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l debug-tag -d
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l debug-shell -d 'The static busybox of the second image, a file of this machine. Default: that of the root' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l threads -d 'Number of compression threads; the output is the same for any number' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l owner-map -d 'Gives files of the owner and group before the = to those after it, such as 1000:1000=0:0. Owners and groups are mapped separately; a file whose owner or group changes loses set-id bits and capabilities. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l verify-file -d 'With --verify, a file with several runs, such as slimroot.verify.toml; see `slimroot verify`' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l ready -d 'Wait until the program accepts connections at this port of its own network: tcp:PORT' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l probe -d 'Request to send: http://127.0.0.1:PORT/PATH[=STATUS]; without a status, any below 400 is right. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l for -d 'Ends the program after this time, such as 10s; without this and without --ready and --probe it runs to its end' -r
@@ -134,7 +136,7 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand build" -s v -l verbose
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -s V -l version -d 'Print version'
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l root -l image -d 'The builder\'s file system: a directory, or an image (oci:DIR, oci-archive:FILE or docker-archive:FILE, with a :TAG if it has several; docker://HOST/NAME:TAG or @DIGEST in a registry)' -r -F
-complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l platform -d 'Platform to take from an image that has several, such as linux/arm64. Default: that of this machine, or else the first' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l platform -d 'Platform to take from an image that has several, such as linux/arm64; build and slim: `all` packs each and writes an index. Default: that of this machine, or else the first' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l registry-ca -d 'A PEM file with certificates to trust when talking to registries, in addition to those of the system. Repeatable' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -s e -l env -d 'Environment variable of the image. PATH, LD_LIBRARY_PATH and LD_PRELOAD also affect the search. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -s w -l workdir -l cwd -d 'Working directory of the image' -r
@@ -171,13 +173,13 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l warn -d 'Make
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l deny -d 'Makes a finding an error. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l plan-out -d 'Writes the plan as JSON: every path with mode, owner, size, digest, package, rule and reason. An older file is replaced' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l lock -d 'Writes a lock: the plan without the files of your own application. An older file is replaced' -r -F
-complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l locked -d 'Writes nothing if the image differs from this lock in packages, libraries, reasons, owners, modes, user or ports (exit code 4)' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l locked -d 'Writes nothing if the image differs from this lock in packages, libraries, reasons, owners, modes, user or ports (exit code 5)' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l sbom -d 'Writes an inventory of what is packed: spdx-json=FILE or cyclonedx-json=FILE. An older file is replaced. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l sbom-inside -d 'Packs an inventory into the image as /usr/share/sbom/NAME.spdx.json or .cdx.json: spdx-json or cyclonedx-json. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l attach -d 'Attaches a document to the image in oci: and docker:// as a referrer: spdx-json, cyclonedx-json, either after in-toto: as a statement, or provenance. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l provenance -d 'Writes how the image was made: a predicate of SLSA, for signing. An older file is replaced' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l report -d 'Writes a page that shows what is in the image, why, what was left out, and the findings: one HTML file without a network. An older file is replaced' -r -F
-complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l budget -d 'The largest size of the image\'s files together, such as 60MB. A larger image is not written (exit code 4)' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l budget -d 'The largest size of the image\'s files together, such as 60MB. A larger image is not written (exit code 5)' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -s o -l output -d 'Where to write the image: dir:PATH (or PATH), tar:FILE, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF], docker://HOST/NAME[:TAG]; FILE - is stdout. Repeatable: files are read only once' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -s u -l user -d 'User of the image: NAME or UID, optionally with :GROUP or :GID. Default: the user of the service unit that starts the entry, or else 65532:65532' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l expose -d 'Port that the image exposes, such as 8080 or 53/udp. Repeatable' -r
@@ -190,6 +192,7 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l debug-tag -d 
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l debug-shell -d 'The static busybox of the second image, a file of this machine. Default: that of the root' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l threads -d 'Number of compression threads; the output is the same for any number' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l owner-map -d 'Gives files of the owner and group before the = to those after it, such as 1000:1000=0:0. Owners and groups are mapped separately; a file whose owner or group changes loses set-id bits and capabilities. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l verify-file -d 'With --verify, a file with several runs, such as slimroot.verify.toml; see `slimroot verify`' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l ready -d 'Wait until the program accepts connections at this port of its own network: tcp:PORT' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l probe -d 'Request to send: http://127.0.0.1:PORT/PATH[=STATUS]; without a status, any below 400 is right. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l for -d 'Ends the program after this time, such as 10s; without this and without --ready and --probe it runs to its end' -r
@@ -216,8 +219,21 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -s q -l quiet -d
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -s v -l verbose -d 'Prints the whole report: every group, every profile with its trigger, digests of layers, all notes'
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -s V -l version -d 'Print version'
+complete -c slimroot -n "__fish_slimroot_using_subcommand index" -s o -l output -d 'Where to write the index: oci:DIR[:TAG], oci-archive:FILE[:TAG], docker://HOST/NAME[:TAG]' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand index" -l registry-ca -d 'A PEM file with certificates to trust when talking to registries, in addition to those of the system. Repeatable' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand index" -l format -d 'Format of the report' -r -f -a "human\t'Text for people'
+json\t'One JSON document'"
+complete -c slimroot -n "__fish_slimroot_using_subcommand index" -l color -d 'When messages are coloured' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c slimroot -n "__fish_slimroot_using_subcommand index" -l force -d 'Replaces an existing archive, atomically at the end'
+complete -c slimroot -n "__fish_slimroot_using_subcommand index" -l insecure -d 'Does not verify the certificates of registries, and uses plain HTTP where a registry does not speak TLS'
+complete -c slimroot -n "__fish_slimroot_using_subcommand index" -s q -l quiet -d 'Prints no report and no notes: only errors, warnings and results that were asked for'
+complete -c slimroot -n "__fish_slimroot_using_subcommand index" -s v -l verbose -d 'Prints the whole report: every group, every profile with its trigger, digests of layers, all notes'
+complete -c slimroot -n "__fish_slimroot_using_subcommand index" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c slimroot -n "__fish_slimroot_using_subcommand index" -s V -l version -d 'Print version'
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l root -l image -d 'The builder\'s file system: a directory, or an image (oci:DIR, oci-archive:FILE or docker-archive:FILE, with a :TAG if it has several; docker://HOST/NAME:TAG or @DIGEST in a registry)' -r -F
-complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l platform -d 'Platform to take from an image that has several, such as linux/arm64. Default: that of this machine, or else the first' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l platform -d 'Platform to take from an image that has several, such as linux/arm64; build and slim: `all` packs each and writes an index. Default: that of this machine, or else the first' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l registry-ca -d 'A PEM file with certificates to trust when talking to registries, in addition to those of the system. Repeatable' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -s e -l env -d 'Environment variable of the image. PATH, LD_LIBRARY_PATH and LD_PRELOAD also affect the search. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -s w -l workdir -l cwd -d 'Working directory of the image' -r
@@ -334,7 +350,7 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand vex" -s v -l verbose -
 complete -c slimroot -n "__fish_slimroot_using_subcommand vex" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c slimroot -n "__fish_slimroot_using_subcommand vex" -s V -l version -d 'Print version'
 complete -c slimroot -n "__fish_slimroot_using_subcommand deps" -l root -l image -d 'The builder\'s file system: a directory, or an image (oci:DIR, oci-archive:FILE or docker-archive:FILE, with a :TAG if it has several; docker://HOST/NAME:TAG or @DIGEST in a registry)' -r -F
-complete -c slimroot -n "__fish_slimroot_using_subcommand deps" -l platform -d 'Platform to take from an image that has several, such as linux/arm64. Default: that of this machine, or else the first' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand deps" -l platform -d 'Platform to take from an image that has several, such as linux/arm64; build and slim: `all` packs each and writes an index. Default: that of this machine, or else the first' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand deps" -l registry-ca -d 'A PEM file with certificates to trust when talking to registries, in addition to those of the system. Repeatable' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand deps" -s e -l env -d 'Environment variable of the image. PATH, LD_LIBRARY_PATH and LD_PRELOAD also affect the search. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand deps" -s w -l workdir -l cwd -d 'Working directory of the image' -r
@@ -355,7 +371,7 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand deps" -s v -l verbose 
 complete -c slimroot -n "__fish_slimroot_using_subcommand deps" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c slimroot -n "__fish_slimroot_using_subcommand deps" -s V -l version -d 'Print version'
 complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l root -l image -d 'The builder\'s file system: a directory, or an image (oci:DIR, oci-archive:FILE or docker-archive:FILE, with a :TAG if it has several; docker://HOST/NAME:TAG or @DIGEST in a registry)' -r -F
-complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l platform -d 'Platform to take from an image that has several, such as linux/arm64. Default: that of this machine, or else the first' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l platform -d 'Platform to take from an image that has several, such as linux/arm64; build and slim: `all` packs each and writes an index. Default: that of this machine, or else the first' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l registry-ca -d 'A PEM file with certificates to trust when talking to registries, in addition to those of the system. Repeatable' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand why" -s e -l env -d 'Environment variable of the image. PATH, LD_LIBRARY_PATH and LD_PRELOAD also affect the search. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand why" -s w -l workdir -l cwd -d 'Working directory of the image' -r
@@ -393,7 +409,7 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand why" -s v -l verbose -
 complete -c slimroot -n "__fish_slimroot_using_subcommand why" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c slimroot -n "__fish_slimroot_using_subcommand why" -s V -l version -d 'Print version'
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l root -l image -d 'The builder\'s file system: a directory, or an image (oci:DIR, oci-archive:FILE or docker-archive:FILE, with a :TAG if it has several; docker://HOST/NAME:TAG or @DIGEST in a registry)' -r -F
-complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l platform -d 'Platform to take from an image that has several, such as linux/arm64. Default: that of this machine, or else the first' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l platform -d 'Platform to take from an image that has several, such as linux/arm64; build and slim: `all` packs each and writes an index. Default: that of this machine, or else the first' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l registry-ca -d 'A PEM file with certificates to trust when talking to registries, in addition to those of the system. Repeatable' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -s e -l env -d 'Environment variable of the image. PATH, LD_LIBRARY_PATH and LD_PRELOAD also affect the search. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -s w -l workdir -l cwd -d 'Working directory of the image' -r
@@ -449,14 +465,16 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand verify" -l processes -
 complete -c slimroot -n "__fish_slimroot_using_subcommand verify" -s e -l env -d 'Environment variable. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand verify" -s w -l workdir -d 'Working directory' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand verify" -s u -l user -d 'User: that of the image, or 65532:65532 for a directory' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand verify" -l file -d 'A file with several runs, such as slimroot.verify.toml: each with arguments, conditions and probes' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand verify" -l format -d 'Output format' -r -f -a "human\t'Text for people'
 json\t'One JSON document'
-junit\t'One JUnit document, for CI systems'"
+junit\t'One JUnit document, for CI systems'
+sarif\t'One SARIF 2.1.0 document, for code scanning'"
 complete -c slimroot -n "__fish_slimroot_using_subcommand verify" -l color -d 'When messages are coloured' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is dumb'
 always\t'Always'
 never\t'Never'"
 complete -c slimroot -n "__fish_slimroot_using_subcommand verify" -l net -d 'Lets it use the network of this machine; without this option it has only a loopback interface of its own'
-complete -c slimroot -n "__fish_slimroot_using_subcommand verify" -l strict -d 'Fails on look-ups in vain even if the program behaves as in the builder root'
+complete -c slimroot -n "__fish_slimroot_using_subcommand verify" -l strict -d 'Fails on look-ups in vain, and on other lines in the log of a server, even if the program behaves as in the builder root'
 complete -c slimroot -n "__fish_slimroot_using_subcommand verify" -s q -l quiet -d 'Prints no report and no notes: only errors, warnings and results that were asked for'
 complete -c slimroot -n "__fish_slimroot_using_subcommand verify" -s v -l verbose -d 'Prints the whole report: every group, every profile with its trigger, digests of layers, all notes'
 complete -c slimroot -n "__fish_slimroot_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -514,7 +532,7 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand profiles; and __fish_s
 complete -c slimroot -n "__fish_slimroot_using_subcommand profiles; and __fish_seen_subcommand_from help" -f -a "test" -d 'Tests profiles against their own examples: the named ones, or all built-in ones'
 complete -c slimroot -n "__fish_slimroot_using_subcommand profiles; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c slimroot -n "__fish_slimroot_using_subcommand explain" -l root -l image -d 'The builder\'s file system: a directory, or an image (oci:DIR, oci-archive:FILE or docker-archive:FILE, with a :TAG if it has several; docker://HOST/NAME:TAG or @DIGEST in a registry)' -r -F
-complete -c slimroot -n "__fish_slimroot_using_subcommand explain" -l platform -d 'Platform to take from an image that has several, such as linux/arm64. Default: that of this machine, or else the first' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand explain" -l platform -d 'Platform to take from an image that has several, such as linux/arm64; build and slim: `all` packs each and writes an index. Default: that of this machine, or else the first' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand explain" -l registry-ca -d 'A PEM file with certificates to trust when talking to registries, in addition to those of the system. Repeatable' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand explain" -s e -l env -d 'Environment variable of the image. PATH, LD_LIBRARY_PATH and LD_PRELOAD also affect the search. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand explain" -s w -l workdir -l cwd -d 'Working directory of the image' -r
@@ -544,25 +562,26 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand man" -s q -l quiet -d 
 complete -c slimroot -n "__fish_slimroot_using_subcommand man" -s v -l verbose -d 'Prints the whole report: every group, every profile with its trigger, digests of layers, all notes'
 complete -c slimroot -n "__fish_slimroot_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c slimroot -n "__fish_slimroot_using_subcommand man" -s V -l version -d 'Print version'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "build" -d 'Packs an entry with all its runtime dependencies'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "slim" -d 'Packs what an image runs into a smaller image with the same settings'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "plan" -d 'Lists every path of an image with its reason, package and size, without writing the image'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "diff" -d 'Compares two images: plans, locks, directories or images, by whomever they were made'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "outdated" -d 'Lists packages of an image that a root has in another version'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "report" -d 'Writes a page that shows what is in a directory or an image, by whomever it was made: one HTML file'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "sbom" -d 'Writes an inventory of the software (SBOM) in a directory or an image, by whomever it was made'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "vex" -d 'Writes which vulnerabilities of a builder an image does not have (VEX), as far as its files prove it'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "deps" -d 'Lists the files that a program\'s loader would load, and how it finds them'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "why" -d 'Explains why a path is in the image of an entry'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "check" -d 'Finds problems of an entry or of a finished image'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "verify" -d 'Runs the program of a packed root under watch, compares with the builder root, and names what was missed'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "trace" -d 'Runs a command here and records what it opens, executes, maps, lists, and looks up in vain'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "dockerfile" -d 'Prints a Dockerfile with a last stage from scratch that slimroot makes, every setting kept'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "profiles" -d 'Lists the profiles, shows one, or tests their examples'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "explain" -d 'Explains a message: a code of slimroot, or an error of another program'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "completions" -d 'Prints the completion script of a shell'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "man" -d 'Prints the manual page of slimroot or of one of its commands, or writes all pages to a directory'
-complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim index plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "build" -d 'Packs an entry with all its runtime dependencies'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim index plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "slim" -d 'Packs what an image runs into a smaller image with the same settings'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim index plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "index" -d 'Joins images of several platforms to one image'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim index plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "plan" -d 'Lists every path of an image with its reason, package and size, without writing the image'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim index plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "diff" -d 'Compares two images: plans, locks, directories or images, by whomever they were made'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim index plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "outdated" -d 'Lists packages of an image that a root has in another version'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim index plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "report" -d 'Writes a page that shows what is in a directory or an image, by whomever it was made: one HTML file'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim index plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "sbom" -d 'Writes an inventory of the software (SBOM) in a directory or an image, by whomever it was made'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim index plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "vex" -d 'Writes which vulnerabilities of a builder an image does not have (VEX), as far as its files prove it'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim index plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "deps" -d 'Lists the files that a program\'s loader would load, and how it finds them'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim index plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "why" -d 'Explains why a path is in the image of an entry'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim index plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "check" -d 'Finds problems of an entry or of a finished image'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim index plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "verify" -d 'Runs the program of a packed root under watch, compares with the builder root, and names what was missed'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim index plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "trace" -d 'Runs a command here and records what it opens, executes, maps, lists, and looks up in vain'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim index plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "dockerfile" -d 'Prints a Dockerfile with a last stage from scratch that slimroot makes, every setting kept'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim index plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "profiles" -d 'Lists the profiles, shows one, or tests their examples'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim index plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "explain" -d 'Explains a message: a code of slimroot, or an error of another program'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim index plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "completions" -d 'Prints the completion script of a shell'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim index plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "man" -d 'Prints the manual page of slimroot or of one of its commands, or writes all pages to a directory'
+complete -c slimroot -n "__fish_slimroot_using_subcommand help; and not __fish_seen_subcommand_from build slim index plan diff outdated report sbom vex deps why check verify trace dockerfile profiles explain completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c slimroot -n "__fish_slimroot_using_subcommand help; and __fish_seen_subcommand_from profiles" -f -a "list" -d 'Lists the built-in profiles'
 complete -c slimroot -n "__fish_slimroot_using_subcommand help; and __fish_seen_subcommand_from profiles" -f -a "show" -d 'Prints the source of a profile'
 complete -c slimroot -n "__fish_slimroot_using_subcommand help; and __fish_seen_subcommand_from profiles" -f -a "test" -d 'Tests profiles against their own examples: the named ones, or all built-in ones'
