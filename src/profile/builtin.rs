@@ -1,4 +1,4 @@
-//! The built-in profiles; `tests/it/tidy.rs` compares this list with the folder.
+//! The built-in profiles; `tests/it/tidy` compares this list with the folder.
 
 /// Name and text of each file in `profiles/`.
 pub const BUILTIN: &[(&str, &str)] = &[
