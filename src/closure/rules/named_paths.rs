@@ -75,7 +75,7 @@ fn named_path(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, text
     let Some(path) = RootPath::new(text).filter(is_data_path) else { return Ok(()) };
     let (owner, is_program) = (by.owner, by.is_program);
     let is_settings = by.is_same_source && path.as_bytes().starts_with(b"/etc/");
-    let is_data = is_program && path.as_bytes().starts_with(b"/usr/share/");
+    let is_data = by.is_same_source && path.as_bytes().starts_with(b"/usr/share/");
     let is_own = (owner.is_none() && is_below_private(&path, is_program)) || is_data;
     let is_state = is_program && is_state(&path, owner.unwrap_or_default().as_bytes());
     if !(is_settings || is_own || is_state) || is_elsewhere(state, &path) {
@@ -99,7 +99,10 @@ fn named_path(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, text
             );
             demands.push(Demand::Tell(Told::Note(Note::new("tool-chain-left-out", path.to_string(), says))));
         }
-        FileKind::Dir if is_own || is_settings => dir(state, demands, by, (&path, &real, text))?,
+        // A library of a program names directories that other programs of its users need.
+        FileKind::Dir if is_own && (is_program || !is_data) || is_settings => {
+            dir(state, demands, by, (&path, &real, text))?
+        }
         _ => {}
     }
     Ok(())
