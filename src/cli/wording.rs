@@ -31,6 +31,8 @@ const SUMMARIES: &[(&str, &str)] = &[
     ("dockerfile", "Prints a Dockerfile with a last stage made by slimroot"),
     ("profiles", "Lists the profiles, shows one, or tests them"),
     ("explain", "Explains an error message of slimroot or any other program"),
+    ("completions", "Prints the completion script for a shell"),
+    ("man", "Prints a manual page, or writes all of them to a directory"),
 ];
 
 const ROOT: &str = "Root and environment";
