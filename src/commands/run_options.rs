@@ -37,7 +37,7 @@ pub(crate) struct RunOptions {
     pub(crate) stop_signal: Option<String>,
     /// Health check as in a Dockerfile, such as 'CMD curl -f http://127.0.0.1:8000/'.
     ///
-    /// Options such as --interval=30s may stand before CMD; NONE turns off an inherited check. The program is packed. Words
+    /// Options such as `--interval=30s` may stand before CMD; NONE turns off an inherited check. The program is packed. Words
     /// are executed without a shell; write CMD-SHELL for one.
     #[arg(long, value_name = "CHECK", allow_hyphen_values = true)]
     pub(crate) healthcheck: Option<String>,

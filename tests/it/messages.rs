@@ -219,6 +219,7 @@ fn check_names_modules_of_perl_ruby_and_php_too() {
          Guarded };\n",
     );
     file("/usr/share/perl/5.36/FindBin.pm", "1;\n");
+    file("/usr/share/perl/5.36/lib.pm", "1;\n");
     file("/app/lib/Own.pm", "package Own;\nuse Gone::Too;\nsub x {\n    require Late;\n}\n1;\n");
     for path in ["/usr/lib/ruby/3.1.0/optparse.rb", "/var/lib/gems/3.1.0/gems/rack-2.2.4/lib/rack.rb"] {
         file(path, "");

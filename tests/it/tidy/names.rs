@@ -19,6 +19,7 @@ const PROGRAMS: &[(&str, &[&str])] = &[
 /// Words that are names of programs in tables, but mean something else in these files.
 const WORDS: &[(&str, &[&str], &str)] = &[
     ("src/cli/mod.rs", &["env"], "an option of slimroot"),
+    ("src/cli/wording.rs", &["env", "man"], "an option and a command of slimroot"),
     ("src/commands/verify.rs", &["env"], "an option of slimroot"),
     ("src/cli/render/tree.rs", &["cargo"], "who built a program whose build information does not say"),
     ("src/config/healthcheck.rs", &["sh", "timeout"], "the shell that the specification names, and an option"),
