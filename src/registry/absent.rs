@@ -41,7 +41,7 @@ impl<'a> Push<'a> {
         &self,
         _: &str,
         _: u64,
-        _: &dyn Fn(u64) -> io::Result<Box<dyn Read + '_>>,
+        _: &dyn Fn(u64) -> io::Result<Box<dyn Read + 'a>>,
         _: &dyn Fn(u64),
     ) -> Result<(), Error> {
         match self.0 {}

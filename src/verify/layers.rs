@@ -84,6 +84,7 @@ enum Made {
 static BYTES_READ: AtomicU64 = AtomicU64::new(0);
 
 /// The number of bytes of layers that this process has read: a sign of life for people who wait.
+#[cfg(feature = "cli")]
 pub(crate) fn bytes_read() -> u64 {
     BYTES_READ.load(Ordering::Relaxed)
 }

@@ -31,6 +31,7 @@ use tar::Fault;
 pub const TRANSPORTS: [&str; 6] =
     ["oci", "oci-archive", "docker-archive", "docker", crate::engine::WORDS[0], crate::engine::WORDS[1]];
 
+#[cfg(feature = "cli")]
 pub(crate) use layers::bytes_read;
 pub use platform::Platform;
 pub use raw::{Stock, StoredBlob, StoredImage};

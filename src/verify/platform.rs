@@ -66,6 +66,7 @@ impl fmt::Display for Platform {
 
 impl Platform {
     /// True for the word `all` of the command line.
+    #[cfg(feature = "cli")]
     pub(crate) fn is_all(&self) -> bool {
         self.os == "linux" && self.architecture == "all" && self.variant.is_empty()
     }

@@ -325,18 +325,3 @@ fn the_map_is_laid_out_right() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(text(&output.stdout).trim().parse::<usize>().expect("a number") > 5000);
 }
-
-/// Chromium is large, so that CI has none: python judges the pages there.
-#[test]
-fn a_browser_shows_it() {
-    let is_there = Command::new("chromium").arg("--version").output().is_ok_and(|output| output.status.success());
-    if !is_there {
-        return;
-    }
-    let dir = world();
-    let page = dir.path().join("page.html");
-    told(&["report", &dir.path().join("root").display().to_string(), "-o", &page.display().to_string()]);
-    let output = Command::new("python3").arg(here("tests/page/browser.py")).arg(&page).arg(dir.path()).output();
-    let output = output.expect("python3 runs");
-    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
-}
