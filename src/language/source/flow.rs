@@ -263,7 +263,7 @@ mod tests {
         assert_eq!(found("TOOL = \"dot\"\nsystem(\"#{TOOL} -x\")", "system(", false), ["dot"]);
         assert_eq!(
             found("$bin = '/usr/bin/gs'; $cmd = $bin . ' -q'; exec($cmd);", "exec(", true),
-            ["/usr/bin/gs", " -q"]
+            [" -q", "/usr/bin/gs"]
         );
     }
 
