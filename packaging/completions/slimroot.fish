@@ -58,28 +58,28 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand build" -s e -l env -d 
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -s w -l workdir -l cwd -d 'Working directory of the image' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l cpu -d 'Highest CPU level that all machines have, such as x86-64-v3; without it, files for all levels are packed' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l interpreter -d 'Loader to use for a plug-in or library as entry, which names none' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l bin -d 'Another program to pack, which the entry starts. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand build" -s p -l profile -d 'A profile to apply: a name from `slimroot profiles`, or a file. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l profiles -d 'A folder with your own profiles. They work like the built-in ones and replace those of the same name' -r -F
-complete -c slimroot -n "__fish_slimroot_using_subcommand build" -s i -l include -d 'Files to add: a quoted pattern of absolute paths in the root; directories include their contents. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l trace -d 'A trace of a run, by `slimroot trace` or `strace -f`: what the run has used is added. Repeatable' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l bin -d 'Another program to pack, as if it were the entry. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -s p -l profile -d 'Profile to apply: a name from `slimroot profiles`, or a file. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l profiles -d 'Folder with your own profiles. They work like the built-in ones and replace those of the same name' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -s i -l include -d 'Files to add, such as \'/srv/www/**\'. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l trace -d 'Adds the files that a run has used, from a file by `slimroot trace` or `strace -f`. Repeatable' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l copy -d 'Copies a file or directory of the root to another path in the image and keeps modes and owners. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l package -d 'A distribution package to add, without documentation, manuals, translations and headers. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l ca -d 'A PEM file on this machine with CA certificates to trust in addition to those of the root. Repeatable' -r -F
-complete -c slimroot -n "__fish_slimroot_using_subcommand build" -s x -l exclude -d 'Files to leave out (only of patterns and profiles). Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l no-profile -d 'A profile not to apply automatically. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l no-rule -d 'A rule to leave out: an id that `slimroot why` and `slimroot explain` print. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l package -d 'Distribution package to add. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l ca -d 'PEM file of this machine with further CA certificates to trust. Repeatable' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -s x -l exclude -d 'Files to leave out, such as \'/app/test/**\'. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l no-profile -d 'Profile not to apply automatically. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l no-rule -d 'Rule to turn off: an id that `slimroot why` and `slimroot explain` print. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l companions -d 'Packages whose other files (helpers, plug-ins, data, configuration) are packed too' -r -f -a "all\t'The packages of the entries and of all libraries that they load'
 entry\t'The packages of the entries only'
 none\t'No packages'"
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l pyc -d 'Packs Python bytecode, compiled by the root\'s own interpreter. Without this option none is packed' -r -f -a "none\t'No sources: the smallest image, but Python compiles at every start'
 used\t'Files loaded during a trial start of the entry. Another start may load other files and give another digest'
 all\t'All sources in the image: the same digest every time'"
-complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l entrypoint -d 'Entrypoint of the image, as a JSON array or words with quotes; another way to write ENTRY' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l cmd -d 'Default arguments of the entry (CMD), which `docker run IMAGE ARGUMENTS` replaces: a JSON array or words with quotes. Without an entry, the whole command' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l entrypoint -d 'ENTRYPOINT: another way to write ENTRY, as a JSON array or words with quotes' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l cmd -d 'CMD: default arguments, which `docker run IMAGE ARGUMENTS` replaces' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l volume -d 'Volume of the image; its directory is packed, and belongs to the image\'s user if the root has none. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l stop-signal -d 'Signal that stops a container, such as SIGINT' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l healthcheck -d 'Health check as in a Dockerfile: `--interval=30s CMD curl -f http://127.0.0.1:8000/`, or NONE. Its program is packed. Words are executed without a shell; write CMD-SHELL for one' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l healthcheck -d 'Health check as in a Dockerfile, such as \'CMD curl -f http://127.0.0.1:8000/\'' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l author -d 'Author of the image' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -s t -l tag -d 'Name of the image in every output that names none' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l image-format -d 'Media types of the image. Default: docker\'s for an image with a health check, which other engines than docker ignore in an OCI image; otherwise OCI\'s' -r -f -a "oci\t'Those of the OCI image specification'
@@ -122,8 +122,8 @@ always\t'Always'
 never\t'Never'"
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l insecure -d 'Does not verify the certificates of registries, and uses plain HTTP where a registry does not speak TLS. Without it, plain HTTP is used only on this machine'
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l no-inherit -d 'Takes no settings of this process. Without this option, if the root is the running system, PATH, LANG, LC_*, TZ, PYTHONPATH, NODE_ENV and the like and the working directory of slimroot become those of the image'
-complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l no-shell -d 'Packs no shell and no busybox, whoever asks for one; a note tells who does'
-complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l no-auto -d 'Applies only the profiles that are always applied, such as base, and those given with --profile'
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l no-shell -d 'Packs no shell and no busybox'
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l no-auto -d 'Applies no profiles automatically: only those that are always applied, such as base, and those of --profile'
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l jlink -d 'Replaces the Java runtime by one that has only the modules that the jars need, using jlink of the root\'s JDK. jlink orders some tables randomly, so another build may give another digest'
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l strip -d 'Removes debug sections and symbol tables from ELF files; loaded segments do not change or move'
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l force -d 'Replaces an existing output, atomically at the end'
@@ -142,28 +142,28 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -s e -l env -d '
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -s w -l workdir -l cwd -d 'Working directory of the image' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l cpu -d 'Highest CPU level that all machines have, such as x86-64-v3; without it, files for all levels are packed' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l interpreter -d 'Loader to use for a plug-in or library as entry, which names none' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l bin -d 'Another program to pack, which the entry starts. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -s p -l profile -d 'A profile to apply: a name from `slimroot profiles`, or a file. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l profiles -d 'A folder with your own profiles. They work like the built-in ones and replace those of the same name' -r -F
-complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -s i -l include -d 'Files to add: a quoted pattern of absolute paths in the root; directories include their contents. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l trace -d 'A trace of a run, by `slimroot trace` or `strace -f`: what the run has used is added. Repeatable' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l bin -d 'Another program to pack, as if it were the entry. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -s p -l profile -d 'Profile to apply: a name from `slimroot profiles`, or a file. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l profiles -d 'Folder with your own profiles. They work like the built-in ones and replace those of the same name' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -s i -l include -d 'Files to add, such as \'/srv/www/**\'. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l trace -d 'Adds the files that a run has used, from a file by `slimroot trace` or `strace -f`. Repeatable' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l copy -d 'Copies a file or directory of the root to another path in the image and keeps modes and owners. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l package -d 'A distribution package to add, without documentation, manuals, translations and headers. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l ca -d 'A PEM file on this machine with CA certificates to trust in addition to those of the root. Repeatable' -r -F
-complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -s x -l exclude -d 'Files to leave out (only of patterns and profiles). Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l no-profile -d 'A profile not to apply automatically. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l no-rule -d 'A rule to leave out: an id that `slimroot why` and `slimroot explain` print. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l package -d 'Distribution package to add. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l ca -d 'PEM file of this machine with further CA certificates to trust. Repeatable' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -s x -l exclude -d 'Files to leave out, such as \'/app/test/**\'. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l no-profile -d 'Profile not to apply automatically. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l no-rule -d 'Rule to turn off: an id that `slimroot why` and `slimroot explain` print. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l companions -d 'Packages whose other files (helpers, plug-ins, data, configuration) are packed too' -r -f -a "all\t'The packages of the entries and of all libraries that they load'
 entry\t'The packages of the entries only'
 none\t'No packages'"
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l pyc -d 'Packs Python bytecode, compiled by the root\'s own interpreter. Without this option none is packed' -r -f -a "none\t'No sources: the smallest image, but Python compiles at every start'
 used\t'Files loaded during a trial start of the entry. Another start may load other files and give another digest'
 all\t'All sources in the image: the same digest every time'"
-complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l entrypoint -d 'Entrypoint of the image, as a JSON array or words with quotes; another way to write ENTRY' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l cmd -d 'Default arguments of the entry (CMD), which `docker run IMAGE ARGUMENTS` replaces: a JSON array or words with quotes. Without an entry, the whole command' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l entrypoint -d 'ENTRYPOINT: another way to write ENTRY, as a JSON array or words with quotes' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l cmd -d 'CMD: default arguments, which `docker run IMAGE ARGUMENTS` replaces' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l volume -d 'Volume of the image; its directory is packed, and belongs to the image\'s user if the root has none. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l stop-signal -d 'Signal that stops a container, such as SIGINT' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l healthcheck -d 'Health check as in a Dockerfile: `--interval=30s CMD curl -f http://127.0.0.1:8000/`, or NONE. Its program is packed. Words are executed without a shell; write CMD-SHELL for one' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l healthcheck -d 'Health check as in a Dockerfile, such as \'CMD curl -f http://127.0.0.1:8000/\'' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l author -d 'Author of the image' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -s t -l tag -d 'Name of the image in every output that names none' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l image-format -d 'Media types of the image. Default: docker\'s for an image with a health check, which other engines than docker ignore in an OCI image; otherwise OCI\'s' -r -f -a "oci\t'Those of the OCI image specification'
@@ -206,8 +206,8 @@ always\t'Always'
 never\t'Never'"
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l insecure -d 'Does not verify the certificates of registries, and uses plain HTTP where a registry does not speak TLS. Without it, plain HTTP is used only on this machine'
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l no-inherit -d 'Takes no settings of this process. Without this option, if the root is the running system, PATH, LANG, LC_*, TZ, PYTHONPATH, NODE_ENV and the like and the working directory of slimroot become those of the image'
-complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l no-shell -d 'Packs no shell and no busybox, whoever asks for one; a note tells who does'
-complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l no-auto -d 'Applies only the profiles that are always applied, such as base, and those given with --profile'
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l no-shell -d 'Packs no shell and no busybox'
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l no-auto -d 'Applies no profiles automatically: only those that are always applied, such as base, and those of --profile'
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l jlink -d 'Replaces the Java runtime by one that has only the modules that the jars need, using jlink of the root\'s JDK. jlink orders some tables randomly, so another build may give another digest'
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l strip -d 'Removes debug sections and symbol tables from ELF files; loaded segments do not change or move'
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l force -d 'Replaces an existing output, atomically at the end'
@@ -239,28 +239,28 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -s e -l env -d '
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -s w -l workdir -l cwd -d 'Working directory of the image' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l cpu -d 'Highest CPU level that all machines have, such as x86-64-v3; without it, files for all levels are packed' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l interpreter -d 'Loader to use for a plug-in or library as entry, which names none' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l bin -d 'Another program to pack, which the entry starts. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -s p -l profile -d 'A profile to apply: a name from `slimroot profiles`, or a file. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l profiles -d 'A folder with your own profiles. They work like the built-in ones and replace those of the same name' -r -F
-complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -s i -l include -d 'Files to add: a quoted pattern of absolute paths in the root; directories include their contents. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l trace -d 'A trace of a run, by `slimroot trace` or `strace -f`: what the run has used is added. Repeatable' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l bin -d 'Another program to pack, as if it were the entry. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -s p -l profile -d 'Profile to apply: a name from `slimroot profiles`, or a file. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l profiles -d 'Folder with your own profiles. They work like the built-in ones and replace those of the same name' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -s i -l include -d 'Files to add, such as \'/srv/www/**\'. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l trace -d 'Adds the files that a run has used, from a file by `slimroot trace` or `strace -f`. Repeatable' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l copy -d 'Copies a file or directory of the root to another path in the image and keeps modes and owners. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l package -d 'A distribution package to add, without documentation, manuals, translations and headers. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l ca -d 'A PEM file on this machine with CA certificates to trust in addition to those of the root. Repeatable' -r -F
-complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -s x -l exclude -d 'Files to leave out (only of patterns and profiles). Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l no-profile -d 'A profile not to apply automatically. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l no-rule -d 'A rule to leave out: an id that `slimroot why` and `slimroot explain` print. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l package -d 'Distribution package to add. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l ca -d 'PEM file of this machine with further CA certificates to trust. Repeatable' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -s x -l exclude -d 'Files to leave out, such as \'/app/test/**\'. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l no-profile -d 'Profile not to apply automatically. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l no-rule -d 'Rule to turn off: an id that `slimroot why` and `slimroot explain` print. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l companions -d 'Packages whose other files (helpers, plug-ins, data, configuration) are packed too' -r -f -a "all\t'The packages of the entries and of all libraries that they load'
 entry\t'The packages of the entries only'
 none\t'No packages'"
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l pyc -d 'Packs Python bytecode, compiled by the root\'s own interpreter. Without this option none is packed' -r -f -a "none\t'No sources: the smallest image, but Python compiles at every start'
 used\t'Files loaded during a trial start of the entry. Another start may load other files and give another digest'
 all\t'All sources in the image: the same digest every time'"
-complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l entrypoint -d 'Entrypoint of the image, as a JSON array or words with quotes; another way to write ENTRY' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l cmd -d 'Default arguments of the entry (CMD), which `docker run IMAGE ARGUMENTS` replaces: a JSON array or words with quotes. Without an entry, the whole command' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l entrypoint -d 'ENTRYPOINT: another way to write ENTRY, as a JSON array or words with quotes' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l cmd -d 'CMD: default arguments, which `docker run IMAGE ARGUMENTS` replaces' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l volume -d 'Volume of the image; its directory is packed, and belongs to the image\'s user if the root has none. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l stop-signal -d 'Signal that stops a container, such as SIGINT' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l healthcheck -d 'Health check as in a Dockerfile: `--interval=30s CMD curl -f http://127.0.0.1:8000/`, or NONE. Its program is packed. Words are executed without a shell; write CMD-SHELL for one' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l healthcheck -d 'Health check as in a Dockerfile, such as \'CMD curl -f http://127.0.0.1:8000/\'' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l author -d 'Author of the image' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -s t -l tag -d 'Name of the image in every output that names none' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l image-format -d 'Media types of the image. Default: docker\'s for an image with a health check, which other engines than docker ignore in an OCI image; otherwise OCI\'s' -r -f -a "oci\t'Those of the OCI image specification'
@@ -280,8 +280,8 @@ always\t'Always'
 never\t'Never'"
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l insecure -d 'Does not verify the certificates of registries, and uses plain HTTP where a registry does not speak TLS. Without it, plain HTTP is used only on this machine'
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l no-inherit -d 'Takes no settings of this process. Without this option, if the root is the running system, PATH, LANG, LC_*, TZ, PYTHONPATH, NODE_ENV and the like and the working directory of slimroot become those of the image'
-complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l no-shell -d 'Packs no shell and no busybox, whoever asks for one; a note tells who does'
-complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l no-auto -d 'Applies only the profiles that are always applied, such as base, and those given with --profile'
+complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l no-shell -d 'Packs no shell and no busybox'
+complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l no-auto -d 'Applies no profiles automatically: only those that are always applied, such as base, and those of --profile'
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l jlink -d 'Replaces the Java runtime by one that has only the modules that the jars need, using jlink of the root\'s JDK. jlink orders some tables randomly, so another build may give another digest'
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l strip -d 'Removes debug sections and symbol tables from ELF files'
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l all -d 'Lists every file of the root that is left out, not only their number'
@@ -289,8 +289,8 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -s q -l quiet -d
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -s v -l verbose -d 'Prints the whole report: every group, every profile with its trigger, digests of layers, all notes'
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -s V -l version -d 'Print version'
-complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -l fail-if-grows -d 'Exits with 4 if the files of the second image have more bytes than the first by more than this: 5% or 2MB' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -l budget -d 'Exits with 4 if the files of the second image have more bytes together, such as 60MB' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -l fail-if-grows -d 'Exits with 5 if the files of the second image have more bytes than the first by more than this: 5% or 2MB' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -l budget -d 'Exits with 5 if the files of the second image have more bytes together, such as 60MB' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -l report -d 'Writes a page that shows both images and what differs: one HTML file without a network. An older file is replaced' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -l format -d 'Output format' -r -f -a "human\t'Text for people'
 json\t'One JSON document'
@@ -308,7 +308,7 @@ json\t'One JSON document'"
 complete -c slimroot -n "__fish_slimroot_using_subcommand outdated" -l color -d 'When messages are coloured' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is dumb'
 always\t'Always'
 never\t'Never'"
-complete -c slimroot -n "__fish_slimroot_using_subcommand outdated" -l fail-if-outdated -d 'Exits with 4 if a package has another version'
+complete -c slimroot -n "__fish_slimroot_using_subcommand outdated" -l fail-if-outdated -d 'Exits with 5 if a package has another version'
 complete -c slimroot -n "__fish_slimroot_using_subcommand outdated" -s q -l quiet -d 'Prints no report and no notes: only errors, warnings and results that were asked for'
 complete -c slimroot -n "__fish_slimroot_using_subcommand outdated" -s v -l verbose -d 'Prints the whole report: every group, every profile with its trigger, digests of layers, all notes'
 complete -c slimroot -n "__fish_slimroot_using_subcommand outdated" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -377,17 +377,17 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand why" -s e -l env -d 'E
 complete -c slimroot -n "__fish_slimroot_using_subcommand why" -s w -l workdir -l cwd -d 'Working directory of the image' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l cpu -d 'Highest CPU level that all machines have, such as x86-64-v3; without it, files for all levels are packed' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l interpreter -d 'Loader to use for a plug-in or library as entry, which names none' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l bin -d 'Another program to pack, which the entry starts. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand why" -s p -l profile -d 'A profile to apply: a name from `slimroot profiles`, or a file. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l profiles -d 'A folder with your own profiles. They work like the built-in ones and replace those of the same name' -r -F
-complete -c slimroot -n "__fish_slimroot_using_subcommand why" -s i -l include -d 'Files to add: a quoted pattern of absolute paths in the root; directories include their contents. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l trace -d 'A trace of a run, by `slimroot trace` or `strace -f`: what the run has used is added. Repeatable' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l bin -d 'Another program to pack, as if it were the entry. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand why" -s p -l profile -d 'Profile to apply: a name from `slimroot profiles`, or a file. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l profiles -d 'Folder with your own profiles. They work like the built-in ones and replace those of the same name' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand why" -s i -l include -d 'Files to add, such as \'/srv/www/**\'. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l trace -d 'Adds the files that a run has used, from a file by `slimroot trace` or `strace -f`. Repeatable' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l copy -d 'Copies a file or directory of the root to another path in the image and keeps modes and owners. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l package -d 'A distribution package to add, without documentation, manuals, translations and headers. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l ca -d 'A PEM file on this machine with CA certificates to trust in addition to those of the root. Repeatable' -r -F
-complete -c slimroot -n "__fish_slimroot_using_subcommand why" -s x -l exclude -d 'Files to leave out (only of patterns and profiles). Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l no-profile -d 'A profile not to apply automatically. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l no-rule -d 'A rule to leave out: an id that `slimroot why` and `slimroot explain` print. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l package -d 'Distribution package to add. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l ca -d 'PEM file of this machine with further CA certificates to trust. Repeatable' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand why" -s x -l exclude -d 'Files to leave out, such as \'/app/test/**\'. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l no-profile -d 'Profile not to apply automatically. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l no-rule -d 'Rule to turn off: an id that `slimroot why` and `slimroot explain` print. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l companions -d 'Packages whose other files (helpers, plug-ins, data, configuration) are packed too' -r -f -a "all\t'The packages of the entries and of all libraries that they load'
 entry\t'The packages of the entries only'
 none\t'No packages'"
@@ -401,8 +401,8 @@ always\t'Always'
 never\t'Never'"
 complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l insecure -d 'Does not verify the certificates of registries, and uses plain HTTP where a registry does not speak TLS. Without it, plain HTTP is used only on this machine'
 complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l no-inherit -d 'Takes no settings of this process. Without this option, if the root is the running system, PATH, LANG, LC_*, TZ, PYTHONPATH, NODE_ENV and the like and the working directory of slimroot become those of the image'
-complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l no-shell -d 'Packs no shell and no busybox, whoever asks for one; a note tells who does'
-complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l no-auto -d 'Applies only the profiles that are always applied, such as base, and those given with --profile'
+complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l no-shell -d 'Packs no shell and no busybox'
+complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l no-auto -d 'Applies no profiles automatically: only those that are always applied, such as base, and those of --profile'
 complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l jlink -d 'Replaces the Java runtime by one that has only the modules that the jars need, using jlink of the root\'s JDK. jlink orders some tables randomly, so another build may give another digest'
 complete -c slimroot -n "__fish_slimroot_using_subcommand why" -s q -l quiet -d 'Prints no report and no notes: only errors, warnings and results that were asked for'
 complete -c slimroot -n "__fish_slimroot_using_subcommand why" -s v -l verbose -d 'Prints the whole report: every group, every profile with its trigger, digests of layers, all notes'
@@ -415,17 +415,17 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand check" -s e -l env -d 
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -s w -l workdir -l cwd -d 'Working directory of the image' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l cpu -d 'Highest CPU level that all machines have, such as x86-64-v3; without it, files for all levels are packed' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l interpreter -d 'Loader to use for a plug-in or library as entry, which names none' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l bin -d 'Another program to pack, which the entry starts. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand check" -s p -l profile -d 'A profile to apply: a name from `slimroot profiles`, or a file. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l profiles -d 'A folder with your own profiles. They work like the built-in ones and replace those of the same name' -r -F
-complete -c slimroot -n "__fish_slimroot_using_subcommand check" -s i -l include -d 'Files to add: a quoted pattern of absolute paths in the root; directories include their contents. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l trace -d 'A trace of a run, by `slimroot trace` or `strace -f`: what the run has used is added. Repeatable' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l bin -d 'Another program to pack, as if it were the entry. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand check" -s p -l profile -d 'Profile to apply: a name from `slimroot profiles`, or a file. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l profiles -d 'Folder with your own profiles. They work like the built-in ones and replace those of the same name' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand check" -s i -l include -d 'Files to add, such as \'/srv/www/**\'. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l trace -d 'Adds the files that a run has used, from a file by `slimroot trace` or `strace -f`. Repeatable' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l copy -d 'Copies a file or directory of the root to another path in the image and keeps modes and owners. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l package -d 'A distribution package to add, without documentation, manuals, translations and headers. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l ca -d 'A PEM file on this machine with CA certificates to trust in addition to those of the root. Repeatable' -r -F
-complete -c slimroot -n "__fish_slimroot_using_subcommand check" -s x -l exclude -d 'Files to leave out (only of patterns and profiles). Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l no-profile -d 'A profile not to apply automatically. Repeatable' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l no-rule -d 'A rule to leave out: an id that `slimroot why` and `slimroot explain` print. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l package -d 'Distribution package to add. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l ca -d 'PEM file of this machine with further CA certificates to trust. Repeatable' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand check" -s x -l exclude -d 'Files to leave out, such as \'/app/test/**\'. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l no-profile -d 'Profile not to apply automatically. Repeatable' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l no-rule -d 'Rule to turn off: an id that `slimroot why` and `slimroot explain` print. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l companions -d 'Packages whose other files (helpers, plug-ins, data, configuration) are packed too' -r -f -a "all\t'The packages of the entries and of all libraries that they load'
 entry\t'The packages of the entries only'
 none\t'No packages'"
@@ -446,8 +446,8 @@ always\t'Always'
 never\t'Never'"
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l insecure -d 'Does not verify the certificates of registries, and uses plain HTTP where a registry does not speak TLS. Without it, plain HTTP is used only on this machine'
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l no-inherit -d 'Takes no settings of this process. Without this option, if the root is the running system, PATH, LANG, LC_*, TZ, PYTHONPATH, NODE_ENV and the like and the working directory of slimroot become those of the image'
-complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l no-shell -d 'Packs no shell and no busybox, whoever asks for one; a note tells who does'
-complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l no-auto -d 'Applies only the profiles that are always applied, such as base, and those given with --profile'
+complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l no-shell -d 'Packs no shell and no busybox'
+complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l no-auto -d 'Applies no profiles automatically: only those that are always applied, such as base, and those of --profile'
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l jlink -d 'Replaces the Java runtime by one that has only the modules that the jars need, using jlink of the root\'s JDK. jlink orders some tables randomly, so another build may give another digest'
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l as-is -d 'Treats the root as a finished image, to which nothing is added'
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l loaded-only -d 'Checks only the objects that the loader loads for the entry, with versions and symbols, like `ldd -r`'
