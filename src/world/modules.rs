@@ -20,6 +20,16 @@ pub struct Unneeded {
 }
 
 impl World<'_> {
+    /// The packages that a package may use; `None` if the database does not know its dependencies.
+    ///
+    /// # Errors
+    /// `unreadable`, `bad-package-database`.
+    pub(crate) fn needed_by(&self, package: &str) -> Result<Option<Rc<BTreeSet<String>>>, Error> {
+        cached(&self.needed, package, || {
+            Ok(self.database()?.and_then(|database| database.needed_by(package)).map(Rc::new))
+        })
+    }
+
     /// What other packages have below a directory, unless a package needs them: it depends on them, recommends or
     /// suggests them, directly or not, or they extend it; `None` if the database does not know its dependencies.
     ///
@@ -29,11 +39,12 @@ impl World<'_> {
         let key = (package.to_owned(), dir.clone());
         cached(&self.unneeded, &key, || {
             let Some(database) = self.database()? else { return Ok(None) };
-            let Some(mut needed) = database.needed_by(package) else { return Ok(None) };
+            let Some(needed) = self.needed_by(package)? else { return Ok(None) };
+            let mut needed = BTreeSet::clone(&needed);
             let below = self.packaged_below(database, dir)?;
             for other in database.dependents(package) {
                 if !needed.contains(&other) && self.extends(&other, package, dir, &below)? {
-                    needed.extend(database.needed_by(&other).into_iter().flatten());
+                    needed.extend(self.needed_by(&other)?.iter().flat_map(|needed| needed.iter().cloned()));
                 }
             }
             let (mut paths, mut packages) = (BTreeSet::new(), BTreeSet::new());

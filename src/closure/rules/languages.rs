@@ -120,11 +120,11 @@ fn owner_without_user(state: &State<'_>, launched: &Launched) -> Result<Option<S
 
 /// True if the package of a script may use this program, or if nothing says that it may not.
 fn may_use(state: &State<'_>, package: Option<&str>, program: &str) -> Result<bool, Error> {
-    let (Some(package), Some(database)) = (package, state.world.database()?) else { return Ok(true) };
+    let Some(package) = package else { return Ok(true) };
     let followed = state.world.root.follow(program.as_bytes())?;
     let Some((real, _)) = followed.file() else { return Ok(true) };
     let Some(owner) = state.world.owner(real)? else { return Ok(true) };
-    Ok(database.needed_by(package).is_none_or(|needed| needed.contains(&owner)))
+    Ok(state.world.needed_by(package)?.is_none_or(|needed| needed.contains(&owner)))
 }
 
 fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>, Error> {
