@@ -175,7 +175,7 @@ pub(crate) fn open(place: &Path, watch: &Watch<'_>) -> Result<(Place, Option<Run
         return Ok((Place::of_dir(place)?, None));
     };
     let usual = PackRequest::new(place, [""; 0]);
-    let (progress, stop) = (watch.progress, watch.stop);
-    let image = verify::read(&reference, &ReadOptions { progress, stop, access: &usual.access, platform: None })?;
+    let options = ReadOptions { progress: &|_, _| (), stop: watch.stop, access: &usual.access, platform: None };
+    let image = verify::read(&reference, &options)?;
     Ok((Place::of_image(&*image.tree, watch.stop)?, Some(image.run)))
 }

@@ -50,7 +50,8 @@ impl Subject {
         let image = verify::read(
             &reference,
             &ReadOptions {
-                progress: watch.progress,
+                // The command's own line counts what is read.
+                progress: &|_, _| (),
                 stop: watch.stop,
                 access: &request.access,
                 platform: request.platform.as_ref(),
