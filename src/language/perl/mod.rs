@@ -10,6 +10,7 @@ use std::rc::Rc;
 use self::table::table;
 use super::source::application as app;
 use super::source::interpreters::Tongue;
+use super::source::parts;
 use super::source::started;
 use super::{Call, Claim, Needs, Scope};
 use crate::error::Error;
@@ -86,7 +87,8 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         }
     }
     let own: Vec<RootPath> = needs.claims.iter().map(|home| home.dir.clone()).collect();
-    let modules = installed(call, !own.is_empty(), &mut needs)?;
+    let has_parts = parts::ask(call, &table().parts, &scripts, &mut needs)?;
+    let modules = installed(call, !own.is_empty(), has_parts, &mut needs)?;
     let sources = started::Sources { dirs: &own, scripts: &scripts, modules: &modules };
     started::ask(call, &table().starts, &sources, &mut needs)?;
     Ok(needs)
@@ -94,7 +96,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
 
 /// Claims the directories in which packages install modules, and returns those of the script's own package. A command
 /// line that loads no module needs none of them.
-fn installed(call: &Call<'_>, runs_own_code: bool, needs: &mut Needs) -> Result<Vec<RootPath>, Error> {
+fn installed(call: &Call<'_>, runs_own_code: bool, has_parts: bool, needs: &mut Needs) -> Result<Vec<RootPath>, Error> {
     let mut own = Vec::new();
     if !runs_own_code && is_plain_text(call) {
         return Ok(own);
@@ -115,7 +117,7 @@ fn installed(call: &Call<'_>, runs_own_code: bool, needs: &mut Needs) -> Result<
             why: format!("what is installed in {dir}"),
             without: Rc::new(move |_, path| {
                 left.as_ref().is_some_and(|left| left.contains(path))
-                    || table().not_run.contain(path.name())
+                    || !has_parts && table().not_run.contain(path.name())
                     || table().not_run_endings.end(path.name())
             }),
             dir,

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::language::source::parts::Part;
 use crate::language::source::started::Manner;
 use crate::world::tables::{Words, table};
 
@@ -15,6 +16,8 @@ pub(super) struct Table {
     /// Names in them that no program loads, and ends of such names.
     pub(super) not_run: Words,
     pub(super) not_run_endings: Words,
+    /// Parts of the standard library, and of these directories, that few programs load.
+    pub(super) parts: Vec<Part>,
     pub(super) starts: Manner,
 }
 

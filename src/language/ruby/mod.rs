@@ -11,6 +11,7 @@ use std::rc::Rc;
 use self::table::table;
 use super::source::application as app;
 use super::source::interpreters::Tongue;
+use super::source::parts;
 use super::source::started;
 use super::{Call, Needs, Start};
 use crate::error::Error;
@@ -133,6 +134,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         }
     }
     let scripts = scripts(call, &mut needs)?;
+    parts::ask(call, &table().parts, &scripts, &mut needs)?;
     let own = needs.claims.iter().filter(|home| home.group == "application").map(|home| home.dir.clone());
     let own: Vec<RootPath> = own.collect();
     let sources = started::Sources { dirs: &own, scripts: &scripts, modules: &[] };

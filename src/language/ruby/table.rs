@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::language::source::parts::Part;
 use crate::language::source::started::Manner;
 use crate::world::tables::{Words, table};
 
@@ -11,6 +12,8 @@ use crate::world::tables::{Words, table};
 pub(super) struct Table {
     pub(super) bundlers: Words,
     pub(super) bundler_exec: Words,
+    /// Parts of the standard library that few programs load.
+    pub(super) parts: Vec<Part>,
     pub(super) starts: Manner,
     pub(super) libraries: Libraries,
     pub(super) gems: Gems,

@@ -9,6 +9,7 @@ pub(crate) mod literals;
 pub(crate) mod lookup;
 pub(crate) mod missing;
 pub(crate) mod names;
+pub(crate) mod parts;
 pub(crate) mod platform;
 pub(crate) mod started;
 pub(crate) mod statements;
