@@ -149,6 +149,10 @@ const OWN: &[ErrorCode] = slimroot_rootfs::error_codes! {
     "changed-while-packing" Changed
     "A file changed between planning and copying. Something still writes to the root: wait until the builder has \
      finished and run again."
+    "probe-unsupported" BadArgument
+    "--healthcheck with an address packs a static probe of slimroot's own, which exists for x86-64 and 64-bit Arm (little-endian). \
+     For another machine give a command of the root: --healthcheck 'CMD PROGRAM ARGUMENTS'. Its program is packed with all that \
+     it needs."
     "debug-shell-missing" CannotRead
     "--debug-tag writes a second image that has a shell besides all layers of the first. It takes a static busybox of the \
      root (Debian, Ubuntu and Alpine: the package busybox-static) or the file given with --debug-shell. A program that \

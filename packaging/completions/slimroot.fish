@@ -79,7 +79,7 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l entrypoint -
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l cmd -d 'CMD: default arguments, which `docker run IMAGE ARGUMENTS` replaces' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l volume -d 'Volume of the image; its directory is packed, and belongs to the image\'s user if the root has none. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l stop-signal -d 'Signal that stops a container, such as SIGINT' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l healthcheck -d 'Health check as in a Dockerfile, such as \'CMD curl -f http://127.0.0.1:8000/\'' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l healthcheck -d 'Health check: an address such as http://127.0.0.1:8000/health, or a command as in a Dockerfile' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l author -d 'Author of the image' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -s t -l tag -d 'Name of the image in every output that names none' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand build" -l image-format -d 'Media types of the image. Default: docker\'s for an image with a health check, which other engines than docker ignore in an OCI image; otherwise OCI\'s' -r -f -a "oci\t'Those of the OCI image specification'
@@ -163,7 +163,7 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l entrypoint -d
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l cmd -d 'CMD: default arguments, which `docker run IMAGE ARGUMENTS` replaces' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l volume -d 'Volume of the image; its directory is packed, and belongs to the image\'s user if the root has none. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l stop-signal -d 'Signal that stops a container, such as SIGINT' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l healthcheck -d 'Health check as in a Dockerfile, such as \'CMD curl -f http://127.0.0.1:8000/\'' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l healthcheck -d 'Health check: an address such as http://127.0.0.1:8000/health, or a command as in a Dockerfile' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l author -d 'Author of the image' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -s t -l tag -d 'Name of the image in every output that names none' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand slim" -l image-format -d 'Media types of the image. Default: docker\'s for an image with a health check, which other engines than docker ignore in an OCI image; otherwise OCI\'s' -r -f -a "oci\t'Those of the OCI image specification'
@@ -260,7 +260,7 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l entrypoint -d
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l cmd -d 'CMD: default arguments, which `docker run IMAGE ARGUMENTS` replaces' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l volume -d 'Volume of the image; its directory is packed, and belongs to the image\'s user if the root has none. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l stop-signal -d 'Signal that stops a container, such as SIGINT' -r
-complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l healthcheck -d 'Health check as in a Dockerfile, such as \'CMD curl -f http://127.0.0.1:8000/\'' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l healthcheck -d 'Health check: an address such as http://127.0.0.1:8000/health, or a command as in a Dockerfile' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l author -d 'Author of the image' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -s t -l tag -d 'Name of the image in every output that names none' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -l image-format -d 'Media types of the image. Default: docker\'s for an image with a health check, which other engines than docker ignore in an OCI image; otherwise OCI\'s' -r -f -a "oci\t'Those of the OCI image specification'

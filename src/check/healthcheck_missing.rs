@@ -11,8 +11,9 @@ pub(super) const CHECK: Check = Check {
     scope: Scope::Image,
     text: "The image has a HEALTHCHECK whose program is not in it or cannot be started. The container starts, but the \
            engine reports it as unhealthy after a few tries, and an orchestrator may restart it for ever.\n\n\
-           Often the check calls curl or wget, which the builder stage lacks: install it there, or use a program that the \
-           image has (python3 -c, node -e), or remove the check with HEALTHCHECK NONE. A check in shell form needs \
+           Often the check calls curl or wget, which the builder stage lacks. --healthcheck http://127.0.0.1:8000/health \
+           packs a small probe of slimroot's own instead. Or install the program in the builder stage, or remove the check \
+           with HEALTHCHECK NONE. A check in shell form needs \
            /bin/sh. Kubernetes ignores HEALTHCHECK; its probes are in the pod.",
     find,
 };
@@ -30,8 +31,19 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         Err(error) => {
             let shown = show(program.as_bytes());
             let says = format!("the health check runs {shown}, which cannot be started: {}", error.says);
-            let help = "install it in the builder stage, or set a check with a program of the image (--healthcheck), or \
-                        --healthcheck NONE";
+            let address = evidence.run.details.healthcheck.as_ref().and_then(|check| check.address());
+            let help = match address {
+                Some(address) => format!(
+                    "--healthcheck {address} packs a small probe of slimroot's own instead; or install the program in the \
+                     builder stage",
+                    address = show(address.as_bytes())
+                ),
+                None => {
+                    "install it in the builder stage, or set a check with a program of the image (--healthcheck), or \
+                         --healthcheck NONE"
+                        .to_owned()
+                }
+            };
             Ok(vec![Finding::new(CHECK.code, Level::Warning, shown, says).help(help)])
         }
     }

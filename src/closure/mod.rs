@@ -9,6 +9,7 @@ mod contents;
 mod demand;
 mod graph;
 mod launch;
+mod probe;
 mod process;
 mod reason;
 mod request;
@@ -166,7 +167,7 @@ impl Closure {
     ///
     /// # Errors
     /// `entry-missing`, `entry-is-directory`, `entry-not-regular`, `not-elf`, `bad-elf`, `bad-shebang`,
-    /// `interpreter-missing` (of a script), `unreadable`.
+    /// `interpreter-missing` (of a script), `probe-unsupported`, `unreadable`.
     pub fn build(objects: &Objects<'_>, request: &Request) -> Result<Self, Error> {
         Self::build_in(None, objects, request)
     }
@@ -181,7 +182,9 @@ impl Closure {
         for bin in &request.bins {
             worklist.entry(bin, &[], Reason::Bin)?;
         }
-        if let Some([program, args @ ..]) = request.healthcheck.as_deref() {
+        if request.packs_probe && !request.processes_only {
+            worklist.add_probe()?;
+        } else if let Some([program, args @ ..]) = request.healthcheck.as_deref() {
             match worklist.entry(program, args, Reason::Healthcheck) {
                 Err(error) if error.code == "unreadable" => return Err(error),
                 _ => {}

@@ -58,6 +58,8 @@ pub struct Request {
     /// The command of the image's health check with its arguments. If it cannot be started, the check
     /// `healthcheck-missing` says so.
     pub healthcheck: Option<Vec<String>>,
+    /// True if the health check starts slimroot's own probe, which is packed.
+    pub packs_probe: bool,
     /// Environment of the image; PATH, LD_LIBRARY_PATH and LD_PRELOAD affect the search.
     pub env: BTreeMap<String, String>,
     /// Working directory of the image; `None` is `/`.

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::closure::DEFAULT_PATH;
+use crate::config::{Healthcheck, PROBE};
 use crate::dockerfile::{Dockerfile, Form, Instruction, MAX_TEXT, exec_or_shell, expand, pairs};
 use crate::error::Error;
 use crate::language::system_shell;
@@ -106,6 +107,8 @@ struct Run {
     cmd: Option<Form>,
     /// Programs of HEALTHCHECK.
     probes: Vec<String>,
+    /// What HEALTHCHECK asks, if slimroot's own probe can ask it instead.
+    address: Option<String>,
 }
 
 impl Run {
@@ -160,7 +163,10 @@ impl Run {
             // A new ENTRYPOINT resets a CMD that was inherited; docker does so across stages only.
             "ENTRYPOINT" => self.entrypoint = Some(exec_or_shell(&one.rest)),
             "CMD" => self.cmd = Some(exec_or_shell(&one.rest)),
-            "HEALTHCHECK" => self.probes = self.probe(one.rest.trim()),
+            "HEALTHCHECK" => {
+                self.probes = self.probe(one.rest.trim());
+                self.address = Healthcheck::parse(&one.rest).ok().and_then(|check| check.address());
+            }
             _ => {}
         }
     }
@@ -211,14 +217,20 @@ impl Run {
         words
     }
 
+    /// The comment before the step that packs.
+    fn comment(&self) -> String {
+        let smaller = self.address.as_ref().map_or(String::new(), |address| {
+            let check = json(&[PROBE.to_owned(), address.clone()]);
+            format!("# Smaller: --healthcheck {address} instead of --bin, and HEALTHCHECK CMD {check}\n")
+        });
+        format!("\n# slimroot packs what the image needs.\n{smaller}")
+    }
+
     /// The last steps of the builder stage, which has the settings itself.
     fn step(&self, entry: &[String]) -> String {
         let user = if self.user.is_some() { "USER root\n" } else { "" };
         let words = [vec!["/usr/local/bin/slimroot".to_owned()], self.options(entry, false)].concat();
-        format!(
-            "\n# slimroot packs what the image needs.\n{user}COPY slimroot /usr/local/bin/slimroot\nRUN {}\n",
-            json(&words)
-        )
+        format!("{}{user}COPY slimroot /usr/local/bin/slimroot\nRUN {}\n", self.comment(), json(&words))
     }
 
     /// A stage that packs another one.
@@ -227,8 +239,9 @@ impl Run {
         words.splice(1..1, ["--root".to_owned(), "/builder".to_owned()]);
         words.insert(0, "/slimroot".to_owned());
         format!(
-            "\n# slimroot packs what the image needs.\nFROM scratch AS {name}\nCOPY slimroot /slimroot\n\
+            "{}FROM scratch AS {name}\nCOPY slimroot /slimroot\n\
              RUN --mount=type=bind,from={builder},target=/builder {}\n",
+            self.comment(),
             json(&words)
         )
     }

@@ -35,10 +35,12 @@ pub(crate) struct RunOptions {
     /// Signal that stops a container, such as SIGINT.
     #[arg(long, hide_short_help = true, value_name = "SIGNAL")]
     pub(crate) stop_signal: Option<String>,
-    /// Health check as in a Dockerfile, such as 'CMD curl -f http://127.0.0.1:8000/'.
+    /// Health check: an address such as http://127.0.0.1:8000/health, or a command as in a Dockerfile.
     ///
-    /// Options such as `--interval=30s` may stand before CMD; NONE turns off an inherited check. The program is packed. Words
-    /// are executed without a shell; write CMD-SHELL for one.
+    /// http://HOST[:PORT][/PATH] (a status from 200 to 399 is healthy), tcp:HOST:PORT and grpc:HOST:PORT[/SERVICE] are asked by a
+    /// static probe of slimroot's own (6 kB, no shell or curl needed), packed as /slimroot-probe. HOST is localhost or an address in
+    /// numbers. Otherwise `CMD WORDS`: the program is packed, and executed without a shell; write CMD-SHELL for one. NONE turns off
+    /// an inherited check. Options such as `--interval=30s --timeout=5s` may stand before all of these.
     #[arg(long, value_name = "CHECK", allow_hyphen_values = true)]
     pub(crate) healthcheck: Option<String>,
     /// Author of the image.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::probe::{self, PROBE};
+
 /// A command that an engine runs now and then in a container. Durations are in nanoseconds; zero means the engine's
 /// default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -24,6 +26,9 @@ pub struct Healthcheck {
     /// Number of failed runs after which a container is unhealthy.
     #[serde(skip_serializing_if = "is_zero")]
     pub retries: u64,
+    /// True if the command starts slimroot's own probe, which is packed for it.
+    #[serde(skip)]
+    pub packs_probe: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
@@ -34,7 +39,8 @@ fn is_zero(number: &u64) -> bool {
 impl Healthcheck {
     /// Parses the arguments of the Dockerfile instruction: options such as `--interval=30s`, then `NONE`, or a command
     /// with or without `CMD`. A command is a JSON array, or words that are executed without a shell. A text after
-    /// `CMD-SHELL` is for /bin/sh.
+    /// `CMD-SHELL` is for /bin/sh. An address (`http://HOST:PORT/PATH`, `tcp:HOST:PORT`, `grpc:HOST:PORT/SERVICE`) in the
+    /// place of a command is asked by slimroot's own probe.
     ///
     /// # Errors
     /// What is wrong.
@@ -54,12 +60,38 @@ impl Healthcheck {
             found.test = vec!["NONE".to_owned()];
             return Ok(found);
         }
+        if probe::is_address(rest) {
+            return found.probing(rest);
+        }
         let words = exec_form(rest.strip_prefix("CMD ").unwrap_or(rest))?;
         if words.is_empty() {
             return Err("it names no command".to_owned());
         }
         found.test = std::iter::once("CMD".to_owned()).chain(words).collect();
         Ok(found)
+    }
+
+    /// The check that the probe makes. The probe keeps the timeout itself: not every engine ends a check that hangs.
+    fn probing(mut self, address: &str) -> Result<Self, String> {
+        probe::check(address)?;
+        self.test = ["CMD", PROBE, address].map(str::to_owned).to_vec();
+        if self.timeout > 0 {
+            self.test.push(self.timeout.div_ceil(MILLISECOND).min(MAX_TIMEOUT).to_string());
+        }
+        self.packs_probe = true;
+        Ok(self)
+    }
+
+    /// The address that the command asks, if slimroot's probe can ask it instead.
+    pub fn address(&self) -> Option<String> {
+        let command = self.command().filter(|words| words.first().is_some_and(|program| program != PROBE))?;
+        let words = command.iter().flat_map(|word| shlex::split(word).unwrap_or_default());
+        let mut found: Vec<String> = words.filter(|word| probe::is_address(word)).collect();
+        found.dedup();
+        match found.as_slice() {
+            [one] if probe::check(one).is_ok() && !one.contains('$') => Some(one.clone()),
+            _ => None,
+        }
     }
 
     fn set(&mut self, option: &str) -> Result<(), String> {
@@ -126,6 +158,11 @@ pub fn exec_form(text: &str) -> Result<Vec<String>, String> {
     shlex::split(text).ok_or_else(|| format!("the quotes in {text} are not closed"))
 }
 
+/// In nanoseconds.
+const MILLISECOND: u64 = 1_000_000;
+/// The longest timeout of the probe, in milliseconds: a day.
+const MAX_TIMEOUT: u64 = 86_400_000;
+
 /// Units of Go's time.ParseDuration, in nanoseconds.
 const UNITS: [(&str, u64); 6] = [
     ("ns", 1),
@@ -171,8 +208,42 @@ mod tests {
         assert_eq!(parsed("curl -f 'a b'"), Ok(r#"CMD ["curl","-f","a b"]"#.to_owned()));
         assert_eq!(parsed("--interval=1m30s CMD x"), Ok(r#"--interval=90s CMD ["x"]"#.to_owned()));
         assert_eq!(parsed("CMD-SHELL a || exit 1"), Ok(r#"CMD ["/bin/sh","-c","a || exit 1"]"#.to_owned()));
-        for bad in ["", "--interval=30s", "--interval=30 x", "--often x", "CMD 'x", "[\"x\"", "--retries=few x"] {
+        assert_eq!(
+            parsed("--timeout=1500ms http://127.0.0.1:8000/health"),
+            Ok(r#"--timeout=1500ms CMD ["/slimroot-probe","http://127.0.0.1:8000/health","1500"]"#.to_owned())
+        );
+        assert_eq!(parsed("tcp:localhost:1"), Ok(r#"CMD ["/slimroot-probe","tcp:localhost:1"]"#.to_owned()));
+        for bad in [
+            "",
+            "--interval=30s",
+            "--interval=30 x",
+            "--often x",
+            "CMD 'x",
+            "[\"x\"",
+            "--retries=few x",
+            "http://a/",
+            "http://127.0.0.1/ x",
+        ] {
             assert!(parsed(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_the_probe_can_ask_is_found() {
+        let found = |text: &str| Healthcheck::parse(text).expect("a check").address();
+        let address = Some("http://localhost:8000/health".to_owned());
+        assert_eq!(found("CMD-SHELL curl -f http://localhost:8000/health || exit 1"), address);
+        assert_eq!(found(r#"CMD ["wget", "-q", "http://localhost:8000/health"]"#), address);
+        for other in [
+            "CMD-SHELL curl -f http://localhost:8000/$PAGE",
+            "curl -fk https://localhost:8000/",
+            "curl http://app:8000/",
+            "curl http://127.0.0.1/a http://127.0.0.1/b",
+            "http://127.0.0.1/",
+            "pg_isready",
+            "NONE",
+        ] {
+            assert_eq!(found(other), None, "{other}");
         }
     }
 }

@@ -9,12 +9,14 @@ mod healthcheck;
 mod keys;
 mod lines;
 mod pairs;
+mod probe;
 mod tables;
 mod xml;
 
 use serde::Deserialize;
 
 pub use healthcheck::{Healthcheck, exec_form};
+pub use probe::PROBE;
 
 /// Maximal number of statements read from one file.
 pub(crate) const MAX_STATEMENTS: usize = 100_000;

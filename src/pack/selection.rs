@@ -43,6 +43,7 @@ pub(crate) fn start_of(request: &PackRequest) -> Result<Request, Error> {
         entry: line.first().cloned().unwrap_or_default(),
         args: line.into_iter().skip(1).collect(),
         healthcheck: request.healthcheck.as_ref().and_then(crate::config::Healthcheck::command),
+        packs_probe: request.healthcheck.as_ref().is_some_and(|check| check.packs_probe),
         env: request.env.clone(),
         workdir: request.workdir.as_deref().map(workdir).transpose()?,
         cpu: request.cpu.as_deref().map(cpu).transpose()?,

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use super::PackRequest;
 use super::selection::port;
-#[cfg(feature = "cli")]
 use crate::config::Healthcheck;
 use crate::error::Error;
 use crate::layer::Codec;
@@ -96,7 +95,13 @@ pub(super) fn settings(
     epoch: u64,
     codec: Option<Codec>,
 ) -> Result<(Settings, Vec<String>), Error> {
-    let (format, notes) = format(request, codec);
+    let (format, mut notes) = format(request, codec);
+    if let Some(address) = request.healthcheck.as_ref().and_then(Healthcheck::address) {
+        let address = show(address.as_bytes());
+        notes.push(format!(
+            "the health check brings a program to ask {address}: --healthcheck {address} packs a probe of 6 kB instead"
+        ));
+    }
     let details = Details {
         stop_signal: request.stop_signal.as_deref().map(signal).transpose()?.unwrap_or_default(),
         healthcheck: request.healthcheck.clone(),
@@ -170,7 +175,7 @@ fn signal(text: &str) -> Result<String, Error> {
 pub(crate) fn healthcheck(text: &str) -> Result<Healthcheck, Error> {
     Healthcheck::parse(text).map_err(|why| {
         Error::new("bad-argument", format!("--healthcheck {}: {why}", show(text.as_bytes())))
-            .help("write for example --healthcheck '--interval=30s CMD curl -f http://127.0.0.1:8000/'")
+            .help("write for example --healthcheck http://127.0.0.1:8000/health, or --healthcheck '--interval=30s CMD PROGRAM ARGUMENTS'")
     })
 }
 

@@ -18,6 +18,7 @@ mod engines;
 mod faults;
 mod guest;
 mod gzip_layers;
+mod health_probe;
 mod help;
 mod hostile;
 mod image;

@@ -97,6 +97,12 @@ impl Podman {
         run("podman", &all)
     }
 
+    /// True if a command succeeds.
+    pub fn status(&self, args: &[&str]) -> bool {
+        let status = Command::new("podman").args(self.stores()).args(["--runtime", "runc"]).args(args).status();
+        status.expect("podman runs").success()
+    }
+
     /// Runs a container, with limits that a machine without full root rights may set.
     pub fn start(&self, args: &[&str]) -> String {
         let limits = ["run", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"];

@@ -9,7 +9,8 @@ use crate::closure::demand::Start;
 use crate::closure::launch::{Launch, LaunchId, Launched, chain};
 use crate::closure::rules::{ENTRY, Rule};
 use crate::closure::told::{Note, Told};
-use crate::closure::{EntryPoint, Reason, path_of};
+use crate::closure::{EntryPoint, NodeKind, Reason, path_of, probe};
+use crate::config::PROBE;
 use crate::error::Error;
 use crate::language::{self, Certainty};
 use crate::path::{RootPath, show};
@@ -21,6 +22,8 @@ const MAX_DEPTH: usize = 16;
 const MAX_SAME: usize = 5;
 /// Most launches of one image. git with its helper scripts has 4,707.
 const MAX_LAUNCHES: usize = 6144;
+/// Any user of the image may run the health probe.
+const PROBE_MODE: u32 = 0o755;
 /// The code of the note that says where limits were met.
 const CUT: &str = "starts-cut";
 
@@ -69,6 +72,24 @@ impl Worklist<'_> {
         let (path, real) = (launched.launch.program.clone(), launched.real.clone());
         self.state.entries.push(EntryPoint { asked: words[0].clone(), args: words[1..].to_vec(), path, real });
         Ok(())
+    }
+
+    /// Packs slimroot's own health probe for the machine of the entry.
+    ///
+    /// # Errors
+    /// `probe-unsupported`, `unreadable`.
+    pub(in crate::closure) fn add_probe(&mut self) -> Result<(), Error> {
+        let first = self.state.processes.iter().next().and_then(|(_, started)| started.process.loaded.first());
+        let target = first.map(|program| program.elf.target);
+        let Some(bytes) = target.as_ref().and_then(probe::for_machine) else {
+            let machine = target.map_or_else(|| "an unknown machine".to_owned(), |target| target.to_string());
+            return Err(Error::new("probe-unsupported", format!("slimroot has no health probe for {machine}"))
+                .help("--healthcheck 'CMD PROGRAM ARGUMENTS' runs a program of the root instead"));
+        };
+        let path = RootPath::new(PROBE).unwrap_or_else(RootPath::root);
+        let kind = NodeKind::MadeFile { mode: PROBE_MODE, bytes: bytes.into() };
+        let why = "it is slimroot's own probe, which the health check of the image runs (--healthcheck)".to_owned();
+        self.make(ENTRY.id, &path, kind, Reason::Made { group: "health probe", why }, false)
     }
 
     /// Starts a program, or adds another reason to one that is already started. A program that cannot be started is an
