@@ -165,6 +165,9 @@ const OWN: &[ErrorCode] = slimroot_rootfs::error_codes! {
     "engine-refused" CannotRead
     "The engine refuses to load or to save an image for a reason of its own, which the message quotes: its storage is \
      full, or it does not know a media type."
+    "cache-unusable" CannotWrite
+    "The directory given with --cache cannot be made or opened. slimroot keeps compressed blocks there, in a folder of its \
+     own; any directory will do, such as a cache mount of BuildKit. The image is the same without it."
     "output-exists" CannotWrite
     "The destination exists, and slimroot does not overwrite it. With --force it is replaced atomically when the new \
      output is complete. The root being packed, its parent directories, and directories that contain a mount point are \

@@ -194,7 +194,7 @@ _slimroot() {
             return 0
             ;;
         slimroot__subcmd__build)
-            opts="-e -w -p -i -x -t -o -u -l -q -v -h -V --image --root --platform --registry-ca --insecure --env --cwd --workdir --cpu --interpreter --no-inherit --bin --profile --profiles --include --trace --copy --package --ca --exclude --no-shell --no-profile --no-rule --companions --no-auto --pyc --jlink --entrypoint --cmd --volume --stop-signal --healthcheck --author --tag --image-format --allow --warn --deny --plan-out --lock --locked --sbom --sbom-inside --attach --provenance --report --budget --output --user --expose --label --config --compression --layers --since --debug-tag --debug-shell --threads --strip --owner-map --force --dry-run --verify --verify-file --fix --ready --probe --for --limit --net --memory --processes --format --color --quiet --verbose --help --version"
+            opts="-e -w -p -i -x -t -o -u -l -q -v -h -V --image --root --platform --registry-ca --insecure --env --cwd --workdir --cpu --interpreter --no-inherit --bin --profile --profiles --include --trace --copy --package --ca --exclude --no-shell --no-profile --no-rule --companions --no-auto --pyc --jlink --entrypoint --cmd --volume --stop-signal --healthcheck --author --tag --image-format --allow --warn --deny --plan-out --lock --locked --sbom --sbom-inside --attach --provenance --report --budget --output --user --expose --label --config --compression --layers --since --debug-tag --debug-shell --threads --cache --cache-size --strip --owner-map --force --dry-run --verify --verify-file --fix --ready --probe --for --limit --net --memory --processes --format --color --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -445,6 +445,14 @@ _slimroot() {
                     return 0
                     ;;
                 --threads)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1674,7 +1682,7 @@ _slimroot() {
             return 0
             ;;
         slimroot__subcmd__slim)
-            opts="-e -w -p -i -x -t -o -u -l -q -v -h -V --image --root --platform --registry-ca --insecure --env --cwd --workdir --cpu --interpreter --no-inherit --bin --profile --profiles --include --trace --copy --package --ca --exclude --no-shell --no-profile --no-rule --companions --no-auto --pyc --jlink --entrypoint --cmd --volume --stop-signal --healthcheck --author --tag --image-format --allow --warn --deny --plan-out --lock --locked --sbom --sbom-inside --attach --provenance --report --budget --output --user --expose --label --config --compression --layers --since --debug-tag --debug-shell --threads --strip --owner-map --force --dry-run --verify --verify-file --fix --ready --probe --for --limit --net --memory --processes --format --color --quiet --verbose --help --version"
+            opts="-e -w -p -i -x -t -o -u -l -q -v -h -V --image --root --platform --registry-ca --insecure --env --cwd --workdir --cpu --interpreter --no-inherit --bin --profile --profiles --include --trace --copy --package --ca --exclude --no-shell --no-profile --no-rule --companions --no-auto --pyc --jlink --entrypoint --cmd --volume --stop-signal --healthcheck --author --tag --image-format --allow --warn --deny --plan-out --lock --locked --sbom --sbom-inside --attach --provenance --report --budget --output --user --expose --label --config --compression --layers --since --debug-tag --debug-shell --threads --cache --cache-size --strip --owner-map --force --dry-run --verify --verify-file --fix --ready --probe --for --limit --net --memory --processes --format --color --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1925,6 +1933,14 @@ _slimroot() {
                     return 0
                     ;;
                 --threads)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

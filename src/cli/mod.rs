@@ -2,6 +2,7 @@
 
 mod exit;
 mod manual;
+mod names;
 mod render;
 mod usage;
 mod wording;
@@ -108,7 +109,8 @@ pub enum Format {
 #[derive(Debug, Clone, Args)]
 pub struct RootOptions {
     /// The builder's file system: a directory, or an image (oci:DIR, oci-archive:FILE or docker-archive:FILE, with a
-    /// :TAG if it has several; docker://HOST/NAME:TAG or @DIGEST in a registry).
+    /// :TAG if it has several; docker://HOST/NAME:TAG or @DIGEST in a registry; NAME:TAG in a local store or the registry
+    /// that it names).
     #[arg(long, visible_alias = "image", value_name = "DIR|IMAGE", default_value = "/")]
     pub root: PathBuf,
     /// Platform to take from an image that has several, such as linux/arm64; build and slim: `all` packs each and writes an
@@ -168,7 +170,8 @@ pub fn main() -> ExitCode {
     };
     render::set(render::Style { color: cli.color, is_quiet: cli.quiet, is_verbose: cli.verbose });
     watch_signals();
-    let ended = run(cli.command);
+    let mut command = cli.command;
+    let ended = names::settle(&mut command).and_then(|()| run(command));
     if IS_ENDING.swap(true, Ordering::Relaxed) {
         // The other thread ends the process.
         loop {

@@ -69,9 +69,7 @@ fn with_root(word: &str, line: &[String]) -> Option<String> {
         return Some(format!("to pack from a directory: slimroot build --root {word} -o DEST -- PROGRAM"));
     }
     let is_name = !place.exists() && word.contains(':');
-    is_name.then(|| {
-        format!("to pack what an image runs: docker save {word} -o fat.tar; slimroot slim docker-archive:fat.tar")
-    })
+    is_name.then(|| format!("to pack what an image runs: slimroot slim {word}"))
 }
 
 /// The command line with the program after `--`.

@@ -9,6 +9,7 @@ use super::contents::ImageOptions;
 use super::run_options::RunOptions;
 use crate::cli::{self, RankOptions, RootOptions};
 use crate::error::Error;
+use crate::layer::Cache;
 use crate::pack::{Attach, Books, PackRequest, Packed, Watch, pack_watched};
 use crate::sbom::Format;
 use crate::verify::Platform;
@@ -62,6 +63,13 @@ pub(crate) struct Options {
     /// Number of compression threads; the output is the same for any number.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
+    /// A directory with compressed blocks of earlier runs, such as a cache mount of BuildKit or a cache of CI: what has not
+    /// changed is not compressed again. Many runs can share it; the output is the same with and without it. For gzip.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+    /// The size that the cache keeps, such as 500MB; what was not used for longest goes first. Default: 2GiB.
+    #[arg(long, value_name = "SIZE", requires = "cache")]
+    pub(crate) cache_size: Option<String>,
     /// Removes debug sections and symbol tables from ELF files; loaded segments do not change or move.
     #[arg(long)]
     pub(crate) strip: bool,
@@ -181,6 +189,8 @@ pub(super) fn request(options: &Options) -> Result<(PackRequest, Vec<String>), E
     request.debug_tag = merged.debug_tag;
     request.debug_shell = merged.debug_shell;
     request.threads = merged.threads;
+    request.cache = merged.cache;
+    request.cache_size = merged.cache_size.map(|text| super::bytes("--cache-size", &text)).transpose()?;
     request.force = options.force;
     request.dry_run = options.dry_run;
     request.rankings = config.rankings(&merged.rank)?;
@@ -191,6 +201,10 @@ pub(super) fn request(options: &Options) -> Result<(PackRequest, Vec<String>), E
 
 pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Packed, Error> {
     let (request, inherited) = request(options)?;
+    // The fence lets only directories be written to that are there.
+    if let Some(dir) = request.cache.as_deref().filter(|_| !request.dry_run) {
+        Cache::prepare(dir)?;
+    }
     if options.verify {
         let packed = super::proven::run(&request, &options.trial, options.verify_file.as_deref(), options.fix, watch)?;
         return Ok(Packed { inherited, ..packed });

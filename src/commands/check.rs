@@ -58,7 +58,7 @@ pub(crate) struct Options {
     /// Output format.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: CheckFormat,
-    /// A finished image (oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF], docker://HOST/NAME[:TAG]), whose
+    /// A finished image (oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF], docker://HOST/NAME[:TAG], NAME:TAG), whose
     /// configuration names the entry; or the program or script that the image starts, with its arguments.
     #[arg(value_name = "IMAGE|ENTRY", num_args = 0.., trailing_var_arg = true)]
     pub(crate) entry: Vec<String>,

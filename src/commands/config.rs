@@ -242,6 +242,8 @@ impl Config {
             debug_shell: options.debug_shell.clone(),
             layers: options.layers.clone().or_else(|| self.layers.clone()),
             threads: options.threads.or(self.threads),
+            cache: options.cache.clone(),
+            cache_size: options.cache_size.clone(),
             strip: options.strip || self.strip,
             owner_map: joined(&self.owner_map, &options.owner_map),
             force: options.force,

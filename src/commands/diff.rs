@@ -23,10 +23,11 @@ pub(crate) enum DiffFormat {
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// The first image: a plan, a lock, a directory, or an image such as oci:DIR[:TAG] or docker-archive:FILE[:REF].
-    before: String,
+    /// The first image: a plan, a lock, a directory, or an image such as oci:DIR[:TAG], docker-archive:FILE[:REF] or
+    /// NAME:TAG.
+    pub(crate) before: String,
     /// The second image, which may be of another kind.
-    after: String,
+    pub(crate) after: String,
     /// Exits with 5 if the files of the second image have more bytes than the first by more than this: 5% or 2MB.
     #[arg(long, value_name = "PERCENT|SIZE")]
     fail_if_grows: Option<String>,

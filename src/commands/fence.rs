@@ -96,6 +96,7 @@ fn written(request: &PackRequest) -> Vec<PathBuf> {
     for path in images.chain(request.books.written().map(PathBuf::as_path)) {
         found.extend(places(path));
     }
+    found.extend(request.cache.clone());
     found
 }
 

@@ -67,7 +67,7 @@ pub(super) fn written(
     for stock in &stocks {
         members.extend(stock.images()?.into_iter().map(|image| Member { stock, image }));
     }
-    let pass = PassOptions { threads: 1, progress: watch.progress, stop: watch.stop };
+    let pass = PassOptions { threads: 1, cache: None, progress: watch.progress, stop: watch.stop };
     join(
         &members,
         destination,

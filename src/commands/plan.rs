@@ -28,7 +28,7 @@ pub(crate) enum PlanFormat {
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     #[command(flatten)]
-    root: RootOptions,
+    pub(crate) root: RootOptions,
     #[command(flatten)]
     image: ImageOptions,
     #[command(flatten)]
@@ -110,6 +110,8 @@ fn as_build(options: &Options) -> build::Options {
         debug_tag: None,
         debug_shell: None,
         threads: None,
+        cache: None,
+        cache_size: None,
         strip: options.strip,
         owner_map: options.owner_map.clone(),
         force: false,

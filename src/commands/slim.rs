@@ -10,7 +10,8 @@ use crate::verify::{Reference, transport_of};
 
 #[derive(Debug, Args)]
 pub(crate) struct SlimOptions {
-    /// The image: oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:REF].
+    /// The image: oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF], docker://HOST/NAME[:TAG], or a NAME[:TAG],
+    /// which is searched in the local stores of docker and podman and then in the registry that it names.
     #[arg(value_name = "IMAGE")]
     pub(crate) image: PathBuf,
     #[command(flatten)]

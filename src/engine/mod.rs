@@ -19,6 +19,8 @@ pub const WORDS: [&str; 2] = ["docker-daemon", "containers-storage"];
 const VERSION: &str = "v1.41";
 /// How long an engine may say nothing. Loading an image of some GB takes a while.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// How the message ends if there is no such image.
+const ABSENT: &str = "(status 404)";
 /// Maximal length of a message of an engine.
 const MAX_MESSAGE: u64 = 1 << 20;
 
@@ -66,6 +68,19 @@ impl Engine {
         self.ask("GET", "/_ping", None)?.text(MAX_MESSAGE).map(drop).map_err(|error| self.cut(error))
     }
 
+    /// True if the store has an image of this name.
+    ///
+    /// # Errors
+    /// `engine-unreachable`, `engine-refused`.
+    pub fn has(&self, name: &str) -> Result<bool, Error> {
+        // Names of images have no characters that would need to be escaped.
+        match self.ask("GET", &format!("/{VERSION}/images/{name}/json"), None) {
+            Ok(_) => Ok(true),
+            Err(error) if error.code == "engine-refused" && error.says.ends_with(ABSENT) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Loads an archive of docker's format.
     ///
     /// # Errors
@@ -94,7 +109,7 @@ impl Engine {
     pub fn save(&self, name: &str, to: &mut File) -> Result<(), Error> {
         // Names of images have no characters that would need to be escaped.
         let answer = self.ask("GET", &format!("/{VERSION}/images/{name}/get"), None).map_err(|error| {
-            let is_absent = error.code == "engine-refused" && error.says.contains("(status 404)");
+            let is_absent = error.code == "engine-refused" && error.says.ends_with(ABSENT);
             match is_absent {
                 true => Error::new("image-missing", format!("{}:{name}: the store has no such image", self.word)),
                 false => error,

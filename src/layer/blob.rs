@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
-use super::{Codec, gzip};
+use super::{Cache, Codec, gzip};
 use crate::digest::{Digest, HashingWriter};
 
 /// A piece of the tar stream.
 pub(super) type Block = Arc<Vec<u8>>;
-/// Size of a block. Larger blocks reduce gzip's output by a tenth of a percent, smaller ones cost more.
+/// Largest size of a block. Larger blocks reduce gzip's output by a tenth of a percent, smaller ones cost more.
 pub(super) const BLOCK_SIZE: usize = 1 << 20;
 
 /// Length of the queue before a thread that is fast anyway. The queue for compression is limited by the pending
@@ -39,10 +39,15 @@ pub(super) struct Encoder<'scope> {
 }
 
 /// Starts the threads that write a blob.
-pub(super) fn start<'scope>(scope: &'scope Scope<'scope, '_>, blob: Blob, workers: usize) -> Encoder<'scope> {
+pub(super) fn start<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    blob: Blob,
+    workers: usize,
+    cache: Option<&'scope Cache>,
+) -> Encoder<'scope> {
     let (blocks, received) = sync_channel::<Block>(QUEUE);
     let done = match blob.codec {
-        Codec::Gzip(level) => gzip::start(scope, blob.file, level, workers, received),
+        Codec::Gzip(level) => gzip::start(scope, blob.file, gzip::Deflate { level, cache }, workers, received),
         Codec::Zstd(level) => scope.spawn(move || zstd(blob.file, level, workers, &received)),
         Codec::None => scope.spawn(move || {
             let mut out = HashingWriter::new(blob.file);

@@ -2,14 +2,16 @@
 //! a single member, because many readers stop after the first one.
 
 use std::fs::File;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Scope, ScopedJoinHandle};
 
-use super::blob::{Block, Written, finish};
+use super::Cache;
+use super::blob::{BLOCK_SIZE, Block, Written, finish};
 use super::deflate::{TAIL, continuable};
-use crate::digest::HashingWriter;
+use crate::digest::{Digest, HashingWriter};
 
 /// A header that reveals neither time nor machine (2.3.1: MTIME 0, OS 255).
 const HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
@@ -30,7 +32,7 @@ type Job = (Block, SyncSender<Answer>);
 pub(super) fn start<'scope>(
     scope: &'scope Scope<'scope, '_>,
     file: File,
-    level: u8,
+    how: Deflate<'scope>,
     workers: usize,
     received: Receiver<Block>,
 ) -> ScopedJoinHandle<'scope, Written> {
@@ -39,13 +41,12 @@ pub(super) fn start<'scope>(
     for _ in 0..workers {
         let taken = Arc::clone(&taken);
         scope.spawn(move || {
-            let level = libdeflater::CompressionLvl::new(i32::from(level)).unwrap_or_default();
-            let mut compressor = libdeflater::Compressor::new(level);
+            let mut worker = Worker::new(how);
             loop {
                 let job = taken.lock().unwrap_or_else(PoisonError::into_inner).recv();
                 let Ok((block, answer)) = job else { return };
                 // The receiver is gone only if the writer has failed, in which case the pass ends soon.
-                let _ = answer.send(piece(&mut compressor, &block));
+                let _ = answer.send(worker.piece(&block));
             }
         });
     }
@@ -79,14 +80,123 @@ fn write(file: File, in_order: Receiver<Receiver<Answer>>) -> Written {
     finish(out)
 }
 
+/// How blocks are compressed.
+#[derive(Clone, Copy)]
+pub(super) struct Deflate<'a> {
+    /// From 1 to 12.
+    pub(super) level: u8,
+    /// Compressed blocks of earlier runs.
+    pub(super) cache: Option<&'a Cache>,
+}
+
+/// What a thread compresses blocks with.
+struct Worker<'a> {
+    compressor: libdeflater::Compressor,
+    known: Option<Known<'a>>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(Deflate { level, cache }: Deflate<'a>) -> Self {
+        let checked = libdeflater::CompressionLvl::new(i32::from(level)).unwrap_or_default();
+        let mut compressor = libdeflater::Compressor::new(checked);
+        let known = cache.and_then(|cache| Known::new(cache, level, &mut compressor));
+        Self { compressor, known }
+    }
+
+    /// Compresses a block so that another can follow, or takes it from the cache.
+    fn piece(&mut self, block: &[u8]) -> Answer {
+        let (first, second) = block.split_at(block.len() / 2);
+        let [mut sum, rest] = [first, second].map(|half| {
+            let mut sum = crc32fast::Hasher::new();
+            sum.update(half);
+            sum
+        });
+        let halves = [sum.clone().finalize(), rest.clone().finalize()];
+        sum.combine(&rest);
+        let deflated = match &mut self.known {
+            None => deflated(&mut self.compressor, block)?,
+            Some(known) => {
+                let name = known.name(block, halves);
+                match known.take(&name, block) {
+                    Some(bytes) => bytes,
+                    None => {
+                        let bytes = deflated(&mut self.compressor, block)?;
+                        known.cache.store(&name, &bytes);
+                        bytes
+                    }
+                }
+            }
+        };
+        Ok(Piece { deflated, sum, size: block.len() })
+    }
+}
+
 /// Compresses a block so that another can follow.
-fn piece(compressor: &mut libdeflater::Compressor, block: &[u8]) -> Answer {
+fn deflated(compressor: &mut libdeflater::Compressor, block: &[u8]) -> io::Result<Vec<u8>> {
     let mut out = vec![0; compressor.deflate_compress_bound(block.len()) + TAIL];
     let room = out.len() - TAIL;
     let size =
         compressor.deflate_compress(block, &mut out[..room]).map_err(|error| io::Error::other(error.to_string()))?;
-    let deflated = continuable(out, size).ok_or_else(|| io::Error::other("libdeflate wrote no deflate stream"))?;
-    let mut sum = crc32fast::Hasher::new();
-    sum.update(block);
-    Ok(Piece { deflated, sum, size: block.len() })
+    continuable(out, size).ok_or_else(|| io::Error::other("libdeflate wrote no deflate stream"))
+}
+
+/// Length of the bytes that nobody who writes to a cache can know.
+const MARK: usize = 8;
+
+/// Blocks of earlier runs.
+struct Known<'a> {
+    cache: &'a Cache,
+    /// The beginning of the names: what the compressor makes of a sample. Another version may make something else.
+    prefix: String,
+    decompressor: libdeflater::Decompressor,
+    /// Where entries are decompressed to.
+    room: Vec<u8>,
+    /// A last stored block (RFC 1951, 3.2.4) with bytes that are drawn anew for each run.
+    end: [u8; 5 + MARK],
+}
+
+impl<'a> Known<'a> {
+    fn new(cache: &'a Cache, level: u8, compressor: &mut libdeflater::Compressor) -> Option<Self> {
+        let sample = deflated(compressor, &sample()).ok()?;
+        let encoder = Digest::of(&[env!("CARGO_PKG_VERSION").as_bytes(), &sample].concat()).hex();
+        let length = MARK as u8;
+        let mut end = [1, length, 0, !length, 0xff, 0, 0, 0, 0, 0, 0, 0, 0];
+        end[5..].copy_from_slice(&RandomState::new().build_hasher().finish().to_le_bytes());
+        Some(Self {
+            cache,
+            prefix: format!("gzip{level}-{}", &encoder[..16]),
+            decompressor: libdeflater::Decompressor::new(),
+            room: vec![0; BLOCK_SIZE + MARK],
+            end,
+        })
+    }
+
+    fn name(&self, block: &[u8], [first, second]: [u32; 2]) -> String {
+        format!("{}-{:x}-{first:08x}{second:08x}", self.prefix, block.len())
+    }
+
+    /// The entry, if a reader of the layer gets the block from it, and goes on reading after it: the marked block that is
+    /// added here must follow. A stream that ends before its last byte, or in the middle of one, does not pass.
+    fn take(&mut self, name: &str, block: &[u8]) -> Option<Vec<u8>> {
+        let Self { decompressor, room, end, .. } = self;
+        self.cache.take(name, end.len(), |bytes| {
+            bytes.extend_from_slice(end);
+            let size = decompressor.deflate_decompress(bytes, room);
+            bytes.truncate(bytes.len() - end.len());
+            size == Ok(block.len() + MARK) && room.starts_with(block) && room[block.len()..].starts_with(&end[5..])
+        })
+    }
+}
+
+/// Bytes of several kinds: words, numbers, repetitions.
+fn sample() -> Vec<u8> {
+    let mut state = 1_u32;
+    let noise = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    });
+    let noise: Vec<u8> = noise.take(24 << 10).collect();
+    let (words, rest) = noise.split_at(16 << 10);
+    let words = words.iter().map(|value| b"etaoin shrdlu\n.0"[usize::from(*value) % 16]);
+    words.chain(rest.iter().copied()).chain(rest.iter().rev().map(|value| value & 7)).collect()
 }

@@ -1,9 +1,10 @@
 //! The layer: a plan as a deterministic tar stream, compressed and hashed in one pass.
 //!
-//! Block boundaries depend only on the offset in the stream, so the number of threads and their timing do not affect
-//! the output.
+//! Block boundaries depend only on the entries, so the number of threads, their timing and the cache do not affect the
+//! output.
 
 mod blob;
+mod cache;
 mod cut;
 mod deflate;
 mod gzip;
@@ -13,6 +14,7 @@ mod tar;
 use crate::digest::Digest;
 
 pub use blob::Blob;
+pub use cache::{CACHE_SIZE, Cache, CacheUse};
 pub use cut::{Layering, MAX_LAYERS, Part, Slot, cut};
 pub use pass::{PassOptions, Tap, pack};
 pub(crate) use pass::{interrupted, read_all};

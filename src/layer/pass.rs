@@ -6,7 +6,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 
 use super::blob::{self, BLOCK_SIZE, Blob, Block};
 use super::tar::{END, head_of, padding};
-use super::{Codec, Layer};
+use super::{Cache, Codec, Layer};
 use crate::digest::HashingWriter;
 use crate::error::Error;
 use crate::path::RootPath;
@@ -15,6 +15,13 @@ use crate::root::{Source, Tree};
 
 /// Number of bytes per read.
 const READ: usize = 256 << 10;
+
+/// Smallest size of a block that ends before a small file.
+const BLOCK_MIN: usize = 512 << 10;
+/// Average number of bytes from one entry before which a block may end to the next.
+const MARKS: u64 = 256 << 10;
+/// Bytes that an entry counts besides its contents: its header.
+const MARK_MIN: u64 = 512;
 
 /// A consumer of the entries themselves, instead of the tar stream, in plan order.
 pub trait Tap {
@@ -41,6 +48,8 @@ pub trait Tap {
 pub struct PassOptions<'a> {
     /// Number of compression threads, at least 1.
     pub threads: usize,
+    /// Compressed blocks of earlier runs.
+    pub cache: Option<&'a Cache>,
     /// Called now and then with the number of bytes done and in total.
     pub progress: &'a dyn Fn(u64, u64),
     /// Polled now and then; true cancels the pass.
@@ -65,7 +74,7 @@ pub fn pack(
         let mut encoders = Vec::new();
         let mut names = Vec::new();
         for (name, blob) in blobs {
-            encoders.push(blob::start(scope, blob, workers));
+            encoders.push(blob::start(scope, blob, workers, options.cache));
             names.push(name);
         }
         let wants_tar = !encoders.is_empty();
@@ -133,6 +142,7 @@ impl Stream {
             if (options.stop)() {
                 return Err(interrupted());
             }
+            self.cut_before(path, item)?;
             self.write(&head_of(path, item, plan.epoch))?;
             taps.iter_mut().try_for_each(|tap| tap.begin(path, item))?;
             if let ItemKind::File(content) = &item.kind {
@@ -158,6 +168,20 @@ impl Stream {
         }
         self.write(&END)?;
         self.send()
+    }
+
+    /// Ends the block at some entries, chosen by their paths, and before each large file. After a file that has changed
+    /// its size, blocks are thus soon cut as before, and most are found in the cache.
+    fn cut_before(&mut self, path: &RootPath, item: &Item) -> Result<(), Error> {
+        let size = match &item.kind {
+            ItemKind::File(content) => content.size(),
+            _ => 0,
+        };
+        let is_mark = || u64::from(crc32fast::hash(path.as_bytes())) * MARKS < (size + MARK_MIN) << 32;
+        if size >= BLOCK_SIZE as u64 || (self.block.len() >= BLOCK_MIN && is_mark()) {
+            return self.send();
+        }
+        Ok(())
     }
 
     fn write(&mut self, mut bytes: &[u8]) -> Result<(), Error> {

@@ -149,6 +149,28 @@ pub(super) fn refuse_same_place(destinations: &[Destination]) -> Result<(), Erro
     Ok(())
 }
 
+/// Refuses a destination whose image the second image of another would replace.
+///
+/// # Errors
+/// `bad-argument`.
+pub(super) fn refuse_twin_tags(destinations: &[Destination], suffix: &str) -> Result<(), Error> {
+    let name = |destination: &Destination, suffix: &str| match &destination.address {
+        Some(address) => (PathBuf::new(), destination.word, format!("{}{suffix}", address.full())),
+        None => {
+            let name = Name::new(destination.reference.as_deref()).suffixed(suffix);
+            let full = if destination.has_path() { None } else { name.full(true) };
+            (real(&destination.path), destination.word, full.unwrap_or_else(|| name.ref_name()))
+        }
+    };
+    for one in destinations.iter().filter(|one| !one.is_stdout() && one.has_config()) {
+        if let Some(other) = destinations.iter().find(|other| name(other, "") == name(one, suffix)) {
+            let says = format!("the second image of {} would have the name of {}", one.text, other.text);
+            return Err(Error::new("bad-argument", says).help("give --debug-tag another suffix"));
+        }
+    }
+    Ok(())
+}
+
 /// A path without symlinks; for a path that does not exist yet, the one that it will have.
 fn real(path: &Path) -> PathBuf {
     let beside = || path.file_name().map(|name| real(parent(path)).join(name));

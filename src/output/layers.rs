@@ -150,10 +150,10 @@ impl Passes<'_> {
         taps: &mut [&mut dyn Tap],
     ) -> Result<(), Error> {
         let blobs = into.iter_mut().map(|staged| staged.blob()).collect::<Result<Vec<_>, _>>()?;
-        let PassOptions { threads, progress, stop } = self.options.pass;
+        let PassOptions { threads, cache, progress, stop } = self.options.pass;
         let (before, all) = (self.done, self.all);
         let progress = |done: u64, _: u64| progress((before + done).min(all), all);
-        let layers = pack(self.tree, plan, blobs, taps, &PassOptions { threads, progress: &progress, stop })?;
+        let layers = pack(self.tree, plan, blobs, taps, &PassOptions { threads, cache, progress: &progress, stop })?;
         for (staged, layer) in into.into_iter().zip(layers) {
             staged.layers.push(Layer { title: title.to_owned(), ..layer });
         }

@@ -391,6 +391,7 @@ pub fn write(
 ) -> Result<Vec<Written>, Error> {
     refuse_owners(plan)?;
     conflict::refuse_same_place(destinations)?;
+    options.twin.map_or(Ok(()), |twin| conflict::refuse_twin_tags(destinations, &twin.suffix))?;
     if options.force {
         conflict::refuse_packed(tree, plan, destinations)?;
     }

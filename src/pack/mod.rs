@@ -5,6 +5,7 @@ mod books;
 mod dockerfile;
 mod layers;
 mod made;
+mod measuring;
 mod platform;
 mod selection;
 mod settings;
@@ -16,9 +17,6 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::RecvTimeoutError;
-use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -27,6 +25,7 @@ pub use attached::Attach;
 pub(crate) use books::plan_options;
 pub use books::{Allowed, Books};
 pub(crate) use made::{closure, linked};
+use measuring::measure;
 pub use platform::PlatformPacked;
 pub(crate) use selection::request_of;
 #[cfg(feature = "cli")]
@@ -43,20 +42,15 @@ use crate::closure::{Closure, Companions, Fired, Pyc, Request};
 use crate::config::Healthcheck;
 use crate::error::Error;
 use crate::finding::{Finding, Level};
-use crate::layer::{Codec, PassOptions};
+use crate::layer::{CACHE_SIZE, Cache, CacheUse, Codec, PassOptions};
 use crate::ledger::{Ledger, group_sums};
 use crate::loader::Objects;
 use crate::output::{Destination, Document, WriteOptions, Written, write};
 use crate::path::show;
 use crate::plan::{ImageFormat, ItemKind, Plan, PlannedTree};
 use crate::registry::Access;
-use crate::root::{DirTree, Root};
+use crate::root::Root;
 use crate::verify::{Platform, Reference};
-
-/// Time limits for measuring the size of the root after the image is written, or planned with `--dry-run`.
-const MEASURE_LIMIT: Duration = Duration::from_secs(1);
-const DRY_MEASURE_LIMIT: Duration = Duration::from_millis(200);
-const PACE: Duration = Duration::from_millis(20);
 
 /// The report suggests --strip if it would save at least this many bytes.
 const STRIP_HINT_BYTES: u64 = 500_000;
@@ -159,6 +153,10 @@ pub struct PackRequest {
     pub debug_shell: Option<PathBuf>,
     /// Compression threads. They change no byte of the output.
     pub threads: Option<usize>,
+    /// A directory with compressed blocks of earlier runs. It changes no byte of the output.
+    pub cache: Option<PathBuf>,
+    /// Size of the cache in bytes; `None` means [`CACHE_SIZE`].
+    pub cache_size: Option<u64>,
     /// True if an existing output is replaced.
     pub force: bool,
     /// True if nothing is written.
@@ -217,6 +215,8 @@ impl PackRequest {
             debug_tag: None,
             debug_shell: None,
             threads: None,
+            cache: None,
+            cache_size: None,
             force: false,
             dry_run: false,
             rankings: Vec::new(),
@@ -261,6 +261,9 @@ pub struct Packed {
     /// What a push sends again, for each output with an image, if there is an image to compare with.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub since: Vec<Resent>,
+    /// What the cache was good for, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheUse>,
     /// Problems, with the level of each.
     pub findings: Vec<Finding>,
     /// Profiles that were applied automatically, with the trigger of each.
@@ -337,10 +340,11 @@ pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<P
             let ledger = Ledger::new(root, closure, plan, findings)?;
             prepared.documents.extend(books::page(request, wanted, &ledger, &parts)?);
         }
+        let cache = if is_whole && !request.dry_run { opened(request)? } else { None };
         let outputs = if is_whole && !request.dry_run {
             let available = || std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
             let threads = request.threads.unwrap_or_else(available);
-            let pass = PassOptions { threads, progress: watch.progress, stop: watch.stop };
+            let pass = PassOptions { threads, cache: cache.as_ref(), progress: watch.progress, stop: watch.stop };
             let twin = suffix.clone().map(|suffix| twin::twin(request, suffix, root, plan)).transpose()?;
             let options = WriteOptions {
                 codec,
@@ -362,6 +366,7 @@ pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<P
         };
         let mut packed = report(request, closure, plan, findings.to_vec(), outputs, root_bytes);
         packed.notes.extend(told.iter().cloned());
+        packed.cache = cache.as_ref().map(Cache::finish);
         if let Some(before) = &before {
             packed.since = packed.outputs.iter().filter_map(|written| before.resent(written)).collect();
         }
@@ -456,6 +461,12 @@ pub(crate) fn epoch() -> Result<u64, Error> {
     }
 }
 
+/// The cache that a request names.
+fn opened(request: &PackRequest) -> Result<Option<Cache>, Error> {
+    let size = request.cache_size.unwrap_or(CACHE_SIZE);
+    request.cache.as_deref().map(|dir| Cache::open(dir, size)).transpose()
+}
+
 fn codec(text: &str) -> Result<Codec, Error> {
     let (name, level) = text.split_once(':').map_or((text, None), |(name, level)| (name, Some(level)));
     let bad = || {
@@ -500,35 +511,6 @@ fn destinations(request: &PackRequest) -> Result<Vec<Destination>, Error> {
         return Err(Error::new("bad-argument", "two destinations write to stdout"));
     }
     Ok(found)
-}
-
-/// Measures the size of the root on its own thread while the image is written.
-struct Measuring {
-    sum: std::sync::mpsc::Receiver<Option<u64>>,
-    enough: Arc<AtomicBool>,
-}
-
-fn measure(root: &std::path::Path) -> Result<Measuring, Error> {
-    let tree = DirTree::open(root)?;
-    let enough = Arc::new(AtomicBool::new(false));
-    let (send, sum) = std::sync::mpsc::channel();
-    let is_enough = Arc::clone(&enough);
-    std::thread::spawn(move || send.send(tree.measure(&|| is_enough.load(Ordering::Relaxed))));
-    Ok(Measuring { sum, enough })
-}
-
-impl Measuring {
-    fn finish(&self, is_dry: bool, stop: &dyn Fn() -> bool) -> Option<u64> {
-        let (begun, patience) = (Instant::now(), if is_dry { DRY_MEASURE_LIMIT } else { MEASURE_LIMIT });
-        let sum = loop {
-            match self.sum.recv_timeout(PACE) {
-                Err(RecvTimeoutError::Timeout) if begun.elapsed() < patience && !stop() => {}
-                ended => break ended.ok().flatten(),
-            }
-        };
-        self.enough.store(true, Ordering::Relaxed);
-        sum
-    }
 }
 
 fn report(
@@ -581,6 +563,7 @@ fn report(
         platforms: Vec::new(),
         outputs,
         since: Vec::new(),
+        cache: None,
         findings,
         automatic: closure.fired.clone(),
         notes,

@@ -59,6 +59,11 @@ impl Before {
             Err(error) if error.code == "image-missing" => None,
             Err(error) => return Err(error),
         };
+        // Another repository of its registry can mount what it has.
+        if let Some(place) = reference.address()? {
+            let known = layers.iter().flatten().filter_map(|layer| layer.digest.as_deref());
+            known.for_each(|digest| request.access.has_blob(&place, digest));
+        }
         Ok(Some(Self { name: name.clone(), layers }))
     }
 

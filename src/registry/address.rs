@@ -85,6 +85,13 @@ impl Address {
         &self.text
     }
 
+    /// True if the registry is written out, so that no other is meant. `localhost` without a port is what podman puts
+    /// before names that are in no registry.
+    pub fn names_registry(&self) -> bool {
+        let rest = self.text.strip_prefix(PREFIX).unwrap_or_default();
+        rest.split_once('/').is_some_and(|(first, _)| is_registry(first) && first != "localhost")
+    }
+
     /// The registry, with its port.
     pub fn host(&self) -> &str {
         &self.host

@@ -274,7 +274,7 @@ fn plan(root: &Root, request: &Request, closure: &Closure) -> Result<Plan, Error
 /// The digest of the layer that a plan becomes.
 fn diff_id(root: &Root, plan: &Plan) -> Digest {
     let file = std::fs::File::options().write(true).open("/dev/null").expect("a sink");
-    let options = PassOptions { threads: 1, progress: &|_, _| (), stop: &|| false };
+    let options = PassOptions { threads: 1, cache: None, progress: &|_, _| (), stop: &|| false };
     let blobs = vec![("a layer".to_owned(), Blob { codec: Codec::None, file })];
     pack(&**root.tree(), plan, blobs, &mut [], &options).expect("written")[0].diff_id
 }

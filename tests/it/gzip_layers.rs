@@ -40,7 +40,7 @@ fn written(dir: &Path, level: u8, threads: usize) -> (Vec<u8>, Vec<u8>) {
     let at = |word: &str, name: &str| format!("{word}:{}/{name}", dir.display());
     let outputs = [at("tar", "plain.tar"), at("oci", &format!("layout{level}-{threads}:v1"))];
     let destinations: Vec<_> = outputs.iter().map(|text| Destination::parse(text).expect("a destination")).collect();
-    let pass = PassOptions { threads, progress: &|_, _| (), stop: &|| false };
+    let pass = PassOptions { threads, cache: None, progress: &|_, _| (), stop: &|| false };
     let access = slimroot::registry::Access::default();
     let options = WriteOptions {
         codec: Some(Codec::Gzip(level)),

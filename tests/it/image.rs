@@ -78,7 +78,7 @@ fn write_forced(
     force: bool,
 ) -> Result<Vec<Written>, Error> {
     let destinations: Vec<_> = outputs.iter().map(|text| Destination::parse(text).expect("a destination")).collect();
-    let pass = PassOptions { threads, progress: &|_, _| (), stop: &|| false };
+    let pass = PassOptions { threads, cache: None, progress: &|_, _| (), stop: &|| false };
     write(
         tree,
         plan,
@@ -340,7 +340,7 @@ fn a_run_that_is_stopped_leaves_nothing() {
         let asked = AtomicU64::new(0);
         let stop = || asked.fetch_add(1, Ordering::Relaxed) >= after;
         let destination = Destination::parse(&format!("{word}:{}/x", out.path().display())).expect("a destination");
-        let pass = PassOptions { threads: 2, progress: &|_, _| (), stop: &stop };
+        let pass = PassOptions { threads: 2, cache: None, progress: &|_, _| (), stop: &stop };
         let access = Access::default();
         let options =
             WriteOptions { codec: None, parts: &[], twin: None, force: false, access: &access, attached: &[], pass };

@@ -82,6 +82,46 @@ fn there_and_back(variable: &str, socket: &str, word: &str, root: &Path) {
     assert!(text(&absent.stderr).contains("error[image-missing]"), "{}", text(&absent.stderr));
 }
 
+/// Runs with podman's store and no docker.
+fn by_name(socket: &str, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_slimroot"));
+    command.env("DOCKER_HOST", "unix:///no/such/socket").env("CONTAINER_HOST", socket);
+    command.args(args).output().expect("slimroot runs")
+}
+
+/// A name without a transport, where it is an image, a path, and nothing.
+fn a_name_is_found(socket: &str) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let slim = format!("oci:{}:1", at("slim"));
+    let lines: [&[&str]; 4] = [
+        &["check", "localhost/app:1"],
+        &["why", "--root", "localhost/app:1", "/bin/true"],
+        &["slim", "localhost/app:1", "-o", &slim],
+        &["diff", "localhost/app:1", &slim],
+    ];
+    for line in lines {
+        let output = by_name(socket, line);
+        is_done(&output);
+        let said = text(&output.stderr);
+        let place = "localhost/app:1 is containers-storage:localhost/app:1 (docker-daemon: there is no engine at";
+        assert!(said.contains(place), "{line:?}: {said}");
+    }
+    let absent = by_name(socket, &["slim", "localhost/absent:1", "-o", &at("absent")]);
+    assert_eq!(absent.status.code(), Some(FAILED));
+    let said = text(&absent.stderr);
+    for part in ["error[image-missing]", "docker-daemon: there is no engine", "containers-storage: has no such image"] {
+        assert!(said.contains(part), "{said}");
+    }
+    // A directory of that name comes before an image.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_slimroot"));
+    std::fs::create_dir_all(dir.path().join("localhost/app:1/bin")).expect("made");
+    command.env("CONTAINER_HOST", socket).current_dir(dir.path());
+    let output = command.args(["deps", "--root", "localhost/app:1", "/bin/true"]).output().expect("slimroot runs");
+    let said = text(&output.stderr);
+    assert!(said.contains("error[entry-missing]") && !said.contains("containers-storage"), "{said}");
+}
+
 #[test]
 fn podman_loads_and_gives_back() {
     if !need::all(&["podman", "runc"]) {
@@ -90,6 +130,7 @@ fn podman_loads_and_gives_back() {
     let (service, world) = (Service::start(), world());
     let root = world.path().join("root");
     there_and_back("CONTAINER_HOST", &service.socket(), "containers-storage", &root);
+    a_name_is_found(&service.socket());
     // The same service speaks docker's API.
     there_and_back("DOCKER_HOST", &service.socket(), "docker-daemon", &root);
     let limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000", "--network=none"];

@@ -163,8 +163,7 @@ fn words_in_the_wrong_place_get_a_tip_that_works() {
         ("build --root root --push -o out", "skopeo copy"),
         ("build --root root -Z /bin/true", ""),
         ("build root", "slimroot build --root root -o DEST -- PROGRAM"),
-        ("build shop:1", "slimroot slim docker-archive:fat.tar"),
-        ("slim shop:1", "docker save shop:1 -o fat.tar"),
+        ("build shop:1", "slimroot slim shop:1"),
     ] {
         let (code, said) = place.says(&line.split(' ').collect::<Vec<_>>());
         assert_eq!(code, Some(2), "{said}");
@@ -194,7 +193,7 @@ fn an_image_as_root_without_its_transport_gets_it_named() {
     }
     let (_, said) = place.says(&["build", "--root", "localhost/shop:slim", "--dry-run"]);
     assert!(
-        said.contains("--root docker://localhost/shop:slim") && said.contains("docker save localhost/shop:slim -o"),
+        said.contains("write docker://localhost/shop:slim") && said.contains("docker save localhost/shop:slim -o"),
         "{said}"
     );
     // Another tar is no image.

@@ -6,6 +6,7 @@ use crate::commands::why::Why;
 use crate::digest::Digest;
 use crate::error::{Error, Kind};
 use crate::finding::{Finding, Level};
+use crate::layer::CacheUse;
 use crate::ledger::Outdated;
 use crate::output::WrittenIndex;
 use crate::pack::{Group, Packed, Resent};
@@ -177,6 +178,9 @@ pub(super) fn packed(packed: &Packed) -> Text {
     for resent in &packed.since {
         row("sends", &self::resent(resent));
     }
+    if let Some(used) = packed.cache.as_ref().filter(|_| is_verbose) {
+        row("cache", &self::cache(used));
+    }
     // An output without a configuration does not record the entrypoint, so show it as Dockerfile statements.
     let has_no_config = packed.outputs.iter().any(|written| written.config.is_none());
     if has_no_config && packed.platforms.is_empty() {
@@ -203,6 +207,18 @@ pub(super) fn outdated(found: &Outdated) -> Text {
     }
     out.line(format!("{} packages have another version, {} the same", found.packages.len(), found.same));
     out
+}
+
+fn cache(used: &CacheUse) -> String {
+    let CacheUse { taken, compressed, refused, not_stored } = used;
+    let mut text = format!("{taken} blocks taken, {compressed} compressed");
+    if *refused > 0 {
+        text += &format!("; damaged and replaced: {refused}");
+    }
+    if *not_stored > 0 {
+        text += &format!("; could not be stored: {not_stored}");
+    }
+    text
 }
 
 fn resent(resent: &Resent) -> String {

@@ -1,0 +1,96 @@
+//! Names of images without a transport, such as `myapp:latest`: searched in local stores, then in the registry that they
+//! name.
+
+use std::path::{Path, PathBuf};
+
+use super::{Command, RootOptions, render};
+use crate::engine::{Engine, WORDS};
+use crate::error::Error;
+use crate::path::show;
+use crate::registry::{Address, PREFIX};
+use crate::verify::Reference;
+
+/// Replaces names of images in the arguments of a command by references, and says where each was found. What is a path or
+/// a reference stays.
+///
+/// # Errors
+/// `image-missing` if no place has it, with each that was asked.
+pub(super) fn settle(command: &mut Command) -> Result<(), Error> {
+    let root = |options: &mut RootOptions| settle_path(&mut options.root);
+    match command {
+        Command::Build(options) => root(&mut options.root),
+        Command::Slim(options) => settle_path(&mut options.image),
+        Command::Plan(options) => root(&mut options.root),
+        Command::Deps(options) => root(&mut options.root),
+        Command::Why(options) => root(&mut options.root),
+        Command::Check(options) => {
+            root(&mut options.root)?;
+            // A word may be a program of the root as well; no program has a tag or a registry.
+            options.entry.first_mut().filter(|word| is_surely_image(word)).map_or(Ok(()), settle_text)
+        }
+        Command::Diff(options) => {
+            settle_text(&mut options.before)?;
+            settle_text(&mut options.after)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn settle_path(path: &mut PathBuf) -> Result<(), Error> {
+    if let Some(found) = path.to_str().map(located).transpose()?.flatten() {
+        *path = PathBuf::from(found);
+    }
+    Ok(())
+}
+
+fn settle_text(text: &mut String) -> Result<(), Error> {
+    if let Some(found) = located(text)? {
+        *text = found;
+    }
+    Ok(())
+}
+
+/// The address that a text would be in a registry; `None` for a path, a reference, and what is no name of an image.
+fn address(text: &str) -> Option<Address> {
+    let is_path = text.starts_with(['/', '.']) || Path::new(text).symlink_metadata().is_ok();
+    if is_path || Reference::parse(text).is_some() {
+        return None;
+    }
+    Address::parse(&format!("{PREFIX}{text}")).ok()
+}
+
+fn is_surely_image(word: &str) -> bool {
+    address(word).is_some_and(|address| address.names_registry() || word.contains([':', '@']))
+}
+
+/// The reference of a name; `None` if it is none.
+fn located(text: &str) -> Result<Option<String>, Error> {
+    let Some(address) = address(text) else { return Ok(None) };
+    let mut tried = Vec::new();
+    for word in WORDS {
+        match Engine::find(word).and_then(|engine| engine.has(text)) {
+            Ok(true) => {
+                render::told(&[format!("{text} is {word}:{text}{}", after(&tried))]);
+                return Ok(Some(format!("{word}:{text}")));
+            }
+            Ok(false) => tried.push(format!("{word}: has no such image")),
+            Err(error) => tried.push(error.says),
+        }
+    }
+    if address.names_registry() {
+        render::told(&[format!("{text} is {}{}", address.as_str(), after(&tried))]);
+        return Ok(Some(address.as_str().to_owned()));
+    }
+    let says =
+        format!("{} is neither a path nor an image of a local store: {}", show(text.as_bytes()), tried.join("; "));
+    Err(Error::new("image-missing", says).help(format!(
+        "for one in a registry write {}; of an engine without such a socket: docker save {text} -o fat.tar, and \
+         docker-archive:fat.tar; for a directory its path",
+        address.as_str()
+    )))
+}
+
+/// What was asked before, in brackets.
+fn after(tried: &[String]) -> String {
+    if tried.is_empty() { String::new() } else { format!(" ({})", tried.join("; ")) }
+}
