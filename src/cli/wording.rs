@@ -156,7 +156,8 @@ const LONG: [&str; 4] = ["build", "slim", "plan", "check"];
 /// # Errors
 /// What clap has to say, help included.
 pub(super) fn parsed() -> Result<Cli, clap::Error> {
-    let mut found = command().try_get_matches()?;
+    // The layout of help takes longer than parsing, so it is made only where help or an error is shown.
+    let mut found = Cli::command().try_get_matches().or_else(|_| command().try_get_matches())?;
     Cli::from_arg_matches_mut(&mut found).map_err(|error| error.format(&mut command()))
 }
 

@@ -55,6 +55,8 @@ pub(super) struct Worklist<'a> {
     changed: BTreeSet<usize>,
     age: u64,
     opened: BTreeSet<(ProcessId, RootPath, Vec<u8>)>,
+    /// Files that are no ELF objects, for the processes that may open them.
+    not_elf: HashSet<(RootPath, Option<ProcessId>)>,
     /// The archives that were found.
     archived: BTreeSet<(RootPath, ProcessId)>,
     /// The libraries of modules that the configuration of a program names.
@@ -103,6 +105,7 @@ impl<'a> Worklist<'a> {
             changed: BTreeSet::new(),
             age: 0,
             opened: BTreeSet::new(),
+            not_elf: HashSet::new(),
             archived: BTreeSet::new(),
             brought_in: BTreeMap::new(),
             unsigned: BTreeSet::new(),

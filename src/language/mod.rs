@@ -73,6 +73,8 @@ pub struct Call<'a> {
 #[derive(Default)]
 pub struct Memory {
     scripts: RefCell<HashMap<String, Rc<shell::Script>>>,
+    /// What the words of a script name: by the script, the working directory and PATH.
+    named: RefCell<HashMap<(RootPath, RootPath, String), Rc<shell::Named>>>,
 }
 
 impl Memory {
@@ -83,6 +85,21 @@ impl Memory {
         let script = Rc::new(shell::parse(text));
         self.scripts.borrow_mut().insert(text.to_owned(), Rc::clone(&script));
         script
+    }
+
+    /// What the words of a script name, as `read` finds it for the first launch with this directory and PATH.
+    fn named(
+        &self,
+        (script, cwd, path): (&RootPath, &RootPath, &str),
+        read: impl FnOnce() -> Result<shell::Named, Error>,
+    ) -> Result<Rc<shell::Named>, Error> {
+        let key = (script.clone(), cwd.clone(), path.to_owned());
+        if let Some(known) = self.named.borrow().get(&key) {
+            return Ok(Rc::clone(known));
+        }
+        let named = Rc::new(read()?);
+        self.named.borrow_mut().insert(key, Rc::clone(&named));
+        Ok(named)
     }
 }
 

@@ -149,6 +149,10 @@ impl Worklist<'_> {
             self.join(known, rule.id);
             return Ok(());
         }
+        let key = (real.clone(), host);
+        if self.not_elf.contains(&key) {
+            return Ok(());
+        }
         let magic = root.head(real, ELF_MAGIC.len())?;
         if let Some(host) = host.filter(|_| embedded::may_be_archive(&magic))
             && self.archived.insert((real.clone(), host))
@@ -157,6 +161,7 @@ impl Worklist<'_> {
             self.emit(Fact::Held(self.state.archives.len() - 1));
         }
         if magic != ELF_MAGIC {
+            self.not_elf.insert(key);
             return Ok(());
         }
         let read = objects.read(real)?;

@@ -116,35 +116,61 @@ fn list(call: &Call<'_>, needs: &mut Needs, script: RootPath) -> Result<(), Erro
             break;
         }
         seen.insert(script.clone());
-        let Some((_, text)) = call.root.read_followed(script.as_bytes(), MAX_SCRIPT)? else { continue };
-        for word in words(&String::from_utf8_lossy(&text)) {
-            if let Some(path) = program(call.root, call.path, &word)? {
-                let why = format!("the script {script} has the word {word}");
-                needs.commands.push(Command { name: path.to_string(), certainty: Certainty::Possible, why });
-            } else if word.contains('/') || word.ends_with(".sh") {
-                // A file that the script sources or reads.
-                let why = format!("the script {script} names it");
-                if let Some(file) = call.file(&word)?.filter(|file| !system().kernel.cover(file)) {
-                    needs.files.push((file.clone(), why));
-                    if is_shell_script(call.root, &file)? || word.ends_with(".sh") {
-                        open.push(file);
-                    }
-                } else if word.starts_with('/')
-                    && let Some(dir) = call.dir(&word)?.filter(|dir| !system().kernel.cover(dir) && !app::is_wide(dir))
-                {
-                    // The contents of a system directory belong to other rules, but the directory itself may have to
-                    // exist.
-                    if system().system.cover(&dir) {
-                        needs.files.push((dir, why));
-                    } else {
-                        let whole = app::home(dir, "application", Rc::new(|_, _| false));
-                        needs.claims.push(Claim { why, scope: Scope::Plain, ..whole });
-                    }
-                }
-            }
-        }
+        let named = call.memory.named((&script, call.cwd, call.path), || named(call, &script))?;
+        needs.commands.extend(named.commands.iter().cloned());
+        needs.files.extend(named.files.iter().cloned());
+        needs.claims.extend(named.claims.iter().cloned());
+        open.extend(named.scripts.iter().cloned());
     }
     Ok(())
+}
+
+/// What the words of a script name.
+#[derive(Default)]
+pub(in crate::language) struct Named {
+    commands: Vec<Command>,
+    files: Vec<(RootPath, String)>,
+    claims: Vec<Claim>,
+    /// The scripts among the files.
+    scripts: Vec<RootPath>,
+}
+
+fn named(call: &Call<'_>, script: &RootPath) -> Result<Named, Error> {
+    let mut named = Named::default();
+    let Some((_, text)) = call.root.read_followed(script.as_bytes(), MAX_SCRIPT)? else { return Ok(named) };
+    for word in words(&String::from_utf8_lossy(&text)) {
+        if let Some(path) = program(call.root, call.path, &word)? {
+            let why = format!("the script {script} has the word {word}");
+            named.commands.push(Command { name: path.to_string(), certainty: Certainty::Possible, why });
+        } else if word.contains('/') || word.ends_with(".sh") {
+            named.file(call, script, &word)?;
+        }
+    }
+    Ok(named)
+}
+
+impl Named {
+    /// Adds the file or directory that a word names: the script sources or reads it.
+    fn file(&mut self, call: &Call<'_>, script: &RootPath, word: &str) -> Result<(), Error> {
+        let why = format!("the script {script} names it");
+        if let Some(file) = call.file(word)?.filter(|file| !system().kernel.cover(file)) {
+            self.files.push((file.clone(), why));
+            if is_shell_script(call.root, &file)? || word.ends_with(".sh") {
+                self.scripts.push(file);
+            }
+        } else if word.starts_with('/')
+            && let Some(dir) = call.dir(word)?.filter(|dir| !system().kernel.cover(dir) && !app::is_wide(dir))
+        {
+            // The contents of a system directory belong to other rules, but the directory itself may have to exist.
+            if system().system.cover(&dir) {
+                self.files.push((dir, why));
+            } else {
+                let whole = app::home(dir, "application", Rc::new(|_, _| false));
+                self.claims.push(Claim { why, scope: Scope::Plain, ..whole });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Words of a script, without comments: the text between blanks, quotes and shell metacharacters.
