@@ -83,6 +83,10 @@ notes! {
          the package database says which packages the script's package needs, directly or not. Modules of the others are \
          not packed. A script that runs code of the user, such as a test runner, may need more: give the code as an \
          argument or by --workdir, or add the directory with --include."
+    "named-data-left-out"
+        "A source of the application or a script contains the absolute path of a file or directory of the root, and it is \
+         not packed: not all users may read it, it is large, or it is a directory with many files. If the program reads \
+         it, --include adds it."
     "pam-narrowed"
         "Of /etc/pam.d only those services are packed that programs of the image ask for, or all of them if the name \
          that a program asks for cannot be found. --include /etc/pam.d/NAME adds one."

@@ -34,6 +34,9 @@ pub(crate) use source::interpreters::{runs_language, system_shell};
 pub use source::missing::Absent;
 pub use source::wrapped::{looks_up_interpreters, runs_others};
 
+/// Finds what packages have in a directory although the script does not need it, given what the script loads.
+pub type LeavesOut<'f> = dyn Fn(&RootPath, &[String]) -> Result<Option<Unneeded>, Error> + 'f;
+
 /// Finds what packages have in a directory.
 pub type InDirectory<'f, T> = dyn Fn(&RootPath) -> Result<T, Error> + 'f;
 
@@ -64,7 +67,7 @@ pub struct Call<'a> {
     pub is_musl: bool,
     /// Tells what packages have in a directory of modules although the package of the script does not need them;
     /// `None` if the script belongs to no package or its arguments name the user's own files.
-    pub unneeded: Option<&'a InDirectory<'a, Option<Unneeded>>>,
+    pub unneeded: Option<&'a LeavesOut<'a>>,
     /// The files in a directory of modules that are built from the source of the script's own package.
     pub own_modules: &'a InDirectory<'a, Vec<RootPath>>,
 }
@@ -230,6 +233,8 @@ pub struct Needs {
     /// Files and directories by the paths through which they are accessed, so that the symlinks on the way are packed
     /// too; each with the reason.
     pub paths: Vec<(Vec<u8>, String)>,
+    /// Absolute paths of other files and directories that its sources contain, each with the reason.
+    pub data: Vec<(String, String)>,
     /// Programs that it may start.
     pub commands: Vec<Command>,
     /// Programs that it starts with known arguments.
@@ -384,13 +389,19 @@ impl Call<'_> {
     }
 
     /// What packages have in directories of modules although the script does not need it; empty for a script of the
-    /// user, and for one that runs code of the user.
-    fn unneeded_in(&self, dirs: &[RootPath], runs_own_code: bool) -> Result<Vec<(RootPath, Unneeded)>, Error> {
+    /// user, and for one that runs code of the user. `loaded` are the files and directories that the script itself
+    /// loads, relative to such a directory.
+    fn unneeded_in(
+        &self,
+        dirs: &[RootPath],
+        runs_own_code: bool,
+        loaded: &[String],
+    ) -> Result<Vec<(RootPath, Unneeded)>, Error> {
         let Some(find) = self.unneeded.filter(|_| !runs_own_code) else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         for dir in dirs {
             found.extend(
-                find(dir)?.filter(|unneeded| !unneeded.paths.is_empty()).map(|unneeded| (dir.clone(), unneeded)),
+                find(dir, loaded)?.filter(|unneeded| !unneeded.paths.is_empty()).map(|unneeded| (dir.clone(), unneeded)),
             );
         }
         Ok(found)

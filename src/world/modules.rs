@@ -31,17 +31,29 @@ impl World<'_> {
     }
 
     /// What other packages have below a directory, unless a package needs them: it depends on them, recommends or
-    /// suggests them, directly or not, or they extend it; `None` if the database does not know its dependencies.
+    /// suggests them, directly or not, or they extend it, or have one of the files and directories `loaded` in it; `None`
+    /// if the database does not know its dependencies.
     ///
     /// # Errors
     /// `unreadable`, `bad-package-database`.
-    pub(crate) fn unneeded(&self, package: &str, dir: &RootPath) -> Result<Option<Unneeded>, Error> {
-        let key = (package.to_owned(), dir.clone());
+    pub(crate) fn unneeded(
+        &self,
+        package: &str,
+        dir: &RootPath,
+        loaded: &[String],
+    ) -> Result<Option<Unneeded>, Error> {
+        let key = (format!("{package} {}", loaded.join(" ")), dir.clone());
         cached(&self.unneeded, &key, || {
             let Some(database) = self.database()? else { return Ok(None) };
             let Some(needed) = self.needed_by(package)? else { return Ok(None) };
             let mut needed = BTreeSet::clone(&needed);
             let below = self.packaged_below(database, dir)?;
+            let paths = loaded.iter().map(|name| dir.join(name.as_bytes()));
+            let owners: BTreeSet<&String> = paths.filter_map(|path| below.get(&path)).flatten().collect();
+            for owner in owners.into_iter().filter(|owner| *owner != package) {
+                needed.extend(self.needed_by(owner)?.iter().flat_map(|needed| needed.iter().cloned()));
+                needed.insert(owner.clone());
+            }
             for other in database.dependents(package) {
                 if !needed.contains(&other) && self.extends(&other, package, dir, &below)? {
                     needed.extend(self.needed_by(&other)?.iter().flat_map(|needed| needed.iter().cloned()));

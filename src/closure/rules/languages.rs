@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{On, Rule};
+use super::{On, Rule, source_data};
 use crate::closure::demand::{Demand, Host, Missing, Open, Start};
 use crate::closure::launch::{LaunchId, Launched};
 use crate::closure::state::State;
@@ -17,7 +17,7 @@ use crate::loader::Family;
 use crate::path::RootPath;
 
 /// The group of single files named by a launch.
-const NAMED: &str = "arguments";
+pub(super) const NAMED: &str = "arguments";
 const OPENED: &str = "libraries opened by name";
 
 /// The rule of a language.
@@ -51,7 +51,9 @@ fn on(state: &State<'_>, fact: Fact, language: &'static Language) -> Result<Vec<
     let launch = &launched.launch;
     let first = launched.processes.first().map(|id| &state.processes.get(*id).process);
     let owner = owner_without_user(state, launched)?;
-    let unneeded = |dir: &RootPath| owner.as_ref().map_or(Ok(None), |owner| state.world.unneeded(owner, dir));
+    let unneeded = |dir: &RootPath, loaded: &[String]| {
+        owner.as_ref().map_or(Ok(None), |owner| state.world.unneeded(owner, dir, loaded))
+    };
     let own_modules = |dir: &RootPath| own_modules(state, launched, dir);
     let call = Call {
         root: state.world.root,
@@ -181,6 +183,10 @@ fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>,
         let reason = Arc::new(Reason::Home { group: NAMED, why });
         let (from, cwd) = (Some(launched.real.clone()), RootPath::root());
         demands.push(Demand::Path { from, cwd, path, reason, host: host.clone() });
+    }
+    if launched.certainty >= Certainty::Likely {
+        let is_told = launched.certainty == Certainty::Sure;
+        demands.extend(source_data::demands(state, &launched.real, is_told, &needs.data)?);
     }
     demands.extend(needs.claims.into_iter().map(|claim| Demand::Claim { launch: id, claim }));
     let start = |words: Vec<String>, certainty, why| Start {

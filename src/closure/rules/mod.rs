@@ -27,6 +27,7 @@ mod profile_take;
 mod profile_trigger;
 mod same_source;
 mod settings;
+mod source_data;
 mod trace;
 
 pub(super) use bytecode::interpreters;

@@ -66,6 +66,24 @@ pub(super) fn find(
     Ok(found)
 }
 
+/// The files of the modules that scripts load, under a condition too, relative to a directory of modules.
+pub(super) fn loaded(call: &Call<'_>, scripts: &[RootPath]) -> Result<Vec<String>, Error> {
+    let mut found = BTreeSet::new();
+    for script in scripts {
+        let Some((_, text)) = call.root.read_followed(script.as_bytes(), MAX_SOURCE)? else { continue };
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let statements = text.lines().flat_map(|line| line.split([';', '{'])).map(str::trim);
+        for rest in statements.filter_map(|line| line.strip_prefix("use ").or_else(|| line.strip_prefix("require "))) {
+            let rest = rest.trim_start();
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | ':')).unwrap_or(rest.len());
+            if rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
+                found.insert(format!("{}.pm", rest[..end].replace("::", "/")));
+            }
+        }
+    }
+    Ok(found.into_iter().collect())
+}
+
 /// True if a source adds directories that only a run knows, or defines modules in itself.
 fn is_computed(text: &str) -> bool {
     let plain = |statement: &str| OWN_DIRECTORY.iter().fold(statement.to_owned(), |text, name| text.replace(name, ""));

@@ -88,7 +88,8 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     }
     let own: Vec<RootPath> = needs.claims.iter().map(|home| home.dir.clone()).collect();
     let has_parts = parts::ask(call, &table().parts, &scripts, &mut needs)?;
-    let modules = installed(call, !own.is_empty(), has_parts, &mut needs)?;
+    let loaded = missing::loaded(call, &scripts)?;
+    let modules = installed(call, (!own.is_empty(), has_parts), &loaded, &mut needs)?;
     let sources = started::Sources { dirs: &own, scripts: &scripts, modules: &modules };
     started::ask(call, &table().starts, &sources, &mut needs)?;
     Ok(needs)
@@ -96,7 +97,12 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
 
 /// Claims the directories in which packages install modules, and returns those of the script's own package. A command
 /// line that loads no module needs none of them.
-fn installed(call: &Call<'_>, runs_own_code: bool, has_parts: bool, needs: &mut Needs) -> Result<Vec<RootPath>, Error> {
+fn installed(
+    call: &Call<'_>,
+    (runs_own_code, has_parts): (bool, bool),
+    loaded: &[String],
+    needs: &mut Needs,
+) -> Result<Vec<RootPath>, Error> {
     let mut own = Vec::new();
     if !runs_own_code && is_plain_text(call) {
         return Ok(own);
@@ -109,7 +115,15 @@ fn installed(call: &Call<'_>, runs_own_code: bool, has_parts: bool, needs: &mut 
     }
     dirs.sort();
     dirs.dedup();
-    needs.unneeded = call.unneeded_in(&dirs, runs_own_code)?;
+    // Modules with shared objects lie in a directory of their version.
+    let mut paths = loaded.to_vec();
+    for dir in &dirs {
+        for version in call.root.list(dir)?.iter().filter(|name| name.first().is_some_and(u8::is_ascii_digit)) {
+            let version = String::from_utf8_lossy(version);
+            paths.extend(loaded.iter().map(|path| format!("{version}/{path}")));
+        }
+    }
+    needs.unneeded = call.unneeded_in(&dirs, runs_own_code, &paths)?;
     for dir in dirs {
         own.extend((call.own_modules)(&dir)?);
         let left = needs.unneeded.iter().find(|(of, _)| *of == dir).map(|(_, one)| Rc::clone(&one.paths));

@@ -73,12 +73,14 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     app_dirs.retain(|dir| !layout.sites.contains(dir) && layout.venv.as_ref() != Some(dir));
     let runs_own_code = !app_dirs.is_empty() || module::named_module(call).is_some();
     let modules: Vec<RootPath> = layout.sites.iter().chain([&layout.library]).cloned().collect();
-    needs.unneeded = call.unneeded_in(&modules, runs_own_code)?;
+    let asked = asked(call)?;
+    let loaded: Vec<String> = asked.iter().flat_map(|name| [name.clone(), format!("{name}.py")]).collect();
+    needs.unneeded = call.unneeded_in(&modules, runs_own_code, &loaded)?;
     let left: BTreeSet<RootPath> = needs.unneeded.iter().flat_map(|(_, one)| one.paths.iter().cloned()).collect();
     let left = Rc::new(left);
     let passed = venvs.iter().chain(left.iter()).cloned().collect();
     let mut texts = Texts::read(call.root, &layout.sites, &app_dirs, &passed)?;
-    texts.asked = asked(call)?;
+    texts.asked = asked;
     let texts = Arc::new(texts);
 
     texts.named.ask(call, &mut needs)?;

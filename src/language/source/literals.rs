@@ -30,6 +30,8 @@ pub(crate) struct Named {
     offered: Literals,
     /// Absolute paths in sources of the application, most of which are no programs.
     paths: Literals,
+    /// Absolute paths in sources whose programs are found by their calls.
+    data: Literals,
     /// Programs started with literal arguments.
     lists: BTreeMap<Vec<String>, (RootPath, usize)>,
     opens: Literals,
@@ -50,25 +52,15 @@ impl Named {
         keep(&mut self.offered, path, literal);
     }
 
-    /// Records the absolute paths that are whole strings of a source.
+    /// Records the absolute paths that are whole strings of a source: programs and data.
     pub(crate) fn keep_paths(&mut self, path: &RootPath, text: &[u8]) {
-        for at in memchr::memchr_iter(b'/', text).filter(|at| *at > 0) {
-            let quote = text[at - 1];
-            if !matches!(quote, b'"' | b'\'' | b'`') {
-                continue;
-            }
-            let rest = &text[at..text.len().min(at + MAX_LITERAL)];
-            let Some(end) = rest.iter().position(|b| *b == quote || b.is_ascii_whitespace()) else { continue };
-            if rest[end] == quote
-                && end > 1
-                && let Ok(found) = std::str::from_utf8(&rest[..end])
-                && found[1..].contains('/')
-            {
-                keep(&mut self.paths, path, Literal::plain(found, line(text, at)));
-            }
-        }
+        absolute_paths(text, &mut |found, line| keep(&mut self.paths, path, Literal::plain(found, line)));
     }
 
+    /// Records them as data only.
+    pub(crate) fn keep_data(&mut self, path: &RootPath, text: &[u8]) {
+        absolute_paths(text, &mut |found, line| keep(&mut self.data, path, Literal::plain(found, line)));
+    }
     /// Records a library; if it is wanted, its absence is reported.
     pub(crate) fn keep_library(&mut self, path: &RootPath, literal: Literal, is_wanted: bool) {
         if is_wanted {
@@ -154,6 +146,11 @@ impl Named {
                 needs.commands.push(Command { name: program.to_string(), certainty: Certainty::Likely, why });
             }
         }
+        for (text, (path, line)) in self.paths.iter().chain(&self.data) {
+            if program_at(call.root, text)?.is_none() {
+                needs.data.push((text.clone(), format!("{path} names it in line {line}")));
+            }
+        }
         for (words, (path, line)) in &self.lists {
             if program_in_path(call.root, call.path, &words[0])?.is_some() {
                 let why = format!("{path} starts it in line {line}");
@@ -231,6 +228,25 @@ fn versions(call: &Call<'_>, name: &str) -> Result<Vec<String>, Error> {
     found.sort_by_key(|found| (found.len(), found.clone()));
     found.push(name.to_owned());
     Ok(found)
+}
+
+/// The absolute paths that are whole strings of a source, with their lines.
+fn absolute_paths(text: &[u8], each: &mut dyn FnMut(&str, usize)) {
+    for at in memchr::memchr_iter(b'/', text).filter(|at| *at > 0) {
+        let quote = text[at - 1];
+        if !matches!(quote, b'"' | b'\'' | b'`') {
+            continue;
+        }
+        let rest = &text[at..text.len().min(at + MAX_LITERAL)];
+        let Some(end) = rest.iter().position(|b| *b == quote || b.is_ascii_whitespace()) else { continue };
+        if rest[end] == quote
+            && end > 1
+            && let Ok(found) = std::str::from_utf8(&rest[..end])
+            && found[1..].contains('/')
+        {
+            each(found, line(text, at));
+        }
+    }
 }
 
 fn keep(literals: &mut Literals, path: &RootPath, literal: Literal) {

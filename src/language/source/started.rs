@@ -106,6 +106,7 @@ pub(crate) fn ask(call: &Call<'_>, manner: &Manner, sources: &Sources<'_>, needs
     let mut shell = None;
     let mut lost = Vec::new();
     let mut look = |path: &RootPath, text: &[u8], is_script: bool| {
+        named.keep_data(path, text);
         let mut starts = named.starts(path, text, &manner.calls);
         let commands = manner.commands(text);
         for (at, command) in &commands {

@@ -1,0 +1,106 @@
+//! Data whose absolute paths are whole strings of sources. A file is packed, and a directory with its contents if they are
+//! few; of a directory for data of a run, only itself.
+
+use std::sync::Arc;
+
+use super::languages::NAMED;
+use crate::closure::Reason;
+use crate::closure::demand::{Demand, Host};
+use crate::closure::state::State;
+use crate::closure::told::{Note, Told};
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::root::{FileKind, Visit};
+use crate::world::is_library_dir;
+use crate::world::tables::system;
+
+/// Maximum size of a file that is packed because a source names it.
+const MAX_FILE: u64 = 16 << 20;
+/// Maximum number and total size of the files of a directory that is packed with its contents.
+const MAX_FILES: usize = 200;
+const MAX_CONTENTS: u64 = 4 << 20;
+
+/// What is packed because sources name these paths, and what is told instead.
+pub(super) fn demands(
+    state: &State<'_>,
+    from: &RootPath,
+    is_told: bool,
+    named: &[(String, String)],
+) -> Result<Vec<Demand>, Error> {
+    let mut demands = Vec::new();
+    for (text, why) in named {
+        let Some(path) = RootPath::new(text).filter(|path| is_data(path)) else { continue };
+        if state.is_excluded(&path) || state.claims.cover(&path) || state.claims.lie_below(&path) {
+            continue;
+        }
+        let followed = state.world.root.follow(path.as_bytes())?;
+        let Some((real, meta)) = followed.found().map(|(real, meta)| (real.clone(), *meta)) else { continue };
+        if !is_data(&real) || state.claims.cover(&real) {
+            continue;
+        }
+        let reason = Arc::new(Reason::Home { group: NAMED, why: why.clone() });
+        let mut add = |path: &RootPath| {
+            let (from, cwd) = (Some(from.clone()), RootPath::root());
+            let (path, reason) = (path.as_bytes().to_vec(), Arc::clone(&reason));
+            demands.push(Demand::Path { from, cwd, path, reason, host: Host::None });
+        };
+        let left = match meta.kind {
+            FileKind::File if !meta.is_for_all() => Some("not all users may read it"),
+            FileKind::File if meta.size > MAX_FILE => Some("it is large"),
+            FileKind::File => {
+                add(&path);
+                None
+            }
+            // A profile knows which of its contents a program needs.
+            FileKind::Dir if state.is_known_to_a_profile(&real) => None,
+            FileKind::Dir => {
+                add(&path);
+                match contents(state, &real)? {
+                    Some(files) => {
+                        files.iter().for_each(add);
+                        None
+                    }
+                    None => Some("its contents are many or large"),
+                }
+            }
+            _ => None,
+        };
+        if let Some(cause) = left.filter(|_| is_told) {
+            let end = if meta.kind == FileKind::Dir { "/**" } else { "" };
+            let says = format!("{why}: {text} is not packed, because {cause}; --include '{text}{end}' adds it");
+            demands.push(Demand::Tell(Told::Note(Note::new("named-data-left-out", text.clone(), says))));
+        }
+    }
+    Ok(demands)
+}
+
+/// True for a path of data: not of a program, a library, a directory of the system, or what is left out everywhere.
+fn is_data(path: &RootPath) -> bool {
+    let system = system();
+    let is_elsewhere = [&system.commands, &system.kernel, &system.not_run, &system.of_the_builder]
+        .iter()
+        .any(|dirs| dirs.cover(path));
+    let is_library = memchr::memmem::find(path.name(), b".so").is_some() || is_library_dir(path);
+    !is_elsewhere && !is_library && !system.shared.contain(path) && !path.as_bytes().starts_with(b"/tmp/")
+}
+
+/// The files of a directory, or `None` if they are many or large. Directories below /var and /run are filled in a run, so
+/// their contents do not count.
+fn contents(state: &State<'_>, dir: &RootPath) -> Result<Option<Vec<RootPath>>, Error> {
+    let is_of_runs = [&b"/var/"[..], b"/run/"].iter().any(|top| dir.as_bytes().starts_with(top));
+    let (mut files, mut size, mut is_short) = (Vec::new(), 0, true);
+    if is_of_runs {
+        return Ok(Some(files));
+    }
+    state.world.root.visit(dir, &mut |path, meta| {
+        if meta.kind == FileKind::File && meta.is_for_all() && !system().not_run.cover(path) {
+            files.push(path.clone());
+            size += meta.size;
+        } else if meta.kind == FileKind::Link {
+            files.push(path.clone());
+        }
+        is_short = files.len() <= MAX_FILES && size <= MAX_CONTENTS;
+        Ok(if is_short { Visit::Enter } else { Visit::End })
+    })?;
+    Ok(is_short.then_some(files))
+}
