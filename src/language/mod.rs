@@ -401,10 +401,24 @@ impl Call<'_> {
         let mut found = Vec::new();
         for dir in dirs {
             found.extend(
-                find(dir, loaded)?.filter(|unneeded| !unneeded.paths.is_empty()).map(|unneeded| (dir.clone(), unneeded)),
+                find(dir, loaded)?
+                    .filter(|unneeded| !unneeded.paths.is_empty())
+                    .map(|unneeded| (dir.clone(), unneeded)),
             );
         }
         Ok(found)
+    }
+
+    /// The script that runs, if none of these directories contains it: one with a `#!` line, or an argument with one of
+    /// these endings. The result has its real path.
+    fn lone_script(&self, dirs: &[RootPath], endings: &[&str]) -> Result<Option<RootPath>, Error> {
+        let Some(script) = self.script()? else { return Ok(None) };
+        if self.scripts.is_empty() && !endings.iter().any(|end| script.name().ends_with(end.as_bytes())) {
+            return Ok(None);
+        }
+        let followed = self.root.follow_from(self.cwd, script.as_bytes())?;
+        let real = followed.file().map(|(real, _)| real.clone());
+        Ok(real.filter(|real| !dirs.iter().any(|dir| real.is_within(dir))))
     }
 
     /// The script that an interpreter runs: the one with the `#!` line, or the first argument that is a file.

@@ -36,12 +36,7 @@ impl World<'_> {
     ///
     /// # Errors
     /// `unreadable`, `bad-package-database`.
-    pub(crate) fn unneeded(
-        &self,
-        package: &str,
-        dir: &RootPath,
-        loaded: &[String],
-    ) -> Result<Option<Unneeded>, Error> {
+    pub(crate) fn unneeded(&self, package: &str, dir: &RootPath, loaded: &[String]) -> Result<Option<Unneeded>, Error> {
         let key = (format!("{package} {}", loaded.join(" ")), dir.clone());
         cached(&self.unneeded, &key, || {
             let Some(database) = self.database()? else { return Ok(None) };

@@ -77,9 +77,8 @@ pub(super) fn demands(
 /// True for a path of data: not of a program, a library, a directory of the system, or what is left out everywhere.
 fn is_data(path: &RootPath) -> bool {
     let system = system();
-    let is_elsewhere = [&system.commands, &system.kernel, &system.not_run, &system.of_the_builder]
-        .iter()
-        .any(|dirs| dirs.cover(path));
+    let is_elsewhere =
+        [&system.commands, &system.kernel, &system.not_run, &system.of_the_builder].iter().any(|dirs| dirs.cover(path));
     let is_library = memchr::memmem::find(path.name(), b".so").is_some() || is_library_dir(path);
     !is_elsewhere && !is_library && !system.shared.contain(path) && !path.as_bytes().starts_with(b"/tmp/")
 }

@@ -5,10 +5,11 @@ use super::table::table;
 use super::tree;
 use crate::error::Error;
 use crate::language::source::application as app;
+use crate::language::source::interpreters::system_shell;
 use crate::language::source::literals::{Named, literals};
 use crate::language::source::names::UNPARSED;
 use crate::language::source::names::{Calls, Files, Rules};
-use crate::language::{Call, Needs};
+use crate::language::{Call, Certainty, Command, Needs};
 use crate::path::RootPath;
 use crate::root::{FileKind, Visit};
 
@@ -48,6 +49,20 @@ pub(super) fn ask(call: &Call<'_>, homes: &[RootPath], unneeded: &Unneeded, need
         })?;
         read(&mut named, &files, false);
         read(&mut named, &own, true);
+    }
+    let read: Vec<RootPath> = own_dirs.iter().chain(homes).cloned().collect();
+    if let Some(script) = call.lone_script(&read, &[".js", ".cjs", ".mjs"])? {
+        let (text, mut own) = (call.root.read(&script, MAX_SOURCE)?, Files::default());
+        named.keep_paths(&script, &text);
+        if table().calls.runs_shell.occur_in(&text) {
+            let why = format!("{script} runs a shell");
+            needs.commands.push(Command { name: system_shell().to_owned(), certainty: Certainty::Likely, why });
+        }
+        if let Some(text) = own.add(&script, text, true) {
+            call.root.leave_unread(&script, UNPARSED);
+            scan(&mut named, &script, &text);
+        }
+        self::read(&mut named, &own, true);
     }
     named.ask(call, needs)
 }

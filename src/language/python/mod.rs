@@ -81,6 +81,10 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let passed = venvs.iter().chain(left.iter()).cloned().collect();
     let mut texts = Texts::read(call.root, &layout.sites, &app_dirs, &passed)?;
     texts.asked = asked;
+    let read: Vec<RootPath> = layout.sites.iter().chain(&app_dirs).cloned().collect();
+    if let Some(script) = call.lone_script(&read, &[".py"])? {
+        texts.script(call.root, &script)?;
+    }
     let texts = Arc::new(texts);
 
     texts.named.ask(call, &mut needs)?;

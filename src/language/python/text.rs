@@ -86,6 +86,19 @@ impl Texts {
         Ok(texts)
     }
 
+    /// Scans a script that lies in none of these directories.
+    pub(super) fn script(&mut self, root: &Root, script: &RootPath) -> Result<(), Error> {
+        let text = root.read(script, MAX_SOURCE)?;
+        self.source(&script.parent().unwrap_or_else(RootPath::root), script, &text, true);
+        let mut files = Files::default();
+        if let Some(text) = files.add(script, text, true) {
+            root.leave_unread(script, UNPARSED);
+            super::calls::scan(&mut self.named, script, &text, true);
+        }
+        super::calls::read(&mut self.named, &files, true);
+        Ok(())
+    }
+
     fn source(&mut self, site: &RootPath, path: &RootPath, text: &[u8], is_app: bool) {
         let calls = &table().calls;
         self.runs_shell |= calls.runs_shell.occur_in(text);
