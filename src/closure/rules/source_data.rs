@@ -29,7 +29,7 @@ pub(super) fn demands(
 ) -> Result<Vec<Demand>, Error> {
     let mut demands = Vec::new();
     for (text, why) in named {
-        let Some(path) = RootPath::new(text).filter(|path| is_data(path)) else { continue };
+        let Some(path) = RootPath::new(text).filter(is_data) else { continue };
         if state.is_excluded(&path) || state.claims.cover(&path) || state.claims.lie_below(&path) {
             continue;
         }
