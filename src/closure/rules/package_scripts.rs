@@ -20,6 +20,8 @@ pub(super) const RULE: Rule = Rule {
 };
 
 const EXECUTABLE: u32 = 0o111;
+/// The depth of a package's own directory, such as /usr/share/NAME.
+const OWN_DEPTH: usize = 3;
 
 fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     let Fact::Brought(at) = fact else { return Ok(Vec::new()) };
@@ -57,6 +59,21 @@ pub(super) fn helper(
     }
     let dir = real.parent().unwrap_or_else(RootPath::root);
     for object in objects {
+        if root.head(object, 2)? == b"#!" {
+            // A script names the directory of a tree that it copies or walks, and a common word is no name of a script.
+            let deep = |dir: &&RootPath| dir.as_bytes().iter().filter(|byte| **byte == b'/').count() > OWN_DEPTH;
+            let mut dirs = real.ancestors().into_iter().filter(|dir| deep(&dir));
+            let named = dirs.find_map(|dir| match world.contains(object, dir.as_bytes()) {
+                Ok(false) => None,
+                found => Some(found.map(|_| dir)),
+            });
+            if let Some(dir) = named.transpose()? {
+                let why = format!("{object} names {dir}, where the package {package} put it");
+                demands.push(Demand::Start(state.start_by(object, real, why, false)));
+                break;
+            }
+            continue;
+        }
         if !world.starts_programs(object)? {
             continue;
         }

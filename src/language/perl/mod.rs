@@ -89,7 +89,14 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let own: Vec<RootPath> = needs.claims.iter().map(|home| home.dir.clone()).collect();
     let has_parts = parts::ask(call, &table().parts, &scripts, &mut needs)?;
     let loaded = missing::loaded(call, &scripts)?;
-    let modules = installed(call, (!own.is_empty(), has_parts), &loaded, &mut needs)?;
+    let mut modules = installed(call, (!own.is_empty(), has_parts), &loaded, &mut needs)?;
+    // What a script loads itself, of the modules that packages install, may start programs for it.
+    for dir in needs.claims.iter().filter(|claim| claim.scope == Scope::Own).map(|claim| &claim.dir) {
+        for path in &loaded {
+            modules
+                .extend(call.root.follow(dir.join(path.as_bytes()).as_bytes())?.file().map(|(real, _)| real.clone()));
+        }
+    }
     let sources = started::Sources { dirs: &own, scripts: &scripts, modules: &modules };
     started::ask(call, &table().starts, &sources, &mut needs)?;
     Ok(needs)

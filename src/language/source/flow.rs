@@ -48,7 +48,8 @@ pub(super) fn computed(text: &[u8], at: usize, has_signs: bool) -> Option<Comput
 /// The variable with which the text in backticks or similar quotes begins.
 pub(super) fn in_quotes(command: &[u8], has_signs: bool) -> Option<Computed> {
     let command = command.trim_ascii_start();
-    let is_variable = if has_signs { command.starts_with(b"$") } else { command.starts_with(b"#{") };
+    let is_variable =
+        if has_signs { command.starts_with(b"$") || command.starts_with(b"@") } else { command.starts_with(b"#{") };
     computed(&[b"\"", command].concat(), 0, has_signs).filter(|_| is_variable)
 }
 
@@ -69,13 +70,13 @@ pub(super) fn piped(source: &[u8], at: usize) -> Option<(usize, &[u8])> {
 }
 
 /// The word at the beginning of a text.
-fn word(text: &[u8]) -> Option<&str> {
+pub(super) fn word(text: &[u8]) -> Option<&str> {
     let end = text.iter().position(|b| !is_word(*b)).unwrap_or(text.len());
     let found = std::str::from_utf8(&text[..end]).ok()?;
     (!found.is_empty() && !found.as_bytes()[0].is_ascii_digit()).then_some(found)
 }
 
-fn is_word(byte: u8) -> bool {
+pub(super) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
@@ -171,7 +172,7 @@ fn statement(text: &[u8], ends_with_line: bool) -> &[u8] {
 }
 
 /// The text between the quotes with which a text begins.
-fn quoted(text: &[u8]) -> Option<&[u8]> {
+pub(super) fn quoted(text: &[u8]) -> Option<&[u8]> {
     let quote = *text.first()?;
     let mut at = 1;
     while let Some(byte) = text.get(at) {

@@ -4,6 +4,7 @@
 pub(crate) mod application;
 pub(crate) mod arguments;
 mod flow;
+mod helpers;
 pub(crate) mod interpreters;
 pub(crate) mod literals;
 pub(crate) mod lookup;

@@ -1,10 +1,13 @@
-//! Programs that the sources of a Perl, PHP or Ruby application start by name, and the shell that starts them. The
-//! sources of installed modules are not scanned.
+//! Programs that the sources of a Perl, PHP or Ruby application start by name, and the shell that starts them. Of
+//! installed modules, only those are scanned that a language gives.
+
+use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
 use super::application as app;
 use super::flow::{self, Computed};
+use super::helpers;
 use super::interpreters::system_shell;
 use super::literals::{Named, calls_of, line};
 use crate::error::Error;
@@ -34,6 +37,8 @@ pub(crate) struct Manner {
     pipes: Words,
     /// True if a sign marks variables, as in `$x`.
     has_signs: bool,
+    /// Words before the name of a function.
+    functions: Words,
     /// Tokens that must precede a backtick command; `None` if all backticks contain commands.
     before_backtick: Option<Words>,
 }
@@ -96,7 +101,7 @@ pub(crate) struct Sources<'s> {
     pub(crate) dirs: &'s [RootPath],
     /// Scripts, whose commands of unknown value are told.
     pub(crate) scripts: &'s [RootPath],
-    /// Modules of the script's own package.
+    /// Modules of the script's own package, and those that it uses itself.
     pub(crate) modules: &'s [RootPath],
 }
 
@@ -105,6 +110,7 @@ pub(crate) fn ask(call: &Call<'_>, manner: &Manner, sources: &Sources<'_>, needs
     let mut named = Named::default();
     let mut shell = None;
     let mut lost = Vec::new();
+    let shared = helpers_of(call, manner, sources)?;
     let mut look = |path: &RootPath, text: &[u8], is_script: bool| {
         named.keep_data(path, text);
         let mut starts = named.starts(path, text, &manner.calls);
@@ -113,7 +119,13 @@ pub(crate) fn ask(call: &Call<'_>, manner: &Manner, sources: &Sources<'_>, needs
             starts = true;
             named.command(path, text, *at, command);
         }
-        for computed in manner.computed(text, &commands) {
+        let calls = manner.computed(text, &commands);
+        let mut names = helpers::names(text, &calls, &manner.functions);
+        names.extend(shared.iter().cloned());
+        for (command, at) in helpers::commands(text, &names, &manner.functions, manner.has_signs) {
+            named.command(path, text, at, command.as_bytes());
+        }
+        for computed in calls {
             starts = true;
             let texts = flow::texts(text, &computed.variable, manner.has_signs);
             for (command, at) in &texts {
@@ -154,6 +166,18 @@ pub(crate) fn ask(call: &Call<'_>, manner: &Manner, sources: &Sources<'_>, needs
     named.ask(call, needs)
 }
 
+/// The functions of the scripts and of their package's modules that start what they are given.
+fn helpers_of(call: &Call<'_>, manner: &Manner, sources: &Sources<'_>) -> Result<BTreeSet<String>, Error> {
+    let mut found = BTreeSet::new();
+    for file in sources.scripts.iter().chain(sources.modules.iter().filter(|file| manner.sources.end(file.name()))) {
+        if let Some((_, text)) = call.root.read_followed(file.as_bytes(), MAX_SOURCE)? {
+            let calls = manner.computed(&text, &manner.commands(&text));
+            found.extend(helpers::names(&text, &calls, &manner.functions));
+        }
+    }
+    Ok(found)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,7 +186,8 @@ mod tests {
     fn commands_in_backticks_are_told_from_names() {
         let found = |before: &str, text: &'static str| -> Vec<String> {
             let manner: Manner =
-                toml::from_str(&format!("sources = []\ncalls = []\nhas-signs = true\n{before}")).expect("a table");
+                toml::from_str(&format!("sources = []\ncalls = []\nfunctions = []\nhas-signs = true\n{before}"))
+                    .expect("a table");
             let found = manner.commands(text.as_bytes());
             found.into_iter().map(|(_, text)| String::from_utf8_lossy(text).into_owned()).collect()
         };
