@@ -116,7 +116,8 @@ fn an_index_is_pushed_after_its_images_and_no_blob_is_sent_twice() {
     told(&["check", "--platform", "linux/arm64", &registry.at("mirror/app:1")]);
 
     // From a registry to a registry, each platform packed; what fails leaves the tag.
-    told(&["slim", "--platform", "all", &registry.at("app:1"), "-o", &registry.at("slim:1")]);
+    let said = told(&["slim", "--platform", "all", &registry.at("app:1"), "-o", &registry.at("slim:1")]);
+    assert!(said.starts_with(&format!("127.0.0.1:{}/slim:1@sha256:", registry.port)), "a reference to pull: {said}");
     let slim = registry.index("slim:1");
     assert_eq!(members(&slim).iter().map(|one| one.0).collect::<Vec<_>>(), ["amd64", "arm64"]);
     run(

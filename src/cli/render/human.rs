@@ -4,12 +4,14 @@ use super::style;
 use crate::commands::check::Checked;
 use crate::commands::why::Why;
 use crate::digest::Digest;
+use crate::engine::WORDS;
 use crate::error::{Error, Kind};
 use crate::finding::{Finding, Level};
 use crate::layer::CacheUse;
 use crate::ledger::Outdated;
 use crate::output::WrittenIndex;
 use crate::pack::{Group, Packed, Resent};
+use crate::registry::{Address, PREFIX};
 pub(super) use crate::text::size;
 
 use super::text::Text;
@@ -243,9 +245,17 @@ pub(super) fn images(packed: &Packed) -> Text {
 /// NAME:TAG@DIGEST, or the digest alone.
 pub(super) fn named_digest(destination: &str, digest: &Digest) -> Text {
     let mut out = Text::default();
-    // TRANSPORT:PLACE[:REFERENCE]
-    let reference = destination.splitn(3, ':').nth(2).map_or(String::new(), |name| format!("{name}@"));
-    out.whole(format!("{reference}{digest}"));
+    let at = |name: &str| format!("{name}@");
+    let named = match destination.split_once(':') {
+        Some((word, name)) if WORDS.contains(&word) => at(name),
+        // The tag is written out, because a registry may have a port.
+        _ if destination.starts_with(PREFIX) => {
+            Address::parse(destination).map_or(String::new(), |address| at(address.full().trim_start_matches(PREFIX)))
+        }
+        // TRANSPORT:PLACE[:REFERENCE]
+        _ => destination.splitn(3, ':').nth(2).map_or(String::new(), at),
+    };
+    out.whole(format!("{named}{digest}"));
     out
 }
 
