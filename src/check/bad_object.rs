@@ -28,7 +28,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
                 continue;
             }
             // A linker script has a code of its own.
-            if evidence.lost()?.iter().any(|lost| lost.code == "linker-script" && names(lost, &fault.path)) {
+            if evidence.diagnoses()?.iter().any(|lost| lost.code == "linker-script" && names(lost, &fault.path)) {
                 continue;
             }
             let level = if started.required { Level::Error } else { Level::Warning };

@@ -15,7 +15,7 @@ pub(super) const CHECK: Check = Check {
 
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let root = evidence.root();
-    let lost = evidence.lost()?;
+    let lost = evidence.diagnoses()?;
     let is_there = root.follow(CACHE_PATH)?.file().is_some();
     // A missing cache only matters if a needed library is in one of those directories.
     let affected: Vec<&str> = lost

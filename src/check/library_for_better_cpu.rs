@@ -9,5 +9,5 @@ pub(super) const CHECK: Check = Check {
     text: "The library exists only under glibc-hwcaps/LEVEL, which the loader searches on CPUs of that level. On other \
            CPUs the program does not start. Install the plain library too, or use --cpu LEVEL if all your machines \
            have such a CPU.",
-    find: |evidence| Ok(of_code(evidence.lost()?, CHECK.code)),
+    find: |evidence| Ok(of_code(evidence.diagnoses()?, CHECK.code)),
 };

@@ -10,5 +10,5 @@ pub(super) const CHECK: Check = Check {
            skips them and finds nothing else. Files of another platform were mixed in, or a 32-bit program lacks its \
            32-bit libraries. Install the library for the program's architecture in the builder stage (on Debian: dpkg \
            --add-architecture, then NAME:ARCH).",
-    find: |evidence| Ok(of_code(evidence.lost()?, CHECK.code)),
+    find: |evidence| Ok(of_code(evidence.diagnoses()?, CHECK.code)),
 };

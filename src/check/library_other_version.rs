@@ -10,5 +10,5 @@ pub(super) const CHECK: Check = Check {
            number after .so changes when programs built for the old version no longer work, so a symlink under the \
            needed name only moves the crash. Build the program in this root, or install the version of the library \
            that the program was built for. The usual cause is copying a program between stages of different releases.",
-    find: |evidence| Ok(of_code(evidence.lost()?, CHECK.code)),
+    find: |evidence| Ok(of_code(evidence.diagnoses()?, CHECK.code)),
 };

@@ -24,7 +24,7 @@ pub(super) const CHECK: Check = Check {
            program: what it lacks is an error. For other plug-ins and extension modules added by a pattern this is a warning, because they may never be loaded. \
            For files added by a package or profile it is a note. Use --allow missing-library=NAME to ignore one \
            library.",
-    find: |evidence| Ok(of_code(evidence.lost()?, CHECK.code)),
+    find: |evidence| Ok(of_code(evidence.diagnoses()?, CHECK.code)),
 };
 
 /// The code of each cause.
@@ -47,7 +47,7 @@ pub(super) fn of_code(all: &[Finding], code: &str) -> Vec<Finding> {
 }
 
 /// Every missing library, each with the code of its cause.
-pub(super) fn lost(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
+pub(super) fn diagnoses(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let mut found: Vec<Finding> = Vec::new();
     // Errors first: what is said once is said of them.
     let mut processes: Vec<&Started> = evidence.closure.processes.iter().collect();

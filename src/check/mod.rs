@@ -84,7 +84,7 @@ pub struct Evidence<'a> {
     pub run: &'a RunSettings,
     /// True for a finished image, to which nothing can be added.
     pub is_finished: bool,
-    lost: OnceCell<Vec<Finding>>,
+    diagnoses: OnceCell<Vec<Finding>>,
     files: OnceCell<Vec<RootPath>>,
     database: OnceCell<Option<Box<dyn Packages + 'a>>>,
 }
@@ -98,8 +98,8 @@ impl<'a> Evidence<'a> {
         run: &'a RunSettings,
         is_finished: bool,
     ) -> Self {
-        let (lost, files, database) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Self { objects, closure, image, run, is_finished, lost, files, database }
+        let (diagnoses, files, database) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Self { objects, closure, image, run, is_finished, diagnoses, files, database }
     }
 
     /// The root that the files come from.
@@ -108,11 +108,11 @@ impl<'a> Evidence<'a> {
     }
 
     /// All missing libraries with the codes of their causes. Cached, because several checks use them.
-    fn lost(&self) -> Result<&[Finding], Error> {
-        if self.lost.get().is_none() {
-            let _ = self.lost.set(missing_library::lost(self)?);
+    fn diagnoses(&self) -> Result<&[Finding], Error> {
+        if self.diagnoses.get().is_none() {
+            let _ = self.diagnoses.set(missing_library::diagnoses(self)?);
         }
-        Ok(self.lost.get().map_or(&[], Vec::as_slice))
+        Ok(self.diagnoses.get().map_or(&[], Vec::as_slice))
     }
 
     /// All paths of the image, without the contents of the kernel's directories.

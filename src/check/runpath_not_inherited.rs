@@ -10,5 +10,5 @@ pub(super) const CHECK: Check = Check {
            the direct dependencies of its own object (ld.so(8)); the older DT_RPATH is inherited. Give the object that \
            needs the library its own run path (patchelf --add-rpath), set LD_LIBRARY_PATH in the image (--env), or add \
            the directory to ld.so.conf and run ldconfig.",
-    find: |evidence| Ok(of_code(evidence.lost()?, CHECK.code)),
+    find: |evidence| Ok(of_code(evidence.diagnoses()?, CHECK.code)),
 };

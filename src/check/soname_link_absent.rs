@@ -9,5 +9,5 @@ pub(super) const CHECK: Check = Check {
     text: "A file in the root has the needed SONAME, but no file has that name: the symlink that ldconfig creates \
            (libx.so.1 to libx.so.1.2.3) is missing. Loaders search by file name only. Run ldconfig in the builder \
            stage or create the symlink there.",
-    find: |evidence| Ok(of_code(evidence.lost()?, CHECK.code)),
+    find: |evidence| Ok(of_code(evidence.diagnoses()?, CHECK.code)),
 };

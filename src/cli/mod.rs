@@ -22,15 +22,16 @@ use crate::pack::Watch;
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    findings at error level (a missing library, …), nothing was written; with why: the path is not in the image
+  1    findings at error level (a missing library, …), nothing was written;
+       why: the path is not in the image; verify: something was missed
   2    the command line, a profile or slimroot.toml is wrong
   3    the run failed (entry not found, unreadable file, full disk, …)
-  4    the program that verify or build --verify runs fails in the builder root in the same way: nothing is proven
-  5    a limit that you set is broken (--budget, --fail-if-grows, --locked, [allow],
-       --fail-if-outdated), nothing was written
+  4    verify, build --verify: the program fails in the builder root too
+  5    a limit that you set is broken, nothing was written
+       (--budget, --fail-if-grows, --fail-if-outdated, --locked, [allow])
   101  a bug in slimroot
   130  interrupted
-trace ends with the exit status of its command; verify with 0 if the program is proven, 1 if something was missed";
+trace ends with the exit status of its command";
 
 /// Packs a program with only its runtime dependencies into a container image without a base image.
 #[derive(Debug, Parser)]

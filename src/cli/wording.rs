@@ -1,15 +1,16 @@
 //! How help is laid out: headings, what `-h` leaves to `--help`, summaries of one line, examples.
 
+use clap::builder::Resettable;
 use clap::{Arg, Command, CommandFactory, FromArgMatches};
 
 use super::{Cli, EXIT_CODES};
 
 const EXAMPLES: &str = "\
 Examples:
-  slimroot build -o /rootfs -- gunicorn app:app      in a Dockerfile's builder stage
-  slimroot build -o oci-archive:jq.tar:jq:1 -- jq    from this machine to an image
+  slimroot build -o /rootfs -- gunicorn app:app      in a builder stage
+  slimroot build -o oci-archive:jq.tar:jq:1 -- jq    from this machine
   slimroot slim docker-archive:fat.tar -o docker-archive:slim.tar:app:slim
-  slimroot check oci-archive:app.tar                 what is missing in an image
+  slimroot check oci-archive:app.tar                 what an image lacks
   slimroot explain \"exec /app: no such file or directory\"
 ";
 
@@ -22,7 +23,7 @@ const SUMMARIES: &[(&str, &str)] = &[
     ("outdated", "Lists packages of an image that a root has in another version"),
     ("report", "Shows what is in an image or directory on one HTML page"),
     ("sbom", "Lists the software in an image or directory (SBOM)"),
-    ("vex", "Lists vulnerabilities of a builder that an image has not (VEX)"),
+    ("vex", "Lists vulnerabilities of a builder that its image lacks (VEX)"),
     ("deps", "Lists the libraries that a program loads: ldd for any root"),
     ("why", "Tells why a path is in an image"),
     ("check", "Finds what is missing or wrong in an image; executes nothing"),
@@ -106,7 +107,7 @@ const HEADINGS: &[(&str, &[&str])] = &[
             "format",
         ],
     ),
-    (RUN, &["verify", "fix", "ready", "probe", "lasts", "limit", "net", "memory", "processes"]),
+    (RUN, &["verify", "fix", "verify_file", "ready", "probe", "lasts", "limit", "net", "memory", "processes"]),
     (GLOBAL, &["color", "quiet", "verbose"]),
 ];
 
@@ -146,6 +147,7 @@ const RARE: &[&str] = &[
     "net",
     "memory",
     "processes",
+    "verify_file",
 ];
 
 /// Commands with so many options that `-h` leaves some out.
@@ -172,17 +174,16 @@ fn command() -> Command {
                 Some((_, summary)) => command.about(*summary),
                 None => command,
             };
-            // The image of `slim` is its root.
-            let is_slim = name == "slim";
-            command
-                .mut_args(|arg| if is_slim && arg.get_id() == "root" { arg.hide(true) } else { laid_out(arg, is_long) })
+            // The image of `slim` is its root, and no settings of the process go into it.
+            let is_hidden = |arg: &Arg| name == "slim" && (arg.get_id() == "root" || arg.get_id() == "no_inherit");
+            command.mut_args(|arg| if is_hidden(&arg) { arg.hide(true) } else { laid_out(arg, is_long) })
         })
     })
 }
 
 fn laid_out(arg: Arg, is_long: bool) -> Arg {
     if arg.is_positional() {
-        return arg;
+        return arg.help_heading(Resettable::Reset);
     }
     let id = arg.get_id().to_string();
     let arg = match HEADINGS.iter().find(|(_, ids)| ids.contains(&id.as_str())) {

@@ -9,7 +9,7 @@ use super::state::State;
 use crate::error::Error;
 use crate::language::{Certainty, LANGUAGES};
 use crate::path::{RootPath, show};
-use crate::profile::{Clue, EntryKind, fits};
+use crate::profile::{EntryKind, Trigger, fits};
 use crate::world::World;
 
 /// Rules whose plug-ins are extension modules in the directories of a language, or modules that a profile takes. They count
@@ -139,64 +139,64 @@ impl Signs {
     }
 
     /// The evidence for a trigger; `None` if it does not fire.
-    pub(super) fn of(&self, state: &State<'_>, clue: &Clue) -> Result<Option<Sign>, Error> {
+    pub(super) fn of(&self, state: &State<'_>, trigger: &Trigger) -> Result<Option<Sign>, Error> {
         let mut shown = Sign { says: String::new(), object: None };
-        if let Some(wanted) = &clue.soname {
+        if let Some(wanted) = &trigger.soname {
             let in_table = |table: &BTreeMap<Vec<u8>, RootPath>| {
                 table.iter().find(|(soname, _)| fits(wanted, soname)).map(|(soname, by)| (soname.clone(), by.clone()))
             };
             if let Some((soname, object)) = in_table(&self.sonames) {
                 shown.add(format!("{} is loaded", show(&soname)), Some(&object));
-            } else if let Some((soname, by)) = in_table(&self.plug_ins).filter(|_| clue.plug_ins) {
+            } else if let Some((soname, by)) = in_table(&self.plug_ins).filter(|_| trigger.plug_ins) {
                 shown.add(format!("{by}, which the entry may open, loads {}", show(&soname)), Some(&by));
             } else {
                 return Ok(None);
             }
         }
-        if !clue.imports.is_empty() {
-            let table = if clue.anywhere { &self.anywhere } else { &self.entry };
-            let found = clue.imports.iter().find_map(|name| Some((name, table.get(name.as_bytes())?)));
+        if !trigger.imports.is_empty() {
+            let table = if trigger.anywhere { &self.anywhere } else { &self.entry };
+            let found = trigger.imports.iter().find_map(|name| Some((name, table.get(name.as_bytes())?)));
             let Some((name, object)) = found else { return Ok(None) };
             shown.add(format!("{object} imports {name}"), Some(object));
         }
-        if !clue.strings.is_empty() {
-            let Some((program, text)) = string_in(state, &clue.strings, &self.started)? else { return Ok(None) };
+        if !trigger.strings.is_empty() {
+            let Some((program, text)) = string_in(state, &trigger.strings, &self.started)? else { return Ok(None) };
             shown.add(format!("{program} contains {}", text.trim_end_matches('\0')), Some(&program));
         }
-        if !clue.modules.is_empty() {
-            let Some((program, name)) = module_in(state, &clue.modules, &self.started)? else { return Ok(None) };
+        if !trigger.modules.is_empty() {
+            let Some((program, name)) = module_in(state, &trigger.modules, &self.started)? else { return Ok(None) };
             shown.add(format!("{program} is built with {name}"), Some(&program));
         }
-        if !clue.command.is_empty() {
-            let found = clue.command.iter().find_map(|name| Some((name, self.commands.get(name.as_bytes())?)));
+        if !trigger.command.is_empty() {
+            let found = trigger.command.iter().find_map(|name| Some((name, self.commands.get(name.as_bytes())?)));
             let Some((name, object)) = found else { return Ok(None) };
             shown.add(format!("{name} is started"), Some(object));
         }
-        if let Some(wanted) = &clue.interpreter {
+        if let Some(wanted) = &trigger.interpreter {
             let mut programs = self.programs.iter().filter(|_| state.entry_kind() == Some(EntryKind::Script));
             let Some(program) = programs.find(|path| fits(wanted, path.name())) else { return Ok(None) };
             shown.add(format!("the entry is a script for {}", show(program.name())), Some(program));
         }
-        let Some(around) = around(state, clue)? else { return Ok(None) };
+        let Some(around) = around(state, trigger)? else { return Ok(None) };
         around.into_iter().for_each(|says| shown.add(says, None));
-        Ok(if self.nested(state, clue, &mut shown)? { Some(shown) } else { None })
+        Ok(if self.nested(state, trigger, &mut shown)? { Some(shown) } else { None })
     }
 
     /// True if the nested triggers fire; adds their evidence.
-    fn nested(&self, state: &State<'_>, clue: &Clue, shown: &mut Sign) -> Result<bool, Error> {
-        for inner in &clue.all {
+    fn nested(&self, state: &State<'_>, trigger: &Trigger, shown: &mut Sign) -> Result<bool, Error> {
+        for inner in &trigger.all {
             let Some(sign) = self.of(state, inner)? else { return Ok(false) };
             shown.add(sign.says, sign.object.as_ref());
         }
-        let mut is_any = clue.any.is_empty();
-        for inner in &clue.any {
+        let mut is_any = trigger.any.is_empty();
+        for inner in &trigger.any {
             if let Some(sign) = self.of(state, inner)? {
                 shown.add(sign.says, sign.object.as_ref());
                 is_any = true;
                 break;
             }
         }
-        for inner in &clue.not {
+        for inner in &trigger.not {
             is_any &= self.of(state, inner)?.is_none();
             shown.add(format!("not ({inner})"), None);
         }
@@ -205,23 +205,23 @@ impl Signs {
 }
 
 /// The evidence for the parts of a trigger that concern the request and the root.
-fn around(state: &State<'_>, clue: &Clue) -> Result<Option<Vec<String>>, Error> {
+fn around(state: &State<'_>, trigger: &Trigger) -> Result<Option<Vec<String>>, Error> {
     let mut said = Vec::new();
-    if let Some(name) = &clue.env {
+    if let Some(name) = &trigger.env {
         let Some(value) = state.request.env.get(name) else { return Ok(None) };
         said.push(format!("{name} is {value}"));
     }
-    if let Some(pattern) = &clue.path {
+    if let Some(pattern) = &trigger.path {
         let Some(path) = state.world.first_match(pattern)? else { return Ok(None) };
         said.push(format!("the root has {path}"));
     }
-    if let Some(name) = &clue.package {
+    if let Some(name) = &trigger.package {
         if state.world.contents(name)?.is_empty() {
             return Ok(None);
         }
         said.push(format!("the package {name} is installed"));
     }
-    if let Some(kind) = clue.entry {
+    if let Some(kind) = trigger.entry {
         if state.entry_kind() != Some(kind) {
             return Ok(None);
         }
@@ -255,7 +255,7 @@ fn string_in(
         // Search each program only once for the strings of all profiles.
         let all = || {
             let profiles = state.request.automatic.iter().chain(&state.request.profiles);
-            profiles.flat_map(|profile| &profile.when).flat_map(Clue::texts).map(str::to_owned).collect()
+            profiles.flat_map(|profile| &profile.when).flat_map(Trigger::texts).map(str::to_owned).collect()
         };
         let held = state.world.trigger_texts(program, all)?;
         if let Some(text) = texts.iter().find(|text| held.contains(*text)) {

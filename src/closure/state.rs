@@ -125,7 +125,7 @@ impl State<'_> {
     }
 
     /// The launches of the commands that trigger a profile; none if its triggers name no command.
-    pub(super) fn commanded<'s>(&'s self, profile: &'s Profile) -> impl Iterator<Item = LaunchId> + 's {
+    pub(super) fn configured_launches<'s>(&'s self, profile: &'s Profile) -> impl Iterator<Item = LaunchId> + 's {
         let names = profile.commands();
         // Most profiles name none, and an image may have thousands of launches.
         let launches = (!names.is_empty()).then(|| self.launches.in_order()).into_iter().flatten();
@@ -174,7 +174,7 @@ impl State<'_> {
     /// True if both packages are the same or built from the same source; false for files without a package.
     pub(super) fn is_same_source(&self, own: Option<&String>, owner: Option<&String>) -> Result<bool, Error> {
         let (Some(own), Some(owner)) = (own, owner) else { return Ok(false) };
-        Ok(own == owner || self.world.database()?.is_some_and(|database| database.is_kin(own, owner)))
+        Ok(own == owner || self.world.database()?.is_some_and(|database| database.is_same_source(own, owner)))
     }
 
     /// The packages that own the files; empty for a root without a database.

@@ -59,7 +59,7 @@ enum Step {
 }
 
 /// The steps for one child.
-pub(super) struct Door {
+pub(super) struct Sandbox {
     steps: Vec<Step>,
     /// True if the child has a PID namespace, so that all of its processes end with it; only possible as root.
     pub(super) has_own_processes: bool,
@@ -70,7 +70,7 @@ fn c(path: impl AsRef<Path>) -> CString {
     CString::new(path.as_ref().as_os_str().as_bytes()).unwrap_or_default()
 }
 
-impl Door {
+impl Sandbox {
     /// No sandbox, for a root that is the host's own `/`.
     pub(super) fn plain(cwd: &RootPath) -> Self {
         Self { steps: vec![Step::Umask, cwd_of(cwd)], has_own_processes: false }
@@ -133,7 +133,7 @@ impl Door {
 
     /// Runs the steps in the child between fork and exec.
     #[expect(unsafe_code, reason = "the steps must be taken between fork and exec")]
-    pub(super) fn lead(self, command: &mut Command) {
+    pub(super) fn install(self, command: &mut Command) {
         let steps = self.steps;
         // SAFETY: the closure runs in a child that has only the forking thread, where another thread's lock is never
         // released, so it must not allocate. It only makes system calls with strings prepared beforehand.

@@ -37,7 +37,7 @@ pub use trial::{Begun, Isolation, Trial};
 use crate::error::Error;
 use crate::path::{RootPath, show};
 use crate::root::Root;
-use enter::Door;
+use enter::Sandbox;
 
 /// PATH of guest programs.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -158,14 +158,14 @@ impl Guest {
         self.dir.join(std::ffi::OsStr::from_bytes(path.relative()))
     }
 
-    fn door(&self, job: &Job<'_>, way: Way) -> Door {
+    fn door(&self, job: &Job<'_>, way: Way) -> Sandbox {
         match way {
-            Way::Here => Door::plain(job.cwd),
-            Way::Inside => Door::chroot(&self.dir, job.cwd),
+            Way::Here => Sandbox::plain(job.cwd),
+            Way::Inside => Sandbox::chroot(&self.dir, job.cwd),
             Way::Apart => {
                 let [proc, dev, tmp] =
                     [&self.proc, &self.dev, &self.tmp].map(|path| path.as_ref().map(|path| self.place(path)));
-                Door::apart(&self.dir, job.cwd, &enter::Mounts { proc, dev, tmp, scratch: job.scratch })
+                Sandbox::apart(&self.dir, job.cwd, &enter::Mounts { proc, dev, tmp, scratch: job.scratch })
             }
         }
     }

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 
 use super::Job;
-use super::enter::{self, Door};
+use super::enter::{self, Sandbox};
 use crate::path::show;
 
 /// Interval at which the process is polled for its end.
@@ -43,7 +43,7 @@ pub(super) enum Failed {
 }
 
 /// Runs a job in a sandbox.
-pub(super) fn run(job: &Job<'_>, door: Door) -> Result<Ended, Failed> {
+pub(super) fn run(job: &Job<'_>, door: Sandbox) -> Result<Ended, Failed> {
     let mut child = start(job, door).map_err(Failed::Start)?;
     let output = listen(child.stdout.take(), job.max_output, true);
     let complaint = listen(child.stderr.take(), MAX_COMPLAINT, false);
@@ -74,13 +74,13 @@ pub(super) fn run(job: &Job<'_>, door: Door) -> Result<Ended, Failed> {
 
 /// Starts a process. A PID namespace applies to the children of the thread that created it, and such a thread can start
 /// no other threads. So a dedicated thread starts the process.
-fn start(job: &Job<'_>, door: Door) -> Result<Child, Errno> {
+fn start(job: &Job<'_>, door: Sandbox) -> Result<Child, Errno> {
     let mut command = Command::new(OsStr::from_bytes(job.program.as_bytes()));
     command.args(&job.args).env_clear().envs(&job.env).process_group(0);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     enter::keep_descriptors();
     let is_apart = door.has_own_processes;
-    door.lead(&mut command);
+    door.install(&mut command);
     let spawn = || -> Result<Child, Errno> {
         if is_apart {
             enter::own_processes()?;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::layout::write_archive;
 use super::reference::{self, Name};
-use super::{Destination, Finished, Naming, Output, Put, Transport, WriteOptions};
+use super::{Destination, Finished, Naming, Output, Prepared, Transport, WriteOptions};
 use crate::engine::{Engine, WORDS};
 use crate::error::Error;
 use crate::layer::{Codec, interrupted};
@@ -60,8 +60,13 @@ impl Output for Store {
         true
     }
 
-    fn prepare(&mut self, plan: &Plan, finished: Option<&Finished>, stop: &dyn Fn() -> bool) -> Result<Put, Error> {
-        let Some(finished) = finished else { return Ok(Put::default()) };
+    fn prepare(
+        &mut self,
+        plan: &Plan,
+        finished: Option<&Finished>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Prepared, Error> {
+        let Some(finished) = finished else { return Ok(Prepared::default()) };
         let reference = self.reference.as_deref();
         let place = std::env::temp_dir();
         let unwritable = |error| if stop() { interrupted() } else { Error::unwritable(&place.display(), error) };
@@ -71,7 +76,7 @@ impl Output for Store {
         let bytes = archive.metadata().map_err(unwritable)?.len();
         self.archive = Some(archive);
         let twin = finished.twin.as_ref().and_then(|(suffix, _)| Name::new(reference).suffixed(suffix).whole(true));
-        Ok(Put { bytes, has_image: true, twin, notes: Vec::new() })
+        Ok(Prepared { bytes, has_image: true, twin, notes: Vec::new() })
     }
 
     fn place(&mut self) -> Result<(), Error> {

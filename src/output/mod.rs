@@ -97,7 +97,7 @@ pub(crate) trait Output {
     ///
     /// # Errors
     /// As [`write`].
-    fn alone(&mut self, _tree: &dyn Tree, _plan: &Plan, _options: &PassOptions<'_>) -> Result<bool, Error> {
+    fn write_directly(&mut self, _tree: &dyn Tree, _plan: &Plan, _options: &PassOptions<'_>) -> Result<bool, Error> {
         Ok(false)
     }
 
@@ -115,7 +115,8 @@ pub(crate) trait Output {
     ///
     /// # Errors
     /// `output-unwritable`, `disk-full`, `interrupted`.
-    fn prepare(&mut self, plan: &Plan, finished: Option<&Finished>, stop: &dyn Fn() -> bool) -> Result<Put, Error>;
+    fn prepare(&mut self, plan: &Plan, finished: Option<&Finished>, stop: &dyn Fn() -> bool)
+    -> Result<Prepared, Error>;
 
     /// Moves the output into place after all outputs are complete. What it replaces is kept until [`Output::settle`].
     ///
@@ -137,7 +138,7 @@ pub(crate) trait Output {
 
 /// The result of completing an output.
 #[derive(Default)]
-pub(crate) struct Put {
+pub(crate) struct Prepared {
     bytes: u64,
     has_image: bool,
     /// The tag or name of the second image.
@@ -404,7 +405,7 @@ pub fn write(
         outputs.push((transport.start)(destination, options)?);
     }
     if let [only] = outputs.as_mut_slice()
-        && only.alone(tree, plan, &options.pass)?
+        && only.write_directly(tree, plan, &options.pass)?
     {
         return put_all(outputs, destinations, plan, &[], options.pass.stop).map(|written| told(written, left));
     }
@@ -442,7 +443,7 @@ fn put_all(
     finished: &[Finished],
     stop: &dyn Fn() -> bool,
 ) -> Result<Vec<Written>, Error> {
-    let mut puts: Vec<Put> = outputs.iter().map(|_| Put::default()).collect();
+    let mut puts: Vec<Prepared> = outputs.iter().map(|_| Prepared::default()).collect();
     // Streams come last, after all other outputs proved to be writable, because their data cannot be taken back.
     for are_streams in [false, true] {
         for (output, put) in outputs.iter_mut().zip(&mut puts).filter(|(output, _)| output.is_stream() == are_streams) {

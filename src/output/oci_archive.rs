@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::layout::write_archive;
 use super::reference::Name;
 use super::tar_file::FileOutput;
-use super::{Destination, Finished, Naming, Output, Put, Transport, WriteOptions};
+use super::{Destination, Finished, Naming, Output, Prepared, Transport, WriteOptions};
 use crate::error::Error;
 use crate::layer::Codec;
 use crate::plan::Plan;
@@ -51,13 +51,18 @@ impl Output for Archive {
         self.file.is_stream()
     }
 
-    fn prepare(&mut self, plan: &Plan, finished: Option<&Finished>, stop: &dyn Fn() -> bool) -> Result<Put, Error> {
-        let Some(finished) = finished else { return Ok(Put::default()) };
+    fn prepare(
+        &mut self,
+        plan: &Plan,
+        finished: Option<&Finished>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Prepared, Error> {
+        let Some(finished) = finished else { return Ok(Prepared::default()) };
         let (reference, is_always_name) = (self.reference.as_deref(), self.is_always_name);
         let write = |out: &mut dyn io::Write| write_archive(out, finished, reference, is_always_name, plan.epoch);
         let bytes = self.file.write(stop, write)?;
         let twin = finished.twin.as_ref().map(|(suffix, _)| Name::new(reference).suffixed(suffix).ref_name());
-        Ok(Put { bytes, has_image: true, twin, notes: Vec::new() })
+        Ok(Prepared { bytes, has_image: true, twin, notes: Vec::new() })
     }
 
     fn place(&mut self) -> Result<(), Error> {

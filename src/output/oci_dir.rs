@@ -13,7 +13,7 @@ use super::aside::{Aside, exists, give, parent};
 use super::layout::{Index, OCI_LAYOUT, REF_NAME, entry};
 use super::place::DirPlace;
 use super::reference::Name;
-use super::{Destination, Finished, Naming, Output, Put, Transport, WriteOptions};
+use super::{Destination, Finished, Naming, Output, Prepared, Transport, WriteOptions};
 use crate::cleanup;
 use crate::error::Error;
 use crate::image::{Artifact, Descriptor, canonical};
@@ -140,8 +140,8 @@ impl Output for OciDir {
         parent(self.place.aside()).join("layer")
     }
 
-    fn prepare(&mut self, _: &Plan, finished: Option<&Finished>, stop: &dyn Fn() -> bool) -> Result<Put, Error> {
-        let Some(finished) = finished else { return Ok(Put::default()) };
+    fn prepare(&mut self, _: &Plan, finished: Option<&Finished>, stop: &dyn Fn() -> bool) -> Result<Prepared, Error> {
+        let Some(finished) = finished else { return Ok(Prepared::default()) };
         let described = |(suffix, image)| {
             let name = Name::new(self.reference.as_deref()).suffixed(suffix);
             entry(image, name.ref_name(), name.full(false))
@@ -172,7 +172,7 @@ impl Output for OciDir {
         let twin = finished.twin.as_ref();
         let twin = twin.map(|(suffix, _)| Name::new(self.reference.as_deref()).suffixed(suffix).ref_name());
         let attached: u64 = finished.artifacts.iter().map(Artifact::size).sum();
-        Ok(Put { bytes: finished.bytes() + attached, has_image: true, twin, notes: Vec::new() })
+        Ok(Prepared { bytes: finished.bytes() + attached, has_image: true, twin, notes: Vec::new() })
     }
 
     fn place(&mut self) -> Result<(), Error> {

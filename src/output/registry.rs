@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
-use super::{Destination, Finished, Naming, Output, Put, Transport, WriteOptions};
+use super::{Destination, Finished, Naming, Output, Prepared, Transport, WriteOptions};
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::image::Artifact;
@@ -80,8 +80,8 @@ impl Output for Registry<'_> {
         true
     }
 
-    fn prepare(&mut self, _: &Plan, finished: Option<&Finished>, _: &dyn Fn() -> bool) -> Result<Put, Error> {
-        let Some(finished) = finished else { return Ok(Put::default()) };
+    fn prepare(&mut self, _: &Plan, finished: Option<&Finished>, _: &dyn Fn() -> bool) -> Result<Prepared, Error> {
+        let Some(finished) = finished else { return Ok(Prepared::default()) };
         let all = finished.layers().map(|(layer, _)| layer.size).sum();
         let mut before = 0;
         for (layer, blob) in finished.layers() {
@@ -108,7 +108,7 @@ impl Output for Registry<'_> {
         }
         let twin = finished.twin.as_ref().map(|(suffix, _)| format!("{}{suffix}", self.address.selector()));
         let attached: u64 = finished.artifacts.iter().map(Artifact::size).sum();
-        Ok(Put { bytes: finished.bytes() + attached, has_image: true, twin, notes: Vec::new() })
+        Ok(Prepared { bytes: finished.bytes() + attached, has_image: true, twin, notes: Vec::new() })
     }
 
     fn place(&mut self) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::aside::{Aside, exists, give, is_kept_by_sticky, parent};
 use super::stdout;
-use super::{Destination, Finished, Naming, Output, Put, Transport, WriteOptions};
+use super::{Destination, Finished, Naming, Output, Prepared, Transport, WriteOptions};
 use crate::error::Error;
 use crate::layer::{Codec, interrupted};
 use crate::plan::Plan;
@@ -37,9 +37,9 @@ impl Output for TarFile {
         self.0.is_stream()
     }
 
-    fn prepare(&mut self, _: &Plan, finished: Option<&Finished>, stop: &dyn Fn() -> bool) -> Result<Put, Error> {
+    fn prepare(&mut self, _: &Plan, finished: Option<&Finished>, stop: &dyn Fn() -> bool) -> Result<Prepared, Error> {
         let Some((layer, blob)) = finished.and_then(|finished| finished.layers().next()) else {
-            return Ok(Put::default());
+            return Ok(Prepared::default());
         };
         match &self.0.aside {
             Some(aside) => give(blob, aside.path(), stop).map_err(|error| Error::unwritable(aside, error))?,
@@ -47,7 +47,7 @@ impl Output for TarFile {
                 self.0.write(stop, |out| io::copy(&mut File::open(blob)?, out).map(|_| ()))?;
             }
         }
-        Ok(Put { bytes: layer.size, ..Put::default() })
+        Ok(Prepared { bytes: layer.size, ..Prepared::default() })
     }
 
     fn place(&mut self) -> Result<(), Error> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::place::DirPlace;
 use super::tree_copy::TreeCopy;
-use super::{Destination, Finished, Naming, Output, Put, Transport, WriteOptions};
+use super::{Destination, Finished, Naming, Output, Prepared, Transport, WriteOptions};
 use crate::error::Error;
 use crate::layer::{Codec, PassOptions, Tap};
 use crate::plan::Plan;
@@ -38,15 +38,15 @@ impl Output for DirTree {
         Some(&mut self.copy)
     }
 
-    fn alone(&mut self, tree: &dyn Tree, plan: &Plan, options: &PassOptions<'_>) -> Result<bool, Error> {
+    fn write_directly(&mut self, tree: &dyn Tree, plan: &Plan, options: &PassOptions<'_>) -> Result<bool, Error> {
         self.copy.set_epoch(plan.epoch);
         self.copy.copy_all(tree, plan, options)?;
         Ok(true)
     }
 
-    fn prepare(&mut self, plan: &Plan, _: Option<&Finished>, stop: &dyn Fn() -> bool) -> Result<Put, Error> {
+    fn prepare(&mut self, plan: &Plan, _: Option<&Finished>, stop: &dyn Fn() -> bool) -> Result<Prepared, Error> {
         let notes = self.copy.finish(plan, stop)?;
-        Ok(Put { bytes: plan.bytes(), notes, ..Put::default() })
+        Ok(Prepared { bytes: plan.bytes(), notes, ..Prepared::default() })
     }
 
     fn place(&mut self) -> Result<(), Error> {

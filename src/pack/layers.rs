@@ -117,8 +117,9 @@ impl<'a> Slots<'a> {
         }
         let all: BTreeSet<&String> = self.owners.values().collect();
         let is_of_runtime = |package: &&&String| {
-            let is_kin = |known: &String| database.is_some_and(|database| database.is_kin(known, package));
-            named.contains(**package) || named.iter().any(is_kin)
+            let is_same_source =
+                |known: &String| database.is_some_and(|database| database.is_same_source(known, package));
+            named.contains(**package) || named.iter().any(is_same_source)
         };
         self.of_runtimes = all.iter().filter(is_of_runtime).map(|package| (*package).clone()).collect();
     }

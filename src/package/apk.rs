@@ -145,17 +145,17 @@ impl Packages for Apk {
         }))
     }
 
-    fn is_kin(&self, package: &str, other: &str) -> bool {
+    fn is_same_source(&self, package: &str, other: &str) -> bool {
         let origin = |name: &str| self.packages.get(name).map(|stanza| &stanza.origin);
         origin(package).is_some() && origin(package) == origin(other)
     }
 
-    fn halves(&self, package: &str) -> Vec<String> {
+    fn arch_all_parts(&self, package: &str) -> Vec<String> {
         // Data of a single program is in a package whose name starts with the program's package name.
         let Some(own) = self.packages.get(package) else { return Vec::new() };
         let is_half = |name: &&String| ["-common", "-data", "-config"].iter().any(|end| name.ends_with(end));
-        let kin = self.packages.iter().filter(|(name, stanza)| stanza.origin == own.origin && *name != package);
-        kin.map(|(name, _)| name).filter(is_half).cloned().collect()
+        let same = self.packages.iter().filter(|(name, stanza)| stanza.origin == own.origin && *name != package);
+        same.map(|(name, _)| name).filter(is_half).cloned().collect()
     }
 
     fn with_name(&self, name: &[u8]) -> Result<Option<String>, Error> {

@@ -264,11 +264,11 @@ impl Packages for Dpkg<'_> {
         }))
     }
 
-    fn halves(&self, package: &str) -> Vec<String> {
-        self.kin(package, |stanza| stanza.is_for_all)
+    fn arch_all_parts(&self, package: &str) -> Vec<String> {
+        self.related(package, |stanza| stanza.is_for_all)
     }
 
-    fn is_kin(&self, package: &str, other: &str) -> bool {
+    fn is_same_source(&self, package: &str, other: &str) -> bool {
         let source = |name: &str| self.stanzas.get(name).map(|stanza| &stanza.source);
         source(package).is_some() && source(package) == source(other)
     }
@@ -283,8 +283,8 @@ impl Packages for Dpkg<'_> {
         relations.any(|(_, value)| names_one(value, &names))
     }
 
-    fn siblings(&self, package: &str) -> Vec<String> {
-        self.kin(package, |_| true)
+    fn same_source_dependencies(&self, package: &str) -> Vec<String> {
+        self.related(package, |_| true)
     }
 
     fn needed_by(&self, package: &str) -> Option<BTreeSet<String>> {
@@ -362,9 +362,9 @@ impl Dpkg<'_> {
     }
 
     /// Dependencies of a package that are built from the same source. Of alternatives only the first is used.
-    fn kin(&self, package: &str, fits: impl Fn(&Stanza) -> bool) -> Vec<String> {
+    fn related(&self, package: &str, fits: impl Fn(&Stanza) -> bool) -> Vec<String> {
         let Some(own) = self.stanzas.get(package) else { return Vec::new() };
-        let is_kin =
+        let is_same_source =
             |name: &str| self.stanzas.get(name).is_some_and(|stanza| stanza.source == own.source && fits(stanza));
         let (mut seen, mut found) = (HashSet::new(), Vec::new());
         let fields = super::lines(&self.status[own.span.clone()]).filter_map(field);
@@ -372,7 +372,7 @@ impl Dpkg<'_> {
             for clause in value.split(|b| *b == b',') {
                 let word = clause.trim_ascii().split(|b| b" :|".contains(b)).next().unwrap_or_default();
                 let name = String::from_utf8_lossy(word);
-                if is_kin(&name) && seen.insert(word) {
+                if is_same_source(&name) && seen.insert(word) {
                     found.push(name.into_owned());
                 }
             }
@@ -469,12 +469,12 @@ mod tests {
         let contents = database.contents("web").expect("readable");
         assert_eq!(contents, ["/bin", "/bin/web", "/usr/lib/web"].map(path));
         assert_eq!(database.contents("libc6").expect("readable").len(), 2 - 1);
-        assert_eq!(database.halves("web"), ["web-common"]);
-        assert_eq!(database.siblings("web"), ["web-common", "web-plugins"]);
+        assert_eq!(database.arch_all_parts("web"), ["web-common"]);
+        assert_eq!(database.same_source_dependencies("web"), ["web-common", "web-plugins"]);
         assert!(
             database.wants("web", "libc6") && database.wants("web", "more-of-it") && !database.wants("libc6", "web")
         );
-        assert!(database.is_kin("web", "web-common") && !database.is_kin("web", "libc6"));
+        assert!(database.is_same_source("web", "web-common") && !database.is_same_source("web", "libc6"));
     }
 
     #[test]

@@ -41,14 +41,14 @@ pub trait Packages {
 
     /// The architecture-independent parts of a package: packages from the same source, for all architectures, that are
     /// always installed with it.
-    fn halves(&self, package: &str) -> Vec<String>;
+    fn arch_all_parts(&self, package: &str) -> Vec<String>;
 
     /// True if both packages are built from the same source.
-    fn is_kin(&self, package: &str, other: &str) -> bool;
+    fn is_same_source(&self, package: &str, other: &str) -> bool;
 
     /// Dependencies of a package that are built from the same source, such as its plug-ins.
-    fn siblings(&self, package: &str) -> Vec<String> {
-        self.halves(package)
+    fn same_source_dependencies(&self, package: &str) -> Vec<String> {
+        self.arch_all_parts(package)
     }
 
     /// True if a package depends on another, or recommends it, by its name or by something that it provides.

@@ -202,16 +202,16 @@ impl Package {
 
 impl Rpm<'_> {
     /// Required packages that are built from the same source.
-    fn kin(&self, package: &str, fits: impl Fn(&Package) -> bool) -> Vec<String> {
+    fn related(&self, package: &str, fits: impl Fn(&Package) -> bool) -> Vec<String> {
         let Some(own) = self.packages.get(package) else { return Vec::new() };
         let source = own.header.text(header::SOURCE_RPM);
         let required: BTreeSet<&[u8]> = own.header.texts(header::REQUIRE_NAME).into_iter().collect();
-        let is_kin = |kin: &Package| {
-            fits(kin)
-                && kin.header.text(header::SOURCE_RPM) == source
-                && kin.header.texts(header::PROVIDE_NAME).iter().any(|name| required.contains(name))
+        let is_same_source = |other: &Package| {
+            fits(other)
+                && other.header.text(header::SOURCE_RPM) == source
+                && other.header.texts(header::PROVIDE_NAME).iter().any(|name| required.contains(name))
         };
-        let found = self.packages.iter().filter(|(key, kin)| *key != package && is_kin(kin));
+        let found = self.packages.iter().filter(|(key, other)| *key != package && is_same_source(other));
         found.map(|(key, _)| key.clone()).collect()
     }
 }
@@ -275,17 +275,17 @@ impl Packages for Rpm<'_> {
         }))
     }
 
-    fn is_kin(&self, package: &str, other: &str) -> bool {
+    fn is_same_source(&self, package: &str, other: &str) -> bool {
         let source = |key: &str| self.packages.get(key).map(|package| package.header.text(header::SOURCE_RPM));
         source(package).is_some() && source(package) == source(other)
     }
 
-    fn halves(&self, package: &str) -> Vec<String> {
-        self.kin(package, Package::is_for_all)
+    fn arch_all_parts(&self, package: &str) -> Vec<String> {
+        self.related(package, Package::is_for_all)
     }
 
-    fn siblings(&self, package: &str) -> Vec<String> {
-        self.kin(package, |_| true)
+    fn same_source_dependencies(&self, package: &str) -> Vec<String> {
+        self.related(package, |_| true)
     }
 
     fn with_name(&self, name: &[u8]) -> Result<Option<String>, Error> {

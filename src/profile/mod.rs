@@ -53,7 +53,7 @@ pub struct Take {
 
 /// A trigger: a condition on the closure that shows that a profile is needed. All fields that are set must match.
 #[derive(Clone, Debug, Default)]
-pub struct Clue {
+pub struct Trigger {
     /// An object of the process has this SONAME; `*` at the end matches any suffix.
     pub soname: Option<String>,
     /// True if `soname` also matches objects loaded by plug-ins of the entry's package, or by libraries that the entry
@@ -81,14 +81,14 @@ pub struct Clue {
     /// libraries import many symbols that the program never uses.
     pub anywhere: bool,
     /// All of these must match.
-    pub all: Vec<Clue>,
+    pub all: Vec<Trigger>,
     /// One of these must match.
-    pub any: Vec<Clue>,
+    pub any: Vec<Trigger>,
     /// None of these may match.
-    pub not: Vec<Clue>,
+    pub not: Vec<Trigger>,
 }
 
-impl Clue {
+impl Trigger {
     /// All `command` names of this trigger and of nested ones.
     pub fn commands(&self) -> Vec<&str> {
         let inner = self.all.iter().chain(&self.any).flat_map(Self::commands);
@@ -110,7 +110,7 @@ pub fn fits(wanted: &str, name: &[u8]) -> bool {
     }
 }
 
-impl std::fmt::Display for Clue {
+impl std::fmt::Display for Trigger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let texts = [
             ("soname", &self.soname),
@@ -125,10 +125,10 @@ impl std::fmt::Display for Clue {
         let lists = [("imports", &self.imports), ("strings", &self.strings), ("command", &self.command)];
         let lists = lists.iter().filter(|(_, list)| !list.is_empty());
         parts.extend(lists.map(|(name, list)| format!("{name} {}", list.join(" or "))));
-        let shown = |clues: &[Self]| clues.iter().map(|clue| format!("({clue})")).collect::<Vec<_>>();
+        let shown = |triggers: &[Self]| triggers.iter().map(|trigger| format!("({trigger})")).collect::<Vec<_>>();
         parts.extend(shown(&self.all));
         parts.extend((!self.any.is_empty()).then(|| shown(&self.any).join(" or ")));
-        parts.extend(shown(&self.not).iter().map(|clue| format!("not {clue}")));
+        parts.extend(shown(&self.not).iter().map(|trigger| format!("not {trigger}")));
         write!(f, "{}", parts.join(" and ").replace('\0', ""))
     }
 }
@@ -228,7 +228,7 @@ pub struct Profile {
     /// Profiles that are applied together with it.
     pub extends: Vec<String>,
     /// Triggers; the profile is applied automatically if one of them matches.
-    pub when: Vec<Clue>,
+    pub when: Vec<Trigger>,
     /// Values to extract from programs and libraries.
     pub probe: Vec<Probe>,
     /// Files of the root to pack.
@@ -277,7 +277,7 @@ impl Profile {
 
     /// The names of commands in its triggers.
     pub fn commands(&self) -> std::collections::BTreeSet<&str> {
-        self.when.iter().flat_map(Clue::commands).collect()
+        self.when.iter().flat_map(Trigger::commands).collect()
     }
 
     /// All patterns of files that the profile may pack, with the default values of its probes.

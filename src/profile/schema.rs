@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::raw_read::{RawProbe, RawRead, defaults, probes};
 use super::{
-    Clue, EntryKind, Example, Make, MakeContent, MakeDir, Need, Open, Place, Profile, StartFiles, Take, Values,
+    EntryKind, Example, Make, MakeContent, MakeDir, Need, Open, Place, Profile, StartFiles, Take, Trigger, Values,
     toml_complaint,
 };
 use crate::error::Error;
@@ -27,7 +27,7 @@ struct RawProfile {
     #[serde(default)]
     extends: Vec<String>,
     #[serde(default)]
-    when: Vec<RawClue>,
+    when: Vec<RawTrigger>,
     #[serde(default)]
     probe: Vec<RawProbe>,
     #[serde(default)]
@@ -62,7 +62,7 @@ struct RawExample {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawClue {
+struct RawTrigger {
     soname: Option<String>,
     #[serde(default, rename = "plug-ins")]
     plug_ins: bool,
@@ -82,11 +82,11 @@ struct RawClue {
     #[serde(default)]
     anywhere: bool,
     #[serde(default)]
-    all: Vec<RawClue>,
+    all: Vec<RawTrigger>,
     #[serde(default)]
-    any: Vec<RawClue>,
+    any: Vec<RawTrigger>,
     #[serde(default)]
-    not: Vec<RawClue>,
+    not: Vec<RawTrigger>,
 }
 
 #[derive(Deserialize)]
@@ -188,8 +188,8 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
         example: Vec::new(),
         text: text.to_owned(),
     };
-    let clues = raw.when.into_iter().map(|clue| self::clue(clue, 0));
-    profile.when = clues.collect::<Result<_, _>>().map_err(bad)?;
+    let triggers = raw.when.into_iter().map(|trigger| self::trigger(trigger, 0));
+    profile.when = triggers.collect::<Result<_, _>>().map_err(bad)?;
     profile.probe = probes(raw.probe).map_err(bad)?;
     let taken =
         raw.take.iter().flat_map(|take| take.paths.iter().chain(&take.first).chain(&take.exclude)).map(String::as_str);
@@ -251,11 +251,11 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
 }
 
 /// One trigger with its nested ones.
-fn clue(raw: RawClue, depth: usize) -> Result<Clue, String> {
+fn trigger(raw: RawTrigger, depth: usize) -> Result<Trigger, String> {
     if depth > MAX_NESTED {
         return Err(format!("a when is nested more than {MAX_NESTED} deep"));
     }
-    let RawClue { soname, plug_ins, imports, strings, modules, command, env, path, package, interpreter, .. } = raw;
+    let RawTrigger { soname, plug_ins, imports, strings, modules, command, env, path, package, interpreter, .. } = raw;
     let (entry, anywhere, all, any, not) = (raw.entry, raw.anywhere, raw.all, raw.any, raw.not);
     let path = path.map(|text| RootGlob::new(&text).map_err(|error| error.says)).transpose()?;
     if anywhere && imports.is_empty() {
@@ -264,21 +264,23 @@ fn clue(raw: RawClue, depth: usize) -> Result<Clue, String> {
     if plug_ins && soname.is_none() {
         return Err("plug-ins must be in the same table as soname".to_owned());
     }
-    let nested = |clues: Vec<RawClue>| clues.into_iter().map(|raw| clue(raw, depth + 1)).collect::<Result<Vec<_>, _>>();
+    let nested = |triggers: Vec<RawTrigger>| {
+        triggers.into_iter().map(|raw| trigger(raw, depth + 1)).collect::<Result<Vec<_>, _>>()
+    };
     let (all, any, not) = (nested(all)?, nested(any)?, nested(not)?);
-    let says = Clue { soname, plug_ins, imports, strings, modules, command, env, ..Clue::default() };
-    let clue = Clue { path, package, interpreter, entry, anywhere, all, any, not, ..says };
-    if depth == 0 && !clue.shows_something() {
+    let says = Trigger { soname, plug_ins, imports, strings, modules, command, env, ..Trigger::default() };
+    let trigger = Trigger { path, package, interpreter, entry, anywhere, all, any, not, ..says };
+    if depth == 0 && !trigger.shows_something() {
         let says = "soname, imports, strings, modules, command, env, path, package, interpreter or entry, itself or in its all or any";
         return Err(format!("a when needs {says}: `not` alone matches nearly everything"));
     }
-    if depth > 0 && !clue.shows_something() && clue.not.is_empty() {
+    if depth > 0 && !trigger.shows_something() && trigger.not.is_empty() {
         return Err("a table in all, any or not is empty".to_owned());
     }
-    Ok(clue)
+    Ok(trigger)
 }
 
-impl Clue {
+impl Trigger {
     /// True if it has a positive condition, not only `not`.
     fn shows_something(&self) -> bool {
         let has_text = self.soname.is_some() || self.env.is_some() || self.package.is_some();

@@ -179,7 +179,7 @@ fn damaged_databases_are_errors_or_fewer_packages() {
             let owners = database.owners(std::slice::from_ref(&greet)).expect("known");
             assert!(round > 0 || owners[&greet] == "greet");
             database.contents("greet").expect("known");
-            database.halves("greet");
+            database.arch_all_parts("greet");
             database.licences("greet");
             let names = ["greet", "greet-data", "libgreet1"].map(str::to_owned).into();
             database.records(&names, &|path| *path == greet).expect("made");

@@ -39,8 +39,10 @@ ASKED = {
 README = {"readme-python": "hello from Python", "readme-node": "hello from Node"}
 # Those that are quick enough for every run of all tests.
 QUICK = ["pip", "rust"]
-# Images that Dockerfiles start from -> layers of ours, what is done in them, variables as the official image has them.
-PYTHON = ("python", "rm -f /usr/lib/python3*/EXTERNALLY-MANAGED", {"LANG": "C.UTF-8", "PYTHON_VERSION": "3.11.2"})
+# Images that Dockerfiles start from -> layers of ours, what is done in them, variables as the official image has them;
+# and the authorities, which Poetry takes from nowhere else.
+PYTHON = ("python", "rm -f /usr/lib/python3*/EXTERNALLY-MANAGED", {
+    "LANG": "C.UTF-8", "PYTHON_VERSION": "3.11.2", "REQUESTS_CA_BUNDLE": "/etc/ssl/certs/ca-certificates.crt"})
 NODE = ("node", "useradd --create-home --uid 1000 node", {"NODE_VERSION": "20.20.2"})
 RUST = ("rust", "", {"PATH": f"/usr/local/cargo/bin:{roots.PATH}"})
 IMAGES = {
@@ -168,9 +170,17 @@ def configure(tree):
     (tree / "usr/local/etc").mkdir(parents=True, exist_ok=True)
     npm = [f"cafile={shown}", f"registry={registry}", "audit=false", "fund=false", "update-notifier=false"]
     (tree / "usr/local/etc/npmrc").write_text("\n".join(npm) + "\n")
-    poetry = tree / "root/.config/pypoetry"
-    poetry.mkdir(parents=True)
-    (poetry / "config.toml").write_text(f'[certificates.PyPI]\ncert = "{shown}"\n')
+
+
+def mirror(folder):
+    """Poetry asks an index for JSON of its own, which mirrors seldom have: here it reads the pages that pip reads."""
+    project = folder / "pyproject.toml"
+    if not project.exists() or "[tool.poetry]" not in project.read_text():
+        return
+    script = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
+    pages = os.environ.get("PIP_INDEX_URL") or roots.host([sys.executable, "-c", script]).strip()
+    with project.open("a") as out:
+        out.write(f'\n[[tool.poetry.source]]\nname = "pages"\nurl = "{pages}"\npriority = "primary"\n')
 
 
 def printed(slimroot, folder, *options):
@@ -194,6 +204,7 @@ def compared(old, new):
 def look(store, shape, options, spare):
     folder = spare / shape
     shutil.copytree(SHAPES / shape, folder)
+    mirror(folder)
     if shape in README:
         blocks = re.findall(r"^```dockerfile\n(.*?)^```", (CHECKOUT / "README.md").read_text(), re.M | re.S)
         (folder / "Dockerfile").write_text(blocks[list(README).index(shape)])

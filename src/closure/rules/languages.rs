@@ -99,7 +99,7 @@ fn own_modules(state: &State<'_>, launched: &Launched, dir: &RootPath) -> Result
         return Ok(Vec::new());
     };
     let mut found = Vec::new();
-    for package in database.siblings(&owner).into_iter().chain([owner]) {
+    for package in database.same_source_dependencies(&owner).into_iter().chain([owner]) {
         for path in state.world.contents(&package)?.iter().filter(|path| path.is_within(dir)) {
             found.extend(state.world.root.follow(path.as_bytes())?.file().map(|(real, _)| real.clone()));
         }

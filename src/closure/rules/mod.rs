@@ -31,7 +31,7 @@ mod source_data;
 mod trace;
 
 pub(super) use bytecode::interpreters;
-pub(super) use settings::delegated_programs;
+pub(super) use settings::config_programs;
 
 use super::demand::Demand;
 use super::state::{Applied, State};

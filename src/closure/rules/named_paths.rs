@@ -164,7 +164,7 @@ fn beside(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, settings
         return Ok(());
     };
     let package = state.world.owner(settings)?;
-    let Some(package) = package.filter(|package| package != owner && database.is_kin(owner, package)) else {
+    let Some(package) = package.filter(|package| package != owner && database.is_same_source(owner, package)) else {
         return Ok(());
     };
     let is_etc = dir.as_bytes() == b"/etc";

@@ -134,7 +134,7 @@ fn of_applet(state: &State<'_>, launched: &Launched) -> Result<Vec<Demand>, Erro
 fn named_kin(state: &State<'_>, object: &RootPath, package: &str) -> Result<Vec<(RootPath, String)>, Error> {
     let Some(database) = state.world.database()? else { return Ok(Vec::new()) };
     let all = state.world.commands(path_of(&state.request.env))?;
-    let is_same_source = |owner: &String| owner != package && database.is_kin(package, owner);
+    let is_same_source = |owner: &String| owner != package && database.is_same_source(package, owner);
     let others: Vec<(&RootPath, &String)> = all.iter().filter(|(_, owner)| is_same_source(owner)).collect();
     if others.is_empty() {
         return Ok(Vec::new());

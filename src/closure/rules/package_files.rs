@@ -50,7 +50,7 @@ fn packages(state: &State<'_>) -> Result<Vec<Demand>, Error> {
         if state.brought_names.contains(&owner) || seen.contains(&owner) {
             continue;
         }
-        for package in database.halves(&owner).into_iter().chain([owner]) {
+        for package in database.arch_all_parts(&owner).into_iter().chain([owner]) {
             if !state.brought_names.contains(&package) && seen.insert(package.clone()) {
                 demands.push(Demand::Bring { package, object: object.clone() });
             }
@@ -122,7 +122,7 @@ fn private_dir(
 fn of_others(state: &State<'_>, package: &str, paths: &[RootPath]) -> Result<BTreeMap<RootPath, String>, Error> {
     let Some(database) = state.world.database()? else { return Ok(BTreeMap::new()) };
     let mut owners = state.world.owners(paths)?;
-    owners.retain(|_, owner| !database.is_kin(package, owner));
+    owners.retain(|_, owner| !database.is_same_source(package, owner));
     Ok(owners)
 }
 

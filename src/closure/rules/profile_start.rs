@@ -28,7 +28,7 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     for (_, profile, done) in applied(state, RULE.id, fact, |profile| !profile.start.is_empty()) {
         demands.push(done);
         let values = values(state, profile)?;
-        let starter = state.commanded(profile).next();
+        let starter = state.configured_launches(profile).next();
         let (cwd, env) = match starter.map(|id| &state.launches.get(id).launch) {
             Some(launch) => (launch.cwd.clone(), Rc::clone(&launch.env)),
             None => (state.request.conditions().cwd, Rc::new(state.request.env.clone())),

@@ -38,14 +38,14 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
         return Ok(Vec::new());
     }
     let mut demands = vec![Demand::Done(answer)];
-    let mut open = database.siblings(&owner);
+    let mut open = database.same_source_dependencies(&owner);
     let mut seen = BTreeSet::from([owner.clone()]);
     let objects = of_the_source(state, id, &owner)?;
     while let Some(package) = open.pop() {
         if !seen.insert(package.clone()) {
             continue;
         }
-        open.extend(database.siblings(&package));
+        open.extend(database.same_source_dependencies(&package));
         for path in state.world.contents(&package)?.iter() {
             if !is_command(path) && is_named_after(path, &owner) {
                 let before = demands.len();
@@ -88,7 +88,7 @@ fn settings(state: &State<'_>, demands: &mut Vec<Demand>, program: &RootPath, pa
         below.extend(state.world.root.below(dir)?);
     }
     for (path, other) in state.world.owners(&below)? {
-        if other != package && database.is_kin(package, &other) {
+        if other != package && database.is_same_source(package, &other) {
             companion(state, demands, program, &other, &path)?;
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::closure::request::Pyc;
-use crate::closure::rules::{delegated_programs, interpreters};
+use crate::closure::rules::{config_programs, interpreters};
 use crate::closure::state::State;
 use crate::closure::told::{Note, Told};
 use crate::closure::{Closure, Unmade, path_of};
@@ -128,7 +128,7 @@ fn delegated(state: &State<'_>, closure: &mut Closure, lines: &[(&RootPath, &Str
         followed.is_ok_and(|followed| followed.file().is_some_and(|(real, _)| state.graph.contains(real)))
     };
     for (file, line) in lines {
-        let programs = delegated_programs(line);
+        let programs = config_programs(line);
         // Skip the line if its first program is missing, because the others depend on it.
         let Some(first) = programs.first().and_then(present) else { continue };
         let [starts, besides] = found.entry(file).or_default();

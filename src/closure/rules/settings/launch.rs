@@ -18,7 +18,7 @@ impl Reading<'_, '_> {
     /// Starts the command line of a statement, in the environment of the program that reads the file.
     pub(super) fn launch(&mut self, rule: &Names, one: &Stated, all: &[Stated]) -> Result<(), Error> {
         let how = &rule.launch;
-        let starter = self.state.commanded(self.by).next();
+        let starter = self.state.configured_launches(self.by).next();
         let (mut cwd, mut env) = match starter.map(|id| &self.state.launches.get(id).launch) {
             Some(launch) => (launch.cwd.clone(), (*launch.env).clone()),
             None => (self.state.request.conditions().cwd, self.state.request.env.clone()),

@@ -2,7 +2,7 @@
 //! their statements name, each with the line.
 
 mod arguments;
-mod delegated;
+mod config_commands;
 mod launch;
 mod pam;
 mod probes;
@@ -27,7 +27,7 @@ use crate::path::{RootPath, show};
 use crate::profile::{Names, Need, Place, Profile, Read, Values, What};
 use crate::root::{FileKind, Meta, RootGlob};
 
-pub(crate) use delegated::programs_of as delegated_programs;
+pub(crate) use config_commands::programs_of as config_programs;
 
 pub(super) const RULE: Rule = Rule {
     id: "settings",
@@ -142,7 +142,7 @@ fn read_rule(
         }
     }
     starts.extend(arguments::files(state, profile, read, Certainty::Likely)?);
-    let starts = pam::narrowed(state, demands, read, starts)?;
+    let starts = pam::named_services(state, demands, read, starts)?;
     let mut reading = Reading {
         state,
         demands,

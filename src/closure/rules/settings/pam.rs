@@ -51,7 +51,7 @@ struct Named {
 
 /// The initial files, with directories expanded, that programs of the image use. All of them, if the service name of a
 /// program cannot be found.
-pub(super) fn narrowed(
+pub(super) fn named_services(
     state: &State<'_>,
     demands: &mut Vec<Demand>,
     read: &Read,

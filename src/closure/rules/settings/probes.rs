@@ -21,7 +21,7 @@ pub(in crate::closure::rules) fn values(state: &State<'_>, profile: &Profile) ->
         values.insert(format!("${name}"), parts);
     }
     let (mut arguments, mut workdirs) = (Vec::new(), Vec::new());
-    for id in state.commanded(profile) {
+    for id in state.configured_launches(profile) {
         let launch = &state.launches.get(id).launch;
         workdirs.push(literal(&launch.cwd));
         for word in &launch.args {
