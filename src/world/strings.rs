@@ -36,7 +36,9 @@ pub(crate) fn pieces(
     mut visit: impl FnMut(&[u8], bool) -> ControlFlow<()>,
 ) -> Result<(), Error> {
     let source = root.open_file(file)?;
-    let mut buffer = vec![0; PIECE];
+    // One byte more than the file: a read that does not fill the buffer is the last one.
+    let size = usize::try_from(source.meta().size).unwrap_or(PIECE);
+    let mut buffer = vec![0; PIECE.min(size.saturating_add(1))];
     let mut at = 0;
     loop {
         let read = source.read_at(at, &mut buffer).map_err(|error| Error::unreadable(file, error))?;
