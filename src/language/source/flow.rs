@@ -89,6 +89,7 @@ pub(super) fn texts(source: &[u8], variable: &str, has_signs: bool) -> Vec<(Stri
         for (at, value) in values(source, &name, has_signs) {
             for piece in pieces(value, has_signs) {
                 match piece {
+                    Piece::Text(text, _) if found.iter().any(|(known, _)| *known == text) => {}
                     Piece::Text(text, from) => found.push((text, at + from)),
                     Piece::Name(next) if seen.len() < MAX_STEPS && seen.insert(next.clone()) => open.push(next),
                     Piece::Name(_) => {}
@@ -118,6 +119,10 @@ fn values<'s>(source: &'s [u8], name: &str, has_signs: bool) -> Vec<(usize, &'s 
             [b'=', b'>', rest @ ..] => is_constant.then_some(rest),
             [b'=', rest @ ..] => (!has_signs || is_signed || is_constant).then_some(rest),
             [b'|', b'|', b'=', rest @ ..] | [b'/', b'/', b'=', rest @ ..] | [b'?', b'?', b'=', rest @ ..] => Some(rest),
+            // `$ENV{PAGER} || 'less'`: the alternative of a value.
+            [b'|', b'|', rest @ ..] | [b'/', b'/', rest @ ..] if is_signed || is_constant => {
+                Some(rest).filter(|rest| matches!(rest.trim_ascii_start().first(), Some(b'\'' | b'"')))
+            }
             [b'.' | b'+', b'=', rest @ ..] | [b'<', b'<', rest @ ..] => Some(rest),
             [b'(', ..] if is_signed && says("for") => Some(rest),
             [b',', rest @ ..] if says("push") || says("define") => Some(rest),
@@ -255,6 +260,7 @@ mod tests {
         );
         assert_eq!(found("use constant TOOL => '/usr/bin/a';\nmy $c = TOOL;\nexec $c;", "exec ", true), ["/usr/bin/a"]);
         assert_eq!(found("foreach my $p (qw(lynx w3m)) { system($p, 1) }", "system(", true), ["lynx", "w3m"]);
+        assert_eq!(found("open(my $p, '|-', $ENV{PAGER} || 'less -e') || die 'more';", "'|-',", true), ["less -e"]);
         assert_eq!(found("$o{pager} = 'less'; system(\"$o{pager} x\");", "system(", true), ["less"]);
     }
 
