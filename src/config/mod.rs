@@ -10,6 +10,7 @@ mod keys;
 mod lines;
 mod pairs;
 mod probe;
+mod scripts;
 mod tables;
 mod xml;
 
@@ -43,6 +44,8 @@ pub enum Grammar {
     Pairs,
     /// Columns: inetd.conf(5), anacrontab(5), Postfix's master.cf.
     Columns,
+    /// Directives, and shell scripts up to `endscript`: logrotate.conf(5).
+    Scripts,
 }
 
 /// The text of a line after this number of columns.
@@ -88,6 +91,7 @@ pub fn parse(grammar: Grammar, bytes: &[u8]) -> Vec<Statement> {
         Grammar::Colon => tables::colon(text),
         Grammar::Pairs => pairs::parse(text),
         Grammar::Columns => tables::columns(text),
+        Grammar::Scripts => scripts::parse(text),
     };
     statements.truncate(MAX_STATEMENTS);
     statements

@@ -47,7 +47,8 @@ pub(super) fn colon(text: &str) -> Vec<Statement> {
     statements
 }
 
-/// Columns, each line a statement `row`. A line that begins with a blank goes on with the one before.
+/// Columns, each line a statement `row`. A line that begins with a blank goes on with the one before. An attribute
+/// `name=value` has everything after it as its value, as `argv=` of pipe(8).
 pub(super) fn columns(text: &str) -> Vec<Statement> {
     let mut statements: Vec<Statement> = Vec::new();
     for (at, line) in text.lines().enumerate() {
@@ -69,6 +70,11 @@ pub(super) fn columns(text: &str) -> Vec<Statement> {
                 ..Statement::default()
             }),
         }
+    }
+    for row in &mut statements {
+        let starts = row.text.match_indices(' ').map(|(at, _)| at + 1);
+        let named = starts.filter(|at| row.text[*at..].split(' ').next().is_some_and(|word| word.contains('=')));
+        row.attributes = named.map(|at| row.text[at..].to_owned()).collect();
     }
     statements
 }

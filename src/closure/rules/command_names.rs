@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{On, Rule};
 use crate::closure::demand::Demand;
 use crate::closure::state::State;
+use crate::closure::told::Told;
 use crate::closure::worklist::Fact;
 use crate::closure::{Companions, path_of};
 use crate::error::Error;
 use crate::language::Certainty;
 use crate::path::{RootPath, show};
 use crate::world::program_in_path;
-use crate::world::tables::has_applets;
+use crate::world::tables::{has_applets, optional_feature};
 
 pub(super) const RULE: Rule = Rule {
     id: "command-names",
@@ -54,6 +55,11 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
                 if let Some(path) = program_in_path(state.world.root, path_of(&state.request.env), &name)?
                     && !state.is_excluded(&path)
                 {
+                    if let Some(feature) = optional_feature(object.name(), path.name()) {
+                        let why = format!("{feature}, which {object} names");
+                        demands.push(Demand::Tell(Told::Offered { program: path, why }));
+                        continue;
+                    }
                     demands.push(Demand::Start(state.start_by(object, &path, why, false)));
                 }
             }

@@ -65,7 +65,7 @@ impl Reading<'_, '_> {
                 },
                 None => text,
             };
-            if rule.paths && !self.is_executable(text)? {
+            if rule.paths && !self.is_executable(text.split_whitespace().next().unwrap_or_default())? {
                 continue;
             }
             let line = interpolated(&format!("{text}{more}"), &self.variables);
