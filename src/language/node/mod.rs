@@ -50,9 +50,9 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         for above in dir.ancestors() {
             let modules = above.join(MODULES);
             let Some(real) = call.root.follow(modules.as_bytes())?.dir().cloned() else { continue };
-            // If the link leads to the directory of the application, the modules belong to the distribution; they are
-            // packed by name below.
-            if real != modules && !dir.is_within(&real) {
+            // If the link leads to a directory above the application, the modules belong to the distribution: the link is
+            // packed, and they are packed by name below.
+            if real != modules {
                 needs.files.push((modules.clone(), "packages are looked up there".to_owned()));
             }
             if !modules.is_within(dir) && !dir.is_within(&real) {

@@ -44,7 +44,8 @@ impl Reading<'_, '_> {
         };
         cwd = dir.unwrap_or(cwd);
         // Grammars of command lines keep the text; in others the line is one argument of the statement.
-        let is_plain = rule.after.is_empty() && rule.until.is_none() && rule.word == 1 && how.prefix.is_none();
+        let is_whole = rule.after.is_empty() && rule.until.is_none() && rule.attribute.is_none();
+        let is_plain = is_whole && rule.word == 1 && how.prefix.is_none();
         let picked = match is_plain && !one.statement.text.is_empty() {
             true => vec![after(&one.statement.text, how.skip)],
             false => super::picked(rule, &one.statement),
