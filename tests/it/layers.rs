@@ -22,7 +22,7 @@ impl Samples {
         let dir = tempfile::Builder::new().prefix("layers").tempdir_in(cache()).expect("a directory");
         let samples = Self { dir };
         // Nothing writes to the files of the root that all tests share.
-        run("cp", &["-al", &debian().display().to_string(), &samples.at("root")]);
+        run("cp", &["-a", "--reflink=auto", &debian().display().to_string(), &samples.at("root")]);
         samples.write("a/main.pl", "print 'a ', 1 + 1, qq(\n);\n");
         samples.write("a/vendor/lib/X.pm", "package X; 1;\n");
         samples.write("b/main.pl", "print qq(b\n);\n");
