@@ -13,8 +13,7 @@ pub(super) const CHECK: Check = Check {
            engine reports it as unhealthy after a few tries, and an orchestrator may restart it for ever.\n\n\
            Often the check calls curl or wget, which the builder stage lacks. --healthcheck http://127.0.0.1:8000/health \
            packs a small probe of slimroot's own instead. Or install the program in the builder stage, or remove the check \
-           with HEALTHCHECK NONE. A check in shell form needs \
-           /bin/sh. Kubernetes ignores HEALTHCHECK; its probes are in the pod.",
+           with HEALTHCHECK NONE. A check in shell form needs /bin/sh. Kubernetes ignores HEALTHCHECK; its probes are in the pod.",
     find,
 };
 
@@ -35,7 +34,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             let help = match address {
                 Some(address) => format!(
                     "--healthcheck {address} packs a small probe of slimroot's own instead; or install the program in the \
-                     builder stage",
+                     builder stage; --healthcheck NONE removes the check",
                     address = show(address.as_bytes())
                 ),
                 None => {

@@ -21,7 +21,7 @@ impl Samples {
     fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("layers").tempdir_in(cache()).expect("a directory");
         let samples = Self { dir };
-        // Nothing writes to the files of the root that all tests share.
+        // A copy: a hard link would change the files of the root that other tests pack meanwhile.
         run("cp", &["-a", "--reflink=auto", &debian().display().to_string(), &samples.at("root")]);
         samples.write("a/main.pl", "print 'a ', 1 + 1, qq(\n);\n");
         samples.write("a/vendor/lib/X.pm", "package X; 1;\n");
