@@ -107,6 +107,10 @@ notes! {
         "A script has more of something than slimroot reads: programs that it starts, files that a pattern matches, \
          scripts that it sources, or levels of eval. The message says what was not looked at. Add it with --bin or \
          --include."
+    "script-not-read"
+        "The script is in a language that slimroot does not read, such as awk, make, Tcl or Lua. Its interpreter is packed, but \
+         not what the script starts, opens or loads by name. Run it once in the image, or with `build --verify`, and add what \
+         is missing by --bin PROGRAM and --include PATTERN."
     "secret-left-out"
         "A program names files that not everybody may read. They may be secrets of the builder, so they stay out. \
          --include with their path adds them."

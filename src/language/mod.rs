@@ -12,6 +12,7 @@ mod python;
 mod ruby;
 mod shell;
 mod source;
+mod unread;
 mod wrapper;
 
 use std::cell::RefCell;
@@ -256,6 +257,8 @@ pub struct Needs {
     /// Packages whose modules are left out, since the package of the script does not need them, by the directory of the
     /// modules.
     pub unneeded: Vec<(RootPath, Unneeded)>,
+    /// That its script is in a language which no rule reads.
+    pub unread: Option<String>,
     /// Notes for the user.
     pub notes: Vec<String>,
     /// Limits that were reached, and what was not looked at because of them.
@@ -336,6 +339,11 @@ pub const LANGUAGES: &[Language] = &[
         id: "wrapper",
         about: "Follows programs that start the command in their arguments, such as env, tini, timeout or su-exec.",
         needs: wrapper::find,
+    },
+    Language {
+        id: "unread-script",
+        about: "Tells that a script is in a language that slimroot does not read, and which programs its words name.",
+        needs: unread::find,
     },
 ];
 

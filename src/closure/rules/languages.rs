@@ -44,6 +44,7 @@ rule!(PYTHON, 7);
 rule!(RUBY, 8);
 rule!(SHELL, 9);
 rule!(WRAPPER, 10);
+rule!(UNREAD, 11);
 
 fn on(state: &State<'_>, fact: Fact, language: &'static Language) -> Result<Vec<Demand>, Error> {
     let Fact::Launched(id) = fact else { return Ok(Vec::new()) };
@@ -166,6 +167,8 @@ fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>,
         let subject = launched.launch.program.to_string();
         let note = |says| Demand::Tell(Told::Note(Note::new("launch-note", subject.clone(), says)));
         demands.extend(needs.notes.into_iter().map(note));
+        let unread = |says| Demand::Tell(Told::Note(Note::new("script-not-read", subject.clone(), says)));
+        demands.extend(needs.unread.map(unread));
         demands.extend(modules_left_out(&needs.unneeded, &subject).filter(|_| launched.is_certain));
         demands.extend(needs.unstarted.into_iter().map(|one| Demand::Tell(Told::Unstarted(one))));
         // Not every run reaches every line of a script.

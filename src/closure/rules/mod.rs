@@ -118,6 +118,7 @@ pub(super) static RULES: &[Rule] = &[
     languages::RUBY,
     languages::SHELL,
     languages::WRAPPER,
+    languages::UNREAD,
     beside_program::RULE,
     claim::RULE,
     package_files::RULE,
