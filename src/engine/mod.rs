@@ -19,8 +19,8 @@ pub const WORDS: [&str; 2] = ["docker-daemon", "containers-storage"];
 const VERSION: &str = "v1.41";
 /// How long an engine may say nothing. Loading an image of some GB takes a while.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// How the message ends if there is no such image.
-const ABSENT: &str = "(status 404)";
+/// The status of an answer if there is no such image.
+const ABSENT: u16 = 404;
 /// Maximal length of a message of an engine.
 const MAX_MESSAGE: u64 = 1 << 20;
 
@@ -73,12 +73,7 @@ impl Engine {
     /// # Errors
     /// `engine-unreachable`, `engine-refused`.
     pub fn has(&self, name: &str) -> Result<bool, Error> {
-        // Names of images have no characters that would need to be escaped.
-        match self.ask("GET", &format!("/{VERSION}/images/{name}/json"), None) {
-            Ok(_) => Ok(true),
-            Err(error) if error.code == "engine-refused" && error.says.ends_with(ABSENT) => Ok(false),
-            Err(error) => Err(error),
-        }
+        Ok(self.image(name, "json")?.is_some())
     }
 
     /// Loads an archive of docker's format.
@@ -107,20 +102,27 @@ impl Engine {
     /// # Errors
     /// `image-missing`, `engine-unreachable`, `engine-refused`, `disk-full`.
     pub fn save(&self, name: &str, to: &mut File) -> Result<(), Error> {
-        // Names of images have no characters that would need to be escaped.
-        let answer = self.ask("GET", &format!("/{VERSION}/images/{name}/get"), None).map_err(|error| {
-            let is_absent = error.code == "engine-refused" && error.says.ends_with(ABSENT);
-            match is_absent {
-                true => Error::new("image-missing", format!("{}:{name}: the store has no such image", self.word)),
-                false => error,
-            }
-        })?;
+        let Some(answer) = self.image(name, "get")? else {
+            return Err(Error::new("image-missing", format!("{}:{name}: the store has no such image", self.word)));
+        };
         let mut body = answer.body;
         io::copy(&mut body, to).map_err(|error| self.cut(error))?;
         to.rewind().map_err(|error| self.cut(error))
     }
 
+    /// What the engine has of an image; `None` if there is no such image.
+    fn image(&self, name: &str, what: &str) -> Result<Option<Answer>, Error> {
+        // Names of images have no characters that would need to be escaped.
+        let answer = self.send("GET", &format!("/{VERSION}/images/{name}/{what}"), None)?;
+        if answer.status == ABSENT { Ok(None) } else { self.accepted(answer).map(Some) }
+    }
+
     fn ask(&self, method: &str, path: &str, body: Option<(&mut File, u64)>) -> Result<Answer, Error> {
+        self.accepted(self.send(method, path, body)?)
+    }
+
+    /// The answer to a request, whatever its status.
+    fn send(&self, method: &str, path: &str, body: Option<(&mut File, u64)>) -> Result<Answer, Error> {
         let unreachable = |error: io::Error| {
             let says = format!("{}: there is no engine at {}", self.word, self.socket.display());
             let help = match self.word == WORDS[0] {
@@ -134,7 +136,11 @@ impl Engine {
         let stream = UnixStream::connect(&self.socket).map_err(unreachable)?;
         let patient = stream.set_read_timeout(Some(PATIENCE)).and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
         patient.map_err(unreachable)?;
-        let answer = http::ask(stream, method, path, body).map_err(|error| self.cut(error))?;
+        http::ask(stream, method, path, body).map_err(|error| self.cut(error))
+    }
+
+    /// An answer with a status of success.
+    fn accepted(&self, answer: Answer) -> Result<Answer, Error> {
         if (200..300).contains(&answer.status) {
             return Ok(answer);
         }

@@ -111,12 +111,12 @@ impl<'a> Worker<'a> {
             sum.update(half);
             sum
         });
-        let arch_all_parts = [sum.clone().finalize(), rest.clone().finalize()];
+        let sums = [sum.clone().finalize(), rest.clone().finalize()];
         sum.combine(&rest);
         let deflated = match &mut self.known {
             None => deflated(&mut self.compressor, block)?,
             Some(known) => {
-                let name = known.name(block, arch_all_parts);
+                let name = known.name(block, sums);
                 match known.take(&name, block) {
                     Some(bytes) => bytes,
                     None => {

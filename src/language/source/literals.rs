@@ -61,6 +61,7 @@ impl Named {
     pub(crate) fn keep_data(&mut self, path: &RootPath, text: &[u8]) {
         absolute_paths(text, &mut |found, line| keep(&mut self.data, path, Literal::plain(found, line)));
     }
+
     /// Records a library; if it is wanted, its absence is reported.
     pub(crate) fn keep_library(&mut self, path: &RootPath, literal: Literal, is_wanted: bool) {
         if is_wanted {
