@@ -3,48 +3,17 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use serde_json::Value;
 
 use crate::support::need;
+use crate::support::registry::{Process, serve};
 use crate::support::runs::{slimroot, text, told, world};
 
-/// A process that ends with the test.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Debian's registry on loopback, which knows no referrers, and its port.
-fn registry(dir: &Path) -> Option<(Server, u16)> {
-    if !need::all(&["docker-registry", "skopeo"]) {
-        return None;
-    }
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
-    let config = format!(
-        "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}/data}}}}\nlog: {{level: error}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n",
-        dir.display()
-    );
-    fs::write(dir.join("config.yml"), config).expect("written");
-    let child = Command::new("docker-registry")
-        .arg("serve")
-        .arg(dir.join("config.yml"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("docker-registry starts");
-    let begun = Instant::now();
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "no registry");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Some((Server(child), port))
+fn registry(dir: &Path) -> Option<(Process, u16)> {
+    need::all(&["docker-registry", "skopeo"]).then(|| serve(dir, "", "log: {level: error}\n"))
 }
 
 fn json(bytes: &[u8]) -> Value {

@@ -2,52 +2,26 @@
 //! reads what is there.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::support::need;
+use crate::support::registry::{Process, members, serve};
 use crate::support::roots::{debian, debian_of, run};
 use crate::support::runs::{slimroot, text, told, world};
 
 /// Debian's registry on loopback, without TLS and logins.
 struct Registry {
-    child: Child,
+    _process: Process,
     port: u16,
     dir: tempfile::TempDir,
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 impl Registry {
     fn start() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a free port").port();
-        let config = format!(
-            "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n",
-            dir.path().join("data").display()
-        );
-        fs::write(dir.path().join("config.yml"), config).expect("written");
-        let log = fs::File::create(dir.path().join("log")).expect("a log");
-        let child = Command::new("docker-registry")
-            .args(["serve", &dir.path().join("config.yml").display().to_string()])
-            .stdout(log.try_clone().expect("a log"))
-            .stderr(log)
-            .spawn()
-            .expect("docker-registry starts");
-        let begun = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(20), "docker-registry does not answer");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Self { child, port, dir }
+        let (process, port) = serve(dir.path(), "", "");
+        Self { _process: process, port, dir }
     }
 
     fn at(&self, name: &str) -> String {
@@ -74,13 +48,6 @@ impl Registry {
     }
 }
 
-/// Architectures and digests of an index.
-fn members(index: &Value) -> Vec<(&str, &str)> {
-    let word = |value: &'_ Value| value.as_str().expect("text").to_owned().leak() as &str;
-    let all = index["manifests"].as_array().expect("manifests").iter();
-    all.map(|entry| (word(&entry["platform"]["architecture"]), word(&entry["digest"]))).collect()
-}
-
 #[test]
 fn an_index_is_pushed_after_its_images_and_no_blob_is_sent_twice() {
     if !need::all(&["docker-registry", "skopeo", "mmdebstrap", "qemu-aarch64-static"]) {
@@ -97,11 +64,11 @@ fn an_index_is_pushed_after_its_images_and_no_blob_is_sent_twice() {
     told(&["index", "-o", &registry.at("app:1"), &at("amd64"), &at("arm64")]);
     let index = registry.index("app:1");
     let images = members(&index);
-    assert_eq!(images.iter().map(|one| one.0).collect::<Vec<_>>(), ["amd64", "arm64"]);
+    assert_eq!(images.iter().map(|one| one.0.as_str()).collect::<Vec<_>>(), ["amd64", "arm64"]);
     let (uploads, manifests) = registry.sent();
     assert_eq!(uploads, 4, "a layer and a configuration each");
     let path = |name: &str| format!("/v2/app/manifests/{name}");
-    assert_eq!(manifests, [path(images[0].1), path(images[1].1), path("1")], "the tag comes last");
+    assert_eq!(manifests, [path(&images[0].1), path(&images[1].1), path("1")], "the tag comes last");
     let copy = format!("oci:{}:1", dir.path().join("copy").display());
     run(
         "skopeo",
@@ -119,7 +86,7 @@ fn an_index_is_pushed_after_its_images_and_no_blob_is_sent_twice() {
     let said = told(&["slim", "--platform", "all", &registry.at("app:1"), "-o", &registry.at("slim:1")]);
     assert!(said.starts_with(&format!("127.0.0.1:{}/slim:1@sha256:", registry.port)), "a reference to pull: {said}");
     let slim = registry.index("slim:1");
-    assert_eq!(members(&slim).iter().map(|one| one.0).collect::<Vec<_>>(), ["amd64", "arm64"]);
+    assert_eq!(members(&slim).iter().map(|one| one.0.as_str()).collect::<Vec<_>>(), ["amd64", "arm64"]);
     run(
         "skopeo",
         &["--insecure-policy", "copy", "-q", "--all", "--src-tls-verify=false", &registry.at("slim:1"), &copy],

@@ -7,15 +7,13 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::support::need;
+use crate::support::registry::members;
 use crate::support::roots::{debian, debian_of, run};
 use crate::support::runs::{slimroot, state, text, told, world};
 
 /// The platforms of an index with the digests of their manifests, as skopeo reads it.
 fn platforms(image: &str) -> Vec<(String, String)> {
-    let index: Value = serde_json::from_str(&run("skopeo", &["inspect", "--raw", image])).expect("JSON");
-    let word = |value: &Value| value.as_str().expect("text").to_owned();
-    let all = index["manifests"].as_array().expect("manifests").iter();
-    all.map(|entry| (word(&entry["platform"]["architecture"]), word(&entry["digest"]))).collect()
+    members(&serde_json::from_str(&run("skopeo", &["inspect", "--raw", image])).expect("JSON"))
 }
 
 /// Packs programs of two Debians, joins the images in every way, packs the index again, and runs the result.

@@ -4,27 +4,21 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::need;
+use crate::support::registry::{Process, serve};
 
 /// Exit codes: done, findings, wrong arguments, failed.
 const DONE: i32 = 0;
 const FAILED: i32 = 3;
 
-/// A process that ends with the test.
+/// A registry that ends with the test.
 struct Server {
-    child: Child,
+    _process: Process,
     port: u16,
     dir: tempfile::TempDir,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 impl Server {
@@ -42,7 +36,7 @@ impl Server {
             .expect("python3 starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("a port");
-        Self { child, port: line.trim().parse().expect("a port"), dir }
+        Self { _process: Process(child), port: line.trim().parse().expect("a port"), dir }
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -242,32 +236,10 @@ fn judge() -> Option<Server> {
         ],
     );
     fs::write(at("users"), run("htpasswd", &["-Bbn", "me", "correct horse"])).expect("written");
-    // A port that is free now.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
-    let config = format!(
-        "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nlog: {{level: error}}\n\
-         http: {{addr: '127.0.0.1:{port}', tls: {{certificate: {}, key: {}}}}}\n\
-         auth: {{htpasswd: {{realm: test, path: {}}}}}\n",
-        at("data"),
-        at("certs/ca.crt"),
-        at("key.pem"),
-        at("users")
-    );
-    fs::write(at("config.yml"), config).expect("written");
-    let log = fs::File::create(at("log")).expect("a log");
-    let child = Command::new("docker-registry")
-        .args(["serve", &at("config.yml")])
-        .stdout(log.try_clone().expect("a log"))
-        .stderr(log)
-        .spawn()
-        .expect("docker-registry starts");
-    let server = Server { child, port, dir };
-    let begun = Instant::now();
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "{}", server.log());
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Some(server)
+    let tls = format!(", tls: {{certificate: {}, key: {}}}", at("certs/ca.crt"), at("key.pem"));
+    let logins = format!("log: {{level: error}}\nauth: {{htpasswd: {{realm: test, path: {}}}}}\n", at("users"));
+    let (process, port) = serve(dir.path(), &tls, &logins);
+    Some(Server { _process: process, port, dir })
 }
 
 #[test]

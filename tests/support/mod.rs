@@ -12,6 +12,7 @@ pub mod launches;
 pub mod laws;
 pub mod mmdebstrap;
 pub mod need;
+pub mod registry;
 pub mod roots;
 pub mod runs;
 pub mod samples;
