@@ -1,20 +1,18 @@
 //! Packages that the application requires in every run, at the top level of its sources, and that no `node_modules` has
 //! (Node, "Loading from node_modules folders", "Built-in modules").
 
-use std::collections::BTreeSet;
-
 use super::packages::MODULES;
 use super::table::table;
 use super::{flags, pnp};
 use crate::error::Error;
 use crate::language::source::missing::named_script;
+use crate::language::source::reach::{Reach, first_of_each};
 use crate::language::{Call, Unsatisfied};
 use crate::path::RootPath;
 use crate::root::RootGlob;
 
-/// Maximum size and number of sources that are read.
-const MAX_SOURCE: usize = 1 << 20;
-const MAX_SOURCES: usize = 400;
+/// Maximum size of a manifest.
+const MAX_MANIFEST: usize = 1 << 20;
 
 /// The packages that are required and missing.
 pub(super) fn find(call: &Call<'_>) -> Result<Vec<Unsatisfied>, Error> {
@@ -29,25 +27,16 @@ pub(super) fn find(call: &Call<'_>) -> Result<Vec<Unsatisfied>, Error> {
     if !flags::loaded(call)?.modules.is_empty() || pnp::above(call.root, call.cwd)?.is_some() {
         return Ok(found);
     }
-    let mut seen = BTreeSet::new();
-    let mut open = vec![script];
-    while let Some(file) = open.pop() {
-        if seen.len() >= MAX_SOURCES {
-            call.root.leave_unread(&file, format!("imports are followed through {MAX_SOURCES} sources only"));
-            break;
-        }
-        if file.ancestors().iter().any(|dir| dir.name() == MODULES) || !seen.insert(file.clone()) {
-            continue;
-        }
-        let text = call.root.read(&file, MAX_SOURCE)?;
-        let text = String::from_utf8_lossy(&text);
+    let is_own = |file: &RootPath| !file.ancestors().iter().any(|dir| dir.name() == MODULES);
+    let mut reach = Reach::from(Some(script).into_iter().filter(is_own).collect());
+    while let Some((file, text)) = reach.next(call.root)? {
         if pnp::above(call.root, &file)?.is_some() || table().modules.changes_search.occur_in(text.as_bytes()) {
             continue;
         }
         for (line, name) in required(&text) {
             let dir = file.parent().unwrap_or_else(RootPath::root);
             if name.starts_with("./") || name.starts_with("../") {
-                open.extend(source(call, &dir, name)?);
+                reach.add(source(call, &dir, name)?.into_iter().filter(is_own));
             } else if is_package(name) && !is_there(call, &dir, name)? {
                 let module = package(name);
                 let help =
@@ -56,9 +45,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Vec<Unsatisfied>, Error> {
             }
         }
     }
-    found.sort();
-    found.dedup_by(|one, other| one.module == other.module);
-    Ok(found)
+    Ok(first_of_each(found))
 }
 
 /// The names that statements in the first column require, with the number of the line.
@@ -124,7 +111,7 @@ fn is_there(call: &Call<'_>, dir: &RootPath, name: &str) -> Result<bool, Error> 
     }
     // A package may import itself by its own name.
     for above in dir.ancestors().iter().chain([dir]) {
-        let manifest = call.root.read_followed(above.join(b"package.json").as_bytes(), MAX_SOURCE)?;
+        let manifest = call.root.read_followed(above.join(b"package.json").as_bytes(), MAX_MANIFEST)?;
         if manifest.is_some_and(|(_, text)| names_itself(&text, &package)) {
             return Ok(true);
         }

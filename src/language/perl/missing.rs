@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 use super::{OWN_DIRECTORY, statements, used};
 use crate::error::Error;
 use crate::language::source::lookup::lookup;
+use crate::language::source::reach::{Reach, first_of_each};
 use crate::language::source::statements::{Prose, first_column};
 use crate::language::{Call, Needs, Unsatisfied};
 use crate::path::RootPath;
 use crate::root::RootGlob;
 
 const MAX_SOURCE: usize = 1 << 20;
-const MAX_SOURCES: usize = 200;
 const PROSE: Prose = Prose { block: ("=", "=cut"), ends: &["__END__", "__DATA__"], here: "<<" };
 
 /// The modules that are used and missing. `dirs` are those that options, variables and scripts add to the module path.
@@ -22,8 +22,7 @@ pub(super) fn find(
     dirs: &[String],
     needs: &Needs,
 ) -> Result<Vec<Unsatisfied>, Error> {
-    let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
-    let mut open: Vec<RootPath> = Vec::new();
+    let (mut found, mut open) = (Vec::new(), Vec::new());
     for script in scripts {
         open.extend(call.root.follow(script.as_bytes())?.file().map(|(real, _)| real.clone()));
     }
@@ -33,12 +32,8 @@ pub(super) fn find(
     }
     own.extend(needs.claims.iter().flat_map(|claim| [claim.dir.clone(), claim.dir.join(b"lib")]));
     let mut system: Option<BTreeSet<RootPath>> = None;
-    while let Some(file) = open.pop() {
-        if seen.len() >= MAX_SOURCES || !seen.insert(file.clone()) {
-            continue;
-        }
-        let text = call.root.read(&file, MAX_SOURCE)?;
-        let text = String::from_utf8_lossy(&text).into_owned();
+    let mut reach = Reach::from(open);
+    while let Some((file, text)) = reach.next(call.root)? {
         let above = file.parent().unwrap_or_else(RootPath::root);
         for dir in used(&text, &above.to_string(), "/root") {
             own.extend(call.dir(&dir)?.filter(|dir| !own.contains(dir)));
@@ -47,7 +42,7 @@ pub(super) fn find(
         for (line, module) in modules(&text) {
             let path = format!("{}.pm", module.replace("::", "/"));
             if let Some(local) = first(call, own.iter().chain([&above]), &path)? {
-                open.push(local);
+                reach.add([local]);
                 continue;
             }
             if system.is_none() {
@@ -61,9 +56,7 @@ pub(super) fn find(
             }
         }
     }
-    found.sort();
-    found.dedup_by(|one, other| one.module == other.module);
-    Ok(found)
+    Ok(first_of_each(found))
 }
 
 /// The files of the modules that scripts load, under a condition too, relative to a directory of modules.

@@ -1,31 +1,23 @@
 //! Sources that the application requires in every run and that are not there, above all the autoloader that Composer
 //! makes (the manual, require and include_path).
 
-use std::collections::BTreeSet;
-
 use crate::error::Error;
 use crate::language::source::lookup::lookup;
+use crate::language::source::reach::{Reach, first_of_each};
 use crate::language::source::statements::{Prose, first_column};
 use crate::language::{Call, Unsatisfied};
 use crate::path::RootPath;
 
-const MAX_SOURCE: usize = 1 << 20;
-const MAX_SOURCES: usize = 100;
 const PROSE: Prose = Prose { block: ("/*", "*/"), ends: &["__halt_compiler();"], here: "<<<" };
 
 /// The sources that are required and missing.
 pub(super) fn find(call: &Call<'_>, script: Option<&RootPath>) -> Result<Vec<Unsatisfied>, Error> {
-    let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
-    let mut open: Vec<RootPath> = Vec::new();
+    let (mut found, mut open) = (Vec::new(), Vec::new());
     if let Some(script) = script {
         open.extend(call.root.follow(script.as_bytes())?.file().map(|(real, _)| real.clone()));
     }
-    while let Some(file) = open.pop() {
-        if seen.len() >= MAX_SOURCES || !seen.insert(file.clone()) {
-            continue;
-        }
-        let text = call.root.read(&file, MAX_SOURCE)?;
-        let text = String::from_utf8_lossy(&text).into_owned();
+    let mut reach = Reach::from(open);
+    while let Some((file, text)) = reach.next(call.root)? {
         let own = file.parent().unwrap_or_else(RootPath::root);
         if lookup().php.changes_search.occur_in(text.as_bytes()) {
             continue;
@@ -33,7 +25,7 @@ pub(super) fn find(call: &Call<'_>, script: Option<&RootPath>) -> Result<Vec<Uns
         for (line, path) in required(&text, &own) {
             match place(call, &own, &path)? {
                 Some(real) if !real.ancestors().iter().any(|dir| lookup().php.packages.as_bytes() == dir.name()) => {
-                    open.push(real);
+                    reach.add([real]);
                 }
                 Some(_) => {}
                 None => {
@@ -49,9 +41,7 @@ pub(super) fn find(call: &Call<'_>, script: Option<&RootPath>) -> Result<Vec<Uns
             }
         }
     }
-    found.sort();
-    found.dedup_by(|one, other| one.module == other.module);
-    Ok(found)
+    Ok(first_of_each(found))
 }
 
 /// The file that a path leads to: from the directories of include_path, or from the directory of the source.

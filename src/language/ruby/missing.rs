@@ -7,32 +7,26 @@ use super::bundles;
 use super::table::table;
 use crate::error::Error;
 use crate::language::source::lookup::lookup;
+use crate::language::source::reach::{Reach, first_of_each};
 use crate::language::source::statements::{Prose, first_column};
 use crate::language::{Call, Needs, Unsatisfied};
 use crate::path::RootPath;
 use crate::root::RootGlob;
 
-const MAX_SOURCE: usize = 1 << 20;
-const MAX_SOURCES: usize = 100;
 const PROSE: Prose = Prose { block: ("=begin", "=end"), ends: &["__END__"], here: "<<" };
 /// What decides in a line whether it runs, or computes a name.
 const CONDITIONS: [&str; 5] = [" if ", " unless ", " rescue ", "#{", "&&"];
 
 /// The libraries that are required and missing.
 pub(super) fn find(call: &Call<'_>, needs: &Needs) -> Result<Vec<Unsatisfied>, Error> {
-    let (mut found, mut seen, mut places) = (Vec::new(), BTreeSet::new(), None);
-    let mut open = sources(call)?;
-    while let Some(file) = open.pop() {
-        if seen.len() >= MAX_SOURCES || !seen.insert(file.clone()) {
-            continue;
-        }
-        let text = call.root.read(&file, MAX_SOURCE)?;
-        let text = String::from_utf8_lossy(&text).into_owned();
+    let (mut found, mut places) = (Vec::new(), None);
+    let mut reach = Reach::from(sources(call)?);
+    while let Some((file, text)) = reach.next(call.root)? {
         let own = file.parent().unwrap_or_else(RootPath::root);
         let is_judged = !lookup().ruby.changes_search.occur_in(text.as_bytes());
         for (line, name, is_relative) in required(&text) {
             if is_relative {
-                open.extend(relative(call, &own, name)?);
+                reach.add(relative(call, &own, name)?);
                 continue;
             }
             if !is_judged || lookup().ruby.built_in.contain(name) {
@@ -51,9 +45,7 @@ pub(super) fn find(call: &Call<'_>, needs: &Needs) -> Result<Vec<Unsatisfied>, E
             }
         }
     }
-    found.sort();
-    found.dedup_by(|one, other| one.module == other.module);
-    Ok(found)
+    Ok(first_of_each(found))
 }
 
 /// The script, unless it is one that a gem installs, and what a server reads.

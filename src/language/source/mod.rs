@@ -12,6 +12,7 @@ pub(crate) mod missing;
 pub(crate) mod names;
 pub(crate) mod parts;
 pub(crate) mod platform;
+pub(crate) mod reach;
 pub(crate) mod started;
 pub(crate) mod statements;
 pub(crate) mod wrapped;

@@ -149,7 +149,7 @@ pub(crate) fn ask(call: &Call<'_>, manner: &Manner, sources: &Sources<'_>, needs
     for dir in sources.dirs {
         call.root.visit(dir, &mut |path, meta| {
             let is_source = manner.sources.end(path.name());
-            if meta.kind == FileKind::File && is_source && meta.size < MAX_SOURCE as u64 {
+            if meta.kind == FileKind::File && is_source && call.root.is_within(path, meta, MAX_SOURCE) {
                 look(path, &call.root.read(path, MAX_SOURCE)?, false);
             }
             Ok(if app::is_leftover(path) { Visit::Pass } else { Visit::Enter })
