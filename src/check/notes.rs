@@ -108,8 +108,9 @@ notes! {
          scripts that it sources, or levels of eval. The message says what was not looked at. Add it with --bin or \
          --include."
     "script-not-read"
-        "The script is in a language that slimroot does not read, such as awk, make, Tcl or Lua. Its interpreter is packed, but \
-         not what the script starts, opens or loads by name. Run it once in the image, or with `build --verify`, and add what \
+        "The script, the file that an argument names, or the makefile of the working directory is in a language that slimroot \
+         does not read, such as awk, make, Tcl or Lua. It is packed with its interpreter and its application's directory, but \
+         not what it starts, opens or loads elsewhere. Run it once in the image, or with `build --verify`, and add what \
          is missing by --bin PROGRAM and --include PATTERN."
     "secret-left-out"
         "A program names files that not everybody may read. They may be secrets of the builder, so they stay out. \

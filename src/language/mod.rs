@@ -342,7 +342,8 @@ pub const LANGUAGES: &[Language] = &[
     },
     Language {
         id: "unread-script",
-        about: "Tells that a script is in a language that slimroot does not read, and which programs its words name.",
+        about: "Packs the application of a script in a language that slimroot does not read, such as a makefile, and tells which \
+                programs its words name.",
         needs: unread::find,
     },
 ];
