@@ -504,7 +504,7 @@ _slimroot() {
             return 0
             ;;
         slimroot__subcmd__check)
-            opts="-e -w -p -i -x -u -q -v -h -V --image --root --platform --registry-ca --insecure --env --cwd --workdir --cpu --interpreter --no-inherit --bin --profile --profiles --include --trace --copy --package --ca --exclude --no-shell --no-profile --no-rule --companions --no-auto --pyc --jlink --allow --warn --deny --as-is --loaded-only --report --user --config --format --color --quiet --verbose --help --version"
+            opts="-e -w -p -i -x -u -q -v -h -V --image --root --platform --registry-ca --insecure --env --cwd --workdir --cpu --interpreter --no-inherit --bin --profile --profiles --include --trace --copy --package --ca --exclude --no-shell --no-profile --no-rule --companions --no-auto --pyc --jlink --allow --warn --deny --as-is --loaded-only --report --user --healthcheck --config --format --color --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -639,6 +639,10 @@ _slimroot() {
                     return 0
                     ;;
                 -u)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --healthcheck)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2146,7 +2150,7 @@ _slimroot() {
             return 0
             ;;
         slimroot__subcmd__why)
-            opts="-e -w -p -i -x -q -v -h -V --image --root --platform --registry-ca --insecure --env --cwd --workdir --cpu --interpreter --no-inherit --bin --profile --profiles --include --trace --copy --package --ca --exclude --no-shell --no-profile --no-rule --companions --no-auto --pyc --jlink --format --color --quiet --verbose --help --version"
+            opts="-e -w -p -i -x -q -v -h -V --image --root --platform --registry-ca --insecure --env --cwd --workdir --cpu --interpreter --no-inherit --bin --profile --profiles --include --trace --copy --package --ca --exclude --no-shell --no-profile --no-rule --companions --no-auto --pyc --jlink --healthcheck --format --color --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2258,6 +2262,10 @@ _slimroot() {
                     ;;
                 --pyc)
                     COMPREPLY=($(compgen -W "none used all" -- "${cur}"))
+                    return 0
+                    ;;
+                --healthcheck)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --format)

@@ -398,6 +398,7 @@ none\t'No packages'"
 complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l pyc -d 'Packs Python bytecode, compiled by the root\'s own interpreter. Without this option none is packed' -r -f -a "none\t'No sources: the smallest image, but Python compiles at every start'
 used\t'Files loaded during a trial start of the entry. Another start may load other files and give another digest'
 all\t'All sources in the image: the same digest every time'"
+complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l healthcheck -d 'Health check of the image, written as for `slimroot build`: its program or slimroot\'s probe is packed too' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l format -d 'Output format' -r -f -a "human\t'Text for people'
 json\t'One JSON document'"
 complete -c slimroot -n "__fish_slimroot_using_subcommand why" -l color -d 'When messages are coloured' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is dumb'
@@ -441,6 +442,7 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l warn -d 'Mak
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l deny -d 'Makes a finding an error. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l report -d 'Writes a page that shows the image with the findings: one HTML file without a network. An older file is replaced' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -s u -l user -d 'The user that the image runs as' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l healthcheck -d 'Health check of the image, written as for `slimroot build`: its program or slimroot\'s probe is packed too' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l config -d 'A file with the same settings; command-line options take precedence' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -l format -d 'Output format' -r -f -a "human\t'Text for people'
 json\t'One JSON document'

@@ -14,7 +14,7 @@ use crate::closure::{Closure, Companions, Request};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::loader::Objects;
-use crate::pack::{PackRequest, Subject, Watch, closure, linked, request_of, start_of};
+use crate::pack::{PackRequest, Subject, Watch, closure, healthcheck, linked, request_of, start_of};
 use crate::plan::{Details, Plan, PlannedTree, RunSettings, Settings};
 use crate::root::Root;
 use crate::verify::{Reference, RunConfig, transport_of};
@@ -52,6 +52,9 @@ pub(crate) struct Options {
     /// The user that the image runs as.
     #[arg(long, short = 'u', value_name = "NAME|UID[:GID]")]
     pub(crate) user: Option<String>,
+    /// Health check of the image, written as for `slimroot build`: its program or slimroot's probe is packed too.
+    #[arg(long, hide_short_help = true, value_name = "CHECK", allow_hyphen_values = true)]
+    pub(crate) healthcheck: Option<String>,
     /// A file with the same settings; command-line options take precedence.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -103,6 +106,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
         line = subject.image.as_ref().map_or_else(|| config.entry().to_vec(), RunConfig::line);
     }
     let mut asked = root.fill(PackRequest::new(place, line.clone()))?;
+    asked.healthcheck = options.healthcheck.as_deref().or(config.healthcheck()).map(healthcheck).transpose()?;
     subject.adopt_circumstances(&mut asked);
     let Some(entry) = line.first() else {
         let findings = rank(vec![missing_entry(&subject)?], &rankings);
@@ -121,16 +125,17 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
         Err(error) => return Err(error),
     };
     let user = options.user.clone().or_else(|| config.user().map(str::to_owned));
+    let details = Details { healthcheck: asked.healthcheck.clone(), ..Details::default() };
     let mut findings: Vec<Finding> = stopped.into_iter().collect();
     let is_stopped = !findings.is_empty();
     let mut planned = None;
     if is_finished || options.loaded_only {
-        let run = run_settings(&request, subject.image.as_ref(), user, &closure);
+        let run = RunSettings { details, ..run_settings(&request, subject.image.as_ref(), user, &closure) };
         let find = if options.loaded_only { find_loading } else { find };
         findings.extend(find(&Evidence::new(&objects, &closure, &subject.root, &run, is_finished))?);
     } else if !is_stopped {
-        let settings =
-            Settings { user, workdir: request.workdir.clone(), ports: config.ports()?, ..Settings::default() };
+        let (workdir, ports) = (request.workdir.clone(), config.ports()?);
+        let settings = Settings { user, workdir, ports, details, ..Settings::default() };
         let plan = Plan::build(&objects, &request, &closure, &settings)?;
         let image = Root::new(Arc::new(PlannedTree::new(&plan, subject.root.tree())));
         findings.extend(find(&Evidence::new(&objects, &closure, &image, &plan.run, false))?);
@@ -194,7 +199,6 @@ fn run_settings(request: &Request, image: Option<&RunConfig>, user: Option<Strin
         labels: image.map(|image| image.labels.clone()).unwrap_or_default(),
         architecture: of_image(|image| &image.architecture),
         variant: of_image(|image| &image.variant),
-        details: Details { healthcheck: image.and_then(|image| image.healthcheck.clone()), ..Details::default() },
         ..RunSettings::default()
     }
 }

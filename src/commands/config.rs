@@ -133,6 +133,11 @@ impl Config {
         self.user.as_deref()
     }
 
+    /// The health check of the image, as its option has it.
+    pub(crate) fn healthcheck(&self) -> Option<&str> {
+        self.healthcheck.as_deref()
+    }
+
     /// The ports of the image.
     ///
     /// # Errors

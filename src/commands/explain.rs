@@ -134,6 +134,7 @@ fn checked(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error> {
         #[cfg(feature = "page")]
         report: None,
         user: None,
+        healthcheck: None,
         config: None,
         format: Default::default(),
         entry: options.entry.clone(),

@@ -7,7 +7,7 @@ use super::contents::ImageOptions;
 use crate::cli::{Format, RootOptions};
 use crate::error::Error;
 use crate::loader::Objects;
-use crate::pack::{PackRequest, Subject, Watch, closure, linked, request_of};
+use crate::pack::{PackRequest, Subject, Watch, closure, healthcheck, linked, request_of};
 use crate::path::RootPath;
 
 #[derive(Debug, Args)]
@@ -16,6 +16,9 @@ pub(crate) struct Options {
     pub(crate) root: RootOptions,
     #[command(flatten)]
     pub(crate) image: ImageOptions,
+    /// Health check of the image, written as for `slimroot build`: its program or slimroot's probe is packed too.
+    #[arg(long, hide_short_help = true, value_name = "CHECK", allow_hyphen_values = true)]
+    pub(crate) healthcheck: Option<String>,
     /// Output format.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -62,6 +65,7 @@ impl Why {
 pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Why, Error> {
     let request = PackRequest::new(&options.root.root, options.entry.clone());
     let mut request = options.image.fill(options.root.fill(request)?);
+    request.healthcheck = options.healthcheck.as_deref().map(healthcheck).transpose()?;
     super::fence::raise(&request)?;
     let mut subject = Subject::open(&request, watch)?;
     subject.adopt(&mut request);

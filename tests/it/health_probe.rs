@@ -230,6 +230,14 @@ fn the_probe_has_a_reason_and_limits() {
     let plan = pack(&[&["plan", "--root", &root][..], &check, &SERVER, &["/srv"]].concat());
     let why = plan.lines().find(|line| line.contains("/slimroot-probe")).expect("planned");
     assert!(why.starts_with("-0755 0:0") && why.contains("slimroot's own probe, which the health check"), "{why}");
+    let chain = pack(&[&["why", "--root", &root][..], &check, &["/slimroot-probe"], &SERVER, &["/srv"]].concat());
+    assert!(chain.contains("slimroot's own probe, which the health check"), "{chain}");
+    for (command, is_missing) in [("/bin/busybox true", false), ("/bin/nothing", true), (check[1], false)] {
+        let checked =
+            slimroot(&[&["check", "--root", &root, "--healthcheck", command][..], &SERVER, &["/srv"]].concat());
+        let says = String::from_utf8_lossy(&checked.stdout).into_owned();
+        assert_eq!(says.contains("healthcheck-missing"), is_missing, "{command}: {says}");
+    }
     let build = |check: &str, extra: &[&str]| {
         let options = ["build", "--root", &root, "--dry-run", "--healthcheck", check];
         let output = slimroot(&[&options[..], extra, &SERVER, &["/srv"]].concat());
