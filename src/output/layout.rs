@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
 
-use oci_spec::image::MediaType;
 use serde::Serialize;
 
 use super::Finished;
 use super::reference::Name;
 use crate::image::{Descriptor, Image, canonical};
-use crate::layer::ArchiveWriter;
+use crate::layer::{ArchiveWriter, MediaType};
 
 /// Contents of the file `oci-layout`.
 pub(super) const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
@@ -29,7 +28,7 @@ pub(super) struct Index<M> {
 
 impl<M> Index<M> {
     pub(super) fn new(manifests: Vec<M>) -> Self {
-        Self::of(MediaType::ImageIndex.as_ref(), manifests)
+        Self::of(MediaType::Index.oci(), manifests)
     }
 
     pub(super) fn of(media_type: &str, manifests: Vec<M>) -> Self {
