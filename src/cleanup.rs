@@ -64,7 +64,17 @@ pub fn placing_failed() {
 /// Removes all registered paths before the process ends. Returns false if outputs are in place, in which case the
 /// process must continue.
 pub fn leave() -> bool {
-    let state = state();
+    removed(state())
+}
+
+/// As [`leave`], in a thread that may itself hold the lock, because a bug ends it.
+pub fn leave_after_bug() {
+    if let Ok(state) = STATE.try_lock() {
+        removed(state);
+    }
+}
+
+fn removed(state: MutexGuard<'_, State>) -> bool {
     if state.is_in_place {
         return false;
     }

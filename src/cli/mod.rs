@@ -171,6 +171,7 @@ pub fn main() -> ExitCode {
     };
     render::set(render::Style { color: cli.color, is_quiet: cli.quiet, is_verbose: cli.verbose });
     watch_signals();
+    leave_nothing_after_bugs();
     let mut command = cli.command;
     let ended = names::settle(&mut command).and_then(|()| run(command));
     if IS_ENDING.swap(true, Ordering::Relaxed) {
@@ -342,6 +343,20 @@ fn watch_signals() {
     });
 }
 
+/// Ends the process after a panic, in any thread, once temporary outputs are removed: released binaries run no destructors then
+/// (`panic = "abort"` in Cargo.toml).
+fn leave_nothing_after_bugs() {
+    let (process, tell) = (std::process::id(), std::panic::take_hook());
+    std::panic::set_hook(Box::new(move |what| {
+        tell(what);
+        // A child that has not executed its program yet has a copy of the list.
+        if std::process::id() == process {
+            cleanup::leave_after_bug();
+        }
+        std::process::exit(i32::from(exit::BUG));
+    }));
+}
+
 fn end_soon() {
     let begun = Instant::now();
     while !cleanup::is_idle() && begun.elapsed() < GRACE {
@@ -362,5 +377,26 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn a_bug_leaves_no_temporary_file() {
+        const NAME: &str = "cli::tests::a_bug_leaves_no_temporary_file";
+        const FILE: &str = "SLIMROOT_TEST_LEFT_BY_A_BUG";
+        if let Some(file) = std::env::var_os(FILE) {
+            std::fs::write(&file, "half").expect("written");
+            let _known = cleanup::Known::new(std::path::Path::new(&file));
+            leave_nothing_after_bugs();
+            let _ = std::thread::spawn(|| panic!("a bug")).join();
+            std::fs::write(&file, "still running").expect("written");
+            return;
+        }
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("output");
+        let itself = std::env::current_exe().expect("known");
+        let child =
+            std::process::Command::new(itself).args([NAME, "--exact", "--test-threads=1"]).env(FILE, &file).output();
+        assert_eq!(child.expect("run").status.code(), Some(i32::from(exit::BUG)));
+        assert!(!file.exists());
     }
 }
