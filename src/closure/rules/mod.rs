@@ -15,6 +15,7 @@ mod jar_programs;
 mod languages;
 mod named_paths;
 mod named_programs;
+mod named_settings;
 mod nsswitch;
 mod package;
 mod package_commands;
@@ -140,6 +141,7 @@ pub(super) static RULES: &[Rule] = &[
     profile_make::RULE,
     profile_trigger::RULE,
     nsswitch::RULE,
+    named_settings::RULE,
     bytecode::RULE,
 ];
 

@@ -180,7 +180,7 @@ fn beside(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, settings
 }
 
 /// True for paths that other rules decide about or that are never packed.
-fn is_elsewhere(state: &State<'_>, path: &RootPath) -> bool {
+pub(super) fn is_elsewhere(state: &State<'_>, path: &RootPath) -> bool {
     system().not_run.cover(path)
         || system().of_the_builder.cover(path)
         || state.claims.cover(path)
@@ -190,7 +190,7 @@ fn is_elsewhere(state: &State<'_>, path: &RootPath) -> bool {
 }
 
 /// Named settings may be restricted to the group of a service; keys are readable only for their owner.
-fn is_readable(meta: &Meta) -> bool {
+pub(super) fn is_readable(meta: &Meta) -> bool {
     meta.mode & 0o044 != 0
 }
 

@@ -16,6 +16,7 @@ use crate::language::{self, Certainty, Without};
 use crate::loader::{self, Conditions, Process};
 use crate::path::{RootPath, show};
 use crate::root::{End, FileKind};
+use crate::world::tables::system;
 
 const EXECUTABLE: u32 = 0o111;
 /// Maximum length of a path, without the terminating NUL (`PATH_MAX`).
@@ -101,7 +102,9 @@ impl Worklist<'_> {
                     let is_claimed = is_claim
                         && self.state.claims.cover(&real)
                         && !std::iter::successors(Some(real.clone()), RootPath::parent).any(|dir| is_without(&dir));
-                    let is_spared = is_link && path != *start && (is_claimed || is_too_wide(&real, &path));
+                    let is_spared = is_link
+                        && path != *start
+                        && (is_claimed || is_too_wide(&real, &path) || is_claim && self.is_documented(&path, &real)?);
                     if !is_spared && entered.insert(real.clone()) {
                         open.extend(root.list(&real)?.into_iter().map(|name| path.join(&name)));
                     }
@@ -111,6 +114,11 @@ impl Worklist<'_> {
             }
         }
         Ok(())
+    }
+
+    /// True if a link of a package leads to files that the packed program does not read, as `man` to all manual pages.
+    fn is_documented(&self, link: &RootPath, real: &RootPath) -> Result<bool, Error> {
+        Ok(system().not_run.cover(real) && self.state.world.owner(link)?.is_some())
     }
 
     /// Creates a file or directory. It takes precedence over that of the root, because it is created where the

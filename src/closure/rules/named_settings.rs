@@ -1,0 +1,139 @@
+//! Settings that other settings name: `@includedir /etc/NAME.d`, `!include /etc/NAME/local.cnf`. The grammars of profiles
+//! know more; this rule reads every settings file that is packed, line by line.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::named_paths::{is_elsewhere, is_readable};
+use super::{On, Rule};
+use crate::closure::demand::{Demand, Host};
+use crate::closure::state::State;
+use crate::closure::told::Told;
+use crate::closure::worklist::Fact;
+use crate::closure::{Companions, Reason};
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::root::{FileKind, RootGlob};
+
+/// Maximum size of a settings file that is read.
+const MAX_SETTINGS: usize = 256 << 10;
+/// The directory of settings.
+const SETTINGS: &str = "/etc/";
+
+pub(super) const RULE: Rule = Rule {
+    id: "named-settings",
+    about: "Packs files and directories in /etc that packed settings include.",
+    brings_packages: false,
+    facts: &[On::Changed],
+    on,
+};
+
+fn on(state: &State<'_>, _: Fact) -> Result<Vec<Demand>, Error> {
+    let mut demands = Vec::new();
+    let Some(first) = RootPath::new(SETTINGS).filter(|_| state.request.companions != Companions::None) else {
+        return Ok(demands);
+    };
+    let packed = state.graph.nodes().range(first..).take_while(|(path, _)| path.as_bytes().starts_with(b"/etc"));
+    let mut open: Vec<RootPath> = packed.filter(|(_, node)| node.is_file()).map(|(path, _)| path.clone()).collect();
+    let mut seen = BTreeSet::new();
+    while let Some(settings) = open.pop() {
+        let answer = settings.to_string();
+        if state.is_done(RULE.id, &answer) || !seen.insert(settings.clone()) {
+            continue;
+        }
+        demands.push(Demand::Done(answer));
+        for pattern in patterns(state, &settings)? {
+            open.extend(included(state, &settings, &pattern, &mut demands)?);
+        }
+    }
+    Ok(demands)
+}
+
+/// The files and directories that lines of a settings file include, as patterns.
+fn patterns(state: &State<'_>, settings: &RootPath) -> Result<BTreeSet<String>, Error> {
+    let root = state.world.root;
+    // Other rules read programs, such as scripts of services, and the settings of applications.
+    let is_program = root.meta(settings)?.is_none_or(|meta| meta.mode & 0o111 != 0);
+    if is_program || state.claims.cover(settings) {
+        return Ok(BTreeSet::new());
+    }
+    let Some((_, text)) = root.read_followed(settings.as_bytes(), MAX_SETTINGS)? else { return Ok(BTreeSet::new()) };
+    let text = String::from_utf8_lossy(&text);
+    Ok(if text.contains('\0') { BTreeSet::new() } else { text.lines().flat_map(paths).collect() })
+}
+
+/// The paths in a line that includes other settings: all if the line says so, else directories named as such are,
+/// and patterns.
+fn paths(line: &str) -> Vec<String> {
+    let line = line.trim();
+    let is_include = line.to_ascii_lowercase().contains("include");
+    let is_comment = line.starts_with(['#', ';']) && !line[1..].starts_with("include");
+    let is_end = |c: char| c.is_whitespace() || "\"'=,;()<>".contains(c);
+    let words = line.split(is_end).filter(|word| word.starts_with(SETTINGS) && word.len() > SETTINGS.len());
+    let words = words.map(|word| word.trim_end_matches(['/', ':']));
+    let counts = |word: &&str| !is_comment && (is_include || word.ends_with(".d") || word.contains('*'));
+    words.filter(counts).map(str::to_owned).collect()
+}
+
+/// Adds the files that a pattern, a path or a directory stands for, and returns them.
+fn included(
+    state: &State<'_>,
+    settings: &RootPath,
+    text: &str,
+    demands: &mut Vec<Demand>,
+) -> Result<Vec<RootPath>, Error> {
+    let root = state.world.root;
+    let Ok(glob) = RootGlob::new(text) else { return Ok(Vec::new()) };
+    let mut add = |path: &RootPath| {
+        let reason = Arc::new(Reason::Names { text: text.as_bytes().to_vec() });
+        let (from, path) = (Some(settings.clone()), path.as_bytes().to_vec());
+        demands.push(Demand::Path { from, cwd: RootPath::root(), path, reason, host: Host::None });
+    };
+    let mut below = Vec::new();
+    for path in root.matching(&glob)? {
+        match root.follow(path.as_bytes())?.found() {
+            Some((real, meta)) if meta.kind == FileKind::Dir && !text.contains('*') && !is_elsewhere(state, real) => {
+                add(&path);
+                below.extend(root.list(real)?.iter().map(|name| path.join(name)));
+            }
+            _ => below.push(path),
+        }
+    }
+    let (mut found, mut left) = (Vec::new(), Vec::new());
+    for path in below {
+        let followed = root.follow(path.as_bytes())?;
+        let Some((real, meta)) = followed.file() else { continue };
+        let is_settings = real.as_bytes().starts_with(SETTINGS.as_bytes());
+        if !is_settings || meta.mode & 0o111 != 0 || is_elsewhere(state, &path) || is_elsewhere(state, real) {
+            continue;
+        }
+        if is_readable(meta) {
+            add(&path);
+            found.push(real.clone());
+        } else {
+            left.push(real.clone());
+        }
+    }
+    if !left.is_empty() {
+        let (object, pattern) = (settings.clone(), glob.as_str().to_owned());
+        demands.push(Demand::Tell(Told::Withheld { object, pattern, files: left }));
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::paths;
+
+    #[test]
+    fn lines_that_include_are_told_from_comments_and_other_paths() {
+        assert_eq!(paths("@includedir /etc/own.d"), ["/etc/own.d"]);
+        assert_eq!(paths("#includedir /etc/own.d/"), ["/etc/own.d"]);
+        assert_eq!(paths("# see /etc/own.d"), [""; 0]);
+        assert_eq!(paths("!include \"/etc/own/a.cnf\";"), ["/etc/own/a.cnf"]);
+        assert_eq!(paths("conf-dir=/etc/own.d,.bak"), ["/etc/own.d"]);
+        assert_eq!(paths("load /etc/own/*.conf"), ["/etc/own/*.conf"]);
+        assert_eq!(paths("certificate /etc/own/a.pem"), [""; 0]);
+        assert_eq!(paths("#"), [""; 0]);
+    }
+}
