@@ -107,6 +107,10 @@ notes! {
         "A script has more of something than slimroot reads: programs that it starts, files that a pattern matches, \
          scripts that it sources, or levels of eval. The message says what was not looked at. Add it with --bin or \
          --include."
+    "package-database-left-out"
+        "A program that runs reads the database of dpkg, rpm, apk or pacman. An image has records of the packages that it \
+         contains for scanners, but not the database: package managers list no package there, and programs that compare a \
+         system with it find nothing. --include with its directory adds the builder's, which describes the whole builder."
     "script-not-read"
         "The script, the file that an argument names, or the makefile of the working directory is in a language that slimroot \
          does not read, such as awk, make, Tcl or Lua. It is packed with its interpreter and its application's directory, but \

@@ -83,6 +83,9 @@ pub struct CommandLine {
     pub env: Option<String>,
     /// The key of the same section with more arguments.
     pub arguments: Option<String>,
+    /// True if a command line in a file of a package counts only if something else brings that package.
+    #[serde(default)]
+    pub packed: bool,
 }
 
 impl CommandLine {

@@ -10,6 +10,7 @@ use crate::closure::told::{Note, Told};
 use crate::closure::worklist::Fact;
 use crate::closure::{Companions, Reason};
 use crate::error::Error;
+use crate::language::Certainty;
 use crate::path::RootPath;
 use crate::root::{FileKind, Meta};
 use crate::world::is_library_dir;
@@ -32,6 +33,8 @@ struct Namer<'p> {
     is_program: bool,
     /// True for a program, and for a library built from the source of a program.
     is_same_source: bool,
+    /// True if the program surely runs.
+    is_sure: bool,
 }
 
 fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
@@ -40,15 +43,16 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
         return Ok(Vec::new());
     }
     let program = &state.processes.get(id).process.loaded[0].real;
+    let is_sure = state.processes.get(id).certainty == Certainty::Sure;
     let own = state.world.owner(program)?;
     let mut demands = Vec::new();
     let mut look = |object: &RootPath, is_program: bool, is_same_source: bool, owner: Option<&str>| {
-        let answer = format!("{object} {is_same_source}");
+        let answer = format!("{object} {is_same_source} {is_sure}");
         if state.is_done(RULE.id, &answer) {
             return Ok(());
         }
         demands.push(Demand::Done(answer));
-        let by = Namer { object, owner, is_program, is_same_source };
+        let by = Namer { object, owner, is_program, is_same_source, is_sure };
         for text in state.world.whole_paths(object)?.iter() {
             named_path(state, &mut demands, &by, text)?;
         }
@@ -73,6 +77,9 @@ fn named_path(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, text
     // Compiled programs contain the paths of their sources.
     let is_data_path = |path: &RootPath| !system().commands.cover(path) && !system().is_source(path);
     let Some(path) = RootPath::new(text).filter(is_data_path) else { return Ok(()) };
+    if by.is_sure && by.is_same_source && system().package_databases.contain(&path) {
+        demands.extend(database(state, by, &path)?);
+    }
     let (owner, is_program) = (by.owner, by.is_program);
     let is_settings = by.is_same_source && path.as_bytes().starts_with(b"/etc/");
     let is_data = by.is_same_source && path.as_bytes().starts_with(b"/usr/share/");
@@ -106,6 +113,19 @@ fn named_path(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, text
         _ => {}
     }
     Ok(())
+}
+
+/// Tells that a program reads the database of packages, of which an image has only the records of what is packed.
+fn database(state: &State<'_>, by: &Namer<'_>, dir: &RootPath) -> Result<Option<Demand>, Error> {
+    let root = state.world.root;
+    let Some(real) = root.follow(dir.as_bytes())?.dir().cloned() else { return Ok(None) };
+    let Some(first) = root.list(&real)?.first().map(|name| dir.join(name)) else { return Ok(None) };
+    let says = format!(
+        "{} reads the database of packages {dir}, which is not packed: in the image no package is installed; --include \
+         '{dir}/**' adds the builder's",
+        by.object
+    );
+    Ok(Some(Demand::Tell(Told::Note(Note::new("package-database-left-out", dir.to_string(), says).unless(first)))))
 }
 
 fn file(by: &Namer<'_>, path: &RootPath, text: &[u8]) -> Demand {

@@ -52,6 +52,8 @@ pub(crate) struct System {
     pub(crate) private_parents: Directories,
     /// Files that belong to the builder's machine.
     pub(crate) of_the_builder: Directories,
+    /// Databases of package managers.
+    pub(crate) package_databases: Directories,
     /// Directories that do not belong to a single application.
     pub(crate) shared: Directories,
     /// Directories of the system.

@@ -7,17 +7,22 @@ use super::{Named, Reading, Stated, reason};
 use crate::closure::demand::{Demand, Start};
 use crate::closure::launch::LaunchId;
 use crate::closure::path_of;
+use crate::closure::told::{Note, Told};
 use crate::config::{after, arguments};
 use crate::error::Error;
 use crate::language::{Certainty, system_shell};
 use crate::path::RootPath;
 use crate::profile::{CommandLine, Names, What};
 use crate::world::program_in_path;
+use crate::world::tables::system;
 
 impl Reading<'_, '_> {
     /// Starts the command line of a statement, in the environment of the program that reads the file.
     pub(super) fn launch(&mut self, rule: &Names, one: &Stated, all: &[Stated]) -> Result<(), Error> {
         let how = &rule.launch;
+        if how.packed && self.is_foreign(one)? {
+            return Ok(());
+        }
         let starter = self.state.configured_launches(self.by).next();
         let (mut cwd, mut env) = match starter.map(|id| &self.state.launches.get(id).launch) {
             Some(launch) => (launch.cwd.clone(), (*launch.env).clone()),
@@ -81,6 +86,24 @@ impl Reading<'_, '_> {
             self.start(one, starter, words, (&cwd, &env));
         }
         Ok(())
+    }
+
+    /// True if the file of a statement belongs to a package that nothing else brings; this is told.
+    fn is_foreign(&mut self, one: &Stated) -> Result<bool, Error> {
+        let followed = self.state.world.root.follow(one.file.as_bytes())?;
+        let owner = followed.file().map_or(Ok(None), |(real, _)| self.state.world.owner(real))?;
+        let Some(owner) = owner.filter(|owner| !self.state.brought_names.contains(owner)) else { return Ok(false) };
+        let says = format!(
+            "{} starts commands and belongs to the package {owner}, of which nothing else is packed: they are not packed \
+             either; --package {owner} adds them",
+            one.file
+        );
+        let mut note = Note::new("setting-not-packed", one.file.to_string(), says);
+        note.slot = Some(format!("{} starts", one.file));
+        let (contents, commands) = (self.state.world.contents(&owner)?, &system().commands);
+        note.unless = contents.iter().find(|path| commands.cover(path) && !commands.contain(path)).cloned();
+        self.demands.push(Demand::Tell(Told::Note(note)));
+        Ok(true)
     }
 
     fn start(
