@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use oci_spec::image::MediaType;
 use serde::Serialize;
 
 use super::{Descriptor, canonical};
 use crate::digest::Digest;
-use crate::layer::MediaType;
 
 /// The media type of a statement.
 const STATEMENT: &str = "application/vnd.in-toto+json";
@@ -101,14 +101,14 @@ impl Artifact {
         let parts = [Part { digest: config.digest, bytes: EMPTY.to_vec() }, Part { digest: layer.digest, bytes }];
         let manifest = canonical(&Manifest {
             schema_version: 2,
-            media_type: MediaType::Manifest.oci().to_owned(),
+            media_type: MediaType::ImageManifest.to_string(),
             artifact_type: media_type.clone(),
             config,
             layers: [layer],
             subject: Descriptor { annotations: BTreeMap::new(), ..image.clone() },
             annotations: annotations.clone(),
         });
-        let described = Descriptor::of(MediaType::Manifest.oci().to_owned(), &manifest);
+        let described = Descriptor::of(MediaType::ImageManifest.to_string(), &manifest);
         let descriptor = Descriptor { artifact_type: Some(media_type), annotations, ..described };
         Self { manifest, descriptor, parts }
     }

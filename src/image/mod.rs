@@ -1,6 +1,7 @@
 //! The image: a configuration and a manifest for its layers, according to the OCI image specification.
 //!
-//! We serialise our own types, because all fields and maps must have a fixed order.
+//! We serialise our own types, because all fields and maps must have a fixed order. `oci-spec` supplies the media types
+//! and parses documents of other tools.
 
 mod artifact;
 mod config;
@@ -13,10 +14,11 @@ pub(crate) use config::timestamp;
 
 use std::collections::BTreeMap;
 
+use oci_spec::image::MediaType;
 use serde::Serialize;
 
 use crate::digest::Digest;
-use crate::layer::{Layer, MediaType};
+use crate::layer::Layer;
 use crate::plan::{ImageFormat, Plan};
 
 /// A blob that another document refers to.
@@ -76,16 +78,16 @@ impl Image {
     pub fn build(plan: &Plan, layers: Vec<Layer>) -> Self {
         let config = canonical(&config::Config::build(plan, &layers));
         let format = plan.run.details.format;
-        let described = Descriptor::of(media_type(format, MediaType::Config), &config);
+        let described = Descriptor::of(media_type(format, MediaType::ImageConfig), &config);
         let config_digest = described.digest;
         let manifest = canonical(&Manifest {
             schema_version: 2,
-            media_type: media_type(format, MediaType::Manifest),
+            media_type: media_type(format, MediaType::ImageManifest),
             config: described,
             layers: layers.iter().map(|layer| described_layer(format, layer)).collect(),
             annotations: annotations(plan),
         });
-        let descriptor = Descriptor::of(media_type(format, MediaType::Manifest), &manifest);
+        let descriptor = Descriptor::of(media_type(format, MediaType::ImageManifest), &manifest);
         Self { config, manifest, layers, descriptor, config_digest }
     }
 
@@ -101,12 +103,18 @@ fn described_layer(format: ImageFormat, layer: &Layer) -> Descriptor {
     Descriptor { media_type, digest: layer.digest, size: layer.size, artifact_type: None, annotations: BTreeMap::new() }
 }
 
+/// The media type in a format. Docker's are those of its image manifest, version 2, schema 2, and zstd as BuildKit writes
+/// it.
 fn media_type(format: ImageFormat, kind: MediaType) -> String {
-    let name = match format {
-        ImageFormat::Oci => kind.oci(),
-        ImageFormat::Docker => kind.docker(),
+    let docker = match kind {
+        MediaType::ImageManifest => "application/vnd.docker.distribution.manifest.v2+json",
+        MediaType::ImageConfig => "application/vnd.docker.container.image.v1+json",
+        MediaType::ImageLayer => "application/vnd.docker.image.rootfs.diff.tar",
+        MediaType::ImageLayerGzip => "application/vnd.docker.image.rootfs.diff.tar.gzip",
+        MediaType::ImageLayerZstd => "application/vnd.docker.image.rootfs.diff.tar.zstd",
+        _ => return kind.to_string(),
     };
-    name.to_owned()
+    if format == ImageFormat::Docker { docker.to_owned() } else { kind.to_string() }
 }
 
 /// Annotations of the manifest; docker's has none.

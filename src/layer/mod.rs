@@ -8,7 +8,6 @@ mod cache;
 mod cut;
 mod deflate;
 mod gzip;
-mod media;
 mod pass;
 mod tar;
 
@@ -17,7 +16,6 @@ use crate::digest::Digest;
 pub use blob::Blob;
 pub use cache::{CACHE_SIZE, Cache, CacheUse};
 pub use cut::{Layering, MAX_LAYERS, Part, Slot, cut};
-pub use media::MediaType;
 pub use pass::{PassOptions, Tap, pack};
 pub(crate) use pass::{interrupted, read_all};
 pub use tar::ArchiveWriter;
@@ -40,11 +38,12 @@ impl Codec {
     pub const ZSTD: Self = Self::Zstd(3);
 
     /// The media type of a layer with this compression (OCI image specification, layer.md).
-    pub fn media_type(self) -> MediaType {
+    pub fn media_type(self) -> oci_spec::image::MediaType {
+        use oci_spec::image::MediaType;
         match self {
-            Self::Gzip(_) => MediaType::LayerGzip,
-            Self::Zstd(_) => MediaType::LayerZstd,
-            Self::None => MediaType::Layer,
+            Self::Gzip(_) => MediaType::ImageLayerGzip,
+            Self::Zstd(_) => MediaType::ImageLayerZstd,
+            Self::None => MediaType::ImageLayer,
         }
     }
 

@@ -16,10 +16,15 @@ use crate::cleanup;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::image::{Descriptor, canonical};
-use crate::layer::{ArchiveWriter, MediaType};
+use crate::layer::ArchiveWriter;
 use crate::path::show;
 use crate::registry::{Address, Push};
 use crate::verify::{Stock, StoredBlob, StoredImage};
+
+/// Media types of an index in both families, and of docker's manifest.
+const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 
 /// An image with its place.
 pub struct Member<'a> {
@@ -144,8 +149,8 @@ impl<'a> Bundle<'a> {
                 variant: &image.platform.variant,
             },
         });
-        let is_docker = members.iter().all(|member| member.image.media_type == MediaType::Manifest.docker());
-        let media_type = if is_docker { MediaType::Index.docker() } else { MediaType::Index.oci() };
+        let is_docker = members.iter().all(|member| member.image.media_type == DOCKER_MANIFEST);
+        let media_type = if is_docker { DOCKER_INDEX } else { OCI_INDEX };
         Ok(Self { members, index: canonical(&Index::of(media_type, entries.collect())), media_type })
     }
 

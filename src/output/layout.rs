@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
 
+use oci_spec::image::MediaType;
 use serde::Serialize;
 
 use super::Finished;
 use super::reference::Name;
 use crate::image::{Descriptor, Image, canonical};
-use crate::layer::{ArchiveWriter, MediaType};
+use crate::layer::ArchiveWriter;
 
 /// Contents of the file `oci-layout`.
 pub(super) const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
@@ -28,7 +29,7 @@ pub(super) struct Index<M> {
 
 impl<M> Index<M> {
     pub(super) fn new(manifests: Vec<M>) -> Self {
-        Self::of(MediaType::Index.oci(), manifests)
+        Self::of(MediaType::ImageIndex.as_ref(), manifests)
     }
 
     pub(super) fn of(media_type: &str, manifests: Vec<M>) -> Self {

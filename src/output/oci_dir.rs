@@ -302,21 +302,9 @@ fn read_index(layout: &Path) -> Result<serde_json::Value, Error> {
         Error::new("output-exists", format!("{} is no index of an OCI layout", path.display()))
             .help("name another directory")
     };
-    serde_json::from_slice(&text).ok().filter(is_index).ok_or_else(damaged)
-}
-
-/// True for an index (OCI image specification, image-index.md), also with unknown fields.
-fn is_index(value: &serde_json::Value) -> bool {
-    let is_map = |field: Option<&serde_json::Value>| {
-        field.is_none_or(|field| field.as_object().is_some_and(|map| map.values().all(serde_json::Value::is_string)))
-    };
-    let is_described = |entry: &serde_json::Value| {
-        let has = |field: &str| entry.get(field).is_some_and(serde_json::Value::is_string);
-        has("mediaType") && has("digest") && entry["size"].is_u64() && is_map(entry.get("annotations"))
-    };
-    value["schemaVersion"].is_u64()
-        && is_map(value.get("annotations"))
-        && value["manifests"].as_array().is_some_and(|entries| entries.iter().all(is_described))
+    // oci-spec checks that it is an index. The original JSON is kept, including unknown fields.
+    oci_spec::image::ImageIndex::from_reader(text.as_slice()).map_err(|_| damaged())?;
+    serde_json::from_slice(&text).map_err(|_| damaged())
 }
 
 /// The index with these images added under their tags, the new entries, and the entries that they replaced. Documents

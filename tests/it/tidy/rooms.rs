@@ -44,6 +44,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("glob", &["root"]),
     ("tar", &["layer", "verify"]),
     ("sha2", &["digest"]),
+    ("oci_spec", &["layer", "image", "output"]),
     ("libdeflater", &["layer"]),
     ("zstd", &["layer", "verify"]),
     ("flate2", &["elf", "embedded", "verify"]),
