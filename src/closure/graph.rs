@@ -175,8 +175,12 @@ impl Graph {
     }
 
     fn newest_first(&self, path: &RootPath) -> impl Iterator<Item = &Edge> {
+        self.places.get(path).into_iter().flat_map(|place| self.newest_at(*place as usize))
+    }
+
+    fn newest_at(&self, place: usize) -> impl Iterator<Item = &Edge> {
         let is_some = |at: u32| (at != FIRST).then_some(at);
-        let first = self.places.get(path).and_then(|place| is_some(self.last[*place as usize]));
+        let first = is_some(self.last[place]);
         let all = std::iter::successors(first, move |at| is_some(self.previous[*at as usize]));
         all.map(|at| &self.edges[at as usize])
     }
@@ -229,7 +233,7 @@ impl Graph {
     ) {
         let place = self.place(to, kind);
         // Newest first, because the reasons from one file are added consecutively.
-        if self.newest_first(to).any(|edge| edge.is(from, rule, reason)) {
+        if self.newest_at(place).any(|edge| edge.is(from, rule, reason)) {
             return;
         }
         let own = number(self.edges.len());

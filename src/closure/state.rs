@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::language::{Certainty, Memory};
 use crate::path::RootPath;
 use crate::profile::{EntryKind, Profile};
+use crate::root::GlobSet;
 use crate::world::World;
 
 /// A profile that was applied.
@@ -38,6 +39,8 @@ pub(super) struct Unasked {
 pub(super) struct State<'a> {
     pub(super) world: Rc<World<'a>>,
     pub(super) request: &'a Request,
+    /// The patterns of all known profiles.
+    pub(super) known_places: GlobSet<'a>,
     pub(super) graph: Graph,
     pub(super) launches: Launches,
     /// Scripts that languages have read.
@@ -90,7 +93,7 @@ impl State<'_> {
 
     /// True if a known profile takes the path, so that the profile decides whether it is needed.
     pub(super) fn is_known_to_a_profile(&self, path: &RootPath) -> bool {
-        self.request.known.iter().flat_map(Profile::places).any(|glob| glob.covers(path))
+        self.known_places.covers(path)
     }
 
     /// Every profile of the request by its name.

@@ -75,6 +75,7 @@ impl<'a> Worklist<'a> {
         let state = State {
             world: Rc::new(world),
             request,
+            known_places: request.known.iter().flat_map(crate::profile::Profile::places).collect(),
             graph: super::Graph::default(),
             launches: Default::default(),
             memory: Default::default(),

@@ -90,9 +90,14 @@ pub(crate) fn program_in_path(root: &Root, path: &str, word: &str) -> Result<Opt
             _ => None,
         });
     }
-    for dir in path.split(':').filter_map(RootPath::new) {
-        let path = dir.join(word.as_bytes());
-        if is_program(&path)? {
+    for dir in path.split(':').filter(|dir| dir.starts_with('/')) {
+        if !root.may_have(dir.as_bytes(), word.as_bytes())? {
+            continue;
+        }
+        let path = RootPath::new(dir).map(|dir| dir.join(word.as_bytes()));
+        if let Some(path) = path
+            && is_program(&path)?
+        {
             return Ok(Some(path));
         }
     }

@@ -84,6 +84,18 @@ fn ours(root: &Root, path: &str) -> Result<(u64, u64), Errno> {
     }
 }
 
+/// True if a directory has a symlink of this name.
+fn has_link(base: &Path, dir: &str, name: &str) -> bool {
+    let open = |from: &rustix::fd::OwnedFd, path: &str, flags| {
+        rustix::fs::openat2(from, path, OFlags::PATH | flags, Mode::empty(), ResolveFlags::IN_ROOT)
+    };
+    let found = rustix::fs::open(base, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())
+        .and_then(|base| open(&base, dir, OFlags::DIRECTORY))
+        .and_then(|dir| open(&dir, name, OFlags::NOFOLLOW))
+        .and_then(rustix::fs::fstat);
+    found.is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_symlink())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -97,6 +109,16 @@ proptest! {
             let truth = kernel(base.path(), path);
             prop_assert_eq!(ours(&root, path), truth, "{} by openat2", path);
             prop_assert_eq!(ours(&by_hand, path), truth, "{} by hand", path);
+            // Asked again, the answer comes from what is known of the directory.
+            prop_assert_eq!(ours(&root, path), truth, "{} again", path);
+        }
+        for (dir, name) in paths.iter().filter(|path| path.starts_with('/')).flat_map(|dir| NAMES.map(|name| (dir, name))) {
+            let entry = kernel(base.path(), &format!("{dir}/{name}"));
+            let may_have = root.may_have(dir.as_bytes(), name.as_bytes()).expect("readable");
+            prop_assert!(may_have || entry.is_err(), "{} has {}", dir, name);
+            if kernel(base.path(), dir).is_err() || matches!(entry, Err(Errno::NOENT)) && !has_link(base.path(), dir, name) {
+                prop_assert!(!may_have, "{} has no {}", dir, name);
+            }
         }
     }
 }

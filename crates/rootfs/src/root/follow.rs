@@ -1,6 +1,8 @@
 //! Follows symlinks inside a root as the kernel does for a process whose `/` is that root: absolute targets and `..`
 //! stay inside, at most 40 symlinks are followed, and each is recorded because it must be packed.
 
+use std::borrow::Cow;
+
 use super::Root;
 use super::tree::{FileKind, Meta};
 use crate::error::Error;
@@ -103,20 +105,40 @@ impl Root {
         let dir = RootPath::new(&path[..cut]).filter(|_| is_walked && !path.contains(&0));
         let followed = match dir {
             // A shortcut: otherwise every file in a deep directory would be followed from `/` again.
-            Some(at) => self.walk(Walk { at, hops: Vec::new(), passed: Vec::new() }, &path[cut + 1..])?,
+            Some(at) => {
+                let name = &path[cut + 1..];
+                let is_plain = !matches!(name, b"." | b"..") && name.len() <= MAX_NAME;
+                if is_plain && let Some(end) = self.end_of(at.join(name))? {
+                    Followed { end, hops: Vec::new(), passed: Vec::new() }
+                } else {
+                    self.walk(Walk { at, hops: Vec::new(), passed: Vec::new() }, name)?
+                }
+            }
             None => self.follow_from(&RootPath::root(), path)?,
         };
         let is_plain = followed.hops.is_empty() && followed.passed.is_empty();
         if let Some(real) = followed.dir().filter(|real| is_plain && real.as_bytes() == path) {
-            self.walked.borrow_mut().insert(real.as_bytes().to_vec());
+            let mut walked = self.walked.borrow_mut();
+            if !walked.contains(real.as_bytes()) {
+                walked.insert(real.as_bytes().to_vec());
+            }
         }
         Ok(followed)
     }
 
+    /// Where an entry of a directory leads; `None` for a symlink.
+    fn end_of(&self, entry: RootPath) -> Result<Option<End>, Error> {
+        Ok(match self.shared_meta(entry)? {
+            (missing, None) => Some(End::Missing(missing)),
+            (_, Some(meta)) if meta.kind == FileKind::Link => None,
+            (found, Some(meta)) => Some(End::Found(found, meta)),
+        })
+    }
+
     fn walk(&self, mut walk: Walk, path: &[u8]) -> Result<Followed, Error> {
         // Remaining components, the next one last.
-        let mut rest: Vec<Vec<u8>> = Vec::new();
-        let mut must_be_dir = push_parts(&mut rest, path);
+        let mut rest: Vec<Cow<'_, [u8]>> = Vec::new();
+        let mut must_be_dir = push_parts(&mut rest, path, Cow::Borrowed);
         let mut meta = self.meta(&walk.at)?;
         while let Some(part) = rest.pop() {
             if meta.is_none_or(|meta| meta.kind != FileKind::Dir) {
@@ -126,7 +148,7 @@ impl Root {
             if part.len() > MAX_NAME {
                 return Ok(walk.ended(End::TooLong));
             }
-            match part.as_slice() {
+            match &*part {
                 b"." => continue,
                 b".." => {
                     walk.passed.push(walk.at.clone());
@@ -150,7 +172,7 @@ impl Root {
                     }
                     meta = self.meta(&walk.at)?;
                     let last = rest.is_empty();
-                    let ends_in_slash = push_parts(&mut rest, &text);
+                    let ends_in_slash = push_parts(&mut rest, &text, |part| Cow::Owned(part.to_vec()));
                     // A trailing slash in a target requires a directory only if the symlink is the last component.
                     must_be_dir |= last && ends_in_slash;
                     walk.hops.push(Hop { link: next, text });
@@ -176,10 +198,10 @@ impl Root {
 }
 
 /// Puts the components of `path` before those in `rest`; returns true if the path must end at a directory.
-fn push_parts(rest: &mut Vec<Vec<u8>>, path: &[u8]) -> bool {
+fn push_parts<'r, 'p>(rest: &mut Vec<Cow<'r, [u8]>>, path: &'p [u8], kept: impl Fn(&'p [u8]) -> Cow<'r, [u8]>) -> bool {
     let parts = path.split(|b| *b == b'/').filter(|part| !part.is_empty());
     let at = rest.len();
-    rest.extend(parts.map(<[u8]>::to_vec));
+    rest.extend(parts.map(kept));
     rest[at..].reverse();
     path.last() == Some(&b'/') || path.ends_with(b"/.") || path == b"."
 }

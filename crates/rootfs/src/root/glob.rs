@@ -1,6 +1,9 @@
 //! Glob patterns for paths inside a root. The `glob` crate only does the matching. We list directories ourselves,
 //! because its own walk would follow symlinks out of the root.
 
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
 use glob::{MatchOptions, Pattern};
 
 use super::Root;
@@ -105,6 +108,33 @@ impl RootGlob {
         let text = String::from_utf8_lossy(path.as_bytes());
         let ends = text.char_indices().filter(|(at, c)| *c == '/' && *at > 0).map(|(at, _)| at);
         ends.chain([text.len()]).any(|end| self.whole.matches_with(&text[..end], OPTIONS))
+    }
+}
+
+/// Many patterns, of which a path is compared with few: those whose leading components are its own.
+pub struct GlobSet<'g> {
+    by_start: HashMap<&'g [u8], Vec<&'g RootGlob>, RandomState>,
+}
+
+impl<'g> FromIterator<&'g RootGlob> for GlobSet<'g> {
+    fn from_iter<I: IntoIterator<Item = &'g RootGlob>>(globs: I) -> Self {
+        let mut by_start: HashMap<_, Vec<_>, _> = HashMap::default();
+        for glob in globs {
+            by_start.entry(glob.start.as_bytes()).or_default().push(glob);
+        }
+        Self { by_start }
+    }
+}
+
+impl GlobSet<'_> {
+    /// True if one of the patterns [covers](RootGlob::covers) the path.
+    pub fn covers(&self, path: &RootPath) -> bool {
+        let bytes = path.as_bytes();
+        let ends = bytes.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+        let starts = ends.chain([bytes.len()]).map(|end| &bytes[..end]);
+        let is_covered =
+            |start: &[u8]| self.by_start.get(start).is_some_and(|globs| globs.iter().any(|glob| glob.covers(path)));
+        is_covered(b"/") || starts.filter(|start| start.len() > 1).any(is_covered)
     }
 }
 
@@ -221,6 +251,22 @@ mod tests {
         let glob = RootGlob::new(pattern).expect("a pattern");
         let found = root().matching(&glob).expect("readable");
         found.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_set_covers_exactly_what_one_of_its_patterns_covers() {
+        let patterns = ["/**/b.py", "/app", "/app/lib/*.so", "/app/lib/deep/**", "/*", "/srv/a", "/usr/share/*/x", "/"];
+        let paths =
+            ["/", "/app", "/app2", "/app/lib/x.so", "/app/lib/x.so.d", "/app/lib/deep/b", "/srv", "/usr/share/y/x/z"];
+        let globs: Vec<RootGlob> = patterns.iter().map(|text| RootGlob::new(text).expect("a pattern")).collect();
+        // Every choice of patterns.
+        for choice in 0..1_u32 << globs.len() {
+            let chosen = || globs.iter().enumerate().filter(|(at, _)| choice >> at & 1 == 1).map(|(_, glob)| glob);
+            let set: GlobSet<'_> = chosen().collect();
+            for path in paths.iter().filter_map(RootPath::new) {
+                assert_eq!(set.covers(&path), chosen().any(|glob| glob.covers(&path)), "{path} and {choice:b}");
+            }
+        }
     }
 
     #[test]

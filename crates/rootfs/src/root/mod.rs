@@ -17,9 +17,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use foldhash::fast::RandomState;
+
 pub use dir::DirTree;
 pub use follow::{End, Followed, Hop};
-pub use glob::RootGlob;
+pub use glob::{GlobSet, RootGlob};
 pub use mem::{MemSource, MemTree};
 pub use stand_in::StandIn;
 pub use tree::{FileKind, Meta, Source, Tree, Xattr};
@@ -32,17 +34,22 @@ use crate::path::RootPath;
 pub struct Root {
     tree: Arc<dyn Tree>,
     metas: RefCell<Metas>,
-    links: RefCell<HashMap<RootPath, Vec<u8>>>,
+    links: RefCell<HashMap<RootPath, Vec<u8>, RandomState>>,
     /// Directories whose paths contain no symlinks.
-    walked: RefCell<HashSet<Vec<u8>>>,
+    walked: RefCell<HashSet<Vec<u8>, RandomState>>,
+    /// The names in directories that are searched for many names, by the path of the directory as it is spelled.
+    names: RefCell<HashMap<Vec<u8>, Option<Names>>>,
     unread: RefCell<BTreeSet<(RootPath, String)>>,
 }
+
+/// The names in a directory.
+type Names = HashSet<Vec<u8>, RandomState>;
 
 /// Metadata by path. The table of places is sparse, so it holds small numbers.
 #[derive(Default)]
 struct Metas {
     /// Places in `known`; `None` for a path that leads nowhere.
-    places: HashMap<RootPath, Option<u32>>,
+    places: HashMap<RootPath, Option<u32>, RandomState>,
     known: Vec<Meta>,
 }
 
@@ -68,8 +75,8 @@ impl Root {
 
     /// Uses any tree as a root.
     pub fn new(tree: Arc<dyn Tree>) -> Self {
-        let (metas, links, walked) = Default::default();
-        Self { tree, metas, links, walked, unread: RefCell::default() }
+        let (metas, links, walked, names) = Default::default();
+        Self { tree, metas, links, walked, names, unread: RefCell::default() }
     }
 
     /// The underlying tree, for threads that only use real paths.
@@ -127,6 +134,7 @@ impl Root {
     /// when it is read.
     pub fn forget(&self) {
         self.metas.replace(Metas::default());
+        self.names.take();
     }
 
     fn link_text(&self, path: &RootPath) -> Result<Vec<u8>, Error> {
@@ -144,6 +152,24 @@ impl Root {
     /// `unreadable`.
     pub fn list(&self, path: &RootPath) -> Result<Vec<Vec<u8>>, Error> {
         self.tree.list(path)
+    }
+
+    /// True unless the directory at an absolute path has no entry of this name; false too if there is no directory. It
+    /// is for directories that are asked for many names, such as those of PATH: each is listed once.
+    ///
+    /// # Errors
+    /// `unreadable` if a component of the path cannot be accessed. A directory that cannot be listed may have the name.
+    pub fn may_have(&self, dir: &[u8], name: &[u8]) -> Result<bool, Error> {
+        if let Some(known) = self.names.borrow().get(dir) {
+            return Ok(known.as_ref().is_none_or(|names| names.contains(name)));
+        }
+        let names = match self.follow(dir)?.dir() {
+            Some(real) => self.list(real).ok().map(|names| names.into_iter().collect::<Names>()),
+            None => Some(Names::default()),
+        };
+        let may_have = names.as_ref().is_none_or(|names| names.contains(name));
+        self.names.borrow_mut().insert(dir.to_vec(), names);
+        Ok(may_have)
     }
 
     /// Opens the regular file at a real path.
