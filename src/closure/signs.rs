@@ -9,7 +9,7 @@ use super::state::State;
 use crate::error::Error;
 use crate::language::{Certainty, LANGUAGES};
 use crate::path::{RootPath, show};
-use crate::profile::{EntryKind, Trigger, fits};
+use crate::profile::{EntryKind, Profile, Trigger, fits};
 use crate::world::World;
 
 /// Rules whose plug-ins are extension modules in the directories of a language, or modules that a profile takes. They count
@@ -182,6 +182,19 @@ impl Signs {
         Ok(if self.nested(state, trigger, &mut shown)? { Some(shown) } else { None })
     }
 
+    /// The programs and modules that contain a text of the triggers of a profile; none if its triggers have no texts.
+    pub(super) fn holders(&self, state: &State<'_>, profile: &Profile) -> Result<BTreeSet<RootPath>, Error> {
+        let texts: Vec<&str> = profile.when.iter().flat_map(Trigger::texts).collect();
+        let mut found = BTreeSet::new();
+        for program in self.started.iter().filter(|_| !texts.is_empty()) {
+            let held = state.world.trigger_texts(program, || trigger_texts(state))?;
+            if texts.iter().any(|text| held.contains(*text)) {
+                found.insert(program.clone());
+            }
+        }
+        Ok(found)
+    }
+
     /// True if the nested triggers fire; adds their evidence.
     fn nested(&self, state: &State<'_>, trigger: &Trigger, shown: &mut Sign) -> Result<bool, Error> {
         for inner in &trigger.all {
@@ -245,6 +258,12 @@ fn module_in(
     Ok(None)
 }
 
+/// The texts of the triggers of all profiles: each program is searched only once.
+fn trigger_texts(state: &State<'_>) -> Vec<String> {
+    let profiles = state.request.automatic.iter().chain(&state.request.profiles);
+    profiles.flat_map(|profile| &profile.when).flat_map(Trigger::texts).map(str::to_owned).collect()
+}
+
 /// The first program that contains one of these strings, and the string.
 fn string_in(
     state: &State<'_>,
@@ -252,12 +271,7 @@ fn string_in(
     programs: &BTreeSet<RootPath>,
 ) -> Result<Option<(RootPath, String)>, Error> {
     for program in programs {
-        // Search each program only once for the strings of all profiles.
-        let all = || {
-            let profiles = state.request.automatic.iter().chain(&state.request.profiles);
-            profiles.flat_map(|profile| &profile.when).flat_map(Trigger::texts).map(str::to_owned).collect()
-        };
-        let held = state.world.trigger_texts(program, all)?;
+        let held = state.world.trigger_texts(program, || trigger_texts(state))?;
         if let Some(text) = texts.iter().find(|text| held.contains(*text)) {
             return Ok(Some((program.clone(), text.clone())));
         }

@@ -29,6 +29,7 @@ mod profile_trigger;
 mod same_source;
 mod settings;
 mod source_data;
+mod subcommand;
 mod trace;
 
 pub(super) use bytecode::interpreters;
@@ -129,6 +130,7 @@ pub(super) static RULES: &[Rule] = &[
     named_paths::RULE,
     named_programs::RULE,
     command_names::RULE,
+    subcommand::RULE,
     jar_programs::RULE,
     copy::RULE,
     include::RULE,

@@ -62,15 +62,8 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
             call.scripts.first().unwrap_or(&shell.0)
         ));
     }
-    // A script that ends in `exec "$@"` starts its arguments, even if the parser did not see it.
-    let is_read = |start: &Start| start.words[1..] == call.args[1..];
-    if !call.scripts.is_empty()
-        && let Some(first) = call.args.first()
-        && let Some(path) = program(call.root, call.path, first)?
-        && !needs.starts.iter().any(|start| is_read(start) && start.words[0] == path.to_string())
-    {
-        let why = format!("{} starts its arguments", call.scripts[0]);
-        needs.starts.push(Start::of(call, call.args.to_vec(), why));
+    if let Some(script) = call.scripts.first() {
+        handed_over(call, script, &mut needs)?;
     }
     // The parser knows the arguments and environment of a program that is started; the bare name adds nothing.
     let started: BTreeSet<String> = needs.starts.iter().map(|start| start.words[0].clone()).collect();
@@ -80,6 +73,25 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         needs.claims.extend(app::plain_claims(call, "application")?);
     }
     Ok(needs)
+}
+
+/// A script that ends in `exec "$@"` starts its arguments, even if the parser did not see it. How often it shifts them is
+/// not known: the command begins at the first argument, behind `--`, or at an absolute path.
+fn handed_over(call: &Call<'_>, script: &RootPath, needs: &mut Needs) -> Result<(), Error> {
+    let behind = call.args.iter().position(|word| word == "--").map(|at| at + 1);
+    let absolute = call.args.iter().position(|word| word.starts_with('/'));
+    let places: BTreeSet<usize> = [Some(0), behind, absolute].into_iter().flatten().collect();
+    for at in places {
+        let Some((first, rest)) = call.args.get(at..).and_then(<[String]>::split_first) else { continue };
+        let Some(path) = program(call.root, call.path, first)? else { continue };
+        let is_read = |start: &Start| start.words[1..] == *rest && start.words[0] == path.to_string();
+        if !needs.starts.iter().any(is_read) {
+            let why = format!("{script} starts its arguments");
+            let start = Start::of(call, call.args[at..].to_vec(), why);
+            needs.starts.push(Start { is_exec: at == 0 && start.is_exec, ..start });
+        }
+    }
+    Ok(())
 }
 
 fn is_c(word: &str) -> bool {

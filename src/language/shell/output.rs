@@ -4,11 +4,13 @@
 use super::table::table;
 use super::tree::{Part, Simple, Step, Word, parse};
 use super::words::Known;
+use crate::language::source::application::is_wide;
 use crate::path::RootPath;
 use crate::root::RootGlob;
+use crate::world::tables::system;
 
 /// Maximum number of files that one search gives.
-const MAX_FOUND: usize = 8;
+const MAX_FOUND: usize = 64;
 /// Maximum length of a substitution.
 const MAX_TEXT: usize = 4096;
 
@@ -79,14 +81,24 @@ impl Known<'_> {
         Vec::new()
     }
 
-    /// `find DIR … -name PATTERN`.
+    /// What a search lists.
+    pub(super) fn found(&self, simple: &Simple) -> Vec<String> {
+        self.search(simple, &self.arguments(simple).next().unwrap_or_default())
+    }
+
+    /// `find DIR … -name PATTERN`, or `find DIR` for a directory of an application.
     fn search(&self, simple: &Simple, dirs: &[String]) -> Vec<String> {
         let at =
             simple.words.iter().position(|word| matches!(word.parts.as_slice(), [Part::Text(text)] if text == "-name"));
-        let Some(name) = at.and_then(|at| simple.words.get(at + 1)) else { return Vec::new() };
-        let names = match pattern(name) {
-            Some(pattern) => vec![pattern],
-            None => self.values(name).known,
+        let is_own =
+            |dir: &String| RootPath::new(dir).is_some_and(|dir| !is_wide(&dir) && !system().system.cover(&dir));
+        let names = match at.and_then(|at| simple.words.get(at + 1)) {
+            Some(name) => match pattern(name) {
+                Some(pattern) => vec![pattern],
+                None => self.values(name).known,
+            },
+            None if dirs.iter().all(is_own) => vec!["*".to_owned()],
+            None => return Vec::new(),
         };
         let globs = dirs
             .iter()

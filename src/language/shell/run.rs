@@ -14,7 +14,6 @@ use crate::error::Error;
 use crate::language::source::wrapped;
 use crate::language::{Call, Certainty, Needs, Start};
 use crate::path::RootPath;
-use crate::root::RootGlob;
 use crate::world::program_in_path as program;
 use crate::world::tables::system;
 
@@ -22,8 +21,8 @@ use crate::world::tables::system;
 /// sourced files).
 pub(super) const MAX_STARTS: usize = 512;
 const MAX_DEPTH: usize = 12;
-/// Maximum number of files that a glob matches.
-const MAX_MATCHES: usize = 256;
+/// Maximum number of expansions of one command.
+const MAX_LINES: usize = 64;
 
 /// A command of a script that cannot be resolved.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +60,8 @@ pub(super) struct Reader<'c, 'a> {
     tested: BTreeSet<String>,
     script: RootPath,
     sourced: BTreeSet<RootPath>,
+    /// What the last search listed, which a `read` behind a pipe gets.
+    listed: Vec<String>,
     is_whole: bool,
     depth: usize,
 }
@@ -101,6 +102,7 @@ impl<'c, 'a> Reader<'c, 'a> {
             tested: BTreeSet::new(),
             script: shell.clone(),
             sourced: BTreeSet::new(),
+            listed: Vec::new(),
             is_whole: true,
             depth: 0,
         }
@@ -239,6 +241,7 @@ impl<'c, 'a> Reader<'c, 'a> {
             }
             Step::Command(simple) => {
                 let (is_soft, is_exec) = (simple.is_soft, simple.is_last && self.depth == 1);
+                self.search(simple);
                 self.command(&simple.words, &Line { simple, is_exec, is_soft, is_program: false, is_guess: false })
             }
             Step::Function(_) | Step::Open | Step::Close => Ok(()),
@@ -342,7 +345,7 @@ impl<'c, 'a> Reader<'c, 'a> {
             };
             let product =
                 |line: &Vec<String>| more.iter().map(move |more| [line.as_slice(), more].concat()).collect::<Vec<_>>();
-            lines = lines.iter().flat_map(product).take(16).collect();
+            lines = lines.iter().flat_map(product).take(MAX_LINES).collect();
         }
         lines.retain(|line| line.first().is_some_and(|first| !first.is_empty()));
         lines
@@ -413,21 +416,6 @@ impl<'c, 'a> Reader<'c, 'a> {
         let spelled =
             if is_relative { format!("{}/{}", self.cwd, name.trim_start_matches("./")) } else { name.to_owned() };
         program(self.call.root, &self.path, &spelled)
-    }
-
-    fn matches(&mut self, pattern: &str) -> Result<Vec<RootPath>, Error> {
-        let Ok(glob) = RootGlob::new(pattern) else { return Ok(Vec::new()) };
-        let mut found = self.call.root.matching(&glob)?;
-        if found.len() > MAX_MATCHES {
-            self.needs.cut(format!(
-                "{} names {pattern}, which matches {} files: those after the first {MAX_MATCHES} were not looked at; \
-                 --include '{pattern}' adds them",
-                self.script,
-                found.len()
-            ));
-            found.truncate(MAX_MATCHES);
-        }
-        Ok(found)
     }
 
     fn missing(&mut self, name: &str, line: &Line<'_>) {

@@ -19,6 +19,7 @@ pub(super) struct Table {
     pub(super) output_machine: Words,
     pub(super) output_search: Words,
     pub(super) output_filters: Words,
+    pub(super) reads: Words,
     pub(super) not_programs: Words,
 }
 

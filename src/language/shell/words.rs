@@ -7,7 +7,7 @@ use super::tree::{Part, Word};
 use crate::root::Root;
 
 /// Maximum number of values per variable, and of expansions per word.
-const MAX_VALUES: usize = 16;
+const MAX_VALUES: usize = 64;
 
 /// Variables known at some point of a script.
 #[derive(Clone, Default)]

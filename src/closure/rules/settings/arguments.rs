@@ -1,5 +1,7 @@
 //! Settings in arguments: configuration files and statements.
 
+use std::collections::BTreeSet;
+
 use crate::closure::launch::Launched;
 use crate::closure::state::State;
 use crate::config::{self, Grammar, Statement};
@@ -18,7 +20,7 @@ pub(super) fn files(
 ) -> Result<Vec<RootPath>, Error> {
     let mut found = Vec::new();
     for option in &read.arguments {
-        for (cwd, args) in of_command(state, profile, certainty) {
+        for (cwd, args) in of_command(state, profile, certainty)? {
             let all = if option.is_empty() { &args[..args.len().min(1)] } else { args };
             let mut words = all.iter();
             while let Some(word) = words.next() {
@@ -39,9 +41,9 @@ pub(super) fn files(
 
 /// Statements in arguments: `-d extension=x`, `-c shared_preload_libraries=x`, `--plugin-load-add=x`, `--loadmodule x`.
 /// Only those that the profile reads are returned.
-pub(super) fn statements(state: &State<'_>, profile: &Profile, read: &Read) -> Vec<Statement> {
+pub(super) fn statements(state: &State<'_>, profile: &Profile, read: &Read) -> Result<Vec<Statement>, Error> {
     let mut said = Vec::new();
-    for (_, args) in of_command(state, profile, Certainty::Likely) {
+    for (_, args) in of_command(state, profile, Certainty::Likely)? {
         let statements = match read.grammar {
             Grammar::Keys => as_keys(args),
             Grammar::Lines => as_lines(args),
@@ -50,14 +52,29 @@ pub(super) fn statements(state: &State<'_>, profile: &Profile, read: &Read) -> V
         let named = statements.into_iter().filter(|statement| read.rules(statement).next().is_some());
         said.extend(named.map(|statement| Statement { line: 0, ..statement }));
     }
-    said
+    Ok(said)
 }
 
-/// The arguments of the commands that trigger the profile; of all commands if its triggers name none.
-fn of_command<'s>(state: &'s State<'_>, profile: &Profile, certainty: Certainty) -> Vec<(&'s RootPath, &'s [String])> {
+/// The arguments of the commands that trigger the profile, by their names or by texts in their objects; of all commands
+/// if its triggers tell neither.
+fn of_command<'s>(
+    state: &'s State<'_>,
+    profile: &Profile,
+    certainty: Certainty,
+) -> Result<Vec<(&'s RootPath, &'s [String])>, Error> {
     let names = profile.commands();
-    let is_wanted = |launched: &Launched| names.is_empty() || launched.is_called(&names);
-    state.launches.arguments(certainty, is_wanted)
+    let holders = if names.is_empty() { state.signs.holders(state, profile)? } else { BTreeSet::new() };
+    let is_wanted = |launched: &Launched| match names.is_empty() {
+        true => holders.is_empty() || runs(state, launched, &holders),
+        false => launched.is_called(&names),
+    };
+    Ok(state.launches.arguments(certainty, is_wanted))
+}
+
+/// True for a launch that runs or loads one of these objects.
+fn runs(state: &State<'_>, launched: &Launched, objects: &BTreeSet<RootPath>) -> bool {
+    let loads = |id| state.processes.get(id).process.loaded.iter().any(|object| objects.contains(&object.real));
+    objects.contains(&launched.real) || launched.processes.iter().any(|id| loads(*id))
 }
 
 /// `name=value`, as the value of any option.

@@ -212,7 +212,7 @@ impl Reading<'_, '_> {
     /// Settings in arguments are statements too.
     fn said_by_command(&mut self) -> Result<(), Error> {
         let path = self.state.entries.first().map_or_else(RootPath::root, |entry| entry.path.clone());
-        for statement in arguments::statements(self.state, self.by, self.read) {
+        for statement in arguments::statements(self.state, self.by, self.read)? {
             self.state(&path, statement, 0)?;
         }
         Ok(())

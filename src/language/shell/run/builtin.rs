@@ -3,10 +3,16 @@
 use super::{Line, Reader};
 use crate::error::Error;
 use crate::language::Start;
+use crate::language::shell::table::table;
+use crate::language::shell::tree::{Part, Simple};
 use crate::language::shell::{MAX_SCRIPT, MAX_SCRIPTS};
 use crate::path::RootPath;
+use crate::root::RootGlob;
 use crate::world::program_in_path as program;
 use crate::world::tables::system;
+
+/// Maximum number of files that a glob matches.
+const MAX_MATCHES: usize = 256;
 
 impl Reader<'_, '_> {
     pub(super) fn builtin(&mut self, name: &str, args: &[String], line: &Line<'_>) -> Result<(), Error> {
@@ -52,13 +58,43 @@ impl Reader<'_, '_> {
                 Ok(())
             }
             "read" | "mapfile" | "readarray" | "getopts" => {
+                let listed = if table().reads.contain(name) { std::mem::take(&mut self.listed) } else { Vec::new() };
                 for name in args.iter().filter(|word| !word.starts_with('-')) {
+                    for path in &listed {
+                        self.known.add(name, Some(path.clone()));
+                    }
                     self.known.add(name, None);
                 }
                 Ok(())
             }
             _ => Ok(()),
         }
+    }
+
+    /// Keeps what `find DIR | sort | while read name` goes through; another command than a filter ends it.
+    pub(super) fn search(&mut self, simple: &Simple) {
+        let Some([Part::Text(name)]) = simple.words.first().map(|word| word.parts.as_slice()) else { return };
+        let known = table();
+        if known.output_search.contain(name) {
+            self.listed = self.known.found(simple);
+        } else if !known.output_filters.contain(name) && !known.reads.contain(name) {
+            self.listed.clear();
+        }
+    }
+
+    pub(super) fn matches(&mut self, pattern: &str) -> Result<Vec<RootPath>, Error> {
+        let Ok(glob) = RootGlob::new(pattern) else { return Ok(Vec::new()) };
+        let mut found = self.call.root.matching(&glob)?;
+        if found.len() > MAX_MATCHES {
+            self.needs.cut(format!(
+                "{} names {pattern}, which matches {} files: those after the first {MAX_MATCHES} were not looked at; \
+                 --include '{pattern}' adds them",
+                self.script,
+                found.len()
+            ));
+            found.truncate(MAX_MATCHES);
+        }
+        Ok(found)
     }
 
     /// Interprets a sourced file, if the root has it.

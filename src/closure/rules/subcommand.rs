@@ -1,0 +1,67 @@
+//! Programs that a program of the same family starts: `NAME SUB …` starts `NAME-SUB …`, as many tools with sub-commands do.
+
+use std::rc::Rc;
+
+use super::{On, Rule};
+use crate::closure::demand::{Demand, Start};
+use crate::closure::launch::LaunchId;
+use crate::closure::state::State;
+use crate::closure::worklist::Fact;
+use crate::closure::{Reason, path_of};
+use crate::error::Error;
+use crate::language::{Certainty, runs_others};
+use crate::world::program_in_path;
+
+pub(super) const RULE: Rule = Rule {
+    id: "subcommand",
+    about: "Packs the program NAME-SUB beside a program NAME, or in PATH, that gets SUB as its first argument.",
+    brings_packages: true,
+    facts: &[On::Launched],
+    on,
+};
+
+fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
+    match fact {
+        Fact::Launched(id) => of_launch(state, id),
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn of_launch(state: &State<'_>, id: LaunchId) -> Result<Vec<Demand>, Error> {
+    let launched = state.launches.get(id);
+    let launch = &launched.launch;
+    let called = &launch.program;
+    let name = String::from_utf8_lossy(called.name()).into_owned();
+    let is_word = |word: &String| {
+        let is_sign = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        word.chars().all(is_sign) && word.starts_with(|c: char| c.is_ascii_alphabetic())
+    };
+    let Some((first, rest)) = launch.args.split_first().filter(|(first, _)| is_word(first)) else {
+        return Ok(Vec::new());
+    };
+    if launched.certainty < Certainty::Likely || runs_others(&name) {
+        return Ok(Vec::new());
+    }
+    let family = format!("{name}-{first}");
+    let beside = called.parent().map(|dir| dir.join(family.as_bytes()).to_string());
+    for candidate in beside.into_iter().chain([family]) {
+        let Some(program) = program_in_path(state.world.root, path_of(&launch.env), &candidate)? else { continue };
+        let from = Some(called.clone());
+        let words = std::iter::once(program.to_string()).chain(rest.iter().cloned()).collect();
+        return Ok(vec![Demand::Start(Start {
+            starter: Some(id),
+            from,
+            words,
+            cwd: launch.cwd.clone(),
+            env: Rc::clone(&launch.env),
+            certainty: Certainty::Likely,
+            is_exec: false,
+            is_helper: false,
+            reason: Reason::Command {
+                why: format!("{name} gets {first} as its command, and there is a program {name}-{first}"),
+            },
+            tells_missing: false,
+        })]);
+    }
+    Ok(Vec::new())
+}
