@@ -23,8 +23,7 @@ make_root() { # directory, package…
         mv "$root.tmp" "$root"
     fi
 }
-RUSTFLAGS='-C target-feature=+crt-static' cargo build --quiet --profile dist --target x86_64-unknown-linux-gnu
-slimroot=$PWD/target/x86_64-unknown-linux-gnu/dist/slimroot
+slimroot=$PWD/$(.ci/release binary x86_64)
 work=$(mktemp -d /var/tmp/slimroot-bench.XXXXXX)
 trap 'rm -rf "$work"; rm -f "$deps_root/usr/bin/libtree"' EXIT
 
