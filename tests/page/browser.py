@@ -12,7 +12,8 @@ import sys
 import time
 
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
-         "--remote-debugging-pipe", "--no-first-run", "--disable-extensions", "about:blank"]
+         "--remote-debugging-pipe", "--no-first-run", "--disable-extensions", "--disable-quic", "--disable-sync",
+         "--disable-background-networking", "--disable-component-update", "about:blank"]
 DEADLINE = 60
 
 
