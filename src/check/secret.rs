@@ -1,7 +1,9 @@
 //! Secrets in the image.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use serde::Deserialize;
 
 use super::{Check, Evidence, Scope};
@@ -23,9 +25,12 @@ pub(super) const CHECK: Check = Check {
     find,
 };
 
-/// Extensions of files that may contain a private key, and the marker of a key (RFC 7468).
+/// Extensions of files that may contain a private key, and the marker of a key (RFC 7468), to which PGP adds a word (RFC
+/// 9580, 6.2).
 const KEYS: [&str; 2] = [".pem", ".key"];
-const MARK: &[u8] = b"PRIVATE KEY-----";
+const MARK: &[u8] = b"PRIVATE KEY";
+const PGP_MARK: &[u8] = b" BLOCK";
+const MARK_END: &[u8] = b"-----";
 /// How much of a file is read, and of all files together.
 const HEAD: usize = 256 << 10;
 const MAX_READ: usize = 256 << 20;
@@ -76,6 +81,8 @@ enum Letters {
     Url,
     /// Capital letters and digits.
     Capital,
+    /// RFC 4648, "base64", with padding.
+    Base64,
 }
 
 impl Letters {
@@ -85,6 +92,7 @@ impl Letters {
             Self::Word => b.is_ascii_alphanumeric() || b == b'_',
             Self::Url => b.is_ascii_alphanumeric() || b"_-".contains(&b),
             Self::Capital => b.is_ascii_uppercase() || b.is_ascii_digit(),
+            Self::Base64 => b.is_ascii_alphanumeric() || b"+/=".contains(&b),
         }
     }
 }
@@ -224,7 +232,7 @@ fn of_file(evidence: &Evidence<'_>, path: &RootPath, budget: &mut usize) -> Resu
     *budget -= head.len();
     Ok(match named {
         _ if head.starts_with(b"\x7fELF") => None,
-        _ if is_key_file && memchr::memmem::find(&head, MARK).is_some() => Some(("a private key", None)),
+        _ if is_key_file && marks(&head).next().is_some() => Some(("a private key", None)),
         _ if is_key(&head) => Some(("a private key", None)),
         Some(named) if named.holds.iter().any(|pattern| holds(&head, pattern)) => with_secrets,
         _ => token(&head).map(|token| ("a file with a token", Some(token.source.as_str()))),
@@ -240,8 +248,7 @@ fn is_from_package(evidence: &Evidence<'_>, path: &RootPath) -> Result<bool, Err
 /// True if the bytes contain a private key, not only its marker: a line of it follows, after a line break or, in JSON, the
 /// sign of one.
 fn is_key(bytes: &[u8]) -> bool {
-    memchr::memmem::find_iter(bytes, MARK).any(|at| {
-        let rest = &bytes[at + MARK.len()..];
+    marks(bytes).any(|rest| {
         // Keys that PGP exports, and old encrypted ones, have headers before the first line.
         let rest = &rest[..rest.len().min(4096)];
         let is_letter = |b: &u8| b.is_ascii_alphanumeric() || b"+/=".contains(b);
@@ -252,22 +259,36 @@ fn is_key(bytes: &[u8]) -> bool {
     })
 }
 
+/// What follows each marker of a key.
+fn marks(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    memchr::memmem::find_iter(bytes, MARK).filter_map(|at| {
+        let rest = &bytes[at + MARK.len()..];
+        rest.strip_prefix(PGP_MARK).unwrap_or(rest).strip_prefix(MARK_END)
+    })
+}
+
 /// The kind of a token that the bytes contain.
 fn token(bytes: &[u8]) -> Option<&'static Token> {
-    table().token.iter().find(|token| token.prefix.iter().any(|prefix| token.is_in(bytes, prefix.as_bytes())))
+    static PREFIXES: LazyLock<(Vec<&'static Token>, Option<AhoCorasick>)> = LazyLock::new(|| {
+        let rows = table().token.iter().flat_map(|token| token.prefix.iter().map(move |prefix| (token, prefix)));
+        let (tokens, prefixes): (Vec<_>, Vec<_>) = rows.unzip();
+        (tokens, AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(prefixes).ok())
+    });
+    let (tokens, finder) = &*PREFIXES;
+    let mut found = finder.as_ref()?.find_iter(bytes).map(|found| (tokens[found.pattern().as_usize()], found));
+    found.find(|(token, found)| token.is_at(bytes, found.start(), found.end())).map(|(token, _)| token)
 }
 
 impl Token {
-    fn is_in(&self, bytes: &[u8], prefix: &[u8]) -> bool {
-        memchr::memmem::find_iter(bytes, prefix).any(|at| {
-            let is_word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
-            let starts = at.checked_sub(1).is_none_or(|before| !is_word(&bytes[before]));
-            let rest = &bytes[at + prefix.len()..];
-            let rest = &rest[..rest.iter().position(|b| !self.letters.has(*b)).unwrap_or(rest.len())];
-            let fits = if self.exact { rest.len() == self.least } else { rest.len() >= self.least };
-            let variety = rest.iter().collect::<std::collections::BTreeSet<_>>().len();
-            starts && fits && variety >= VARIETY && !rest.to_ascii_uppercase().ends_with(b"EXAMPLE")
-        })
+    /// True if a token with a prefix in these bounds is in the bytes.
+    fn is_at(&self, bytes: &[u8], start: usize, end: usize) -> bool {
+        let is_word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+        let starts = start.checked_sub(1).is_none_or(|before| !is_word(&bytes[before]));
+        let rest = &bytes[end..];
+        let rest = &rest[..rest.iter().position(|b| !self.letters.has(*b)).unwrap_or(rest.len())];
+        let fits = if self.exact { rest.len() == self.least } else { rest.len() >= self.least };
+        let variety = rest.iter().collect::<std::collections::BTreeSet<_>>().len();
+        starts && fits && variety >= VARIETY && !rest.to_ascii_uppercase().ends_with(b"EXAMPLE")
     }
 }
 
@@ -325,6 +346,8 @@ mod tests {
         assert!(is_key(format!("-----BEGIN PRIVATE KEY-----\n{line}\n").as_bytes()));
         assert!(is_key(format!("{{\"private_key\": \"-----BEGIN PRIVATE KEY-----\\n{line}\\n\"}}").as_bytes()));
         assert!(is_key(format!("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\n{line}\n").as_bytes()));
+        assert!(is_key(format!("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n{line}\n").as_bytes()));
+        assert!(!is_key(b"-----BEGIN PGP PRIVATE KEY BLOCK-----"));
         assert!(!is_key(b"if text.startswith('-----BEGIN PRIVATE KEY-----'):\n    return load(text)\n"));
     }
 }

@@ -30,14 +30,16 @@ pub(crate) fn trials() -> Vec<Trial> {
         })];
     }
     let all: BTreeSet<String> = beside.into_iter().chain(names(&checkout.join("tests/samples"))).collect();
-    let trial = |name: String| {
+    // `proven.py` lets `build --verify` judge, with the same checks.
+    let scripts = [("samples", "judge.py"), ("proven", "proven.py")];
+    let trial = |(group, script): (&str, &'static str), name: String| {
         let folder = folder.clone();
-        plain(&format!("samples::{name}"), move || {
+        plain(&format!("{group}::{name}"), move || {
             if NEEDS.are_met() {
                 let _turn = crate::turn();
-                samples::judged_by("judge.py", &name, &[("SLIMROOT_SAMPLES", folder.as_os_str())]);
+                samples::judged_by(script, &name, &[("SLIMROOT_SAMPLES", folder.as_os_str())]);
             }
         })
     };
-    all.into_iter().map(trial).collect()
+    all.into_iter().flat_map(|name| scripts.map(|script| trial(script, name.clone()))).collect()
 }
