@@ -98,7 +98,8 @@ notes! {
          stage."
     "program-optional"
         "Packages of a language can start programs that are in the root and that they can do without: the source handles \
-         their absence, or only developers need them. They are not packed. --bin PROGRAM adds one."
+         their absence, or only developers need them; or a program starts others by names that cannot be read, and its \
+         package depends on these. They are not packed. --bin PROGRAM adds one."
     "read-in-part"
         "A file is larger than slimroot reads, or there are more files than it follows. The message says what was not \
          looked at. If that names files or programs, add them with --include or --bin. The limits are in \

@@ -274,13 +274,19 @@ impl Packages for Dpkg<'_> {
     }
 
     fn wants(&self, package: &str, other: &str) -> bool {
-        let (Some(own), Some(theirs)) = (self.stanzas.get(package), self.stanzas.get(other)) else { return false };
-        let mut names = HashSet::from([other.as_bytes().to_vec()]);
-        for (_, value) in self.fields(theirs, &[b"Provides"]) {
-            names.extend(self::names(value).map(<[u8]>::to_vec));
+        self.relates(package, other, &[b"Depends", b"Pre-Depends", b"Recommends"])
+    }
+
+    fn depends(&self, package: &str, other: &str) -> bool {
+        self.relates(package, other, &[b"Depends", b"Pre-Depends"])
+    }
+
+    fn scripts(&self, package: &str) -> Result<Vec<u8>, Error> {
+        let mut text = Vec::new();
+        for kind in ["preinst", "postinst", "prerm", "postrm", "config"] {
+            text.extend(self.info_file(package, kind)?);
         }
-        let mut relations = self.fields(own, &[b"Depends", b"Pre-Depends", b"Recommends"]);
-        relations.any(|(_, value)| names_one(value, &names))
+        Ok(text)
     }
 
     fn same_source_dependencies(&self, package: &str) -> Vec<String> {
@@ -320,6 +326,16 @@ fn names_one(value: &[u8], wanted: &HashSet<Vec<u8>>) -> bool {
 }
 
 impl Dpkg<'_> {
+    /// True if one of these fields of a package names another, or something that it provides.
+    fn relates(&self, package: &str, other: &str, fields: &'static [&'static [u8]]) -> bool {
+        let (Some(own), Some(theirs)) = (self.stanzas.get(package), self.stanzas.get(other)) else { return false };
+        let mut names = HashSet::from([other.as_bytes().to_vec()]);
+        for (_, value) in self.fields(theirs, &[b"Provides"]) {
+            names.extend(self::names(value).map(<[u8]>::to_vec));
+        }
+        self.fields(own, fields).any(|(_, value)| names_one(value, &names))
+    }
+
     fn relations(&self) -> &Relations {
         self.relations.get_or_init(|| {
             let mut by_name: HashMap<&[u8], BTreeSet<&str>> = HashMap::new();

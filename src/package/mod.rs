@@ -56,6 +56,19 @@ pub trait Packages {
         false
     }
 
+    /// True if a package depends directly on another, by its name or by something that it provides.
+    fn depends(&self, _package: &str, _other: &str) -> bool {
+        false
+    }
+
+    /// The text of the scripts by which the package manager installs and removes a package.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    fn scripts(&self, _package: &str) -> Result<Vec<u8>, Error> {
+        Ok(Vec::new())
+    }
+
     /// The installed packages that a package may use: itself, all that it depends on or recommends, directly or not, what
     /// it suggests itself, and those that every package may use; `None` if the database records no dependencies of the package.
     fn needed_by(&self, _package: &str) -> Option<BTreeSet<String>> {

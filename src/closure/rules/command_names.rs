@@ -51,7 +51,11 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
             && state.world.starts_programs(object)?
         {
             demands.push(Demand::Done(object.to_string()));
-            for (name, why) in named(state, object, own.as_deref())? {
+            let named = named(state, object, own.as_deref())?;
+            if at == 0 && started.certainty == Certainty::Sure {
+                demands.extend(unnamed(state, object, own.as_deref(), &named)?);
+            }
+            for (name, why) in named {
                 if let Some(path) = program_in_path(state.world.root, path_of(&state.request.env), &name)?
                     && !state.is_excluded(&path)
                 {
@@ -64,6 +68,41 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
                 }
             }
         }
+    }
+    Ok(demands)
+}
+
+/// Commands of packages that the package of a program depends on although the program names none of them: a compiler
+/// keeps a short name in the code instead of the data. They are told, unless the package's own scripts use them.
+fn unnamed(
+    state: &State<'_>,
+    program: &RootPath,
+    package: Option<&str>,
+    named: &BTreeMap<String, String>,
+) -> Result<Vec<Demand>, Error> {
+    let (Some(package), Some(database)) = (package, state.world.database()?) else { return Ok(Vec::new()) };
+    let commands = state.world.commands(path_of(&state.request.env))?;
+    let mut theirs: BTreeMap<&String, Vec<&RootPath>> = BTreeMap::new();
+    for (path, owner) in commands.iter() {
+        theirs.entry(owner).or_default().push(path);
+    }
+    let scripts = database.scripts(package)?;
+    let is_used = |name: &[u8]| memchr::memmem::find(&scripts, name).is_some();
+    let mut demands = Vec::new();
+    for (owner, paths) in theirs {
+        let is_known = |path: &&RootPath| named.contains_key(&*show(path.name())) || is_used(path.name());
+        if owner == package
+            || !database.depends(package, owner)
+            || database.is_same_source(package, owner)
+            || paths.iter().any(is_known)
+        {
+            continue;
+        }
+        // Of a package with many commands, the one with its name is meant, if any.
+        let only = paths.first().filter(|_| paths.len() == 1);
+        let first = paths.iter().find(|path| path.name() == owner.as_bytes()).or(only);
+        let why = format!("the package {package} depends on {owner}, and {program} starts programs");
+        demands.extend(first.map(|path| Demand::Tell(Told::Offered { program: (*path).clone(), why })));
     }
     Ok(demands)
 }

@@ -161,7 +161,7 @@ fn offered(state: &State<'_>, closure: &mut Closure, offers: &BTreeMap<&RootPath
     let Some((first, why)) = left.first_key_value() else { return Ok(()) };
     let all = names(&left.keys().cloned().collect());
     let says = format!(
-        "packages can start {all}, in the root and not packed, because they do without or are being developed: \
+        "packages can start {all}, in the root and not packed, because they do without or nothing shows that they do: \
          --bin {first} ({why}) adds one"
     );
     closure.notes.push(Note::new("program-optional", first.to_string(), says));
