@@ -111,6 +111,9 @@ pub struct Proof {
     pub builder: Option<Outcome>,
     /// How the runs differ, or what is not good.
     pub differences: Vec<String>,
+    /// What is not good of the run in the builder root.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
     /// Differences of what a server writes to its log, if its clients see none: no failure, unless --strict asks for it.
     pub noticed: Vec<String>,
     /// What two runs in the builder root do differently, and is not compared.
@@ -140,7 +143,7 @@ impl Proof {
         let subject = self.line.first().cloned().unwrap_or_default();
         let mut found = Vec::new();
         if self.verdict == Verdict::FailsInBoth {
-            let says = format!("{} {} in the builder root too", self.line.join(" "), end(&self.packed));
+            let says = format!("{} fails in the builder root too: {}", self.line.join(" "), self.faults.join("; "));
             let finding = Finding::new(FAILS_IN_BOTH, Level::Error, subject.clone(), says);
             found.push(finding.help("give conditions under which it works, such as --env, --ready or --for"));
         }
@@ -294,6 +297,10 @@ pub fn prove(
         Some(other) if !other.is_good(experiment) => Verdict::FailsInBoth,
         _ => Verdict::Proven,
     };
+    let faults = match (verdict, &other) {
+        (Verdict::FailsInBoth, Some(other)) => differ::faults(other, experiment),
+        _ => Vec::new(),
+    };
     let (missed, absent_in_both) = match builder {
         Some(builder) => {
             missed::missed(&packed.root, &builder.root, &run.trace, other.as_ref().map(|other| &other.trace))?
@@ -314,6 +321,7 @@ pub fn prove(
         isolation,
         verdict,
         differences: differences.into_iter().map(|difference| difference.says).collect(),
+        faults: faults.into_iter().map(|fault| fault.says).collect(),
         noticed: noticed.into_iter().map(|difference| difference.says).collect(),
         unsteady: unsteady.iter().map(|what| what.name(experiment)).collect(),
         packed: run,

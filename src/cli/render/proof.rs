@@ -144,7 +144,7 @@ pub(super) fn junit(proofs: &[Proof]) -> String {
         let why = match proof.verdict {
             Verdict::Proven => None,
             Verdict::Missed => Some(proof.differences.join("; ")),
-            Verdict::FailsInBoth => Some(format!("it {} in both roots", end(&proof.packed))),
+            Verdict::FailsInBoth => Some(format!("it fails in both roots: {}", proof.faults.join("; "))),
         };
         case("slimroot.verify", name, &time, why.as_deref());
         for missed in proof.missed.iter().filter(|one| proof.verdict == Verdict::Missed && one.kind != Kind::Cache) {
