@@ -27,13 +27,14 @@ use crate::root::Root;
 use source::interpreters::Tongue;
 
 pub use crate::world::Unneeded;
-pub use java::nests_jars;
+pub use java::{manifest_files, nests_jars};
 pub use node::{Replaced, replaced};
 pub use shell::Unstarted;
 pub(crate) use source::application::{is_leftover, is_program_dir, is_wide};
 pub(crate) use source::interpreters::{runs_language, system_shell};
 pub use source::missing::Absent;
 pub use source::wrapped::{looks_up_interpreters, runs_others};
+pub(crate) use unread::is_word;
 
 /// Finds what packages have in a directory although the script does not need it, given what the script loads.
 pub type LeavesOut<'f> = dyn Fn(&RootPath, &[String]) -> Result<Option<Unneeded>, Error> + 'f;

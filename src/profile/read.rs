@@ -1,5 +1,7 @@
 //! Configuration files that a profile reads, and their statements that refer to other files.
 
+use std::collections::BTreeMap;
+
 use super::{Need, Place};
 use crate::config::{Grammar, Statement};
 
@@ -76,6 +78,9 @@ pub struct CommandLine {
     /// Words in front of it, such as `python3 -m`.
     #[serde(default)]
     pub before: Vec<String>,
+    /// Words in its place if the first word of the line ends so: an interpreter by the ending of its scripts.
+    #[serde(default)]
+    pub by_ending: BTreeMap<String, String>,
     /// The key of the same section with its working directory; `.` is the directory of the file. Without it, the
     /// directory of the program that reads the file.
     pub cwd: Option<String>,

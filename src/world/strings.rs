@@ -203,7 +203,10 @@ pub(crate) fn command_line(text: &str) -> Option<&str> {
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"/._+-".contains(&b));
     let mut option = rest.strip_prefix('-')?.chars();
     let is_option = option.next().is_some_and(|c| c.is_ascii_alphanumeric() || c == '-');
-    let is_prose = rest.contains(['[', ']', '<', '|']) || rest.contains("...") || rest.contains('\n');
+    // Behind a pipe another command stands; in a usage, an option.
+    let is_pipe = |part: &str| part.trim_start().starts_with(|c: char| c.is_ascii_lowercase() || c == '/');
+    let is_usage = rest.contains('|') && !(rest.contains(" | ") && rest.split(" | ").skip(1).all(is_pipe));
+    let is_prose = is_usage || rest.contains(['[', ']', '<']) || rest.contains("...") || rest.contains('\n');
     (is_name && is_option && !is_prose && text.is_ascii()).then_some(line)
 }
 
@@ -285,6 +288,9 @@ mod tests {
             ("tar -cf [FILE]...", None),
             ("Use -x", None),
             ("gzip", None),
+            ("tar -c x | gzip -9", Some("tar -c x | gzip -9")),
+            ("tool -a | -b", None),
+            ("tool -a|b", None),
         ] {
             assert_eq!(command_line(text), line, "{text}");
         }

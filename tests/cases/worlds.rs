@@ -151,8 +151,12 @@ impl World {
         }
         for (path, constants) in &self.jar {
             let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+            let (manifest, constants): (Vec<String>, Vec<String>) =
+                constants.iter().cloned().partition(|text| text.starts_with("Class-Path: "));
+            archive.start_file("META-INF/MANIFEST.MF", zip::write::SimpleFileOptions::default()).expect("a member");
+            archive.write_all(manifest.join("\n").as_bytes()).expect("written");
             archive.start_file("App.class", zip::write::SimpleFileOptions::default()).expect("a member");
-            archive.write_all(&class(constants)).expect("written");
+            archive.write_all(&class(&constants)).expect("written");
             files.put(path, File::Bytes(archive.finish().expect("an archive").into_inner()));
         }
         let package = |(name, package): (&String, &Package)| files::Package {

@@ -11,7 +11,7 @@ use crate::closure::told::Told;
 use crate::closure::worklist::Fact;
 use crate::closure::{Companions, path_of};
 use crate::error::Error;
-use crate::language::Certainty;
+use crate::language::{Certainty, is_word, runs_others};
 use crate::path::{RootPath, show};
 use crate::world::program_in_path;
 use crate::world::tables::{has_applets, optional_feature};
@@ -24,6 +24,9 @@ pub(super) const RULE: Rule = Rule {
     facts: &[On::Required],
     on,
 };
+
+/// Maximum number of bare names in a program that are taken for commands.
+const MAX_BARE: usize = 8;
 
 fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     let Fact::Required(id) = fact else { return Ok(Vec::new()) };
@@ -54,6 +57,9 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
             let named = named(state, object, own.as_deref())?;
             if at == 0 && started.certainty == Certainty::Sure {
                 demands.extend(unnamed(state, object, own.as_deref(), &named)?);
+            }
+            if at == 0 && own.is_none() && !runs_others(&String::from_utf8_lossy(object.name())) {
+                bare(state, object, &mut demands)?;
             }
             for (name, why) in named {
                 if let Some(path) = program_in_path(state.world.root, path_of(&state.request.env), &name)?
@@ -107,11 +113,29 @@ fn unnamed(
     Ok(demands)
 }
 
+/// The commands whose bare names are whole strings of a program without a package, such as `uname` for
+/// `QProcess::start`. If there are many, they are only told: most must be words of another kind.
+fn bare(state: &State<'_>, program: &RootPath, demands: &mut Vec<Demand>) -> Result<(), Error> {
+    let commands = state.world.commands(path_of(&state.request.env))?;
+    let names = commands.keys().map(RootPath::name).filter(|name| name.len() > 1 && !is_word(name));
+    let held = state.world.whole_strings(program, names)?;
+    for name in &held {
+        let found = program_in_path(state.world.root, path_of(&state.request.env), &show(name))?;
+        let Some(path) = found.filter(|path| !state.is_excluded(path)) else { continue };
+        let why = format!("{program} contains the name {} and starts programs", show(name));
+        demands.push(match held.len() > MAX_BARE {
+            true => Demand::Tell(Told::Offered { program: path, why }),
+            false => Demand::Start(state.start_by(program, &path, why, false)),
+        });
+    }
+    Ok(())
+}
+
 /// The commands that an object names, each with the reason.
 fn named(state: &State<'_>, object: &RootPath, package: Option<&str>) -> Result<BTreeMap<String, String>, Error> {
     let mut found = BTreeMap::new();
     for line in state.world.command_lines(object)?.iter() {
-        if let Some(name) = line.split(' ').next() {
+        for name in line.split(" | ").filter_map(|part| part.split_whitespace().next()) {
             let why = format!("{object} contains the command line `{}` and starts programs", show(line.as_bytes()));
             found.entry(name.to_owned()).or_insert(why);
         }

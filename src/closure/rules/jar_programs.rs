@@ -3,36 +3,49 @@
 //! package of the jar wants. Other names are told if the class that has them starts programs.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::named_programs::is_program;
 use super::{On, Rule};
-use crate::closure::demand::{Demand, Start};
+use crate::closure::demand::{Demand, Host, Start};
 use crate::closure::process::ProcessId;
 use crate::closure::state::State;
 use crate::closure::told::Told;
 use crate::closure::worklist::Fact;
-use crate::closure::{Companions, path_of};
+use crate::closure::{Companions, Reason, path_of};
 use crate::embedded::Constants;
 use crate::error::Error;
+use crate::language::manifest_files;
 use crate::path::{RootPath, show};
 use crate::world::{command_line, program_in_path};
 
 pub(super) const RULE: Rule = Rule {
     id: "jar-programs",
-    about: "Packs programs whose paths or command lines the classes of a jar contain, if one of them starts programs.",
+    about: "Packs jars that the manifest of a jar names, and programs whose paths or command lines its classes contain, \
+            if one of them starts programs.",
     brings_packages: true,
     facts: &[On::Held],
     on,
 };
 
+/// The group of jars in the summary.
+const CLASS_PATH: &str = "application";
+
 fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     let mut demands = Vec::new();
     let Fact::Held(at) = fact else { return Ok(demands) };
+    let (jar, host) = &state.archives[at];
+    let found = state.embedded.of(state.world.root, jar)?;
+    if found.as_ref().is_some_and(|found| found.constants.is_of_java()) {
+        for file in manifest_files(state.world.root, jar)? {
+            let reason = Arc::new(Reason::Home { group: CLASS_PATH, why: format!("the manifest of {jar} names it") });
+            let (path, cwd) = (file.as_bytes().to_vec(), RootPath::root());
+            demands.push(Demand::Path { from: Some(jar.clone()), cwd, path, reason, host: Host::Process(*host) });
+        }
+    }
     if state.request.companions == Companions::None {
         return Ok(demands);
     }
-    let (jar, host) = &state.archives[at];
-    let found = state.embedded.of(state.world.root, jar)?;
     if let Some(found) = found.filter(|found| found.constants.starts_programs) {
         named(state, (jar, *host), &found.constants, &mut demands)?;
     }

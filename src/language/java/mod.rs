@@ -125,6 +125,22 @@ fn jar(root: &Root, path: &[u8], why: &str, needs: &mut Needs) -> Result<(), Err
     Ok(())
 }
 
+/// The files that the manifest of a jar names and that the root has.
+///
+/// # Errors
+/// `unreadable`.
+pub fn manifest_files(root: &Root, jar: &RootPath) -> Result<Vec<RootPath>, Error> {
+    let mut found = Vec::new();
+    for name in manifest_class_path(&root.read(jar, MAX_JAR)?).iter().take(MAX_JARS) {
+        if let Some(place) = RootPath::new(resolved(jar.as_bytes(), name.as_bytes()))
+            && root.follow(place.as_bytes())?.file().is_some()
+        {
+            found.push(place);
+        }
+    }
+    Ok(found)
+}
+
 /// Resolves a relative URL against that of the jar: `..` removes a segment of the path before anything is opened (RFC
 /// 3986, 5.2.4).
 fn resolved(jar: &[u8], name: &[u8]) -> Vec<u8> {

@@ -11,7 +11,8 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::Root;
 
-const MAX_JSON: usize = 16 << 20;
+/// Maximum size of a package.json.
+pub(super) const MAX_JSON: usize = 16 << 20;
 /// The script that a runner starts without being told one.
 const START: &str = "start";
 /// Characters that only a shell interprets.
@@ -19,8 +20,8 @@ const SHELL_SIGNS: [char; 15] = ['&', '|', ';', '$', '`', '<', '>', '(', '*', '?
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Package {
-    scripts: BTreeMap<String, String>,
+pub(super) struct Package {
+    pub(super) scripts: BTreeMap<String, String>,
     main: Option<String>,
 }
 

@@ -98,6 +98,12 @@ pub(super) struct Runner {
     pub(super) exec: Words,
     #[serde(default)]
     pub(super) execs: bool,
+    #[serde(default)]
+    pub(super) dirs: Words,
+    #[serde(default)]
+    pub(super) filters: Words,
+    #[serde(default)]
+    pub(super) filter: Words,
 }
 
 /// Words of scripts without an effect.
@@ -105,6 +111,7 @@ pub(super) struct Runner {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Scripts {
     pub(super) options: Words,
+    pub(super) workspaces: Vec<String>,
     pub(super) no_ops: Words,
 }
 

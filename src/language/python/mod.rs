@@ -3,6 +3,7 @@
 
 mod calls;
 mod extensions;
+mod fonts;
 mod imports;
 mod module;
 mod server;
@@ -88,6 +89,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let texts = Arc::new(texts);
 
     texts.named.ask(call, &mut needs)?;
+    fonts::add(call.root, &texts.fonts, &mut needs)?;
     let tk = texts.app_names_tk;
     let group = "Python's standard library";
     let library = layout.library.clone();

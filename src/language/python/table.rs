@@ -11,6 +11,7 @@ pub(super) struct Table {
     pub(super) libraries: Words,
     pub(super) calls: Calls,
     pub(super) modules: Modules,
+    pub(super) fonts: Fonts,
     pub(super) leftovers: Leftovers,
     pub(super) servers: Servers,
 }
@@ -48,6 +49,14 @@ pub(super) struct Modules {
     pub(super) built_in: Words,
     pub(super) changes_search: Words,
     pub(super) zones: Words,
+}
+
+/// Fonts that are looked up by the names of their files.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Fonts {
+    pub(super) endings: Vec<String>,
+    pub(super) places: Vec<String>,
 }
 
 /// Files that a running program does not need.

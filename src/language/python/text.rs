@@ -1,10 +1,11 @@
 //! Scans Python sources for hints that tests, build tools, Tk or a shell are needed. A single word is enough to keep
 //! something, because nothing is parsed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use memchr::memmem::find;
 
+use super::fonts;
 use super::table::table;
 use crate::error::Error;
 use crate::language::source::application::is_leftover;
@@ -41,6 +42,8 @@ pub(super) struct Texts {
     pub(super) named: Named,
     /// Top-level modules that the launch itself imports: nothing of them is left out by habit.
     pub(super) asked: BTreeSet<String>,
+    /// Files of fonts that the application names, each with a source.
+    pub(super) fonts: BTreeMap<String, RootPath>,
     /// Test directories to which code outside of them refers.
     used_tests: BTreeSet<RootPath>,
 }
@@ -116,6 +119,7 @@ impl Texts {
             || found("from pkg_resources", &is_untried);
         self.app_names_tk |= is_app && calls.tk.occur_in(text);
         if is_app {
+            fonts::named(path, text, &mut self.fonts);
             self.named.keep_paths(path, text);
         }
         let package = path.parent().unwrap_or_else(|| site.clone());

@@ -209,7 +209,7 @@ impl<'c, 'a> Reader<'c, 'a> {
             }
             Step::Loop(name, words) => {
                 for word in words {
-                    if let Some(pattern) = pattern(word) {
+                    if let Some(pattern) = pattern(word).or_else(|| self.loose_pattern(word)) {
                         for path in self.matches(&pattern)? {
                             self.needs.files.push((path.clone(), format!("{} goes through {pattern}", self.script)));
                             self.known.add(name, Some(path.to_string()));
@@ -404,7 +404,7 @@ impl<'c, 'a> Reader<'c, 'a> {
     fn inner(&mut self, path: &RootPath, args: &[String], line: &Line<'_>) -> Result<(), Error> {
         for inner in wrapped::inner(&String::from_utf8_lossy(path.name()), args) {
             let name = args[inner.words.start].clone();
-            if !name.is_empty() && self.program(&name)?.is_none() {
+            if !name.is_empty() && inner.bins.is_empty() && self.program(&name)?.is_none() {
                 self.missing(&name, line);
             }
         }

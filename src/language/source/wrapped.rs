@@ -23,6 +23,12 @@ struct Wrappers {
 struct Wrapper {
     names: Words,
     #[serde(default)]
+    after: Words,
+    #[serde(default)]
+    bins: Vec<String>,
+    #[serde(default)]
+    by_ending: BTreeMap<String, String>,
+    #[serde(default)]
     valued: Words,
     #[serde(default)]
     before: usize,
@@ -61,6 +67,11 @@ pub fn runs_others(name: &str) -> bool {
     wrapper(name).is_some() || is_interpreter(name)
 }
 
+/// True for a wrapper that may be a script itself, such as a manager of virtual environments.
+pub(crate) fn is_scripted(name: &str) -> bool {
+    wrapper(name).is_some_and(|wrapper| !wrapper.bins.is_empty())
+}
+
 /// True for a program by which `#!` lines look up interpreters.
 pub fn looks_up_interpreters(name: &[u8]) -> bool {
     wrapper(name).is_some_and(|wrapper| wrapper.shebang)
@@ -79,11 +90,21 @@ pub(crate) struct Inner {
     is_cleared: bool,
     /// The working directory of the command, if the wrapper changes it.
     pub(crate) chdir: Option<String>,
+    /// Patterns of directories, from the working directory on, in which the wrapper looks for the command first.
+    pub(crate) bins: &'static [String],
+    /// Programs that run a command whose name ends so.
+    by_ending: Option<&'static BTreeMap<String, String>>,
 }
 
 impl Inner {
     fn plain(words: Range<usize>) -> Self {
-        Self { words, set: Vec::new(), unset: Vec::new(), is_cleared: false, chdir: None }
+        Self { words, set: Vec::new(), unset: Vec::new(), is_cleared: false, chdir: None, bins: &[], by_ending: None }
+    }
+
+    /// The program that the wrapper runs this command with.
+    pub(crate) fn interpreter(&self, command: &str) -> Option<&'static str> {
+        let mut rows = self.by_ending.into_iter().flatten();
+        rows.find(|(ending, _)| command.ends_with(ending.as_str())).map(|(_, program)| program.as_str())
     }
 
     /// The environment of the command.
@@ -106,8 +127,14 @@ pub(crate) fn inner(name: &str, words: &[String]) -> Vec<Inner> {
         let ranges = starts.map(|(at, _)| at + 1..end(at + 1)).filter(|range| !range.is_empty());
         return ranges.map(Inner::plain).collect();
     }
-    let mut inner = Inner::plain(0..0);
-    let (mut at, mut before) = (0, wrapper.before);
+    let mut inner = Inner { bins: &wrapper.bins, by_ending: Some(&wrapper.by_ending), ..Inner::plain(0..0) };
+    // A sub-command stands before the options that count.
+    let start = match wrapper.after.is_empty() {
+        true => Some(0),
+        false => words.iter().position(|word| wrapper.after.contain(word)).map(|at| at + 1),
+    };
+    let Some(start) = start else { return Vec::new() };
+    let (mut at, mut before) = (start, wrapper.before);
     while let Some(word) = words.get(at) {
         if word == "--" && before == wrapper.before {
             at += 1;
@@ -164,6 +191,8 @@ mod tests {
         assert_eq!(found("find . -name x -exec chown a {} + -exec ls {} ;"), "chown a {} / ls {}");
         assert_eq!(found("cat -- x"), "");
         assert_eq!(found("env -C /srv A=b ./run"), "./run");
+        assert_eq!(found("uv --quiet run --no-sync -p 3.12 gunicorn a:b"), "gunicorn a:b");
+        assert_eq!(found("poetry install"), "");
     }
 
     #[test]

@@ -19,6 +19,11 @@ const MAX_UNREAD: usize = 256 << 10;
 /// Maximum number of programs that the note names.
 const MAX_NAMED: usize = 8;
 
+/// True for the name of a program that nearly always means something else where it stands as a word.
+pub(crate) fn is_word(name: &[u8]) -> bool {
+    std::str::from_utf8(name).is_ok_and(table::is_no_program)
+}
+
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let Some(interpreter) = call.programs.last() else { return Ok(Needs::default()) };
     let followed = call.root.follow_from(call.cwd, interpreter.as_bytes())?;

@@ -67,7 +67,7 @@ pub(super) fn row(name: &str) -> Option<&'static Row> {
 }
 
 /// True for a word that nearly always means something else than the program of this name.
-pub(super) fn is_no_program(word: &str) -> bool {
+pub(in crate::language) fn is_no_program(word: &str) -> bool {
     table().not_programs.contain(word)
 }
 

@@ -2,9 +2,11 @@
 //! similar.
 
 use super::source::interpreters::shell_words;
-use super::source::wrapped::{inner, takes_shell_text};
+use super::source::wrapped::{inner, is_scripted, takes_shell_text};
 use super::{Call, Needs, Start};
 use crate::error::Error;
+use crate::path::RootPath;
+use crate::root::RootGlob;
 
 /// The command that a shell receives as text, after `-c`; `su` and `runuser` pass this option on.
 fn shell_text(words: &[String]) -> Option<&str> {
@@ -17,9 +19,16 @@ fn shell_text(words: &[String]) -> Option<&str> {
 
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let mut needs = Needs::default();
-    let Some(program) = call.programs.last() else { return Ok(needs) };
+    // A script is a wrapper by its own name, a program behind links by that of its file.
+    let program = match call.scripts.as_slice() {
+        [script, ..] => script,
+        [] => match call.programs.last() {
+            Some(program) => program,
+            None => return Ok(needs),
+        },
+    };
     let name = String::from_utf8_lossy(program.name()).into_owned();
-    if !call.scripts.is_empty() {
+    if !call.scripts.is_empty() && !is_scripted(&name) {
         return Ok(needs);
     }
     if takes_shell_text(&name)
@@ -35,8 +44,28 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
             if let Some(dir) = inner.chdir.as_deref().map(|dir| call.dir(dir)).transpose()?.flatten() {
                 start.cwd = dir;
             }
+            add_bins(call, inner.bins, inner.interpreter(&words[0]), &mut start)?;
             needs.starts.push(start);
         }
     }
     Ok(needs)
+}
+
+/// Puts the directories in which the wrapper looks for the command in front of PATH. A source is run by the interpreter
+/// beside it.
+fn add_bins(call: &Call<'_>, bins: &[String], interpreter: Option<&str>, start: &mut Start) -> Result<(), Error> {
+    let mut dirs = Vec::new();
+    for pattern in bins {
+        let spelled = if pattern.starts_with('/') { pattern.clone() } else { format!("{}/{pattern}", start.cwd) };
+        let Ok(glob) = RootGlob::new(&spelled) else { continue };
+        dirs.extend(call.root.matching(&glob)?.iter().map(RootPath::to_string));
+    }
+    if dirs.is_empty() {
+        return Ok(());
+    }
+    start.env.insert("PATH".to_owned(), format!("{}:{}", dirs.join(":"), call.path));
+    if let Some(interpreter) = interpreter {
+        start.words.insert(0, interpreter.to_owned());
+    }
+    Ok(())
 }

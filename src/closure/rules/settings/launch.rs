@@ -174,7 +174,13 @@ fn words(how: &CommandLine, line: &str, env: &BTreeMap<String, String>) -> Optio
             .map_or_else(|| system_shell(), |shell| shell.as_str());
         return Some(vec![shell.to_owned(), "-c".to_owned(), line.to_owned()]);
     }
-    let mut all: Vec<String> = how.before.iter().cloned().chain(arguments(line)).collect();
+    let mut all: Vec<String> = arguments(line);
+    let ending = |word: &String| how.by_ending.iter().find(|(ending, _)| word.ends_with(ending.as_str()));
+    let before = match all.first().and_then(ending) {
+        Some((_, interpreter)) => vec![interpreter.clone()],
+        None => how.before.clone(),
+    };
+    all.splice(..0, before);
     // Flags of systemd, s6 and supervisors stand before the program.
     if let Some(first) = all.first_mut() {
         *first = first.trim_start_matches(['@', '-', ':', '+', '!']).to_owned();

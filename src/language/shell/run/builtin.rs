@@ -2,10 +2,10 @@
 
 use super::{Line, Reader};
 use crate::error::Error;
-use crate::language::Start;
 use crate::language::shell::table::table;
-use crate::language::shell::tree::{Part, Simple};
+use crate::language::shell::tree::{Part, Simple, Word};
 use crate::language::shell::{MAX_SCRIPT, MAX_SCRIPTS};
+use crate::language::{Start, is_wide};
 use crate::path::RootPath;
 use crate::root::RootGlob;
 use crate::world::program_in_path as program;
@@ -80,6 +80,26 @@ impl Reader<'_, '_> {
         } else if !known.output_filters.contain(name) && !known.reads.contain(name) {
             self.listed.clear();
         }
+    }
+
+    /// The word, if it is a glob below a directory of an application; a variable of unknown value counts as `*`.
+    pub(super) fn loose_pattern(&self, word: &Word) -> Option<String> {
+        let is_glob = |part: &Part| matches!(part, Part::Text(text) | Part::Other(text) if text.contains('*'));
+        let [Part::Text(first), ..] = word.parts.as_slice() else { return None };
+        let dir = RootPath::new(first.rsplit_once('/')?.0)?;
+        if !word.parts.iter().any(is_glob) || is_wide(&dir) || system().system.cover(&dir) {
+            return None;
+        }
+        let texts = word.parts.iter().map(|part| match part {
+            Part::Text(text) => text.clone(),
+            Part::Other(text) if !text.contains('$') => text.clone(),
+            // A number is an argument of the function, if the loop is in one.
+            Part::Variable(name, _) if !name.starts_with(|c: char| c.is_ascii_digit()) => {
+                self.known.last(name).unwrap_or_else(|| "*".to_owned())
+            }
+            _ => "*".to_owned(),
+        });
+        Some(texts.collect())
     }
 
     pub(super) fn matches(&mut self, pattern: &str) -> Result<Vec<RootPath>, Error> {
