@@ -142,7 +142,7 @@ fn named_kin(state: &State<'_>, object: &RootPath, package: &str) -> Result<Vec<
     let named = state.world.ends_of_strings(object, others.iter().map(|(path, _)| path.name()))?;
     let mut found = Vec::new();
     for (path, owner) in others.into_iter().filter(|(path, _)| named.contains(path.name())) {
-        if state.world.is_elf(path)? {
+        if !state.is_excluded(path) && state.world.is_elf(path)? {
             found.push((path.clone(), owner.clone()));
         }
     }
