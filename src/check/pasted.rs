@@ -117,15 +117,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_is_a_pattern_with_a_known_code_and_known_parts() {
+    fn every_row_is_a_pattern_with_known_parts() {
         for message in &messages().message {
             assert!(pattern(&message.text).is_some(), "{}", message.text);
             let known = names(&message.text);
             for name in names(&message.says).into_iter().chain(names(&message.cure)) {
                 assert!(known.contains(&name), "{name} is not in {}", message.text);
             }
-            let code = message.code.as_deref();
-            assert!(code.is_none_or(|code| crate::check::explain(code).is_some()), "{code:?} is no code");
         }
     }
 

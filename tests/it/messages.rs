@@ -1,6 +1,7 @@
 //! Messages of other programs that `slimroot explain` knows: texts that people paste (`fixtures/messages.toml`), and what
 //! the programs of this machine print.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -56,6 +57,20 @@ fn pasted_messages_are_recognised_and_others_are_not() {
     assert!(faults.is_empty(), "{faults:#?}");
 }
 
+/// An answer names a code, of which the reader asks for more.
+#[test]
+fn every_code_of_the_table_has_a_page() {
+    let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles/tables/messages.toml");
+    let table: toml::Table = toml::from_str(&fs::read_to_string(table).expect("read")).expect("TOML");
+    let rows = table["message"].as_array().expect("rows");
+    let codes: BTreeSet<&str> = rows.iter().filter_map(|row| row.get("code")?.as_str()).collect();
+    assert!(codes.len() > 30);
+    for code in codes {
+        let output = slimroot(&["explain", code]);
+        assert!(output.status.success(), "{code}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
 /// The programs themselves fail here, so that the patterns are those of what they print.
 #[test]
 fn what_programs_of_this_machine_print_is_recognised() {
@@ -86,6 +101,12 @@ fn what_programs_of_this_machine_print_is_recognised() {
         ("php nonexistent.php", "application-missing"),
         ("LD_PRELOAD=nonexistent.so /bin/true", "preload-failed"),
         ("LC_ALL=xx_XX.UTF-8 bash -c true", "locale-missing"),
+        ("git nonexistent-command", "program-missing"),
+        ("GIT_SSH=nonexistent-program git ls-remote ssh://localhost/x", "program-missing"),
+        ("chown nonexistent-user .", "user-unknown"),
+        ("su nonexistent-user -c true", "user-unknown"),
+        ("openssl list -provider nonexistent -providers", "dlopen-missing"),
+        ("python3 -c 'raise PermissionError(13, \"Permission denied\", \"/x\")'", "write-refused"),
     ];
     let mut known = 0;
     for (line, code) in lines {
