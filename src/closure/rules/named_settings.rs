@@ -99,12 +99,18 @@ fn included(
             _ => below.push(path),
         }
     }
+    let own = state.world.owner(settings)?;
     let (mut found, mut left) = (Vec::new(), Vec::new());
     for path in below {
         let followed = root.follow(path.as_bytes())?;
         let Some((real, meta)) = followed.file() else { continue };
         let is_settings = real.as_bytes().starts_with(SETTINGS.as_bytes());
         if !is_settings || meta.mode & 0o111 != 0 || is_elsewhere(state, &path) || is_elsewhere(state, real) {
+            continue;
+        }
+        // Settings of a package that nothing brings are about programs that are not in the image.
+        let owner = state.world.owner(real)?;
+        if owner.is_some_and(|owner| Some(&owner) != own.as_ref() && !state.brought_names.contains(&owner)) {
             continue;
         }
         if is_readable(meta) {
