@@ -70,7 +70,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("tree_sitter_javascript", &["language"]),
     ("tree_sitter_python", &["language"]),
     ("zip", &["embedded", "language", "sbom"]),
-    ("aho_corasick", &["world"]),
+    ("aho_corasick", &["world", "check"]),
     ("strsim", &["profile"]),
     ("rusqlite", &["package"]),
     ("seccompiler", &["guest", "watch"]),
