@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::languages::NAMED;
 use crate::closure::Reason;
-use crate::closure::demand::{Demand, Host};
+use crate::closure::demand::{Demand, Host, Start};
 use crate::closure::state::State;
 use crate::closure::told::{Note, Told};
 use crate::error::Error;
@@ -58,6 +58,7 @@ pub(super) fn demands(
                 match contents(state, &real)? {
                     Some(files) => {
                         files.iter().for_each(add);
+                        starts(state, from, &files, why, &mut demands)?;
                         None
                     }
                     None => Some("its contents are many or large"),
@@ -72,6 +73,30 @@ pub(super) fn demands(
         }
     }
     Ok(demands)
+}
+
+/// Programs in a directory that is packed with its contents: a source that names the directory puts their names behind it.
+fn starts(
+    state: &State<'_>,
+    from: &RootPath,
+    files: &[RootPath],
+    why: &str,
+    demands: &mut Vec<Demand>,
+) -> Result<(), Error> {
+    for file in files {
+        let Some((real, _)) =
+            state.world.root.follow(file.as_bytes())?.file().map(|(real, meta)| (real.clone(), *meta))
+        else {
+            continue;
+        };
+        if state.world.is_elf(&real)?
+            && state.world.objects.read(&real)?.elf.as_ref().is_ok_and(|elf| elf.interp.is_some())
+        {
+            let why = format!("{why}, and it is a program in it");
+            demands.push(Demand::Start(Start { tells_missing: false, ..state.start_by(from, file, why, false) }));
+        }
+    }
+    Ok(())
 }
 
 /// True for a path of data: not of a program, a library, a directory of the system, or what is left out everywhere.
