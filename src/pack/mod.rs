@@ -443,14 +443,15 @@ fn with_plan<T>(
 }
 
 const END_OF_YEAR_9999: u64 = 253_402_300_799;
-/// The modification time of all files without SOURCE_DATE_EPOCH. Not 0, because some programs read 0 as "missing" or
-/// "never": cron ignores such a table, and Perl's Template Toolkit such a template.
-const FIRST_SECOND: u64 = 1;
+/// The modification time of all files without SOURCE_DATE_EPOCH: 2 January 1980. Not 0, which some programs read as
+/// "missing" or "never": cron ignores such a table, and Perl's Template Toolkit such a template. Not before 1980 in any time
+/// zone, because zip archives cannot express that (APPNOTE.TXT, 4.4.6): Python's zipfile refuses to add such a file.
+const EARLIEST: u64 = 315_619_200;
 
 /// The modification time of all files in the image, in seconds (reproducible-builds.org, SOURCE_DATE_EPOCH).
 pub(crate) fn epoch() -> Result<u64, Error> {
     match std::env::var("SOURCE_DATE_EPOCH") {
-        Err(_) => Ok(FIRST_SECOND),
+        Err(_) => Ok(EARLIEST),
         // The image configuration needs a year of four digits (RFC 3339).
         Ok(text) => text.trim().parse().ok().filter(|seconds| *seconds <= END_OF_YEAR_9999).ok_or_else(|| {
             let says = format!(

@@ -180,7 +180,7 @@ pub struct Plan {
     pub items: Arc<Items>,
     /// The run settings of the image.
     pub run: RunSettings,
-    /// The modification time of all files in the image, in seconds since 1970 (SOURCE_DATE_EPOCH, or 1).
+    /// The modification time of all files in the image, in seconds since 1970 (SOURCE_DATE_EPOCH, or 2 January 1980).
     pub epoch: u64,
     /// Facts to report to the user.
     pub notes: Notes,

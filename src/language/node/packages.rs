@@ -15,6 +15,8 @@ use crate::root::{FileKind, Root, Visit};
 
 pub(super) const MODULES: &[u8] = b"node_modules";
 const MAX_JSON: usize = 64 << 20;
+/// Length of the part of a line before a name in which a call is looked for.
+const MAX_CALL: usize = 200;
 /// Parts of a directory that are not needed.
 #[derive(Debug, Default)]
 pub(super) struct Unneeded {
@@ -24,6 +26,8 @@ pub(super) struct Unneeded {
     kept: BTreeSet<RootPath>,
     /// The kept packages whose code refers to their test directory.
     tested: BTreeSet<RootPath>,
+    /// Scopes (`node_modules/@SCOPE`), and the directories of packages that their sources name.
+    scopes: BTreeMap<RootPath, BTreeSet<String>>,
     /// The kept packages with a native addon that was built in place.
     built: BTreeSet<RootPath>,
     /// Targets of directory symlinks in node_modules.
@@ -215,6 +219,7 @@ fn sort_in(root: &Root, package: RootPath, platform: &Platform, found: &mut Unne
         || entries.contains("doc")
         || entries.contains("example")
         || names_tests(root, &package)?
+        || scope_names(root, &package, &mut found.scopes)?
     {
         found.tested.insert(package.clone());
     }
@@ -316,6 +321,53 @@ fn names_tests(root: &Root, package: &RootPath) -> Result<bool, Error> {
     Ok(is_named)
 }
 
+/// True if sources in the scope of a package go through a directory of packages that this one has, as a registry of
+/// plug-ins does: a path is joined from the name alone.
+fn scope_names(
+    root: &Root,
+    package: &RootPath,
+    scopes: &mut BTreeMap<RootPath, BTreeSet<String>>,
+) -> Result<bool, Error> {
+    let Some(scope) = package.parent().filter(|dir| dir.name().starts_with(b"@")) else { return Ok(false) };
+    let mut has = Vec::new();
+    for word in table().leftovers.developers.iter() {
+        if root.meta(&package.join(word.as_bytes()))?.is_some() {
+            has.push(word);
+        }
+    }
+    if has.is_empty() {
+        return Ok(false);
+    }
+    if !scopes.contains_key(&scope) {
+        let mut named = BTreeSet::new();
+        root.visit(&scope, &mut |path, meta| {
+            if meta.kind == FileKind::File && is_source(path) {
+                joined(&root.read(path, MAX_JSON)?, &mut named);
+            }
+            Ok(if table().leftovers.developers.contain(path.name()) { Visit::Pass } else { Visit::Enter })
+        })?;
+        scopes.insert(scope.clone(), named);
+    }
+    Ok(scopes.get(&scope).is_some_and(|named| has.iter().any(|word| named.contains(*word))))
+}
+
+/// Adds the names of developers' directories that a source joins to a path, in one line.
+fn joined(text: &[u8], named: &mut BTreeSet<String>) {
+    for word in table().leftovers.developers.iter() {
+        let is_joined = ['\'', '"'].iter().any(|quote| {
+            let quoted = format!("{quote}{word}{quote}");
+            memchr::memmem::find_iter(text, quoted.as_bytes()).any(|at| {
+                let line = text[..at].rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+                let line = &line[line.len().saturating_sub(MAX_CALL)..];
+                table().calls.joins.occur_in(line)
+            })
+        });
+        if is_joined {
+            named.insert(word.to_owned());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -384,6 +436,29 @@ mod tests {
         let root = Root::new(Arc::new(tree));
         let found = unneeded(&root, &[path("/app")], &[path("/app")], &[], &platform()).expect("readable");
         assert!(found.holds(&root, &path("/app/node_modules/d")) && !found.holds(&root, &path("/app/node_modules/x")));
+    }
+
+    #[test]
+    fn a_directory_that_sources_of_the_scope_go_through_stays() {
+        let mut tree = MemTree::default();
+        tree.file("/app/package.json", 0o644, r#"{"dependencies":{"@r/nodes":"1","@r/registry":"1","plain":"1"}}"#)
+            .file("/app/node_modules/@r/nodes/package.json", 0o644, "{}")
+            .file("/app/node_modules/@r/nodes/examples/a.json", 0o644, "{}")
+            .file("/app/node_modules/@r/nodes/docs/a.md", 0o644, "")
+            .file("/app/node_modules/@r/other/package.json", 0o644, "{}")
+            .file("/app/node_modules/@r/other/docs/a.md", 0o644, "")
+            .file("/app/node_modules/@r/registry/package.json", 0o644, r#"{"dependencies":{"@r/other":"1"}}"#)
+            .file(
+                "/app/node_modules/@r/registry/lib/list.js",
+                0o644,
+                "const d = path.join(dir,\"examples\");\nsay('docs')",
+            )
+            .file("/app/node_modules/plain/package.json", 0o644, "{}")
+            .file("/app/node_modules/plain/examples/a.js", 0o644, "");
+        let root = Root::new(Arc::new(tree));
+        let found = unneeded(&root, &[path("/app")], &[path("/app")], &[], &platform()).expect("readable");
+        let out = |text: &str| found.holds(&root, &path(&format!("/app/node_modules/{text}")));
+        assert!(!out("@r/nodes/examples") && out("@r/other/docs") && out("plain/examples"));
     }
 
     #[test]
