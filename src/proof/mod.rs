@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+#[cfg(feature = "cli")]
 pub(crate) use differ::end;
 pub use missed::{Kind, Missed};
 pub use probe::{Answer, Probe, ready};
