@@ -10,7 +10,7 @@ use crate::closure::demand::{Demand, Host};
 use crate::closure::state::State;
 use crate::closure::told::Told;
 use crate::closure::worklist::Fact;
-use crate::closure::{Companions, Reason};
+use crate::closure::{Companions, NodeKind, Reason};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, RootGlob};
@@ -34,7 +34,8 @@ fn on(state: &State<'_>, _: Fact) -> Result<Vec<Demand>, Error> {
         return Ok(demands);
     };
     let packed = state.graph.nodes().range(first..).take_while(|(path, _)| path.as_bytes().starts_with(b"/etc"));
-    let mut open: Vec<RootPath> = packed.filter(|(_, node)| node.is_file()).map(|(path, _)| path.clone()).collect();
+    let mut open: Vec<RootPath> =
+        packed.filter(|(_, node)| matches!(node, NodeKind::File(_))).map(|(path, _)| path.clone()).collect();
     let mut seen = BTreeSet::new();
     while let Some(settings) = open.pop() {
         let answer = settings.to_string();
@@ -57,7 +58,8 @@ fn patterns(state: &State<'_>, settings: &RootPath) -> Result<BTreeSet<String>, 
     if is_program || state.claims.cover(settings) {
         return Ok(BTreeSet::new());
     }
-    let Some((_, text)) = root.read_followed(settings.as_bytes(), MAX_SETTINGS)? else { return Ok(BTreeSet::new()) };
+    // A file that cannot be read is replaced later, as the list of passwords is, or else ends the build when it is packed.
+    let Ok(Some((_, text))) = root.read_followed(settings.as_bytes(), MAX_SETTINGS) else { return Ok(BTreeSet::new()) };
     let text = String::from_utf8_lossy(&text);
     Ok(if text.contains('\0') { BTreeSet::new() } else { text.lines().flat_map(paths).collect() })
 }
