@@ -33,7 +33,7 @@ fn on(state: &State<'_>, _: Fact) -> Result<Vec<Demand>, Error> {
     let Some(first) = RootPath::new(SETTINGS).filter(|_| state.request.companions != Companions::None) else {
         return Ok(demands);
     };
-    let packed = state.graph.nodes().range(first..).take_while(|(path, _)| path.as_bytes().starts_with(b"/etc"));
+    let packed = state.graph.nodes().range(first.clone()..).take_while(|(path, _)| path.is_within(&first));
     let mut open: Vec<RootPath> =
         packed.filter(|(_, node)| matches!(node, NodeKind::File(_))).map(|(path, _)| path.clone()).collect();
     let mut seen = BTreeSet::new();

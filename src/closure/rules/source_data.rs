@@ -84,13 +84,10 @@ fn starts(
     demands: &mut Vec<Demand>,
 ) -> Result<(), Error> {
     for file in files {
-        let Some((real, _)) =
-            state.world.root.follow(file.as_bytes())?.file().map(|(real, meta)| (real.clone(), *meta))
-        else {
-            continue;
-        };
-        if state.world.is_elf(&real)?
-            && state.world.objects.read(&real)?.elf.as_ref().is_ok_and(|elf| elf.interp.is_some())
+        let followed = state.world.root.follow(file.as_bytes())?;
+        let Some((real, _)) = followed.file() else { continue };
+        if state.world.is_elf(real)?
+            && state.world.objects.read(real)?.elf.as_ref().is_ok_and(|elf| elf.interp.is_some())
         {
             let why = format!("{why}, and it is a program in it");
             demands.push(Demand::Start(Start { tells_missing: false, ..state.start_by(from, file, why, false) }));

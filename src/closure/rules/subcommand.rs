@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use super::{On, Rule};
 use crate::closure::demand::{Demand, Start};
-use crate::closure::launch::LaunchId;
 use crate::closure::state::State;
 use crate::closure::worklist::Fact;
 use crate::closure::{Reason, path_of};
@@ -21,13 +20,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
-    match fact {
-        Fact::Launched(id) => of_launch(state, id),
-        _ => Ok(Vec::new()),
-    }
-}
-
-fn of_launch(state: &State<'_>, id: LaunchId) -> Result<Vec<Demand>, Error> {
+    let Fact::Launched(id) = fact else { return Ok(Vec::new()) };
     let launched = state.launches.get(id);
     let launch = &launched.launch;
     let called = &launch.program;

@@ -218,8 +218,7 @@ fn sort_in(root: &Root, package: RootPath, platform: &Platform, found: &mut Unne
     if entries.contains("test")
         || entries.contains("doc")
         || entries.contains("example")
-        || names_tests(root, &package)?
-        || scope_names(root, &package, &mut found.scopes)?
+        || is_named(root, &package, &mut found.scopes)?
     {
         found.tested.insert(package.clone());
     }
@@ -290,15 +289,19 @@ fn locked_development(root: &Root, modules: &RootPath) -> Result<Option<BTreeSet
     Ok(Some(development.filter_map(|(place, _)| RootPath::new(format!("{base}/{place}"))).collect()))
 }
 
+/// True if a package has directories for its developers, and its code or that of its scope refers to one.
+fn is_named(root: &Root, package: &RootPath, scopes: &mut BTreeMap<RootPath, BTreeSet<String>>) -> Result<bool, Error> {
+    let mut has = Vec::new();
+    for word in table().leftovers.developers.iter() {
+        if root.meta(&package.join(word.as_bytes()))?.is_some() {
+            has.push(word);
+        }
+    }
+    Ok(!has.is_empty() && (names_tests(root, package)? || scope_names(root, package, &has, scopes)?))
+}
+
 /// True if code of a package, outside its test directory, refers to that directory.
 fn names_tests(root: &Root, package: &RootPath) -> Result<bool, Error> {
-    let mut has_tests = false;
-    for name in table().leftovers.developers.iter() {
-        has_tests |= root.meta(&package.join(name.as_bytes()))?.is_some();
-    }
-    if !has_tests {
-        return Ok(false);
-    }
     let mut is_named = false;
     root.visit(package, &mut |path, meta| {
         if meta.kind == FileKind::File && is_source(path) {
@@ -321,23 +324,15 @@ fn names_tests(root: &Root, package: &RootPath) -> Result<bool, Error> {
     Ok(is_named)
 }
 
-/// True if sources in the scope of a package go through a directory of packages that this one has, as a registry of
-/// plug-ins does: a path is joined from the name alone.
+/// True if sources in the scope of a package go through one of these directories of packages, as a registry of plug-ins
+/// does: a path is joined from the name alone.
 fn scope_names(
     root: &Root,
     package: &RootPath,
+    has: &[&str],
     scopes: &mut BTreeMap<RootPath, BTreeSet<String>>,
 ) -> Result<bool, Error> {
     let Some(scope) = package.parent().filter(|dir| dir.name().starts_with(b"@")) else { return Ok(false) };
-    let mut has = Vec::new();
-    for word in table().leftovers.developers.iter() {
-        if root.meta(&package.join(word.as_bytes()))?.is_some() {
-            has.push(word);
-        }
-    }
-    if has.is_empty() {
-        return Ok(false);
-    }
     if !scopes.contains_key(&scope) {
         let mut named = BTreeSet::new();
         root.visit(&scope, &mut |path, meta| {
