@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 pub use guard::Guarded;
 
-/// How long removal is retried while other threads still write.
+/// Time for which removal is retried while other threads still write.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 struct State {

@@ -1,4 +1,5 @@
-//! How an image was made, as a predicate of SLSA (slsa.dev/spec/v1.0/provenance): what slimroot itself knows of it.
+//! Build provenance of an image, as a SLSA predicate (slsa.dev/spec/v1.0/provenance), with the facts that slimroot
+//! itself knows.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +22,7 @@ const BUILDER: &str = "https://slimroot.github.io/slimroot";
 pub struct Input {
     /// Its name.
     pub name: String,
-    /// Where it is from.
+    /// Its origin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
     /// Its digest by the name of the algorithm, in hexadecimal.

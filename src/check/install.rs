@@ -1,4 +1,4 @@
-//! How the root's own package manager installs what an image lacks (`profiles/tables/packages.toml`).
+//! Commands that install missing packages with the root's own package manager (`profiles/tables/packages.toml`).
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::root::Root;
 use crate::world::tables::{Words, table};
 
-/// Where a distribution says what it is (os-release(5)).
+/// Files that name the distribution (os-release(5)).
 const RELEASES: [&[u8]; 2] = [b"/etc/os-release", b"/usr/lib/os-release"];
 const MAX_RELEASE: usize = 1 << 16;
 

@@ -118,7 +118,8 @@ pub(super) fn diagnoses(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> 
     Ok(found)
 }
 
-/// How the root's packages can give a library: the package that has it comes first, wherever else a file of its name lies.
+/// Suggests how to get a library from a package. A package that owns the file comes first, even if there is a copy
+/// elsewhere.
 fn package_help(evidence: &Evidence<'_>, name: &[u8]) -> Result<Option<String>, Error> {
     if let Some(package) = evidence.package_with(name)? {
         let says = format!("the package {package} contains it, but the file is gone: reinstall the package");

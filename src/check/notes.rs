@@ -18,7 +18,7 @@ fn of_code(evidence: &Evidence<'_>, code: &'static str) -> Result<Vec<Finding>, 
     Ok(notes.map(|note| Finding::new(code, Level::Note, note.subject.clone(), note.says.clone())).collect())
 }
 
-/// What limits kept from being read, by rules and by the checks before this one.
+/// Notes on files that were not read because of a limit, in rules and in the checks before this one.
 fn unread(evidence: &Evidence<'_>) -> Vec<Finding> {
     let unread: BTreeSet<_> = evidence.root().unread().into_iter().chain(evidence.image.unread()).collect();
     unread.into_iter().map(|(path, says)| Finding::new(UNREAD, Level::Note, path.to_string(), says)).collect()

@@ -40,9 +40,9 @@ pub struct Recognised {
     pub by: &'static str,
     /// The code of the finding that `slimroot check` has for it.
     pub code: Option<&'static str>,
-    /// What it means.
+    /// Meaning of the message.
     pub says: String,
-    /// What to do.
+    /// Advice.
     pub cure: String,
     /// The names in the line, such as that of a library.
     pub parts: Vec<String>,

@@ -31,7 +31,7 @@ const KEYS: [&str; 2] = [".pem", ".key"];
 const MARK: &[u8] = b"PRIVATE KEY";
 const PGP_MARK: &[u8] = b" BLOCK";
 const MARK_END: &[u8] = b"-----";
-/// How much of a file is read, and of all files together.
+/// Bytes that are read of one file, and of all files together.
 const HEAD: usize = 256 << 10;
 const MAX_READ: usize = 256 << 20;
 /// A line of a key is longer; a mention of one in code has none.
@@ -198,7 +198,7 @@ fn in_settings(evidence: &Evidence<'_>) -> Vec<Finding> {
     .collect()
 }
 
-/// What a file looks like, and who publishes the name or form of such files.
+/// Description of the secret that a file seems to contain, and the publisher of that name or form.
 type Suspicion = (&'static str, Option<&'static str>);
 
 fn secret_dir(evidence: &Evidence<'_>, path: &RootPath) -> Result<Option<Suspicion>, Error> {
@@ -259,7 +259,7 @@ fn is_key(bytes: &[u8]) -> bool {
     })
 }
 
-/// What follows each marker of a key.
+/// Yields the text after each marker of a key.
 fn marks(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     memchr::memmem::find_iter(bytes, MARK).filter_map(|at| {
         let rest = &bytes[at + MARK.len()..];
@@ -292,7 +292,7 @@ impl Token {
     }
 }
 
-/// How the finding goes away. A path that must not be pasted is not put into a command.
+/// Advice on how to resolve the finding. A path that needs quoting is not put into a command.
 fn help(path: &RootPath) -> String {
     let pattern = RootGlob::literal(path);
     let subject = format!("secret={path}");

@@ -311,7 +311,7 @@ fn watched<T>(
     result
 }
 
-/// What a person reads while an operation goes on.
+/// Text of the progress line for an operation.
 fn label(what: &'static str) -> &'static str {
     match what {
         "reading" | "packing" => "reading the root",
@@ -324,7 +324,7 @@ fn label(what: &'static str) -> &'static str {
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// Set by the thread that ends the process: the main thread or the signal thread.
 static IS_ENDING: AtomicBool = AtomicBool::new(false);
-/// How long an operation that must clean up may take to stop by itself.
+/// Time that an operation gets to stop and clean up by itself.
 const GRACE: Duration = Duration::from_millis(150);
 
 /// Ends the process on signals. An operation that has written something gets time to clean up by itself; any other is

@@ -90,7 +90,7 @@ fn located(text: &str) -> Result<Option<String>, Error> {
     )))
 }
 
-/// What was asked before, in brackets.
+/// The earlier attempts, in brackets.
 fn after(tried: &[String]) -> String {
     if tried.is_empty() { String::new() } else { format!(" ({})", tried.join("; ")) }
 }

@@ -55,7 +55,7 @@ pub(super) fn advised(mut error: clap::Error, line: &[String]) -> clap::Error {
     error
 }
 
-/// What to write if the word is a root: an image, or a directory.
+/// Suggests a command line for a word that is an image or a directory.
 fn with_root(word: &str, line: &[String]) -> Option<String> {
     let is_build = line.first().is_some_and(|command| command == WITH_PROGRAM[0]);
     let place = Path::new(word);

@@ -1,4 +1,4 @@
-//! How help is laid out: headings, what `-h` leaves to `--help`, summaries of one line, examples.
+//! Layout of help: headings, options that only `--help` shows, one-line summaries, examples.
 
 use clap::builder::Resettable;
 use clap::{Arg, Command, CommandFactory, FromArgMatches};
@@ -153,10 +153,10 @@ const RARE: &[&str] = &[
 /// Commands with so many options that `-h` leaves some out.
 const LONG: [&str; 4] = ["build", "slim", "plan", "check"];
 
-/// The command line of this process.
+/// Parses the command line of this process.
 ///
 /// # Errors
-/// What clap has to say, help included.
+/// Returns clap's error; a request for help is one too.
 pub(super) fn parsed() -> Result<Cli, clap::Error> {
     // The layout of help takes longer than parsing, so it is made only where help or an error is shown.
     let mut found = Cli::command().try_get_matches().or_else(|_| command().try_get_matches())?;

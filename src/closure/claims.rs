@@ -126,8 +126,8 @@ impl Claims {
         settled
     }
 
-    /// What a claim leaves out, and with it the files of the build: those at the top of the directory that say how the
-    /// image is built, and slimroot itself.
+    /// Extends the filter of a claim by build files: those at the top of the directory that define how the image is
+    /// built, and slimroot itself. Records the files that it excludes.
     fn without_build(&self, dir: RootPath, without: Without) -> Without {
         let left = Rc::clone(&self.of_the_build);
         Rc::new(move |root: &Root, path: &RootPath| {

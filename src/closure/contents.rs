@@ -14,7 +14,7 @@ use crate::root::Root;
 pub(super) struct Contents(RefCell<BTreeMap<RootPath, Option<Rc<Embedded>>>>);
 
 impl Contents {
-    /// What is in a file; `None` if it is no archive.
+    /// Returns the contents of an archive; `None` if the file is none.
     ///
     /// # Errors
     /// `unreadable`.

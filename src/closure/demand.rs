@@ -89,7 +89,7 @@ pub(super) struct Start {
     pub(super) words: Vec<String>,
     pub(super) cwd: RootPath,
     pub(super) env: Rc<BTreeMap<String, String>>,
-    /// How certain it is, provided that its starter is certain.
+    /// Certainty of the launch if its starter is certain.
     pub(super) certainty: Certainty,
     /// True if it replaces its starter in every run.
     pub(super) is_exec: bool,

@@ -59,7 +59,7 @@ pub struct Edge {
     cause: Arc<Cause>,
 }
 
-/// What requires a path: the same for all files of a directory.
+/// The cause that requires a path: the same for all files of a directory.
 #[derive(Debug)]
 pub struct Cause {
     /// The file that requires it; `None` for the user or a profile.

@@ -35,7 +35,7 @@ pub(super) struct Launched {
     pub(super) launch: Launch,
     /// The real file of the program, from which the needs of the launch originate.
     pub(super) real: RootPath,
-    /// How certain it is that it runs; this never decreases.
+    /// Certainty that it runs; this never decreases.
     pub(super) certainty: Certainty,
     /// True if every run of the image reaches it: the entry, and programs with which it replaces itself.
     pub(super) is_certain: bool,

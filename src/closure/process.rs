@@ -21,7 +21,7 @@ pub struct Started {
     /// True if a missing library fails the build: for programs that are started. False for files that a pattern added,
     /// which may never be loaded.
     pub required: bool,
-    /// How certain it is that it runs; this never decreases.
+    /// Certainty that it runs; this never decreases.
     pub certainty: Certainty,
     /// The program in which a plug-in is opened.
     pub(super) program: Option<ProcessId>,

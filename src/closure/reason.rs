@@ -23,7 +23,7 @@ pub enum Reason {
     Needed {
         /// The name as written.
         name: Vec<u8>,
-        /// How it was found.
+        /// The way in which it was found.
         by: FoundBy,
         /// The directory element through which it was found.
         via: Option<Via>,
@@ -38,7 +38,7 @@ pub enum Reason {
         name: String,
         /// The feature that it provides.
         feature: Option<String>,
-        /// How important it is.
+        /// Importance of the library.
         priority: Priority,
     },
     /// The program contains its name and imports a function that opens libraries by name.
@@ -83,7 +83,7 @@ pub enum Reason {
     Traced {
         /// The program that used it.
         program: String,
-        /// What it did.
+        /// The act of the process.
         act: Act,
     },
     /// Required because of the way the program is called.

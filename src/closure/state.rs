@@ -67,7 +67,7 @@ pub(super) struct State<'a> {
     pub(super) foreign: BTreeSet<RootPath>,
     /// Packed files that may have ELF objects in them, and the processes that may open these.
     pub(super) archives: Vec<(RootPath, ProcessId)>,
-    /// What is in them.
+    /// Cached contents of archives.
     pub(super) embedded: Contents,
     /// Dangling symlinks among the requested files.
     pub(super) dangling: BTreeSet<RootPath>,

@@ -117,13 +117,13 @@ impl Config {
         &self.entry
     }
 
-    /// What the image may contain.
+    /// Returns the rules on what the image may contain.
     pub(crate) fn allowed(&self) -> Allowed {
         let AllowTable { sonames, packages, paths } = &self.allow;
         Allowed { sonames: sonames.clone(), packages: packages.clone(), paths: paths.clone() }
     }
 
-    /// What a lock leaves out or adds.
+    /// Returns the user's options for lock files.
     pub(crate) fn lock_rules(&self) -> LockRules {
         LockRules { changing: self.lock.changing.clone(), digests: self.lock.digests }
     }
@@ -211,7 +211,7 @@ impl Config {
         }
     }
 
-    /// How the image is run.
+    /// Run settings of the image.
     fn run_options(&self) -> RunOptions {
         RunOptions {
             entrypoint: None,

@@ -88,7 +88,7 @@ pub(super) fn is_remote(name: &str) -> bool {
     Reference::parse(name).is_some_and(|reference| !matches!(reference.address(), Ok(None)))
 }
 
-/// What an image contains, by whatever it is named.
+/// Returns the contents of an image, a directory, or a plan.
 pub(super) fn snapshot(name: &str, watch: &Watch<'_>) -> Result<Snapshot, Error> {
     if is_plan(name) {
         return Snapshot::read(Path::new(name));

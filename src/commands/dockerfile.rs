@@ -1,7 +1,7 @@
 //! `slimroot dockerfile`: prints a Dockerfile with a last stage that slimroot makes.
 //!
-//! What is written stays as it is. The last stage of the file becomes the builder; after it comes a stage from scratch with
-//! what slimroot packs, and with every setting that the last stage has.
+//! The file's own lines stay as they are. Its last stage becomes the builder; a stage from scratch follows, with the
+//! files that slimroot packs and with every setting that the last stage has.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -107,7 +107,7 @@ struct Run {
     cmd: Option<Form>,
     /// Programs of HEALTHCHECK.
     probes: Vec<String>,
-    /// What HEALTHCHECK asks, if slimroot's own probe can ask it instead.
+    /// Address in the HEALTHCHECK, if slimroot's own probe can request it instead.
     address: Option<String>,
 }
 
@@ -190,7 +190,8 @@ impl Run {
         }
     }
 
-    /// What the container starts (Dockerfile reference, "Understand how CMD and ENTRYPOINT interact").
+    /// Returns the command that the container starts (Dockerfile reference, "Understand how CMD and ENTRYPOINT
+    /// interact").
     fn entry(&self) -> Option<Vec<String>> {
         let words = match (&self.entrypoint, &self.cmd) {
             (Some(Form::Shell(_)), _) | (Some(_), None) => self.words(self.entrypoint.as_ref()?),

@@ -93,7 +93,7 @@ fn unknown(what: &str, near: Option<&str>) -> Error {
         .help("slimroot explain lists the codes and the rules; a message of another program goes in quotes")
 }
 
-/// What messages of other programs mean.
+/// Explains messages of other programs.
 fn message(text: &str, options: &Options, watch: &Watch<'_>) -> Result<Explained, Error> {
     let found = recognise(text);
     if found.is_empty() {

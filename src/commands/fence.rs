@@ -18,7 +18,7 @@ use crate::registry::{self, Address};
 use crate::verify::Reference;
 use crate::world::own;
 
-/// What the standard library reads to count the CPUs.
+/// Paths that the standard library reads to count the CPUs.
 const CPUS: [&str; 3] = ["/proc/self/cgroup", "/proc/self/mountinfo", "/sys/fs/cgroup"];
 
 /// Restricts this thread and all that it starts later to what a request needs. Returns what is in force, for the report;

@@ -13,7 +13,7 @@ use crate::proof::{Experiment, Kind, Place, Proof, Verdict, end, prove, read_sui
 /// Maximum number of times that a program is packed and run. Each adds something, or is the last.
 const MAX_ROUNDS: usize = 12;
 
-/// What runs have missed, as options of `build`.
+/// Paths and programs that runs lacked, as options of `build`.
 #[derive(Default)]
 struct Added {
     include: BTreeSet<String>,

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::pack::Watch;
 use crate::watch::{self, Ended, Limits, Program, Start};
 
-/// How often a request to stop is looked for.
+/// Interval at which requests to stop are checked.
 const PACE: Duration = Duration::from_millis(20);
 /// Maximum number of processes and threads at a time.
 const MAX_PROCESSES: usize = 32_768;

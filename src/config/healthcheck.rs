@@ -43,7 +43,7 @@ impl Healthcheck {
     /// place of a command is asked by slimroot's own probe.
     ///
     /// # Errors
-    /// What is wrong.
+    /// Returns a sentence that says what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut found = Self::default();
         let mut rest = text.trim();
@@ -149,7 +149,7 @@ impl Healthcheck {
 /// A command as in Dockerfiles: a JSON array, or words with quotes. No shell is involved.
 ///
 /// # Errors
-/// What is wrong.
+/// Returns a sentence that says what is wrong.
 pub fn exec_form(text: &str) -> Result<Vec<String>, String> {
     let text = text.trim();
     if text.starts_with('[') {

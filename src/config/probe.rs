@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Where the probe lies in the image.
+/// Path of the probe in the image.
 pub const PROBE: &str = "/slimroot-probe";
 
 /// The kinds of addresses, with the port that may be left out.
@@ -22,7 +22,7 @@ pub(super) fn is_address(text: &str) -> bool {
 /// Refuses an address that the probe cannot ask.
 ///
 /// # Errors
-/// What is wrong.
+/// Returns a sentence that says what is wrong.
 pub(super) fn check(text: &str) -> Result<(), String> {
     if text.len() > MAX_ADDRESS {
         return Err(format!("an address has at most {MAX_ADDRESS} bytes"));

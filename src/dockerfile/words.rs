@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-/// How a command is written.
+/// Syntax of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Form {
     /// A list of words in JSON.

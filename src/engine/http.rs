@@ -43,7 +43,7 @@ pub(super) fn ask(
     }
 }
 
-/// Where a body ends.
+/// Framing of a body.
 enum Frame {
     Chunks,
     Length(u64),

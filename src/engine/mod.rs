@@ -17,7 +17,7 @@ pub const WORDS: [&str; 2] = ["docker-daemon", "containers-storage"];
 
 /// The version of the API that is spoken: that of docker 1.13, which docker and podman of today still accept.
 const VERSION: &str = "v1.41";
-/// How long an engine may say nothing. Loading an image of some GB takes a while.
+/// Time for which an engine may be silent. Loading an image of some GB takes a while.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// The status of an answer if there is no such image.
 const ABSENT: u16 = 404;
@@ -110,7 +110,7 @@ impl Engine {
         to.rewind().map_err(|error| self.cut(error))
     }
 
-    /// What the engine has of an image; `None` if there is no such image.
+    /// Requests a document about an image; `None` if there is no such image.
     fn image(&self, name: &str, what: &str) -> Result<Option<Answer>, Error> {
         // Names of images have no characters that would need to be escaped.
         let answer = self.send("GET", &format!("/{VERSION}/images/{name}/{what}"), None)?;

@@ -20,7 +20,7 @@ use crate::watch;
 /// The number of the directory of this machine in the program, far above those that programs inherit.
 pub(super) const OUTSIDE: i32 = 719;
 
-/// What the child does between fork and exec: prepared text, for it must not allocate.
+/// Arguments for the child between fork and exec, prepared because it must not allocate.
 pub(super) struct Fallback {
     root: CString,
     workdir: CString,

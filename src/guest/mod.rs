@@ -62,7 +62,7 @@ pub struct Job<'a> {
     pub input: Vec<u8>,
     /// A host directory that it may write to, visible to it at [`Guest::scratch`].
     pub scratch: Option<&'a Path>,
-    /// How long it may run.
+    /// Maximum run time.
     pub limit: Duration,
     /// Maximum size of its output; more is refused.
     pub max_output: usize,
@@ -171,7 +171,7 @@ impl Guest {
     }
 }
 
-/// How a program enters its root.
+/// Method by which a program enters its root.
 enum Way {
     /// The root is the host's own.
     Here,

@@ -17,7 +17,7 @@ use crate::path::show;
 
 /// Interval at which the process is polled for its end.
 const PACE: Duration = Duration::from_millis(10);
-/// How long the pipes of an ended process are read: an escaped child may keep them open.
+/// Time for which the pipes of an ended process are read: an escaped child may keep them open.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Maximum size of standard error that is kept.
 const MAX_COMPLAINT: usize = 64 << 10;

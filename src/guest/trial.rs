@@ -62,7 +62,7 @@ pub struct Trial<'a> {
     pub workdir: &'a [u8],
     /// The user that it runs as, with its groups, the primary one first.
     pub user: (u32, &'a [u32]),
-    /// What /etc/passwd holds instead of its own lines, where changes go to an overlay.
+    /// Contents of /etc/passwd for the run, if changes go to an overlay.
     pub passwd: Option<&'a [u8]>,
     /// True if it shares the network of this machine.
     pub net: bool,
@@ -74,7 +74,7 @@ pub struct Trial<'a> {
     pub processes: usize,
 }
 
-/// What the kernel granted.
+/// Isolation that the kernel granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Isolation {
@@ -90,7 +90,7 @@ impl Isolation {
     /// From the best to the weakest.
     pub const ALL: [Self; 3] = [Self::Overlay, Self::ReadOnly, Self::Chroot];
 
-    /// What the program got, as a sentence.
+    /// Describes the isolation in a sentence.
     pub fn says(self) -> &'static str {
         match self {
             Self::Overlay => "own namespaces; changes go to an overlay in memory",
@@ -107,7 +107,7 @@ impl Isolation {
     }
 }
 
-/// What happens while a trial runs.
+/// A trial that is running.
 pub struct Begun {
     /// The first process.
     pub pid: i32,
@@ -213,7 +213,7 @@ pub(crate) fn connect(socket: &OwnedFd, to: SocketAddr) -> io::Result<TcpStream>
     Ok(TcpStream::from(socket.try_clone()?))
 }
 
-/// What the child does between fork and exec: prepared text, for it must not allocate.
+/// Arguments for the child between fork and exec, prepared because it must not allocate.
 struct Inside {
     namespaces: UnshareFlags,
     isolation: Isolation,
@@ -321,7 +321,7 @@ impl Inside {
         Ok(open_tree(CWD, c"/tmp/dev", clone)?)
     }
 
-    /// What engines put into every root. A read-only root has only what it has places for.
+    /// Mounts what engines put into every root. In a read-only root, only existing mount points are used.
     fn furnish(&self, proc: &OwnedFd, sys: Option<&OwnedFd>, devices: &OwnedFd) {
         let here = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
         for (dir, mode) in [(c"/proc", 0o555), (c"/dev", 0o755), (c"/sys", 0o555), (c"/etc", 0o755), (c"/tmp", 0o1777)]
@@ -332,7 +332,8 @@ impl Inside {
         let none: Option<&CStr> = None;
         let read_only = MountFlags::BIND | safe;
         if mount(c"proc", c"/proc", c"proc", safe, none).is_err() {
-            // Where parts of the host's own are hidden, the kernel grants no other; it lies read-only here.
+            // If parts of the host's /proc are hidden, the kernel refuses to mount another one. Bind the host's,
+            // read-only.
             let _ = move_mount(proc, c"", CWD, c"/proc", here);
             let _ = mount_remount(c"/proc", read_only, c"");
         }

@@ -42,7 +42,7 @@ pub type LeavesOut<'f> = dyn Fn(&RootPath, &[String]) -> Result<Option<Unneeded>
 /// Finds what packages have in a directory.
 pub type InDirectory<'f, T> = dyn Fn(&RootPath) -> Result<T, Error> + 'f;
 
-/// How a program is launched.
+/// Arguments, directory and environment of a launch.
 pub struct Call<'a> {
     /// The root file system.
     pub root: &'a Root,
@@ -78,7 +78,7 @@ pub struct Call<'a> {
 #[derive(Default)]
 pub struct Memory {
     scripts: RefCell<HashMap<String, Rc<shell::Script>>>,
-    /// What the words of a script name: by the script, the working directory and PATH.
+    /// Cached results of [`shell`] scripts, by script, working directory and PATH.
     named: RefCell<HashMap<(RootPath, RootPath, String), Rc<shell::Named>>>,
 }
 
@@ -92,7 +92,8 @@ impl Memory {
         script
     }
 
-    /// What the words of a script name, as `read` finds it for the first launch with this directory and PATH.
+    /// Returns the files and commands in a script, computed by `read` for the first launch with this directory and
+    /// PATH.
     fn named(
         &self,
         (script, cwd, path): (&RootPath, &RootPath, &str),
@@ -108,7 +109,7 @@ impl Memory {
     }
 }
 
-/// How certain it is that a program is started.
+/// Certainty that a program is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Certainty {
     /// A word in a script matches the name of a program.
@@ -153,7 +154,7 @@ pub struct Claim {
 pub struct Command {
     /// The path, or a name to look up in PATH.
     pub name: String,
-    /// How certain it is that the program is started.
+    /// Certainty that the program is started.
     pub certainty: Certainty,
     /// Why it is needed.
     pub why: String,
@@ -170,7 +171,7 @@ pub struct Start {
     pub env: BTreeMap<String, String>,
     /// True if every run of the launch reaches this program and does nothing after it.
     pub is_exec: bool,
-    /// How certain it is, provided that the launch itself is certain.
+    /// Certainty of the launch if the launch that starts it is certain.
     pub certainty: Certainty,
     /// Why it is needed.
     pub why: String,
@@ -213,7 +214,7 @@ pub struct Unsatisfied {
     pub file: RootPath,
     /// One sentence.
     pub says: String,
-    /// How to install it.
+    /// Advice on how to install it.
     pub help: String,
 }
 
@@ -258,7 +259,7 @@ pub struct Needs {
     /// Packages whose modules are left out, since the package of the script does not need them, by the directory of the
     /// modules.
     pub unneeded: Vec<(RootPath, Unneeded)>,
-    /// That its script is in a language which no rule reads.
+    /// Note that no rule reads the language of the script.
     pub unread: Option<String>,
     /// Notes for the user.
     pub notes: Vec<String>,
@@ -398,9 +399,9 @@ impl Call<'_> {
         }
     }
 
-    /// What packages have in directories of modules although the script does not need it; empty for a script of the
-    /// user, and for one that runs code of the user. `loaded` are the files and directories that the script itself
-    /// loads, relative to such a directory.
+    /// Returns files that packages install in directories of modules and that the script does not need; empty for a
+    /// script of the user, and for one that runs code of the user. `loaded` are the files and directories that the
+    /// script itself loads, relative to such a directory.
     fn unneeded_in(
         &self,
         dirs: &[RootPath],

@@ -22,7 +22,7 @@ pub const CACHE_SIZE: u64 = 2 << 30;
 
 /// The directory below the user's: nothing beside it is touched.
 const FOLDER: &str = "slimroot-blocks";
-/// What an entry begins with; then the checksum of the compressed bytes, and these.
+/// First bytes of an entry. The checksum of the compressed bytes follows, then the bytes themselves.
 const MAGIC: [u8; 8] = *b"slimblk1";
 const HEAD: usize = MAGIC.len() + 4;
 /// Largest entry: a block that cannot be compressed, with room for the headers of stored blocks.
@@ -34,7 +34,7 @@ const LEFT_AFTER: Duration = Duration::from_secs(3600);
 /// A run makes room each time that it has written this part of the size, and in the end.
 const PART: u64 = 8;
 
-/// What a run had of its cache.
+/// Statistics of a cache in one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct CacheUse {
     /// Blocks that were taken from the cache.
@@ -212,7 +212,7 @@ impl Cache {
     }
 }
 
-/// What precedes these compressed bytes in an entry.
+/// Returns the header for these compressed bytes.
 fn head_of(bytes: &[u8]) -> [u8; HEAD] {
     let mut head = [0; HEAD];
     head[..MAGIC.len()].copy_from_slice(&MAGIC);

@@ -27,7 +27,7 @@ pub enum Slot {
 }
 
 impl Slot {
-    /// What a layer of this kind has, for people.
+    /// Title of the layer, for people.
     pub fn title(self) -> &'static str {
         match self {
             Self::Loader => "loader and C library",
@@ -74,7 +74,7 @@ impl Layering {
 /// The files of one layer.
 #[derive(Clone, Debug)]
 pub struct Part {
-    /// What it has, for people.
+    /// Title, for people.
     pub title: String,
     /// Its entries, with all directories above them.
     pub plan: Plan,

@@ -80,7 +80,7 @@ impl Bits<'_> {
     }
 }
 
-/// What a code stands for, as far as it matters for finding the end of a block.
+/// Meaning of a code, as far as it matters for finding the end of a block.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Kind {
     #[default]

@@ -80,7 +80,7 @@ fn write(file: File, in_order: Receiver<Receiver<Answer>>) -> Written {
     finish(out)
 }
 
-/// How blocks are compressed.
+/// Method of compressing blocks.
 #[derive(Clone, Copy)]
 pub(super) struct Deflate<'a> {
     /// From 1 to 12.
@@ -89,7 +89,7 @@ pub(super) struct Deflate<'a> {
     pub(super) cache: Option<&'a Cache>,
 }
 
-/// What a thread compresses blocks with.
+/// State of a thread that compresses blocks.
 struct Worker<'a> {
     compressor: libdeflater::Compressor,
     known: Option<Known<'a>>,
@@ -149,7 +149,7 @@ struct Known<'a> {
     /// The beginning of the names: what the compressor makes of a sample. Another version may make something else.
     prefix: String,
     decompressor: libdeflater::Decompressor,
-    /// Where entries are decompressed to.
+    /// Buffer for decompressed entries.
     room: Vec<u8>,
     /// A last stored block (RFC 1951, 3.2.4) with bytes that are drawn anew for each run.
     end: [u8; 5 + MARK],

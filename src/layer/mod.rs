@@ -20,7 +20,7 @@ pub use pass::{PassOptions, Tap, pack};
 pub(crate) use pass::{interrupted, read_all};
 pub use tar::ArchiveWriter;
 
-/// How a layer is compressed.
+/// Compression of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Codec {
     /// gzip at this level (1 to 12), a single member.
@@ -71,7 +71,7 @@ pub struct Layer {
     /// The compression.
     #[serde(skip)]
     pub codec: Codec,
-    /// What the layer has, if the image has several.
+    /// Title of the layer, if the image has several.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub title: String,
 }

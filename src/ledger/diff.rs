@@ -1,4 +1,4 @@
-//! What changed between two images: paths, packages, libraries, rights, reasons, settings, findings and sizes.
+//! Differences between two images: paths, packages, libraries, rights, reasons, settings, findings and sizes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -68,7 +68,7 @@ pub struct Both {
     pub before: u64,
     /// Bytes after.
     pub after: u64,
-    /// What differs: `kind`, `contents`, `target`, `mode`, `owner`.
+    /// Attributes that differ: `kind`, `contents`, `target`, `mode`, `owner`.
     pub changes: Vec<Change>,
 }
 
@@ -198,7 +198,7 @@ impl Diff {
     }
 }
 
-/// What differs between two entries at one path.
+/// Lists the differences between two entries at one path.
 fn differences((old, a): (&Snapshot, &Record), (new, b): (&Snapshot, &Record)) -> Result<Vec<Change>, Error> {
     let mut found = Vec::new();
     let mut differ = |name: &str, before: String, after: String| {
@@ -317,7 +317,7 @@ fn group(record: &Record, by_reason: bool) -> String {
     }
 }
 
-/// How much an image may grow.
+/// Limit for the growth of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Growth {
     /// By so many bytes.

@@ -1,4 +1,4 @@
-//! What of the root is not in the image, by the rule that left it out.
+//! Files of the root that are not in the image, by the rule that left them out.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -23,7 +23,7 @@ const SET_ID: u32 = 0o6000;
 /// Number of differences that are shown.
 const MAX_SHOWN: usize = 20;
 
-/// What the user wants of a lock.
+/// Options of the user for a lock.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LockRules {
     /// Patterns of further files that may change.
@@ -143,7 +143,8 @@ pub fn refuse_difference(ledger: &Ledger<'_>, rules: &LockRules, lock: &Path) ->
     Err(Error::new("lock-differs", says).help("if this is wanted, write the lock again with --lock"))
 }
 
-/// What of a record must not change, as one line. Sizes and digests follow from the versions of packages.
+/// Returns the part of a record that must not change, as one line. Sizes and digests follow from the versions of
+/// packages.
 fn row(record: &Record) -> String {
     let kind = if record.is_file() { "file".to_owned() } else { format!("{:?}", record.kind).to_lowercase() };
     let mut text = format!("{kind} {} {}:{}", record.mode, record.uid, record.gid);

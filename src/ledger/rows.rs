@@ -92,7 +92,7 @@ fn is_zero(size: &u64) -> bool {
 pub struct Package {
     /// The name by which records refer to it.
     pub id: String,
-    /// What the database says about it.
+    /// Metadata from the package database.
     #[serde(flatten)]
     pub about: About,
     /// Number of its files in the image.
@@ -103,7 +103,7 @@ pub struct Package {
     pub bytes: u64,
 }
 
-/// How the image is run.
+/// Run settings of the image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Run {

@@ -1,4 +1,4 @@
-//! What an image contains, whoever made it: read from a plan or a lock, or taken from a directory or an unpacked image.
+//! Contents of an image made by any tool: read from a plan or a lock, or taken from a directory or an unpacked image.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
@@ -48,7 +48,7 @@ pub struct Snapshot {
     pub entries: BTreeMap<RootPath, Record>,
     /// Packages by the name to which entries refer.
     pub packages: BTreeMap<String, Package>,
-    /// How it is run; `None` for a directory.
+    /// Run settings; `None` for a directory.
     pub run: Option<Run>,
     /// Problems; `None` if nobody looked for them.
     pub findings: Option<Vec<Noted>>,

@@ -142,7 +142,7 @@ impl<'a> Ledger<'a> {
         digest_of(&*source, path, content.size())
     }
 
-    /// How the image is run.
+    /// Returns the run settings of the image.
     pub fn run(&self) -> Run {
         let run = self.plan.run.clone();
         Run {

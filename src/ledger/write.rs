@@ -15,7 +15,7 @@ use crate::root::RootGlob;
 /// The schema of plan files.
 pub const PLAN_SCHEMA: &str = "slimroot.plan.v1";
 
-/// What a plan file contains besides the plan.
+/// Further contents of a plan file.
 pub struct PlanOptions<'a> {
     /// The options that made the plan.
     pub made_with: serde_json::Value,

@@ -259,7 +259,7 @@ pub(crate) fn is_empty_dir(path: &Path) -> bool {
 fn make_private_dir(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().mode(0o700).create(path)?;
     let (uid, gid) = own_ids();
-    // Where these calls fail, there is nothing to pass on.
+    // If these calls fail, there is nothing to reset.
     let _ = chown(path, Some(uid), Some(gid));
     let _ = rustix::fs::removexattr(path, "system.posix_acl_default");
     let _ = rustix::fs::removexattr(path, "system.posix_acl_access");

@@ -47,7 +47,7 @@ impl Finished {
         self.image.bytes() + twin
     }
 
-    /// What is reported about the second image.
+    /// Returns the part of the report about the second image.
     pub(super) fn written_twin(&self, name: String) -> Option<WrittenTwin> {
         let (_, image) = self.twin.as_ref()?;
         let layer = image.layers.last()?.clone();
@@ -61,7 +61,7 @@ impl Finished {
     }
 }
 
-/// How the layers of an output are written.
+/// Format of the layers of an output.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Form {
     codec: Codec,
@@ -72,7 +72,7 @@ struct Form {
 /// Layers being written.
 struct Staged {
     form: Form,
-    /// Where temporary files are.
+    /// Directory of temporary files.
     near: PathBuf,
     asides: Vec<Aside>,
     layers: Vec<Layer>,

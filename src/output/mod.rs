@@ -302,7 +302,7 @@ pub struct WriteOptions<'a> {
     pub parts: &'a [Part],
     /// The second image, if there is one.
     pub twin: Option<&'a Twin>,
-    /// How registries are reached.
+    /// Settings for access to registries.
     pub access: &'a Access,
     /// Documents that layouts and registries get with the image.
     pub attached: &'a [Attachment],
@@ -312,7 +312,7 @@ pub struct WriteOptions<'a> {
 
 /// A second image, with all layers of the first and one more.
 pub struct Twin {
-    /// What follows the tag of the first image in its own.
+    /// Suffix that is added to the tag of the first image.
     pub suffix: String,
     /// The entries of the layer that it has more, and its run settings.
     pub plan: Plan,

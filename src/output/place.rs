@@ -20,7 +20,7 @@ pub(super) struct DirPlace {
     was_empty: bool,
 }
 
-/// How the directory is moved into place.
+/// Method of moving the directory into place.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
     /// With a rename, if the destination is missing or an empty directory.

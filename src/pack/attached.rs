@@ -16,7 +16,7 @@ use crate::plan::{Content, Item, ItemKind, Plan};
 use crate::sbom::{self, Format, Inventory};
 use crate::verify::Reference;
 
-/// Where inventories lie in an image.
+/// Directory of inventories in an image.
 const SBOM_DIR: &str = "/usr/share/sbom";
 /// Annotations that name an image as root and its digest.
 const BASE: [&str; 2] = ["org.opencontainers.image.base.name", "org.opencontainers.image.base.digest"];
@@ -153,7 +153,7 @@ pub(super) fn attachments(
     request.books.attach.iter().map(one).collect()
 }
 
-/// How the image of a request is made.
+/// Returns the provenance of the image of a request.
 ///
 /// # Errors
 /// `unreadable`, `changed-while-packing`.

@@ -23,15 +23,15 @@ const MAX_SHOWN: usize = 20;
 /// Documents to write besides the image, and limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Books {
-    /// Where the plan goes, as JSON.
+    /// Destination of the plan, as JSON.
     pub plan_out: Option<PathBuf>,
-    /// Where the lock goes.
+    /// Destination of the lock.
     pub lock: Option<PathBuf>,
     /// The lock from which the image must not differ.
     pub locked: Option<PathBuf>,
-    /// What both leave out or add.
+    /// Options for plan and lock.
     pub lock_rules: LockRules,
-    /// What the image may contain.
+    /// Rules on what the image may contain.
     pub allowed: Allowed,
     /// Inventories, each with its format.
     pub sboms: Vec<(Format, PathBuf)>,
@@ -39,9 +39,9 @@ pub struct Books {
     pub sbom_inside: Vec<Format>,
     /// Documents that layouts and registries get with the image.
     pub attach: Vec<Attach>,
-    /// Where the predicate goes that says how the image was made.
+    /// Destination of the provenance predicate.
     pub provenance: Option<PathBuf>,
-    /// Where the page that shows the image goes.
+    /// Destination of the page that shows the image.
     #[cfg(feature = "page")]
     pub report: Option<PathBuf>,
     /// True if the plan lists every file of the root that was left out.

@@ -1,7 +1,8 @@
-//! How an image is run, as statements of a Dockerfile: a directory has no configuration, so `COPY --from` loses it.
+//! Run settings of an image as Dockerfile instructions, since a directory has no configuration and `COPY --from` loses
+//! it.
 //!
-//! Values come out of images and service units. A statement is one line that says what it shall say and nothing else, or it
-//! is not printed (Dockerfile reference, "Environment replacement" and "Format").
+//! Values come from images and service units. A value that cannot be written as one line with exactly this meaning is
+//! not printed (Dockerfile reference, "Environment replacement" and "Format").
 
 use crate::closure::DEFAULT_PATH;
 use crate::config::Healthcheck;

@@ -17,7 +17,7 @@ use crate::plan::{Content, Item, ItemKind, Plan, PlannedTree};
 use crate::root::Root;
 use crate::world::tables::{Directories, Words, table};
 
-/// Where files belong.
+/// Tables that assign files to layers.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Places {

@@ -67,7 +67,7 @@ pub struct PackRequest {
     pub root: PathBuf,
     /// The platform to take from an image that has several.
     pub platform: Option<Platform>,
-    /// How registries are reached.
+    /// Settings for access to registries.
     pub access: Access,
     /// The program that the image starts, with its fixed arguments.
     pub entry: Vec<String>,
@@ -138,7 +138,7 @@ pub struct PackRequest {
     pub strip: bool,
     /// Other owners for the files of the image: `UID:GID=UID:GID`.
     pub owner_map: Vec<String>,
-    /// Where the image goes: `dir:PATH`, `tar:FILE`, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`,
+    /// Destinations of the image: `dir:PATH`, `tar:FILE`, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`,
     /// `docker-archive:FILE[:REF]`, `docker://HOST/NAME[:TAG]`.
     pub outputs: Vec<String>,
     /// Compression of layers: `gzip[:1-12]`, `zstd[:1-19]` or `none`.
@@ -147,7 +147,7 @@ pub struct PackRequest {
     pub layers: Option<String>,
     /// An image of before: the report says what a push of the new one sends again.
     pub since: Option<String>,
-    /// What follows the tag of a second image that has a shell; `None` writes no second image.
+    /// Suffix of the tag of a second image that has a shell; `None` writes no second image.
     pub debug_tag: Option<String>,
     /// The static program with that shell: a file of this machine; `None` takes one of the root.
     pub debug_shell: Option<PathBuf>,
@@ -258,10 +258,10 @@ pub struct Packed {
     pub platforms: Vec<PlatformPacked>,
     /// The outputs that were written.
     pub outputs: Vec<Written>,
-    /// What a push sends again, for each output with an image, if there is an image to compare with.
+    /// Bytes that a push sends again, for each output with an image, if there is an image to compare with.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub since: Vec<Resent>,
-    /// What the cache was good for, if there was one.
+    /// Statistics of the cache, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheUse>,
     /// Problems, with the level of each.

@@ -1,4 +1,4 @@
-//! How the image is run: settings of the request, completed by those of an image as input.
+//! Run settings of the image: those of the request, completed by those of an input image.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What a push sends again, compared with an image of before.
+//! Layers that a push sends again, compared with an earlier image.
 
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ pub(super) struct Before {
     layers: Option<Vec<StoredLayer>>,
 }
 
-/// What a push to a place that has an image of before sends again, besides the configuration and the manifest.
+/// Bytes that a push to a repository with an earlier image sends, besides the configuration and the manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Resent {
@@ -67,7 +67,7 @@ impl Before {
         Ok(Some(Self { name: name.clone(), layers }))
     }
 
-    /// What a push of a written image sends; `None` if it has no layers.
+    /// Counts the layers of a written image that the earlier image has; `None` if it has no layers.
     pub(super) fn resent(&self, written: &Written) -> Option<Resent> {
         let mut resent = Resent {
             image: self.name.clone(),

@@ -15,7 +15,7 @@ pub(crate) struct Subject {
     pub(crate) image: Option<RunConfig>,
 }
 
-/// How an image is run, for a ledger.
+/// Returns the run settings of an image, for a ledger.
 #[cfg(feature = "cli")]
 pub(crate) fn run_of(config: &RunConfig) -> crate::ledger::Run {
     crate::ledger::Run {

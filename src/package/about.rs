@@ -1,4 +1,4 @@
-//! What a database says about one package.
+//! Metadata of one package in a database.
 
 use serde::{Deserialize, Serialize};
 

@@ -89,7 +89,7 @@ pub trait Packages {
     /// The names of all packages, sorted.
     fn names(&self) -> Vec<String>;
 
-    /// What the database says about a package; `None` if it does not know the package.
+    /// Returns the metadata of a package; `None` if the database does not know the package.
     ///
     /// # Errors
     /// `unreadable`.

@@ -1,4 +1,4 @@
-//! What of the builder's root is not in the image, by package or directory, with the option that adds it.
+//! Files of the builder's root that are not in the image, by package or directory, with the option that adds them.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ const MAX_ROWS: usize = 400;
 /// Number of names of a directory that stands for all below it.
 const DEPTH: usize = 4;
 
-/// What was left out.
+/// Table of files that were left out.
 pub struct LeftOutTable {
     /// Number of files.
     pub files: usize,
@@ -23,7 +23,7 @@ pub struct LeftOutTable {
     pub rules: Vec<(String, usize, u64)>,
     /// Packages and directories, the largest first.
     pub rows: Vec<AbsentRow>,
-    /// What has no row of its own: number of rows, files, bytes.
+    /// Sum of what has no row of its own: number of rows, files, bytes.
     pub rest: (usize, usize, u64),
 }
 

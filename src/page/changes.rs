@@ -1,4 +1,4 @@
-//! What differs between two images, and how an image is run, as tables.
+//! Differences between two images, and run settings of an image, as tables.
 
 use maud::{Markup, html};
 
@@ -101,7 +101,7 @@ fn table(title: &str, rows: &[Change]) -> Markup {
     }
 }
 
-/// How the image is run.
+/// Renders the run settings of the image.
 pub(super) fn settings(run: &Run) -> Markup {
     html! {
         section #settings {

@@ -1,4 +1,4 @@
-//! What the script of a page works with, as JSON in columns.
+//! Data for the script of a page, as JSON in columns.
 
 use std::collections::{BTreeMap, HashMap};
 

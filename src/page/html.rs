@@ -149,7 +149,7 @@ pub(super) fn bar(part: u64, whole: u64) -> Markup {
     }
 }
 
-/// What of the builder's root is in the image.
+/// Renders the part of the builder's root that is in the image.
 fn before_and_after(bytes: u64, table: &LeftOutTable) -> Markup {
     let whole = bytes.saturating_add(table.bytes);
     let tenths = u128::from(bytes) * 1000 / u128::from(whole.max(1));

@@ -1,4 +1,4 @@
-//! What a file brings with it: the files that nothing else asks for. These are the dominators of a flow graph (Cooper,
+//! Files that are in the image only because of a given file. These are the dominators of a flow graph (Cooper,
 //! Harvey, Kennedy: A Simple, Fast Dominance Algorithm), as heap profilers use them for retained sizes.
 
 /// A graph of demands. Files are numbers below `count`.
@@ -7,7 +7,7 @@ pub(super) struct Demands {
     pub(super) count: usize,
     /// Files that the request itself asks for.
     pub(super) starts: Vec<usize>,
-    /// Who asks for what.
+    /// Edges (requirer, required).
     pub(super) edges: Vec<(usize, usize)>,
 }
 

@@ -1,4 +1,4 @@
-//! What a page shows, from whichever source: a planned image, a finished one, or two that are compared.
+//! Data of a page from any source: a planned image, a finished one, or two that are compared.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -21,7 +21,7 @@ const CHECKED: &str = "checked image";
 /// The contents of a page.
 #[derive(Default)]
 pub struct Sheet {
-    /// What kind of page it is, in a few words.
+    /// Kind of page, in a few words.
     pub kind: &'static str,
     /// The name of the image, or of both.
     pub title: String,
@@ -35,21 +35,21 @@ pub struct Sheet {
     pub groups: Vec<String>,
     /// Its layers, as the image describes them: a title and the command that made each.
     pub layers: Vec<(String, String)>,
-    /// How the image is run, if that is known.
+    /// Run settings of the image, if known.
     pub run: Option<Run>,
     /// Problems; `None` if nobody looked for them.
     pub findings: Option<Vec<Problem>>,
-    /// What of the builder's root is not in the image, if there is such a root.
+    /// Files of the builder's root that are not in the image, if there is such a root.
     pub left_out: Option<LeftOutTable>,
     /// Sentences for the top of the page.
     pub notes: Vec<String>,
-    /// What differs, if the page compares two images.
+    /// Differences, if the page compares two images.
     pub diff: Option<Diff>,
 }
 
 /// An entry. Numbers refer to the lists of the [`Sheet`].
 pub struct Row {
-    /// What it is, from the ledger.
+    /// Its record in the ledger.
     pub record: Record,
     /// Its package.
     pub package: Option<usize>,
@@ -309,7 +309,7 @@ impl Sheet {
             let Some(to) = numbers.get(&edge.to).copied() else { continue };
             match edge.from.as_ref().map(|from| numbers.get(from).copied()) {
                 Some(Some(from)) => demands.edges.push((from, to)),
-                // What the page does not list counts as the request.
+                // A requirer that is not on the page counts as the request.
                 Some(None) | None => demands.starts.push(to),
             }
         }

@@ -87,7 +87,7 @@ impl Items {
         match chunk.binary_search_by(|(known, _)| known.cmp(&path)) {
             Ok(place) => return Some(std::mem::replace(&mut chunk[place].1, item)),
             Err(place) if chunk.len() < CHUNK => chunk.insert(place, (path, item)),
-            // What is added in order fills chunk after chunk.
+            // Items that arrive in order fill chunk after chunk.
             Err(CHUNK) => self.chunks.insert(at + 1, vec![(path, item)]),
             Err(place) => {
                 let mut rest = chunk.split_off(CHUNK / 2);

@@ -59,11 +59,11 @@ pub struct Names {
     pub except: Vec<String>,
     /// The consequence if the file does not exist.
     pub need: Need,
-    /// How a command line is started, for [`What::Launch`].
+    /// Rules for starting a command line, for [`What::Launch`].
     pub launch: CommandLine,
 }
 
-/// How a program starts the command line of a statement.
+/// Rules by which a program starts the command line of a statement.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommandLine {

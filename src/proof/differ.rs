@@ -1,4 +1,4 @@
-//! How two runs differ, and what is not good of one that is compared with no other.
+//! Differences between two runs, and failures of a run that is compared with no other.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ const STREAMS: [&str; 2] = ["standard output", "standard error"];
 /// Maximum length of a line in a message.
 const MAX_SHOWN: usize = 160;
 
-/// What is compared.
+/// The part of a run that is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum What {
     /// The end, readiness, or the status of an answer: never unsteady.
@@ -22,7 +22,7 @@ pub(super) enum What {
 }
 
 impl What {
-    /// What a report calls it.
+    /// Name in reports.
     pub(super) fn name(self, experiment: &Experiment) -> String {
         match self {
             Self::End => "the end".to_owned(),
@@ -46,7 +46,7 @@ pub(super) struct Difference {
     pub(super) says: String,
 }
 
-/// How the packed run differs from one in the builder root.
+/// Lists differences between the packed run and one in the builder root.
 pub(super) fn differences(run: &Outcome, other: &Outcome, experiment: &Experiment) -> Vec<Difference> {
     let mut found = Vec::new();
     let mut differ = |what: What, says: String| found.push(Difference { what, says });
@@ -81,7 +81,7 @@ pub(super) fn differences(run: &Outcome, other: &Outcome, experiment: &Experimen
     found
 }
 
-/// What an unsteady text of the packed run lacks: a line that both runs in the builder root have.
+/// Finds a line that both runs in the builder root print and the packed run does not, in output that varies.
 pub(super) fn lacks(what: What, run: &Outcome, others: [&Outcome; 2], experiment: &Experiment) -> Option<Difference> {
     let count = |run: &Outcome| {
         let mut lines: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
@@ -96,7 +96,7 @@ pub(super) fn lacks(what: What, run: &Outcome, others: [&Outcome; 2], experiment
     Some(Difference { what, says })
 }
 
-/// What is not good of a run that is compared with no other.
+/// Lists failures of a run that is compared with no other.
 pub(super) fn faults(run: &Outcome, experiment: &Experiment) -> Vec<Difference> {
     let mut found = Vec::new();
     let mut fault = |says: String| found.push(Difference { what: What::End, says });
@@ -120,7 +120,7 @@ pub(super) fn faults(run: &Outcome, experiment: &Experiment) -> Vec<Difference> 
     found
 }
 
-/// How a run ended, as a verb.
+/// Describes how a run ended, as a verb.
 pub(crate) fn end(run: &Outcome) -> String {
     match (&run.failure, run.cut, run.stopped, run.status, run.signal) {
         (Some(failure), ..) => format!("cannot be executed: {failure}"),

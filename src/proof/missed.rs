@@ -1,5 +1,5 @@
-//! What the packed run missed: paths that it looked up in vain and that the builder root has, and paths that only the run
-//! in the builder root reached.
+//! Files that the packed run lacked: paths that it looked up in vain and that the builder root has, and paths that
+//! only the run in the builder root reached.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -104,7 +104,7 @@ pub struct Missed {
     pub asked: bool,
 }
 
-/// What was missed, in order, and the number of paths that the builder root lacks too.
+/// Returns the missing files, in order, and the number of paths that the builder root lacks too.
 ///
 /// # Errors
 /// `unreadable`.
@@ -162,7 +162,7 @@ pub(super) fn missed(
         if is_elsewhere(path) || known.contains(path) || packed.follow(path)?.found().is_some() {
             continue;
         }
-        // What the run itself made is not in the builder root.
+        // Files that the run itself created are not in the builder root.
         if let (Some(kind), Some(trace)) = (kind(builder, seen)?, builder_run) {
             found.insert(describe(trace, seen, kind, false));
         }

@@ -38,7 +38,7 @@ use differ::{Difference, What};
 /// A program with the conditions of its runs. Both roots get the same.
 #[derive(Clone, Debug)]
 pub struct Experiment {
-    /// What the report calls it; empty if the command says enough.
+    /// Name in the report; empty if the command is enough.
     pub name: String,
     /// The program and its arguments.
     pub line: Vec<String>,
@@ -60,9 +60,9 @@ pub struct Experiment {
     pub ready: Option<SocketAddr>,
     /// Requests to it.
     pub probes: Vec<Probe>,
-    /// How long it runs; without this and without probes, until it ends.
+    /// Run time; without this and without probes, it runs until it ends.
     pub lasts: Option<Duration>,
-    /// How long it may run at most.
+    /// Maximum run time.
     pub limit: Duration,
     /// True if it shares the network of this machine.
     pub net: bool,
@@ -96,12 +96,12 @@ pub enum Verdict {
 pub struct Proof {
     /// Name and version of the document's schema.
     pub schema: &'static str,
-    /// What the file of runs calls it.
+    /// Name in the file of runs.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// The command.
     pub line: Vec<String>,
-    /// What the kernel granted.
+    /// Isolation that the kernel granted.
     pub isolation: Isolation,
     /// The result.
     pub verdict: Verdict,
@@ -110,16 +110,16 @@ pub struct Proof {
     /// The run of the builder root.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub builder: Option<Outcome>,
-    /// How the runs differ, or what is not good.
+    /// Differences between the runs, or failures.
     pub differences: Vec<String>,
-    /// What is not good of the run in the builder root.
+    /// Failures of the run in the builder root.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<String>,
     /// Differences of what a server writes to its log, if its clients see none: no failure, unless --strict asks for it.
     pub noticed: Vec<String>,
-    /// What two runs in the builder root do differently, and is not compared.
+    /// Parts that differ between two runs in the builder root, and so are not compared.
     pub unsteady: Vec<String>,
-    /// What was missed, in order.
+    /// Missing files, in order.
     pub missed: Vec<Missed>,
     /// Number of paths that neither root has.
     pub absent_in_both: usize,
@@ -335,7 +335,7 @@ pub fn prove(
     })
 }
 
-/// What unsteady texts of the packed root lack in two runs although both runs in the builder root have it.
+/// Lines that two runs in the packed root lack, although both runs in the builder root print them.
 fn always_lacking(
     unsteady: &[What],
     run: &Outcome,

@@ -13,7 +13,7 @@ use crate::watch::{Act, Seen};
 
 /// errno(3): EPERM, EACCES, EROFS.
 const REFUSED: [i32; 3] = [1, 13, 30];
-/// Where accounts are (passwd(5), group(5)).
+/// Files with accounts (passwd(5), group(5)).
 const ACCOUNTS: [&str; 2] = ["/etc/passwd", "/etc/group"];
 /// Maximum size of a file of accounts or settings that is read, and number of settings.
 const MAX_ACCOUNTS: usize = 4 << 20;
@@ -27,7 +27,7 @@ pub(super) struct Runs<'a> {
     pub(super) run: &'a Outcome,
 }
 
-/// What was seen in the packed run. `other` is the run in the builder root.
+/// Returns findings from the packed run. `other` is the run in the builder root.
 ///
 /// # Errors
 /// `unreadable`.
@@ -150,7 +150,7 @@ fn names(root: &Root, file: &str) -> Result<BTreeSet<Vec<u8>>, Error> {
     Ok(names.filter(|name| !name.is_empty()).collect())
 }
 
-/// What may name an account: the command, what it says, and settings that it reads.
+/// Texts in which the name of an account may appear: the command, its output, and settings that it reads.
 fn texts(runs: &Runs<'_>, experiment: &Experiment) -> Result<Vec<(String, Vec<u8>)>, Error> {
     let mut texts = vec![
         ("the command".to_owned(), experiment.line.join("\n").into_bytes()),

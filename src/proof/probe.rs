@@ -9,12 +9,12 @@ use regex::bytes::Regex;
 
 use crate::error::Error;
 
-/// How long a server may take to answer.
+/// Time that a server gets to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Maximum size of an answer.
 const MAX_ANSWER: u64 = 8 << 20;
 
-/// What is sent beside the path.
+/// Parts of a request besides the path.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     pub(super) method: String,

@@ -15,14 +15,14 @@ use crate::watch::{self, Trace};
 const PACE: Duration = Duration::from_millis(10);
 /// Time between two tries to connect.
 const BETWEEN_TRIES: Duration = Duration::from_millis(40);
-/// How long a program may take to end after its stop signal.
+/// Time that a program gets to end after its stop signal.
 const GRACE: Duration = Duration::from_secs(3);
 /// Maximum size of output that is kept of each stream, and that is accepted.
 const MAX_KEPT: usize = 1 << 20;
 const MAX_OUTPUT: u64 = 256 << 20;
 const SIGKILL: i32 = 9;
 
-/// What a run looked like from outside.
+/// Observable result of a run.
 #[derive(Debug, Default, serde::Serialize)]
 pub struct Outcome {
     /// Exit status; absent if a signal ended it.
@@ -46,9 +46,9 @@ pub struct Outcome {
     /// Standard output and error.
     #[serde(skip)]
     pub output: [Vec<u8>; 2],
-    /// How long it ran.
+    /// Run time in milliseconds.
     pub milliseconds: u64,
-    /// What it looked up.
+    /// Paths that it looked up.
     #[serde(skip)]
     pub trace: Trace,
 }

@@ -1,4 +1,4 @@
-//! What a run has not shown: packed files that it did not touch, and directories in which it saw fewer names.
+//! Limits of a run as evidence: packed files that it did not touch, and directories in which it saw fewer names.
 
 use std::collections::{BTreeMap, BTreeSet};
 

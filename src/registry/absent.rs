@@ -1,4 +1,4 @@
-//! What stands for the client in a slimroot without it.
+//! Stub for a slimroot built without the registry client.
 
 use std::convert::Infallible;
 use std::io::{self, Read};

@@ -1,4 +1,5 @@
-//! What a registry wants to be shown (RFC 9110, section 11.6.1; distribution, "Token Authentication Specification").
+//! Authentication that a registry requests (RFC 9110, section 11.6.1; distribution, "Token Authentication
+//! Specification").
 
 /// A demand for credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -7,11 +8,11 @@ pub(super) enum Challenge {
     Basic,
     /// A token from another server.
     Bearer {
-        /// Where tokens are given out.
+        /// URL of the token server.
         realm: String,
         /// For whom the token is.
         service: Option<String>,
-        /// What the token must allow.
+        /// Scope of the token.
         scope: Option<String>,
     },
 }

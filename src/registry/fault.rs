@@ -1,4 +1,4 @@
-//! What goes wrong between here and a registry, and whether trying again may help.
+//! Failures of requests to a registry, and whether a retry may help.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub(super) struct Fault {
     pub(super) error: Error,
     /// True if the same request may succeed later.
     pub(super) is_passing: bool,
-    /// How long the registry asks to wait.
+    /// Delay that the registry requests.
     pub(super) wait: Option<Duration>,
 }
 
@@ -43,7 +43,7 @@ struct Said {
     message: Option<String>,
 }
 
-/// What a registry says of a failure, without the secrets that it may repeat.
+/// Returns the registry's message about a failure, without secrets that it may repeat.
 pub(super) fn told(body: &[u8], secrets: &[String]) -> String {
     let first = serde_json::from_slice::<Document>(body).ok().and_then(|found| found.errors.into_iter().next());
     let mut text = match first {

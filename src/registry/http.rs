@@ -31,9 +31,9 @@ const MAX_ANSWER: u64 = 256 << 10;
 /// Maximum length of a token.
 const MAX_TOKEN: usize = 64 << 10;
 const CONNECT: Duration = Duration::from_secs(20);
-/// How long nothing may come or go.
+/// Time without traffic after which a connection fails.
 const IDLE: Duration = Duration::from_secs(90);
-/// How long a registry may think about a request: some compute the digest of a large blob.
+/// Time for which a registry may process a request: some compute the digest of a large blob.
 const THINK: Duration = Duration::from_secs(300);
 
 /// The body of a request.
@@ -104,7 +104,7 @@ impl Answer {
     }
 }
 
-/// What a registry wanted to be shown, and what it got.
+/// The last challenge of a registry, and the token for it.
 #[derive(Default)]
 struct Session {
     challenge: Option<Challenge>,

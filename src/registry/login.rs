@@ -15,7 +15,7 @@ use crate::error::Error;
 /// Maximum size of a helper's answer.
 const MAX_ANSWER: u64 = 1 << 20;
 
-/// How to log in. It has no `Debug`: a secret is never shown.
+/// Credentials. There is no `Debug`: a secret is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Login {
     /// A user's name and password.

@@ -51,7 +51,7 @@ const INDEXES: [&str; 2] =
 const NAME_FILES: [&str; 6] =
     ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf", "/run/systemd/resolve"];
 
-/// How registries are reached: trust, and what was learned about them. Clones share what was learned.
+/// Access to registries: trust, and cached facts about them. Clones share the cache.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
     /// PEM files of this machine with authorities to trust in addition to those of the system.
@@ -62,7 +62,7 @@ pub struct Access {
     known: Arc<Mutex<Known>>,
 }
 
-/// What was learned: certificates, logins, and where blobs were sent.
+/// Cached certificates, logins, and locations of blobs that were sent.
 #[cfg(feature = "registry")]
 #[derive(Default)]
 struct Known {

@@ -35,9 +35,9 @@ enum Mount {
 
 /// An upload that was begun.
 struct Upload {
-    /// Where the next bytes go.
+    /// URL for the next bytes.
     url: String,
-    /// How many bytes the registry has.
+    /// Number of bytes that the registry has.
     at: u64,
 }
 
@@ -159,7 +159,7 @@ impl<'a> Push<'a> {
         }
     }
 
-    /// Where an upload stands; `None` if it must begin anew.
+    /// Asks for the state of an upload; `None` if it must begin again.
     fn asked(&self, upload: Upload, size: u64) -> Option<Upload> {
         let ask = Ask::new(Method::GET, upload.url.clone(), "push a blob");
         let answer = self.server.send(&ask).ok().filter(|answer| answer.status == 204)?;

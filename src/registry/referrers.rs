@@ -13,7 +13,7 @@ use crate::error::Error;
 
 /// Maximum size of an index (distribution specification, "Pushing Manifests").
 const MAX_INDEX: u64 = 4 << 20;
-/// How often an index is written anew that another client has overwritten.
+/// Number of times that an index is written again after another client has overwritten it.
 const MAX_ROUNDS: usize = 4;
 
 impl Push<'_> {

@@ -1,4 +1,4 @@
-//! What an inventory says, before it has a format.
+//! Contents of an inventory, independent of its format.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::root::Root;
 
 use super::purl::{cpe, purl};
 
-/// Where os-release(5) is.
+/// Paths of os-release(5).
 const OS_RELEASE: [&[u8]; 2] = [b"/etc/os-release", b"/usr/lib/os-release"];
 const MAX_OS_RELEASE: usize = 64 << 10;
 
@@ -71,7 +71,7 @@ pub struct Component {
     pub cpe: Option<String>,
     /// Its licences as it states them.
     pub licence: Option<String>,
-    /// Where the package comes from, as a sentence.
+    /// Evidence for the package, as a sentence.
     pub source: String,
     /// Its files in the image.
     pub files: BTreeSet<RootPath>,
@@ -138,7 +138,7 @@ pub fn package_url(about: &About, distro: &Distribution) -> String {
     purl(about.manager.as_str(), &[&distro.id], &about.name, version, &qualifiers)
 }
 
-/// What an image contains.
+/// Contents of an image.
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
     /// The name of the image.

@@ -194,7 +194,7 @@ fn php(text: &[u8], path: &RootPath, files: &Files, source: &str) -> Vec<Compone
     rows.into_iter().flatten().filter_map(one).collect()
 }
 
-/// What cpanm records about a distribution: its name and version, which CPAN's metadata have too.
+/// Reads the record of cpanm about a distribution: its name and version as in CPAN's metadata.
 fn perl(text: &[u8], path: &RootPath, source: String) -> Option<Component> {
     let value: serde_json::Value = serde_json::from_slice(text).ok()?;
     let field = |key: &str| value.get(key).and_then(serde_json::Value::as_str);

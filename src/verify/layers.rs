@@ -44,7 +44,7 @@ pub(super) struct Unpacking<'a> {
     entries: BTreeMap<RootPath, Entry>,
     content: File,
     archive: Option<Archive>,
-    /// Where the layer begins whose files stay in the archive.
+    /// Offset of the layer whose files stay in the archive.
     plain: Option<u64>,
     written: u64,
     /// Stored size of the layers.

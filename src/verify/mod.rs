@@ -52,7 +52,7 @@ impl Reference {
         let (word, rest) = text.split_once(':')?;
         let word = TRANSPORTS.into_iter().find(|known| *known == word)?;
         if word == "docker" {
-            // What is wrong with an address is told when it is opened.
+            // An invalid address is reported when it is opened.
             let is_address = text.starts_with(registry::PREFIX);
             return is_address.then(|| Self { text: text.to_owned(), word, path: PathBuf::new(), tag: None });
         }
@@ -108,7 +108,7 @@ impl std::fmt::Display for Reference {
     }
 }
 
-/// How a finished image is run, from its configuration (OCI image specification, config.md).
+/// Run settings of a finished image, from its configuration (OCI image specification, config.md).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunConfig {
     /// Entrypoint.
@@ -169,7 +169,7 @@ impl RunConfig {
 
 /// A finished image, unpacked.
 pub struct FinishedImage {
-    /// How it is run.
+    /// Run settings.
     pub run: RunConfig,
     /// Its files, with all layers applied.
     pub tree: Arc<dyn Tree>,
@@ -181,7 +181,7 @@ pub struct ReadOptions<'a> {
     pub progress: &'a dyn Fn(u64, u64),
     /// Polled now and then; true cancels reading.
     pub stop: &'a dyn Fn() -> bool,
-    /// How registries are reached.
+    /// Settings for access to registries.
     pub access: &'a Access,
     /// The platform to choose from an index; `None` for that of this machine, or else the first one.
     pub platform: Option<&'a Platform>,
@@ -240,7 +240,7 @@ pub fn read(reference: &Reference, options: &ReadOptions<'_>) -> Result<Finished
     Ok(FinishedImage { run, tree: Arc::new(unpacking.finish()?) })
 }
 
-/// What an image says about its layers. A history that does not fit them says nothing.
+/// Combines layers with the image's history. A history of another length is ignored.
 fn layers_of(all: &[store::LayerBlob], made_by: Vec<String>) -> Vec<LayerOf> {
     let mut made_by = if made_by.len() == all.len() { made_by } else { Vec::new() }.into_iter();
     let layer = |blob: &store::LayerBlob| LayerOf {

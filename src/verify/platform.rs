@@ -71,7 +71,7 @@ impl Platform {
         self.os == "linux" && self.architecture == "all" && self.variant.is_empty()
     }
 
-    /// That of this machine.
+    /// Returns the platform of this machine.
     fn own() -> Self {
         let architecture = match std::env::consts::ARCH {
             "x86_64" => "amd64",

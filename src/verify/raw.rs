@@ -60,7 +60,7 @@ struct Manifest {
     layers: Vec<Descriptor>,
 }
 
-/// What a configuration says about the platform.
+/// Platform fields of a configuration.
 #[derive(Deserialize)]
 struct Machine {
     #[serde(flatten)]

@@ -94,7 +94,7 @@ pub(super) struct LayerBlob {
     pub(super) digest: Option<String>,
     /// Its size as stored.
     pub(super) size: u64,
-    /// Where it begins in the archive, if it lies in one.
+    /// Offset in the archive, if it is in one.
     pub(super) start: Option<u64>,
 }
 
@@ -254,7 +254,7 @@ impl<'a> Store<'a> {
         if let Self::Archive(file, _) = self { Some(file) } else { None }
     }
 
-    /// Where a blob begins in the archive.
+    /// Returns the offset of a blob in the archive.
     fn start(&self, name: &str) -> Option<u64> {
         if let Self::Archive(_, names) = self { names.get(name).map(|(start, _)| *start) } else { None }
     }

@@ -46,7 +46,7 @@ impl From<io::Error> for Fault {
 
 /// A source of archive bytes.
 pub(super) trait Input: Read {
-    /// How many bytes were read or skipped.
+    /// Returns the number of bytes that were read or skipped.
     fn position(&self) -> u64;
 
     /// Skips bytes.

@@ -24,7 +24,7 @@ pub(super) enum Kind {
     Enter,
 }
 
-/// Where the flags of open(2) are.
+/// Position of the flags of open(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flags {
     /// creat(2) has none.

@@ -20,7 +20,7 @@ const OPTIONS: u64 = 0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x40 | 0x80 | 0x10_0000;
 /// Exit status of a child that did not reach its program.
 const NOT_STARTED: i32 = 127;
 
-/// How a stopped process goes on.
+/// The continuation of a stopped process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Go {
     /// To the next event.
@@ -153,7 +153,7 @@ impl Program {
     }
 }
 
-/// How a process is started.
+/// Arguments for starting a process.
 pub(crate) struct Start<'a> {
     pub(crate) program: &'a Program,
     /// Namespaces that it gets (clone(2), CLONE_NEW*).

@@ -102,7 +102,7 @@ fn call_of(rest: &[u8]) -> Option<&[u8]> {
     rest[..at].iter().all(is_time).then_some(&rest[at..])
 }
 
-/// What follows `<... openat resumed>`.
+/// Returns the text after `<... openat resumed>`.
 fn resumed(text: &[u8]) -> Option<&[u8]> {
     let inside = text.strip_prefix(b"<... ")?;
     let end = memchr_of(inside, b" resumed>")?;

@@ -1,4 +1,4 @@
-//! What was seen of a run.
+//! Record of the paths that a run used.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ const MAX_SEEN: usize = 2_000_000;
 /// Maximum number of programs that are kept.
 const MAX_PROCESSES: usize = 200_000;
 
-/// What a process did with a path.
+/// Use of a path by a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Act {
@@ -63,7 +63,7 @@ pub struct Process {
 pub struct Seen {
     /// The program, as an index into [`Trace::processes`].
     pub process: usize,
-    /// What it did.
+    /// The use.
     pub act: Act,
     /// The absolute path, as the process sees it; it may contain `..`.
     pub path: Vec<u8>,

@@ -51,7 +51,7 @@ pub(crate) struct Limits {
 /// File systems of the kernel.
 const OUTSIDE: [&[u8]; 3] = [b"proc", b"dev", b"sys"];
 
-/// How a run ended.
+/// Result of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Ended {
     /// The exit status of the first process; `None` if a signal ended it.
@@ -62,7 +62,7 @@ pub(crate) struct Ended {
     pub(crate) failure: Option<io::Error>,
     /// True if there were too many processes.
     pub(crate) is_crowded: bool,
-    /// What was seen.
+    /// Record of paths.
     pub(crate) trace: Trace,
 }
 
@@ -111,7 +111,7 @@ struct Tracer<'a> {
     threads: BTreeMap<i32, Thread>,
     /// The program of each process, as an index into the trace.
     programs: BTreeMap<i32, Option<usize>>,
-    /// What each program has done with success.
+    /// Successful uses of paths by each program.
     known: HashMap<(usize, Act), HashSet<Vec<u8>>>,
     ended: Ended,
 }
@@ -168,7 +168,7 @@ impl<'a> Tracer<'a> {
         kernel::go(pid, how, 0);
     }
 
-    /// How a thread goes on after an event that is not about its call.
+    /// Decides how a thread continues after an event that is not about its call.
     fn how(&self, pid: i32) -> Go {
         let is_inside = self.threads.get(&pid).is_some_and(|thread| thread.pending.is_some());
         if is_inside { Go::ToEndOfCall } else { Go::On }

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::package::Packages;
 use crate::path::RootPath;
 
-/// What packages have in a directory although another package does not need them.
+/// Files of packages in a directory that another package does not need.
 #[derive(Clone, Debug, Default)]
 pub struct Unneeded {
     /// Files and directories that only such packages have.
@@ -30,7 +30,8 @@ impl World<'_> {
         })
     }
 
-    /// What other packages have below a directory, unless a package needs them: it depends on them, recommends or
+    /// Returns files of other packages below a directory, except those that the package needs: it depends on them,
+    /// recommends or
     /// suggests them, directly or not, or they extend it, or have one of the files and directories `loaded` in it; `None`
     /// if the database does not know its dependencies.
     ///

@@ -130,7 +130,7 @@ fn configure(world: &World) {
     fs::write(conf, format!("{known}\n/lib/x86_64-linux-gnu\n/usr/lib/x86_64-linux-gnu\n")).unwrap();
 }
 
-/// Which files are meant, whatever their names; what is not there stays a name.
+/// Maps paths to files (inodes), so that two names of one file are equal; a path that does not exist stays a name.
 fn files(world: &World, law: &Law, paths: &[String]) -> BTreeSet<String> {
     let root = Root::open(world.root()).unwrap();
     let cwd = RootPath::new(&law.cwd).unwrap();

@@ -42,7 +42,7 @@ impl Given {
     /// Reads the text of a document.
     ///
     /// # Errors
-    /// What is wrong, as a clause.
+    /// Returns a clause that says what is wrong.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
         let document: Value = serde_json::from_slice(text).map_err(|_| "it is no JSON".to_owned())?;
         let is_open =

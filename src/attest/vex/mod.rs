@@ -38,14 +38,14 @@ pub struct Stated {
     pub component: String,
     /// Why it does not affect the image.
     pub because: Because,
-    /// What proves it, as a sentence.
+    /// The evidence, as a sentence.
     pub proof: String,
 }
 
-/// What became of the reports.
+/// Statements about the vulnerabilities of a report.
 #[derive(Clone, Debug, Default)]
 pub struct Vex {
-    /// What can be stated, sorted, each once.
+    /// Statements that slimroot can prove, sorted, each once.
     pub stated: Vec<Stated>,
     /// Reports about which nothing is stated, with the reason.
     pub open: Vec<(Reported, &'static str)>,
@@ -87,7 +87,7 @@ pub fn vex(builder: (&Root, &Inventory), image: &Inventory, reports: &[Reported]
     Ok(found)
 }
 
-/// What an image has: paths, contents and components.
+/// Paths, contents and components of an image.
 struct Seen<'a> {
     image: &'a Inventory,
     contents: BTreeSet<&'a str>,
@@ -112,7 +112,7 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// Where the bytecode of a Python source lies, and how its name begins (PEP 3147).
+/// The directory of the bytecode of a Python source, and the prefix of its name (PEP 3147).
 fn bytecode(path: &RootPath) -> Option<(RootPath, Vec<u8>)> {
     let stem = path.name().strip_suffix(b".py")?;
     Some((path.parent()?.join(b"__pycache__"), [stem, b"."].concat()))

@@ -204,7 +204,7 @@ fn bad(path: &Path, why: &str) -> Error {
 /// Reads the text of a report.
 ///
 /// # Errors
-/// What is wrong, as a clause.
+/// Returns a clause that says what is wrong.
 pub fn parse_reports(text: &[u8]) -> Result<Vec<Reported>, String> {
     let found = match text.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => of_scan(text)?,

@@ -21,14 +21,14 @@ pub enum VexFormat {
     CycloneDx,
 }
 
-/// What a document says about itself and its image.
+/// Metadata of a document and of its image.
 #[derive(Clone, Debug, Default)]
 pub struct VexAbout {
     /// The name of the image.
     pub name: String,
     /// The names under which scanners know the image, as IRIs.
     pub products: Vec<String>,
-    /// Who states it.
+    /// Author of the statements.
     pub author: String,
     /// Seconds since 1970.
     pub epoch: u64,

@@ -1,4 +1,4 @@
-//! What is being done, on stderr: a line with what was read so far while slimroot decides, then a bar while an image is
+//! Progress on stderr: a line with what was read so far while slimroot decides, then a bar while an image is
 //! written. Hidden if stderr is not a terminal.
 
 use std::fmt::Write;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-/// How often the line is drawn anew; the first time after one step.
+/// Interval at which the line is drawn again.
 const STEP: Duration = Duration::from_millis(120);
 
 pub(in crate::cli) struct Progress(ProgressBar);

@@ -20,7 +20,7 @@ pub(super) fn human(proofs: &[Proof]) -> Text {
     out
 }
 
-/// What no run has touched.
+/// Files that no run has touched.
 fn together(proofs: &[Proof]) -> Untouched {
     let mut all = proofs.first().map(|proof| proof.untouched.clone()).unwrap_or_default();
     proofs.iter().for_each(|proof| all.and(&proof.untouched));

@@ -1,4 +1,4 @@
-//! How text looks on a terminal: colours as those of rustc, and lines that break between words only.
+//! Layout of text on a terminal: colours like those of rustc, and lines that break only between words.
 
 use std::io::IsTerminal;
 use std::sync::OnceLock;
@@ -19,7 +19,7 @@ pub(in crate::cli) enum Color {
     Never,
 }
 
-/// What the user wants to see.
+/// Preferences of the user for output.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::cli) struct Style {
     pub(in crate::cli) color: Color,
@@ -104,7 +104,7 @@ fn wrapped(line: &str, width: usize) -> String {
     out
 }
 
-/// Where the further lines of a line begin: below the text of a row, or below the beginning of a sentence.
+/// Column in which continuation lines begin: below the text of a row, or below the beginning of a sentence.
 fn hang(line: &str) -> usize {
     let indent = line.len() - line.trim_start().len();
     if COLORS.iter().any(|(start, _)| start.ends_with('[') && line.starts_with(start)) {

@@ -110,7 +110,7 @@ fn beside_jar(state: &State<'_>, id: LaunchId, jar: &RootPath, demands: &mut Vec
 /// Finds the indexes of names that a program contains.
 type Named<'n> = dyn Fn(&[&[u8]]) -> Result<BTreeSet<usize>, Error> + 'n;
 
-/// What a program names in its own directories and in its working directory.
+/// Takes files that a program contains the names of, from its own directories and its working directory.
 fn beside(
     state: &State<'_>,
     (launch, real, program): (LaunchId, &RootPath, &RootPath),
@@ -204,7 +204,7 @@ fn named(
         }
     }
     left.extend(rest.iter().map(|(path, _)| path));
-    // What lies in a directory of the system has its own rules.
+    // Other rules decide about files in directories of the system.
     if !left.is_empty() && !dir.is_root() && !system().system.cover(dir) {
         let (dir, left) = (dir.clone(), left.into_iter().cloned().collect());
         demands.push(Demand::Tell(Told::Beside { program: real.clone(), dir, left }));

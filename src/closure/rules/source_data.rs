@@ -20,7 +20,7 @@ const MAX_FILE: u64 = 16 << 20;
 const MAX_FILES: usize = 200;
 const MAX_CONTENTS: u64 = 4 << 20;
 
-/// What is packed because sources name these paths, and what is told instead.
+/// Packs files whose paths appear in sources, or adds a note instead.
 pub(super) fn demands(
     state: &State<'_>,
     from: &RootPath,

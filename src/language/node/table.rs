@@ -58,7 +58,7 @@ pub(super) struct Modules {
     pub(super) changes_search: Words,
 }
 
-/// Where packages lie.
+/// Directories of packages.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Packages {

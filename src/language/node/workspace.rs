@@ -15,7 +15,7 @@ use crate::root::{Root, RootGlob};
 /// The directories of commands of installed packages, which runners put in front of PATH.
 const BIN: &[u8] = b".bin";
 
-/// What package.json says about a workspace.
+/// Fields of package.json that define a workspace.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Member {

@@ -90,7 +90,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let has_parts = parts::ask(call, &table().parts, &scripts, &mut needs)?;
     let loaded = missing::loaded(call, &scripts)?;
     let mut modules = installed(call, (!own.is_empty(), has_parts), &loaded, &mut needs)?;
-    // What a script loads itself, of the modules that packages install, may start programs for it.
+    // Modules of packages that a script loads may start programs for it.
     for dir in needs.claims.iter().filter(|claim| claim.scope == Scope::Own).map(|claim| &claim.dir) {
         for path in &loaded {
             modules

@@ -1,4 +1,4 @@
-//! How sources of Perl start programs (`profiles/tables/perl.toml` documents each list).
+//! Functions with which Perl sources start programs (`profiles/tables/perl.toml` documents each list).
 
 use serde::Deserialize;
 

@@ -1,4 +1,5 @@
-//! How sources of PHP start programs, and the settings of PHP and php-fpm (`profiles/tables/php.toml` documents each list).
+//! Functions with which PHP sources start programs, and settings of PHP and php-fpm (`profiles/tables/php.toml`
+//! documents each list).
 
 use serde::Deserialize;
 

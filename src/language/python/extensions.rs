@@ -16,7 +16,7 @@ use crate::path::RootPath;
 /// Maximum number of sources that are read: what a deeper import needs stays a note.
 const MAX_SOURCES: usize = 400;
 
-/// Where zone data of the system lie, and the package that has them too.
+/// Time zone data of the system, and the Python package that contains the same data.
 const ZONES: &[u8] = b"/usr/share/zoneinfo";
 const ZONE_MODULE: &str = "tzdata";
 

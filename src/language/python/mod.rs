@@ -32,7 +32,7 @@ const MAX_TEXT: usize = 1 << 20;
 /// Maximum length of the `#!` line before a zip archive (module `zipapp`).
 const ARCHIVE_HEAD: usize = 512;
 
-/// Where an interpreter finds its modules.
+/// Search path of an interpreter for modules.
 struct Layout {
     /// `lib/python3.N` of the prefix.
     library: RootPath,
@@ -160,7 +160,7 @@ fn places(call: &Call<'_>) -> Result<Option<Vec<RootPath>>, Error> {
     Ok(Some(dirs))
 }
 
-/// Where the interpreter of a call finds its modules; `None` if the call starts no Python.
+/// Returns the module search path of the interpreter; `None` if the call starts no Python.
 fn layout(call: &Call<'_>) -> Result<Option<Layout>, Error> {
     let mut venv = None;
     let mut base = match call.program(|name| Tongue::Python.is_run_by(name))? {

@@ -14,7 +14,7 @@ use crate::path::RootPath;
 use crate::root::RootGlob;
 
 const PROSE: Prose = Prose { block: ("=begin", "=end"), ends: &["__END__"], here: "<<" };
-/// What decides in a line whether it runs, or computes a name.
+/// Words in a line that make it conditional, or compute a name.
 const CONDITIONS: [&str; 5] = [" if ", " unless ", " rescue ", "#{", "&&"];
 
 /// The libraries that are required and missing.

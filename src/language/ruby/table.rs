@@ -1,4 +1,5 @@
-//! How sources of Ruby start programs and open libraries, and the places of gems (`profiles/tables/ruby.toml` documents each list).
+//! Functions with which Ruby sources start programs and open libraries, and directories of gems
+//! (`profiles/tables/ruby.toml` documents each list).
 
 use serde::Deserialize;
 
@@ -19,14 +20,14 @@ pub(super) struct Table {
     pub(super) gems: Gems,
 }
 
-/// How sources open libraries.
+/// Functions that open libraries.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Libraries {
     pub(super) opens: Words,
 }
 
-/// Where gems lie.
+/// Directories of gems.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Gems {

@@ -137,7 +137,7 @@ fn list(call: &Call<'_>, needs: &mut Needs, script: RootPath) -> Result<(), Erro
     Ok(())
 }
 
-/// What the words of a script name.
+/// Commands and files in a script.
 #[derive(Default)]
 pub(in crate::language) struct Named {
     commands: Vec<Command>,

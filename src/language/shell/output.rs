@@ -81,7 +81,7 @@ impl Known<'_> {
         Vec::new()
     }
 
-    /// What a search lists.
+    /// Returns the output of a command that searches directories.
     pub(super) fn found(&self, simple: &Simple) -> Vec<String> {
         self.search(simple, &self.arguments(simple).next().unwrap_or_default())
     }

@@ -60,7 +60,7 @@ pub(super) struct Reader<'c, 'a> {
     tested: BTreeSet<String>,
     script: RootPath,
     sourced: BTreeSet<RootPath>,
-    /// What the last search listed, which a `read` behind a pipe gets.
+    /// Output of the last search; a `read` behind a pipe gets it.
     listed: Vec<String>,
     is_whole: bool,
     depth: usize,

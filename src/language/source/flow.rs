@@ -100,7 +100,7 @@ pub(super) fn texts(source: &[u8], variable: &str, has_signs: bool) -> Vec<(Stri
     found
 }
 
-/// What assignments, loops and lists give to a variable, each with its offset.
+/// Values that assignments, loops and lists give to a variable, each with its offset.
 fn values<'s>(source: &'s [u8], name: &str, has_signs: bool) -> Vec<(usize, &'s [u8])> {
     let mut found = Vec::new();
     for at in memchr::memmem::find_iter(source, name.as_bytes()) {

@@ -40,9 +40,9 @@ pub(crate) struct Interpreter {
     versioned: Words,
     #[serde(default)]
     unless: Words,
-    /// How options that are letters are parsed.
+    /// Parser of options that are letters.
     pub(crate) letters: Option<Letters>,
-    /// How options that are words are parsed.
+    /// Parser of options that are words.
     pub(crate) words: Option<OptionWords>,
 }
 

@@ -1,4 +1,4 @@
-//! Where interpreters look for modules (`profiles/tables/missing.toml` documents each list).
+//! Search paths of interpreters for modules (`profiles/tables/missing.toml` documents each list).
 
 use serde::Deserialize;
 

@@ -24,7 +24,7 @@ pub struct Absent {
     pub is_certain: bool,
     /// A working directory in which the argument would be found.
     pub workdir: Option<RootPath>,
-    /// Where it lies in the root, if nothing packs it from there.
+    /// Its path in the root, if nothing packs it from there.
     pub place: Option<RootPath>,
 }
 

@@ -21,7 +21,7 @@ const MAX_SOURCE: usize = 4 << 20;
 /// Maximum number of commands of unknown value that are told.
 const MAX_LOST: usize = 64;
 
-/// How a language starts programs, from its table.
+/// Functions with which a language starts programs, from its table.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Manner {

@@ -41,7 +41,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     named.map_or(Ok(Needs::default()), |row| arguments(call, row, interpreter, real))
 }
 
-/// What the arguments of an interpreter say that it runs.
+/// Finds scripts and commands in the arguments of an interpreter.
 fn arguments(call: &Call<'_>, row: &Row, interpreter: &RootPath, real: &RootPath) -> Result<Needs, Error> {
     let mut needs = Needs::default();
     let Runs { mut files, texts, dir } = row.runs(call.args);
@@ -86,7 +86,7 @@ fn arguments(call: &Call<'_>, row: &Row, interpreter: &RootPath, real: &RootPath
     Ok(needs)
 }
 
-/// What is told of a script.
+/// Returns a note on a script whose language slimroot does not read.
 fn note(
     call: &Call<'_>,
     script: &RootPath,

@@ -45,7 +45,7 @@ enum Operand {
     Other,
 }
 
-/// What the arguments of an interpreter say that it runs.
+/// Scripts and commands in the arguments of an interpreter.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Runs {
     /// Files, relative to the directory.

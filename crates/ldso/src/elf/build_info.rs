@@ -22,7 +22,7 @@ const MARK: usize = 16;
 const MAX_PACKED: u64 = 4 << 20;
 const MAX_CRATES: u64 = 32 << 20;
 
-/// How a program was built, according to the record it contains.
+/// Record of a program about how it was built.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct BuildInfo {
     /// The toolchain, such as `go1.19.8`; `None` if it is not recorded.

@@ -19,7 +19,7 @@ const X86_ISA_1_NEEDED: u32 = 0xc000_8002;
 /// Size of a note header: three 32-bit words in both classes.
 const HEADER: usize = 12;
 
-/// How important a library that an object opens by itself is.
+/// Importance of a library that an object opens with dlopen(3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
     /// Optional.
@@ -39,7 +39,7 @@ pub struct DlopenNote {
     pub feature: Option<String>,
     /// Description of the feature.
     pub description: Option<String>,
-    /// How important the library is.
+    /// Importance of the library.
     pub priority: Priority,
 }
 

@@ -1,4 +1,4 @@
-//! How a glibc loader judges a candidate file by its first bytes (elf/dl-load.c, `open_verify` and
+//! Checks the first bytes of a candidate file as a glibc loader does (elf/dl-load.c, `open_verify` and
 //! `_dl_map_object_from_fd`; elf-resolution §3.7).
 
 use std::borrow::Cow;

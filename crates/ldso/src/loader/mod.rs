@@ -130,7 +130,7 @@ pub enum Answer {
     Object {
         /// Its index.
         index: usize,
-        /// How it was found.
+        /// The way in which it was found.
         by: FoundBy,
         /// The directory element through which it was found.
         via: Option<Via>,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use slimroot_rootfs::path::{RootPath, show};
 use slimroot_rootfs::root::Meta;
 
-/// How a dependency was found: the word that `deps` prints.
+/// The way in which a dependency was found: the word that `deps` prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FoundBy {

@@ -126,7 +126,7 @@ impl Root {
         Ok(followed)
     }
 
-    /// Where an entry of a directory leads; `None` for a symlink.
+    /// Resolves an entry of a directory; `None` for a symlink.
     fn end_of(&self, entry: RootPath) -> Result<Option<End>, Error> {
         Ok(match self.shared_meta(entry)? {
             (missing, None) => Some(End::Missing(missing)),

@@ -53,7 +53,7 @@ struct Metas {
     known: Vec<Meta>,
 }
 
-/// Who reads less than this looks at the head of a file.
+/// Reads that end before this offset count as reads of the head of a file.
 const HEAD: usize = 4096;
 
 /// Paths of directories that this process has looked at.
@@ -246,7 +246,7 @@ impl Root {
         self.unread.borrow_mut().insert((path.clone(), says.into()));
     }
 
-    /// What limits kept from being read, sorted.
+    /// Files that were not read, or not completely, because of a limit, sorted; with the limit as a clause.
     pub fn unread(&self) -> Vec<(RootPath, String)> {
         self.unread.borrow().iter().cloned().collect()
     }

@@ -5,7 +5,7 @@ use super::tree::{FileKind, Meta};
 use crate::error::Error;
 use crate::path::RootPath;
 
-/// How a visit continues after an entry.
+/// The continuation of a visit after an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Visit {
     /// Continue; enter the entry if it is a directory.

@@ -68,7 +68,7 @@ struct Bound<'m> {
     frame: Rc<Frame<'m>>,
 }
 
-/// What was looked for outside of the modules at hand.
+/// Names that were looked for outside of the given modules.
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
     /// Functions whose callers are asked for, each with the stem of its module.
@@ -333,7 +333,7 @@ impl<'m> Evaluator<'m> {
             });
             let args = if scope == frame.scope { frame.args.clone() } else { None };
             let inside = Rc::new(Frame { module: frame.module, scope, args, hops: frame.hops });
-            // What is added to a list is its beginning only if the list was empty.
+            // An element that is added to a list is its first only if the list was empty.
             let is_empty = |assign: &&Assign| matches!(&assign.value, Expr::List(items) if items.is_empty());
             let begins = here.iter().any(is_empty);
             for assign in here.iter().filter(|assign| assign.how == How::Set || begins) {

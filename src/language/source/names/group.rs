@@ -18,7 +18,7 @@ const MAX_ROUNDS: usize = 2;
 /// Maximum number of functions whose callers are looked for.
 const MAX_CALLERS: usize = 48;
 
-/// What to tell of a source that is too much to be parsed.
+/// Note on a source that is too large to be parsed.
 pub(crate) const UNPARSED: &str = "it is too large, or one of too many, to be parsed: literal names in it are seen, computed \
                                    ones are not";
 

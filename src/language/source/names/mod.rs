@@ -1,6 +1,6 @@
-//! How names travel through sources: constants, parameters, loops and containers between the place where a name is
-//! written and the call that starts a program or opens a library. The grammars of languages build [`Module`]s; the rest
-//! knows no language.
+//! Data flow of names in sources: constants, parameters, loops and containers between the place where a name is
+//! written and the call that starts a program or opens a library. The grammars of languages build [`Module`]s; this
+//! code is independent of the language.
 
 mod calls;
 mod evaluate;
@@ -82,7 +82,7 @@ pub(crate) struct Param {
     pub(crate) is_rest: bool,
 }
 
-/// How a value comes into a variable.
+/// Kind of an assignment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum How {
     Set,
