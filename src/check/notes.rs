@@ -1,5 +1,5 @@
-//! Notes: decisions of the closure that are no fault, as findings of the lowest level. They share this file, since each
-//! is found where it is decided.
+//! Notes: findings of the lowest level, about decisions of the closure that are not faults. Rules create the notes;
+//! this file contains their explanations.
 
 use std::collections::BTreeSet;
 
@@ -53,12 +53,12 @@ notes! {
         "--pyc used made bytecode for the sources that a trial start of the entry loaded. Other sources are compiled \
          when they are imported. --pyc all makes bytecode for every source."
     "ca-added-by-builder"
-        "The trust store of the root has authorities that its package of authorities did not bring: somebody added them \
-         in the builder stage, such as the authority of a proxy that is used only for the build. The image trusts them \
-         too. If it should not, install the package again before packing, or exclude the store and use --ca."
+        "The trust store of the root contains certificate authorities that are not from the distribution's package: \
+         somebody added them in the builder stage, for example that of a proxy which only the build uses. The image \
+         trusts them too. If it should not, reinstall the package before packing, or exclude the store and use --ca."
     "ca-not-added"
-        "The authorities of --ca are not in this trust store: it has a password, or it belongs to a library that brings \
-         its own. Programs that read only this store do not trust them. Add them in the builder stage."
+        "The authorities of --ca are not in this trust store: it has a password, or it belongs to a library with its \
+         own authorities. Programs that read only this store do not trust them. Add them in the builder stage."
     "ca-only"
         "The root has no bundle of authorities, so those of --ca are the only ones that the image trusts. Install \
          ca-certificates in the builder stage if public servers are called too."
@@ -66,15 +66,15 @@ notes! {
         "A configuration file starts programs that are in the root and not packed: one of them may be larger than the \
          rest of the image, and most serve features that nobody uses. --bin PROGRAM adds one."
     "embedded-library-missing"
-        "A jar, zip application or self-extracting program brings a library that needs another one, and the root does \
-         not have that. If the code is used, install the package of the missing library in the builder stage."
+        "A jar, zip application or self-extracting program contains a library that needs another one, which the root \
+         does not have. If the code is used, install the package of the missing library in the builder stage."
     "entry-replaced"
         "The entry was a script runner such as `npm start`. The image starts what the runner would start, since the \
          runner itself is large and does not pass on signals. To keep the runner, name it by its real path."
     "jlink-all-modules"
         "--jlink linked every module of the JDK, since jdeps could not say which ones the jars need."
     "launch-note"
-        "Something about how a program is started that decides what is packed, in the words of the note."
+        "The way in which a program is started decides which files are packed. The note says how."
     "library-unopened"
         "A source of the application opens a library by name, and the root does not have it. If the code is used, \
          install the package of the library in the builder stage."
@@ -88,59 +88,59 @@ notes! {
          not packed: not all users may read it, it is large, or it is a directory with many files. If the program reads \
          it, --include adds it."
     "pam-narrowed"
-        "Of /etc/pam.d only those services are packed that programs of the image ask for, or all of them if the name \
-         that a program asks for cannot be found. --include /etc/pam.d/NAME adds one."
+        "Of /etc/pam.d, only the services that programs of the image use are packed, or all of them if the service name \
+         of a program cannot be found. --include /etc/pam.d/NAME adds one."
     "payload-not-examined"
         "A program carries other files in a format that slimroot does not read, so it cannot know which libraries and \
          programs those need. The message says how to unpack them, so that they can be examined."
     "program-missing"
-        "A source or package names a program that is not in the root. If the code is used, install it in the builder \
-         stage."
+        "A source or package refers to a program that is not in the root. If the code is used, install the program in \
+         the builder stage."
     "program-optional"
-        "Packages of a language can start programs that are in the root and that they can do without: the source handles \
-         their absence, or only developers need them; or a program starts others by names that cannot be read, and its \
-         package depends on these. They are not packed. --bin PROGRAM adds one."
+        "These programs are in the root and not packed. Packages of a language can start them, but the source handles \
+         their absence, or only developers need them. Or a program starts others by names that slimroot cannot find in \
+         it, and its package depends on these. --bin PROGRAM adds one."
     "read-in-part"
-        "A file is larger than slimroot reads, or there are more files than it follows. The message says what was not \
-         looked at. If that names files or programs, add them with --include or --bin. The limits are in \
-         docs/limits.md."
+        "A file is larger than a limit of slimroot, or there are more files than it reads. The message says what was \
+         not read. If programs need files or programs that it names, add them with --include or --bin. The limits are \
+         in docs/limits.md."
     "script-cut"
-        "A script has more of something than slimroot reads: programs that it starts, files that a pattern matches, \
-         scripts that it sources, or levels of eval. The message says what was not looked at. Add it with --bin or \
-         --include."
+        "A script exceeds a limit of slimroot: for programs that it starts, files that a pattern matches, scripts that \
+         it sources, or levels of eval. The message says what was not read. Add it with --bin or --include."
     "package-database-left-out"
-        "A program that runs reads the database of dpkg, rpm, apk or pacman. An image has records of the packages that it \
-         contains for scanners, but not the database: package managers list no package there, and programs that compare a \
-         system with it find nothing. --include with its directory adds the builder's, which describes the whole builder."
+        "A program that runs reads the database of dpkg, rpm, apk or pacman. An image has records of the packages that \
+         it contains for scanners, but not the database: package managers list no package there, and programs that use \
+         it to inspect a system find nothing. --include with its directory adds the builder's, which describes the \
+         whole builder."
     "script-not-read"
         "The script, the file that an argument names, or the makefile of the working directory is in a language that slimroot \
          does not read, such as awk, make, Tcl or Lua. It is packed with its interpreter and its application's directory, but \
          not what it starts, opens or loads elsewhere. Run it once in the image, or with `build --verify`, and add what \
          is missing by --bin PROGRAM and --include PATTERN."
     "secret-left-out"
-        "A program names files that not everybody may read. They may be secrets of the builder, so they stay out. \
-         --include with their path adds them."
+        "A program contains the paths of files that are not readable for all users. They may be secrets of the builder, \
+         so they are left out. --include with their path adds them."
     "setting-not-packed"
         "A setting names a file or directory that is in the root and not packed: it may be a secret, or data that \
-         belongs into a volume. --include with its path adds it."
+         belongs in a volume. --include with its path adds it."
     "shell-left-out"
         "--no-shell keeps every shell out of the image, and this file would start one or contains the path of one. If \
-         that happens when the image runs, the start fails with \"no such file or directory\". Whether it happens, \
-         only the program knows; many name a shell for features that are never used."
+         that happens when the image runs, the start fails with \"no such file or directory\". slimroot cannot tell \
+         whether it happens: many programs contain the path of a shell for features that are never used."
     "start-fails"
         "A program that another one may start cannot be started: its interpreter is missing, or it is damaged. The \
          program itself fails in the builder stage too."
     "starts-cut"
-        "Programs start each other deeper, or in greater number, than slimroot follows. Past the limit a program is \
-         packed once and its arguments are not looked at: settings and scripts that they name may be missing. Name them \
-         with --include."
+        "The chain of programs that start each other is longer, or their number is larger, than slimroot follows. \
+         Beyond the limit, a program is packed once and its arguments are ignored, so settings and scripts that they \
+         name may be missing. Add those with --include."
     "tool-chain-left-out"
-        "A program contains the path of the compiler that made it. It needs nothing of it to run, unless it compiles \
-         programs itself. --include with the path adds it."
+        "A program contains the path of the compiler that built it. It does not need the compiler at run time, unless \
+         it compiles programs itself. --include with the path adds it."
     "trace-in-part"
         "A trace given with --trace names paths that the root does not have, or has lines that slimroot does not \
-         understand. Paths that only the run itself made, such as temporary files, are no loss. A trace of another root \
-         is."
+         understand. Paths that the run itself created, such as temporary files, do not matter. If the trace is from \
+         another root, record it again in this one."
 }
 
 #[cfg(test)]

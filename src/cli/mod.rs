@@ -23,11 +23,11 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    done
   1    findings at error level (a missing library, …), nothing was written;
-       why: the path is not in the image; verify: something was missed
+       why: the path is not in the image; verify: files are missing
   2    the command line, a profile or slimroot.toml is wrong
   3    the run failed (entry not found, unreadable file, full disk, …)
   4    verify, build --verify: the program fails in the builder root too
-  5    a limit that you set is broken, nothing was written
+  5    a limit that you set is exceeded, nothing was written
        (--budget, --fail-if-grows, --fail-if-outdated, --locked, [allow])
   101  a bug in slimroot
   130  interrupted
@@ -37,10 +37,10 @@ trace ends with the exit status of its command";
 #[derive(Debug, Parser)]
 #[command(name = "slimroot", version, after_help = EXIT_CODES, propagate_version = true)]
 struct Cli {
-    /// When messages are coloured.
+    /// When to colour messages.
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
     color: render::Color,
-    /// Prints no report and no notes: only errors, warnings and results that were asked for.
+    /// Prints no report and no notes: only errors, warnings and requested results.
     #[arg(long, short = 'q', global = true, conflicts_with = "verbose")]
     quiet: bool,
     /// Prints the whole report: every group, every profile with its trigger, digests of layers, all notes.
@@ -56,13 +56,13 @@ enum Command {
     Build(Box<commands::build::Options>),
     /// Packs what an image runs into a smaller image with the same settings.
     Slim(Box<commands::slim::SlimOptions>),
-    /// Joins images of several platforms to one image.
+    /// Combines images for several platforms into one image.
     Index(commands::index::Options),
     /// Lists every path of an image with its reason, package and size, without writing the image.
     Plan(Box<commands::plan::Options>),
     /// Compares two images: plans, locks, directories or images, by whomever they were made.
     Diff(commands::diff::Options),
-    /// Lists packages of an image that a root has in another version.
+    /// Lists packages that have another version in a newer root.
     Outdated(commands::outdated::Options),
     /// Writes a page that shows what is in a directory or an image, by whomever it was made: one HTML file.
     #[cfg(feature = "page")]
@@ -134,11 +134,11 @@ pub struct RootOptions {
     /// Highest CPU level that all machines have, such as x86-64-v3; without it, files for all levels are packed.
     #[arg(long, value_name = "LEVEL")]
     pub cpu: Option<String>,
-    /// Loader to use for a plug-in or library as entry, which names none.
+    /// Loader to use if the entry is a plug-in or library, since these specify none.
     #[arg(long, value_name = "PATH")]
     pub interpreter: Option<String>,
-    /// Takes no settings of this process. Without this option, if the root is the running system, PATH, LANG, LC_*, TZ,
-    /// PYTHONPATH, NODE_ENV and the like and the working directory of slimroot become those of the image.
+    /// Takes over no settings of this process. Without this option, if the root is the running system, the image gets
+    /// slimroot's working directory and variables such as PATH, LANG, LC_*, TZ, PYTHONPATH and NODE_ENV.
     #[arg(long)]
     pub no_inherit: bool,
 }

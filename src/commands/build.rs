@@ -50,31 +50,31 @@ pub(crate) struct Options {
     /// interpreter, language packages, records, application.
     #[arg(long, value_name = "one|split[:N]")]
     pub(crate) layers: Option<String>,
-    /// An image of before, such as docker://HOST/NAME:TAG: the report says what a push of the new one sends again.
+    /// An earlier image, such as docker://HOST/NAME:TAG: the report says how much of the new one a push must send.
     #[arg(long, value_name = "IMAGE")]
     pub(crate) since: Option<String>,
-    /// Writes a second image, whose tag has this at its end: all layers, and one with a static busybox and its shell. It
-    /// shares everything else, so that docker run --entrypoint sh and kubectl debug have a place to stand.
+    /// Writes a second image with this suffix on its tag: the same layers, and one more with a static busybox and its
+    /// shell, for docker run --entrypoint sh and kubectl debug.
     #[arg(long, value_name = "SUFFIX", allow_hyphen_values = true)]
     pub(crate) debug_tag: Option<String>,
-    /// The static busybox of the second image, a file of this machine. Default: that of the root.
+    /// File on this machine with the static busybox of the second image. Default: that of the root.
     #[arg(long, value_name = "FILE", requires = "debug_tag")]
     pub(crate) debug_shell: Option<PathBuf>,
     /// Number of compression threads; the output is the same for any number.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// A directory with compressed blocks of earlier runs, such as a cache mount of BuildKit or a cache of CI: what has not
-    /// changed is not compressed again. Many runs can share it; the output is the same with and without it. For gzip.
+    /// Directory for compressed blocks, such as a BuildKit cache mount or a CI cache: unchanged data is not compressed
+    /// again. Several runs can share it; the output is the same with and without it. Only for gzip.
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
-    /// The size that the cache keeps, such as 500MB; what was not used for longest goes first. Default: 2GiB.
+    /// Maximum size of the cache, such as 500MB; the least recently used blocks are removed first. Default: 2GiB.
     #[arg(long, value_name = "SIZE", requires = "cache")]
     pub(crate) cache_size: Option<String>,
     /// Removes debug sections and symbol tables from ELF files; loaded segments do not change or move.
     #[arg(long)]
     pub(crate) strip: bool,
-    /// Gives files of the owner and group before the = to those after it, such as 1000:1000=0:0. Owners and groups are
-    /// mapped separately; a file whose owner or group changes loses set-id bits and capabilities. Repeatable.
+    /// Changes the owner and group before the = to those after it, such as 1000:1000=0:0. Owners and groups are mapped
+    /// separately; a file whose owner or group changes loses set-id bits and capabilities. Repeatable.
     #[arg(long = "owner-map", value_name = "UID:GID=UID:GID")]
     pub(crate) owner_map: Vec<String>,
     /// Replaces an existing output, atomically at the end.
@@ -83,14 +83,15 @@ pub(crate) struct Options {
     /// Shows what would be packed; writes no image.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Runs the program of the image under watch, and the same in the builder root, before anything is written; writes
-    /// only what is proven. See `slimroot verify`.
+    /// Runs the packed program and the original in the builder root, and compares them, before anything is written.
+    /// Writes the image only if they behave the same. See `slimroot verify`.
     #[arg(long)]
     pub(crate) verify: bool,
     /// With --verify, a file with several runs, such as slimroot.verify.toml; see `slimroot verify`.
     #[arg(long, requires = "verify", value_name = "FILE")]
     pub(crate) verify_file: Option<PathBuf>,
-    /// With --verify, adds what the run has missed and tries again until nothing is; prints the lines for slimroot.toml.
+    /// With --verify, adds files that the run lacked and tries again until none is missing; prints the lines for
+    /// slimroot.toml.
     #[arg(long, requires = "verify")]
     pub(crate) fix: bool,
     #[command(flatten)]
@@ -125,15 +126,15 @@ pub(crate) struct BookOptions {
     /// Repeatable.
     #[arg(long, value_name = "FORMAT")]
     pub(crate) sbom_inside: Vec<String>,
-    /// Attaches a document to the image in oci: and docker:// as a referrer: spdx-json, cyclonedx-json, either after
-    /// in-toto: as a statement, or provenance. Repeatable.
+    /// Attaches a document to the image in oci: and docker:// outputs, as an OCI referrer: spdx-json, cyclonedx-json,
+    /// provenance, or an inventory as an in-toto statement: in-toto:spdx-json, in-toto:cyclonedx-json. Repeatable.
     #[arg(long, value_name = "DOCUMENT")]
     pub(crate) attach: Vec<String>,
-    /// Writes how the image was made: a predicate of SLSA, for signing. An older file is replaced.
+    /// Writes the build provenance as a SLSA predicate, for signing. An older file is replaced.
     #[arg(long, value_name = "FILE")]
     pub(crate) provenance: Option<PathBuf>,
-    /// Writes a page that shows what is in the image, why, what was left out, and the findings: one HTML file without a
-    /// network. An older file is replaced.
+    /// Writes a page that shows what is in the image, why, what was left out, and the findings: one HTML file that
+    /// needs no network. An older file is replaced.
     #[cfg(feature = "page")]
     #[arg(long, value_name = "FILE.html")]
     pub(crate) report: Option<PathBuf>,

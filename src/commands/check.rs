@@ -45,7 +45,8 @@ pub(crate) struct Options {
     /// Checks only the objects that the loader loads for the entry, with versions and symbols, like `ldd -r`.
     #[arg(long)]
     pub(crate) loaded_only: bool,
-    /// Writes a page that shows the image with the findings: one HTML file without a network. An older file is replaced.
+    /// Writes a page that shows the image with the findings: one HTML file that needs no network. An older file is
+    /// replaced.
     #[cfg(feature = "page")]
     #[arg(long, value_name = "FILE.html")]
     pub(crate) report: Option<PathBuf>,

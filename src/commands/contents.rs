@@ -54,7 +54,7 @@ pub(crate) struct ImageOptions {
     /// A pattern of absolute paths in the root, quoted for the shell. Directories include their contents.
     #[arg(long = "include", short = 'i', value_name = "GLOB")]
     pub(crate) include: Vec<String>,
-    /// Adds the files that a run has used, from a file by `slimroot trace` or `strace -f`. Repeatable.
+    /// Adds the files that a run used, as recorded by `slimroot trace` or `strace -f`. Repeatable.
     #[arg(long = "trace", hide_short_help = true, value_name = "FILE")]
     pub(crate) trace: Vec<PathBuf>,
     /// Copies a file or directory of the root to another path in the image and keeps modes and owners. Repeatable.
@@ -65,17 +65,17 @@ pub(crate) struct ImageOptions {
     /// Its documentation, manuals, translations and headers stay out.
     #[arg(long = "package", value_name = "NAME")]
     pub(crate) package: Vec<String>,
-    /// PEM file of this machine with further CA certificates to trust. Repeatable.
+    /// PEM file on this machine with CA certificates that the image trusts too. Repeatable.
     #[arg(long = "ca", value_name = "FILE")]
     pub(crate) ca: Vec<PathBuf>,
     /// Files to leave out, such as '/app/test/**'. Repeatable.
     ///
-    /// A pattern. What a program needs stays: a note then says who needs it.
+    /// A pattern. Files that a program needs are packed anyway; a finding then says what needs them.
     #[arg(long = "exclude", short = 'x', value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
     /// Packs no shell and no busybox.
     ///
-    /// A note names everything that asks for one.
+    /// A note names each file that would start one.
     #[arg(long)]
     pub(crate) no_shell: bool,
     /// Profile not to apply automatically. Repeatable.
@@ -87,13 +87,13 @@ pub(crate) struct ImageOptions {
     /// Packages whose other files (helpers, plug-ins, data, configuration) are packed too.
     #[arg(long, hide_short_help = true, value_enum, default_value_t, value_name = "WHOSE")]
     pub(crate) companions: CompanionOption,
-    /// Applies no profiles automatically: only those that are always applied, such as base, and those of --profile.
+    /// Applies only the profiles of --profile, and those that are always applied, such as base.
     #[arg(long, hide_short_help = true)]
     pub(crate) no_auto: bool,
     /// Packs Python bytecode, compiled by the root's own interpreter. Without this option none is packed.
     #[arg(long, hide_short_help = true, value_enum, value_name = "WHICH")]
     pub(crate) pyc: Option<PycOption>,
-    /// Replaces the Java runtime by one that has only the modules that the jars need, using jlink of the root's JDK.
+    /// Replaces the Java runtime with one that has only the modules that the jars need, using jlink of the root's JDK.
     /// jlink orders some tables randomly, so another build may give another digest.
     #[arg(long, hide_short_help = true)]
     pub(crate) jlink: bool,

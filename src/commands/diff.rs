@@ -28,16 +28,17 @@ pub(crate) struct Options {
     pub(crate) before: String,
     /// The second image, which may be of another kind.
     pub(crate) after: String,
-    /// Exits with 5 if the files of the second image have more bytes than the first by more than this: 5% or 2MB.
+    /// Exits with 5 if the second image is larger than the first by more than this: 5% or 2MB.
     #[arg(long, value_name = "PERCENT|SIZE")]
     fail_if_grows: Option<String>,
-    /// Exits with 5 if the files of the second image have more bytes together, such as 60MB.
+    /// Exits with 5 if the files of the second image are larger than this together, such as 60MB.
     #[arg(long, value_name = "SIZE")]
     budget: Option<String>,
     /// Lists every difference, however many there are. JSON always has all.
     #[arg(long)]
     pub(crate) all: bool,
-    /// Writes a page that shows both images and what differs: one HTML file without a network. An older file is replaced.
+    /// Writes a page that shows both images and what differs: one HTML file that needs no network. An older file is
+    /// replaced.
     #[cfg(feature = "page")]
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,

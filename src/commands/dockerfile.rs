@@ -39,7 +39,7 @@ pub(crate) struct Options {
     /// The Dockerfile; - is stdin.
     #[arg(value_name = "FILE", default_value = "Dockerfile")]
     file: PathBuf,
-    /// Packs in a stage of its own, which leaves the builder stage unchanged. A builder from scratch always gets one.
+    /// Packs in a separate stage, so that the builder stage is unchanged. Always done if the builder is FROM scratch.
     #[arg(long)]
     packer: bool,
 }

@@ -29,8 +29,8 @@ pub(crate) struct Options {
     text: Option<String>,
     #[command(flatten)]
     root: RootOptions,
-    /// The program of the root that printed the message, so that the exact file is named. An image as root names it
-    /// itself.
+    /// The program of the root that printed the message, so that the exact file is named. Not needed if the root is an
+    /// image.
     #[arg(last = true, value_name = "ENTRY")]
     entry: Vec<String>,
 }

@@ -15,8 +15,8 @@ use crate::verify::{ReadOptions, Reference, Stock};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Images, each for other platforms: oci:DIR[:TAG], oci-archive:FILE[:TAG], docker://HOST/NAME[:TAG]. One that is
-    /// itself an index gives all of its images.
+    /// Images for different platforms: oci:DIR[:TAG], oci-archive:FILE[:TAG], docker://HOST/NAME[:TAG]. All images of
+    /// an index are taken.
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<String>,
     /// Where to write the index: oci:DIR[:TAG], oci-archive:FILE[:TAG], docker://HOST/NAME[:TAG].

@@ -14,7 +14,7 @@ use crate::pack::Watch;
 pub(crate) struct Options {
     /// The image: a plan, a lock, a directory, or an image such as oci:DIR[:TAG] or docker://HOST/NAME.
     image: String,
-    /// The root or image with the packages of today, such as a new builder stage.
+    /// A root or image with current packages, such as a new builder stage.
     root: String,
     /// Exits with 5 if a package has another version.
     #[arg(long)]

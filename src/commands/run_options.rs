@@ -37,20 +37,21 @@ pub(crate) struct RunOptions {
     pub(crate) stop_signal: Option<String>,
     /// Health check: an address such as http://127.0.0.1:8000/health, or a command as in a Dockerfile.
     ///
-    /// http://HOST[:PORT][/PATH] (a status from 200 to 399 is healthy), tcp:HOST:PORT and grpc:HOST:PORT[/SERVICE] are asked by a
-    /// static probe of slimroot's own (6 kB, no shell or curl needed), packed as /slimroot-probe. HOST is localhost or an address in
-    /// numbers. Otherwise `CMD WORDS`: the program is packed, and executed without a shell; write CMD-SHELL for one. NONE turns off
-    /// an inherited check. Options such as `--interval=30s --timeout=5s` may stand before all of these.
+    /// http://HOST[:PORT][/PATH] (a status from 200 to 399 is healthy), tcp:HOST:PORT and grpc:HOST:PORT[/SERVICE] are
+    /// requested by slimroot's own static probe (6 kB, no shell or curl needed), packed as /slimroot-probe. HOST is
+    /// localhost or an IP address. Otherwise `CMD WORDS`: the program is packed, and executed without a shell; write
+    /// CMD-SHELL for one. NONE turns off an inherited check. Options such as `--interval=30s --timeout=5s` may precede
+    /// all of these.
     #[arg(long, value_name = "CHECK", allow_hyphen_values = true)]
     pub(crate) healthcheck: Option<String>,
     /// Author of the image.
     #[arg(long, hide_short_help = true, value_name = "TEXT")]
     pub(crate) author: Option<String>,
-    /// Name of the image in every output that names none.
+    /// Name of the image in outputs that do not specify one.
     #[arg(long, short = 't', value_name = "NAME[:TAG]")]
     pub(crate) tag: Option<String>,
-    /// Media types of the image. Default: docker's for an image with a health check, which other engines than docker
-    /// ignore in an OCI image; otherwise OCI's.
+    /// Media types of the image. Default: docker for an image with a health check, since engines other than Docker
+    /// ignore health checks in OCI images; otherwise oci.
     #[arg(long, hide_short_help = true, value_enum, value_name = "FORMAT")]
     pub(crate) image_format: Option<FormatOption>,
 }

@@ -38,10 +38,10 @@ pub(crate) struct Options {
     /// Where to write the inventory instead of stdout. An older file is replaced.
     #[arg(long = "output", short = 'o', value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Wraps the inventory in a statement of in-toto about the image, which must have a digest.
+    /// Wraps the inventory in an in-toto statement about the image, which must have a digest.
     #[arg(long)]
     in_toto: bool,
-    /// Works as an SBOM generator of BuildKit: reads BUILDKIT_SCAN_SOURCE and BUILDKIT_SCAN_SOURCE_EXTRAS, and writes
+    /// Works as a BuildKit SBOM generator: reads BUILDKIT_SCAN_SOURCE and BUILDKIT_SCAN_SOURCE_EXTRAS, and writes
     /// statements with SPDX to BUILDKIT_SCAN_DESTINATION.
     #[arg(long, conflicts_with_all = ["target", "format", "name", "output", "in_toto"])]
     buildkit: bool,

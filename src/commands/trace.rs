@@ -29,7 +29,7 @@ pub(crate) struct Options {
     /// Where to write the trace. Without this option it goes to stderr when the command has ended.
     #[arg(long = "output", short = 'o', value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// The command to run, here and as it is, with its arguments.
+    /// The command to run on this machine, with its arguments. It is not isolated.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
 }

@@ -31,19 +31,19 @@ pub(crate) enum ProofFormat {
 /// How long and how a program runs, and what it is asked.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct TrialOptions {
-    /// Wait until the program accepts connections at this port of its own network: tcp:PORT.
+    /// Waits until the program accepts connections at this port of its own network: tcp:PORT.
     #[arg(long, value_name = "tcp:PORT")]
     pub(crate) ready: Option<String>,
-    /// Request to send: http://127.0.0.1:PORT/PATH[=STATUS]; without a status, any below 400 is right. Repeatable.
+    /// Request to send: http://127.0.0.1:PORT/PATH[=STATUS]; without a status, any below 400 is accepted. Repeatable.
     #[arg(long, value_name = "URL[=STATUS]")]
     pub(crate) probe: Vec<String>,
-    /// Ends the program after this time, such as 10s; without this and without --ready and --probe it runs to its end.
+    /// Ends the program after this time, such as 10s; without this option, --ready and --probe, it runs until it ends.
     #[arg(long = "for", value_name = "TIME")]
     pub(crate) lasts: Option<String>,
-    /// How long it may run at most.
+    /// Maximum run time.
     #[arg(long, value_name = "TIME", default_value = "60s")]
     pub(crate) limit: String,
-    /// Lets it use the network of this machine; without this option it has only a loopback interface of its own.
+    /// Lets the program use the network of this machine; without this option it has only its own loopback interface.
     #[arg(long)]
     pub(crate) net: bool,
     /// Maximum memory of each process, and of files that it makes, in megabytes.
@@ -56,7 +56,8 @@ pub(crate) struct TrialOptions {
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// The builder root to compare with: a directory or an image. The same command runs in it, under the same watch.
+    /// The builder root to compare with: a directory or an image. The same command runs in it, and is observed in the
+    /// same way.
     #[arg(long, value_name = "DIR|IMAGE")]
     pub(crate) root: Option<PathBuf>,
     #[command(flatten)]
@@ -73,8 +74,8 @@ pub(crate) struct Options {
     /// A file with several runs, such as slimroot.verify.toml: each with arguments, conditions and probes.
     #[arg(long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
-    /// Fails on look-ups in vain, and on other lines in the log of a server, even if the program behaves as in the
-    /// builder root.
+    /// Also fails if the program looked for files that the image lacks, or if a server logs other lines, even if the
+    /// program behaves as in the builder root.
     #[arg(long)]
     pub(crate) strict: bool,
     /// Output format.
@@ -83,7 +84,7 @@ pub(crate) struct Options {
     /// The packed root: a directory, or an image (oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF]).
     #[arg(value_name = "TARGET")]
     pub(crate) target: PathBuf,
-    /// For a directory the program with its arguments; for an image arguments in the place of its command.
+    /// For a directory, the program with its arguments; for an image, arguments that replace its CMD.
     #[arg(last = true, value_name = "ARG")]
     pub(crate) line: Vec<String>,
 }

@@ -39,16 +39,17 @@ pub(crate) struct Options {
     /// Vulnerabilities of the builder: lines of VULNERABILITY COMPONENT [FILE…], or the JSON of grype or trivy. Repeatable.
     #[arg(long, value_name = "FILE", required = true)]
     vulnerabilities: Vec<PathBuf>,
-    /// A VEX document whose statements are kept; what it decides is not stated again.
+    /// A VEX document whose statements are kept; slimroot adds none about vulnerabilities that it decides.
     #[arg(long, value_name = "FILE")]
     merge: Option<PathBuf>,
     /// Format of the document.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// A name under which scanners know the image, such as pkg:oci/app@sha256%3A…; otherwise made of its digest. Repeatable.
+    /// A name under which scanners know the image, such as pkg:oci/app@sha256%3A…; by default, made from its digest.
+    /// Repeatable.
     #[arg(long, value_name = "IRI")]
     product: Vec<String>,
-    /// Who states it.
+    /// Author of the document.
     #[arg(long, value_name = "NAME", default_value = "slimroot")]
     author: String,
     /// Where to write the document instead of stdout. An older file is replaced.

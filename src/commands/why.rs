@@ -25,7 +25,7 @@ pub(crate) struct Options {
     /// The path to explain.
     #[arg(value_name = "PATH")]
     pub(crate) path: String,
-    /// The program or script that the image starts. An image as root names it itself.
+    /// The program or script that the image starts. Not needed if the root is an image.
     #[arg(last = true, value_name = "ENTRY")]
     pub(crate) entry: Vec<String>,
 }
