@@ -50,10 +50,11 @@ const OWN: &[ErrorCode] = slimroot_rootfs::error_codes! {
     "`slimroot explain`, --allow, --warn and --deny take the code in the brackets of a message, such as \
      missing-library."
     "unknown-message" BadArgument
-    "`slimroot explain TEXT` knows messages of loaders, kernels, engines and languages about files that an image lacks. This \
-     text has none of them. Paste the line with the error itself, or all of the log by `slimroot explain -`."
+    "`slimroot explain TEXT` knows messages of loaders, kernels, engines and languages about files that an image lacks. \
+     This text contains none of them. Paste the line with the error itself, or pass the whole log to `slimroot explain \
+     -`."
     "bad-dockerfile" BadProfile
-    "The file is no Dockerfile, or one from which slimroot cannot make a stage: the message names the line. The last stage \
+    "The file is not a Dockerfile, or slimroot cannot make a stage from it: the message names the line. The last stage \
      must say what the container starts, by ENTRYPOINT or CMD."
     "bad-profile" BadProfile
     "A profile does not follow the schema. The message names the line and, for an unknown key, the most similar known \
@@ -64,9 +65,9 @@ const OWN: &[ErrorCode] = slimroot_rootfs::error_codes! {
     "A file given with --trace cannot be used. It must be written by `slimroot trace -o FILE -- COMMAND`, or be the output \
      of `strace -f -o FILE COMMAND`. The message names the line."
     "cannot-watch" CannotRead
-    "slimroot watches a program with ptrace(2) and a seccomp filter, and the kernel or the container refuses one of them, or \
-     the program cannot be started at all: the message ends with the kernel's answer. Engines of today allow both; very \
-     old ones do with --cap-add SYS_PTRACE."
+    "slimroot traces programs with ptrace(2) and a seccomp filter. The kernel or the container refuses one of them, or \
+     the program cannot be started at all: the message ends with the kernel's error. Current engines allow both; very \
+     old ones need --cap-add SYS_PTRACE."
     "bad-config" BadProfile
     "slimroot.toml is invalid. The message names the line and, for an unknown key, the most similar known key. The \
      keys correspond to the options of `slimroot build`."
@@ -106,38 +107,39 @@ const OWN: &[ErrorCode] = slimroot_rootfs::error_codes! {
      features, or copy the image with skopeo copy docker://… oci:DIR and name oci:DIR instead."
     "bad-credentials" CannotRead
     "A file with logins (docker's config.json, podman's auth.json, REGISTRY_AUTH_FILE, DOCKER_AUTH_CONFIG) cannot be \
-     understood, or the credential helper that it names fails. slimroot shows nothing of such files and of what helpers \
-     print. Log in again with docker login or podman login, or try the helper: echo HOST | docker-credential-NAME get."
+     understood, or the credential helper that it names fails. slimroot never prints such files or the output of \
+     helpers. Log in again with docker login or podman login, or try the helper: echo HOST | docker-credential-NAME \
+     get."
     "registry-unreachable" CannotRead
     "There is no connection to the registry: its name has no address, nothing listens at its port, it does not answer \
-     in time, or it ended connections again and again (five tries, with longer and longer waits). What a push had done \
-     stays in the registry without a name; the tag still names the image that it named before. Proxies are taken from \
-     HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY. Plain HTTP is used only on this machine (localhost, 127.0.0.1, \
-     [::1]) and with --insecure."
+     in time, or it repeatedly closed connections (five tries, with increasing delays). Blobs that a push has sent stay \
+     in the registry without a name; the tag still refers to the previous image. Proxies are taken from HTTPS_PROXY, \
+     HTTP_PROXY, ALL_PROXY and NO_PROXY. Plain HTTP is used only on this machine (localhost, 127.0.0.1, [::1]) and with \
+     --insecure."
     "registry-untrusted" CannotRead
-    "The certificate of the registry is not signed by an authority that this machine trusts, is for another name, or has \
-     expired. Give the authority with --registry-ca FILE, or put it where docker and podman look too: \
+    "The certificate of the registry is not signed by an authority that this machine trusts, is for another name, or \
+     has expired. Give the authority with --registry-ca FILE, or put it where docker and podman look for it: \
      /etc/containers/certs.d/HOST:PORT/ca.crt or /etc/docker/certs.d/HOST:PORT/ca.crt. SSL_CERT_FILE replaces the \
-     authorities of the system. --insecure verifies nothing."
+     authorities of the system. --insecure turns verification off."
     "registry-denied" CannotRead
-    "The registry wants a login, or the one it got may not do this (status 401 or 403). slimroot uses what docker login and \
-     podman login have stored: REGISTRY_AUTH_FILE, DOCKER_AUTH_CONFIG, podman's auth.json, docker's config.json, with \
-     their credential helpers. A new token is fetched once; if that is refused too, slimroot stops."
+    "The registry requires a login, or the login has no permission for this (status 401 or 403). slimroot uses what \
+     docker login and podman login have stored: REGISTRY_AUTH_FILE, DOCKER_AUTH_CONFIG, podman's auth.json, docker's \
+     config.json, with their credential helpers. A new token is fetched once; if that is refused too, slimroot stops."
     "registry-busy" CannotRead
-    "The registry asks to come back later (status 429) and still does after five tries, or it asks for a wait of more \
+    "The registry limits the rate of requests (status 429): it still does after five tries, or asks for a delay of more \
      than a minute. Limits are often higher for users who log in."
     "registry-refused" CannotRead
-    "The registry fails or refuses a request for a reason of its own, which the message quotes: its storage is full, a \
-     quota is used up, the layer is too large, a rule of the registry forbids the name. Errors of the server (status 500 \
-     and above) were tried five times. The tag still names the image that it named before."
+    "The registry fails or refuses a request, for a reason that the message quotes: its storage is full, a quota is \
+     used up, the layer is too large, a rule of the registry forbids the name. Server errors (status 500 and above) \
+     were retried five times. The tag still refers to the previous image."
     "bad-registry" Malformed
     "The registry breaks the protocol: a digest, length or media type is not that of the bytes it sends, a document is \
-     larger than 4 MiB, redirects go in a ring or from TLS to plain HTTP, an upload has no place. slimroot uses nothing \
-     of it. Often a proxy in between answers instead of the registry."
+     larger than 4 MiB, redirects form a loop or lead from TLS to plain HTTP, an upload has no URL. slimroot discards \
+     the response. Often a proxy answers instead of the registry."
     "owner-out-of-range" Malformed
-    "A file belongs to a user or group whose number no file can have. Numbers end at 4294967294: the next one is -1, \
-     which the system call chown takes as \"leave the owner as it is\", so that the file would become root's wherever \
-     root unpacks it. Give the file another owner where the image or root is built."
+    "A file belongs to a user or group with an invalid number. The largest number is 4294967294: the next one is -1, \
+     which the system call chown interprets as \"leave the owner as it is\", so the file would belong to root if root \
+     unpacks it. Give the file another owner where the image or root is built."
     "link-loop" CannotRead
     "Resolving a path takes more than 40 symlinks, the limit of Linux. Usually two symlinks point to each other."
     "path-too-long" CannotRead
@@ -148,33 +150,33 @@ const OWN: &[ErrorCode] = slimroot_rootfs::error_codes! {
      out with --exclude, or rename it in the builder stage."
     "changed-while-packing" Changed
     "A file changed between planning and copying. Something still writes to the root: wait until the builder has \
-     finished and run again."
+     finished, and run slimroot again."
     "probe-unsupported" BadArgument
-    "--healthcheck with an address packs a static probe of slimroot's own, which exists for x86-64 and 64-bit Arm (little-endian). \
-     For another machine give a command of the root: --healthcheck 'CMD PROGRAM ARGUMENTS'. Its program is packed with all that \
-     it needs."
+    "--healthcheck with an address packs slimroot's own static probe, which exists for x86-64 and 64-bit Arm \
+     (little-endian). For another machine, use a command of the root: --healthcheck 'CMD PROGRAM ARGUMENTS'. Its \
+     program is packed with its dependencies."
     "debug-shell-missing" CannotRead
-    "--debug-tag writes a second image that has a shell besides all layers of the first. It takes a static busybox of the \
+    "--debug-tag writes a second image that has the layers of the first, and a shell. It uses a static busybox of the \
      root (Debian, Ubuntu and Alpine: the package busybox-static) or the file given with --debug-shell. A program that \
-     needs libraries, is for another machine or has no command sh is not taken."
+     needs libraries, is for another machine or has no command sh is refused."
     "engine-unreachable" CannotRead
     "There is no engine at the socket of docker-daemon: or containers-storage:, or the connection to it broke. Docker's \
      socket is DOCKER_HOST or /var/run/docker.sock; podman's is CONTAINER_HOST, $XDG_RUNTIME_DIR/podman/podman.sock or \
      /run/podman/podman.sock, where podman system service listens (systemctl start podman.socket). Without an engine use \
      oci: or docker-archive:."
     "engine-refused" CannotRead
-    "The engine refuses to load or to save an image for a reason of its own, which the message quotes: its storage is \
-     full, or it does not know a media type."
+    "The engine refuses to load or to save an image, for a reason that the message quotes: its storage is full, or it \
+     does not know a media type."
     "cache-unusable" CannotWrite
-    "The directory given with --cache cannot be made or opened. slimroot keeps compressed blocks there, in a folder of its \
-     own; any directory will do, such as a cache mount of BuildKit. The image is the same without it."
+    "The directory given with --cache cannot be created or opened. slimroot keeps compressed blocks there, in its own \
+     folder; any directory will do, such as a BuildKit cache mount. The image is the same without it."
     "output-exists" CannotWrite
     "The destination exists, and slimroot does not overwrite it. With --force it is replaced atomically when the new \
      output is complete. The root being packed, its parent directories, and directories that contain a mount point are \
      never replaced."
     "bad-ledger" Malformed
-    "A plan or a lock cannot be read: it is damaged, cut short, larger than 1 GiB, or was not written by slimroot. Write \
-     it again with --plan-out or --lock."
+    "A plan or a lock cannot be read: it is damaged, truncated, larger than 1 GiB, or was not written by slimroot. \
+     Write it again with --plan-out or --lock."
     "ledger-newer" Malformed
     "A plan or a lock was written by a newer slimroot, whose schema this one does not know. Use that version, or write \
      the file again with this one."
@@ -182,8 +184,8 @@ const OWN: &[ErrorCode] = slimroot_rootfs::error_codes! {
     "A list of vulnerabilities or a VEX document cannot be read: the message says why. A list has lines of VULNERABILITY \
      COMPONENT [FILE...], or is the JSON of grype or trivy; a document to merge is OpenVEX or CycloneDX as JSON."
     "nothing-stated" CannotRead
-    "The files of the image prove for none of the vulnerabilities that it does not have them, so there is nothing to \
-     write: a document of OpenVEX has at least one statement. The notes say why each report stays open."
+    "slimroot cannot prove for any of the vulnerabilities that the image does not have it, so there is nothing to \
+     write: an OpenVEX document has at least one statement. The notes say why each report remains open."
     "over-budget" Policy
     "The image is larger than --budget, or has grown more than --fail-if-grows permits. The message names the largest \
      groups. Nothing was written."

@@ -34,8 +34,11 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
                 let is_file = place.name().contains(&b'.');
                 let rest = if is_file { "" } else { "/**" };
                 return finding
-                    .help(format!("--include '{place}{rest}' adds it; what it imports from beside it needs the same"))
-                    .help("or put the application into a directory of its own, such as /app, and use --workdir /app");
+                    .help(format!(
+                        "--include '{place}{rest}' adds it; add the files that it imports from the same \
+                                   directory in the same way"
+                    ))
+                    .help("or put the application into its own directory, such as /app, and use --workdir /app");
             }
             let finding = match &one.workdir {
                 Some(dir) if evidence.is_finished => {

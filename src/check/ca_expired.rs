@@ -10,8 +10,8 @@ pub(super) const CHECK: Check = Check {
     code: "ca-expired",
     scope: Scope::Image,
     text: "A certificate given with --ca has expired. TLS libraries reject every certificate that it signed, with \
-           \"certificate has expired\". Use the certificate that replaces it. An expired certificate does no harm if \
-           the same file also has the valid one: use --allow ca-expired.",
+           \"certificate has expired\". Use the certificate that replaces it. An expired certificate is harmless if the \
+           same file also has the valid one: use --allow ca-expired.",
     find,
 };
 

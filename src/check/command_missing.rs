@@ -37,7 +37,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         let name = lost.word.rsplit('/').next().unwrap_or(&lost.word);
         let package = evidence.package_with(name.as_bytes())?;
         finding.help.push(match package {
-            Some(package) => format!("the package {package} has a file of that name: add its directory to PATH"),
+            Some(package) => format!("the package {package} contains a file of that name: add its directory to PATH"),
             None => format!("install {} in the builder stage", lost.word),
         });
         found.push(finding);

@@ -36,7 +36,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
                 more => format!(", as {more} more lines do"),
             };
             let says =
-                format!("{} starts {} in line {}{more}, and its value is not known", lost.script, lost.word, lost.line);
+                format!("{} starts {} in line {}{more}, and its value is unknown", lost.script, lost.word, lost.line);
             let mut finding = evidence.about(&CHECK, Level::Note, &lost.script, says);
             finding.subject.clone_from(&lost.word);
             finding.help(match lost.word.as_str() {

@@ -24,7 +24,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             let Some(meta) = evidence.image.meta(&above)? else { continue };
             if !above.is_root() && !user.may(&meta, EXECUTE) {
                 let says = format!(
-                    "the image's user {} may not enter {above} (mode {:04o}), which contains {path}",
+                    "the image's user {} cannot enter {above} (mode {:04o}), which contains {path}",
                     evidence.user_shown(),
                     meta.mode
                 );
@@ -36,7 +36,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         let Some(meta) = evidence.image.meta(&path)? else { continue };
         if !user.may(&meta, EXECUTE) {
             let says =
-                format!("the image's user {} may not execute {path} (mode {:04o})", evidence.user_shown(), meta.mode);
+                format!("the image's user {} cannot execute {path} (mode {:04o})", evidence.user_shown(), meta.mode);
             let finding = evidence.about(&CHECK, Level::Error, &path, says);
             found.push(finding.help(format!("chmod a+rx {path} in the builder stage")));
         }

@@ -34,11 +34,8 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     for path in wanted {
         let Some(meta) = evidence.image.meta(&path)? else { continue };
         if !user.may(&meta, READ) {
-            let says = format!(
-                "{path} may not be read by the image's user {} (mode {:04o})",
-                evidence.user_shown(),
-                meta.mode
-            );
+            let says =
+                format!("the image's user cannot read {path} (user {}, mode {:04o})", evidence.user_shown(), meta.mode);
             let finding = evidence.about(&CHECK, Level::Error, &path, says);
             found.push(finding.help(format!("chmod a+r {path} in the builder stage")));
         }

@@ -7,11 +7,11 @@ use crate::finding::{Finding, Level};
 pub(super) const CHECK: Check = Check {
     code: "exclude-overruled",
     scope: Scope::Image,
-    text: "--exclude names files that are in the image all the same. It keeps out what patterns, packages, profiles and \
-           directories of applications add, but not what a program needs to start, what another file names or starts, \
-           or what slimroot makes. The finding shows the reason. To keep the files out anyway, leave out the rule that \
-           finds them (--no-rule ID, which leaves out all that this rule finds), or the shells (--no-shell). `slimroot \
-           explain rule:ID` says what a rule packs.",
+    text: "--exclude matches files that are in the image nevertheless. It leaves out files that patterns, packages, \
+           profiles and directories of applications add, but not files that a program needs to start, files that \
+           another file names or starts, or files that slimroot generates. The finding shows the reason. To keep the \
+           files out anyway, disable the rule that finds them (--no-rule ID, which leaves out everything that this rule \
+           finds), or leave out shells (--no-shell). `slimroot explain rule:ID` says what a rule packs.",
     find,
 };
 
@@ -26,7 +26,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             finding.because = because(closure, first);
             let rule = closure.why(first).last().map(|edge| edge.rule);
             match rule {
-                Some(rule) => finding.help(format!("--no-rule {rule} leaves out all that this rule finds")),
+                Some(rule) => finding.help(format!("--no-rule {rule} leaves out everything that this rule finds")),
                 None => finding,
             }
         })

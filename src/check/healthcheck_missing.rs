@@ -10,10 +10,11 @@ pub(super) const CHECK: Check = Check {
     code: "healthcheck-missing",
     scope: Scope::Image,
     text: "The image has a HEALTHCHECK whose program is not in it or cannot be started. The container starts, but the \
-           engine reports it as unhealthy after a few tries, and an orchestrator may restart it for ever.\n\n\
-           Often the check calls curl or wget, which the builder stage lacks. --healthcheck http://127.0.0.1:8000/health \
-           packs a small probe of slimroot's own instead. Or install the program in the builder stage, or remove the check \
-           with HEALTHCHECK NONE. A check in shell form needs /bin/sh. Kubernetes ignores HEALTHCHECK; its probes are in the pod.",
+           engine reports it as unhealthy after a few tries, and an orchestrator may restart it forever.\n\nOften the \
+           check calls curl or wget, which the builder stage lacks. --healthcheck http://127.0.0.1:8000/health packs \
+           slimroot's own small probe instead. Or install the program in the builder stage, or remove the check with \
+           HEALTHCHECK NONE. A check in shell form needs /bin/sh. Kubernetes ignores HEALTHCHECK; its probes are in the \
+           pod.",
     find,
 };
 
@@ -33,7 +34,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             let address = evidence.run.details.healthcheck.as_ref().and_then(|check| check.address());
             let help = match address {
                 Some(address) => format!(
-                    "--healthcheck {address} packs a small probe of slimroot's own instead; or install the program in the \
+                    "--healthcheck {address} packs slimroot's own small probe instead; or install the program in the \
                      builder stage; --healthcheck NONE removes the check",
                     address = show(address.as_bytes())
                 ),

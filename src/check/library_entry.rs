@@ -7,9 +7,9 @@ use crate::finding::{Finding, Level};
 pub(super) const CHECK: Check = Check {
     code: "library-entry",
     scope: Scope::Loading,
-    text: "The entry is a shared library or plug-in. It names no loader, so the kernel cannot start it, and it crashes \
-           when it is executed as a program. You can inspect its dependencies this way, but for an image name the \
-           program that loads it.",
+    text: "The entry is a shared library or plug-in. It specifies no loader, so the kernel cannot start it, and it \
+           crashes when it is executed as a program. You can inspect its dependencies this way, but to build an image, \
+           give the program that loads it.",
     find,
 };
 

@@ -14,16 +14,15 @@ pub(super) const CHECK: Check = Check {
     scope: Scope::Loading,
     text: "A program or library needs a shared library that its loader does not find in the root. The program ends at \
            its start with \"error while loading shared libraries\" (glibc) or \"Error loading shared library\" \
-           (musl).\n\n\
-           The finding lists every place that the loader searches, in order, and the places that it does not search, \
-           with the reason. If the library is elsewhere in the root, the help names the path. If not, install the \
-           package that contains it in the builder stage. If the exact cause is known, the finding has another code: \
-           library-not-cached, library-other-machine, library-other-version, library-for-better-cpu, \
-           runpath-not-inherited, soname-link-absent, linker-script.\n\n\
-           An extension module that the application imports in every run, at the top level of its sources, is part of the \
-           program: what it lacks is an error. For other plug-ins and extension modules added by a pattern this is a warning, because they may never be loaded. \
-           For files added by a package or profile it is a note. Use --allow missing-library=NAME to ignore one \
-           library.",
+           (musl).\n\nThe finding lists every place that the loader searches, in order, and the places that it does not \
+           search, with the reason. If the library is elsewhere in the root, the help names the path. If not, install \
+           the package that contains it in the builder stage. If the exact cause is known, the finding has another \
+           code: library-not-cached, library-other-machine, library-other-version, library-for-better-cpu, \
+           runpath-not-inherited, soname-link-absent, linker-script.\n\nAn extension module that the application \
+           imports in every run, at the top level of its sources, is part of the program, so a library that it lacks is \
+           an error. For other plug-ins and extension modules added by a pattern this is a warning, because they may \
+           never be loaded. For files added by a package or profile it is a note. Use --allow missing-library=NAME to \
+           ignore one library.",
     find: |evidence| Ok(of_code(evidence.diagnoses()?, CHECK.code)),
 };
 
@@ -122,7 +121,7 @@ pub(super) fn diagnoses(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> 
 /// elsewhere.
 fn package_help(evidence: &Evidence<'_>, name: &[u8]) -> Result<Option<String>, Error> {
     if let Some(package) = evidence.package_with(name)? {
-        let says = format!("the package {package} contains it, but the file is gone: reinstall the package");
+        let says = format!("the package {package} contains it, but the file is missing: reinstall the package");
         return Ok(Some(says));
     }
     evidence.install(&show(name))

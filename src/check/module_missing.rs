@@ -7,14 +7,14 @@ use crate::finding::{Finding, Level};
 pub(super) const CHECK: Check = Check {
     code: "module-missing",
     scope: Scope::Image,
-    text: "A source of the application imports a module at its top level, outside of any block, and no directory in which \
-           the interpreter looks has it, nor is it built in. The application ends at its start (ModuleNotFoundError in \
-           Python, \"Cannot find module\" in Node, LoadError in Ruby, \"Can't locate\" in Perl, \"Failed opening required\" \
-           in PHP). Install the module in the builder stage, into the environment that the \
-           entry runs in: a virtual environment is used only if the entry is started through it, and packages of \
-           devDependencies are not there after npm ci --omit=dev. Sources that change the search path while they run are \
-           not judged. A source that looks up time zones by name needs the zones too: /usr/share/zoneinfo, or the package tzdata \
-           of Python.",
+    text: "A source of the application imports a module at its top level, outside any block. The module is not built \
+           in, and is in no directory of the interpreter's search path. The application ends at its start \
+           (ModuleNotFoundError in Python, \"Cannot find module\" in Node, LoadError in Ruby, \"Can't locate\" in Perl, \
+           \"Failed opening required\" in PHP). Install the module in the builder stage, into the environment that the \
+           entry runs in: a virtual environment is used only if the entry is started through it, and devDependencies \
+           are not installed by npm ci --omit=dev. Sources that change the search path at run time are not checked. A \
+           source that looks up time zones by name needs the zones too: /usr/share/zoneinfo, or the package tzdata of \
+           Python.",
     find,
 };
 

@@ -9,9 +9,9 @@ pub(super) const CHECK: Check = Check {
     scope: Scope::Image,
     text: "--pyc and --jlink run programs of the root, and these could not be run or failed. The image is the same as \
            without the option: Python compiles its sources at every start, and the Java runtime is complete. slimroot \
-           can run programs of the root if it runs in the builder stage itself, or if it may create mounts (as root \
-           with CAP_SYS_ADMIN, or where user namespaces are allowed), and only on the architecture of the root. Use \
-           --deny not-made to make this an error.",
+           can run programs of the root only if it runs in the builder stage itself, or can create mounts (as root with \
+           CAP_SYS_ADMIN, or with user namespaces), and only on a machine of the root's architecture. Use --deny \
+           not-made to make this an error.",
     find,
 };
 

@@ -25,7 +25,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
                 "--include" => {
                     "quote the pattern, so that the shell does not expand it; it is an absolute path inside the root"
                 }
-                "--exclude" => "without effect: check the path, which is an absolute pattern inside the root",
+                "--exclude" => "it has no effect: check the pattern, which is an absolute path inside the root",
                 "--package" => "install it in the builder stage with dpkg, apk or rpm",
                 "--copy" => "the first path must exist in the root",
                 _ => "install the software that the profile serves in the builder stage, or remove the profile",

@@ -192,7 +192,7 @@ fn in_settings(evidence: &Evidence<'_>) -> Vec<Finding> {
     let level = if evidence.is_finished { Level::Warning } else { Level::Error };
     let all = of("environment variable", &run.env).into_iter().chain(of("label", &run.labels));
     all.map(|(name, what)| {
-        Finding::new(CHECK.code, level, name.clone(), format!("the {what} {name} holds a token or a private key"))
+        Finding::new(CHECK.code, level, name.clone(), format!("the {what} {name} contains a token or a private key"))
             .help("leave it out of the image, and give it to the container when it is started")
     })
     .collect()
@@ -297,8 +297,8 @@ fn help(path: &RootPath) -> String {
     let pattern = RootGlob::literal(path);
     let subject = format!("secret={path}");
     match (shell_word(&pattern), shell_word(&subject)) {
-        (Some(pattern), Some(subject)) => format!("--exclude {pattern}, or --allow {subject} if it is none"),
-        _ => "exclude it by a pattern of the directory that it lies in".to_owned(),
+        (Some(pattern), Some(subject)) => format!("--exclude {pattern}, or --allow {subject} if it is not a secret"),
+        _ => "exclude it by a pattern for its directory".to_owned(),
     }
 }
 

@@ -40,7 +40,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             has_libc |= !evidence.image.matching(&RootGlob::new(pattern)?)?.is_empty();
         }
         let (level, has) = if has_libc {
-            (Level::Note, "the one in the image must be of the release that it was linked with")
+            (Level::Note, "the one in the image must be of the glibc release that the program was linked with")
         } else {
             (Level::Warning, "the image has none, so lookups beyond files and DNS fail")
         };

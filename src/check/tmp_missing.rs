@@ -20,7 +20,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         Some(dir) => match (evidence.image.meta(&dir)?, evidence.identity()?) {
             (Some(meta), Some(user)) if !user.may(&meta, 0o3) => {
                 format!(
-                    "the image's user {} may not write to /tmp (mode {:04o}, owner {})",
+                    "the image's user {} cannot write to /tmp (mode {:04o}, owner {})",
                     evidence.run.user, meta.mode, meta.uid
                 )
             }

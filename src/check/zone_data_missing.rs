@@ -34,7 +34,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     if is_there {
         return Ok(Vec::new());
     }
-    let says = format!("TZ is {value}, but the image has no {path}: times are silently UTC");
+    let says = format!("TZ is {value}, but the image has no {path}: local times will silently be UTC");
     let help = evidence.install("tzdata")?.unwrap_or_else(|| "install tzdata in the builder stage".to_owned());
     let finding = Finding::new(CHECK.code, Level::Warning, value.clone(), says);
     Ok(vec![finding.help(format!("{help}, and build the image again with --profile tzdata"))])

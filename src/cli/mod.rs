@@ -365,7 +365,7 @@ fn end_soon() {
     // An operation that finishes at this moment reports its own result.
     std::thread::sleep(Duration::from_millis(10));
     if cleanup::leave() && !IS_ENDING.swap(true, Ordering::Relaxed) {
-        render::error(&Error::new("interrupted", "ended by a signal; nothing is left behind"));
+        render::error(&Error::new("interrupted", "ended by a signal; no temporary files are left"));
         std::process::exit(i32::from(exit::INTERRUPTED));
     }
 }

@@ -82,10 +82,10 @@ fn located(text: &str) -> Result<Option<String>, Error> {
         return Ok(Some(address.as_str().to_owned()));
     }
     let says =
-        format!("{} is neither a path nor an image of a local store: {}", show(text.as_bytes()), tried.join("; "));
+        format!("{} is neither a path nor an image in a local store: {}", show(text.as_bytes()), tried.join("; "));
     Err(Error::new("image-missing", says).help(format!(
-        "for one in a registry write {}; of an engine without such a socket: docker save {text} -o fat.tar, and \
-         docker-archive:fat.tar; for a directory its path",
+        "for an image in a registry, write {}; for an engine without this socket, run docker save {text} -o fat.tar and \
+         use docker-archive:fat.tar; for a directory, give its path",
         address.as_str()
     )))
 }

@@ -63,13 +63,13 @@ fn with_root(word: &str, line: &[String]) -> Option<String> {
         return None;
     }
     if let Some(transport) = transport_of(place) {
-        return Some(format!("to pack what an image runs: slimroot slim {transport}:{word}"));
+        return Some(format!("to pack the program of an image: slimroot slim {transport}:{word}"));
     }
     if place.is_dir() {
         return Some(format!("to pack from a directory: slimroot build --root {word} -o DEST -- PROGRAM"));
     }
     let is_name = !place.exists() && word.contains(':');
-    is_name.then(|| format!("to pack what an image runs: slimroot slim {word}"))
+    is_name.then(|| format!("to pack the program of an image: slimroot slim {word}"))
 }
 
 /// The command line with the program after `--`.

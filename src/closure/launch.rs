@@ -228,7 +228,7 @@ fn step(
 ) -> Result<Result<Next, Error>, Error> {
     let followed = root.follow_from(&launch.cwd, path.as_bytes())?;
     let Some((real, _)) = followed.file() else {
-        return Ok(Err(Error::new("entry-missing", format!("{path} is no file in the root"))));
+        return Ok(Err(Error::new("entry-missing", format!("{path} is not a file in the root"))));
     };
     let real = real.clone();
     let shebang = parse_shebang(path.as_bytes(), &root.head(&real, HEAD)?);
@@ -245,7 +245,7 @@ fn step(
     if chain.scripts.len() == MAX_CHAIN || chain.scripts.contains(path) {
         let says = format!("{path} is one of more than {MAX_CHAIN} scripts that interpret each other");
         return Ok(Err(
-            Error::new("bad-shebang", says).help("the kernel gives up with \"too many levels of symbolic links\"")
+            Error::new("bad-shebang", says).help("the kernel fails with \"too many levels of symbolic links\"")
         ));
     }
     chain.scripts.push(path.clone());
@@ -262,9 +262,12 @@ fn step(
             Ok(found) => next.push((Some(real), found, Reason::EnvCommand)),
             Err(error) if error.code == "entry-missing" => {
                 let command = show(&command);
-                let says = format!("{path} is a script for {command}, which is in no directory of PATH in the root");
+                let says = format!(
+                    "{path} is a script for {command}, which is not in any directory of PATH in the \
+                                    root"
+                );
                 return Ok(Err(Error::new("interpreter-missing", says)
-                    .help("install it in the builder stage, or give its directory by --env PATH=…")));
+                    .help("install it in the builder stage, or add its directory with --env PATH=…")));
             }
             Err(error) => return Ok(Err(error)),
         }

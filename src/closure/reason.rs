@@ -193,7 +193,7 @@ impl Reason {
     /// A clause that fits after "because"; `from` is the file that requires the path.
     pub fn says(&self, from: Option<&RootPath>) -> String {
         if let (Self::Hop { path, to }, None) = (self, from) {
-            return format!("a link on the way to {}: {}", show(path), to.says(None));
+            return format!("a symlink on the path to {}: {}", show(path), to.says(None));
         }
         let asker = from;
         let from = from.map_or_else(|| "the command line".to_owned(), ToString::to_string);
@@ -218,15 +218,15 @@ impl Reason {
             Self::Variant { level } => format!("{from} loads it on a CPU of level {level}"),
             Self::LoaderReads => format!("{from} reads it to find libraries"),
             Self::Shebang => format!("the #! line of {from} names it"),
-            Self::EnvCommand => format!("the #! line of {from} has env look it up in PATH"),
-            Self::Hop { path, .. } => format!("a link on the way to {}, which {from} uses", show(path)),
+            Self::EnvCommand => format!("env looks it up in PATH, because the #! line of {from} names it"),
+            Self::Hop { path, .. } => format!("a symlink on the path {}, which {from} uses", show(path)),
             Self::PassedThrough { path } => format!("{from} uses the path {}", show(path)),
             Self::Included { pattern } => format!("it matches --include {pattern}"),
             Self::Traced { program, act } => format!("{program} {} in a run (--trace)", act.says()),
             Self::Home { why, .. } | Self::Made { why, .. } | Self::Command { why } => why.clone(),
             Self::Companion { package } => match asker {
                 Some(asker) => format!("it is in the package {package}, which is packed with {asker}"),
-                None => format!("it is in the package {package}, which is asked for"),
+                None => format!("it is in the package {package}, which --package names"),
             },
             Self::Configured { profile, line: 0, says, .. } => format!("profile {profile}: the command says {says}"),
             Self::Configured { profile, file, line, says } => format!("profile {profile}: {file}:{line} says {says}"),

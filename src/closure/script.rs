@@ -40,8 +40,8 @@ pub(super) fn parse_shebang(path: &[u8], head: &[u8]) -> Result<Option<Shebang>,
         return Err(bad("names an interpreter that does not fit in the 256 bytes Linux reads", "use a shorter path"));
     }
     if interpreter.ends_with(b"\r") {
-        let says =
-            "has a carriage return at the end of its `#!` line: the kernel looks for an interpreter of that name";
+        let says = "has a carriage return at the end of its `#!` line, which the kernel reads as part of the interpreter's \
+             name";
         return Err(Error::new("shebang-cr", format!("{} {says}", show(path)))
             .help(format!("sed -i 's/\\r$//' {}", show(path))));
     }

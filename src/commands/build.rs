@@ -167,7 +167,7 @@ impl BookOptions {
 fn sbom(text: &str) -> Result<(Format, PathBuf), Error> {
     let (format, file) = super::pair("--sbom", text)?;
     match file.is_empty() {
-        true => Err(Error::new("bad-argument", format!("--sbom {text} names no file"))),
+        true => Err(Error::new("bad-argument", format!("--sbom {text} has no file name"))),
         false => Ok((Format::parse(&format)?, PathBuf::from(file))),
     }
 }

@@ -96,7 +96,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
         && let Some(transport) = transport_of(Path::new(word))
     {
         return Err(Error::new("bad-argument", format!("{word} is an image, not a program of the root"))
-            .help(format!("its transport is missing: slimroot check {transport}:{word}")));
+            .help(format!("add its transport: slimroot check {transport}:{word}")));
     }
     let full = config.image_under(&options.image).fill(root.fill(PackRequest::new(&place, line.clone()))?);
     #[cfg(feature = "page")]
@@ -154,7 +154,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
 /// The finding or error for a missing entry.
 fn missing_entry(subject: &Subject) -> Result<Finding, Error> {
     if subject.image.is_none() {
-        return Err(Error::new("bad-argument", "no entry: name a program or an image")
+        return Err(Error::new("bad-argument", "no entry: give a program or an image")
             .help("use slimroot check ENTRY, or slimroot check oci:DIR for a finished image"));
     }
     let says = "the image has neither an entrypoint nor a command, so it starts nothing";

@@ -65,9 +65,9 @@ fn slim(file: &Dockerfile, is_packed_apart: bool) -> Result<String, Error> {
     let entry = run.entry().ok_or_else(|| {
         Error::new(
             "bad-dockerfile",
-            "the last stage has neither ENTRYPOINT nor CMD, so its base image decides what is started",
+            "the last stage has neither ENTRYPOINT nor CMD, so its base image decides what the container starts",
         )
-        .help("write the CMD of the base image into the Dockerfile: slimroot packs what it starts")
+        .help("write the CMD of the base image into the Dockerfile, so that slimroot can pack its program")
     })?;
     let name = last.name.clone().unwrap_or_else(|| free(file, BUILDER));
     let packer = free(file, PACKER);

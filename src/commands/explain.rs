@@ -77,7 +77,7 @@ fn code(code: &str) -> Result<String, Error> {
     let rules = || rule_pages().into_iter().map(|(id, _)| id);
     if let Some(id) = code.strip_prefix(RULE) {
         return match rule_pages().into_iter().find(|(known, _)| *known == id) {
-            Some((_, about)) => Ok(format!("{code}\n\n{about}\n\n--no-rule {id} leaves it out.\n")),
+            Some((_, about)) => Ok(format!("{code}\n\n{about}\n\n--no-rule {id} disables it.\n")),
             None => Err(unknown(&format!("rule {id}"), nearest(id, rules()))),
         };
     }
@@ -90,7 +90,7 @@ fn code(code: &str) -> Result<String, Error> {
 fn unknown(what: &str, near: Option<&str>) -> Error {
     let near = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
     Error::new("unknown-code", format!("there is no {what}{near}"))
-        .help("slimroot explain lists the codes and the rules; a message of another program goes in quotes")
+        .help("slimroot explain lists the codes and the rules; put a message of another program in quotes")
 }
 
 /// Explains messages of other programs.
@@ -103,11 +103,11 @@ fn message(text: &str, options: &Options, watch: &Watch<'_>) -> Result<Explained
     }
     let mut out = String::new();
     for one in &found {
-        out.push_str(&format!("{}\n\n{}\n\n  cure  {}\n", one.line, one.says, one.cure));
+        out.push_str(&format!("{}\n\n{}\n\n  fix     {}\n", one.line, one.says, one.cure));
         if let Some(code) = one.code {
-            out.push_str(&format!("  code  {code} (slimroot explain {code})\n"));
+            out.push_str(&format!("  code    {code} (slimroot explain {code})\n"));
         }
-        out.push_str(&format!("  from  {}\n\n", one.by));
+        out.push_str(&format!("  source  {}\n\n", one.by));
     }
     let has_root = options.root.root != Path::new("/") || !options.entry.is_empty();
     if !has_root {
@@ -117,7 +117,8 @@ fn message(text: &str, options: &Options, watch: &Watch<'_>) -> Result<Explained
     let findings = about(&found, &checked(options, watch)?);
     if findings.is_empty() {
         out.push_str(&format!(
-            "slimroot check finds nothing of this in {}: the image that printed it was another one, or the message is not about its files.\n",
+            "slimroot check finds no such problem in {}: another image printed the message, or it is not about files of \
+             the image.\n",
             options.root.root.display()
         ));
     }

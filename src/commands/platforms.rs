@@ -58,8 +58,8 @@ pub(super) fn run(request: &PackRequest, watch: &Watch<'_>) -> Result<Packed, Er
 /// The destination of the index.
 fn destination(request: &PackRequest) -> Result<Destination, Error> {
     let only = |what: &str| {
-        Error::new("bad-argument", format!("--platform all does not go with {what}"))
-            .help("pack each platform by itself, and join the images with slimroot index")
+        Error::new("bad-argument", format!("--platform all cannot be combined with {what}"))
+            .help("pack each platform separately, and combine the images with slimroot index")
     };
     if request.debug_tag.is_some() {
         return Err(only("--debug-tag"));
@@ -75,7 +75,7 @@ fn destination(request: &PackRequest) -> Result<Destination, Error> {
             let destination = Destination::parse(one)?;
             request.tag.as_deref().map_or(Ok(destination.clone()), |tag| destination.named(tag))
         }
-        _ => Err(only("any other number of destinations than one")),
+        _ => Err(only("more or fewer destinations than one")),
     }
 }
 

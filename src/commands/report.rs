@@ -33,7 +33,7 @@ pub(crate) struct Options {
 /// Writes the page to a file, or returns it for stdout.
 pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Option<File>, Error> {
     if options.output.is_none() && std::io::stdout().is_terminal() {
-        return Err(Error::new("bad-argument", "a page is not for a terminal: name a file for it")
+        return Err(Error::new("bad-argument", "a page cannot be shown on a terminal: give a file for it")
             .help("write -o image.html, and open it in a browser"));
     }
     if !super::diff::is_remote(&options.target) {

@@ -98,7 +98,7 @@ fn digest_of(text: Option<&str>) -> Result<String, Error> {
     text.and_then(|text| text.strip_prefix("sha256:")).map(str::to_owned).ok_or_else(|| {
         Error::new(
             "bad-argument",
-            "--in-toto needs an image with a digest, which a directory and docker-archive: have not",
+            "--in-toto needs an image with a digest, which directories and docker-archive: do not have",
         )
         .help("name an image as oci:DIR:TAG, oci-archive:FILE or docker://HOST/NAME:TAG")
     })

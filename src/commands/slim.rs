@@ -28,7 +28,8 @@ impl SlimOptions {
             return Err(self.no_image());
         }
         if self.build.root.root != Path::new("/") {
-            return Err(Error::new("bad-argument", "slim takes an image, and --root another").help("leave out --root"));
+            return Err(Error::new("bad-argument", "slim takes an image as its argument, so --root is not permitted")
+                .help("leave out --root"));
         }
         self.build.root.root = self.image;
         Ok(self.build)
@@ -37,7 +38,7 @@ impl SlimOptions {
     fn no_image(&self) -> Error {
         let shown = self.image.display();
         let help = match transport_of(&self.image) {
-            Some(transport) => format!("its transport is missing: slimroot slim {transport}:{shown}"),
+            Some(transport) => format!("add its transport: slimroot slim {transport}:{shown}"),
             None if self.image.is_dir() => {
                 format!("to pack from a directory: slimroot build --root {shown} -- PROGRAM")
             }
@@ -45,6 +46,6 @@ impl SlimOptions {
                 "docker save {shown} -o fat.tar, and slimroot slim docker-archive:fat.tar; in a registry: docker://{shown}"
             ),
         };
-        Error::new("bad-argument", format!("{shown} names no image")).help(help)
+        Error::new("bad-argument", format!("{shown} is not an image")).help(help)
     }
 }

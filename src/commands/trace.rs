@@ -93,7 +93,7 @@ pub(crate) fn run(options: &Options, stop: &Watch<'_>) -> Result<Traced, Error> 
 }
 
 fn cannot_watch(command: &OsStr, error: std::io::Error) -> Error {
-    let says = format!("{} cannot be run under watch here", command.display());
+    let says = format!("{} cannot be traced here", command.display());
     Error::new("cannot-watch", says).because(error)
 }
 
@@ -118,7 +118,7 @@ fn program(command: &[OsString]) -> Result<Program, Error> {
             path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && !name.is_empty()
         };
         found.into_iter().find(is_program).ok_or_else(|| {
-            Error::new("bad-argument", format!("{} is in no directory of PATH", OsStr::from_bytes(name).display()))
+            Error::new("bad-argument", format!("{} is not in any directory of PATH", OsStr::from_bytes(name).display()))
         })?
     };
     let words: Vec<Vec<u8>> = command.iter().map(|word| word.clone().into_vec()).collect();

@@ -137,7 +137,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Vec<Proof>, Er
         None => options.line.clone(),
     };
     if line.is_empty() && options.file.is_none() {
-        return Err(Error::new("bad-argument", "no program: a directory does not say which one it starts")
+        return Err(Error::new("bad-argument", "no program: give the program that the directory starts")
             .help("for example: slimroot verify --root / rootfs -- /usr/bin/curl --version"));
     }
     let mut experiment = options.trial.experiment(line)?;

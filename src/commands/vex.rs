@@ -153,11 +153,11 @@ fn notes(found: &Vex) -> Vec<String> {
         if reports.len() > MAX_NAMED {
             names.push("…".to_owned());
         }
-        notes.push(format!("nothing is stated about {} reports, because {why}: {}", reports.len(), names.join(", ")));
+        notes.push(format!("no statement about {} reports, because {why}: {}", reports.len(), names.join(", ")));
     }
     if found.foreign > 0 {
         notes.push(format!(
-            "{} files of the image are not in the builder; nothing is stated about what they contain",
+            "{} files of the image are not in the builder; there is no statement about their contents",
             found.foreign
         ));
     }

@@ -70,7 +70,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Why, Error> {
     let mut subject = Subject::open(&request, watch)?;
     subject.adopt(&mut request);
     if request.entry.is_empty() {
-        return Err(Error::new("bad-argument", "no entry: name the program that the image starts after --")
+        return Err(Error::new("bad-argument", "no entry: give the program that the image starts after --")
             .help(format!("for example: slimroot why {} -- curl", options.path)));
     }
     let mut wanted = request_of(&request)?;

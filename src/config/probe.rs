@@ -55,12 +55,13 @@ pub(super) fn check(text: &str) -> Result<(), String> {
 fn host_and_port(text: &str, needs_port: bool) -> Result<(), String> {
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, port)) if host.parse::<Ipv6Addr>().is_ok() && !host.contains('.') => (host, port),
-        Some((host, _)) => return Err(format!("{host} is no IPv6 address that slimroot's probe knows")),
+        Some((host, _)) => return Err(format!("{host} is not an IPv6 address that slimroot's probe supports")),
         None => {
             let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
             if host != "localhost" && host.parse::<Ipv4Addr>().is_err() {
                 return Err(format!(
-                    "slimroot's probe looks up no names, so {host:?} must be localhost or an address such as 127.0.0.1"
+                    "slimroot's probe does not resolve names, so {host:?} must be localhost or an address such as \
+                     127.0.0.1"
                 ));
             }
             (host, port)
@@ -93,14 +94,14 @@ mod tests {
         }
         for (bad, why) in [
             ("https://127.0.0.1/", "no TLS"),
-            ("http://app:8000/", "looks up no names"),
-            ("http://me@127.0.0.1/", "looks up no names"),
-            ("http:///health", "looks up no names"),
+            ("http://app:8000/", "does not resolve names"),
+            ("http://me@127.0.0.1/", "does not resolve names"),
+            ("http:///health", "does not resolve names"),
             ("http://127.0.0.1:/", "a port"),
             ("http://127.0.0.1:0/", "a port"),
             ("http://127.0.0.1:70000/", "a port"),
-            ("http://[::ffff:127.0.0.1]/", "no IPv6 address"),
-            ("http://[fe80::1%eth0]:1/", "no IPv6 address"),
+            ("http://[::ffff:127.0.0.1]/", "not an IPv6 address"),
+            ("http://[fe80::1%eth0]:1/", "not an IPv6 address"),
             ("http://127.0.0.1/a b", "%XX"),
             ("tcp:127.0.0.1", "a port"),
             ("tcp:127.0.0.1:80/x", "tcp:HOST:PORT"),

@@ -71,15 +71,15 @@ impl Dockerfile {
             if count > MAX_INSTRUCTIONS {
                 return Err(bad("slimroot reads no more instructions"));
             }
-            let mut instruction = lines.instruction().ok_or_else(|| bad("this is no instruction"))?;
+            let mut instruction = lines.instruction().ok_or_else(|| bad("this is not an instruction"))?;
             instruction.text.insert_str(0, &std::mem::take(&mut comments));
             match (instruction.name.as_str(), file.stages.last_mut()) {
-                ("FROM", _) => file.stages.push(stage(instruction).ok_or_else(|| bad("FROM names no image"))?),
+                ("FROM", _) => file.stages.push(stage(instruction).ok_or_else(|| bad("FROM has no image"))?),
                 ("ARG", None) => {
                     file.args.extend(pairs(&instruction.rest));
                     file.head.push_str(&instruction.text);
                 }
-                (_, None) => return Err(bad("an instruction stands before the first FROM")),
+                (_, None) => return Err(bad("there is an instruction before the first FROM")),
                 (_, Some(stage)) => stage.instructions.push(instruction),
             }
         }

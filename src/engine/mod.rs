@@ -45,7 +45,7 @@ impl Engine {
             Some(text) => match text.strip_prefix("unix://") {
                 Some(path) => PathBuf::from(path),
                 None => {
-                    return Err(Error::new("bad-argument", format!("{word}: {variable} is no unix socket"))
+                    return Err(Error::new("bad-argument", format!("{word}: {variable} is not a unix socket"))
                         .help("write unix:///PATH; for an engine on another machine push to a registry"));
                 }
             },

@@ -86,7 +86,7 @@ pub fn link(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Result<Linked, Refused>, Error> {
     let Some(version) = version(root, runtime.home)? else {
-        return Ok(Err(Refused(format!("{} does not say which Java it is", runtime.home))));
+        return Ok(Err(Refused(format!("{} does not state its Java version", runtime.home))));
     };
     let Some(jdk) = jdk(root, runtime, &version)? else {
         let why = format!("the root has no JDK of version {version} with jlink and jmods");

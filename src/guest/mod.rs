@@ -134,12 +134,12 @@ impl Guest {
         Refused(match failed {
             // For an unknown executable format, execvp tries a shell and returns that shell's error.
             process::Failed::Start(Errno::NOEXEC | Errno::NOENT) => {
-                format!("{program} is built for another machine, or what interprets it is not in the root")
+                format!("{program} is built for another machine, or its interpreter is not in the root")
             }
             process::Failed::Start(Errno::PERM | Errno::NOSYS | Errno::INVAL | Errno::NOSPC) if !self.is_here => {
                 format!(
-                    "programs of {} cannot be run here: this process may not make mounts of its own (run slimroot in the \
-                 builder stage itself)",
+                    "programs of {} cannot be run here: this process cannot create mounts (run slimroot in the builder \
+                     stage itself)",
                     self.dir.display()
                 )
             }
@@ -148,7 +148,7 @@ impl Guest {
                 format!("{program} cannot be started: {error}")
             }
             process::Failed::Slow => format!("{program} did not end within {} s", job.limit.as_secs()),
-            process::Failed::Loud => format!("{program} said more than {} MB", job.max_output / 1_000_000),
+            process::Failed::Loud => format!("{program} printed more than {} MB", job.max_output / 1_000_000),
             process::Failed::Stopped => format!("{program} was interrupted"),
             process::Failed::Lost(error) => format!("{program} cannot be waited for: {error}"),
         })

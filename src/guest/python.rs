@@ -146,14 +146,14 @@ impl Guest {
         cwd: &RootPath,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<BTreeSet<RootPath>, Refused> {
-        let lost = |error: std::io::Error| Refused(format!("there is no place to watch a start from: {error}"));
+        let lost = |error: std::io::Error| Refused(format!("there is no directory for recording a start: {error}"));
         let folder = Scratch::new().map_err(lost)?;
         // Workers may run as another user.
         let everyone = std::os::unix::fs::PermissionsExt::from_mode(0o1777);
         std::fs::set_permissions(folder.path(), everyone).map_err(lost)?;
         std::fs::write(folder.path().join("sitecustomize.py"), STARTED).map_err(lost)?;
         let Some(place) = self.scratch(folder.path()) else {
-            return Err(Refused("the root has no /tmp to watch a start from".to_owned()));
+            return Err(Refused("the root has no /tmp for recording a start".to_owned()));
         };
         let mut env = env.clone();
         let path = env.get("PYTHONPATH").map_or(place.clone(), |path| format!("{place}:{path}"));
@@ -181,9 +181,10 @@ impl Guest {
         match ended {
             _ if !found.is_empty() => Ok(found),
             Err(why) => Err(why),
-            Ok(ended) => {
-                Err(Refused(format!("its start loaded nothing that could be seen: {}", complaint(&ended.complaint))))
-            }
+            Ok(ended) => Err(Refused(format!(
+                "its start loaded no files that could be recorded: {}",
+                complaint(&ended.complaint)
+            ))),
         }
     }
 }

@@ -93,15 +93,16 @@ impl Isolation {
     /// Describes the isolation in a sentence.
     pub fn says(self) -> &'static str {
         match self {
-            Self::Overlay => "own namespaces; changes go to an overlay in memory",
-            Self::ReadOnly => "own namespaces; the root is read-only, since the kernel grants no overlay",
+            Self::Overlay => "separate namespaces; changes go to an overlay in memory",
+            Self::ReadOnly => "separate namespaces; the root is read-only, since the kernel permits no overlay",
             Self::Chroot if super::has_fence() => {
-                "only chroot, since the kernel grants no namespaces here: a copy of the image, the network, processes, /proc \
-                 and /dev of this machine; Landlock refuses writes outside of /tmp"
+                "only chroot, since the kernel permits no namespaces here: a copy of the image, with the network, \
+                 processes, /proc and /dev of this machine; Landlock refuses writes outside of /tmp"
             }
             Self::Chroot => {
-                "only chroot, since the kernel grants no namespaces here: a copy of the image, the network, processes, /proc \
-                 and /dev of this machine; the user's rights alone keep the builder root from changes"
+                "only chroot, since the kernel permits no namespaces here: a copy of the image, with the network, \
+                 processes, /proc and /dev of this machine; only the user's permissions protect the builder root from \
+                 changes"
             }
         }
     }

@@ -221,7 +221,7 @@ pub struct Unsatisfied {
 impl Unsatisfied {
     /// An import in a line of a source.
     fn import(file: &RootPath, line: usize, module: String, language: &str, help: String) -> Self {
-        let says = format!("{file}:{line} imports {module}, which is in no directory where {language} looks");
+        let says = format!("{file}:{line} imports {module}, which is not in any directory where {language} looks");
         Self { module, file: file.clone(), says, help }
     }
 }
@@ -293,7 +293,7 @@ pub struct Language {
 pub const LANGUAGES: &[Language] = &[
     Language {
         id: "missing-application",
-        about: "Reports the script, jar or module that a command names and that is not in the root.",
+        about: "Reports a script, jar or module that a command names and that is not in the root.",
         needs: missing,
     },
     Language {
@@ -344,8 +344,8 @@ pub const LANGUAGES: &[Language] = &[
     },
     Language {
         id: "unread-script",
-        about: "Packs the application of a script in a language that slimroot does not read, such as a makefile, and tells which \
-                programs its words name.",
+        about: "Packs the application of a script in a language that slimroot does not read, such as a makefile, and \
+                reports which programs its words name.",
         needs: unread::find,
     },
 ];

@@ -229,5 +229,5 @@ fn new_name() -> String {
 
 fn unusable(dir: &Path, error: &io::Error) -> Error {
     Error::new("cache-unusable", format!("{} cannot be used as a cache: {error}", PathBuf::from(dir).display()))
-        .help("name a directory that you can write to, or leave out --cache: the image is the same without it")
+        .help("use a directory that you can write to, or remove --cache: the image is the same without it")
 }

@@ -339,10 +339,10 @@ impl Diff {
                 Growth::Bytes(bytes) => format!("{bytes} bytes"),
                 Growth::Hundredths(hundredths) => format!("{}.{:02} %", hundredths / 100, hundredths % 100),
             };
-            self.broken.push(format!("the image grows by {grown} bytes, and may grow by {limit}"));
+            self.broken.push(format!("the image grows by {grown} bytes; the limit is {limit}"));
         }
         if let Some(budget) = budget.filter(|budget| self.after.bytes > *budget) {
-            self.broken.push(format!("the image has {} bytes, and may have {budget}", self.after.bytes));
+            self.broken.push(format!("the image has {} bytes; the limit is {budget}", self.after.bytes));
         }
     }
 }

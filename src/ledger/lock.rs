@@ -133,7 +133,7 @@ pub fn refuse_difference(ledger: &Ledger<'_>, rules: &LockRules, lock: &Path) ->
         return Ok(());
     }
     let count = found.len();
-    let mut says = format!("the image differs from {} in {count} points", lock.display());
+    let mut says = format!("the image differs from {} in {count} ways", lock.display());
     for line in found.iter().take(MAX_SHOWN) {
         says.push_str(&format!("\n  {line}"));
     }

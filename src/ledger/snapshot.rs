@@ -83,7 +83,7 @@ fn by_path<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<RootPath, Reco
                     return Err(A::Error::custom("too many entries"));
                 }
                 if found.insert(record.path.clone(), record).is_some() {
-                    return Err(A::Error::custom("a path is there twice"));
+                    return Err(A::Error::custom("a path occurs twice"));
                 }
             }
             Ok(found)
@@ -124,7 +124,7 @@ impl Snapshot {
         refuse_schema(&head, name)?;
         let raw: Raw = serde_json::from_reader(head.as_slice().chain(reader)).map_err(|error| {
             let what = match error.classify() {
-                serde_json::error::Category::Eof => "it is cut short".to_owned(),
+                serde_json::error::Category::Eof => "it is truncated".to_owned(),
                 serde_json::error::Category::Io => "it cannot be read".to_owned(),
                 // The message may quote a hostile file.
                 _ => show(error.to_string().chars().take(200).collect::<String>().as_bytes()).into_owned(),
@@ -142,7 +142,7 @@ impl Snapshot {
     pub fn of_tree(root: Root, run: Option<Run>) -> Result<Self, Error> {
         let Some(found) = walk::entries(&**root.tree(), MAX_ENTRIES)? else {
             return Err(Error::new("bad-argument", format!("the tree has more than {MAX_ENTRIES} entries"))
-                .help("name the directory of an image, not of a whole machine"));
+                .help("give the directory of an image, not of a whole machine"));
         };
         let owned = found.iter().filter(|(_, meta)| meta.kind != FileKind::Dir).map(|(path, _)| path.clone());
         let (mut owners, mut packages) = (BTreeMap::new(), BTreeMap::new());
@@ -241,7 +241,7 @@ fn record(root: &Root, path: &RootPath, meta: &Meta) -> Result<Record, Error> {
 }
 
 fn bad(path: &dyn Display, why: &str) -> Error {
-    Error::new("bad-ledger", format!("{path} is no plan or lock that can be read: {why}"))
+    Error::new("bad-ledger", format!("{path} is not a readable plan or lock: {why}"))
         .help("write it again with slimroot build --plan-out or --lock")
 }
 
@@ -255,6 +255,6 @@ fn refuse_schema(head: &[u8], path: &dyn Display) -> Result<(), Error> {
             Err(Error::new("ledger-newer", format!("{path} has the schema {value}, which this slimroot does not know"))
                 .help("write it again with this version, or use the version that wrote it"))
         }
-        _ => Err(bad(path, "it does not begin with a schema of slimroot")),
+        _ => Err(bad(path, "it does not begin with a slimroot schema")),
     }
 }

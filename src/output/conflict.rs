@@ -40,8 +40,8 @@ pub(super) fn refuse_packed(tree: &dyn Tree, plan: &Plan, destinations: &[Destin
         let refused = |what: String, help: &str| Err(Error::new("output-exists", what).help(help));
         if packed.contains(&identity(&meta)) {
             return refused(
-                format!("{} is being packed itself", path.display()),
-                "--force would remove what is packed: name another place",
+                format!("{} is the root that is being packed", path.display()),
+                "--force would remove the root: use another destination",
             );
         }
         // A mount point is never replaced, and searching it could be slow.
@@ -51,14 +51,14 @@ pub(super) fn refuse_packed(tree: &dyn Tree, plan: &Plan, destinations: &[Destin
         match below(path, &packed) {
             Some(Below::Packed(found)) => {
                 return refused(
-                    format!("{} holds {}, which is being packed", path.display(), found.display()),
-                    "--force would remove what is packed: name another directory",
+                    format!("{} contains {}, which is being packed", path.display(), found.display()),
+                    "--force would remove the root: use another directory",
                 );
             }
             Some(Below::Mount(found)) => {
                 return refused(
-                    format!("{} holds {}, on which something is mounted", path.display(), found.display()),
-                    "--force would remove what is mounted there: unmount it first",
+                    format!("{} contains the mount point {}", path.display(), found.display()),
+                    "--force would remove the mounted files: unmount them first",
                 );
             }
             None => {}
@@ -140,9 +140,9 @@ pub(super) fn refuse_same_place(destinations: &[Destination]) -> Result<(), Erro
             if meet {
                 return Err(Error::new(
                     "bad-argument",
-                    format!("{} and {} would write over each other", one.text, other.text),
+                    format!("{} and {} would overwrite each other", one.text, other.text),
                 )
-                .help("give each -o a place of its own; only tags of one oci: layout may share it"));
+                .help("give each -o its own destination; only tags of one oci: layout may share it"));
             }
         }
     }

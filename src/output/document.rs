@@ -30,7 +30,7 @@ impl Document {
         let there = to.metadata().ok();
         if there.as_ref().is_some_and(std::fs::Metadata::is_dir) {
             return Err(Error::new("output-exists", format!("{} is a directory", to.display()))
-                .help("name a file for the document"));
+                .help("give a file for the document"));
         }
         let (file, mut staged) = if there.is_some_and(|meta| !meta.is_file()) {
             let file = tempfile::tempfile().map_err(unwritable)?;

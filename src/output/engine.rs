@@ -24,7 +24,7 @@ pub(super) fn destination(text: &str) -> Result<Option<Destination>, Error> {
     let Some((word, name)) = text.split_once(':') else { return Ok(None) };
     let Some(word) = WORDS.into_iter().find(|known| *known == word) else { return Ok(None) };
     if name.is_empty() {
-        return Err(Error::new("bad-argument", format!("the destination {text} names no image"))
+        return Err(Error::new("bad-argument", format!("the destination {text} has no image name"))
             .help(format!("write for example {word}:localhost/app:1")));
     }
     reference::check(name, true)?;

@@ -105,7 +105,7 @@ pub fn join(
         _ => match destination.address() {
             Some(address) => bundle.push(address, options)?,
             None => {
-                let says = format!("{} has no place for images of several platforms", destination.as_str());
+                let says = format!("{} cannot contain images for several platforms", destination.as_str());
                 return Err(Error::new("bad-argument", says)
                     .help("use oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker://HOST/NAME[:TAG]"));
             }

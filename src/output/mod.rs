@@ -191,9 +191,18 @@ impl Destination {
                     let near = nearest(word, TRANSPORTS.iter().map(|transport| transport.word));
                     let slashes = if near == Some("docker") { "//" } else { "" };
                     let near = near.map_or(String::new(), |near| format!("; did you mean {near}:{slashes}?"));
-                    return Err(Error::new("unknown-transport", format!("{word}: is no transport slimroot writes{near}"))
-                        .help("known are dir:PATH, tar:FILE, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF], \
-                               docker://HOST/NAME[:TAG], docker-daemon:NAME[:TAG], containers-storage:NAME[:TAG]; for a path with a colon write dir:PATH"));
+                    return Err(Error::new(
+                        "unknown-transport",
+                        format!(
+                            "slimroot cannot write to the transport \
+                                                                        {word}:{near}"
+                        ),
+                    )
+                    .help(
+                        "the transports are dir:PATH, tar:FILE, oci:DIR[:TAG], oci-archive:FILE[:TAG], \
+                               docker-archive:FILE[:REF], docker://HOST/NAME[:TAG], docker-daemon:NAME[:TAG], \
+                               containers-storage:NAME[:TAG]; for a path with a colon write dir:PATH",
+                    ));
                 }
             },
         };
@@ -206,13 +215,13 @@ impl Destination {
         // Recognise every spelling of stdout, because the report must not end up in the archive.
         let path = if path == "/dev/stdout" { "-" } else { path };
         if path.is_empty() {
-            return Err(Error::new("bad-argument", format!("the destination {text} names no path"))
+            return Err(Error::new("bad-argument", format!("the destination {text} has no path"))
                 .help("write for example oci:image:latest, or dir:rootfs"));
         }
         if path == "-" && matches!(transport.word, "dir" | "oci") {
             return Err(Error::new(
                 "bad-argument",
-                format!("{}: writes a directory, which stdout is not", transport.word),
+                format!("{} writes a directory, so stdout cannot be used", transport.word),
             )
             .help("tar:-, oci-archive:- and docker-archive:- write to stdout"));
         }
@@ -283,9 +292,10 @@ fn unlike_archive(path: &str) -> Result<&str, Error> {
     const ENDINGS: [&str; 4] = [".tar", ".tgz", ".tar.gz", ".tar.zst"];
     let name = path.rsplit_once("dest=").map_or(path, |(_, name)| name);
     if ENDINGS.iter().any(|ending| name.ends_with(ending)) || path.starts_with("type=") {
-        let says = format!("-o {path} would be a directory, because it names no transport");
+        let says = format!("-o {path} has no transport, so it would create a directory");
         return Err(Error::new("bad-argument", says).help(format!(
-            "docker-archive:{name} or oci-archive:{name} for an image, tar:{name} for the files alone, dir:{name} for a directory"
+            "use docker-archive:{name} or oci-archive:{name} for an image, tar:{name} for a plain archive of the files, \
+             dir:{name} for a directory"
         )));
     }
     Ok(path)
@@ -416,7 +426,7 @@ pub fn write(
 /// Adds a note about swept files.
 fn told(mut written: Vec<Written>, left: usize) -> Vec<Written> {
     if let Some(first) = written.first_mut().filter(|_| left > 0) {
-        first.notes.push(format!("removed {left} files or directories that a killed run had left beside the output"));
+        first.notes.push(format!("removed {left} files or directories that a killed run had left next to the output"));
     }
     written
 }
@@ -427,10 +437,8 @@ fn told(mut written: Vec<Written>, left: usize) -> Vec<Written> {
 /// `owner-out-of-range`.
 fn refuse_owners(plan: &Plan) -> Result<(), Error> {
     match plan.items.iter().find(|(_, item)| item.uid == u32::MAX || item.gid == u32::MAX) {
-        Some((path, _)) => {
-            Err(Error::new("owner-out-of-range", format!("{path} has no owner or group that a file can have"))
-                .help("give it another owner in the root; numbers end at 4294967294"))
-        }
+        Some((path, _)) => Err(Error::new("owner-out-of-range", format!("{path} has an invalid owner or group"))
+            .help("give it another owner in the root; the largest number is 4294967294")),
         None => Ok(()),
     }
 }
@@ -500,7 +508,7 @@ fn place_all(outputs: &mut [Box<dyn Output + '_>], destinations: &[Destination])
         if stay.is_empty() {
             cleanup::placing_failed();
         } else {
-            error.says = format!("{}; already in place and not taken back: {}", error.says, stay.join(", "));
+            error.says = format!("{}; already in place and not removed: {}", error.says, stay.join(", "));
         }
         return Err(error);
     }

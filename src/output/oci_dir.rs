@@ -117,8 +117,11 @@ fn refuse_links(layout: &Path) -> Result<(), Error> {
             Ok(meta) if meta.is_dir() == is_dir && meta.is_file() != is_dir => {}
             Err(error) if is_dir && error.kind() == io::ErrorKind::NotFound => {}
             _ => {
-                let says =
-                    format!("{} is no OCI layout to add to: its {part} is a link or of another kind", layout.display());
+                let says = format!(
+                    "{} is not an OCI layout that an image can be added to: its {part} is a symlink or of \
+                             another kind",
+                    layout.display()
+                );
                 return Err(Error::new("output-exists", says).help("name another directory"));
             }
         }
@@ -299,7 +302,7 @@ fn read_index(layout: &Path) -> Result<serde_json::Value, Error> {
     file.take(MAX_INDEX).read_to_end(&mut text).map_err(unreadable)?;
     // Do not quote its text, because it may not be an index at all.
     let damaged = || {
-        Error::new("output-exists", format!("{} is no index of an OCI layout", path.display()))
+        Error::new("output-exists", format!("{} is not the index of an OCI layout", path.display()))
             .help("name another directory")
     };
     // oci-spec checks that it is an index. The original JSON is kept, including unknown fields.

@@ -43,13 +43,13 @@ impl DirPlace {
         let (aside, way) = match fs::symlink_metadata(&path) {
             Err(_) => (Aside::dir(&path)?, Way::Rename),
             Ok(meta) if !meta.is_dir() => {
-                return Err(exists(&path).help("name a directory that is empty or not there yet"));
+                return Err(exists(&path).help("use a directory that is empty or does not exist"));
             }
             Ok(_) => {
                 let is_empty = is_empty_dir(&path);
                 if !is_empty && !may_replace {
                     return Err(exists(&path).help(
-                        "--force replaces it once the new output is complete; an empty directory is taken as it is",
+                        "--force replaces it once the new output is complete; an empty directory needs no --force",
                     ));
                 }
                 let is_fixed = is_mount_point(&path) || is_kept_by_sticky(&path);
@@ -115,7 +115,7 @@ impl DirPlace {
         match self.way {
             Way::Exchange => match self.aside.remove() {
                 Err(error) => {
-                    vec![format!("what was replaced could not be removed and lies at {}: {error}", self.aside)]
+                    vec![format!("the replaced files could not be removed and are now at {}: {error}", self.aside)]
                 }
                 Ok(()) => Vec::new(),
             },

@@ -73,7 +73,7 @@ pub(super) fn check(text: &str, is_always_name: bool) -> Result<(), Error> {
     let bad = |what: &str, part: &str| {
         Err(Error::new(
             "bad-argument",
-            format!("engines do not take the image name {text}: {what} {part:?} is not one"),
+            format!("engines do not accept the image name {text}: {what} {part:?} is not one"),
         )
         .help("write for example latest, app:1.2 or registry.example/team/app:1.2; names are in lower case"))
     };

@@ -23,7 +23,7 @@ pub(super) fn destination(text: &str) -> Result<Destination, Error> {
     let address = Address::parse(text)?;
     if address.digest().is_some() {
         return Err(Error::new("bad-argument", format!("{text}: an image is pushed to a tag, not to a digest"))
-            .help("write docker://HOST/NAME:TAG; the report says the digest"));
+            .help("write docker://HOST/NAME:TAG; the report shows the digest"));
     }
     let path = PathBuf::new();
     Ok(Destination { text: text.to_owned(), word: TRANSPORT.word, path, reference: None, address: Some(address) })

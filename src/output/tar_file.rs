@@ -73,7 +73,7 @@ impl FileOutput {
         let path = destination.path.clone();
         if destination.is_stdout() && stdout::was_closed() {
             return Err(Error::new("output-unwritable", "cannot write to stdout: it is closed")
-                .help("name a file, or leave stdout open"));
+                .help("give a file, or keep stdout open"));
         }
         let is_stream = destination.is_stdout() || is_stream(&path)?;
         if !is_stream {
@@ -146,7 +146,7 @@ fn is_stream(path: &Path) -> Result<bool, Error> {
     let (Ok(own), Ok(real)) = (fs::symlink_metadata(path), fs::metadata(path)) else { return Ok(false) };
     if real.file_type().is_block_device() || real.file_type().is_socket() {
         return Err(Error::new("output-exists", format!("{} is a disk or a socket", path.display()))
-            .help("name a file for the archive"));
+            .help("give a file for the archive"));
     }
     // /dev/stdout is a symlink of the system even if it leads to a file.
     let is_of_system = || {
@@ -161,11 +161,11 @@ fn is_stream(path: &Path) -> Result<bool, Error> {
 fn refuse_existing(path: &Path, force: bool) -> Result<(), Error> {
     match fs::symlink_metadata(path) {
         Ok(meta) if meta.is_dir() => Err(Error::new("output-exists", format!("{} is a directory", path.display()))
-            .help("name a file for the archive")),
+            .help("give a file for the archive")),
         Ok(_) if !force => Err(exists(path)),
         Ok(_) if is_kept_by_sticky(path) => {
-            Err(Error::new("output-exists", format!("{} belongs to somebody else", path.display()))
-                .help("its directory lets nobody but the owner replace it: name another file"))
+            Err(Error::new("output-exists", format!("{} belongs to another user", path.display()))
+                .help("only its owner can replace it in that directory: give another file"))
         }
         _ => Ok(()),
     }

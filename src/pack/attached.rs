@@ -51,8 +51,10 @@ impl Attach {
         let (is_statement, format) = name.strip_prefix(IN_TOTO).map_or((false, name), |format| (true, format));
         match Format::parse(format) {
             Ok(format) => Ok(Self::Sbom { format, is_statement }),
-            Err(_) => Err(Error::new("bad-argument", format!("--attach {name} is no document that slimroot makes"))
-                .help("use spdx-json, cyclonedx-json, in-toto:spdx-json, in-toto:cyclonedx-json or provenance")),
+            Err(_) => {
+                Err(Error::new("bad-argument", format!("--attach {name} is not a document that slimroot can make"))
+                    .help("use spdx-json, cyclonedx-json, in-toto:spdx-json, in-toto:cyclonedx-json or provenance"))
+            }
         }
     }
 }
@@ -91,7 +93,7 @@ pub(super) fn with_inside(request: &PackRequest, ledger: &Ledger<'_>) -> Result<
         let path =
             RootPath::new(&file).filter(|path| path.parent().is_some_and(|dir| dir.as_bytes() == SBOM_DIR.as_bytes()));
         let path = path.ok_or_else(|| {
-            Error::new("bad-argument", format!("--sbom-inside: {} is no name of a file", show(name.as_bytes())))
+            Error::new("bad-argument", format!("--sbom-inside: {} is not a file name", show(name.as_bytes())))
         })?;
         put(&mut plan, path, text)?;
     }
@@ -109,7 +111,7 @@ fn put(plan: &mut Plan, path: RootPath, text: Vec<u8>) -> Result<(), Error> {
             items.insert(dir.clone(), item(ItemKind::Dir, 0o755));
         }
         if there == Some(false) {
-            let says = format!("--sbom-inside: {dir} of the image is no directory, so nothing can lie in it");
+            let says = format!("--sbom-inside: {dir} in the image is not a directory");
             return Err(Error::new("bad-argument", says).help("write the inventory to a file with --sbom"));
         }
         above = dir.parent();

@@ -198,7 +198,7 @@ fn refuse_unlisted(allowed: &Allowed, ledger: &Ledger<'_>) -> Result<(), Error> 
     if found.is_empty() {
         return Ok(());
     }
-    let mut says = format!("the image contains {} things that the lists of [allow] do not have", found.len());
+    let mut says = format!("the image contains {} items that [allow] does not list", found.len());
     for (what, path) in found.iter().take(MAX_SHOWN) {
         says.push_str(&format!("\n  {what}"));
         for edge in ledger.closure.why(path) {

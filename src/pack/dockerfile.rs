@@ -55,7 +55,7 @@ fn whole(statement: String, what: &str) -> String {
 }
 
 fn comment(what: &str) -> String {
-    format!("# {what} holds characters that no line of a Dockerfile can hold: set it when the container is started")
+    format!("# {what} contains characters that a Dockerfile cannot express: set it when the container is started")
 }
 
 fn is_name(name: &str) -> bool {

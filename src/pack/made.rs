@@ -68,7 +68,7 @@ pub(crate) fn linked(
     // The JDK of the root made it: a link in its place may lead anywhere on this machine.
     let tree = match made.folder.below(made.home) {
         Ok(tree) => tree,
-        Err(error) => return unmade(&format!("{} left no runtime: {error}", made.by)),
+        Err(error) => return unmade(&format!("{} created no runtime: {error}", made.by)),
     };
     let tree = StandIn::new(Arc::clone(subject.root.tree()), Box::new(tree), home.clone(), kept);
     subject.root = Root::new(Arc::new(tree));

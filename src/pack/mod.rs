@@ -421,7 +421,7 @@ fn with_plan<T>(
     let mut subject = Subject::open(&request, watch)?;
     let mut told = subject.adopt(&mut request);
     if request.line().is_empty() {
-        return Err(Error::new("bad-argument", "no entry: name the program that the image starts")
+        return Err(Error::new("bad-argument", "no entry: give the program that the image starts")
             .help("for example: slimroot build -o dir:out -- /usr/bin/curl"));
     }
     let mut wanted = request_of(&request)?;

@@ -56,8 +56,10 @@ pub(super) fn adopt(request: &mut PackRequest, image: &RunConfig) -> Vec<String>
     for volume in &image.volumes {
         match RootPath::new(volume) {
             Some(_) => request.volumes.push(volume.clone()),
-            None => notes
-                .push(format!("the volume {} of the image is dropped: it is no clean path", show(volume.as_bytes()))),
+            None => notes.push(format!(
+                "the volume {} of the image is dropped: it is not a clean path",
+                show(volume.as_bytes())
+            )),
         }
     }
     if !image.stop_signal.is_empty() {
@@ -83,7 +85,7 @@ pub(super) fn adopt(request: &mut PackRequest, image: &RunConfig) -> Vec<String>
         .map(|name| show(name.as_bytes()).into_owned())
         .collect();
     if !lost.is_empty() {
-        notes.push(format!("settings of the image that are not carried over: {}", lost.join(", ")));
+        notes.push(format!("settings of the image that are not kept: {}", lost.join(", ")));
     }
     notes
 }
@@ -99,7 +101,8 @@ pub(super) fn settings(
     if let Some(address) = request.healthcheck.as_ref().and_then(Healthcheck::address) {
         let address = show(address.as_bytes());
         notes.push(format!(
-            "the health check brings a program to ask {address}: --healthcheck {address} packs a probe of 6 kB instead"
+            "the health check adds a program to request {address}: --healthcheck {address} packs a probe of 6 kB \
+             instead"
         ));
     }
     let details = Details {

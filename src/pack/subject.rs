@@ -92,11 +92,12 @@ pub(super) fn advised(error: Error, root: &Path) -> Error {
     let is_name = !root.exists() && !text.starts_with(['/', '.']) && text.contains([':', '/']);
     match is_name {
         true => error.help(format!(
-            "an image in a registry: --root docker://{text}; one of docker or podman: docker save {text} -o fat.tar, and --root \
-             docker-archive:fat.tar"
+            "for an image in a registry, use --root docker://{text}; for one of docker or podman, run docker save \
+             {text} -o fat.tar and use --root docker-archive:fat.tar"
         )),
         false => error.help(
-            "give --root the directory that holds the builder's /usr and /etc, or an image as oci:DIR, oci-archive:FILE or docker-archive:FILE",
+            "give --root the directory that contains the builder's /usr and /etc, or an image as oci:DIR, \
+             oci-archive:FILE or docker-archive:FILE",
         ),
     }
 }

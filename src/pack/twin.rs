@@ -114,7 +114,7 @@ fn of_root(root: &Root, plan: &Plan) -> Result<Vec<u8>, Error> {
         }
     }
     Err(Error::new("debug-shell-missing", format!("the root has no static program for --debug-tag{refused}")).help(
-        "install busybox-static in the builder stage (Debian, Ubuntu, Alpine), or name such a file with --debug-shell",
+        "install busybox-static in the builder stage (Debian, Ubuntu, Alpine), or give such a file with --debug-shell",
     ))
 }
 
@@ -122,7 +122,7 @@ fn of_root(root: &Root, plan: &Plan) -> Result<Vec<u8>, Error> {
 fn of_machine(file: &Path, plan: &Plan) -> Result<Vec<u8>, Error> {
     let bad = |why: String| {
         Error::new("debug-shell-missing", format!("--debug-shell {} {why}", file.display()))
-            .help("name a static busybox for the image's machine")
+            .help("give a static busybox for the image's machine")
     };
     let mut bytes = Vec::new();
     let opened = std::fs::File::open(file).and_then(|open| match open.metadata()?.is_file() {
@@ -141,7 +141,7 @@ fn of_machine(file: &Path, plan: &Plan) -> Result<Vec<u8>, Error> {
 
 /// Why a program cannot be the shell of an image, as a clause; `None` if it can.
 fn defect(bytes: &[u8], plan: &Plan) -> Option<String> {
-    let Ok(object) = elf::parse(bytes) else { return Some("is no ELF program".to_owned()) };
+    let Ok(object) = elf::parse(bytes) else { return Some("is not an ELF program".to_owned()) };
     let wanted = &plan.run.architecture;
     let architecture = platform(&object.target).0;
     if architecture != *wanted {

@@ -146,13 +146,13 @@ impl<'r> Dpkg<'r> {
             let package = String::from_utf8_lossy(package);
             let package = package.split(':').next().unwrap_or_default().to_owned();
             if lists.len() == super::MAX_PACKAGES {
-                let what = format!("{} has more lists", self.info);
+                let what = format!("{} has more file lists", self.info);
                 return Err(super::too_large(what, super::MAX_PACKAGES));
             }
             let path = self.info.join(&name);
             let size = self.root.meta(&path)?.map_or(0, |meta| meta.size);
             if size > left as u64 {
-                let what = format!("{path} has {size} bytes, with the lists of other packages more");
+                let what = format!("{path} has {size} bytes, and all file lists together are larger");
                 return Err(super::too_large(what, format!("{} MiB of lists", MAX_LISTS >> 20)));
             }
             let text = self.root.read(&path, left)?;

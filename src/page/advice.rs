@@ -10,8 +10,8 @@ pub(super) fn of(reason: &Reason, rule: &str) -> (String, bool) {
         Reason::Bin => plain("Without its --bin it is not packed."),
         Reason::Healthcheck => plain("Without the health check it is not packed."),
         Reason::Interpreter | Reason::Needed { .. } | Reason::Preload | Reason::Audit | Reason::LoaderReads => plain(
-            "The loader needs it: without it the program does not start. Only a program that is built in another way \
-             needs less.",
+            "The loader needs it: without it the program does not start. Only a program that is built differently needs \
+             less.",
         ),
         Reason::Variant { .. } => plain("With --cpu LEVEL, variants for other CPUs are left out."),
         Reason::Dlopen { .. } | Reason::Opens { .. } => (
@@ -30,10 +30,10 @@ pub(super) fn of(reason: &Reason, rule: &str) -> (String, bool) {
             (format!("--no-profile {profile} leaves out what this profile takes."), true)
         }
         Reason::Names { .. } => (format!("--no-rule {rule} leaves out files whose paths programs contain."), true),
-        Reason::Made { .. } => plain("It is made at your request."),
+        Reason::Made { .. } => plain("It was made at your request."),
         Reason::Hop { to, .. } => {
             let (text, is_excludable) = of(to, rule);
-            (format!("It is a link on the way. {text}"), is_excludable)
+            (format!("It is a symlink on the path. {text}"), is_excludable)
         }
         Reason::PassedThrough { .. } => plain("A path that is needed leads through it."),
         _ => (of_rule(rule), false),

@@ -31,7 +31,7 @@ pub(super) fn table(sheet: &Sheet) -> Markup {
         noscript {
             section #files {
                 h2 { "Files " span.count { (count(all)) } }
-                p.quiet { "This browser runs no script here, so that the map is a table." }
+                p.quiet { "This browser runs no scripts here, so there is a table instead of the map." }
                 @if all > MAX_FILES { p { "The largest " (count(MAX_FILES)) " files are listed." } }
                 table.files {
                     thead { tr {

@@ -77,7 +77,9 @@ pub(super) fn page(sheet: &Sheet) -> Result<String, Error> {
                     @if has_files { (files::table(sheet)) }
                 }
                 footer {
-                    p { "Made by slimroot " (env!("CARGO_PKG_VERSION")) ". This page is one file. It opens no connection, and its policy forbids it to." }
+                    p { "Made by slimroot " (env!("CARGO_PKG_VERSION")) ". This page is one file. It opens no \
+                                                                         connections, and its Content Security Policy \
+                                                                         forbids them." }
                 }
                 @if has_files {
                     script type="application/json" id="data" { (PreEscaped(data)) }
@@ -210,8 +212,8 @@ fn left_out(table: &LeftOutTable) -> Markup {
         section #left-out {
             h2 { "Left out " span.count { (size(table.bytes)) } }
             p.quiet {
-                "What of the builder's root is not in the image, and the option that adds it. --package leaves out documentation, \
-                 manuals, translations and headers; --include adds exactly what it names."
+                "Files of the builder's root that are not in the image, and the option that adds them. --package leaves \
+                 out documentation, manuals, translations and headers; --include adds exactly what it names."
             }
             @let rules = {
                 let mut rules: Vec<_> = table.rules.iter().collect();
@@ -305,7 +307,8 @@ fn layers(sheet: &Sheet) -> Markup {
         @if sums.len() > 1 || !sheet.layers.is_empty() {
             section #layers {
                 h2 { "Layers " span.count { (count(sums.len())) } }
-                p.quiet { "Bytes of a layer that can be seen in the image: what a higher layer replaces or removes does not count." }
+                p.quiet { "Bytes of a layer that are visible in the image: files that a higher layer replaces or \
+                           removes do not count." }
                 div.scroll tabindex="0" { table {
                     thead { tr { th { "Layer" } th.number { "Bytes" } th {} th.number { "Files" } @if is_told { th { "Made by" } } } }
                     tbody {

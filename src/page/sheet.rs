@@ -112,7 +112,7 @@ impl Problem {
             false => format!("{}: {} {}", place.source, place.candidate, place.outcome),
         });
         let mut details = vec![
-            ("wanted by", finding.wanted_by.iter().cloned().collect()),
+            ("needed by", finding.wanted_by.iter().cloned().collect()),
             ("because", finding.because.clone()),
             ("searched", searched.collect()),
             ("help", finding.help.clone()),

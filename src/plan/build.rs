@@ -61,7 +61,8 @@ impl Plan {
                 continue;
             }
             if path.name().starts_with(WHITEOUT) {
-                let says = format!("the name of {path} marks a deleted file in a layer: engines would not unpack it");
+                let says =
+                    format!("the name of {path} marks a deleted file in a layer, so engines would not unpack it");
                 return Err(Error::new("whiteout-name", says).help(format!("leave it out with --exclude '{path}'")));
             }
             let item = match node {

@@ -221,9 +221,8 @@ impl Accounts {
         // The accounts come out of the root: a number that is none, or -1, would be root's to some engine.
         let checked = |id: &str| {
             id.parse::<u32>().ok().filter(|id| *id != u32::MAX).ok_or_else(|| {
-                let says =
-                    format!("the user {} has an ID that is no number from 0 to 4294967294", show(user.as_bytes()));
-                Error::new("owner-out-of-range", says).help("give numbers, such as --user 65532:65532")
+                let says = format!("the ID of the user {} is not a number from 0 to 4294967294", show(user.as_bytes()));
+                Error::new("owner-out-of-range", says).help("use numbers, such as --user 65532:65532")
             })
         };
         Ok(format!("{}:{}", checked(&uid)?, checked(&gid)?))

@@ -74,7 +74,7 @@ pub(super) fn differences(run: &Outcome, other: &Outcome, experiment: &Experimen
             let line = first_difference(&answer.body, &known.body);
             differ(
                 What::Answer(at),
-                format!("{} answers with another body than in the builder root{line}", probe.text),
+                format!("the body of the answer to {} differs from that in the builder root{line}", probe.text),
             );
         }
     }

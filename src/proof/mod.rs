@@ -176,27 +176,27 @@ impl Proof {
 pub const PAGES: &[(&str, &str)] = &[
     (
         "run-differs",
-        "The program of the image behaves otherwise than in the builder root, with the same arguments, environment, user and \
-         network: its exit status, its output, or its answers to probes. Something that it needs is not in the image, and \
-         is usually among the paths of run-missed.",
+        "The packed program behaves differently than in the builder root, with the same arguments, environment, user \
+         and network: its exit status, its output, or its answers to probes differ. Something that it needs is not in \
+         the image, and is usually among the paths of run-missed.",
     ),
     (
         "run-missed",
-        "The program looked this path up in vain, and the builder root has it; or the run in the builder root used it, \
-         and the image does not have it. The message tells which, and the option that adds it. If the program behaves as \
-         in the builder root all the same, this is no more than a hint.",
+        "The program looked up this path in the image, which lacks it, and the builder root has it; or the run in the \
+         builder root used it, and the image does not have it. The message says which, and names the option that adds \
+         it. If the program behaves as in the builder root nevertheless, this is only a hint.",
     ),
     (
         "run-fails-in-both",
         "The program fails in the builder root in the same way as in the image, so its run proves nothing. It may need \
-         arguments, an environment, a network (--net), or a server that is not there.",
+         arguments, environment variables, a network (--net), or a server that is not running.",
     ),
     (
         "write-refused",
-        "The program of the image was not allowed to write, make, rename or remove a file: the file or its directory \
-         belongs to another user, or lies in a read-only file system. In the builder stage give the directory to the \
-         image's user (chown, or --owner-map), make the place a volume, or have the program write to /tmp. If the write \
-         is refused in the builder root too, this is only a note.",
+        "The packed program was not allowed to write, create, rename or remove a file: the file or its directory \
+         belongs to another user, or is on a read-only file system. In the builder stage, give the directory to the \
+         image's user (chown, or --owner-map), make it a volume, or configure the program to write to /tmp. If the \
+         write is refused in the builder root too, this is only a note.",
     ),
 ];
 
@@ -254,7 +254,7 @@ pub fn prove(
     let identity = Identity::of(&experiment.user, &packed.root)?;
     let Some(identity) = identity else {
         let says = format!("the user {} is not in the accounts of the packed root", experiment.user);
-        return Err(Error::new("bad-argument", says).help("give numbers, such as --user 65532:65532"));
+        return Err(Error::new("bad-argument", says).help("use numbers, such as --user 65532:65532"));
     };
     let copy = std::cell::OnceCell::new();
     let start = |place: &Place, isolation: Isolation| {
@@ -365,7 +365,18 @@ fn isolated<T>(run: impl Fn(Isolation) -> Result<T, Error>) -> Result<(T, Isolat
             Err(error) => return Err(error),
         }
     }
-    Err(refused.unwrap_or_else(|| Error::new("internal", "no way to run a program")))
+    Err(refused.unwrap_or_else(|| {
+        Error::new(
+            "internal",
+            "there is there is there is there is there is there is there \
+                                                          is there is there is there is there is there is there is \
+                                                          there is there is there is there is there is there is there \
+                                                          is there is there is there is there is there is there is \
+                                                          there is there is there is there is there is there is there \
+                                                          is there is there is there is there is there is there is \
+                                                          there is there is no way to run a program",
+        )
+    }))
 }
 
 fn start(
@@ -403,12 +414,12 @@ fn start(
     };
     let outcome = run::run(&trial, isolation, experiment, stop);
     if stop() {
-        return Err(Error::new("interrupted", "ended by a signal; nothing is left behind"));
+        return Err(Error::new("interrupted", "ended by a signal; no temporary files are left"));
     }
     outcome.map_err(|error| {
-        let says = format!("{name} of {} cannot be run under watch here", place.dir.display());
+        let says = format!("{name} of {} cannot be traced here", place.dir.display());
         Error::new("cannot-watch", says)
             .because(error)
-            .help("it needs namespaces of its own: run slimroot as root, or where user namespaces are allowed")
+            .help("it needs separate namespaces: run slimroot as root, or where user namespaces are allowed")
     })
 }

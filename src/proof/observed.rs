@@ -110,7 +110,7 @@ fn accounts(runs: &Runs<'_>, experiment: &Experiment, verdict: Verdict, uid: u32
     let number = uid.to_string().into_bytes();
     let is_known = own.unwrap_or_default().split(|byte| *byte == b'\n').any(|line| field(line, 2) == number);
     if uid != 0 && !is_known && asked.path == ACCOUNTS[0].as_bytes() {
-        let says = format!("it asks for accounts, and its own user {uid} has none in the image (seen in a run)");
+        let says = format!("it looks up accounts, and its own user {uid} has none in the image (seen in a run)");
         let finding = Finding::new("user-unknown", Level::Note, uid.to_string(), says);
         found.push(
             finding.help(format!(
@@ -202,7 +202,7 @@ fn commands(runs: &Runs<'_>) -> Result<Vec<Finding>, Error> {
             continue;
         }
         let name = show(&name).into_owned();
-        let says = format!("it wanted to execute {name}, which is in neither root (seen in a run)");
+        let says = format!("it tried to execute {name}, which is in neither root (seen in a run)");
         let finding = Finding::new("command-missing", Level::Note, name, says);
         found.push(Finding { wanted_by: asker(runs.run, seen), ..finding.help("install it in the builder stage") });
     }

@@ -24,7 +24,7 @@ pub(super) fn unpack(tree: &dyn Tree, dir: &Path, stop: &dyn Fn() -> bool) -> Re
     while let Some(parent) = open.pop() {
         for name in tree.list(&parent)? {
             if stop() {
-                return Err(Error::new("interrupted", "ended by a signal; nothing is left behind"));
+                return Err(Error::new("interrupted", "ended by a signal; no temporary files are left"));
             }
             let path = parent.join(&name);
             let Some(meta) = tree.meta(&path)? else { continue };

@@ -37,14 +37,14 @@ impl Address {
     /// `bad-argument`.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let bad = |what: String| {
-            Err(Error::new("bad-argument", format!("{text} names no image in a registry: {what}"))
+            Err(Error::new("bad-argument", format!("{text} is not the name of an image in a registry: {what}"))
                 .help("write for example docker://registry.example/team/app:1.2; names are in lower case"))
         };
         let Some(rest) = text.strip_prefix(PREFIX) else {
             return bad(format!("it does not begin with {PREFIX}"));
         };
         if rest.split('/').next().is_some_and(|first| first.contains('@') && !first.contains("@sha256:")) {
-            return Err(Error::new("bad-argument", "an address of a registry holds no user and no password")
+            return Err(Error::new("bad-argument", "the address of a registry must not contain a user or password")
                 .help("log in with docker login or podman login; slimroot reads their files"));
         }
         let (rest, digest) = rest.split_once('@').map_or((rest, None), |(rest, digest)| (rest, Some(digest)));
@@ -57,7 +57,7 @@ impl Address {
         let is_hub = HUB.contains(&host);
         let repository = if is_hub && !path.contains('/') { format!("library/{path}") } else { path };
         if !is_host(host) {
-            return bad(format!("{host:?} is no host"));
+            return bad(format!("{host:?} is not a host"));
         }
         if let Some(part) = repository.split('/').find(|part| !is_part(part)) {
             return bad(format!("the part {part:?} is not one"));
@@ -66,10 +66,10 @@ impl Address {
             return bad("the name is too long".to_owned());
         }
         if let Some(tag) = tag.filter(|tag| !is_tag(tag)) {
-            return bad(format!("{tag:?} is no tag"));
+            return bad(format!("{tag:?} is not a tag"));
         }
         if let Some(digest) = digest.filter(|digest| !is_digest(digest)) {
-            return bad(format!("{digest:?} is no SHA-256 digest"));
+            return bad(format!("{digest:?} is not a SHA-256 digest"));
         }
         Ok(Self {
             text: text.to_owned(),

@@ -70,28 +70,26 @@ pub(super) fn of_status(address: &Address, what: &str, status: u16, told: &str, 
         ),
         404 => Fault::lasting(
             Error::new("image-missing", says("has no such thing"))
-                .help("look at its name and tag; some registries also say this to whoever may not see it"),
+                .help("check its name and tag; some registries also say this to users who may not see the image"),
         ),
         408 | 425 | 429 => Fault {
             wait,
             ..Fault::passing(
-                Error::new("registry-busy", says("asks to come back later"))
+                Error::new("registry-busy", says("limits the rate of requests"))
                     .help("try again later, or log in: limits are often lower for anonymous users"),
             )
         },
         413 | 507 => Fault::lasting(
-            Error::new("registry-refused", says("has no room for it"))
-                .help("ask whoever runs the registry for more room or a higher limit"),
+            Error::new("registry-refused", says("has no space for it"))
+                .help("ask the operator of the registry for more space or a higher limit"),
         ),
         500..=599 => Fault {
             wait,
             ..Fault::passing(
-                Error::new("registry-refused", says("fails")).help("try again later, or look at the registry's log"),
+                Error::new("registry-refused", says("fails")).help("try again later, or see the registry's log"),
             )
         },
-        _ => Fault::lasting(
-            Error::new("registry-refused", says("refuses")).help("see what the registry says, and its log"),
-        ),
+        _ => Fault::lasting(Error::new("registry-refused", says("refuses")).help("see the registry's message and log")),
     }
 }
 
@@ -101,12 +99,13 @@ pub(super) fn of_transport(address: &Address, host: &str, error: &ureq::Error) -
     if let Some(why) = certificate(error) {
         return Fault::lasting(
             Error::new("registry-untrusted", says(&format!("shows a certificate that is not trusted: {why}"))).help(
-                "give its authority with --registry-ca FILE, or put it into /etc/containers/certs.d; --insecure trusts everybody",
+                "give its authority with --registry-ca FILE, or put it into /etc/containers/certs.d; --insecure turns \
+                 verification off",
             ),
         );
     }
     let why = match error {
-        ureq::Error::HostNotFound => "is no host that has an address here".to_owned(),
+        ureq::Error::HostNotFound => "has no address that can be resolved here".to_owned(),
         ureq::Error::Timeout(_) => "does not answer in time".to_owned(),
         ureq::Error::Io(error) => format!("cannot be reached, or ends the connection: {}", shown(&error.to_string())),
         ureq::Error::Rustls(error) => format!("does not speak TLS as it should: {}", shown(&error.to_string())),
@@ -114,7 +113,7 @@ pub(super) fn of_transport(address: &Address, host: &str, error: &ureq::Error) -
         other => format!("cannot be used: {}", shown(&other.to_string())),
     };
     let error = Error::new("registry-unreachable", says(&why))
-        .help("look at the name and port, the network and the variables HTTPS_PROXY and NO_PROXY");
+        .help("check the name and port, the network, and the variables HTTPS_PROXY and NO_PROXY");
     Fault::passing(error)
 }
 
@@ -122,7 +121,7 @@ pub(super) fn of_transport(address: &Address, host: &str, error: &ureq::Error) -
 fn certificate(error: &ureq::Error) -> Option<String> {
     let of_tls = |error: &rustls::Error| match error {
         rustls::Error::InvalidCertificate(why) if format!("{why:?}").contains("CaUsedAsEndEntity") => {
-            Some("it is that of an authority, which signs others; make one for the host with CA:FALSE".to_owned())
+            Some("it is marked as an authority; make one for the host with CA:FALSE".to_owned())
         }
         rustls::Error::InvalidCertificate(why) => Some(shown(&why.to_string())),
         _ => None,

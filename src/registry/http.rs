@@ -277,12 +277,12 @@ impl<'a> Server<'a> {
                 return Ok(answer);
             }
             if !matches!(ask.method, Method::GET | Method::HEAD) {
-                return Err(self.odd("sends an upload to another place, which no registry does"));
+                return Err(self.odd("redirects an upload to another host, which no registry does"));
             }
             let next = answer.header("location").map(|to| self.resolved(&url, to));
-            url = next.ok_or_else(|| self.odd("redirects without saying where to"))??;
+            url = next.ok_or_else(|| self.odd("redirects without a location"))??;
         }
-        Err(self.odd("redirects again and again"))
+        Err(self.odd("redirects too often"))
     }
 
     /// The URL that a `Location` means.
@@ -324,7 +324,7 @@ impl<'a> Server<'a> {
     /// The failure of a registry that breaks the protocol.
     pub(super) fn odd(&self, why: &str) -> Fault {
         let says = format!("{}: {} {why}", self.address, self.address.host());
-        Fault::lasting(Error::new("bad-registry", says).help("look at the registry, and at proxies before it"))
+        Fault::lasting(Error::new("bad-registry", says).help("check the registry, and proxies in front of it"))
     }
 
     fn once(&self, ask: &Ask<'_>, shown: Option<&str>) -> Result<Answer, Fault> {
@@ -338,7 +338,7 @@ impl<'a> Server<'a> {
         if let Some(shown) = shown {
             request = request.header("authorization", shown);
         }
-        let unbuilt = |_| self.odd("gives an address that is none");
+        let unbuilt = |_| self.odd("sends an invalid address");
         let sent = match ask.payload {
             Payload::None => self.agent.run(request.body(SendBody::none()).map_err(unbuilt)?),
             Payload::Bytes(mut bytes) => {
@@ -419,7 +419,7 @@ impl<'a> Server<'a> {
         let is_word = |token: &String| {
             !token.is_empty() && token.len() <= MAX_TOKEN && token.bytes().all(|b| b.is_ascii_graphic())
         };
-        token.filter(is_word).ok_or_else(|| self.odd("has a server for tokens that gives none"))
+        token.filter(is_word).ok_or_else(|| self.odd("has a token server that returns no token"))
     }
 }
 

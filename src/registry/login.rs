@@ -143,7 +143,7 @@ fn of_entry(entry: &Entry, place: &str) -> Result<Option<Login>, Error> {
         // Docker pads with NULs (docker/cli, file.go: decodeAuth).
         return match text.as_deref().map(|text| text.trim_matches('\0')).and_then(|text| text.split_once(':')) {
             Some((user, password)) => Ok(Some(Login::Password(user.to_owned(), password.to_owned()))),
-            None => Err(bad(place, "an auth in it is no base64 of USER:PASSWORD")),
+            None => Err(bad(place, "an auth in it is not USER:PASSWORD in base64")),
         };
     }
     Ok(filled(&entry.username).zip(filled(&entry.password)).map(|(user, password)| Login::Password(user, password)))
@@ -153,7 +153,7 @@ fn of_entry(entry: &Entry, place: &str) -> Result<Option<Login>, Error> {
 fn from_helper(name: &str, server: &str) -> Result<Option<Login>, Error> {
     let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     if name.is_empty() || !name.bytes().all(is_name) {
-        return Err(bad("the credential helper", "its name in the file is no name"));
+        return Err(bad("the credential helper", "its name in the file is invalid"));
     }
     let program = format!("docker-credential-{name}");
     let fails = |why: &str| {
@@ -181,7 +181,7 @@ fn from_helper(name: &str, server: &str) -> Result<Option<Login>, Error> {
         let is_unknown = String::from_utf8_lossy(&answer).contains("credentials not found");
         return if is_unknown { Ok(None) } else { Err(fails("it fails")) };
     }
-    let answer: Answer = serde_json::from_slice(&answer).map_err(|_| fails("its answer is not what it should be"))?;
+    let answer: Answer = serde_json::from_slice(&answer).map_err(|_| fails("its answer is invalid"))?;
     Ok(Some(match answer.username.as_str() {
         "<token>" => Login::Identity(answer.secret),
         _ => Login::Password(answer.username, answer.secret),

@@ -49,7 +49,7 @@ impl<'a> Pull<'a> {
             _ => self.cut(&error),
         })?;
         if length.is_some_and(|length| length != bytes.len() as u64) {
-            return Err(self.0.odd("sends a manifest of another length than it says"));
+            return Err(self.0.odd("sends a manifest whose length differs from its header"));
         }
         let found = Digest::of(&bytes).to_string();
         let wanted = Some(selector).filter(|selector| is_digest(selector));
@@ -78,12 +78,12 @@ impl<'a> Pull<'a> {
             layers: Option<serde::de::IgnoredAny>,
         }
         let Ok(head) = serde_json::from_slice::<Head>(bytes) else {
-            return Err(self.0.odd("sends a manifest that is no JSON"));
+            return Err(self.0.odd("sends a manifest that is not JSON"));
         };
         if head.schema_version == Some(1) {
-            return Err(self
-                .0
-                .odd("has the image only in the format of 2014 (schema 1), which is not read: push it again"));
+            return Err(self.0.odd(
+                "has the image only in the format of 2014 (schema 1), which slimroot does not read: push it again",
+            ));
         }
         let known =
             |media_type: &String| MANIFESTS.contains(&media_type.as_str()) || INDEXES.contains(&media_type.as_str());
@@ -91,11 +91,11 @@ impl<'a> Pull<'a> {
         if let (Some(header), Some(own)) = (&of_header, &head.media_type)
             && header != own
         {
-            return Err(self.0.odd(&format!("calls a manifest {} that calls itself {}", shown(header), shown(own))));
+            return Err(self.0.odd(&format!("sends a manifest as {} that is marked as {}", shown(header), shown(own))));
         }
         let media_type = of_header.or(head.media_type).unwrap_or_default();
         let is_index = match (head.manifests.is_some(), head.layers.is_some()) {
-            (true, true) => return Err(self.0.odd("sends a document that is a manifest and an index at once")),
+            (true, true) => return Err(self.0.odd("sends a document that is both a manifest and an index")),
             (is_index, _) => is_index,
         };
         if INDEXES.contains(&media_type.as_str()) != is_index && !media_type.is_empty() {
@@ -110,7 +110,7 @@ impl<'a> Pull<'a> {
     /// `bad-registry` for a digest that is none. Later failures are errors of reading that hold an [`Error`].
     pub(crate) fn blob(&self, digest: &str, size: u64) -> Result<Box<dyn Read + '_>, Error> {
         if !is_digest(digest) {
-            return Err(self.0.odd("has a blob whose digest is no SHA-256").error);
+            return Err(self.0.odd("has a blob whose digest is not SHA-256").error);
         }
         let url = self.0.own(&format!("blobs/{digest}"));
         Ok(Box::new(BlobReader { pull: self, url, size, at: 0, body: None, tries: 0 }))
@@ -118,7 +118,7 @@ impl<'a> Pull<'a> {
 
     fn cut(&self, error: &io::Error) -> Fault {
         let says = format!("{}: the connection to {} was cut: {error}", self.0.address, self.0.address.host());
-        Fault::passing(Error::new("registry-unreachable", says).help("try again; look at the network"))
+        Fault::passing(Error::new("registry-unreachable", says).help("try again; check the network"))
     }
 }
 
@@ -148,12 +148,12 @@ impl BlobReader<'_> {
                 .header("content-range")
                 .and_then(|range| range.trim().strip_prefix("bytes ")?.split('-').next()?.parse::<u64>().ok());
             if start != Some(self.at) {
-                return Err(server.odd("sends another part of a blob than was asked for"));
+                return Err(server.odd("sends another part of a blob than was requested"));
             }
         }
         let expected = if is_part { left } else { self.size };
         if answer.length().is_some_and(|length| length != expected) {
-            return Err(server.odd("has a blob of another size than the manifest says"));
+            return Err(server.odd("has a blob whose size differs from the manifest"));
         }
         let mut reader = answer.reader();
         if !is_part && self.at > 0 {

@@ -90,7 +90,7 @@ impl<'a> Push<'a> {
     /// Compares the digest that a registry says it has stored.
     pub(super) fn stored(&self, answer: &Answer, digest: &str) -> Result<(), Fault> {
         match answer.header("docker-content-digest") {
-            Some(stated) if stated != digest => Err(self.server.odd("has stored something else than was sent")),
+            Some(stated) if stated != digest => Err(self.server.odd("has stored other bytes than were sent")),
             _ => Ok(()),
         }
     }
@@ -130,7 +130,7 @@ impl<'a> Push<'a> {
 
     /// The upload that an answer has begun.
     fn begun(&self, from: &str, answer: &Answer) -> Result<Upload, Fault> {
-        let location = answer.header("location").ok_or_else(|| self.server.odd("begins an upload without a place"))?;
+        let location = answer.header("location").ok_or_else(|| self.server.odd("begins an upload without a URL"))?;
         Ok(Upload { url: self.server.resolved(from, location)?, at: 0 })
     }
 

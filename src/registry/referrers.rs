@@ -43,7 +43,7 @@ impl Push<'_> {
             rows.push(described.clone());
             self.manifest(&tag, INDEXES[0], &serde_json::to_vec(&index).unwrap_or_default())?;
         }
-        Err(self.server.odd(&format!("does not keep the index {tag}: others write it at the same time")).error)
+        Err(self.server.odd(&format!("does not keep the index {tag}: other clients write it at the same time")).error)
     }
 
     /// The index of a tag; an empty one if there is none.
@@ -67,6 +67,6 @@ impl Push<'_> {
     }
 
     fn no_index(&self, tag: &str) -> Error {
-        self.server.odd(&format!("has something under {tag} that is no index")).error
+        self.server.odd(&format!("has something under {tag} that is not an index")).error
     }
 }

@@ -38,7 +38,7 @@ impl Format {
         match name {
             "spdx-json" => Ok(Self::Spdx),
             "cyclonedx-json" => Ok(Self::CycloneDx),
-            _ => Err(Error::new("bad-argument", format!("{name} is no format of an SBOM"))
+            _ => Err(Error::new("bad-argument", format!("{name} is not an SBOM format"))
                 .help("use spdx-json or cyclonedx-json")),
         }
     }

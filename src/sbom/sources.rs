@@ -77,7 +77,7 @@ impl Inventory {
     pub fn of_tree(name: &str, epoch: u64, root: &Root) -> Result<Self, Error> {
         let Some(entries) = entries_of(root, MAX_ENTRIES)? else {
             return Err(Error::new("bad-argument", format!("{name} has more than {MAX_ENTRIES} entries"))
-                .help("name the directory of an image, not of a whole machine"));
+                .help("give the directory of an image, not of a whole machine"));
         };
         let mut found = Self { name: name.to_owned(), epoch, distro: Distribution::of(root)?, ..Self::default() };
         let paths: Vec<RootPath> = entries.into_iter().map(|(path, _)| path).collect();

@@ -239,7 +239,9 @@ impl<'a> Unpacking<'a> {
                 return Err(self.bad(format!("it has more than {MAX_ENTRIES} entries")));
             }
             let Some(path) = RootPath::new([b"/", entry.name.as_slice()].concat()) else {
-                return Err(self.bad(format!("a layer has an entry that leads out of it: {}", show(&entry.name))));
+                return Err(
+                    self.bad(format!("a layer has an entry with a path outside the image: {}", show(&entry.name)))
+                );
             };
             let dir = || path.parent().unwrap_or_else(RootPath::root);
             if path.name() == OPAQUE {
@@ -289,7 +291,7 @@ impl<'a> Unpacking<'a> {
         let kind = entry.kind;
         if kind.is_hard_link() {
             let Some(target) = RootPath::new([b"/", entry.link.as_slice()].concat()) else {
-                return Err(self.bad(format!("{path} is a hard link that leads out of its layer")));
+                return Err(self.bad(format!("{path} is a hard link to a path outside the image")));
             };
             return match own.entries.get(&target) {
                 Some(Made::Entry(known)) if known.meta.kind == FileKind::Dir => {
@@ -374,7 +376,7 @@ impl<'a> Unpacking<'a> {
                 Made::Entry(entry) => entry,
                 Made::Link(target) => match self.entries.get(&target) {
                     Some(known) if known.meta.kind != FileKind::Dir => known.clone(),
-                    _ => return Err(self.bad(format!("{path} is a hard link to what is not there"))),
+                    _ => return Err(self.bad(format!("{path} is a hard link to a missing file"))),
                 },
             };
             put.push((path, entry));

@@ -83,8 +83,10 @@ impl Reference {
         let is_part = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
         match name.chars().all(is_part) && !name.contains("..") {
             true => Ok(Some((self.word, name))),
-            false => Err(Error::new("bad-argument", format!("{} is no name of an image", show(self.text.as_bytes())))
-                .help(format!("write for example {}:localhost/app:1", self.word))),
+            false => {
+                Err(Error::new("bad-argument", format!("{} is not the name of an image", show(self.text.as_bytes())))
+                    .help(format!("write for example {}:localhost/app:1", self.word)))
+            }
         }
     }
 
@@ -324,7 +326,7 @@ fn is_empty(value: &serde_json::Value) -> bool {
 fn run_config(reference: &Reference, json: &[u8]) -> Result<Parsed, Error> {
     let raw: RawImage = serde_json::from_slice(json).map_err(|error| {
         let place = place_of(&error);
-        bad_image(reference, format!("its configuration is not what config.md wants: {place}"))
+        bad_image(reference, format!("its configuration does not follow config.md: {place}"))
     })?;
     let config = raw.config.unwrap_or_default();
     let pair = |text: &String| {
@@ -367,7 +369,7 @@ fn run_config(reference: &Reference, json: &[u8]) -> Result<Parsed, Error> {
 }
 
 fn bad_image(reference: &Reference, says: impl std::fmt::Display) -> Error {
-    Error::new("bad-image", format!("{reference}: {says}")).help("pull or build the image again, and save it anew")
+    Error::new("bad-image", format!("{reference}: {says}")).help("pull or build the image again, and save it again")
 }
 
 /// The error for an archive. Neither `what` nor a [`Fault`] contains text from the image.
@@ -381,7 +383,10 @@ fn bad_archive(reference: &Reference, what: &str, fault: Fault) -> Error {
         Fault::Io(error) => bad_image(reference, format!("{what} is broken")).because(error),
         Fault::Says(why) => bad_image(reference, format!("{what} is not read: {why}")),
         Fault::Owner => {
-            let says = format!("{reference}: {what} has a file whose owner or group is no number from 0 to 4294967294");
+            let says = format!(
+                "{reference}: {what} has a file whose owner or group is not a number from 0 to \
+                                4294967294"
+            );
             Error::new("owner-out-of-range", says).help("give the file another owner where the image is built")
         }
     }
@@ -390,9 +395,9 @@ fn bad_archive(reference: &Reference, what: &str, fault: Fault) -> Error {
 /// Describes an error in a document without quoting it, because the file may not be a document at all.
 fn place_of(error: &serde_json::Error) -> String {
     let what = match error.classify() {
-        serde_json::error::Category::Data => "a value is of another kind than it should be",
-        serde_json::error::Category::Eof => "it is cut short",
-        _ => "it is no JSON",
+        serde_json::error::Category::Data => "a value is of the wrong type",
+        serde_json::error::Category::Eof => "it is truncated",
+        _ => "it is not JSON",
     };
     format!("{what} (line {}, column {})", error.line(), error.column())
 }

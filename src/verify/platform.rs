@@ -42,7 +42,7 @@ impl FromStr for Platform {
             _ => ("", "", ""),
         };
         if !is_word(os) || !is_word(architecture) || !(variant.is_empty() || is_word(variant)) {
-            return Err(Error::new("bad-argument", format!("--platform {text} is no platform"))
+            return Err(Error::new("bad-argument", format!("--platform {text} is not a platform"))
                 .help("write for example --platform linux/arm64"));
         }
         // Names of the same machine (containerd, platforms/database.go).
@@ -146,7 +146,7 @@ pub(super) fn refuse_other(reference: &Reference, wanted: &Platform, found: &Pla
         "image-missing",
         format!("{reference} is an image for {}, not for {wanted}", shown(&found.to_string())),
     )
-    .help("leave --platform out, or name an image for that platform"))
+    .help("remove --platform, or use an image for that platform"))
 }
 
 #[cfg(test)]

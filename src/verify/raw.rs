@@ -181,7 +181,7 @@ impl<R: Read> Read for Checked<R> {
         if let Some(hasher) = self.hasher.take() {
             let (_, digest, size) = hasher.finish();
             if digest.to_string() != self.blob.digest || size != self.blob.size {
-                let says = format!("{} is not what its bytes have", shown(&self.blob.digest));
+                let says = format!("{} is not that of its bytes", shown(&self.blob.digest));
                 return Err(io::Error::other(bad_image(&self.reference, says)));
             }
         }

@@ -26,7 +26,7 @@ pub(super) fn document(
     let read = pull.blob(&descriptor.digest, size)?.read_to_end(&mut bytes);
     read.map_err(|error| bad_archive(reference, "its configuration", Fault::Io(error)))?;
     if Digest::of(&bytes).to_string() != descriptor.digest {
-        return Err(bad_image(reference, format!("{} is not what its bytes have", shown(&descriptor.digest))));
+        return Err(bad_image(reference, format!("{} is not that of its bytes", shown(&descriptor.digest))));
     }
     Ok(bytes)
 }

@@ -195,7 +195,7 @@ impl<'a> Store<'a> {
         let bad = |fault| {
             let mut first = [0; 2];
             let is_packed = file.read_exact_at(&mut first, 0).is_ok() && first == [0x1f, 0x8b];
-            let help = if is_packed { "it is compressed: gunzip it first" } else { "save the image anew" };
+            let help = if is_packed { "it is compressed: gunzip it first" } else { "save the image again" };
             bad_archive(reference, "the archive", fault).help(help)
         };
         let mut archive = TarReader::new(Part { file: Arc::clone(&file), at: 0, end: size });
@@ -288,7 +288,7 @@ impl<'a> Store<'a> {
         }
         let bytes = self.document(&blob_name(reference, &descriptor.digest)?)?;
         if Digest::of(&bytes).to_string() != descriptor.digest {
-            return Err(bad_image(reference, format!("{} is not what its bytes have", shown(&descriptor.digest))));
+            return Err(bad_image(reference, format!("{} is not that of its bytes", shown(&descriptor.digest))));
         }
         Ok(bytes)
     }
@@ -333,14 +333,14 @@ impl<'a> Store<'a> {
             let names = names(&index);
             index.manifests.retain(is_it);
             if index.manifests.is_empty() {
-                return Err(Error::new("image-missing", format!("{reference}: no image there is called {tag}"))
+                return Err(Error::new("image-missing", format!("{reference} has no image with the tag {tag}"))
                     .help(called(&names)));
             }
         } else if index.manifests.len() > 1 && index.manifests.iter().all(|found| found.platform.is_none()) {
             let names = names(&index);
             if names.len() > 1 {
-                return Err(Error::new("image-missing", format!("{reference} holds {} images", names.len()))
-                    .help(format!("say which: oci:DIR:TAG or oci-archive:FILE:TAG; {}", called(&names))));
+                return Err(Error::new("image-missing", format!("{reference} contains {} images", names.len()))
+                    .help(format!("add the tag: oci:DIR:TAG or oci-archive:FILE:TAG; {}", called(&names))));
             }
         }
         Ok(index)
@@ -457,8 +457,8 @@ fn called(names: &[String]) -> String {
         listed.push(format!("and {} more", names.len() - MAX_NAMES));
     }
     match listed.is_empty() {
-        true => "its images have no names: leave the tag out".to_owned(),
-        false => format!("its images are called {}", listed.join(", ")),
+        true => "its images have no tags: remove the tag".to_owned(),
+        false => format!("the tags of its images are {}", listed.join(", ")),
     }
 }
 
@@ -467,7 +467,7 @@ pub(super) fn blob_name(reference: &Reference, digest: &str) -> Result<String, E
     let is_digest = |hex: &str| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit());
     match digest.split_once(':') {
         Some(("sha256", hex)) if is_digest(hex) => Ok(format!("blobs/sha256/{hex}")),
-        _ => Err(bad_image(reference, format!("{} is no SHA-256 digest", shown(digest)))),
+        _ => Err(bad_image(reference, format!("{} is not a SHA-256 digest", shown(digest)))),
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) enum Fault {
 
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::UnexpectedEof { Self::Says("it is cut short") } else { Self::Io(error) }
+        if error.kind() == io::ErrorKind::UnexpectedEof { Self::Says("it is truncated") } else { Self::Io(error) }
     }
 }
 
@@ -128,7 +128,7 @@ impl<R: Input> TarReader<R> {
             let mut bytes = Vec::new();
             self.read_to_end(&mut bytes)?;
             if self.left > 0 {
-                return Err(Fault::Says("it is cut short"));
+                return Err(Fault::Says("it is truncated"));
             }
             if kind.is_pax_local_extensions() {
                 extended.add(&bytes)?;
@@ -172,7 +172,7 @@ impl<R: Input> TarReader<R> {
         let bytes = header.as_bytes().iter().enumerate();
         let sum: u64 = bytes.map(|(at, b)| if field.contains(&at) { 32 } else { u64::from(*b) }).sum();
         if number(&header.as_old().cksum).ok() != Some(sum) {
-            return Err(Fault::Says("it is no tar archive, or damaged: a header does not have its checksum"));
+            return Err(Fault::Says("it is not a tar archive, or damaged: the checksum of a header is wrong"));
         }
         Ok(Some(header))
     }
@@ -184,7 +184,7 @@ impl<R: Input> TarReader<R> {
         while filled < block.len() {
             match self.input.read(&mut block[filled..]) {
                 Ok(0) if filled == 0 => return Ok(None),
-                Ok(0) => return Err(Fault::Says("it is cut short")),
+                Ok(0) => return Err(Fault::Says("it is truncated")),
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
@@ -210,10 +210,13 @@ impl<R: Input> TarReader<R> {
             kind = EntryType::Directory;
         }
         if name.len() > MAX_NAME || link.len() > MAX_NAME {
-            return Err(Fault::Says("a name or the text of a link is longer than 4095 bytes, which no Linux takes"));
+            return Err(Fault::Says(
+                "a name or the text of a link is longer than 4095 bytes, which Linux does not \
+                                    permit",
+            ));
         }
         if name.split(|b| *b == b'/').any(|part| part.len() > MAX_PART) {
-            return Err(Fault::Says("a part of a name is longer than 255 bytes, which no Linux takes"));
+            return Err(Fault::Says("a part of a name is longer than 255 bytes, which Linux does not permit"));
         }
         // Links and directories have no contents, whatever size their headers give (POSIX.1-2017, pax, "size").
         let has_content = !(kind.is_hard_link()
@@ -310,7 +313,7 @@ impl Extended {
     }
 
     fn record(&mut self, key: &[u8], value: &[u8]) -> Result<(), Fault> {
-        let number = || decimal(value).ok_or(Fault::Says("an extended header has a number that is none"));
+        let number = || decimal(value).ok_or(Fault::Says("an extended header has an invalid number"));
         match key {
             // An empty value means that the value in the header applies.
             b"path" | b"linkpath" | b"size" | b"uid" | b"gid" if value.is_empty() => {}
@@ -320,12 +323,12 @@ impl Extended {
             b"uid" => self.uid = Some(decimal(value).ok_or(Fault::Owner)?),
             b"gid" => self.gid = Some(decimal(value).ok_or(Fault::Owner)?),
             _ if key.starts_with(b"GNU.sparse.") => {
-                return Err(Fault::Says("it holds a sparse file of the pax format, which is not read"));
+                return Err(Fault::Says("it contains a sparse file in pax format, which slimroot does not read"));
             }
             _ => {
                 if let Some(name) = key.strip_prefix(XATTR) {
                     if name.is_empty() || name.len() > MAX_PART || name.contains(&0) || value.len() > MAX_VALUE {
-                        return Err(Fault::Says("an extended attribute is larger than Linux takes"));
+                        return Err(Fault::Says("an extended attribute is larger than Linux permits"));
                     }
                     self.xattrs.insert(name.to_vec(), value.to_vec());
                 }
@@ -351,7 +354,7 @@ fn owner(extended: Option<u64>, field: &[u8]) -> Result<u32, Fault> {
 
 /// Parses a number in a header: octal digits between blanks and NULs, or bytes with the highest bit set (GNU tar).
 fn number(field: &[u8]) -> Result<u64, Fault> {
-    const BAD: Fault = Fault::Says("it is no tar archive, or damaged: a header has a number that is none");
+    const BAD: Fault = Fault::Says("it is not a tar archive, or damaged: a header has an invalid number");
     if let [first, rest @ ..] = field
         && first & 0x80 != 0
     {

@@ -153,7 +153,7 @@ fn add(trace: &mut Trace, line: &[u8], number: usize) -> Result<(), String> {
         Line::Seen { by, act, path, errno, .. } => {
             let path: Vec<u8> = path.into();
             if by >= trace.processes.len() {
-                return Err("it is of an unknown program".to_owned());
+                return Err("it refers to an unknown program".to_owned());
             }
             trace.add(Seen { process: by, act, path, errno, call: "" });
         }

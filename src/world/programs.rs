@@ -31,7 +31,7 @@ pub(crate) fn find_program(root: &Root, asked: &[u8], cwd: &RootPath, path: &str
         not_executable.get_or_insert(found);
     }
     not_executable.ok_or_else(|| {
-        let says = format!("{} is in no directory of PATH in the root ({path})", show(asked));
+        let says = format!("{} is not in any directory of PATH in the root ({path})", show(asked));
         Error::new("entry-missing", says)
             .help("give a path such as /app/server, or --env PATH=…, or install it in the builder stage")
     })
@@ -48,20 +48,20 @@ fn by_path(root: &Root, asked: &[u8], cwd: &RootPath) -> Result<RootPath, Error>
             // `..` must be resolved along the path, so the image gets the real path.
             FileKind::File => Ok(RootPath::new(&spelled).unwrap_or_else(|| real.clone())),
             FileKind::Dir => Err(Error::new("entry-is-directory", format!("{} is a directory", show(asked)))
-                .help(format!("name a program in it; to add its files use --include '{}/**'", show(&spelled)))),
-            _ => Err(Error::new("entry-not-regular", format!("{} is no regular file", show(asked)))),
+                .help(format!("give a program in it; to add its files use --include '{}/**'", show(&spelled)))),
+            _ => Err(Error::new("entry-not-regular", format!("{} is not a regular file", show(asked)))),
         },
-        (End::Loop, _) => Err(Error::new("link-loop", format!("{} leads through more than 40 links", show(asked)))
-            .help("two links probably name each other: readlink them one by one")),
+        (End::Loop, _) => Err(Error::new("link-loop", format!("{} leads through more than 40 symlinks", show(asked)))
+            .help("two symlinks probably point to each other: run readlink on each")),
         (End::Missing(at), _) if at.as_bytes() != spelled => {
             // If only directories on the way are symlinks, as with a merged /usr, the file name is still the requested
             // one.
             let is_dangling = !asked.ends_with(at.name());
             let help = match (is_dangling, asked.starts_with(b"/")) {
                 (true, _) if !followed.hops.is_empty() => {
-                    "a link on the way leads nowhere; its target may have been left in another stage"
+                    "a symlink on the path has no target; it may be in another stage"
                 }
-                (_, false) => "a relative path counts from the working directory: --workdir says which it is",
+                (_, false) => "a relative path is relative to the working directory: set it with --workdir",
                 _ => "paths are looked up inside --root; a bare name is searched in PATH there",
             };
             let says = format!("{} is not in the root: {at} does not exist", show(asked));

@@ -160,7 +160,7 @@ pub(crate) fn whole_paths(root: &Root, file: &RootPath) -> Result<BTreeSet<Vec<u
             let is_path = |part: &&[u8]| part.starts_with(b"/") && part.iter().all(u8::is_ascii_graphic);
             found.extend(parts.filter(is_path).take(MAX_PATHS - found.len().min(MAX_PATHS)).map(<[u8]>::to_vec));
             if found.len() >= MAX_PATHS {
-                root.leave_unread(file, format!("of the paths that it contains, {MAX_PATHS} are looked up"));
+                root.leave_unread(file, format!("of the paths that it contains, only {MAX_PATHS} are looked up"));
                 return ControlFlow::Break(());
             }
         }
@@ -183,7 +183,7 @@ pub(crate) fn command_lines(root: &Root, file: &RootPath) -> Result<BTreeSet<Str
             let (Some(start), Some(end)) = (start, end) else { continue };
             let Some(line) = std::str::from_utf8(&piece[start..end]).ok().and_then(command_line) else { continue };
             if found.len() >= MAX_PATHS {
-                root.leave_unread(file, format!("of the command lines that it contains, {MAX_PATHS} are looked at"));
+                root.leave_unread(file, format!("of the command lines that it contains, only {MAX_PATHS} are read"));
                 return ControlFlow::Break(());
             }
             found.insert(line.to_owned());

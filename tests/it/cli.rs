@@ -113,8 +113,8 @@ fn each_bad_entry_has_its_own_code() {
         assert_eq!(world.fails(&["build", "-o", "out", "--", entry]), (Some(exit), code.to_owned()), "{entry}");
     }
     for (entry, help) in [
-        ("/app/dangling", "a link on the way leads nowhere"),
-        ("./none", "a relative path counts from the working directory"),
+        ("/app/dangling", "a symlink on the path has no target"),
+        ("./none", "a relative path is relative to the working directory"),
         ("/app/none", "paths are looked up inside --root"),
     ] {
         let said = world.slimroot(&["build", "--dry-run", "--", entry]);

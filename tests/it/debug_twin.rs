@@ -89,7 +89,7 @@ fn what_is_no_static_shell_is_refused_and_leaves_nothing() {
     let code = "debug-shell-missing";
     assert!(refused(&[&out, "--debug-tag", "debug"], code, FAILED).contains("busybox-static"));
     for (file, why) in
-        [("text", "is no ELF program"), ("root/bin/true", "is not static"), ("nothing", "cannot be read")]
+        [("text", "is not an ELF program"), ("root/bin/true", "is not static"), ("nothing", "cannot be read")]
     {
         let says = refused(&[&out, "--debug-tag", "debug", "--debug-shell", &at(file)], code, FAILED);
         assert!(says.contains(why), "{says}");

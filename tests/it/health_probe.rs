@@ -245,7 +245,7 @@ fn the_probe_has_a_reason_and_limits() {
     };
     for (check, why) in [
         ("https://127.0.0.1/", "has no TLS"),
-        ("http://app:8000/", "looks up no names"),
+        ("http://app:8000/", "does not resolve names"),
         ("tcp:127.0.0.1", "a port"),
         ("http://127.0.0.1/ || exit 1", "%XX"),
     ] {

@@ -124,7 +124,7 @@ fn passing_faults_cost_a_wait_and_nothing_else() {
 fn failed_pushes_say_why_and_leave_the_tag() {
     let root = root();
     for (faults, expected, words) in [
-        (&["busy-for-hours"][..], "registry-busy", "come back later"),
+        (&["busy-for-hours"][..], "registry-busy", "limits the rate of requests"),
         (&["broken:1000"], "registry-refused", "status 503"),
         (&["tokens:0"], "registry-denied", "status 401"),
         (&["quota"], "registry-refused", "quota of 10 GB is used up"),

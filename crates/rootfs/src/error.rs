@@ -65,7 +65,7 @@ impl Error {
     pub fn unreadable(path: &impl fmt::Display, source: impl Into<io::Error>) -> Self {
         let source = source.into();
         Self::new("unreadable", format!("cannot read {path}"))
-            .help("run slimroot as the user that owns the root, or as root: what it cannot read it cannot pack")
+            .help("run slimroot as the owner of the root, or as root, so that it can read all files")
             .because(source)
     }
 
@@ -74,7 +74,7 @@ impl Error {
         let source = source.into();
         let (code, help) = match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                ("disk-full", "free some space, or name a destination on another disk; nothing was left behind")
+                ("disk-full", "free some space, or use a destination on another disk; no partial output was left")
             }
             _ => ("output-unwritable", "check that the directory exists and that you may write there"),
         };

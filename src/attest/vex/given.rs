@@ -28,7 +28,7 @@ impl Given {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let unreadable = |error| Error::unreadable(&path.display(), error);
         let bad = |why: &str| {
-            Error::new("bad-vex", format!("{} is no VEX document: {why}", path.display()))
+            Error::new("bad-vex", format!("{} is not a VEX document: {why}", path.display()))
                 .help("give a document of OpenVEX, or of CycloneDX as JSON")
         };
         let mut text = Vec::new();
@@ -44,13 +44,13 @@ impl Given {
     /// # Errors
     /// Returns a clause that says what is wrong.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
-        let document: Value = serde_json::from_slice(text).map_err(|_| "it is no JSON".to_owned())?;
+        let document: Value = serde_json::from_slice(text).map_err(|_| "it is not JSON".to_owned())?;
         let is_open =
             document["@context"].as_str().is_some_and(|context| context.starts_with("https://openvex.dev/ns"));
         let (format, list) = match (is_open, document["bomFormat"].as_str()) {
             (true, _) => (VexFormat::OpenVex, "statements"),
             (false, Some("CycloneDX")) => (VexFormat::CycloneDx, "vulnerabilities"),
-            _ => return Err("it says neither that it is OpenVEX nor that it is CycloneDX".to_owned()),
+            _ => return Err("it is marked neither as OpenVEX nor as CycloneDX".to_owned()),
         };
         match document[list].as_array() {
             Some(rows) if rows.iter().all(Value::is_object) => Ok(Self { format, document }),

@@ -69,7 +69,7 @@ pub fn vex(builder: (&Root, &Inventory), image: &Inventory, reports: &[Reported]
     if common == 0 {
         return Err(Error::new(
             "bad-argument",
-            "no file of the image is in the builder, so the builder proves nothing of it",
+            "no file of the image is in the builder, so the builder proves nothing about it",
         )
         .help("give --builder the root from which the image was packed"));
     }
@@ -194,7 +194,7 @@ fn refuse_others(report: &Reported, component: &Component, builder: &Inventory) 
     };
     match report.files.iter().find(is_other) {
         Some(path) => {
-            let says = format!("{}: {path} is no file of {} in the builder", report.vulnerability, component.name);
+            let says = format!("{}: {path} is not a file of {} in the builder", report.vulnerability, component.name);
             Err(Error::new("bad-argument", says).help("name regular files by their real paths, not symlinks"))
         }
         None => Ok(()),

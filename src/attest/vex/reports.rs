@@ -197,7 +197,7 @@ pub fn reports(path: &Path) -> Result<Vec<Reported>, Error> {
 }
 
 fn bad(path: &Path, why: &str) -> Error {
-    Error::new("bad-vex", format!("{} is no list of vulnerabilities: {why}", path.display()))
+    Error::new("bad-vex", format!("{} is not a list of vulnerabilities: {why}", path.display()))
         .help("write lines of VULNERABILITY COMPONENT [FILE…], or give the JSON of grype or trivy")
 }
 
@@ -253,7 +253,7 @@ fn of_lines(text: &[u8]) -> Result<Vec<Reported>, String> {
         let Some(name) = words.next() else { return Err(format!("line {} names no component", number + 1)) };
         let file = |word: &str| {
             let path = RootPath::new(word).filter(|path| !path.is_root());
-            path.ok_or_else(|| format!("line {}: {} is no absolute path", number + 1, show(word.as_bytes())))
+            path.ok_or_else(|| format!("line {}: {} is not an absolute path", number + 1, show(word.as_bytes())))
         };
         let files = words.map(file).collect::<Result<_, _>>()?;
         found.push(Reported { vulnerability: vulnerability.to_owned(), name: Name::of_line(name), files });

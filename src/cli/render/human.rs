@@ -67,7 +67,7 @@ fn finding(finding: &Finding) -> Text {
         out.line(format!("  {word:<10} {text}"));
     };
     if let Some(wanted_by) = &finding.wanted_by {
-        row("wanted by", wanted_by);
+        row("needed by", wanted_by);
     }
     for (number, reason) in finding.because.iter().enumerate() {
         row(if number == 0 { "because" } else { "" }, reason);
@@ -103,7 +103,10 @@ pub(super) fn packed(packed: &Packed) -> Text {
     if !packed.command.is_empty() {
         row(
             "arguments",
-            &format!("{} (default, docker run IMAGE ARGUMENTS replaces them)", super::page::command(&packed.command)),
+            &format!(
+                "{} (default arguments; docker run IMAGE ARGUMENTS replaces them)",
+                super::page::command(&packed.command)
+            ),
         );
     }
     let links = plural(packed.links, "link");
@@ -275,9 +278,9 @@ pub(super) fn checked(checked: &Checked) -> Text {
     let (errors, warnings, notes) = (count(Level::Error), count(Level::Warning), count(Level::Note));
     let objects = plural(checked.objects, "ELF file");
     out.line(match errors + warnings {
-        0 => format!("{}: nothing wrong found; looked at {objects}", checked.entry),
+        0 => format!("{}: no problems found; checked {objects}", checked.entry),
         _ => format!(
-            "{}: {}, {}, {}; looked at {objects}",
+            "{}: {}, {}, {}; checked {objects}",
             checked.entry,
             plural(errors, "error"),
             plural(warnings, "warning"),
@@ -286,7 +289,8 @@ pub(super) fn checked(checked: &Checked) -> Text {
     });
     if errors == 0 {
         out.line(
-            "It executed nothing: what the program reads from networks, databases and names that it computes is not checked.",
+            "check executes nothing: it does not see names that a program computes, or what it reads from networks and \
+             databases.",
         );
     }
     out

@@ -65,10 +65,16 @@ fn one(out: &mut Text, proof: &Proof) {
     }
     row("isolation", proof.isolation.says());
     for what in &proof.unsteady {
-        row("unsteady", &format!("{what}: two runs in the builder root differ too, so only common lines are compared"));
+        row(
+            "unsteady",
+            &format!(
+                "{what}: two runs in the builder root differ too, so only their common lines are \
+                                  compared"
+            ),
+        );
     }
     if proof.absent_in_both > 0 {
-        row("absent", &format!("{} paths that it looks up are in neither root", proof.absent_in_both));
+        row("absent", &format!("{} paths that it looked up are in neither root", proof.absent_in_both));
     }
     for listing in proof.listings.iter().take(if is_missed { MAX_LISTED } else { 0 }) {
         let first: Vec<&str> = listing.absent.iter().take(4).map(String::as_str).collect();
@@ -85,7 +91,7 @@ fn untouched(out: &mut Text, untouched: &Untouched) {
         let first: Vec<&str> = paths.iter().take(3).map(String::as_str).collect();
         let more = if paths.len() > first.len() { ", …" } else { "" };
         let list = first.join(", ");
-        out.line(format!("untouched  {} packed {what}, which this run does not prove: {list}{more}", paths.len()));
+        out.line(format!("untouched  {} packed {what}, which this run did not use: {list}{more}", paths.len()));
     }
 }
 

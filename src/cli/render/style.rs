@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn further_lines_stand_below_the_text() {
         for (line, column) in [
-            ("It executed nothing: what the program reads", 0),
+            ("check executes nothing: it does not see", 0),
             ("error[x-y]: a", 11),
             ("  help       apt-get install libexpat1", 13),
             ("profiles   locale, nss", 11),

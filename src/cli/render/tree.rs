@@ -98,7 +98,7 @@ pub(super) fn troubles(deps: &Deps) -> Text {
     let mut out = Text::default();
     for deps in std::iter::once(deps).chain(&deps.others) {
         for missing in &deps.missing {
-            out.line(format!("missing {} wanted by {}: {}", missing.name, missing.needed_by, missing.hint));
+            out.line(format!("missing {} needed by {}: {}", missing.name, missing.needed_by, missing.hint));
         }
         for (level, troubles) in [("error", &deps.errors), ("warning", &deps.warnings)] {
             for trouble in troubles {
@@ -107,7 +107,7 @@ pub(super) fn troubles(deps: &Deps) -> Text {
         }
     }
     if !deps.missing.is_empty() {
-        out.line("slimroot check shows where each was looked for");
+        out.line("slimroot check shows where each was searched");
     }
     out
 }

@@ -71,7 +71,7 @@ fn beside_compiled(state: &State<'_>, id: LaunchId, demands: &mut Vec<Demand>) -
     own.retain(|dir| !is_wide(dir));
     for dir in own.clone() {
         if ships_libraries(state, &dir)? {
-            let why = format!("{dir} holds {program} and libraries: it was made to be shipped");
+            let why = format!("{dir} contains {program} and libraries, so it is packed as a whole");
             demands.push(claim(id, dir.clone(), why));
             own.remove(&dir);
         }
@@ -190,7 +190,7 @@ fn named(
     let found = if names.is_empty() { BTreeSet::new() } else { relative_names(&names)? };
     let mut left: Vec<&RootPath> = Vec::new();
     for (at, (path, is_dir)) in looked.iter().enumerate() {
-        let why = || format!("{program} contains the name {}, and {path} lies {place}", show(path.name()));
+        let why = || format!("{program} contains the name {}, and {path} is {place}", show(path.name()));
         match (found.contains(&at), is_dir) {
             (false, _) => left.push(path),
             (true, true) => demands.push(claim(launch, path.clone(), why())),

@@ -152,7 +152,10 @@ fn named(state: &State<'_>, object: &RootPath, package: Option<&str>) -> Result<
             continue;
         }
         let name = show(path.name()).into_owned();
-        let why = format!("{object} names it and starts programs, and the package {package} wants {owner}");
+        let why = format!(
+            "{object} names it and starts programs, and the package {package} depends on {owner} or \
+                           recommends it"
+        );
         found.entry(name).or_insert(why);
     }
     Ok(found)

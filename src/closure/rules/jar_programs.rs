@@ -95,7 +95,10 @@ fn named(
             continue;
         }
         if wanted.contains(owner) {
-            let why = format!("a class in {jar} names it, and the package of the jar wants {owner}");
+            let why = format!(
+                "a class in {jar} names it, and the package of the jar depends on {owner} or recommends \
+                               it"
+            );
             demands.push(start(program, why));
         } else if constants.started.contains(&*show(program.name())) {
             let why = format!("named by a class in {jar} that starts programs");

@@ -101,7 +101,7 @@ fn named_path(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, text
         FileKind::File => demands.push(withheld(by, &path, vec![real])),
         FileKind::Dir if is_tool_chain(state, &real)? => {
             let says = format!(
-                "{} contains the path of the tool chain {path}, which is not packed: --include '{path}' adds it",
+                "{} contains the path of the compiler in {path}, which is not packed: --include '{path}' adds it",
                 by.object
             );
             demands.push(Demand::Tell(Told::Note(Note::new("tool-chain-left-out", path.to_string(), says))));
@@ -121,8 +121,8 @@ fn database(state: &State<'_>, by: &Namer<'_>, dir: &RootPath) -> Result<Option<
     let Some(real) = root.follow(dir.as_bytes())?.dir().cloned() else { return Ok(None) };
     let Some(first) = root.list(&real)?.first().map(|name| dir.join(name)) else { return Ok(None) };
     let says = format!(
-        "{} reads the database of packages {dir}, which is not packed: in the image no package is installed; --include \
-         '{dir}/**' adds the builder's",
+        "{} reads the package database {dir}, which is not packed, so it finds no installed packages in the image; \
+         --include '{dir}/**' adds the builder's",
         by.object
     );
     Ok(Some(Demand::Tell(Told::Note(Note::new("package-database-left-out", dir.to_string(), says).unless(first)))))

@@ -68,7 +68,7 @@ pub(super) fn helper(
                 found => Some(found.map(|_| dir)),
             });
             if let Some(dir) = named.transpose()? {
-                let why = format!("{object} names {dir}, where the package {package} put it");
+                let why = format!("{object} names {dir}, where the package {package} installs it");
                 demands.push(Demand::Start(state.start_by(object, real, why, false)));
                 break;
             }
@@ -78,7 +78,7 @@ pub(super) fn helper(
             continue;
         }
         if world.contains(object, dir.as_bytes())? || world.contains(object, real.name())? {
-            let why = format!("{object} names {dir}, where the package {package} put it, and starts programs");
+            let why = format!("{object} names {dir}, where the package {package} installs it, and starts programs");
             demands.push(Demand::Start(state.start_by(object, real, why, true)));
             break;
         }

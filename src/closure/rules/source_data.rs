@@ -61,7 +61,7 @@ pub(super) fn demands(
                         starts(state, from, &files, why, &mut demands)?;
                         None
                     }
-                    None => Some("its contents are many or large"),
+                    None => Some("it has many or large files"),
                 }
             }
             _ => None,
@@ -89,7 +89,7 @@ fn starts(
         if state.world.is_elf(real)?
             && state.world.objects.read(real)?.elf.as_ref().is_ok_and(|elf| elf.interp.is_some())
         {
-            let why = format!("{why}, and it is a program in it");
+            let why = format!("{why}, and it is a program in that directory");
             demands.push(Demand::Start(Start { tells_missing: false, ..state.start_by(from, file, why, false) }));
         }
     }

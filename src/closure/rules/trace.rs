@@ -40,7 +40,7 @@ fn on(state: &State<'_>, _: Fact) -> Result<Vec<Demand>, Error> {
                 absent += 1;
             }
         }
-        let lines = [(absent, "paths of it are not in the root"), (trace.lost, "more were seen than a trace keeps")];
+        let lines = [(absent, "of its paths are not in the root"), (trace.lost, "more were seen than a trace keeps")];
         let unread = [(trace.unread, "lines of it could not be used")];
         for (count, what) in lines.into_iter().chain(unread).filter(|(count, _)| *count > 0) {
             demands.push(Demand::Tell(Told::Note(Note::new("trace-in-part", "--trace", format!("{what}: {count}")))));

@@ -202,7 +202,7 @@ impl Stores<'_, '_> {
             }
         }
         for path in others {
-            let says = format!("{path} is a bundle of a library's own: the authorities of --ca are not in it");
+            let says = format!("{path} is a library's own bundle: the authorities of --ca are not in it");
             self.note("ca-not-added", &path.to_string(), says);
         }
         Ok(())

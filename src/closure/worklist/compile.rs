@@ -35,7 +35,7 @@ impl Worklist<'_> {
         let made = match self.workshop {
             Some(Workshop { guest: Ok(guest), stop }) => self.compiled(guest, *stop, program, sources)?,
             Some(Workshop { guest: Err(Refused(why)), .. }) => Err(Refused(why.clone())),
-            None => Err(Refused("no program of the root may be run here".to_owned())),
+            None => Err(Refused("programs of the root cannot be run here".to_owned())),
         };
         let made = match made {
             Ok(made) => made,

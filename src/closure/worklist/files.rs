@@ -61,7 +61,7 @@ impl Worklist<'_> {
     /// Tells who asked for a shell that is kept out.
     pub(super) fn tell_refused(&mut self, from: Option<&RootPath>, path: &[u8], reason: &Reason) {
         let asker = from.map_or_else(|| show(path).into_owned(), ToString::to_string);
-        let says = format!("{} is kept out by --no-shell: {}", show(path), reason.says(from));
+        let says = format!("{} is left out by --no-shell: {}", show(path), reason.says(from));
         self.tell(Told::Note(Note::new("shell-left-out", asker, says)));
     }
 
@@ -330,7 +330,7 @@ impl Worklist<'_> {
 fn too_long(path: &RootPath) -> Error {
     let start = String::from_utf8_lossy(&path.as_bytes()[..path.as_bytes().len().min(64)]).into_owned();
     let says =
-        format!("a path of {} bytes is longer than Linux takes: {}…", path.as_bytes().len(), show(start.as_bytes()));
+        format!("a path of {} bytes is longer than Linux permits: {}…", path.as_bytes().len(), show(start.as_bytes()));
     Error::new("path-too-long", says).help("leave it out with --exclude, or name fewer directories")
 }
 

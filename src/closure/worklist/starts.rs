@@ -41,7 +41,7 @@ impl Worklist<'_> {
             Some(found) if !request.processes_only => {
                 let before = std::iter::once(asked).chain(args.iter().map(String::as_str));
                 let (before, after) = (before.collect::<Vec<_>>().join(" "), found.words.join(" "));
-                let says = format!("`{before}` is replaced by what it starts: `{after}`");
+                let says = format!("`{before}` is replaced with the command that it starts: `{after}`");
                 self.tell(Told::Note(Note::new("entry-replaced", asked, says)));
                 for (name, value) in found.env {
                     self.state.env.entry(name.clone()).or_insert_with(|| value.clone());
@@ -134,13 +134,13 @@ impl Worklist<'_> {
         }
         let limit = match () {
             () if is_root => None,
-            () if depth > MAX_DEPTH => Some(format!("programs start each other more than {MAX_DEPTH} deep")),
+            () if depth > MAX_DEPTH => Some(format!("programs start each other more than {MAX_DEPTH} levels deep")),
             () if self.state.launches.len() >= MAX_LAUNCHES => {
                 Some(format!("more than {MAX_LAUNCHES} commands start programs"))
             }
-            () if self.starts_itself(&launch.program, start.starter) => {
-                Some(format!("a program starts itself more than {MAX_SAME} deep, with other arguments each time"))
-            }
+            () if self.starts_itself(&launch.program, start.starter) => Some(format!(
+                "a program starts itself more than {MAX_SAME} levels deep, with other arguments each time"
+            )),
             () => None,
         };
         if let Some(limit) = limit {
@@ -180,8 +180,8 @@ impl Worklist<'_> {
         for step in chain.steps.iter().filter(|step| step.is_program) {
             if self.refuses_shell(&launch.cwd, step.path.as_bytes())? {
                 if is_root {
-                    let says = format!("{} is run by {}, which --no-shell keeps out", launch.program, step.path);
-                    let help = "name the program that the script or shell starts as the entry, or leave out --no-shell";
+                    let says = format!("{} is run by {}, which --no-shell leaves out", launch.program, step.path);
+                    let help = "give the program that the script or shell starts as the entry, or remove --no-shell";
                     return Err(Error::new("bad-argument", says).help(help));
                 }
                 self.tell_refused(step.from.as_ref(), step.path.as_bytes(), &step.reason);
@@ -258,7 +258,7 @@ impl Worklist<'_> {
         (depth, limit): (usize, &str),
         why: (Option<&RootPath>, Reason),
     ) -> Result<Option<LaunchId>, Error> {
-        let says = format!("{limit}: of some programs, {} first, the arguments were not looked at", launch.program);
+        let says = format!("{limit}: the arguments of some programs were ignored, {} first", launch.program);
         let is_known = |told: &Told| matches!(told, Told::Note(note) if note.code == CUT);
         if !self.state.told.iter().any(is_known) {
             self.tell(Told::Note(Note::new(CUT, launch.program.to_string(), says)));

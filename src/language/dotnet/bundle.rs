@@ -51,7 +51,7 @@ pub(super) fn read(root: &Root, path: &RootPath) -> Result<Option<Bundle>, Error
     };
     let Some(found) = parse(&piece(header, MAX_HEADER)?) else { return Ok(None) };
     if found.is_cut {
-        root.leave_unread(path, format!("files of its bundle after the first {MAX_FILES} are not looked at"));
+        root.leave_unread(path, format!("files of its bundle after the first {MAX_FILES} are not read"));
     }
     let (at, size) = found.settings;
     let settings = piece(at, usize::try_from(size).unwrap_or(usize::MAX).min(MAX_SETTINGS))?;

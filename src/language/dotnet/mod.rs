@@ -73,7 +73,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         let brings_its_own = call.root.follow(own.as_bytes())?.file().is_some();
         let installation = if brings_its_own { None } else { installed(call, &mut needs)? };
         if installation.is_none() && !brings_its_own {
-            needs.notes.push(format!("{real} needs an installation of .NET, and the root has none that it would find"));
+            needs.notes.push(format!("{real} needs an installation of .NET, and the root has none where it looks"));
         }
         application(call, &App { dll, options: Vec::new(), installation }, &mut needs)?;
     }
@@ -100,7 +100,8 @@ fn by_words(call: &Call<'_>, installation: RootPath) -> Result<Option<App>, Erro
 fn sdk(call: &Call<'_>, installation: RootPath, needs: &mut Needs) {
     let Some(word) = call.args.first() else { return };
     needs.notes.push(format!(
-        "`dotnet {word}` is a command of the SDK: all of {installation} is packed; to run an application name its dll"
+        "`dotnet {word}` is a command of the SDK, so all of {installation} is packed; to run an application, give its \
+         dll"
     ));
     let why = format!("{installation} is the installation of .NET");
     needs.claims.push(Claim {
@@ -179,7 +180,7 @@ fn application(call: &Call<'_>, found: &App, needs: &mut Needs) -> Result<(), Er
         for name in call.root.list(&dir)?.iter().filter(|name| name.starts_with(format!("{stem}.").as_bytes())) {
             needs.files.push((dir.join(name), "it belongs to the application".to_owned()));
         }
-        needs.notes.push(format!("{} lies in {dir}: only what has its name is packed from there", found.dll));
+        needs.notes.push(format!("{} is in {dir}: only files with its name are packed from there", found.dll));
     }
     let deps = option("--depsfile").map_or(Ok(None), |word| call.file(word))?;
     let deps = deps.unwrap_or_else(|| dir.join(format!("{stem}.deps.json").as_bytes()));
@@ -245,7 +246,7 @@ fn shared(
         Some((_, dir)) => {
             needs.claims.push(home(call, Spares::default(), dir, ".NET", "the host of .NET that picks the frameworks"))
         }
-        None => needs.notes.push(format!("{hosts} holds no version of the host")),
+        None => needs.notes.push(format!("{hosts} contains no version of the host")),
     }
     let variable = call.env.get("DOTNET_ROLL_FORWARD").map(String::as_str);
     let over = roll_forward.or(variable).and_then(RollForward::parse);
@@ -288,7 +289,7 @@ fn shared(
         picked.insert(name, dir.clone());
     }
     if let Some((framework, _)) = open.first() {
-        needs.cut(format!("more than {MAX_FRAMEWORKS} frameworks are wanted: {} was not looked for", framework.name));
+        needs.cut(format!("more than {MAX_FRAMEWORKS} frameworks are needed: {} was not searched", framework.name));
     }
     for (name, dir) in &picked {
         let version = Version::parse(&String::from_utf8_lossy(dir.name()));

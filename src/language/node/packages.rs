@@ -212,7 +212,7 @@ fn sort_in(root: &Root, package: RootPath, platform: &Platform, found: &mut Unne
     if let Some(main) = json.main.as_str().filter(|_| json.exports.is_null())
         && !reach::has_main(root, &package, main)?
     {
-        found.broken.push(format!("{package} has no {main}, which its package.json calls its main file"));
+        found.broken.push(format!("{package} has no {main}, which its package.json names as main"));
     }
     let entries = format!("{} {} {}", json.main, json.exports, json.bin);
     if entries.contains("test")

@@ -34,7 +34,7 @@ pub(super) fn find(call: &Call<'_>, script: Option<&RootPath>) -> Result<Vec<Uns
                         true => "run `composer install --no-dev` in the builder stage, in the application's directory",
                         false => "copy the file into the builder stage",
                     };
-                    let says = format!("{file}:{line} requires {path}, which is not there");
+                    let says = format!("{file}:{line} requires {path}, which does not exist");
                     let help = help.to_owned();
                     found.push(Unsatisfied { module: path, file: file.clone(), says, help });
                 }

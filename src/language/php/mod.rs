@@ -32,9 +32,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     for dir in app::dirs(call)? {
         let dev = development(call.root, &dir)?;
         if !dev.is_empty() {
-            needs
-                .notes
-                .push(format!("{} packages that Composer has installed for development are left out", dev.len()));
+            needs.notes.push(format!("{} development packages of Composer are left out", dev.len()));
         }
         needs.claims.push(app::home(dir, "application", Rc::new(move |_, path| dev.contains(path))));
     }

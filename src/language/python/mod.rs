@@ -52,7 +52,8 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         && is_archive(&head)
     {
         needs.notes.push(format!(
-            "{real} is an archive of sources: programs and libraries that these start or open by name are not seen; --bin and --include name them"
+            "{real} is an archive of sources: programs and libraries that these start or open by name are not found; \
+             add them with --bin and --include"
         ));
     }
     let mut app_dirs = app::dirs(call)?;

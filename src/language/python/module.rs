@@ -32,7 +32,7 @@ pub(in crate::language) fn missing(call: &Call<'_>) -> Result<Option<Absent>, Er
     }
     // A module in a directory that many applications share is packed only if something else asks for it.
     if let Some((dir, place)) = unpacked {
-        let what = format!("module {name} in the image: {dir} is no application's directory");
+        let what = format!("module {name} in the image: {dir} is not an application directory");
         let place = Some(place);
         return Ok(Some(Absent { program, word, what, is_certain: false, workdir: None, place }));
     }

@@ -49,7 +49,7 @@ pub(super) fn leave_out(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error>
         }
         let names: Vec<&str> = without.iter().map(String::as_str).collect();
         needs.notes.push(format!(
-            "{} gems of groups that bundler is told to do without ({}) are left out",
+            "{} gems in groups that bundler excludes ({}) are left out",
             gems.len(),
             names.join(", ")
         ));

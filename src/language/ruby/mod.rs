@@ -159,7 +159,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     }
     needs.unsatisfied = missing::find(call, &needs)?;
     if is_bundle && call.args.first().is_some_and(|word| table().bundler_exec.contain(word)) && call.args.len() > 1 {
-        let mut start = Start::of(call, call.args[1..].to_vec(), "bundler goes on to start it".to_owned());
+        let mut start = Start::of(call, call.args[1..].to_vec(), "bundler starts it".to_owned());
         let options = call.env.get("RUBYOPT").map_or_else(String::new, |words| format!("{words} "));
         start.env.insert("RUBYOPT".to_owned(), format!("{options}-rbundler/setup"));
         needs.starts.push(start);

@@ -70,7 +70,10 @@ pub(crate) fn alone(call: &Call<'_>) -> Result<Option<String>, Error> {
     let dir = script.parent().unwrap_or_else(RootPath::root);
     let is_alone = is_wide(&dir) && !is_program_dir(&dir) && dirs(call)?.is_empty();
     Ok(is_alone.then(|| {
-        format!("{script} lies in {dir}, which is no application's directory: only the script itself is packed; --workdir or --include name what it needs")
+        format!(
+            "{script} is in {dir}, which is not an application directory: only the script itself is packed; add \
+                 what it needs with --workdir or --include"
+        )
     }))
 }
 

@@ -156,7 +156,7 @@ pub(crate) fn ask(call: &Call<'_>, manner: &Manner, sources: &Sources<'_>, needs
         })?;
     }
     if let Some(path) = shell {
-        let why = format!("{path} starts programs, which a shell does for it");
+        let why = format!("{path} starts programs through a shell");
         needs.commands.push(Command { name: system_shell().to_owned(), certainty: Certainty::Likely, why });
     }
     for (script, line, variable) in lost {

@@ -75,7 +75,7 @@ pub(super) fn parse_notes(bytes: &[u8], program: &ProgramHeader, ctx: Ctx, objec
             match serde_json::from_slice::<Vec<RawNote>>(text) {
                 Ok(notes) => object.dlopen.extend(notes.into_iter().map(meant)),
                 Err(error) => {
-                    let says = format!("its .note.dlopen is not the JSON that UAPI.12 wants: {error}");
+                    let says = format!("its .note.dlopen is not the JSON that UAPI.12 specifies: {error}");
                     object.oddities.push(Malformed::new("bad-note", program.p_offset + from as u64, says));
                 }
             }

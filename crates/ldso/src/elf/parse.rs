@@ -178,7 +178,7 @@ impl<B: Bytes + ?Sized> File<'_, B> {
         let mapped = offset_of(&object.segments, program.p_vaddr);
         let offset = mapped.map_or(program.p_offset, |(offset, _)| offset);
         if offset != program.p_offset {
-            let says = "its dynamic section lies elsewhere by address than by offset";
+            let says = "the address and the offset of its dynamic section disagree";
             object.oddities.push(Malformed::new("bad-dynamic", program.p_offset, says));
         }
         let entry = Dyn::size(ctx.container);

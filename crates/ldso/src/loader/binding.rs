@@ -44,14 +44,14 @@ impl UnmetVersion {
         let (wants, has) = (&process.loaded[self.requester], &process.loaded[self.provider]);
         let version = show(&self.version);
         let mut says =
-            format!("{} wants {version} of {}, which has no such version", show(&wants.path), show(&has.path));
+            format!("{} needs {version} of {}, which has no such version", show(&wants.path), show(&has.path));
         let number = |name: &[u8]| show(name).strip_prefix("GLIBC_").map(str::to_owned);
         if let Some(newest) = &self.newest {
             match (number(&self.version), number(newest)) {
                 (Some(wanted), Some(there)) if wanted.starts_with("2.") => {
                     says.push_str(&format!(": built against glibc {wanted} or newer, this root has {there}"));
                 }
-                _ => says.push_str(&format!(": the newest there is {}", show(newest))),
+                _ => says.push_str(&format!(": the newest is {}", show(newest))),
             }
         }
         says
@@ -77,7 +77,7 @@ impl UndefinedSymbol {
         let version = self.version.as_ref().map_or(String::new(), |version| format!("@{}", show(version)));
         let when = if self.at_start { "the process ends at its start" } else { "the process ends when it is called" };
         let wants = show(&process.loaded[self.requester].path);
-        format!("{wants} wants the symbol {}{version}, which no loaded object defines: {when}", show(&self.name))
+        format!("{wants} needs the symbol {}{version}, which no loaded object defines: {when}", show(&self.name))
     }
 }
 

@@ -170,7 +170,8 @@ pub fn diagnose(
                     format!("patchelf --add-rpath {dir} {} in the builder stage", requester.real),
                     format!("or --env LD_LIBRARY_PATH={dir}"),
                     format!(
-                        "{} lies in a directory of the DT_RUNPATH of {}, which serves that object's own needs only",
+                        "{} is in a directory of the DT_RUNPATH of {}, which applies only to the dependencies of that \
+                         object",
                         place,
                         show(&object.path)
                     ),
@@ -186,13 +187,13 @@ pub fn diagnose(
                 vec![
                     "run ldconfig in the builder stage".to_owned(),
                     format!("or --env LD_LIBRARY_PATH={dir}"),
-                    format!("{place} is there, but the loader reads /etc/ld.so.cache and never /etc/ld.so.conf"),
+                    format!("{place} exists, but the loader reads /etc/ld.so.cache and never /etc/ld.so.conf"),
                 ],
             );
         }
         let mut help = match is_plain(&dir.to_string()) {
-            true => vec![format!("the root holds {place}: --env LD_LIBRARY_PATH={dir}")],
-            false => vec![format!("the root holds {place}: name its directory in LD_LIBRARY_PATH")],
+            true => vec![format!("the root has {place}: --env LD_LIBRARY_PATH={dir}")],
+            false => vec![format!("the root has {place}: name its directory in LD_LIBRARY_PATH")],
         };
         if !is_musl && is_plain(&dir.to_string()) {
             help.push(format!("or: echo {dir} >/etc/ld.so.conf.d/local.conf && ldconfig, in the builder stage"));
@@ -216,17 +217,17 @@ pub fn diagnose(
     }
     let install = match is_plain(&name) {
         true => format!(
-            "install the package that holds {name} in the builder stage (apt-file search {name}, apk search so:{name}, \
-             dnf provides '*/{name}')"
+            "install the package that contains {name} in the builder stage (apt-file search {name}, apk search \
+             so:{name}, dnf provides '*/{name}')"
         ),
-        false => "install the package that holds it in the builder stage".to_owned(),
+        false => "install the package that contains it in the builder stage".to_owned(),
     };
     match names.relatives(base).as_slice() {
         [] => told(Cause::Absent, vec![install]),
         others => {
             let list: Vec<String> = others.iter().map(ToString::to_string).collect();
             let built = format!(
-                "the root holds another version ({}): build the program against that one, in this root",
+                "the root has another version ({}): build the program against that one, in this root",
                 list.join(", ")
             );
             told(Cause::OtherVersion, vec![built, format!("or {install}")])

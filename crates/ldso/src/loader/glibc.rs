@@ -451,7 +451,7 @@ impl Rules for Glibc<'_> {
             return Ok(search);
         }
         if object.elf.runpath.is_some() {
-            let why = format!("DT_RPATHs do not count: {} has a DT_RUNPATH", show(&object.path));
+            let why = format!("DT_RPATH is ignored: {} has a DT_RUNPATH", show(&object.path));
             search.skip_source(FoundBy::Rpath, why);
         } else {
             self.try_rpaths(&mut search, loaded, requester, name)?;

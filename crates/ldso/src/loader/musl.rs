@@ -62,7 +62,7 @@ impl<'a> Musl<'a> {
             End::Found(real, meta) if meta.kind == FileKind::File => {
                 Opened::Found(Box::new(Found { path: path.to_vec(), real, meta, by, via: None }))
             }
-            End::Found(..) => Opened::Fatal("not-regular: it is no regular file"),
+            End::Found(..) => Opened::Fatal("not-regular: it is not a regular file"),
             End::Missing(_) | End::NotDirectory(_) | End::TooLong => Opened::Next,
             End::Loop => Opened::Ends("too many levels of symbolic links"),
         })
@@ -176,7 +176,8 @@ impl<'a> Musl<'a> {
                 Some((by, list)) if !self.try_list(search, &list, name, by, Some(&object.path))? => return Ok(()),
                 Some(_) => {}
                 None if object.elf.runpath.is_some() || object.elf.rpath.is_some() => {
-                    let why = format!("the run path of {} holds a token that musl does not know", show(&object.path));
+                    let why =
+                        format!("the run path of {} contains a token that musl does not know", show(&object.path));
                     search.skip_source(FoundBy::Runpath, why);
                 }
                 None => {}

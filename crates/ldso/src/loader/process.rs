@@ -72,7 +72,7 @@ pub fn load(
     let root = objects.root();
     let followed = root.follow_from(&conditions.cwd, entry)?;
     let Some((real, meta)) = followed.file() else {
-        return Err(Error::new("entry-missing", format!("{} is no file in the root", show(entry))));
+        return Err(Error::new("entry-missing", format!("{} is not a file in the root", show(entry))));
     };
     let elf = entry_elf(objects, entry, real)?;
     if let Some(defect) = elf.interp_defect.as_ref().filter(|_| host.is_none()) {
@@ -140,7 +140,8 @@ fn audit(objects: &Objects<'_>, process: &mut Process, conditions: &Conditions) 
         match run.map(|run| run.open(0, name)).transpose()?.flatten() {
             Some(opened) => process.audits.push(opened),
             None => {
-                let says = "it cannot be loaded for auditing: the loader complains and goes on without it".to_owned();
+                let says =
+                    "it cannot be loaded for auditing: the loader prints a message and continues without it".to_owned();
                 process.warnings.push(Fault { class: "audit-failed", path: name.to_vec(), says });
             }
         }
@@ -201,7 +202,7 @@ fn start(objects: &Objects<'_>, process: &mut Process, conditions: &Conditions) 
         None => match plugin_loader(objects, &elf, conditions)? {
             Some(interp) => interp,
             None => {
-                let says = "it is a library or plug-in, and the root holds no loader for its machine".to_owned();
+                let says = "it is a library or plug-in, and the root has no loader for its machine".to_owned();
                 let path = process.loaded[0].path.clone();
                 process.faults.push(Fault { class: "unknown-loader", path, says });
                 return Ok(false);
@@ -228,7 +229,7 @@ fn start(objects: &Objects<'_>, process: &mut Process, conditions: &Conditions) 
         }
         Ok(loader) => Arc::clone(loader),
         Err(defect) => {
-            process.faults.push(bad(format!("the interpreter is no usable ELF object: {defect}")));
+            process.faults.push(bad(format!("the interpreter is not a usable ELF object: {defect}")));
             return Ok(false);
         }
     };
@@ -371,7 +372,7 @@ impl<'a, 'r> Run<'a, 'r> {
             if self.process.missing.len() > missing {
                 self.process.missing.truncate(missing);
                 self.process.faults.truncate(faults);
-                let says = "it cannot be preloaded: the loader complains and goes on without it".to_owned();
+                let says = "it cannot be preloaded: the loader prints a message and continues without it".to_owned();
                 self.process.warnings.push(Fault { class: "preload-failed", path: want.name, says });
             } else if let Answer::Object { index, via, .. } = answer {
                 let answer = Answer::Object { index, by: FoundBy::Preload, via };

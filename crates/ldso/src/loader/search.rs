@@ -76,7 +76,7 @@ impl std::fmt::Display for Outcome {
             Self::Taken => f.write_str("found"),
             Self::NoFile => f.write_str("no such file"),
             Self::Skipped(why) => write!(f, "passed over: {why}"),
-            Self::Fatal(why) => write!(f, "the loader dies of it: {why}"),
+            Self::Fatal(why) => write!(f, "the loader aborts: {why}"),
             Self::EndsList(why) => write!(f, "ends this list: {why}"),
             Self::NotConsulted(why) => write!(f, "not consulted: {why}"),
         }

@@ -58,7 +58,7 @@ impl DirTree {
             let error = match errno {
                 Errno::NOENT | Errno::NOTDIR => {
                     Error::new("root-missing", format!("the root {} is not a directory", path.display()))
-                        .help("give --root the directory that holds the builder's /usr and /etc")
+                        .help("give --root the directory that contains the builder's /usr and /etc")
                 }
                 _ => Error::unreadable(&path.display(), errno),
             };
@@ -317,8 +317,8 @@ fn refuse_holes(path: &RootPath, stat: &Stat) -> Result<(), Error> {
     if size <= MAX_HOLE || size <= MAX_FILE && stored >= size / 100 {
         return Ok(());
     }
-    let says = format!("{path} has {size} bytes, of which {stored} are stored: it is not read");
-    Err(Error::new("file-too-large", says).help("exclude it, or make a file of it that is as large as what it holds"))
+    let says = format!("{path} has {size} bytes, of which only {stored} are stored on disk: it is not read");
+    Err(Error::new("file-too-large", says).help("exclude it, or shorten it to the size of its contents"))
 }
 
 struct OpenFile {

@@ -236,7 +236,10 @@ impl Root {
     pub fn is_within(&self, path: &RootPath, meta: &Meta, limit: usize) -> bool {
         let is_within = meta.size < limit as u64;
         if !is_within {
-            self.leave_unread(path, format!("it has {} bytes: slimroot reads none of {limit} and more", meta.size));
+            self.leave_unread(
+                path,
+                format!("it has {} bytes: slimroot reads no file of {limit} bytes or more", meta.size),
+            );
         }
         is_within
     }

@@ -94,8 +94,8 @@ impl Reading<'_, '_> {
         let owner = followed.file().map_or(Ok(None), |(real, _)| self.state.world.owner(real))?;
         let Some(owner) = owner.filter(|owner| !self.state.brought_names.contains(owner)) else { return Ok(false) };
         let says = format!(
-            "{} starts commands and belongs to the package {owner}, of which nothing else is packed: they are not packed \
-             either; --package {owner} adds them",
+            "{} starts commands and belongs to the package {owner}, of which nothing else is packed, so the commands \
+             are not packed; --package {owner} adds them",
             one.file
         );
         let mut note = Note::new("setting-not-packed", one.file.to_string(), says);

@@ -95,7 +95,10 @@ pub(super) fn named_services(
         (false, true, _) => left_out(&dirs, &left),
         (false, false, false) => {
             let unknown = unknown.join(", ");
-            format!("all of {} is packed: which of its files {unknown} asks for is not to be seen", list(&dirs))
+            format!(
+                "all of {} is packed, because slimroot cannot find out which of its files {unknown} uses",
+                list(&dirs)
+            )
         }
         _ => return Ok(found),
     };
@@ -119,7 +122,7 @@ fn asked_for(state: &State<'_>, askers: &[Asker], all: &BTreeMap<Vec<u8>, Named>
             is_known |= is_own;
             // Linkers store a string that is the end of another only once.
             if is_own || memmem::find(&bytes, &[small.as_slice(), b"\0"].concat()).is_some() {
-                names.entry(name.clone()).or_insert_with(|| format!("{} asks for {}", asker.real, show(name)));
+                names.entry(name.clone()).or_insert_with(|| format!("{} uses the service {}", asker.real, show(name)));
             }
         }
         if !is_known {
@@ -211,8 +214,8 @@ fn left_out(dirs: &[RootPath], left: &[&Vec<u8>]) -> String {
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let (dirs, shown, first) = (list(dirs), shown.join(", "), &dirs[0]);
     format!(
-        "of {dirs}, {shown}{more} stay out: they are of other packages, and no program that is packed names them; \
-         --include {first}/NAME adds one with what it names"
+        "of {dirs}, {shown}{more} are left out: they belong to other packages, and no packed program names them; \
+         --include {first}/NAME adds one with the files that it names"
     )
 }
 

@@ -107,7 +107,7 @@ impl Reader<'_, '_> {
         let mut found = self.call.root.matching(&glob)?;
         if found.len() > MAX_MATCHES {
             self.needs.cut(format!(
-                "{} names {pattern}, which matches {} files: those after the first {MAX_MATCHES} were not looked at; \
+                "{} names {pattern}, which matches {} files: those after the first {MAX_MATCHES} were ignored; \
                  --include '{pattern}' adds them",
                 self.script,
                 found.len()
@@ -144,8 +144,8 @@ impl Reader<'_, '_> {
         self.needs.files.push((real.clone(), format!("{} sources it", self.script)));
         if self.sourced.len() >= MAX_SCRIPTS {
             self.needs.cut(format!(
-                "{} sources {real} after {MAX_SCRIPTS} other files: it is packed, and what it starts was not looked at; \
-                 --bin adds a program",
+                "{} sources {real} after {MAX_SCRIPTS} other files: it is packed, but programs that it starts were not \
+                 found; --bin adds a program",
                 self.script
             ));
             return Ok(());
@@ -164,7 +164,7 @@ impl Reader<'_, '_> {
     /// because other rules own them.
     pub(super) fn handed(&mut self, pattern: &str, line: usize) -> Result<(), Error> {
         for path in self.matches(pattern)?.into_iter().filter(|path| !system().system.cover(path)) {
-            let why = format!("{} hands {pattern} around in line {line}", self.script);
+            let why = format!("{} uses {pattern} in line {line}", self.script);
             self.needs.files.push((path.clone(), why.clone()));
             if program(self.call.root, &self.path, &path.to_string())?.is_some() {
                 let words = vec![path.to_string()];

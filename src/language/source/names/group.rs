@@ -19,8 +19,8 @@ const MAX_ROUNDS: usize = 2;
 const MAX_CALLERS: usize = 48;
 
 /// Note on a source that is too large to be parsed.
-pub(crate) const UNPARSED: &str = "it is too large, or one of too many, to be parsed: literal names in it are seen, computed \
-                                   ones are not";
+pub(crate) const UNPARSED: &str = "it was not parsed, because it is too large or one of too many: literal names in it \
+                                   are found, computed ones are not";
 
 /// The sources of a group.
 #[derive(Default)]
