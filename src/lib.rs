@@ -40,6 +40,7 @@ pub mod error;
 pub mod finding;
 pub mod guest;
 pub mod image;
+pub mod image_reader;
 pub mod language;
 pub mod layer;
 pub mod ledger;
@@ -55,7 +56,6 @@ pub mod registry;
 pub mod sbom;
 pub mod text;
 pub mod trust;
-pub mod verify;
 pub mod watch;
 mod world;
 

@@ -9,7 +9,7 @@ use std::io::Write;
 
 use libfuzzer_sys::fuzz_target;
 use slimroot::registry::Access;
-use slimroot::verify::{ReadOptions, Reference, read};
+use slimroot::image_reader::{ReadOptions, Reference, read};
 use slimroot_fuzz::{Entry, archive, parts};
 
 fn entry(part: &[u8]) -> Option<Entry<'_>> {

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use libfuzzer_sys::fuzz_target;
 use slimroot::registry::Access;
-use slimroot::verify::{ReadOptions, Reference, read};
+use slimroot::image_reader::{ReadOptions, Reference, read};
 
 fuzz_target!(|layer: &[u8]| {
     let Ok(mut file) = tempfile::NamedTempFile::new() else { return };

@@ -117,7 +117,7 @@ pub struct RootOptions {
     /// Platform to take from an image that has several, such as linux/arm64; build and slim: `all` packs each and writes an
     /// index. Default: that of this machine, or else the first.
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
-    pub platform: Option<crate::verify::Platform>,
+    pub platform: Option<crate::image_reader::Platform>,
     /// A PEM file with certificates to trust when talking to registries, in addition to those of the system. Repeatable.
     #[arg(long = "registry-ca", value_name = "FILE")]
     pub registry_ca: Vec<PathBuf>,

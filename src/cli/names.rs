@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use super::{Command, RootOptions, render};
 use crate::engine::{Engine, WORDS};
 use crate::error::Error;
+use crate::image_reader::Reference;
 use crate::path::show;
 use crate::registry::{Address, PREFIX};
-use crate::verify::Reference;
 
 /// Replaces names of images in the arguments of a command by references, and says where each was found. What is a path or
 /// a reference stays.

@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use serde::Deserialize;
 
-use crate::verify::transport_of;
+use crate::image_reader::transport_of;
 use crate::world::tables::{Words, table};
 
 /// Commands that take the program after `--`.

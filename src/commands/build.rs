@@ -9,10 +9,10 @@ use super::contents::ImageOptions;
 use super::run_options::RunOptions;
 use crate::cli::{self, RankOptions, RootOptions};
 use crate::error::Error;
+use crate::image_reader::Platform;
 use crate::layer::Cache;
 use crate::pack::{Attach, Books, PackRequest, Packed, Watch, pack_watched};
 use crate::sbom::Format;
-use crate::verify::Platform;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {

@@ -13,11 +13,11 @@ use crate::cli::{RankOptions, RootOptions};
 use crate::closure::{Closure, Companions, Request};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
+use crate::image_reader::{Reference, RunConfig, transport_of};
 use crate::loader::Objects;
 use crate::pack::{PackRequest, Subject, Watch, closure, healthcheck, linked, request_of, start_of};
 use crate::plan::{Details, Plan, PlannedTree, RunSettings, Settings};
 use crate::root::Root;
-use crate::verify::{Reference, RunConfig, transport_of};
 
 /// Output format of the findings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use crate::error::Error;
+use crate::image_reader::Reference;
 use crate::ledger::{Diff, Growth, Snapshot};
 use crate::pack::{PackRequest, Subject, Watch, run_of};
-use crate::verify::Reference;
 
 /// Format of a comparison.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

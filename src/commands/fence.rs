@@ -12,10 +12,10 @@ use landlock::{
 
 use crate::closure::Pyc;
 use crate::error::Error;
+use crate::image_reader::Reference;
 use crate::output::Destination;
 use crate::pack::PackRequest;
 use crate::registry::{self, Address};
-use crate::verify::Reference;
 use crate::world::own;
 
 /// Paths that the standard library reads to count the CPUs.

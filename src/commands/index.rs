@@ -6,12 +6,12 @@ use clap::Args;
 
 use crate::cli::Format;
 use crate::error::Error;
+use crate::image_reader::{ReadOptions, Reference, Stock};
 use crate::layer::PassOptions;
 use crate::output::{Destination, Member, WriteOptions, WrittenIndex, join};
 use crate::pack::Watch;
 use crate::path::show;
 use crate::registry::Access;
-use crate::verify::{ReadOptions, Reference, Stock};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {

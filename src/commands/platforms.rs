@@ -2,10 +2,10 @@
 
 use super::index;
 use crate::error::Error;
+use crate::image_reader::{Platform, ReadOptions, Reference, Stock};
 use crate::output::{Destination, Written};
 use crate::pack::{PackRequest, Packed, PlatformPacked, Watch, pack_watched};
 use crate::path::show;
-use crate::verify::{Platform, ReadOptions, Reference, Stock};
 
 /// Packs all platforms of the request's root. The report is that of the first, with a row for each.
 ///

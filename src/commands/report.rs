@@ -11,13 +11,13 @@ use super::check;
 use crate::closure::{Closure, Request};
 use crate::error::Error;
 use crate::finding::Finding;
+use crate::image_reader::LayerOf;
 use crate::ledger::{Ledger, Snapshot};
 use crate::output::Document;
 use crate::pack::{PackRequest, Subject, Watch, run_of};
 use crate::page::{Sheet, write};
 use crate::plan::Plan;
 use crate::root::Root;
-use crate::verify::LayerOf;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::build;
 use crate::error::Error;
-use crate::verify::{Reference, transport_of};
+use crate::image_reader::{Reference, transport_of};
 
 #[derive(Debug, Args)]
 pub(crate) struct SlimOptions {

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use crate::error::Error;
+use crate::image_reader::{self, ReadOptions, Reference, RunConfig};
 use crate::pack::{PackRequest, Watch};
 use crate::path::RootPath;
 use crate::proof::{Experiment, Place, Probe, Proof, prove, read_suite, ready, signal, time};
-use crate::verify::{self, ReadOptions, Reference, RunConfig};
 
 /// The user of a directory, which says nothing of it: that of images without another.
 const NONROOT: &str = "65532:65532";
@@ -177,6 +177,6 @@ pub(crate) fn open(place: &Path, watch: &Watch<'_>) -> Result<(Place, Option<Run
     };
     let usual = PackRequest::new(place, [""; 0]);
     let options = ReadOptions { progress: &|_, _| (), stop: watch.stop, access: &usual.access, platform: None };
-    let image = verify::read(&reference, &options)?;
+    let image = image_reader::read(&reference, &options)?;
     Ok((Place::of_image(&*image.tree, watch.stop)?, Some(image.run)))
 }

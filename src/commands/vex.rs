@@ -10,11 +10,11 @@ use clap::{Args, ValueEnum};
 use super::diff::{is_remote, opened, place};
 use crate::attest::{Because, Given, Reported, Vex, VexAbout, VexFormat, reports, vex, write};
 use crate::error::Error;
+use crate::image_reader::Reference;
 use crate::output::Document;
 use crate::pack::{Subject, Watch, epoch};
 use crate::path::show;
 use crate::sbom::Inventory;
-use crate::verify::Reference;
 
 /// Number of reports of a kind that a note names.
 const MAX_NAMED: usize = 5;

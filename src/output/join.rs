@@ -16,10 +16,10 @@ use crate::cleanup;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::image::{Descriptor, canonical};
+use crate::image_reader::{Stock, StoredBlob, StoredImage};
 use crate::layer::ArchiveWriter;
 use crate::path::show;
 use crate::registry::{Address, Push};
-use crate::verify::{Stock, StoredBlob, StoredImage};
 
 /// Media types of an index in both families, and of docker's manifest.
 const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";

@@ -9,12 +9,12 @@ use crate::attest::{Input, PROVENANCE, predicate_type, provenance};
 use crate::closure::Request;
 use crate::error::Error;
 use crate::image::Attachment;
+use crate::image_reader::Reference;
 use crate::ledger::Ledger;
 use crate::output::Destination;
 use crate::path::{RootPath, show};
 use crate::plan::{Content, Item, ItemKind, Plan};
 use crate::sbom::{self, Format, Inventory};
-use crate::verify::Reference;
 
 /// Directory of inventories in an image.
 const SBOM_DIR: &str = "/usr/share/sbom";

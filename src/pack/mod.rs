@@ -42,6 +42,7 @@ use crate::closure::{Closure, Companions, Fired, Pyc, Request};
 use crate::config::Healthcheck;
 use crate::error::Error;
 use crate::finding::{Finding, Level};
+use crate::image_reader::{Platform, Reference};
 use crate::layer::{CACHE_SIZE, Cache, CacheUse, Codec, PassOptions};
 use crate::ledger::{Ledger, group_sums};
 use crate::loader::Objects;
@@ -50,7 +51,6 @@ use crate::path::show;
 use crate::plan::{ImageFormat, ItemKind, Plan, PlannedTree};
 use crate::registry::Access;
 use crate::root::Root;
-use crate::verify::{Platform, Reference};
 
 /// The report suggests --strip if it would save at least this many bytes.
 const STRIP_HINT_BYTES: u64 = 500_000;

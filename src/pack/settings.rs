@@ -6,11 +6,11 @@ use super::PackRequest;
 use super::selection::port;
 use crate::config::Healthcheck;
 use crate::error::Error;
+use crate::image_reader::RunConfig;
 use crate::layer::Codec;
 use crate::path::{RootPath, show};
 use crate::plan::{Details, ImageFormat, OwnerMap, Plan, Settings};
 use crate::root::Root;
-use crate::verify::RunConfig;
 
 /// Annotations of the image on which another is based (OCI image specification, annotations.md).
 const BASE_NAME: &str = "org.opencontainers.image.base.name";

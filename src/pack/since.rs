@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use super::{PackRequest, Watch};
 use crate::error::Error;
+use crate::image_reader::{ReadOptions, Reference, StoredLayer, TRANSPORTS, stored};
 use crate::layer::Layer;
 use crate::output::Written;
 use crate::path::show;
-use crate::verify::{ReadOptions, Reference, StoredLayer, TRANSPORTS, stored};
 
 /// An image of before, as `--since` names it.
 pub(super) struct Before {

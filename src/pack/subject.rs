@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::PackRequest;
 use crate::error::Error;
+use crate::image_reader::{self, ReadOptions, Reference, RunConfig};
 use crate::path::RootPath;
 use crate::root::{FileKind, Root, Tree};
-use crate::verify::{self, ReadOptions, Reference, RunConfig};
 
 /// A root, with the run configuration if it is an image.
 pub(crate) struct Subject {
@@ -47,7 +47,7 @@ impl Subject {
         let Some(reference) = root.to_str().and_then(Reference::parse) else {
             return Ok(Self { root: Root::open(root).map_err(|error| advised(error, root))?, image: None });
         };
-        let image = verify::read(
+        let image = image_reader::read(
             &reference,
             &ReadOptions {
                 // The command's own line counts what is read.
@@ -85,7 +85,7 @@ pub(super) fn advised(error: Error, root: &Path) -> Error {
         return error;
     }
     let shown = root.display();
-    if let Some(transport) = verify::transport_of(root) {
+    if let Some(transport) = image_reader::transport_of(root) {
         return error.help(format!("this is an image: --root {transport}:{shown}"));
     }
     let text = root.to_string_lossy();

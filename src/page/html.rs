@@ -283,8 +283,8 @@ fn short(digest: &str) -> &str {
 }
 
 /// Titles and makers of layers, for a page.
-pub(super) fn described(layers: &[crate::verify::LayerOf]) -> Vec<(String, String)> {
-    let title = |layer: &crate::verify::LayerOf| match &layer.digest {
+pub(super) fn described(layers: &[crate::image_reader::LayerOf]) -> Vec<(String, String)> {
+    let title = |layer: &crate::image_reader::LayerOf| match &layer.digest {
         Some(digest) => format!("{}, {} stored", short(digest), size(layer.size)),
         None => format!("{} stored", size(layer.size)),
     };

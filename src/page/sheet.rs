@@ -8,12 +8,12 @@ use super::retained::{Demands, Retained};
 use crate::closure::Closure;
 use crate::error::Error;
 use crate::finding::{Finding, Level};
+use crate::image_reader::LayerOf;
 use crate::layer::Part;
 use crate::ledger::{Diff, Kind, Ledger, Noted, Package, Record, Run, Snapshot};
 use crate::path::RootPath;
 use crate::plan::ItemKind;
 use crate::root::RootGlob;
-use crate::verify::LayerOf;
 
 /// The kind of a page of a finished image whose entry was followed.
 const CHECKED: &str = "checked image";

@@ -19,7 +19,7 @@ impl Progress {
             ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
         };
         let read = |_: &ProgressState, out: &mut dyn Write| {
-            let layers = crate::verify::bytes_read();
+            let layers = crate::image_reader::bytes_read();
             if layers > 0 {
                 let _ = write!(out, "{} of layers, ", DecimalBytes(layers));
             }
