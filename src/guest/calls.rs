@@ -1,11 +1,11 @@
-//! System calls that a guest is refused: a filter for the kernel (seccomp(2)), written in its classic BPF.
+//! System calls that are refused to guests: a seccomp(2) filter in classic BPF.
 //!
-//! No program of a language needs them, and most need a capability that a guest does not have. The filter keeps faults of
-//! the kernel behind them out of reach. It lists what is refused, not what is allowed: the programs come from any
-//! distribution, and a C library of tomorrow may make a call that no list of today has.
+//! No language runtime needs them, and most need a capability that a guest does not have. The filter keeps kernel bugs
+//! in these calls out of reach. It is a deny list, because the programs come from any distribution, and future C
+//! libraries may use calls that no allow list has today.
 //!
-//! One filter holds the tables of all machines that a kernel runs programs of, because an x86-64 kernel runs those of
-//! i386 too, by other numbers.
+//! One filter contains the tables of several machines, because an x86-64 kernel also runs i386 programs, whose call
+//! numbers differ.
 
 use rustix::thread::UnshareFlags;
 use seccompiler::sock_filter;
@@ -62,8 +62,8 @@ const REFUSED: &[(&str, Numbers)] = &[
 ];
 /// Calls that fail with EPERM if their first argument has a flag of a namespace.
 const REFUSED_WITH_NAMESPACES: &[(&str, Numbers)] = &[("clone", [56, 120, 220, 120]), ("unshare", [272, 310, 97, 337])];
-/// Calls that fail with ENOSYS, so that programs take the older way: the flags of clone3 are in memory, where no filter
-/// can look, and a ring makes calls past the filter.
+/// Calls that fail with ENOSYS, so that programs use an older call: the flags of clone3 are in memory, which filters
+/// cannot read, and io_uring bypasses the filter.
 const UNKNOWN: &[(&str, Numbers)] = &[
     ("clone3", [435; 4]),
     ("io_uring_setup", [425; 4]),
@@ -83,7 +83,7 @@ const NAMESPACES: UnshareFlags = UnshareFlags::NEWNS
 const EPERM: u32 = 1;
 const ENOSYS: u32 = 38;
 
-/// The filter; empty where this machine has none.
+/// The filter; empty if there is none for this machine.
 pub(super) fn filter() -> Vec<sock_filter> {
     bpf::filter(|column| of_machine(column, &[]))
 }
@@ -93,7 +93,7 @@ pub(super) fn filter_for_containers() -> Vec<sock_filter> {
     bpf::filter(|column| of_machine(column, &["chroot", "syslog", "name_to_handle_at", "kcmp"]))
 }
 
-/// The part of one machine. Each row is two or four instructions, so that no jump is far.
+/// The part for one machine. Each row is two or four instructions, so that jumps stay short.
 fn of_machine(column: usize, granted: &[&str]) -> Vec<sock_filter> {
     let numbers = |rows: &[(&str, Numbers)]| -> Vec<u32> {
         let rows = rows.iter().filter(|(name, _)| !granted.contains(name));

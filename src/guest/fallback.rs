@@ -1,8 +1,8 @@
-//! A trial where the kernel grants no namespaces, as in `RUN` steps without CAP_SYS_ADMIN: the program has only another
-//! root (chroot(2)), a copy for the packed one. Landlock refuses writes outside of /tmp, so that neither root changes.
+//! A trial without namespaces, as in `RUN` steps without CAP_SYS_ADMIN: the program runs only in a chroot(2), for the
+//! packed root in a copy. Landlock refuses writes outside /tmp, so that neither root changes.
 //!
-//! A root without mounts has no /proc and /dev. The tracer leads look-ups there through an open directory of this machine
-//! (`watch`).
+//! A root without mounts has no /proc and /dev. The tracer redirects lookups there to this machine, through an open
+//! directory (`watch`).
 
 use std::ffi::CString;
 use std::io;
@@ -17,7 +17,7 @@ use seccompiler::sock_filter;
 use super::{Trial, calls, trial};
 use crate::watch;
 
-/// The number of the directory of this machine in the program, far above those that programs inherit.
+/// The descriptor number of this machine's directory in the program, far above those that programs inherit.
 pub(super) const OUTSIDE: i32 = 719;
 
 /// Arguments for the child between fork and exec, prepared because it must not allocate.
@@ -33,7 +33,7 @@ pub(super) struct Fallback {
 
 impl Fallback {
     /// # Errors
-    /// `PermissionDenied` if nothing would keep the program from writing.
+    /// `PermissionDenied` if the program could not be kept from writing.
     pub(super) fn new(trial: &Trial<'_>) -> io::Result<Self> {
         let is_root = rustix::process::geteuid().is_root();
         let fence = fence(trial.root).ok();
@@ -63,7 +63,7 @@ impl Fallback {
         Ok(())
     }
 
-    /// Takes the rights of the image's user, for good.
+    /// Switches to the image's user, irrevocably.
     pub(super) fn give_up(&self) -> io::Result<()> {
         trial::limit(self.memory);
         rustix::thread::set_no_new_privs(true)?;
@@ -72,7 +72,7 @@ impl Fallback {
         if self.is_root {
             trial::become_user(self.user.0, &self.user.1)?;
         }
-        // The tracer has no capability to look into a process of another user.
+        // The tracer has no capability to read a process of another user.
         rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable)?;
         if let Some(fence) = &self.fence {
             watch::restrict(fence)?;
@@ -86,7 +86,7 @@ pub(crate) fn has_fence() -> bool {
     watch::fence(&[]).is_ok()
 }
 
-/// Rules that refuse all writes but those to the root's /tmp and to devices.
+/// Rules that refuse all writes except those to the root's /tmp and to devices.
 fn fence(root: &Path) -> io::Result<OwnedFd> {
     watch::fence(&[root.join("tmp"), PathBuf::from("/dev"), PathBuf::from("/proc/self")])
 }

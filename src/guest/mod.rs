@@ -1,12 +1,12 @@
-//! The guest: programs of the root that slimroot runs, and only if the user requests it: for their
-//! output (`--pyc`, `--jlink`), or as a trial of a packed root (`trial.rs`).
+//! The guest: programs of the root that slimroot runs, and only if the user requests it: for their output (`--pyc`,
+//! `--jlink`), or as a trial of a packed root (`trial.rs`).
 //!
 //! If the root is the host's own `/`, they run normally. Otherwise they run in a sandbox (`enter.rs`): with a mount
 //! namespace that contains only the root, no network, no capabilities and no way to gain any, no system calls that only
-//! administrators make (`calls.rs`), no open files of this process, the root as a read-only `/`, and a fresh directory for
-//! writing (`scratch.rs`). Their output comes back
-//! through a pipe or in that directory, never through the root. If a program cannot be run here, the result is
-//! [`Refused`] with a reason, never an error: callers continue without its output.
+//! administrators use (`calls.rs`), no open files of this process, the root as a read-only `/`, and a fresh directory
+//! for writing (`scratch.rs`). Their output comes back through a pipe or in that directory, never through the root. If
+//! a program cannot be run here, the result is [`Refused`] with a reason, never an error: callers continue without its
+//! output.
 
 mod calls;
 mod enter;
@@ -44,7 +44,7 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// Directories that may be used as `/tmp` if the root has none.
 const SPARE: [&str; 3] = ["/tmp", "/var/tmp", "/mnt"];
 
-/// Why a program of the root could not be run or gave no result; one clause.
+/// The reason why a program of the root could not be run or gave no result; one clause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused(pub String);
 

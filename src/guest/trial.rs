@@ -1,7 +1,7 @@
-//! A trial: a program of a finished root, started as an engine starts a container, and watched.
+//! A trial: a program of a finished root, started as an engine starts a container, and traced.
 //!
-//! The root is never written to: changes go to an overlay in memory, or the root is read-only where the kernel grants no
-//! overlay. The mounts live in a namespace of the trial and end with it, whatever happens to this process.
+//! The root is never written to: changes go to an overlay in memory, or, if the kernel permits no overlay, the root is
+//! read-only. The mounts are in a namespace of the trial and end with it, even if this process is killed.
 
 use std::ffi::{CStr, CString};
 use std::io;
@@ -22,7 +22,7 @@ use super::fallback::{Fallback, OUTSIDE};
 use super::{calls, enter};
 use crate::watch::{self, Ended, Limits, Program, Start};
 
-/// The number of the first socket for probes in the trial, far above those that programs inherit.
+/// The descriptor number of the first socket for probes in the trial, far above those that programs inherit.
 const FIRST_SOCKET: i32 = 700;
 /// Capabilities of a container's root (Docker's and containerd's default).
 const CAPABILITIES: CapabilitySet = CapabilitySet::CHOWN
@@ -68,7 +68,7 @@ pub struct Trial<'a> {
     pub net: bool,
     /// For each probe, true if it connects to an IPv6 address.
     pub sockets: &'a [bool],
-    /// Maximum size of files in memory that it makes, and of memory of each process, in bytes.
+    /// Maximum size of files that it creates in memory, and of memory of each process, in bytes.
     pub memory: u64,
     /// Maximum number of processes and threads at a time.
     pub processes: usize,
@@ -82,7 +82,7 @@ pub enum Isolation {
     Overlay,
     /// Own namespaces, and a read-only root.
     ReadOnly,
-    /// Only another root (chroot(2)), of which the packed one is a copy; writes are refused outside of /tmp.
+    /// Only a chroot(2), into a copy of the packed root; writes are refused outside /tmp.
     Chroot,
 }
 
@@ -117,11 +117,11 @@ pub struct Begun {
 }
 
 impl Trial<'_> {
-    /// Runs the program until it has ended, with this thread as its tracer. `stdio` are its standard files, `begun` is
+    /// Runs the program until it ends, with this thread as its tracer. `stdio` are its standard streams; `begun` is
     /// called when it runs.
     ///
     /// # Errors
-    /// The kernel's answer, if it does not grant the isolation or the watch.
+    /// The kernel's error if it does not permit the isolation or the tracing.
     pub(crate) fn run(
         &self,
         isolation: Isolation,
@@ -196,7 +196,7 @@ impl Trial<'_> {
     }
 }
 
-/// Fetches the sockets that a process has made in its network.
+/// Fetches the sockets that a process has created in its network namespace.
 fn fetch(pid: i32, count: usize) -> io::Result<Vec<OwnedFd>> {
     let Some(pid) = Pid::from_raw(pid).filter(|_| count > 0) else { return Ok(Vec::new()) };
     let process = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
@@ -264,7 +264,7 @@ impl Inside {
         let root = open_tree(CWD, self.root.as_c_str(), clone)?;
         let proc = open_tree(CWD, c"/proc", clone)?;
         let sys = open_tree(CWD, c"/sys", clone);
-        // All of the trial's own mounts lie in memory, over a directory that every machine has.
+        // All of the trial's own mounts are in memory, over a directory that every machine has.
         let safe = MountFlags::NOSUID | MountFlags::NODEV;
         mount(c"tmpfs", c"/tmp", c"tmpfs", safe, Some(self.tmp_options.as_c_str()))?;
         for dir in [c"/tmp/lower", c"/tmp/upper", c"/tmp/work", c"/tmp/root", c"/tmp/dev"] {
@@ -297,7 +297,7 @@ impl Inside {
         Ok(rustix::process::chdir(self.workdir.as_c_str())?)
     }
 
-    /// A /dev as of a container, as a mount without a place.
+    /// A /dev as in a container, as a detached mount.
     fn devices(clone: OpenTreeFlags) -> io::Result<OwnedFd> {
         const DEVICES: [(&CStr, &CStr); 5] = [
             (c"/dev/null", c"/tmp/dev/null"),
@@ -360,7 +360,7 @@ impl Inside {
         }
     }
 
-    /// The loopback interface, with all ports for every user, as engines have it.
+    /// Brings up the loopback interface, with all ports for every user, as engines do.
     fn loopback(&self) {
         if !self.namespaces.contains(UnshareFlags::NEWNET) {
             return;
@@ -368,10 +368,10 @@ impl Inside {
         let _ = enter::put_up_loopback();
     }
 
-    /// Takes the rights of the image's user, for good.
+    /// Switches to the image's user, irrevocably.
     fn give_up(&self) -> io::Result<()> {
         limit(self.memory);
-        // Before the right to do so is given up, so that set-user-ID programs keep theirs.
+        // Before the required privilege is dropped, so that set-user-ID programs still work.
         watch::apply(&self.calls)?;
         drop_capabilities();
         if self.is_root {
@@ -388,14 +388,14 @@ pub(super) fn limit(memory: u64) {
     let _ = setrlimit(Resource::Data, Rlimit { current: Some(memory), maximum: Some(memory) });
 }
 
-/// Drops what a container's root may not do.
+/// Drops capabilities that a container's root does not have.
 pub(super) fn drop_capabilities() {
     for capability in CapabilitySet::all().iter().filter(|one| !CAPABILITIES.contains(*one)) {
         let _ = rustix::thread::remove_capability_from_bounding_set(capability);
     }
 }
 
-/// Makes this process one of a user; the first group is the primary one.
+/// Switches this process to a user; the first group is the primary one.
 pub(super) fn become_user(user: Uid, groups: &[Gid]) -> io::Result<()> {
     let gid = groups.first().copied().unwrap_or(Gid::ROOT);
     rustix::thread::set_thread_groups(groups)?;

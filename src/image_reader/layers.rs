@@ -1,6 +1,6 @@
 //! Applies layers on top of each other (OCI image specification, layer.md): whiteouts remove entries of lower layers,
 //! an entry replaces one of the same name, a directory keeps its contents. File contents go to an unnamed temporary
-//! file, except those of a plain layer in an archive, which are read where they lie.
+//! file, except those of a plain layer in an archive, which are read in place.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -83,7 +83,7 @@ enum Made {
 /// Bytes of layers that this process has read.
 static BYTES_READ: AtomicU64 = AtomicU64::new(0);
 
-/// The number of bytes of layers that this process has read: a sign of life for people who wait.
+/// The number of bytes of layers that this process has read, for progress messages.
 #[cfg(feature = "cli")]
 pub(crate) fn bytes_read() -> u64 {
     BYTES_READ.load(Ordering::Relaxed)

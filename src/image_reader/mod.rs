@@ -69,10 +69,10 @@ impl Reference {
 }
 
 impl Reference {
-    /// The name in the local store of an engine, with the word of the store; `None` for other images.
+    /// The name in the local store of an engine, with the transport of the store; `None` for other images.
     ///
     /// # Errors
-    /// `bad-argument` for a name that none is called.
+    /// `bad-argument` for an invalid name.
     pub(crate) fn in_store(&self) -> Result<Option<(&'static str, &str)>, Error> {
         let Some(name) = self.text.strip_prefix(self.word).and_then(|rest| rest.strip_prefix(':')) else {
             return Ok(None);
@@ -189,11 +189,11 @@ pub struct ReadOptions<'a> {
     pub platform: Option<&'a Platform>,
 }
 
-/// Maximum number of files of an archive whose names are looked at.
+/// Maximum number of files of an archive whose names are read.
 const MAX_NAMES: usize = 1 << 12;
 
-/// The transport of an image in a file: `docker-archive` if it has docker's manifest, `oci-archive` if it is an OCI layout;
-/// `None` if the file is no image.
+/// The transport of an image in a file: `docker-archive` if it has docker's manifest, `oci-archive` if it is an OCI
+/// layout; `None` if the file is not an image.
 pub fn transport_of(path: &std::path::Path) -> Option<&'static str> {
     let file = std::fs::File::open(path).ok().filter(|file| file.metadata().is_ok_and(|meta| meta.is_file()))?;
     let mut archive = ::tar::Archive::new(file);
@@ -208,11 +208,11 @@ pub fn transport_of(path: &std::path::Path) -> Option<&'static str> {
     found
 }
 
-/// Reads an image: its configuration, and its layers. Files of a layer that is not compressed stay in the archive; those
-/// of others go to a temporary file that is removed with the tree.
+/// Reads an image: its configuration, and its layers. Files of a layer that is not compressed stay in the archive;
+/// those of others go to a temporary file that is removed with the tree.
 ///
 /// # Errors
-/// `image-missing`, `bad-image` for an image that contradicts itself or the specification, `owner-out-of-range`,
+/// `image-missing`, `bad-image` for an image that is inconsistent or violates the specification, `owner-out-of-range`,
 /// `unreadable`, `disk-full` in the temporary directory, `interrupted`; from a registry also its codes.
 pub fn read(reference: &Reference, options: &ReadOptions<'_>) -> Result<FinishedImage, Error> {
     let store = Store::open(reference, options)?;
@@ -310,7 +310,7 @@ struct RawConfig {
     others: BTreeMap<String, serde_json::Value>,
 }
 
-/// True for a setting that says nothing, as Go writes it.
+/// True for an empty setting, as Go writes it.
 fn is_empty(value: &serde_json::Value) -> bool {
     use serde_json::Value;
     match value {
@@ -375,7 +375,7 @@ fn bad_image(reference: &Reference, says: impl std::fmt::Display) -> Error {
 /// The error for an archive. Neither `what` nor a [`Fault`] contains text from the image.
 fn bad_archive(reference: &Reference, what: &str, fault: Fault) -> Error {
     match fault {
-        // A registry's reader has errors of its own.
+        // A registry's reader has its own errors.
         Fault::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<Error>()) => {
             let inner = error.into_inner().and_then(|inner| inner.downcast::<Error>().ok());
             inner.map_or_else(|| bad_image(reference, format!("{what} is broken")), |error| *error)

@@ -12,7 +12,7 @@ use crate::error::Error;
 /// An operating system and a machine, as in `linux/arm64` or `linux/arm/v7`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Platform {
-    /// The machine, in Go's words.
+    /// The machine, as Go names it.
     #[serde(default)]
     pub architecture: String,
     /// The operating system.
@@ -82,7 +82,7 @@ impl Platform {
         Self { architecture: architecture.to_owned(), os: "linux".to_owned(), variant: String::new() }
     }
 
-    /// True if an image for `other` is one for this platform. A wish without a variant takes any.
+    /// True if an image for `other` is one for this platform. A request without a variant matches any.
     fn takes(&self, other: &Self) -> bool {
         let variant =
             if (other.architecture.as_str(), other.variant.as_str()) == ("arm64", "v8") { "" } else { &other.variant };
@@ -91,17 +91,17 @@ impl Platform {
             && (self.variant.is_empty() || self.variant == variant)
     }
 
-    /// True for the platform of an attestation, which is no image.
+    /// True for the platform of an attestation, which is not an image.
     pub(super) fn is_unknown(&self) -> bool {
         self.architecture == "unknown"
     }
 }
 
-/// The entry of an index for a platform. Without a wish, the one for this machine, or else the first image. An entry
-/// without a platform may lead to any.
+/// The entry of an index for a platform; if none is requested, the one for this machine, or else the first image. An
+/// entry without a platform may be for any platform.
 ///
 /// # Errors
-/// `image-missing` with the platforms that there are, `bad-image` for an index without images.
+/// `image-missing` with the available platforms, `bad-image` for an index without images.
 pub(super) fn chosen(reference: &Reference, index: &Index, wanted: Option<&Platform>) -> Result<Descriptor, Error> {
     let all = &index.manifests;
     let platforms = all.iter().filter_map(|found| found.platform.as_ref());
@@ -131,12 +131,12 @@ pub(super) fn chosen(reference: &Reference, index: &Index, wanted: Option<&Platf
     }
 }
 
-/// Refuses an image of another platform, which no index has offered.
+/// Refuses an image for another platform, if there is no index.
 ///
 /// # Errors
 /// `image-missing`.
 pub(super) fn refuse_other(reference: &Reference, wanted: &Platform, found: &Platform) -> Result<(), Error> {
-    // Old images do not say for which system they are.
+    // Old images do not state their operating system.
     let os = if found.os.is_empty() { "linux" } else { &found.os };
     let found = Platform { os: os.to_owned(), ..found.clone() };
     if wanted.takes(&found) {

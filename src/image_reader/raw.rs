@@ -1,4 +1,4 @@
-//! Images as they are stored: documents byte for byte, and blobs, to be copied without being unpacked.
+//! Stored images, for copying without unpacking: documents byte for byte, and blobs.
 
 use std::io::{self, Read, Write};
 
@@ -11,20 +11,20 @@ use crate::digest::{Digest, HashingWriter};
 use crate::error::Error;
 use crate::registry::Address;
 
-/// Maximal number of images of an index.
+/// Maximum number of images in an index.
 const MAX_IMAGES: usize = 64;
-/// Maximal nesting of indexes.
+/// Maximum nesting of indexes.
 const MAX_DEPTH: usize = 4;
 /// The media type of a manifest that states none.
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// A place with images.
+/// A store of images.
 pub struct Stock<'a> {
     reference: Reference,
     store: Store<'a>,
 }
 
-/// An image of a place: its documents as they are stored.
+/// A stored image with its documents.
 #[derive(Clone, Debug)]
 pub struct StoredImage {
     /// Media type of the manifest.
@@ -78,7 +78,7 @@ impl<'a> Stock<'a> {
         Ok(Self { reference: reference.clone(), store: Store::open(reference, options)? })
     }
 
-    /// The place in a registry, if it is one.
+    /// The address in a registry, if it is one.
     ///
     /// # Errors
     /// `bad-argument`.
@@ -86,7 +86,7 @@ impl<'a> Stock<'a> {
         self.reference.address()
     }
 
-    /// All images that the reference means: one, or those of an index. Attestations are none.
+    /// All images of the reference: one, or those of an index, without attestations.
     ///
     /// # Errors
     /// `image-missing`, `bad-image`, `unreadable`, and those of registries.
@@ -148,7 +148,7 @@ impl<'a> Stock<'a> {
         Ok(StoredImage { media_type, manifest: bytes, digest, platform, os_version, blobs })
     }
 
-    /// Opens a blob. Its end is an error of reading if it is not what its digest says.
+    /// Opens a blob. The end of reading is an error if the digest does not match.
     ///
     /// # Errors
     /// `bad-image`, `unreadable`, and those of registries.
@@ -161,7 +161,7 @@ impl<'a> Stock<'a> {
     }
 }
 
-/// Compares a blob with its digest at its end.
+/// Verifies the digest of a blob at its end.
 struct Checked<R> {
     inner: R,
     blob: StoredBlob,

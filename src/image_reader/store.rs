@@ -129,7 +129,7 @@ pub(super) struct Descriptor {
     pub(super) annotations: Option<HashMap<String, String>>,
     #[serde(default)]
     pub(super) platform: Option<Platform>,
-    /// The kind of a document that refers to an image, which is none itself.
+    /// The kind of a document that refers to an image; the document is not an image.
     #[serde(default)]
     artifact_type: Option<String>,
 }
@@ -308,7 +308,7 @@ impl<'a> Store<'a> {
         }
     }
 
-    /// True for a layout, also in an archive that has docker's manifest besides.
+    /// True for a layout, also in an archive that has docker's manifest too.
     pub(super) fn has_index(&self) -> bool {
         self.size("index.json").is_some()
     }
@@ -317,7 +317,7 @@ impl<'a> Store<'a> {
         self.walk(reference, self.named(reference)?, wanted)
     }
 
-    /// The index of a layout with the entries that the reference means.
+    /// The index of a layout, reduced to the entries of the reference.
     pub(super) fn named(&self, reference: &Reference) -> Result<Index, Error> {
         let mut index: Index = parsed(reference, "index.json", &self.document("index.json")?)?;
         index.manifests.retain(|found| found.artifact_type.is_none());

@@ -1,4 +1,4 @@
-//! The layers of an image where it lies, without reading them: what a push would not send again.
+//! The layers of a stored image, without their contents, to find out which a push would not send again.
 
 use super::store::Store;
 use super::{ReadOptions, Reference, run_config};

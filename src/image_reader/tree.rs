@@ -26,7 +26,7 @@ pub(super) struct Entry {
     pub(super) xattrs: Arc<[Xattr]>,
 }
 
-/// The archive of an image. Its times show whether it was written to since its digests were compared.
+/// The archive of an image. Its timestamps show if it was changed after its digests were verified.
 pub(super) struct Archive {
     file: Arc<File>,
     pub(super) stamp: (u64, u64),

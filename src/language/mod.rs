@@ -36,10 +36,10 @@ pub use source::missing::Absent;
 pub use source::wrapped::{looks_up_interpreters, runs_others};
 pub(crate) use unread::is_word;
 
-/// Finds what packages have in a directory although the script does not need it, given what the script loads.
+/// Finds modules that packages install in a directory and the script does not need, given the modules that it loads.
 pub type LeavesOut<'f> = dyn Fn(&RootPath, &[String]) -> Result<Option<Unneeded>, Error> + 'f;
 
-/// Finds what packages have in a directory.
+/// Finds files of packages in a directory.
 pub type InDirectory<'f, T> = dyn Fn(&RootPath) -> Result<T, Error> + 'f;
 
 /// Arguments, directory and environment of a launch.
@@ -67,8 +67,8 @@ pub struct Call<'a> {
     pub target: Option<Target>,
     /// True if the programs use musl as their C library.
     pub is_musl: bool,
-    /// Tells what packages have in a directory of modules although the package of the script does not need them;
-    /// `None` if the script belongs to no package or its arguments name the user's own files.
+    /// Finds packages with modules in a directory that the script's package does not need; `None` if the script belongs
+    /// to no package, or its arguments name the user's own files.
     pub unneeded: Option<&'a LeavesOut<'a>>,
     /// The files in a directory of modules that are built from the source of the script's own package.
     pub own_modules: &'a InDirectory<'a, Vec<RootPath>>,
@@ -190,7 +190,7 @@ impl Start {
 pub struct Library {
     /// Candidate names; the first one that is found is used.
     pub names: Vec<String>,
-    /// True if the user should be told when the library is missing.
+    /// True if a missing library is reported.
     pub is_wanted: bool,
     /// Why it is needed.
     pub why: String,
@@ -244,7 +244,7 @@ pub struct Needs {
     pub starts: Vec<Start>,
     /// Libraries that the interpreter's process opens by name.
     pub libraries: Vec<Library>,
-    /// Programs of the root that it can do without, each with the reason: told, not packed.
+    /// Programs of the root that it can do without, each with the reason. They are reported, not packed.
     pub offers: Vec<(RootPath, String)>,
     /// Programs that it would start but that are missing.
     pub unstarted: Vec<Unstarted>,
@@ -263,7 +263,7 @@ pub struct Needs {
     pub unread: Option<String>,
     /// Notes for the user.
     pub notes: Vec<String>,
-    /// Limits that were reached, and what was not looked at because of them.
+    /// Limits that were reached, and what was not read because of them.
     pub cuts: Vec<String>,
 }
 

@@ -1,8 +1,9 @@
 //! Compressed blocks of earlier runs, in a directory that many runs share.
 //!
-//! Nothing in the directory is believed. A block is found by its checksums and taken if it decompresses to exactly the
-//! bytes that would be compressed, so nobody who writes there can change what an image contains. Its own checksum
-//! notices damage that decompresses to the same. Entries are files that are renamed into place: no lock outlives a run.
+//! The directory is not trusted. A block is found by its checksums and used only if it decompresses to exactly the
+//! bytes that would be compressed, so nobody who writes there can change the contents of an image. The entry's own
+//! checksum detects damage that decompresses to the same bytes. Entries are files that are renamed into place: there
+//! are no locks that could remain after a run.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -17,21 +18,21 @@ use rustix::io::Errno;
 use super::blob::BLOCK_SIZE;
 use crate::error::Error;
 
-/// The size of a cache if the user names none, in bytes.
+/// The default size of a cache, in bytes.
 pub const CACHE_SIZE: u64 = 2 << 30;
 
-/// The directory below the user's: nothing beside it is touched.
+/// The subdirectory that the cache uses; nothing else in the user's directory is touched.
 const FOLDER: &str = "slimroot-blocks";
 /// First bytes of an entry. The checksum of the compressed bytes follows, then the bytes themselves.
 const MAGIC: [u8; 8] = *b"slimblk1";
 const HEAD: usize = MAGIC.len() + 4;
 /// Largest entry: a block that cannot be compressed, with room for the headers of stored blocks.
 const MAX_ENTRY: usize = HEAD + BLOCK_SIZE + (64 << 10);
-/// The beginning of a temporary name.
+/// The prefix of temporary names.
 const NEW: &str = "new-";
-/// After this time, a temporary file is one that a killed run has left.
+/// After this time, a temporary file counts as left by a killed run.
 const LEFT_AFTER: Duration = Duration::from_secs(3600);
-/// A run makes room each time that it has written this part of the size, and in the end.
+/// A run removes old entries each time that it has written this part of the size, and at the end.
 const PART: u64 = 8;
 
 /// Statistics of a cache in one run.
@@ -41,7 +42,7 @@ pub struct CacheUse {
     pub taken: u64,
     /// Blocks that were compressed.
     pub compressed: u64,
-    /// Entries that were damaged or not what they should be. They were replaced.
+    /// Entries that were damaged or did not match. They were replaced.
     pub refused: u64,
     /// Blocks that could not be stored.
     pub not_stored: u64,
@@ -52,7 +53,7 @@ pub struct CacheUse {
 pub struct Cache {
     dir: OwnedFd,
     size: u64,
-    /// Bytes written since room was made.
+    /// Bytes written since old entries were removed.
     fresh: AtomicU64,
     taken: AtomicU64,
     compressed: AtomicU64,
@@ -69,7 +70,8 @@ impl Cache {
         std::fs::create_dir_all(dir).map_err(|error| unusable(dir, &error))
     }
 
-    /// Opens the cache below `dir`, which keeps at most about `size` bytes. One that cannot be written to is only read.
+    /// Opens the cache below `dir`, which keeps at most about `size` bytes. If the directory is not writable, the cache
+    /// is only read.
     ///
     /// # Errors
     /// `cache-unusable`.
@@ -95,7 +97,7 @@ impl Cache {
         })
     }
 
-    /// Makes room if anything was stored; says what the cache was good for.
+    /// Removes old entries if anything was stored; returns the statistics.
     pub fn finish(&self) -> CacheUse {
         if self.fresh.swap(0, Ordering::Relaxed) > 0 {
             self.make_room();
@@ -109,8 +111,8 @@ impl Cache {
         }
     }
 
-    /// The compressed bytes of an entry if `is_right` says that they are; counts what becomes of it. The bytes have room
-    /// for `more` behind them.
+    /// The compressed bytes of an entry if `is_right` accepts them; updates the statistics. The buffer has room for
+    /// `more` bytes at the end.
     pub(super) fn take(&self, name: &str, more: usize, is_right: impl FnOnce(&mut Vec<u8>) -> bool) -> Option<Vec<u8>> {
         let found = match self.read(name, more) {
             Ok(found) => found.and_then(|mut bytes| is_right(&mut bytes).then_some(bytes)),
@@ -128,7 +130,7 @@ impl Cache {
         found
     }
 
-    /// The compressed bytes of an entry; `None` if it is none or is damaged.
+    /// The compressed bytes of an entry; `None` if it is not an entry or is damaged.
     fn read(&self, name: &str, more: usize) -> io::Result<Option<Vec<u8>>> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let mut file = File::from(rustix::fs::openat(&self.dir, name, flags, Mode::empty())?);
@@ -144,7 +146,7 @@ impl Cache {
         if head != head_of(&bytes) {
             return Ok(None);
         }
-        // The time of the last use decides what goes first. An entry of somebody else keeps its time.
+        // The least recently used entries are removed first. An entry of another user keeps its time.
         let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
         let _ = rustix::fs::futimens(&file, &Timestamps { last_access: now, last_modification: now });
         Ok(Some(bytes))
@@ -158,7 +160,7 @@ impl Cache {
             return;
         }
         let fresh = self.fresh.fetch_add(size, Ordering::Relaxed) + size;
-        // Only the thread that goes beyond the mark makes room.
+        // Only the thread that exceeds the threshold removes old entries.
         if fresh > self.size / PART && fresh - size <= self.size / PART {
             self.make_room();
             self.fresh.store(1, Ordering::Relaxed);
@@ -175,13 +177,14 @@ impl Cache {
             .and_then(|()| Ok(rustix::fs::renameat(&self.dir, &new, &self.dir, name)?));
         if written.is_err() {
             let _ = rustix::fs::unlinkat(&self.dir, &new, AtFlags::empty());
-            // A directory in the place of an entry. One with files stays, and the block is compressed each time.
+            // There may be a directory at the path of an entry. If it has files, it stays, and the block is compressed
+            // each time.
             let _ = rustix::fs::unlinkat(&self.dir, name, AtFlags::REMOVEDIR);
         }
         written
     }
 
-    /// Removes the entries that were not used for longest until the rest fits, and what killed runs have left.
+    /// Removes the least recently used entries until the rest fits, and temporary files of killed runs.
     fn make_room(&self) {
         let Ok(entries) = Dir::read_from(&self.dir) else { return };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

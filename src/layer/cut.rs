@@ -1,7 +1,8 @@
-//! Cutting a plan into several layers by how often their files change, so that a push sends again only what has changed.
+//! Splits a plan into several layers by how often their files change, so that a push sends only changed layers.
 //!
-//! The place of a file depends on the file alone, not on the others, so that added files move none between layers. Each
-//! layer has all directories above its files, with their modes and owners: it is the same whatever the others contain.
+//! The layer of a file depends only on the file, so that additional files move none to another layer. Each layer
+//! contains all parent directories of its files, with their modes and owners, so it does not depend on the contents of
+//! other layers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -40,13 +41,13 @@ impl Slot {
     }
 }
 
-/// Maximal number of layers.
+/// Maximum number of layers.
 pub const MAX_LAYERS: usize = ALL.len();
 
 const ALL: [Slot; 6] =
     [Slot::Loader, Slot::Libraries, Slot::Interpreter, Slot::Packages, Slot::Records, Slot::Application];
 
-/// Into how many layers an image is cut.
+/// Number of layers of an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layering {
     /// One.
@@ -57,7 +58,7 @@ pub enum Layering {
 }
 
 impl Layering {
-    /// The kinds that share a layer, the lowest layer first. The application is always alone.
+    /// The kinds that share a layer, the lowest layer first. The application always has its own.
     fn groups(self) -> &'static [&'static [Slot]] {
         use Slot::{Application, Interpreter, Libraries, Loader, Packages, Records};
         match self {

@@ -14,7 +14,7 @@ const LENGTHS_ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12,
 const END_OF_BLOCK: usize = 256;
 
 /// Makes the stream in the first `size` bytes of `out` continuable; `out` has at least [`TAIL`] zero bytes after it.
-/// `None` if the bytes are no deflate stream of this size.
+/// `None` if the bytes are not a deflate stream of this size.
 pub(super) fn continuable(mut out: Vec<u8>, size: usize) -> Option<Vec<u8>> {
     let (head, end) = last_block(&out, size)?;
     out[head / 8] &= !(1 << (head % 8));
@@ -119,7 +119,7 @@ impl Codes {
         self.set(&lengths, &[5; 30])
     }
 
-    /// The codes that a block brings (3.2.7).
+    /// The codes that a block defines (3.2.7).
     fn read(&mut self, bits: &mut Bits<'_>) -> Option<&Self> {
         let (symbols, distances, orders) = (bits.take(5)? + 257, bits.take(5)? + 1, bits.take(4)? + 4);
         let mut own = [0; LENGTHS_ORDER.len()];
@@ -163,7 +163,8 @@ impl Codes {
             let mut next = bits.peek()?;
             let mut code = self.symbols.code(next)?;
             if code.kind == Kind::Literal {
-                // A look-up skips at most 11 bits of literals, so the bits suffice for another, and for what follows.
+                // A lookup skips at most 11 bits of literals, so there are enough bits for another one and the bits
+                // after it.
                 bits.at += usize::from(code.bits);
                 next >>= code.bits;
                 code = self.symbols.code(next)?;
@@ -237,7 +238,7 @@ impl Table {
         Some(())
     }
 
-    /// Has one look-up skip as many literals as it knows, and the length after them.
+    /// Extends entries of the table, so that one lookup skips as many literals as possible, and the length after them.
     fn join_literals(&mut self) {
         let single = self.fast.clone();
         for (index, code) in self.fast.iter_mut().enumerate() {

@@ -140,18 +140,19 @@ fn deflated(compressor: &mut libdeflater::Compressor, block: &[u8]) -> io::Resul
     continuable(out, size).ok_or_else(|| io::Error::other("libdeflate wrote no deflate stream"))
 }
 
-/// Length of the bytes that nobody who writes to a cache can know.
+/// Length of the random bytes, which somebody who writes to a cache cannot know.
 const MARK: usize = 8;
 
 /// Blocks of earlier runs.
 struct Known<'a> {
     cache: &'a Cache,
-    /// The beginning of the names: what the compressor makes of a sample. Another version may make something else.
+    /// The prefix of names: a checksum of a sample compressed by this compressor, since another version may give other
+    /// bytes.
     prefix: String,
     decompressor: libdeflater::Decompressor,
     /// Buffer for decompressed entries.
     room: Vec<u8>,
-    /// A last stored block (RFC 1951, 3.2.4) with bytes that are drawn anew for each run.
+    /// A last stored block (RFC 1951, 3.2.4) with random bytes for each run.
     end: [u8; 5 + MARK],
 }
 
@@ -175,8 +176,8 @@ impl<'a> Known<'a> {
         format!("{}-{:x}-{first:08x}{second:08x}", self.prefix, block.len())
     }
 
-    /// The entry, if a reader of the layer gets the block from it, and goes on reading after it: the marked block that is
-    /// added here must follow. A stream that ends before its last byte, or in the middle of one, does not pass.
+    /// The entry, if a decompressor gets the block from it and continues after it: the marked block that is added here
+    /// must follow. A stream that ends before its last byte, or within it, is refused.
     fn take(&mut self, name: &str, block: &[u8]) -> Option<Vec<u8>> {
         let Self { decompressor, room, end, .. } = self;
         self.cache.take(name, end.len(), |bytes| {

@@ -11,10 +11,10 @@ use crate::error::Error;
 /// The schema of comparisons.
 const SCHEMA: &str = "slimroot.diff.v1";
 
-/// One value before and after; `None` where there is none.
+/// A value before and after; `None` if there is none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// The name of what changed.
+    /// The name of the changed item.
     pub name: String,
     /// The value before.
     pub before: Option<String>,
@@ -101,12 +101,12 @@ pub struct Diff {
     pub new_findings: Vec<Noted>,
     /// Findings that are only in the first image.
     pub gone_findings: Vec<Noted>,
-    /// Limits that are broken, as sentences.
+    /// Limits that are exceeded, as sentences.
     pub broken: Vec<String>,
 }
 
 impl Diff {
-    /// Compares two images, which the user named so.
+    /// Compares two images; the strings are the names that the user gave.
     ///
     /// # Errors
     /// `unreadable`, `changed-while-packing`.
@@ -228,7 +228,7 @@ fn differences((old, a): (&Snapshot, &Record), (new, b): (&Snapshot, &Record)) -
     Ok(found)
 }
 
-/// Versions of packages by name. A package that is there for several architectures has a row for each.
+/// Versions of packages by name. A package that is installed for several architectures has a row for each.
 fn versions(of: &Snapshot) -> BTreeMap<String, String> {
     of.packages.iter().map(|(id, package)| (id.clone(), package.about.version.clone())).collect()
 }
@@ -257,7 +257,7 @@ pub(super) fn changes(before: &BTreeMap<String, String>, after: &BTreeMap<String
     names.into_iter().filter_map(change).collect()
 }
 
-/// Settings that differ. Nothing is compared with a directory, which has none.
+/// Settings that differ; none if one side is a directory, which has no settings.
 fn settings(before: Option<&Run>, after: Option<&Run>) -> Vec<Change> {
     let (Some(before), Some(after)) = (before, after) else { return Vec::new() };
     changes(&before.rows(), &after.rows())
@@ -320,14 +320,14 @@ fn group(record: &Record, by_reason: bool) -> String {
 /// Limit for the growth of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Growth {
-    /// By so many bytes.
+    /// A number of bytes.
     Bytes(u64),
-    /// By so many hundredths of a percent of its size.
+    /// Hundredths of a percent of its size.
     Hundredths(u64),
 }
 
 impl Diff {
-    /// Adds a sentence for each limit that the second image breaks.
+    /// Adds a sentence for each limit that the second image exceeds.
     pub fn limit(&mut self, growth: Option<Growth>, budget: Option<u64>) {
         let (grown, before) = (self.grown(), i128::from(self.before.bytes));
         let is_broken = |growth: &Growth| match growth {

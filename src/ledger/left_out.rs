@@ -11,7 +11,7 @@ use crate::package;
 use crate::path::RootPath;
 use crate::root::{FileKind, RootGlob};
 
-/// Maximal number of files that are looked at. Above it nothing is counted, because part of a sum says nothing.
+/// Maximum number of files. Beyond it nothing is counted, because a partial sum is useless.
 const MAX_FILES: usize = 400_000;
 
 /// Files that a rule left out.
@@ -44,8 +44,7 @@ pub type Absent = (Vec<LeftOut>, Vec<Gone>);
 
 /// The files of the root that are not in the image: sums by rule, and each file. `None` if the root has too many files.
 ///
-/// Directories on other file systems are not entered, as they are not part of the root, and those that cannot be read
-/// are passed by.
+/// Directories on other file systems are skipped, because they are not part of the root, and so are unreadable ones.
 ///
 /// # Errors
 /// `unreadable`, `bad-package-database`.
@@ -89,7 +88,7 @@ pub fn left_out(ledger: &Ledger<'_>, exclude: &[RootGlob]) -> Result<Option<Abse
     Ok(Some((sums, gone)))
 }
 
-/// Regular files of the root that the plan does not have, sorted.
+/// Regular files of the root that are not in the plan, sorted.
 fn absent(ledger: &Ledger<'_>) -> Result<Option<Vec<(RootPath, u64)>>, Error> {
     let Some(entries) = walk::entries(&**ledger.root.tree(), MAX_FILES)? else { return Ok(None) };
     let is_absent = |path: &RootPath| !ledger.plan.items.contains_key(path);

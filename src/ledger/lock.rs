@@ -1,5 +1,5 @@
-//! Locks: what of an image must not change unseen. A lock has the schema of a plan without the files of the user's own
-//! application, whose contents change with every commit.
+//! Locks: the parts of an image that must not change unnoticed. A lock has the schema of a plan, without the files of
+//! the user's own application, whose contents change with every commit.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -32,8 +32,8 @@ pub struct LockRules {
     pub digests: bool,
 }
 
-/// True for a file of the user's own application: no package has it, it is not where distributions install files, and
-/// slimroot did not make it. Libraries and files with set-id bits are never left out of a lock.
+/// True for a file of the user's own application: no package owns it, it is not in a directory where distributions
+/// install files, and slimroot did not generate it. Libraries and files with set-id bits are always in a lock.
 fn is_application(record: &Record, is_made: bool) -> bool {
     let is_system = record.path.is_of_distribution() || record.path.is_within(&etc());
     record.package.is_none() && !is_made && !is_system && may_change(record)
@@ -48,7 +48,7 @@ fn etc() -> RootPath {
     RootPath::new("/etc").unwrap_or_else(RootPath::root)
 }
 
-/// Calls `each` with the records that a lock has.
+/// Calls `each` with the records of a lock.
 fn locked(
     ledger: &Ledger<'_>,
     rules: &LockRules,

@@ -1,4 +1,4 @@
-//! The ledger of an image: what is in it, why, from which package, and what it costs. A [`Ledger`] joins the plan, the
+//! The ledger of an image: its files with their reasons, packages and sizes. A [`Ledger`] combines the plan, the
 //! closure and the package database; a plan file is written from it, and read back as a [`Snapshot`].
 
 mod diff;

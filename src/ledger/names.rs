@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::path::RootPath;
 
-/// The bytes of a text made by [`crate::path::show`]; `None` if a backslash in it begins no escape.
+/// The bytes of a text made by [`crate::path::show`]; `None` if it contains an invalid escape.
 pub fn unshown(text: &str) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -30,7 +30,7 @@ pub fn unshown(text: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Reads the text of an absolute path. A path that is not clean is refused: no slimroot wrote it.
+/// Reads the text of an absolute path. A path that is not clean is refused, because slimroot never writes one.
 pub(super) fn path<'de, D: Deserializer<'de>>(from: D) -> Result<RootPath, D::Error> {
     let text = String::deserialize(from)?;
     let path = unshown(&text).and_then(RootPath::new);

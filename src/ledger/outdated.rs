@@ -1,4 +1,4 @@
-//! Packages of an image that a root has in another version, as a rebuild would take them.
+//! Packages of an image that have another version in a root, which a rebuild would use.
 
 use std::collections::BTreeMap;
 

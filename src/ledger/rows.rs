@@ -20,7 +20,7 @@ pub enum Kind {
     Link,
     /// A directory.
     Dir,
-    /// A device, socket or pipe; only in directories and images by others.
+    /// A device, socket or pipe; only in directories, and in images made by other tools.
     Other,
 }
 
@@ -53,10 +53,10 @@ pub struct Record {
     /// The package that owns it: an `id` in the table of packages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
-    /// The name under which loaders know the library.
+    /// The name by which loaders find the library.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub soname: Option<String>,
-    /// The rule that found it: `slimroot explain` has its page.
+    /// The rule that found it; `slimroot explain rule:ID` explains it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
     /// The reason, as a clause.
@@ -76,7 +76,7 @@ impl Record {
         u32::from_str_radix(&self.mode, 8).unwrap_or_default()
     }
 
-    /// True for a regular file, by whichever of its names.
+    /// True for a regular file or a hard link.
     pub fn is_file(&self) -> bool {
         matches!(self.kind, Kind::File | Kind::Hardlink)
     }
@@ -129,7 +129,7 @@ pub struct Run {
     pub variant: String,
 }
 
-/// A process that the image may start, or a library that one may open.
+/// A process that the image may start, or a library that a process may open.
 #[derive(Clone, Debug, Serialize)]
 pub struct ProcessRow {
     /// The program or plug-in.

@@ -18,11 +18,11 @@ use crate::package;
 use crate::path::{RootPath, show};
 use crate::root::{FileKind, Meta, Root};
 
-/// Maximal size of a file that is read.
+/// Maximum size of a file that is read.
 const MAX_FILE: u64 = 1 << 30;
-/// Maximal number of entries.
+/// Maximum number of entries.
 const MAX_ENTRIES: usize = 4_000_000;
-/// Number of bytes in which the schema must be named.
+/// Number of bytes at the beginning that must contain the schema.
 const HEAD: usize = 4096;
 /// The schemas that are read, up to their version.
 const SCHEMAS: [&str; 2] = ["slimroot.plan.v", "slimroot.lock.v"];
@@ -50,9 +50,9 @@ pub struct Snapshot {
     pub packages: BTreeMap<String, Package>,
     /// Run settings; `None` for a directory.
     pub run: Option<Run>,
-    /// Problems; `None` if nobody looked for them.
+    /// Findings; `None` if no checks were run.
     pub findings: Option<Vec<Noted>>,
-    /// The tree from which digests are taken when they are needed.
+    /// The tree whose digests are computed on demand.
     root: Option<Root>,
 }
 
@@ -106,7 +106,7 @@ impl Snapshot {
         Self::parse(&mut BufReader::new(file.take(MAX_FILE)), &path.display())
     }
 
-    /// Reads the text of a plan or a lock, which messages call by `name`.
+    /// Parses a plan or a lock; `name` is used in messages.
     ///
     /// # Errors
     /// `unreadable`, `bad-ledger`, `ledger-newer`.
@@ -126,7 +126,7 @@ impl Snapshot {
             let what = match error.classify() {
                 serde_json::error::Category::Eof => "it is truncated".to_owned(),
                 serde_json::error::Category::Io => "it cannot be read".to_owned(),
-                // The message may quote a hostile file.
+                // The message may quote untrusted text.
                 _ => show(error.to_string().chars().take(200).collect::<String>().as_bytes()).into_owned(),
             };
             bad(name, &what)
@@ -135,7 +135,7 @@ impl Snapshot {
         Ok(Self { entries: raw.entries, packages, run: Some(raw.image), findings: raw.findings, root: None })
     }
 
-    /// Takes what a directory or an unpacked image contains. Digests are made when a comparison needs them.
+    /// Lists a directory or an unpacked image. Digests are computed when a comparison needs them.
     ///
     /// # Errors
     /// `unreadable`, `bad-package-database`, `bad-argument` for too many entries.
@@ -185,7 +185,7 @@ impl Snapshot {
 
     /// Bytes of all files; hard links count once.
     pub fn bytes(&self) -> u64 {
-        // Sizes in a plan by hand may be anything.
+        // Sizes in a plan may be arbitrary.
         self.entries.values().fold(0, |sum, record| sum.saturating_add(record.size))
     }
 
@@ -199,7 +199,7 @@ impl Snapshot {
         self.entries.values().any(|record| record.rule.is_some())
     }
 
-    /// The digest of a file: as recorded, or made now; `None` if nobody knows it.
+    /// The digest of a file: recorded, or computed now; `None` if neither is possible.
     pub(super) fn digest(&self, record: &Record) -> Result<Option<String>, Error> {
         match (&record.digest, &self.root) {
             (Some(known), _) => Ok(Some(known.clone())),
@@ -223,7 +223,7 @@ fn record(root: &Root, path: &RootPath, meta: &Meta) -> Result<Record, Error> {
     Ok(Record {
         path: path.clone(),
         kind,
-        // Modes of symlinks mean nothing, and systems show them differently.
+        // Modes of symlinks have no meaning, and differ between systems.
         mode: format!("{:04o}", if kind == Kind::Link { 0o777 } else { meta.mode }),
         uid: meta.uid,
         gid: meta.gid,

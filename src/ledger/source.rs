@@ -18,7 +18,7 @@ use crate::root::{Root, Source};
 /// Number of bytes per read.
 const READ: usize = 256 << 10;
 
-/// A planned image with all that is known about it.
+/// A planned image with all its metadata.
 pub struct Ledger<'a> {
     /// The builder's root.
     pub root: &'a Root,
@@ -28,14 +28,14 @@ pub struct Ledger<'a> {
     pub plan: &'a Plan,
     /// Problems.
     pub findings: &'a [Finding],
-    /// The packages of which the image has files, by the names of the database.
+    /// The packages with files in the image, as the database names them.
     pub packages: Vec<Package>,
     owners: BTreeMap<RootPath, String>,
     sonames: BTreeMap<RootPath, String>,
 }
 
 impl<'a> Ledger<'a> {
-    /// Joins what is known about a planned image.
+    /// Combines the data about a planned image.
     ///
     /// # Errors
     /// `unreadable`, `bad-package-database`.
@@ -201,7 +201,7 @@ pub(crate) fn origin<'p>(path: &'p RootPath, item: &'p Item) -> Option<&'p RootP
     }
 }
 
-/// The sonames of libraries: those that processes load, and those that have the name of a library.
+/// The sonames of libraries: of those that processes load, and of files named like a library.
 fn sonames(root: &Root, closure: &Closure, plan: &Plan) -> Result<BTreeMap<RootPath, String>, Error> {
     let loaded = closure.processes.iter().flat_map(|started| started.own_objects());
     let mut found: BTreeMap<RootPath, String> = loaded

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, Meta, Root, Tree};
 
-/// Directories of the kernel, whose files are not those of a root.
+/// Directories of kernel file systems, whose files do not belong to a root.
 const OF_KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
 
 /// All entries of a root; see [`entries`].
@@ -12,8 +12,8 @@ pub(crate) fn entries_of(root: &Root, limit: usize) -> Result<Option<Vec<(RootPa
     entries(&**root.tree(), limit)
 }
 
-/// All entries below the top of a tree, sorted. `None` if there are more than `limit`. Directories on other file systems
-/// are listed, but not entered, as they are not part of the tree; those that cannot be read are passed by.
+/// All entries below the top of a tree, sorted. `None` if there are more than `limit`. Directories on other file
+/// systems are listed, but not entered, because they are not part of the tree; unreadable ones are skipped.
 pub(super) fn entries(tree: &dyn Tree, limit: usize) -> Result<Option<Vec<(RootPath, Meta)>>, Error> {
     let own = tree.meta(&RootPath::root())?.map(|meta| meta.identity.0);
     let mut open = vec![RootPath::root()];
@@ -27,7 +27,7 @@ pub(super) fn entries(tree: &dyn Tree, limit: usize) -> Result<Option<Vec<(RootP
                 return Ok(None);
             }
             let is_kernels = OF_KERNEL.iter().any(|dir| path.as_bytes() == dir.as_bytes());
-            // Trees in memory number their entries as they like.
+            // Trees in memory have arbitrary device numbers.
             let is_entered = tree.is_in_memory() || own.is_none_or(|own| own == meta.identity.0);
             if meta.kind == FileKind::Dir && is_entered && !is_kernels {
                 open.push(path.clone());

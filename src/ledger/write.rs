@@ -1,4 +1,4 @@
-//! The plan file, as JSON with one row a line, or as lines for people.
+//! The plan file, as JSON with one row per line, or as lines for people.
 
 use std::fmt::Display;
 use std::io::Write;
@@ -55,7 +55,7 @@ impl<'w> Document<'w> {
         self.put(&text)
     }
 
-    /// A field with a list, one row a line. `fill` gets the function that adds a row.
+    /// A field with a list, one row per line. `fill` gets the function that adds a row.
     pub(crate) fn list<T: Serialize>(
         &mut self,
         key: &str,
@@ -72,7 +72,7 @@ impl<'w> Document<'w> {
         self.put(if is_first { "]" } else { "\n]" })
     }
 
-    /// A field with a list that is at hand.
+    /// A field with a list in memory.
     pub(crate) fn rows<T: Serialize>(&mut self, key: &str, rows: &[T]) -> Result<(), Error> {
         self.list(key, |add| rows.iter().try_for_each(&mut *add))
     }

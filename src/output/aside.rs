@@ -112,14 +112,14 @@ impl Aside {
         &self.path
     }
 
-    /// Locks what now lies at the temporary path, if anything does. What was moved into place is temporary no more:
-    /// another destination of this run may lock the layout that it has become. What it replaced is kept here for a while,
-    /// and another run must not sweep it.
+    /// Locks the file or directory that is now at the temporary path, if any. The output that was moved into place is
+    /// no longer temporary: another destination of this run may lock the layout that it has become. The replaced files
+    /// are kept here for a while, and another run must not sweep them.
     fn relock(&mut self) {
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
         self.lock = fs::File::options().read(true).custom_flags(flags).open(&self.path).ok();
         if let Some(lock) = &self.lock {
-            // Without this lock it is as if the file system had none.
+            // If locking fails, continue as on a file system without locks.
             let _ = rustix::fs::flock(lock, FlockOperation::NonBlockingLockExclusive);
         }
     }
@@ -139,8 +139,8 @@ impl Aside {
         Ok(())
     }
 
-    /// Moves a file into place atomically. A file that was there then lies at the temporary path; false if there was
-    /// none, or if the file system cannot keep it.
+    /// Moves a file into place atomically. The replaced file is then at the temporary path; false if there was none, or
+    /// if the file system cannot keep it.
     ///
     /// # Errors
     /// As [`Aside::place`].
@@ -150,7 +150,7 @@ impl Aside {
                 self.relock();
                 return Ok(true);
             }
-            // Without exchanges a second name keeps the file that is replaced.
+            // If names cannot be exchanged, a second name keeps the replaced file.
             let old = Self::file(to, "old")?;
             if fs::hard_link(to, &old.path).is_ok() {
                 self.place(to)?;

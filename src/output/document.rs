@@ -1,5 +1,5 @@
-//! A document beside the image: a plan, a lock, an inventory. It is written to a temporary file and takes its place when
-//! it is complete. What describes an image is made again with each image, so a document replaces an older one.
+//! A document about the image: a plan, a lock, an inventory. It is written to a temporary file and moved into place
+//! when it is complete. It is written again with each image, so it replaces an older document.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::aside::Aside;
 use crate::error::Error;
 
-/// A document that is complete, but not yet in its place.
+/// A complete document that is not yet in place.
 pub(crate) struct Document {
     to: PathBuf,
     staged: Staged,
@@ -16,7 +16,7 @@ pub(crate) struct Document {
 
 enum Staged {
     Beside(Aside),
-    /// For a device or a pipe, beside which nothing is made.
+    /// A device or a pipe, which is written directly.
     Unnamed(File),
 }
 

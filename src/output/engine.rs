@@ -1,5 +1,5 @@
-//! `docker-daemon:REF` and `containers-storage:REF`: an image in the local store of an engine, which loads it as it loads
-//! an archive of `docker save`.
+//! `docker-daemon:REF` and `containers-storage:REF`: an image in the local store of an engine, which loads it like an
+//! archive of `docker save`.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -41,7 +41,7 @@ struct Store {
 
 fn start<'a>(destination: &Destination, options: &WriteOptions<'a>) -> Result<Box<dyn Output + 'a>, Error> {
     let engine = Engine::find(destination.word)?;
-    // An engine that does not run is told before anything is packed.
+    // Report an engine that does not run before anything is packed.
     engine.ping()?;
     let codec = options.codec.unwrap_or(Codec::None);
     Ok(Box::new(Store { engine, codec, reference: destination.reference.clone(), archive: None }))

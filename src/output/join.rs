@@ -1,5 +1,5 @@
-//! Joining images of several platforms to one: an index (OCI image specification, image-index.md). Documents and blobs
-//! are copied byte for byte.
+//! Combines images for several platforms into one: an index (OCI image specification, image-index.md). Documents and
+//! blobs are copied byte for byte.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -26,9 +26,9 @@ const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 
-/// An image with its place.
+/// An image with its store.
 pub struct Member<'a> {
-    /// The place.
+    /// The store.
     pub stock: &'a Stock<'a>,
     /// The image.
     pub image: StoredImage,
@@ -86,8 +86,8 @@ struct Bundle<'a> {
 /// Writes an index of images to a destination.
 ///
 /// # Errors
-/// `bad-argument` for two images of one platform and for a destination that has no index; `bad-image` for a blob that is
-/// not what its digest says; those of reading and of [`super::write`]. Nothing new remains then.
+/// `bad-argument` for two images for one platform and for a destination that cannot contain an index; `bad-image` for a
+/// blob whose digest does not match; those of reading and of [`super::write`]. No partial output remains then.
 pub fn join(
     members: &[Member<'_>],
     destination: &Destination,
@@ -143,7 +143,7 @@ impl<'a> Bundle<'a> {
             size: image.manifest.len() as u64,
             platform: Machine {
                 architecture: &image.platform.architecture,
-                // Old images do not say for which system they are.
+                // Old images do not state their operating system.
                 os: if image.platform.os.is_empty() { "linux" } else { &image.platform.os },
                 os_version: image.os_version.as_deref(),
                 variant: &image.platform.variant,
@@ -249,7 +249,7 @@ impl<'a> Bundle<'a> {
     }
 }
 
-/// The error of slimroot that an error of reading holds.
+/// The slimroot error inside a read error.
 fn inner(error: io::Error) -> Result<Error, io::Error> {
     match error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
         true => error.downcast::<Error>(),

@@ -131,7 +131,7 @@ pub(super) fn write(
     Ok(staged.into_iter().map(finished).collect())
 }
 
-/// Passes over the files, one after the other.
+/// Consecutive passes over the files.
 struct Passes<'a> {
     tree: &'a dyn Tree,
     options: &'a WriteOptions<'a>,

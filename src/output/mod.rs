@@ -157,7 +157,7 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// The place in a registry.
+    /// The address in a registry.
     pub fn address(&self) -> Option<&Address> {
         self.address.as_ref()
     }
@@ -184,7 +184,7 @@ impl Destination {
             // Text with a slash before its colon is a path.
             None => (&TRANSPORTS[0], unlike_archive(text)?),
             Some((before, _)) if before.contains('/') => (&TRANSPORTS[0], unlike_archive(text)?),
-            // A registry's address begins with two slashes, which were looked at before.
+            // A registry's address begins with two slashes, and was handled before.
             Some((word, rest)) => match known(word).filter(|transport| transport.word != "docker") {
                 Some(transport) => (transport, rest),
                 None => {
@@ -232,7 +232,7 @@ impl Destination {
         Ok(Self { text: text.to_owned(), word: transport.word, path, reference, address: None })
     }
 
-    /// The same destination with a name for the image, if it names none and has a place for one.
+    /// The same destination with a name for the image, if it has none and can have one.
     ///
     /// # Errors
     /// `bad-argument` for a name that no engine accepts.
@@ -255,7 +255,7 @@ impl Destination {
         matches!(self.word, "oci" | "docker")
     }
 
-    /// Refuses a suffix with which the tag would be none.
+    /// Refuses a suffix that would make the tag invalid.
     ///
     /// # Errors
     /// `bad-argument`.
@@ -324,7 +324,7 @@ pub struct WriteOptions<'a> {
 pub struct Twin {
     /// Suffix that is added to the tag of the first image.
     pub suffix: String,
-    /// The entries of the layer that it has more, and its run settings.
+    /// The entries of its additional layer, and its run settings.
     pub plan: Plan,
 }
 

@@ -18,7 +18,7 @@ pub(super) const TRANSPORT: Transport = Transport { word: "docker", naming: Nami
 /// Parses an address as a destination.
 ///
 /// # Errors
-/// `bad-argument`, also for a digest: that of a new image is not known before.
+/// `bad-argument`, also for a digest, because that of a new image is not known in advance.
 pub(super) fn destination(text: &str) -> Result<Destination, Error> {
     let address = Address::parse(text)?;
     if address.digest().is_some() {
@@ -44,7 +44,7 @@ fn start<'a>(destination: &Destination, options: &WriteOptions<'a>) -> Result<Bo
     let Some(address) = destination.address().cloned() else {
         return Err(Error::new("internal", "a push without an address"));
     };
-    // Connects before anything is packed: a wrong name or login is told at once.
+    // Connect before anything is packed, so that a wrong name or login is reported immediately.
     let push = Push::open(&address, options.access, options.pass.stop)?;
     Ok(Box::new(Registry {
         address,
@@ -57,7 +57,7 @@ fn start<'a>(destination: &Destination, options: &WriteOptions<'a>) -> Result<Bo
 }
 
 impl Registry<'_> {
-    /// Pushes a blob that is at hand.
+    /// Pushes a blob in memory.
     fn small(&self, digest: &Digest, bytes: &[u8]) -> Result<(), Error> {
         let open = |from: u64| -> io::Result<Box<dyn Read>> {
             let rest = usize::try_from(from).ok().and_then(|from| bytes.get(from..)).unwrap_or_default();
@@ -113,7 +113,7 @@ impl Output for Registry<'_> {
 
     fn place(&mut self) -> Result<(), Error> {
         if let Some((_, media_type, bytes)) = self.manifests.last().filter(|_| !self.referrers.is_empty()) {
-            // The tag moves last, when everything that refers to its image is there.
+            // Update the tag last, when everything that refers to its image is in the registry.
             let digest = Digest::of(bytes).to_string();
             self.push.manifest(&digest, media_type, bytes)?;
             let mut referrers = self.referrers.iter();

@@ -1,4 +1,4 @@
-//! Documents that travel with an image: files in it, and referrers of it.
+//! Documents attached to an image: files in it, and referrers of it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::sbom::{self, Format, Inventory};
 
 /// Directory of inventories in an image.
 const SBOM_DIR: &str = "/usr/share/sbom";
-/// Annotations that name an image as root and its digest.
+/// Annotations with the name and the digest of the input image.
 const BASE: [&str; 2] = ["org.opencontainers.image.base.name", "org.opencontainers.image.base.digest"];
 /// The prefix of documents in a statement.
 const IN_TOTO: &str = "in-toto:";
@@ -28,7 +28,7 @@ const MAX_INPUT: u64 = 1 << 30;
 /// A document that layouts and registries get with the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attach {
-    /// An inventory, by itself or in a statement of in-toto.
+    /// An inventory, plain or in an in-toto statement.
     Sbom {
         /// Its format.
         format: Format,
@@ -40,7 +40,7 @@ pub enum Attach {
 }
 
 impl Attach {
-    /// The document with this name: `spdx-json`, `cyclonedx-json`, the same after `in-toto:`, or `provenance`.
+    /// The document with this name: `spdx-json`, `cyclonedx-json`, either with the prefix `in-toto:`, or `provenance`.
     ///
     /// # Errors
     /// `bad-argument`.
@@ -66,7 +66,7 @@ pub(super) fn name_of(request: &PackRequest) -> &str {
     entry.rsplit('/').next().unwrap_or(entry)
 }
 
-/// Refuses documents for which no destination has a place.
+/// Refuses documents if no destination can keep them.
 ///
 /// # Errors
 /// `bad-argument`.
@@ -79,10 +79,10 @@ pub(super) fn refuse_without_place(request: &PackRequest, destinations: &[Destin
     }
 }
 
-/// The plan with the inventories that shall lie in the image. They list everything but themselves.
+/// The plan with the inventories that are packed. They list everything except themselves.
 ///
 /// # Errors
-/// `bad-argument` if something lies where the directory should, and those of reading.
+/// `bad-argument` if there is a file at the path of the directory, and those of reading.
 pub(super) fn with_inside(request: &PackRequest, ledger: &Ledger<'_>) -> Result<Plan, Error> {
     let name = name_of(request);
     let inventory = Inventory::of_ledger(name, ledger)?;

@@ -1,4 +1,4 @@
-//! The documents of a build besides the image, and the limits that the user sets for it.
+//! The documents of a build, besides the image, and the user's limits for the image.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use crate::path::RootPath;
 use crate::root::RootGlob;
 use crate::sbom::{self, Format, Inventory};
 
-/// Number of broken rules that are shown.
+/// Maximum number of violations that are shown.
 const MAX_SHOWN: usize = 20;
 
 /// Documents to write besides the image, and limits.
@@ -50,7 +50,7 @@ pub struct Books {
     pub budget: Option<u64>,
 }
 
-/// Lists of what an image may contain; without a list everything may be in it. A `*` in a name stands for any text.
+/// Lists of permitted contents; if a list is absent, everything is permitted. A `*` in a name matches any text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allowed {
     /// Names of libraries that processes load.
@@ -62,7 +62,7 @@ pub struct Allowed {
 }
 
 impl Books {
-    /// True if nothing is asked for, so that no ledger is needed.
+    /// True if nothing is requested, so that no ledger is needed.
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -83,7 +83,7 @@ pub(crate) fn plan_options<'a>(request: &PackRequest, wanted: &'a Request) -> Pl
     PlanOptions { made_with: made_with(request), all: request.books.all, exclude: &wanted.exclude }
 }
 
-/// Refuses an image that breaks a limit.
+/// Refuses an image that exceeds a limit.
 ///
 /// # Errors
 /// `over-budget`, `not-allowed`, `lock-differs`, and those of reading the lock.
@@ -146,8 +146,8 @@ pub(super) fn written(request: &PackRequest, wanted: &Request, ledger: &Ledger<'
     Ok(Prepared { documents: found, attached })
 }
 
-/// Writes the page to a temporary file, if one is asked for. An image with findings at error level has one too: it shows
-/// them.
+/// Writes the page to a temporary file, if one is requested, even for an image with findings at error level, which it
+/// shows.
 ///
 /// # Errors
 /// As [`written`].
@@ -164,7 +164,7 @@ pub(super) fn page(
     Document::write(to, &mut |out| crate::page::write(&sheet, out, &to.display())).map(Some)
 }
 
-/// Refuses what the lists do not have.
+/// Refuses contents that the lists do not permit.
 fn refuse_unlisted(allowed: &Allowed, ledger: &Ledger<'_>) -> Result<(), Error> {
     let is_in = |list: &[String], name: &str| list.iter().any(|known| fits(known, name));
     let globs = |texts: &Vec<String>| texts.iter().map(|text| RootGlob::new(text)).collect::<Result<Vec<_>, _>>();
@@ -211,7 +211,7 @@ fn refuse_unlisted(allowed: &Allowed, ledger: &Ledger<'_>) -> Result<(), Error> 
     Err(Error::new("not-allowed", says).help("add it to the table [allow], or remove what needs it"))
 }
 
-/// True if a name fits a pattern, in which `*` stands for any text.
+/// True if a name matches a pattern, in which `*` matches any text.
 fn fits(pattern: &str, name: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
     let Some(mut left) = name.strip_prefix(first) else { return false };
@@ -226,8 +226,8 @@ fn fits(pattern: &str, name: &str) -> bool {
     left.ends_with(last)
 }
 
-/// The options of a request that decide what is in the image. Paths of this machine are left out, so that two machines
-/// write the same.
+/// The options of a request that affect the contents of the image. Paths of this machine are omitted, so that two
+/// machines write the same.
 fn made_with(request: &PackRequest) -> Value {
     let names = |paths: &[PathBuf]| -> Vec<String> {
         let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -49,7 +49,7 @@ fn array(words: &[String]) -> String {
     format!("[{}]", words.iter().map(quoted).collect::<Vec<_>>().join(", "))
 }
 
-/// A statement that can be printed and pasted as it is, or why there is none.
+/// A statement that can be pasted unchanged, or a comment on why there is none.
 fn whole(statement: String, what: &str) -> String {
     if text::line(&statement) == statement { statement } else { comment(what) }
 }
@@ -63,7 +63,7 @@ fn is_name(name: &str) -> bool {
     name.chars().all(is_part) && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
 }
 
-/// A word that may be anything: in quotes unless it is plain.
+/// A word, quoted unless it is plain.
 fn word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+,".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) { text.to_owned() } else { quoted(text) }

@@ -1,4 +1,4 @@
-//! In which layer a file belongs if the image has several (`profiles/tables/layers.toml`).
+//! Assigns files to layers, if the image has several (`profiles/tables/layers.toml`).
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,7 +62,7 @@ pub(super) fn parts(root: &Root, closure: &Closure, plan: &Plan, layering: Layer
     Ok(cut(plan, layering, &|path, item| slots.of(path, item)))
 }
 
-/// All that decides about the place of a file.
+/// Data that decides about the layer of a file.
 struct Slots<'a> {
     closure: &'a Closure,
     plan: &'a Plan,
@@ -75,7 +75,7 @@ struct Slots<'a> {
     of_runtimes: BTreeSet<String>,
     /// Interpreters that no package owns, with their libraries.
     runtime_files: BTreeSet<RootPath>,
-    /// Places of files that were made for a language, by directory.
+    /// Layers of generated files of a language, by directory.
     made: RefCell<BTreeMap<RootPath, Slot>>,
 }
 
@@ -140,7 +140,7 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// The place of a file that belongs to no package.
+    /// The layer of a file that belongs to no package.
     fn unowned(&self, path: &RootPath, item: &Item) -> Slot {
         if self.closure.reasons(path).any(is_loader) {
             return Slot::Loader;
@@ -164,7 +164,7 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// The place of the file that a link leads to. Links to directories are part of the layout of the root.
+    /// The layer of the target of a symlink. Symlinks to directories belong to the layout of the root.
     fn behind_link(&self, path: &RootPath) -> Slot {
         let followed = self.planned.follow(path.as_bytes()).ok();
         let real = followed.as_ref().and_then(|followed| followed.found()).map(|(real, _)| real);
@@ -174,7 +174,8 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// The place of the file of the root that lies nearest: what is made for a source, such as bytecode, goes with it.
+    /// The layer of the nearest file of the root, so that a file generated from a source, such as bytecode, is in the
+    /// same layer.
     fn beside(&self, path: &RootPath) -> Slot {
         let Some(dir) = path.parent() else { return Slot::Application };
         if let Some(known) = self.made.borrow().get(&dir) {

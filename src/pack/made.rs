@@ -1,5 +1,6 @@
-//! Files that programs of the root generate on request. `--jlink` changes the root: a linked runtime takes the place of
-//! the root's own before the closure is computed. `--pyc` is a rule of the closure; here it gets a place to run in.
+//! Files that programs of the root generate on request. `--jlink` changes the root: a linked runtime replaces the
+//! root's own before the closure is computed. `--pyc` is a rule of the closure; this module provides the directory for
+//! it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -50,8 +51,8 @@ pub(crate) fn linked(
         Ok(guest) => guest,
         Err(Refused(why)) => return unmade(&why),
     };
-    // Only which runtime runs which classes is asked of this closure: the linked runtime is another root. Errors of the
-    // entry are reported later, when the closure in that root is computed.
+    // This closure only shows which runtime runs which classes. Errors of the entry are reported later, by the closure
+    // in the root with the linked runtime.
     let Ok(closure) = Closure::build(&Objects::new(&subject.root), &request.clone().without_records()) else {
         return Ok(Linked::default());
     };
@@ -65,7 +66,7 @@ pub(crate) fn linked(
         Err(Refused(why)) => return unmade(&why),
     };
     let kept = kept(&subject.root, &home)?;
-    // The JDK of the root made it: a link in its place may lead anywhere on this machine.
+    // The JDK of the root created it, so a symlink there could lead anywhere on this machine.
     let tree = match made.folder.below(made.home) {
         Ok(tree) => tree,
         Err(error) => return unmade(&format!("{} created no runtime: {error}", made.by)),

@@ -1,4 +1,4 @@
-//! Packing as one call: a [`PackRequest`] in, a [`Packed`] out. The command line has no other way.
+//! Packing in one call: the input is a [`PackRequest`], the result a [`Packed`]. The command line uses only this.
 
 mod attached;
 mod books;
@@ -72,9 +72,9 @@ pub struct PackRequest {
     /// The program that the image starts, with its fixed arguments.
     pub entry: Vec<String>,
     /// Default arguments of the entry (Cmd), which `docker run IMAGE ARGUMENTS` replaces; without an entry, the whole
-    /// command. `None` takes those of an image as root, if its entrypoint is taken too.
+    /// command. `None` uses those of an input image, if its entrypoint is used too.
     pub command: Option<Vec<String>>,
-    /// Environment of the image. Of an image as root, its own is added below.
+    /// Environment of the image. Variables of an input image are added with lower precedence.
     pub env: BTreeMap<String, String>,
     /// Working directory of the image: an absolute path.
     pub workdir: Option<String>,

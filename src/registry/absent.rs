@@ -12,7 +12,7 @@ pub(super) fn no_support(address: &Address) -> Error {
         .help("build it with cargo's default features, or copy the image with skopeo copy")
 }
 
-/// A client that reads; none can be made.
+/// The reading client, of which no value can exist.
 pub(crate) struct Pull<'a>(Infallible, PhantomData<&'a ()>);
 
 impl<'a> Pull<'a> {
@@ -29,7 +29,7 @@ impl<'a> Pull<'a> {
     }
 }
 
-/// A client that pushes; none can be made.
+/// The pushing client, of which no value can exist.
 pub(crate) struct Push<'a>(Infallible, PhantomData<&'a ()>);
 
 impl<'a> Push<'a> {

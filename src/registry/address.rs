@@ -1,4 +1,4 @@
-//! `docker://HOST/REPOSITORY[:TAG|@DIGEST]`, in the words of skopeo.
+//! `docker://HOST/REPOSITORY[:TAG|@DIGEST]`, as skopeo writes it.
 
 use super::grammar::{is_digest, is_host, is_part, is_registry, is_tag};
 use crate::error::Error;
@@ -30,7 +30,7 @@ pub struct Address {
 }
 
 impl Address {
-    /// Parses an address with its `docker://`. A name without a registry is one of Docker Hub, as for docker and skopeo
+    /// Parses an address with its `docker://`. A name without a registry refers to Docker Hub, as for docker and skopeo
     /// (distribution/reference, normalize.go).
     ///
     /// # Errors
@@ -85,8 +85,8 @@ impl Address {
         &self.text
     }
 
-    /// True if the registry is written out, so that no other is meant. `localhost` without a port is what podman puts
-    /// before names that are in no registry.
+    /// True if the registry is explicit. `localhost` without a port is the prefix that podman gives to names that are
+    /// not from a registry.
     pub fn names_registry(&self) -> bool {
         let rest = self.text.strip_prefix(PREFIX).unwrap_or_default();
         rest.split_once('/').is_some_and(|(first, _)| is_registry(first) && first != "localhost")
@@ -102,30 +102,30 @@ impl Address {
         &self.repository
     }
 
-    /// The digest or else the tag by which the image is asked for.
+    /// The digest or else the tag that selects the image.
     pub fn selector(&self) -> &str {
         self.digest.as_deref().or(self.tag.as_deref()).unwrap_or(DEFAULT_TAG)
     }
 
-    /// The address in full, the same for every way to write it.
+    /// The full address, normalised.
     pub fn full(&self) -> String {
         let mark = if self.digest.is_some() { '@' } else { ':' };
         format!("{PREFIX}{}/{}{mark}{}", self.host, self.repository, self.selector())
     }
 
-    /// The digest that the user asks for.
+    /// The requested digest.
     pub fn digest(&self) -> Option<&str> {
         self.digest.as_deref()
     }
 
     #[cfg(feature = "registry")]
-    /// The host that answers.
+    /// The host that serves it.
     pub(super) fn server(&self) -> &str {
         if self.host == HUB[0] { HUB_HOST } else { &self.host }
     }
 
     #[cfg(feature = "registry")]
-    /// The names under which a login may be stored, the most specific first. Podman stores logins of a part of a
+    /// The names under which a login may be stored, the most specific first. Podman stores logins for a part of a
     /// registry under its path (containers-auth.json(5)).
     pub(super) fn logins(&self) -> Vec<String> {
         let mut found = Vec::new();
@@ -146,7 +146,7 @@ impl Address {
     }
 
     #[cfg(feature = "registry")]
-    /// True if the registry runs on this machine, where bytes on the wire are seen by nobody else.
+    /// True if the registry runs on this machine, so that nobody else sees the traffic.
     pub(super) fn is_loopback(&self) -> bool {
         is_loopback(&self.host)
     }

@@ -1,7 +1,7 @@
 //! Authentication that a registry requests (RFC 9110, section 11.6.1; distribution, "Token Authentication
 //! Specification").
 
-/// A demand for credentials.
+/// A request for credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Challenge {
     /// A name and a password.
@@ -10,14 +10,14 @@ pub(super) enum Challenge {
     Bearer {
         /// URL of the token server.
         realm: String,
-        /// For whom the token is.
+        /// The service for which the token is.
         service: Option<String>,
         /// Scope of the token.
         scope: Option<String>,
     },
 }
 
-/// The strongest demand among values of `WWW-Authenticate` that is understood.
+/// The strongest supported challenge among the values of `WWW-Authenticate`.
 pub(super) fn challenge<'h>(headers: impl Iterator<Item = &'h str>) -> Option<Challenge> {
     let mut found = None;
     for header in headers {
@@ -35,7 +35,7 @@ pub(super) fn challenge<'h>(headers: impl Iterator<Item = &'h str>) -> Option<Ch
     found
 }
 
-/// `KEY=VALUE` pairs; a value in quotes may hold commas and escapes.
+/// `KEY=VALUE` pairs; a quoted value may contain commas and escapes.
 fn parameters(text: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut rest = text.trim_start();

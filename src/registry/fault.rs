@@ -59,7 +59,7 @@ pub(super) fn told(body: &[u8], secrets: &[String]) -> String {
     format!(", which says {}", shown(&text))
 }
 
-/// The failure that a status stands for.
+/// The failure for a status.
 pub(super) fn of_status(address: &Address, what: &str, status: u16, told: &str, wait: Option<Duration>) -> Fault {
     let host = address.host();
     let says = |why: &str| format!("{address}: cannot {what}: {host} {why} (status {status}){told}");
@@ -93,7 +93,7 @@ pub(super) fn of_status(address: &Address, what: &str, status: u16, told: &str, 
     }
 }
 
-/// The failure that an error of the connection stands for.
+/// The failure for a connection error.
 pub(super) fn of_transport(address: &Address, host: &str, error: &ureq::Error) -> Fault {
     let says = |why: &str| format!("{address}: {host} {why}");
     if let Some(why) = certificate(error) {

@@ -44,7 +44,7 @@ pub(crate) fn is_digest(text: &str) -> bool {
     hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// True if the part before the first slash of a name is a registry and no part of a path (normalize.go:
+/// True if the part before the first slash of a name is a registry, not a part of the path (normalize.go:
 /// splitDockerDomain).
 pub(crate) fn is_registry(first: &str) -> bool {
     first.contains(['.', ':']) || first == "localhost" || first.bytes().any(|b| b.is_ascii_uppercase())

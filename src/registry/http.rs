@@ -18,11 +18,11 @@ use super::login::Login;
 use super::{Access, Address};
 use crate::error::Error;
 
-/// Requests are tried this often.
+/// Maximum number of tries of a request.
 pub(super) const MAX_TRIES: u32 = 5;
-/// The first wait between two tries; each further one is twice as long.
+/// The delay before the second try; each further delay is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
-/// A registry that wants a longer wait gets none.
+/// Maximum delay; if a registry requests a longer one, the request fails.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 const MAX_REDIRECTS: usize = 5;
 const MAX_HEADERS: usize = 64 << 10;
@@ -41,7 +41,7 @@ pub(super) enum Payload<'b> {
     /// No body and no length.
     None,
     Bytes(&'b [u8]),
-    /// A reader, opened anew for each try, and the number of its bytes.
+    /// A function that opens the body for each try, and the number of bytes.
     Stream(&'b dyn Fn() -> io::Result<Box<dyn Read + 'b>>, u64),
 }
 
@@ -65,7 +65,7 @@ impl<'b> Ask<'b> {
         self
     }
 
-    /// The same request to another place.
+    /// The same request to another URL.
     fn at(&self, url: String) -> Ask<'b> {
         let payload = match &self.payload {
             Payload::None => Payload::None,
@@ -157,7 +157,7 @@ impl<'a> Server<'a> {
         Ok(server)
     }
 
-    /// Asks for the version, and learns what the registry wants to be shown.
+    /// Requests the version, and learns which credentials the registry requires.
     fn ping(&self) -> Result<(), Fault> {
         let answer = self.once(&Ask::new(Method::GET, self.url(""), "reach the registry"), None)?;
         if answer.status == 401 {
@@ -176,7 +176,7 @@ impl<'a> Server<'a> {
         self.url(&format!("{}/{path}", self.address.repository()))
     }
 
-    /// Asks for a right to another repository too.
+    /// Adds a scope for another repository.
     pub(super) fn add_scope(&self, scope: String) {
         let mut scopes = self.scopes.borrow_mut();
         if !scopes.contains(&scope) {
@@ -185,15 +185,16 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// Sends a request until it succeeds, fails for good or has failed too often. Answers are those of a status below 400.
+    /// Sends a request until it succeeds, fails permanently or has failed too often. The returned answer has a status
+    /// below 400.
     ///
     /// # Errors
-    /// Every code of this room.
+    /// Every code of this module.
     pub(super) fn ask(&self, ask: &Ask<'_>) -> Result<Answer, Error> {
         self.patiently(|| self.send(ask))
     }
 
-    /// Repeats what may succeed later.
+    /// Retries work that may succeed later.
     ///
     /// # Errors
     /// The last failure; `interrupted`.
@@ -210,7 +211,7 @@ impl<'a> Server<'a> {
     /// Waits before another try.
     ///
     /// # Errors
-    /// The failure itself, if another try is of no use; `interrupted`.
+    /// The failure itself, if a retry is useless; `interrupted`.
     pub(super) fn pause(&self, fault: Fault, tries: &mut u32) -> Result<(), Error> {
         *tries += 1;
         if (self.stop)() {
@@ -230,7 +231,7 @@ impl<'a> Server<'a> {
         Ok(())
     }
 
-    /// Sends a request with credentials, once more if the registry wants others.
+    /// Sends a request with credentials, and again if the registry requests others.
     ///
     /// # Errors
     /// [`Fault`].
@@ -242,7 +243,7 @@ impl<'a> Server<'a> {
             if answer.status != 401 || is_second {
                 return self.judged(ask, answer, shown);
             }
-            // A token expires, or the right to another repository is missing in it.
+            // The token may have expired, or lack the scope of another repository.
             let demand = demand(&answer);
             let mut session = self.session.borrow_mut();
             if demand.is_none() && session.challenge.is_none() {
@@ -267,7 +268,7 @@ impl<'a> Server<'a> {
         Err(of_status(&self.address, ask.what, status, &says, wait))
     }
 
-    /// Sends a request and follows redirects of reads. Credentials go to the registry alone.
+    /// Sends a request and follows redirects of reads. Credentials are sent only to the registry itself.
     fn followed(&self, ask: &Ask<'_>, shown: Option<&str>) -> Result<Answer, Fault> {
         let mut url = ask.url.clone();
         for _ in 0..=MAX_REDIRECTS {
@@ -285,10 +286,10 @@ impl<'a> Server<'a> {
         Err(self.odd("redirects too often"))
     }
 
-    /// The URL that a `Location` means.
+    /// Resolves a `Location`.
     ///
     /// # Errors
-    /// A [`Fault`] for plain HTTP where TLS was used.
+    /// A [`Fault`] for plain HTTP if TLS was used before.
     pub(super) fn resolved(&self, from: &str, to: &str) -> Result<String, Fault> {
         let scheme = from.split("://").next().unwrap_or("https");
         let url = if to.starts_with("https://") || to.starts_with("http://") {
@@ -305,7 +306,7 @@ impl<'a> Server<'a> {
         Ok(url)
     }
 
-    /// A registry that speaks TLS must not send its clients to where it is not spoken.
+    /// Refuses a redirect from TLS to plain HTTP.
     fn refuse_plain(&self, url: &str) -> Result<(), Fault> {
         let is_plain = url.starts_with("http://");
         if is_plain && self.base.starts_with("https://") || !is_plain && !url.starts_with("https://") {
@@ -321,7 +322,7 @@ impl<'a> Server<'a> {
         Ok(())
     }
 
-    /// The failure of a registry that breaks the protocol.
+    /// The failure for a violation of the protocol.
     pub(super) fn odd(&self, why: &str) -> Fault {
         let says = format!("{}: {} {why}", self.address, self.address.host());
         Fault::lasting(Error::new("bad-registry", says).help("check the registry, and proxies in front of it"))
@@ -356,7 +357,7 @@ impl<'a> Server<'a> {
         Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body })
     }
 
-    /// The value of `Authorization`, if the registry wants one.
+    /// The value of `Authorization`, if the registry requires one.
     fn credentials(&self, what: &str) -> Result<Option<String>, Fault> {
         if let Some(Login::Token(token)) = &self.login {
             return Ok(Some(format!("Bearer {token}")));
@@ -415,7 +416,7 @@ impl<'a> Server<'a> {
         }
         let given = answer.bytes(MAX_ANSWER).ok().and_then(|bytes| serde_json::from_slice::<Given>(&bytes).ok());
         let token = given.and_then(|given| given.token.or(given.access_token));
-        // A token becomes a header: it is one word.
+        // The token becomes a header, so it must be one word.
         let is_word = |token: &String| {
             !token.is_empty() && token.len() <= MAX_TOKEN && token.bytes().all(|b| b.is_ascii_graphic())
         };
@@ -442,7 +443,7 @@ fn agent(roots: &[ureq::tls::Certificate<'static>], is_insecure: bool, is_loopba
         .timeout_per_read(Some(IDLE))
         .timeout_per_write(Some(IDLE))
         .timeout_recv_response(Some(THINK));
-    // A proxy cannot reach what runs on this machine.
+    // A proxy cannot reach a registry on this machine.
     let config = if is_loopback { config.proxy(None) } else { config };
     Agent::new_with_config(config.build())
 }
@@ -457,7 +458,7 @@ fn demand(answer: &Answer) -> Option<Challenge> {
     challenge(answer.headers.get_all("www-authenticate").iter().filter_map(|value| value.to_str().ok()))
 }
 
-/// `Retry-After` in seconds. A date is not understood, as clocks differ.
+/// `Retry-After` in seconds. Dates are ignored, because clocks differ.
 fn retry_after(answer: &Answer) -> Option<Duration> {
     answer.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
 }

@@ -22,12 +22,12 @@ pub(super) enum Login {
     Password(String, String),
     /// A refresh token, to be exchanged for tokens (distribution, "OAuth2 Token Authentication").
     Identity(String),
-    /// A token that is sent as it is.
+    /// A token that is sent unchanged.
     Token(String),
 }
 
 impl Login {
-    /// The secret, which no message may hold.
+    /// The secret, which must not appear in messages.
     pub(super) fn secret(&self) -> &str {
         match self {
             Self::Password(_, secret) | Self::Identity(secret) | Self::Token(secret) => secret,
@@ -62,7 +62,7 @@ struct Answer {
     secret: String,
 }
 
-/// The login for the first of these names that any file has; `None` to be anonymous.
+/// The login for the first of these names for which a file has one; `None` for anonymous access.
 ///
 /// # Errors
 /// `bad-credentials`.
@@ -106,7 +106,7 @@ fn bad(place: &str, why: &str) -> Error {
     Error::new("bad-credentials", format!("{place}: {why}")).help("log in again with docker login or podman login")
 }
 
-/// Looks a login up in a document. Messages quote nothing of it.
+/// Looks up a login in a document. Messages do not quote the document.
 fn parsed(text: &[u8], place: &str, names: &[String]) -> Result<Option<Login>, Error> {
     let file: File = serde_json::from_slice(text)
         .map_err(|error| bad(place, &format!("it is not the JSON that docker writes (line {})", error.line())))?;
@@ -119,7 +119,7 @@ fn parsed(text: &[u8], place: &str, names: &[String]) -> Result<Option<Login>, E
         }
     }
     let Some(store) = &file.store else { return Ok(None) };
-    // A store knows registries, not parts of them.
+    // Credential stores have logins for registries, not for parts of them.
     for name in names.iter().filter(|name| !name.contains('/') || name.contains("://")) {
         if let Some(login) = from_helper(store, name)? {
             return Ok(Some(login));
@@ -149,7 +149,7 @@ fn of_entry(entry: &Entry, place: &str) -> Result<Option<Login>, Error> {
     Ok(filled(&entry.username).zip(filled(&entry.password)).map(|(user, password)| Login::Password(user, password)))
 }
 
-/// Asks `docker-credential-NAME`; `None` if it knows no login. Its output is not shown: it may hold secrets.
+/// Asks `docker-credential-NAME`; `None` if it has no login. Its output is not printed, because it may contain secrets.
 fn from_helper(name: &str, server: &str) -> Result<Option<Login>, Error> {
     let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     if name.is_empty() || !name.bytes().all(is_name) {
@@ -168,7 +168,7 @@ fn from_helper(name: &str, server: &str) -> Result<Option<Login>, Error> {
         .spawn()
         .map_err(|error| fails("cannot be started").because(error))?;
     if let Some(mut input) = child.stdin.take() {
-        // A helper that does not read its input ends with an error of its own.
+        // A helper that does not read its input ends with its own error.
         let _ = input.write_all(server.as_bytes());
     }
     let mut answer = Vec::new();

@@ -1,8 +1,8 @@
 //! Images in registries (OCI distribution specification 1.1): a blocking client that reads and pushes.
 //!
-//! Everything that a registry answers is untrusted and bounded: documents, headers, redirects, waits. Digests are
-//! computed here, not believed. Secrets go only to the host that they are for, and into no message. Without the feature
-//! `registry` addresses are still understood, and refused with a message that says so.
+//! Answers of a registry are untrusted and bounded: documents, headers, redirects, delays. Digests are always computed.
+//! Secrets are sent only to the host that they are for, and never appear in messages. Without the feature `registry`,
+//! addresses are still parsed, and refused with a message that says so.
 
 #[cfg(not(feature = "registry"))]
 mod absent;
@@ -47,7 +47,7 @@ const MANIFESTS: [&str; 2] =
 const INDEXES: [&str; 2] =
     ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
 
-/// Files that the system's name look-up reads.
+/// Files that the system's name resolution reads.
 const NAME_FILES: [&str; 6] =
     ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf", "/run/systemd/resolve"];
 
@@ -74,15 +74,15 @@ struct Known {
 
 #[cfg(feature = "registry")]
 impl std::fmt::Debug for Known {
-    /// Shows no secret.
+    /// Omits secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Known").finish_non_exhaustive()
     }
 }
 
 impl Access {
-    /// Reads certificates and the login for a registry, which may start a credential helper. Afterwards the registry can
-    /// be used by a process that may read only [`Access::files`] and start nothing.
+    /// Reads certificates and the login for a registry, which may start a credential helper. Afterwards a process that
+    /// can read only [`Access::files`] and start no programs can use the registry.
     ///
     /// # Errors
     /// `bad-credentials`, `bad-ca-file`, `no-registry-support`.
@@ -102,7 +102,7 @@ impl Access {
         NAME_FILES.iter().map(PathBuf::from)
     }
 
-    /// Notes that a repository has a blob, so that others of its registry can mount it.
+    /// Records that a repository has a blob, so that others of its registry can mount it.
     pub(crate) fn has_blob(&self, place: &Address, digest: &str) {
         #[cfg(feature = "registry")]
         {
@@ -143,7 +143,7 @@ impl Access {
     }
 }
 
-/// Text of a registry, made safe for a message and shortened.
+/// Makes text from a registry safe for a message, and shortens it.
 #[cfg(feature = "registry")]
 fn shown(text: &str) -> String {
     const MAX: usize = 200;

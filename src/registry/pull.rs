@@ -29,8 +29,8 @@ impl<'a> Pull<'a> {
     /// A manifest or index by tag or digest, with its media type. Its digest is that of the bytes.
     ///
     /// # Errors
-    /// `image-missing`, `bad-registry` for bytes or a media type that are not what the registry says, and every failure of
-    /// a request.
+    /// `image-missing`, `bad-registry` if the digest or media type does not match the bytes, and every failure of a
+    /// request.
     pub(crate) fn manifest(&self, selector: &str) -> Result<(Vec<u8>, String), Error> {
         self.0.patiently(|| self.manifest_once(selector))
     }
@@ -62,8 +62,8 @@ impl<'a> Pull<'a> {
         Ok((bytes, media_type))
     }
 
-    /// The media type of a manifest. Header and document must not contradict each other, and a document is one thing:
-    /// others would see another image (CVE-2021-41190).
+    /// The media type of a manifest. Header and document must agree, and the document must be of one kind; otherwise
+    /// other clients could see another image (CVE-2021-41190).
     fn media_type(&self, bytes: &[u8], of_header: String) -> Result<String, Fault> {
         #[derive(serde::Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -104,10 +104,11 @@ impl<'a> Pull<'a> {
         Ok(if is_index && media_type.is_empty() { INDEXES[0].to_owned() } else { media_type })
     }
 
-    /// A blob, read from start to end. What is cut is taken up where it ended. The caller compares the digest.
+    /// A blob, read from start to end. An interrupted transfer continues where it ended. The caller verifies the
+    /// digest.
     ///
     /// # Errors
-    /// `bad-registry` for a digest that is none. Later failures are errors of reading that hold an [`Error`].
+    /// `bad-registry` for an invalid digest. Later failures are read errors that contain an [`Error`].
     pub(crate) fn blob(&self, digest: &str, size: u64) -> Result<Box<dyn Read + '_>, Error> {
         if !is_digest(digest) {
             return Err(self.0.odd("has a blob whose digest is not SHA-256").error);
@@ -128,12 +129,12 @@ struct BlobReader<'p> {
     size: u64,
     at: u64,
     body: Option<Box<dyn Read>>,
-    /// Tries since the last byte came.
+    /// Tries since the last byte was received.
     tries: u32,
 }
 
 impl BlobReader<'_> {
-    /// Asks for the bytes that are still missing.
+    /// Requests the bytes that are still missing.
     fn opened(&self) -> Result<Box<dyn Read>, Fault> {
         let server = &self.pull.0;
         let mut ask = Ask::new(Method::GET, self.url.clone(), "read a layer or the configuration");
@@ -157,7 +158,7 @@ impl BlobReader<'_> {
         }
         let mut reader = answer.reader();
         if !is_part && self.at > 0 {
-            // A registry without ranges starts again.
+            // A registry without range requests starts again.
             let skipped = io::copy(&mut reader.by_ref().take(self.at), &mut io::sink());
             if skipped.map_err(|error| self.pull.cut(&error))? < self.at {
                 return Err(self.pull.cut(&io::ErrorKind::UnexpectedEof.into()));

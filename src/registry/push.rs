@@ -1,4 +1,4 @@
-//! Pushing an image to a registry: blobs, then the manifest, which alone moves the tag.
+//! Pushing an image to a registry: blobs, then the manifest, which updates the tag.
 
 use std::io::{self, Read};
 
@@ -20,9 +20,9 @@ pub(crate) struct Push<'a> {
 struct Content<'c> {
     digest: &'c str,
     size: u64,
-    /// Opens its bytes from an offset on.
+    /// Opens its bytes from an offset.
     open: &'c dyn Fn(u64) -> io::Result<Box<dyn Read + 'c>>,
-    /// Told the offset as bytes are sent.
+    /// Called with the offset while bytes are sent.
     progress: &'c dyn Fn(u64),
 }
 
@@ -33,7 +33,7 @@ enum Mount {
     No,
 }
 
-/// An upload that was begun.
+/// An upload in progress.
 struct Upload {
     /// URL for the next bytes.
     url: String,
@@ -50,8 +50,8 @@ impl<'a> Push<'a> {
         Ok(Self { server: Server::open(address, access, "pull,push", stop)?, access: access.clone() })
     }
 
-    /// Makes sure that the repository has a blob: it is there, another repository of the registry has it, or it is sent.
-    /// An upload that is cut goes on where it ended.
+    /// Makes sure that the repository has a blob: it exists, it is mounted from another repository of the registry, or
+    /// it is sent. An interrupted upload continues where it ended.
     ///
     /// # Errors
     /// Every failure of a request.
@@ -75,7 +75,7 @@ impl<'a> Push<'a> {
         Ok(())
     }
 
-    /// Puts the manifest. With a tag as selector, the tag names it from now on.
+    /// Pushes the manifest. If the selector is a tag, the tag now refers to it.
     ///
     /// # Errors
     /// Every failure of a request; `bad-registry` if the registry has stored something else.
@@ -87,7 +87,7 @@ impl<'a> Push<'a> {
         self.stored(&answer, &Digest::of(bytes).to_string()).map_err(|fault| fault.error)
     }
 
-    /// Compares the digest that a registry says it has stored.
+    /// Checks the digest that the registry has stored according to its answer.
     pub(super) fn stored(&self, answer: &Answer, digest: &str) -> Result<(), Fault> {
         match answer.header("docker-content-digest") {
             Some(stated) if stated != digest => Err(self.server.odd("has stored other bytes than were sent")),
@@ -112,7 +112,7 @@ impl<'a> Push<'a> {
         self.access.known().sent.iter().filter(is_it).map(|(_, _, repository)| repository.clone()).collect()
     }
 
-    /// Mounts a blob of another repository. A registry that does not want to begins an upload.
+    /// Mounts a blob of another repository. A registry that refuses this begins an upload.
     fn mount(&self, digest: &str) -> Result<Mount, Error> {
         let Some(from) = self.others(digest).into_iter().next() else { return Ok(Mount::No) };
         self.server.add_scope(format!("repository:{from}:pull"));
@@ -123,12 +123,12 @@ impl<'a> Push<'a> {
             Ok(answer) if answer.status == 201 => Ok(Mount::Done),
             Ok(answer) => Ok(self.begun(&ask.url, &answer).map_or(Mount::No, Mount::Begun)),
             Err(error) if matches!(error.code, "interrupted" | "registry-unreachable") => Err(error),
-            // A mount only saves time.
+            // Ignore the failure: a mount only saves time.
             Err(_) => Ok(Mount::No),
         }
     }
 
-    /// The upload that an answer has begun.
+    /// The upload that an answer begins.
     fn begun(&self, from: &str, answer: &Answer) -> Result<Upload, Fault> {
         let location = answer.header("location").ok_or_else(|| self.server.odd("begins an upload without a URL"))?;
         Ok(Upload { url: self.server.resolved(from, location)?, at: 0 })
@@ -141,7 +141,7 @@ impl<'a> Push<'a> {
         self.begun(&ask.url, &answer)
     }
 
-    /// Sends a blob. Every byte that the registry has taken gives new tries.
+    /// Sends a blob. The count of tries starts again after each progress.
     fn sent(&self, content: &Content<'_>, mut upload: Option<Upload>) -> Result<(), Error> {
         let (mut tries, mut most) = (0, 0);
         loop {
@@ -173,7 +173,7 @@ impl<'a> Push<'a> {
         (at <= size).then_some(Upload { url, at })
     }
 
-    /// Sends what is missing, and completes the upload.
+    /// Sends the missing bytes, and completes the upload.
     fn try_once(&self, content: &Content<'_>, upload: &mut Option<Upload>) -> Result<(), Fault> {
         let mut at = match upload.take() {
             Some(upload) => upload,
@@ -199,7 +199,7 @@ impl<'a> Push<'a> {
                     at.at = content.size;
                 }
                 Err(fault) => {
-                    // An upload that the registry has forgotten, or of which it has another part, begins anew.
+                    // An upload begins again if the registry has dropped it or has another part of it.
                     let is_lost =
                         matches!(fault.error.code, "image-missing") || fault.error.says.contains("(status 416)");
                     if !is_lost {
@@ -215,7 +215,7 @@ impl<'a> Push<'a> {
         ask.payload = Payload::Bytes(&[]);
         match self.server.send(&ask) {
             Ok(answer) => self.stored(&answer, content.digest),
-            // The answer to an earlier try may be lost.
+            // The answer to an earlier try may have been lost.
             Err(fault) => match self.has(content.digest, content.size) {
                 Ok(true) => Ok(()),
                 _ => {
@@ -227,7 +227,7 @@ impl<'a> Push<'a> {
     }
 }
 
-/// Tells how far a reader is.
+/// A reader that reports its position.
 struct Counted<'c> {
     inner: Box<dyn Read + 'c>,
     at: u64,

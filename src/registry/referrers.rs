@@ -17,12 +17,12 @@ const MAX_INDEX: u64 = 4 << 20;
 const MAX_ROUNDS: usize = 4;
 
 impl Push<'_> {
-    /// Puts the manifest of a document that refers to the image with the digest `subject`; `described` is the manifest's
-    /// descriptor. A registry without the referrers API, which its answer tells, gets an index under the tag that the
-    /// specification makes of the digest ("Referrers Tag Schema").
+    /// Puts the manifest of a document that refers to the image with the digest `subject`; `described` is the
+    /// manifest's descriptor. If the answer shows that the registry has no referrers API, an index is pushed under the
+    /// tag that the specification derives from the digest ("Referrers Tag Schema").
     ///
     /// # Errors
-    /// Every failure of a request; `bad-registry` if an index there is none, or if others overwrite it again and again.
+    /// Every failure of a request; `bad-registry` if the index is invalid, or if other clients keep overwriting it.
     pub(crate) fn referrer(&self, manifest: &[u8], described: &Value, subject: &str) -> Result<(), Error> {
         let digest = Digest::of(manifest).to_string();
         let url = self.server.own(&format!("manifests/{digest}"));
@@ -49,7 +49,7 @@ impl Push<'_> {
     /// The index of a tag; an empty one if there is none.
     fn index(&self, tag: &str) -> Result<Value, Error> {
         let url = self.server.own(&format!("manifests/{tag}"));
-        // A registry may say that there is nothing, if there is something of another type.
+        // A registry may answer "not found" if there is a document of another type.
         let accept = [INDEXES, MANIFESTS].concat().join(", ");
         let ask = Ask::new(Method::GET, url, "read the list of attached documents").header("accept", accept);
         let answer = match self.server.ask(&ask) {

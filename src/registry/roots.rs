@@ -1,5 +1,5 @@
-//! Certificate authorities: those of the system, those that the user names, and those that docker and podman keep for a
-//! registry.
+//! Certificate authorities: those of the system, those of the user's options, and those that docker and podman store
+//! for a registry.
 
 use std::path::{Path, PathBuf};
 
@@ -12,10 +12,10 @@ const FOLDERS: [&str; 2] = ["/etc/containers/certs.d", "/etc/docker/certs.d"];
 /// Maximum number of files that are read for a registry.
 const MAX_FILES: usize = 64;
 
-/// The authorities to trust. A system without any is no error: the registry may be reached over plain HTTP.
+/// The authorities to trust. It is not an error if the system has none: the registry may use plain HTTP.
 ///
 /// # Errors
-/// `bad-ca-file` for a file that the user names.
+/// `bad-ca-file` for a file of the user's options.
 pub(super) fn load(named: &[PathBuf], host: &str) -> Result<Vec<Certificate<'static>>, Error> {
     let system = rustls_native_certs::load_native_certs().certs;
     let mut found: Vec<Certificate<'static>> =

@@ -1,4 +1,4 @@
-//! System calls that look a path up, and the filter that stops a process at these alone (seccomp(2), SECCOMP_RET_TRACE).
+//! System calls that look up a path, and the filter that stops a process only at these (seccomp(2), SECCOMP_RET_TRACE).
 
 use seccompiler::sock_filter;
 
@@ -9,7 +9,7 @@ use super::bpf::{self, ALLOW, JUMP_IF_EQUAL, JUMP_IF_SET, NONE, Numbers, TRACE, 
 pub(super) enum Kind {
     /// Opens a file; the flags of open(2) are at the argument, or in memory there.
     Open(Flags),
-    /// Asks about a file.
+    /// Looks up a file.
     Look,
     /// Executes a file; its arguments are at this argument.
     Exec(usize),
@@ -18,7 +18,7 @@ pub(super) enum Kind {
     /// Connects to, or binds, a socket address.
     Connect,
     Bind,
-    /// Makes, renames, links, removes or changes a file.
+    /// Creates, renames, links, removes or changes a file.
     Change,
     /// Enters a directory.
     Enter,
@@ -34,7 +34,7 @@ pub(super) enum Flags {
     InMemory(usize),
 }
 
-/// A call that is watched.
+/// A call that is traced.
 pub(super) struct Call {
     pub(super) name: &'static str,
     numbers: Numbers,
@@ -43,7 +43,7 @@ pub(super) struct Call {
     pub(super) path: usize,
     /// The argument with the directory from which a relative path starts; `None` is the working directory.
     pub(super) from: Option<usize>,
-    /// The argument that has AT_EMPTY_PATH if the call asks about an open file instead of a path.
+    /// The argument that has AT_EMPTY_PATH if the call is about an open file instead of a path.
     empty_path: Option<u32>,
 }
 
@@ -59,15 +59,15 @@ const fn with_flags(call: Call, empty_path: u32) -> Call {
     Call { empty_path: Some(empty_path), ..call }
 }
 
-/// A call that gives a file another name: from the directory at argument 2, at argument 3.
+/// A call that gives a file another name: the directory is argument 2, the name argument 3.
 const fn new_name(name: &'static str, numbers: Numbers) -> Call {
     Call { path: 3, from: Some(2), ..at(name, numbers, Kind::Change) }
 }
 
 const AT_EMPTY_PATH: u32 = 0x1000;
 
-/// Calls with their numbers on x86-64, i386, 64-bit ARM and RISC-V, and ARM (kernel, syscall tables). The commonest come
-/// first, because the filter asks in this order.
+/// Calls with their numbers on x86-64, i386, 64-bit ARM and RISC-V, and ARM (kernel, syscall tables). The most frequent
+/// come first, because the filter compares in this order.
 pub(super) const CALLS: &[Call] = &[
     at("openat", [257, 295, 56, 322], Kind::Open(Flags::Argument(2))),
     with_flags(at("newfstatat", [262, 300, 79, 327], Kind::Look), 3),
@@ -97,7 +97,7 @@ pub(super) const CALLS: &[Call] = &[
     plain("unlink", [87, 10, NONE, 10], Kind::Change),
     at("unlinkat", [263, 301, 35, 328], Kind::Change),
     plain("rmdir", [84, 40, NONE, 40], Kind::Change),
-    // Of two names, the new one.
+    // The new one of two names.
     Call { path: 1, ..plain("rename", [82, 38, NONE, 38], Kind::Change) },
     new_name("renameat", [264, 302, 38, 329]),
     new_name("renameat2", [316, 353, 276, 382]),
@@ -116,7 +116,7 @@ pub(super) const CALLS: &[Call] = &[
     with_flags(at("utimensat", [280, 320, 88, 348], Kind::Change), 3),
 ];
 
-/// The filter; empty where this machine has none. Its answer for the tracer is the index of the call in [`CALLS`].
+/// The filter; empty if there is none for this machine. Its data for the tracer is the index of the call in [`CALLS`].
 pub(super) fn filter() -> Vec<sock_filter> {
     bpf::filter(|column| {
         let mut table = Vec::new();

@@ -1,5 +1,5 @@
-//! The system calls of a tracer that no crate of this program has: ptrace(2) with raw signal numbers, and the start of a process that a
-//! tracer attaches to before it executes its program. All unsafe code of this room is here.
+//! System calls of a tracer that none of the used crates provides: ptrace(2) with raw signal numbers, and starting a
+//! process to which a tracer attaches before it executes its program. All unsafe code of this module is here.
 
 use std::ffi::CString;
 use std::io::{self, Read, Write};
@@ -368,7 +368,7 @@ pub(super) fn become_user(uid: u32, gid: u32) {
     unsafe {
         libc::syscall(libc::SYS_setresgid, gid, gid, 0_u32);
         libc::syscall(libc::SYS_setresuid, uid, uid, 0_u32);
-        // Another user makes the whole program one that nobody may trace, and its children too.
+        // After a change of the user, nobody may trace this program and its children, unless it is dumpable.
         libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0);
     }
 }

@@ -1,8 +1,8 @@
-//! The watcher: what a run looks up, opens, executes, maps and lists, seen by the kernel.
+//! The tracer: records the paths that a run looks up, opens, executes, maps and lists.
 //!
-//! A filter stops only the system calls that name a path (`calls.rs`), and this program, as the tracer, asks for the path
-//! and the result (`tracer.rs`). Every process and thread that the program starts is followed. The result is a [`Trace`],
-//! which can be written and read again (`record.rs`); the output of strace(1) can be read too (`strace.rs`).
+//! A filter stops processes only at system calls with a path (`calls.rs`), and the tracer reads the path and the result
+//! (`tracer.rs`). Every process and thread that the program starts is traced. The result is a [`Trace`], which can be
+//! written and read again (`record.rs`); the output of strace(1) can be read too (`strace.rs`).
 
 pub(crate) mod bpf;
 mod calls;

@@ -1,4 +1,5 @@
-//! A trace as a file: JSON lines. The first names the version; then come the programs, and what each of them did.
+//! A trace as a file: JSON lines. The first names the version; then follow the programs and the paths that each of them
+//! used.
 
 use std::io::{BufRead, Read, Write};
 use std::path::Path;
@@ -21,7 +22,7 @@ const MAX_LINE: usize = 1 << 20;
 enum Line {
     Head {
         schema: String,
-        /// Things that were too many to keep.
+        /// Number of records beyond the limits, which were dropped.
         #[serde(default)]
         lost: usize,
     },
@@ -50,7 +51,7 @@ fn is_zero(number: &i32) -> bool {
     *number == 0
 }
 
-/// Bytes: as text if they are UTF-8, else as numbers.
+/// Bytes: text if they are UTF-8, otherwise a list of numbers.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Text {

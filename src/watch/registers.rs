@@ -1,5 +1,5 @@
-//! Leads a call of a stopped process to another directory: its path stays in memory, and only registers change. They get
-//! their values back at the end of the call, because programs rely on it.
+//! Redirects a call of a stopped process to another directory: the path stays in memory, and only registers change.
+//! Their values are restored at the end of the call, because programs rely on them.
 
 use super::calls::Call;
 use super::kernel;
@@ -18,11 +18,11 @@ const ARGUMENTS: [usize; 5] = [0; 5];
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 const COUNT: usize = 0;
 
-/// Registers as they were.
+/// Saved register values.
 pub(super) struct Saved([u64; 5]);
 
-/// Calls without a directory, with their number, that of the call with one, and what is its last argument (x86-64; ARM
-/// has only those with one).
+/// Calls without a directory argument (x86-64; ARM has none): the name, the number of the corresponding call with a
+/// directory, and its last argument.
 #[cfg(target_arch = "x86_64")]
 const OLD: [(&str, u64, Option<u64>); 6] = [
     ("open", 257, None),
@@ -39,8 +39,8 @@ const NUMBER: usize = 15;
 #[cfg(not(target_arch = "x86_64"))]
 const NUMBER: usize = 0;
 
-/// Lets a call that has just begun look its path up from an open directory instead of `/`. `None` if this call cannot be
-/// led elsewhere.
+/// Makes a call that has just begun look up its path from an open directory instead of `/`. `None` if this call cannot
+/// be redirected.
 pub(super) fn redirect(pid: i32, call: &Call, slashes: u64, directory: i32) -> Option<Saved> {
     let mut words = vec![0; COUNT];
     kernel::registers(pid, true, &mut words).ok().filter(|()| COUNT > 0)?;
@@ -69,14 +69,14 @@ pub(super) fn redirect(pid: i32, call: &Call, slashes: u64, directory: i32) -> O
     Some(saved)
 }
 
-/// Gives the registers back after the call.
+/// Restores the registers after the call.
 pub(super) fn restore(pid: i32, saved: &Saved) {
     let mut words = vec![0; COUNT];
     if COUNT == 0 || kernel::registers(pid, true, &mut words).is_err() {
         return;
     }
     for (number, (at, word)) in ARGUMENTS.iter().zip(saved.0).enumerate() {
-        // On ARM the first one holds the result.
+        // On ARM, the first register contains the result.
         if number > 0 || cfg!(target_arch = "x86_64") {
             words[*at] = word;
         }

@@ -1,20 +1,20 @@
-//! Output of strace(1): `strace -f`, with or without `-y`, `-o` and times. Only calls that succeed or fail with a path in
-//! them are used; a relative path is used if the line tells the directory (`-y`) or the process has not left it.
+//! Output of strace(1): `strace -f`, with or without `-y`, `-o` and times. Only calls with a path are used; a relative
+//! path is used if the line shows the directory (`-y`) or the process has not changed it.
 
 use std::collections::BTreeMap;
 
 use super::trace::{Act, Process, Seen, Trace};
 
-/// Reads line after line.
+/// Reads the output line by line.
 #[derive(Default)]
 pub(super) struct Reader {
     programs: BTreeMap<i32, usize>,
-    /// Calls that another process has interrupted, by process.
+    /// Calls whose lines were interrupted by another process, by process.
     unfinished: BTreeMap<i32, Vec<u8>>,
 }
 
 impl Reader {
-    /// Adds what a line tells to a trace.
+    /// Adds the call in a line to a trace.
     pub(super) fn line(&mut self, line: &[u8], trace: &mut Trace) {
         let line = line.trim_ascii();
         let (pid, rest) = number(line);
@@ -84,7 +84,7 @@ fn number(line: &[u8]) -> (i32, &[u8]) {
     }
 }
 
-/// A part of a line without a mark at its start.
+/// Removes a mark at the start of a line.
 trait TrimByte {
     fn trim_prefix_byte(&self, byte: u8) -> &[u8];
 }
@@ -95,7 +95,7 @@ impl TrimByte for [u8] {
     }
 }
 
-/// The line from the name of the call on, behind times.
+/// The line from the name of the call, without timestamps.
 fn call_of(rest: &[u8]) -> Option<&[u8]> {
     let at = rest.iter().position(|byte| byte.is_ascii_lowercase() || *byte == b'<')?;
     let is_time = |byte: &u8| byte.is_ascii_digit() || b":. +".contains(byte);
@@ -158,7 +158,7 @@ fn result(text: &[u8]) -> Option<i32> {
     })
 }
 
-/// The path of a call: its first text, absolute or below the directory that `-y` tells.
+/// The path of a call: its first string, absolute or below the directory that `-y` shows.
 fn path_of(text: &[u8]) -> Option<Vec<u8>> {
     let open = text.iter().position(|byte| *byte == b'(')?;
     let quote = text.iter().position(|byte| *byte == b'"')?;
@@ -190,7 +190,7 @@ fn arguments(text: &[u8]) -> Vec<Vec<u8>> {
     found.into_iter().skip(1).collect()
 }
 
-/// A text in quotes with the escapes of C, and whether it is whole: strace cuts long ones.
+/// A quoted string with C escapes, and true if it is complete: strace truncates long strings.
 fn unquoted(text: &[u8]) -> Option<(Vec<u8>, bool)> {
     let mut rest = text.strip_prefix(b"\"")?;
     let mut found = Vec::new();

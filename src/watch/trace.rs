@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Maximum number of different things that are kept of one run.
+/// Maximum number of different uses that are recorded in one run.
 const MAX_SEEN: usize = 2_000_000;
-/// Maximum number of programs that are kept.
+/// Maximum number of programs that are recorded.
 const MAX_PROCESSES: usize = 200_000;
 
 /// Use of a path by a process.
@@ -19,7 +19,7 @@ pub enum Act {
     Open,
     /// Opened it for writing, created, renamed, changed or removed it.
     Write,
-    /// Asked whether it exists, or for its properties or target.
+    /// Looked up its existence, properties or target.
     Look,
     /// Read the names in this directory.
     List,
@@ -50,11 +50,11 @@ impl Act {
 pub struct Process {
     /// The process number.
     pub pid: i32,
-    /// The program of which it is a child or which it replaced, as an index.
+    /// The program that started it or that it replaced, as an index.
     pub parent: Option<usize>,
     /// The program, as it was called.
     pub program: Vec<u8>,
-    /// Its arguments, without its own name; long ones are cut.
+    /// Its arguments, without its own name; long ones are truncated.
     pub arguments: Vec<Vec<u8>>,
 }
 
@@ -73,13 +73,13 @@ pub struct Seen {
     pub call: &'static str,
 }
 
-/// Everything that was seen of a run; each thing once.
+/// Record of a run; equal uses are recorded once.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     /// The programs, in the order in which they were started.
     pub processes: Vec<Process>,
     seen: BTreeSet<Seen>,
-    /// Number of things that were too many to keep.
+    /// Number of records that were dropped because of limits.
     pub lost: usize,
     /// Number of lines of a foreign trace that could not be used.
     pub unread: usize,
@@ -110,8 +110,8 @@ impl Trace {
         self.seen.iter()
     }
 
-    /// The program of an index, and those that started it, the latest first, as they were called. Forks without a program
-    /// of their own are left out.
+    /// The program with this index, and the programs that started it, latest first. Forks that execute no program are
+    /// omitted.
     pub fn askers(&self, process: usize) -> Vec<&Process> {
         let mut found: Vec<&Process> = Vec::new();
         let mut next = Some(process);
@@ -120,13 +120,13 @@ impl Trace {
             if found.last().is_none_or(|last| last.program != one.program || last.arguments != one.arguments) {
                 found.push(one);
             }
-            // A parent always stands before its children.
+            // Parents always precede their children.
             next = one.parent.filter(|parent| *parent < at);
         }
         found
     }
 
-    /// Paths that were used with success, each with one of the uses: the strongest, as [`Act`] sorts them.
+    /// Paths that were used successfully, each with its strongest use in the order of [`Act`].
     pub fn reached(&self) -> BTreeMap<&[u8], &Seen> {
         let mut found: BTreeMap<&[u8], &Seen> = BTreeMap::new();
         for seen in self.seen.iter().filter(|seen| seen.errno == 0) {

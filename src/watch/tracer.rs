@@ -1,4 +1,4 @@
-//! The loop of the tracer: waits for stops, notes what a process asks for, and lets it go on.
+//! The loop of the tracer: waits for stops, records the calls of a process, and lets it continue.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
@@ -18,9 +18,9 @@ const EVENT_EXEC: i32 = 4;
 const EVENT_EXIT: i32 = 6;
 const EVENT_SECCOMP: i32 = 7;
 const EVENT_STOP: i32 = 128;
-/// The mark of a stop at a call.
+/// Marks a stop at a call.
 const CALL_MARK: i32 = 0x80;
-/// Maximum lengths of a path (`PATH_MAX`), of an argument that is kept, and of a map of memory.
+/// Maximum lengths of a path (`PATH_MAX`), of a recorded argument, and of a memory map.
 const MAX_PATH: usize = 4096;
 const MAX_ARGUMENT: usize = 256;
 const MAX_ARGUMENTS: usize = 64;
@@ -39,12 +39,12 @@ pub(crate) struct Limits {
     pub(crate) processes: usize,
     /// True if all processes end with the first one.
     pub(crate) end_with_first: bool,
-    /// The directory of this machine in which the processes have their `/`, if it has a path here.
+    /// The directory of this machine that is `/` for the processes, if it has a path here.
     pub(crate) root: Option<PathBuf>,
-    /// The number of an open directory of the processes, this machine's `/`: look-ups in [`OUTSIDE`] go there, because
-    /// their root has no such file systems.
+    /// The descriptor number of this machine's `/` in the processes: lookups in [`OUTSIDE`] are redirected there,
+    /// because their root has no such file systems.
     pub(crate) outside: Option<i32>,
-    /// The user and group of the processes, if this one has no right to look at those of others.
+    /// The user and group of the processes, if this process cannot read those of other users.
     pub(crate) user: Option<(u32, u32)>,
 }
 
@@ -58,7 +58,7 @@ pub(crate) struct Ended {
     pub(crate) status: Option<i32>,
     /// The signal that ended it.
     pub(crate) signal: Option<i32>,
-    /// Why its program could not be executed.
+    /// The reason why its program could not be executed.
     pub(crate) failure: Option<io::Error>,
     /// True if there were too many processes.
     pub(crate) is_crowded: bool,
@@ -66,7 +66,7 @@ pub(crate) struct Ended {
     pub(crate) trace: Trace,
 }
 
-/// Runs a program under watch until it and its children have ended. `began` gets the number of the first process.
+/// Runs and traces a program until it and its children have ended. `began` is called with the ID of the first process.
 ///
 /// # Errors
 /// Those of starting and of waiting.
@@ -88,13 +88,13 @@ pub(crate) fn watch(start: &Start<'_>, limits: &Limits, began: &dyn Fn(i32)) -> 
     Ok(Ended { failure, ..tracer.ended })
 }
 
-/// A call that a thread has begun.
+/// A call in progress.
 struct Pending {
     call: &'static Call,
     path: Vec<u8>,
     act: Act,
     arguments: Vec<Vec<u8>>,
-    /// Registers to give back at the end.
+    /// Registers to restore at the end.
     saved: Option<Saved>,
 }
 
@@ -174,9 +174,9 @@ impl<'a> Tracer<'a> {
         if is_inside { Go::ToEndOfCall } else { Go::On }
     }
 
-    /// A thread or process has begun. The order in which it and its parent are seen is not certain.
+    /// Handles a new thread or process. Events of the parent and the child can arrive in any order.
     fn new_thread(&mut self, pid: i32, parent: Option<i32>) {
-        // Of a child that is seen before the event of its parent, the kernel tells the parent.
+        // If the child is seen before the event of its parent, ask the kernel for the parent.
         let group = status_field(pid, b"Tgid:").unwrap_or(pid);
         let parent = parent.or_else(|| status_field(pid, b"PPid:"));
         self.threads.entry(pid).or_insert(Thread { group, pending: None });
@@ -217,7 +217,7 @@ impl<'a> Tracer<'a> {
         self.programs.remove(&pid);
     }
 
-    /// The filter has stopped a call.
+    /// Handles a call that the filter has stopped.
     fn begins(&mut self, pid: i32) -> Go {
         let CallStop::Begin { arguments, data } = kernel::call(pid) else { return Go::On };
         let Some(call) = usize::try_from(data).ok().and_then(|index| CALLS.get(index)) else { return Go::On };
@@ -249,7 +249,7 @@ impl<'a> Tracer<'a> {
         };
         if let (Some(path), Some(thread)) = (path, self.threads.get_mut(&pid)) {
             let program = self.programs.get(&thread.group).copied().flatten();
-            // A second success of the same program tells nothing new: one stop less.
+            // A repeated success of the same program is not new, so skip the second stop.
             if let (Some(program), None) = (program, &saved)
                 && self.known.get(&(program, act)).is_some_and(|known| known.contains(&path))
             {
@@ -260,7 +260,7 @@ impl<'a> Tracer<'a> {
         self.how(pid)
     }
 
-    /// Leads a look-up in a file system of the kernel to that of this machine.
+    /// Redirects a lookup in a kernel file system to that of this machine.
     fn leads_outside(&self, pid: i32, call: &Call, path: &[u8]) -> Option<Saved> {
         let directory = self.limits.outside?;
         let slashes = path.iter().position(|byte| *byte != b'/').filter(|slashes| *slashes > 0)?;
@@ -277,7 +277,7 @@ impl<'a> Tracer<'a> {
         let path = match bytes[..read] {
             [a, b, ref name @ ..] if u16::from_ne_bytes([a, b]) == AF_UNIX => {
                 let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
-                // Abstract names begin with a NUL and are in no file system.
+                // Abstract names begin with a NUL and are not in a file system.
                 if end == 0 {
                     return Go::On;
                 }
@@ -294,14 +294,14 @@ impl<'a> Tracer<'a> {
         self.how(pid)
     }
 
-    /// A call has ended.
+    /// Handles the end of a call.
     fn ends(&mut self, pid: i32) {
         let CallStop::End { result } = kernel::call(pid) else { return };
         let Some(pending) = self.threads.get_mut(&pid).and_then(|thread| thread.pending.take()) else { return };
         if let Some(saved) = &pending.saved {
             registers::restore(pid, saved);
         }
-        // Beyond 511 are codes of the kernel for calls that it begins anew.
+        // Codes above 511 are internal to the kernel, for calls that it restarts.
         if let Some(errno) = i32::try_from(result.min(0).unsigned_abs()).ok().filter(|errno| *errno < 512) {
             let program = self.threads.get(&pid).and_then(|thread| self.programs.get(&thread.group).copied().flatten());
             if let Some(program) = program.filter(|_| errno == 0) {
@@ -311,7 +311,7 @@ impl<'a> Tracer<'a> {
         }
     }
 
-    /// A program was executed: the process is that program from now on.
+    /// Handles the execution of a program, which replaces that of the process.
     fn executed(&mut self, pid: i32) {
         let former = kernel::message(pid).unwrap_or(pid);
         let pending = self.threads.get_mut(&former).and_then(|thread| thread.pending.take());
@@ -324,16 +324,16 @@ impl<'a> Tracer<'a> {
         let Pending { call, path, act, arguments, .. } = pending;
         let arguments = arguments.into_iter().skip(1).collect();
         let started = self.ended.trace.start(Process { pid, parent, program: path.clone(), arguments });
-        // Asked for by the program before it; the first program of a run by nobody but itself.
+        // The program before it made the call; for the first program of a run, the program itself.
         if let Some(process) = parent.or(started) {
             self.ended.trace.add(Seen { process, act, path, errno: 0, call: call.name });
         }
         self.programs.insert(pid, started);
-        // The interpreters that the kernel has opened: of `#!`, and of ELF.
+        // Record the interpreters that the kernel has opened, of `#!` and of ELF.
         self.maps(pid);
     }
 
-    /// A thread is about to end: at the last moment, what its process has mapped.
+    /// Records the mapped files of a process just before its thread ends.
     fn leaves(&mut self, pid: i32) {
         if self.threads.get(&pid).is_some_and(|thread| thread.group == pid) {
             self.maps(pid);
@@ -345,7 +345,7 @@ impl<'a> Tracer<'a> {
         let mut last: &[u8] = b"";
         let mut found = BTreeSet::new();
         for line in text.split(|byte| *byte == b'\n') {
-            // proc_pid_maps(5): the path begins at the first slash, for all fields before it are numbers.
+            // proc_pid_maps(5): the path begins at the first slash, because all fields before it are numbers.
             let Some(path) = line.iter().position(|byte| *byte == b'/').map(|at| &line[at..]) else { continue };
             if path != last && !path.ends_with(b" (deleted)") {
                 found.insert(path.to_vec());
@@ -363,7 +363,7 @@ impl<'a> Tracer<'a> {
         if let Some(process) = self.programs.get(&group).copied().flatten() {
             self.ended.trace.add(Seen { process, act, path, errno, call });
         } else if act == Act::Exec && errno != 0 {
-            // The program of the run itself.
+            // The first program of the run.
             let process = Process { pid, program: path.clone(), ..Process::default() };
             if let Some(process) = self.ended.trace.start(process) {
                 self.ended.trace.add(Seen { process, act, path, errno, call });
@@ -407,7 +407,7 @@ fn writes(pid: i32, flags: Flags, arguments: &[u64; 6]) -> bool {
     flags & ACCESS_MODES != 0 || flags & CREATE != 0
 }
 
-/// A number that the kernel tells of a thread (proc_pid_status(5)).
+/// A number in the status of a thread (proc_pid_status(5)).
 fn status_field(pid: i32, name: &[u8]) -> Option<i32> {
     let status = read_some(&format!("/proc/{pid}/status"), 4096)?;
     let mut lines = status.split(|byte| *byte == b'\n');
@@ -463,7 +463,7 @@ fn text(pid: i32, address: u64, limit: usize) -> Option<Vec<u8>> {
     Some(found)
 }
 
-/// The arguments of execve(2), as pointers of this machine's size; of a 32-bit program only its name is known.
+/// The arguments of execve(2), as pointers of this machine's size; for a 32-bit program, only its name is known.
 fn list(pid: i32, address: u64) -> Vec<Vec<u8>> {
     let mut words = Vec::new();
     for number in 0..MAX_ARGUMENTS as u64 {

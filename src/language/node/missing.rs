@@ -23,7 +23,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Vec<Unsatisfied>, Error> {
         (None, None) => None,
     };
     let Some(script) = script else { return Ok(found) };
-    // Loaders and Plug'n'Play change where modules are looked for.
+    // Loaders and Plug'n'Play change the module search path.
     if !flags::loaded(call)?.modules.is_empty() || pnp::above(call.root, call.cwd)?.is_some() {
         return Ok(found);
     }

@@ -13,7 +13,7 @@ use crate::root::Root;
 
 /// Maximum size of a package.json.
 pub(super) const MAX_JSON: usize = 16 << 20;
-/// The script that a runner starts without being told one.
+/// The script that a runner starts by default.
 const START: &str = "start";
 /// Characters that only a shell interprets.
 const SHELL_SIGNS: [char; 15] = ['&', '|', ';', '$', '`', '<', '>', '(', '*', '?', '[', '~', '#', '\\', '\n'];

@@ -50,7 +50,7 @@ pub(super) struct Options {
     pub(super) main_endings: Words,
 }
 
-/// Modules that are no packages.
+/// Modules that are not packages.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Modules {

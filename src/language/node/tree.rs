@@ -1,5 +1,5 @@
-//! JavaScript's grammar, which is tree-sitter's. No other file depends on it. The result is the module as far as names
-//! travel through it; text that is not JavaScript gives the parts that look like it.
+//! Parses JavaScript with tree-sitter. Only this file depends on its grammar. The result contains the parts of the
+//! module through which names flow. Text that is not JavaScript gives the parts that look like it.
 
 use tree_sitter::{Node, ParseOptions, ParseState, Parser};
 
@@ -7,7 +7,7 @@ use super::table::table;
 use crate::language::source::names::{Assign, Called, Expr, Function, How, Import, Module, Param, Site, is_call};
 use crate::path::RootPath;
 
-/// Limits as counts, so that the same text always gives the same module.
+/// Limits are counts, not times, so that the same text always gives the same module.
 const MAX_DEPTH: usize = 160;
 const MAX_EXPRESSION: usize = 40;
 const MAX_PROGRESS: usize = 40_000;
@@ -306,7 +306,7 @@ impl Walk<'_> {
         Expr::Call(Box::new(Called { callee: self.dotted(function), args, named: Vec::new() }))
     }
 
-    /// The function of a call with what stands before it.
+    /// The function of a call with its qualifiers.
     fn dotted(&self, node: Node<'_>) -> String {
         match node.kind() {
             "identifier" | "import" | "this" => self.text(node).to_owned(),

@@ -1,5 +1,5 @@
-//! Packages of a workspace: the runners of scripts take the directory or the name of one (`npm -w web start`,
-//! `pnpm --filter web start`, `yarn workspace web start`), and start its script there.
+//! Packages of a workspace: script runners take the directory or the name of a package (`npm -w web start`, `pnpm
+//! --filter web start`, `yarn workspace web start`), and start its script there.
 
 use serde::Deserialize;
 
@@ -37,7 +37,7 @@ impl Default for Patterns {
     }
 }
 
-/// The arguments of a runner, without those that choose the package.
+/// The arguments of a runner, without those that select the package.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Chosen<'c> {
     dirs: Vec<&'c str>,

@@ -77,7 +77,7 @@ pub(super) fn loaded(call: &Call<'_>, scripts: &[RootPath]) -> Result<Vec<String
     Ok(found.into_iter().collect())
 }
 
-/// True if a source adds directories that only a run knows, or defines modules in itself.
+/// True if a source adds directories that are known only at run time, or defines modules itself.
 fn is_computed(text: &str) -> bool {
     let plain = |statement: &str| OWN_DIRECTORY.iter().fold(statement.to_owned(), |text, name| text.replace(name, ""));
     lookup().perl.changes_search.occur_in(text.as_bytes())
@@ -105,7 +105,7 @@ fn modules(text: &str) -> Vec<(usize, &str)> {
     found
 }
 
-/// Directories of the standard library and of installed modules; none if they are not where they are looked for.
+/// Directories of the standard library and of installed modules; none if they were not found.
 fn library(call: &Call<'_>) -> Result<BTreeSet<RootPath>, Error> {
     let mut prefixes: BTreeSet<String> = BTreeSet::from(["/usr".to_owned(), "/usr/local".to_owned()]);
     if let Some((_, real)) = call.program(|_| true)? {

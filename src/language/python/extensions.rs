@@ -47,7 +47,7 @@ struct Reader<'c> {
     found: Vec<Imported>,
     /// Modules of the application's imports that no directory has.
     unsatisfied: Vec<Unsatisfied>,
-    /// True if a source changes where modules are looked for.
+    /// True if a source changes the module search path.
     is_changed: bool,
 }
 

@@ -1,5 +1,5 @@
 //! The imports that a source executes in every run: those at its top level. An import inside a block may be guarded by
-//! `try` or a condition, so it says nothing.
+//! `try` or a condition, so it is ignored.
 
 use super::table::table;
 
@@ -16,7 +16,7 @@ pub(super) struct Import {
 
 /// The imports of a source that no block guards.
 pub(super) fn unguarded(text: &str) -> Vec<Import> {
-    // A source that puts objects in the place of modules may import what does not exist.
+    // A source that replaces modules with objects may import modules that do not exist.
     if table().calls.replaces_modules.occur_in(text.as_bytes()) {
         return Vec::new();
     }

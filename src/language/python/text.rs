@@ -40,7 +40,7 @@ pub(super) struct Texts {
     pub(super) app_names_tk: bool,
     /// Programs that are started and libraries that are opened by name.
     pub(super) named: Named,
-    /// Top-level modules that the launch itself imports: nothing of them is left out by habit.
+    /// Top-level modules that the launch itself imports: none of their files are left out.
     pub(super) asked: BTreeSet<String>,
     /// Files of fonts that the application names, each with a source.
     pub(super) fonts: BTreeMap<String, RootPath>,

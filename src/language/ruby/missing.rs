@@ -99,7 +99,7 @@ fn relative(call: &Call<'_>, own: &RootPath, name: &str) -> Result<Option<RootPa
 /// Directories in which Ruby looks for a library.
 struct Places {
     dirs: BTreeSet<RootPath>,
-    /// False if the standard library is not where it is looked for, so that nothing can be said.
+    /// False if the standard library was not found, so that missing modules cannot be determined.
     is_known: bool,
 }
 

@@ -23,14 +23,14 @@ pub(crate) fn is_leftover(path: &RootPath) -> bool {
     system().leftovers.iter().any(|name| name.as_bytes() == path.name())
 }
 
-/// True if applications lie in this directory, such as /srv, and a launch starts a file directly in it there: as its
-/// working directory it is then the directory of that one application.
+/// True for a directory that may contain several applications, such as /srv, if it is the working directory and
+/// contains the started file directly. It is then the directory of that one application.
 pub(crate) fn is_chosen(call: &Call<'_>, dir: &RootPath, file: &RootPath) -> Result<bool, Error> {
     let is_parent = !dir.is_root() && system().application_parents.contain(dir);
     Ok(is_parent && file.parent().as_ref() == Some(dir) && call.root.follow(call.cwd.as_bytes())?.dir() == Some(dir))
 }
 
-/// True if the script of a call makes this directory the application's.
+/// True if this directory is the application's because the script of the call is directly in it.
 pub(crate) fn is_chosen_by_script(call: &Call<'_>, dir: &RootPath) -> Result<bool, Error> {
     let Some(script) = call.script()? else { return Ok(false) };
     let followed = call.root.follow(script.as_bytes())?;

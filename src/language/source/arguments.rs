@@ -14,7 +14,8 @@ const SEPARATORS: [char; 3] = ['=', ':', ','];
 
 pub(crate) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let mut needs = Needs::default();
-    // The shell's own rule knows what the words of a command line mean; those of a shell script are its own.
+    // The rule for shells knows the meaning of the words of a command line; words of a shell script belong to the
+    // script.
     let is_shell = call.scripts.is_empty() && call.program(|name| Tongue::Shell.is_run_by(name))?.is_some();
     for word in call.args {
         // A complete argument may be any file in the working directory. A part of one counts only if it looks like a

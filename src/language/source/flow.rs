@@ -1,5 +1,5 @@
 //! Commands that a source keeps in variables: the texts that assignments give to the variable of a command, followed
-//! through other variables of the same source. Reads Perl, PHP and Ruby by their words, without a grammar.
+//! through other variables of the same source. Reads Perl, PHP and Ruby lexically, without a grammar.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Functions of a source that start the command in their arguments, as `sub run { system @_ }`, and what their calls
-//! give them: `run('tool', …)`, `$self->run("tool $file")`. Reads Perl, PHP and Ruby by their words, without a grammar.
+//! Functions of a source that start the command in their arguments, as `sub run { system @_ }`, and the commands that
+//! callers pass: `run('tool', …)`, `$self->run("tool $file")`. Reads Perl, PHP and Ruby lexically, without a grammar.
 
 use std::collections::BTreeSet;
 
@@ -8,10 +8,10 @@ use memchr::memmem::{find, find_iter};
 use super::flow::{self, Computed, is_word, quoted, word};
 use crate::world::tables::Words;
 
-/// Maximum length of a function that is looked at before the call in it, and of the arguments of its calls.
+/// Maximum length of a function up to the call in it, and of the arguments of its calls.
 const MAX_BODY: usize = 4096;
 const MAX_ARGUMENTS: usize = 512;
-/// The argument of a call that is at most the command: objects and flags may precede it.
+/// Maximum position of the command among the arguments of a call: objects and flags may precede it.
 const MAX_PLACE: usize = 3;
 /// Maximum number of variables that are followed for a command line.
 const MAX_VARIABLES: usize = 16;
@@ -63,7 +63,7 @@ fn is_parameter(body: &[u8], variable: &str) -> bool {
     variable == "_" || listed.is_some_and(has) || body.split(|byte| *byte == b';').any(is_given)
 }
 
-/// The commands that calls of these functions give, each with its offset.
+/// The commands that calls of these functions pass, each with its offset.
 pub(super) fn commands(
     text: &[u8],
     names: &BTreeSet<String>,
@@ -89,7 +89,7 @@ pub(super) fn commands(
     found
 }
 
-/// The commands in the arguments of a call: the first text, and what variables before it hold.
+/// The commands in the arguments of a call: the first text, and the values of variables before it.
 fn given<'t>(text: &'t [u8], list: &'t [u8], has_signs: bool) -> impl Iterator<Item = String> + 't {
     let mut found = Vec::new();
     let mut rest = list;

@@ -26,7 +26,7 @@ pub(crate) struct Named {
     starts: Literals,
     /// The same in sources of installed packages, most of which the application never reaches.
     of_packages: Literals,
-    /// Programs that installed packages can do without: told, not packed.
+    /// Programs that installed packages can do without. They are reported, not packed.
     offered: Literals,
     /// Absolute paths in sources of the application, most of which are no programs.
     paths: Literals,

@@ -1,5 +1,5 @@
 //! Parts of a standard library that few programs load, such as installers and test tools. They are left out unless the
-//! text of a script, or an option, has one of their names.
+//! text of a script, or an option, contains their name.
 
 use serde::Deserialize;
 

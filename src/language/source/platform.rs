@@ -1,4 +1,4 @@
-//! The platform of the image, in the terms of npm and of .NET.
+//! The platform of the image, as npm and .NET name it.
 
 use crate::elf::{Class, Target, machine_name};
 

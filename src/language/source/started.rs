@@ -1,5 +1,5 @@
 //! Programs that the sources of a Perl, PHP or Ruby application start by name, and the shell that starts them. Of
-//! installed modules, only those are scanned that a language gives.
+//! installed modules, only those that the language rule passes are scanned.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ use crate::world::tables::Words;
 
 /// Maximum size of a source file that is scanned.
 const MAX_SOURCE: usize = 4 << 20;
-/// Maximum number of commands of unknown value that are told.
+/// Maximum number of commands with unknown values that are reported.
 const MAX_LOST: usize = 64;
 
 /// Functions with which a language starts programs, from its table.
@@ -99,7 +99,7 @@ impl Manner {
 pub(crate) struct Sources<'s> {
     /// Directories of the application.
     pub(crate) dirs: &'s [RootPath],
-    /// Scripts, whose commands of unknown value are told.
+    /// Scripts. Their commands with unknown values are reported.
     pub(crate) scripts: &'s [RootPath],
     /// Modules of the script's own package, and those that it uses itself.
     pub(crate) modules: &'s [RootPath],
@@ -131,7 +131,8 @@ pub(crate) fn ask(call: &Call<'_>, manner: &Manner, sources: &Sources<'_>, needs
             for (command, at) in &texts {
                 named.command(path, text, *at, command.as_bytes());
             }
-            // The libraries of an application start what it asks for: only scripts are told about.
+            // Libraries of an application start what their callers request, so unknown commands are reported only for
+            // scripts.
             if is_script && texts.is_empty() && lost.len() < MAX_LOST {
                 lost.push((path.clone(), line(text, computed.at), computed.variable));
             }
@@ -166,7 +167,7 @@ pub(crate) fn ask(call: &Call<'_>, manner: &Manner, sources: &Sources<'_>, needs
     named.ask(call, needs)
 }
 
-/// The functions of the scripts and of their package's modules that start what they are given.
+/// The functions of the scripts and of their package's modules that start their arguments.
 fn helpers_of(call: &Call<'_>, manner: &Manner, sources: &Sources<'_>) -> Result<BTreeSet<String>, Error> {
     let mut found = BTreeSet::new();
     for file in sources.scripts.iter().chain(sources.modules.iter().filter(|file| manner.sources.end(file.name()))) {

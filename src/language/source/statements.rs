@@ -1,7 +1,7 @@
-//! Statements that a run of a source reaches whatever happens: those that begin in the first column, as all languages
-//! indent what is in a block.
+//! Statements that every run of a source reaches: those that begin in the first column, since code in blocks is
+//! indented.
 
-/// Parts of a source that are no code.
+/// Parts of a source that are not code.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Prose {
     /// Beginnings of lines of a block of documentation, and of its last line.

@@ -92,7 +92,7 @@ pub(crate) struct Inner {
     pub(crate) chdir: Option<String>,
     /// Patterns of directories, from the working directory on, in which the wrapper looks for the command first.
     pub(crate) bins: &'static [String],
-    /// Programs that run a command whose name ends so.
+    /// Programs that run commands whose names have these endings.
     by_ending: Option<&'static BTreeMap<String, String>>,
 }
 

@@ -28,8 +28,8 @@ impl Calls {
         is_in(Some(self.starts)) || is_in(Some(self.finders)) || is_in(self.opens) || is_in(self.finds)
     }
 
-    /// Records what a call starts or opens. The programs of an optional module, and those that only an application
-    /// starts, are told.
+    /// Records what a call starts or opens. Programs of an optional module, and programs that only an application
+    /// starts, are reported.
     pub(crate) fn keep(&self, named: &mut Named, found: &Found<'_>, is_app: bool, is_optional: bool) {
         let (path, line) = (&found.module.path, found.site.line);
         let is_in = |words: Option<&Words>| words.is_some_and(|words| is_call(words, &found.callee));

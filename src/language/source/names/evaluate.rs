@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::{Assign, Called, Expr, Function, How, Import, Module, Site, last};
 use crate::world::tables::Words;
 
-/// Limits as counts, so that the same sources always give the same names.
+/// Limits are counts, not times, so that the same sources always give the same names.
 const MAX_DEPTH: usize = 24;
 const MAX_STEPS: usize = 4_000;
 const MAX_VALUES: usize = 64;
@@ -71,13 +71,13 @@ struct Bound<'m> {
 /// Names that were looked for outside of the given modules.
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
-    /// Functions whose callers are asked for, each with the stem of its module.
+    /// Functions whose callers are needed, each with the stem of its module.
     pub(super) callers: BTreeSet<(String, String)>,
     /// Modules by the stem of their names.
     pub(super) modules: BTreeSet<String>,
 }
 
-/// Evaluates expressions of modules that know each other.
+/// Evaluates expressions across a group of modules.
 pub(super) struct Evaluator<'m> {
     modules: &'m [Module],
     /// Calls and functions by name: module and index in it.
@@ -242,7 +242,7 @@ impl<'m> Evaluator<'m> {
             Expr::Unknown | Expr::Spread(_) => {}
             Expr::Text(_) | Expr::Path(_) | Expr::List(_) | Expr::Dict(_) => found.push(bound.clone()),
             Expr::Join(parts) => {
-                // Of concatenated lists, the first has the program.
+                // The program is in the first of concatenated lists.
                 let mut lists = Vec::new();
                 if let Some(first) = parts.first() {
                     self.resolve(&at(first), depth + 1, &mut lists);

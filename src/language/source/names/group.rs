@@ -1,5 +1,5 @@
-//! The sources of an application or of an installed package. Only those are parsed in which a cheap look at the text finds
-//! a call of interest, and those that pass names to them.
+//! The sources of an application or of an installed package. Only sources are parsed in whose text a quick search finds
+//! a call of interest, and sources that pass names to these.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::path::RootPath;
 const MAX_PARSED: usize = 1 << 20;
 const MAX_GROUP: usize = 64 << 20;
 const MAX_MODULES: usize = 400;
-/// Maximum number of times that further sources are asked for.
+/// Maximum number of times that further sources are requested.
 const MAX_ROUNDS: usize = 2;
 /// Maximum number of functions whose callers are looked for.
 const MAX_CALLERS: usize = 48;
@@ -32,7 +32,7 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Adds a source, which `matters` if its text has a call of interest. Returns the text if it is too much to be
+    /// Adds a source, which `matters` if its text has a call of interest. Returns the text if it is too large to be
     /// parsed.
     pub(crate) fn add(&mut self, path: &RootPath, text: Vec<u8>, matters: bool) -> Option<Vec<u8>> {
         let is_full = self.bytes + text.len() > MAX_GROUP || matters && self.begin.len() >= MAX_MODULES;

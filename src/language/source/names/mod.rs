@@ -44,7 +44,7 @@ pub(crate) enum Expr {
 /// A call.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Called {
-    /// The function, with what stands before it: `subprocess.run`.
+    /// The function with its qualifiers: `subprocess.run`.
     pub(crate) callee: String,
     pub(crate) args: Vec<Expr>,
     /// Arguments passed by name.
