@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::launch::LaunchId;
 use super::process::ProcessId;
 use super::rules::RuleId;
-use super::told::Told;
+use super::told::Message;
 use super::{NodeKind, Reason, Sign};
 use crate::elf::DlopenNote;
 use crate::language::{Certainty, Claim, Without};
@@ -54,7 +54,7 @@ pub(super) enum Demand {
     Enter { process: Process, conditions: Conditions, program: ProcessId },
     /// Claim a directory for a launch.
     Claim { launch: LaunchId, claim: Claim },
-    /// The packages of all launches and processes so far have been looked for.
+    /// All launches and processes so far have been searched for packages.
     Asked,
     /// All claims so far have been processed.
     ClaimsSettled,
@@ -66,13 +66,13 @@ pub(super) enum Demand {
     Bring { package: String, object: RootPath },
     /// Count an ELF object in a file as loaded.
     Hold { file: RootPath, name: Vec<u8>, imports: Vec<Vec<u8>> },
-    /// Have an interpreter of the root compile Python sources of the image.
+    /// Compile Python sources of the image with an interpreter of the root.
     Compile { program: RootPath, sources: Vec<RootPath> },
     /// Set a variable of the image, unless the user has set it.
     Env(String, String),
-    /// Tell the user.
-    Tell(Told),
-    /// The rule has given this answer and need not repeat it.
+    /// Report a message to the user.
+    Report(Message),
+    /// Record that the rule has returned this result, so that it need not return it again.
     Done(String),
 }
 
@@ -96,7 +96,7 @@ pub(super) struct Start {
     /// True for a helper script of a package.
     pub(super) is_helper: bool,
     pub(super) reason: Reason,
-    /// True if the user is told when the program is missing.
+    /// True if a missing program is reported.
     pub(super) tells_missing: bool,
 }
 
@@ -120,7 +120,7 @@ pub(super) enum Missing {
     /// It is declared in `.note.dlopen`.
     Noted(RootPath, DlopenNote),
     /// It is named in source code.
-    Named(Told),
+    Named(Message),
 }
 
 /// A profile to apply.

@@ -67,7 +67,7 @@ pub struct EntryPoint {
 pub struct Unmatched {
     /// The profile or `--include`.
     pub who: String,
-    /// Its own description of the files it looks for.
+    /// The rule's description of the files.
     pub what: String,
     /// Severity: error, warning or none.
     pub need: crate::profile::Need,
@@ -110,7 +110,7 @@ pub struct Fired {
     pub bytes: u64,
 }
 
-/// Everything in the image, with reasons. A finished value: it can be asked, not changed.
+/// Everything in the image, with reasons. It is immutable.
 #[derive(Default)]
 pub struct Closure {
     /// The programs that the image starts: first the entry, then each `--bin`.

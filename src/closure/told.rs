@@ -8,7 +8,7 @@ use crate::path::RootPath;
 
 /// A message for the user.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Told {
+pub(super) enum Message {
     /// A note.
     Note(Note),
     /// A rule of a profile or a pattern found nothing.
@@ -69,34 +69,34 @@ impl Note {
     }
 }
 
-/// All messages, in the order in which they were told; equal ones are kept once.
+/// All messages, in the order in which they were reported; equal ones are kept once.
 #[derive(Default)]
 pub(super) struct Messages {
     /// `None` for a message that a later one with the same slot has replaced.
-    all: Vec<Option<Told>>,
-    known: HashSet<Told>,
+    all: Vec<Option<Message>>,
+    known: HashSet<Message>,
     /// The place of the message of each slot.
     slots: HashMap<String, usize>,
 }
 
 impl Messages {
-    pub(super) fn push(&mut self, told: Told) {
-        let slot = match &told {
-            Told::Note(note) => note.slot.clone(),
+    pub(super) fn push(&mut self, message: Message) {
+        let slot = match &message {
+            Message::Note(note) => note.slot.clone(),
             _ => None,
         };
         if let Some(replaced) = slot.as_ref().and_then(|slot| self.all[*self.slots.get(slot)?].take()) {
             self.known.remove(&replaced);
         }
-        if self.known.insert(told.clone()) {
+        if self.known.insert(message.clone()) {
             if let Some(slot) = slot {
                 self.slots.insert(slot, self.all.len());
             }
-            self.all.push(Some(told));
+            self.all.push(Some(message));
         }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Told> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Message> {
         self.all.iter().flatten()
     }
 }

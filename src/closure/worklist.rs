@@ -20,7 +20,7 @@ use super::launch::LaunchId;
 use super::process::ProcessId;
 use super::rules::{RULES, Rule};
 use super::state::{Applied, State};
-use super::told::Told;
+use super::told::Message;
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::FileKind;
@@ -233,8 +233,8 @@ impl<'a> Worklist<'a> {
                 self.state.env.entry(name).or_insert(value);
                 Ok(())
             }
-            Demand::Tell(told) => {
-                self.tell(told);
+            Demand::Report(message) => {
+                self.report(message);
                 Ok(())
             }
             Demand::Asked => {
@@ -248,8 +248,8 @@ impl<'a> Worklist<'a> {
         }
     }
 
-    fn tell(&mut self, told: Told) {
-        self.state.told.push(told);
+    fn report(&mut self, message: Message) {
+        self.state.told.push(message);
     }
 
     fn apply(&mut self, apply: Apply) {

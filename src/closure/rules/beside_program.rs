@@ -1,6 +1,7 @@
-//! Files that a compiled program or a jar opens by relative paths: data next to it and in its working directory. A
-//! script's directory is its application's. That of a compiled program may hold its sources too, so only files that it
-//! names are packed, and the others are told; unless libraries next to it show that the directory was made to be shipped.
+//! Files that a compiled program or a jar opens by relative paths: data next to it and in its working directory. The
+//! directory of a script belongs to its application. The directory of a compiled program may also contain its sources,
+//! so only files whose names the program contains are packed, and the others are reported. If there are libraries next
+//! to the program, the directory was made for shipping, and all of it is packed.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -11,7 +12,7 @@ use crate::closure::Reason;
 use crate::closure::demand::{Demand, Host};
 use crate::closure::launch::LaunchId;
 use crate::closure::state::State;
-use crate::closure::told::Told;
+use crate::closure::told::Message;
 use crate::closure::worklist::Fact;
 use crate::error::Error;
 use crate::language::{Certainty, Claim, Scope, is_leftover, is_program_dir, is_wide, runs_others};
@@ -207,7 +208,7 @@ fn named(
     // Other rules decide about files in directories of the system.
     if !left.is_empty() && !dir.is_root() && !system().system.cover(dir) {
         let (dir, left) = (dir.clone(), left.into_iter().cloned().collect());
-        demands.push(Demand::Tell(Told::Beside { program: real.clone(), dir, left }));
+        demands.push(Demand::Report(Message::Beside { program: real.clone(), dir, left }));
     }
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! Programs that machine code starts by a bare name. A word in a program is weak evidence, because most words that are
-//! names of programs mean something else. It is strong where a whole string is a command line with options, and where
-//! the package of the program depends on the package of the command, or recommends it.
+//! names of programs mean something else. The evidence is strong if a whole string is a command line with options, or
+//! if the package of the program depends on the package of the command or recommends it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{On, Rule};
 use crate::closure::demand::Demand;
 use crate::closure::state::State;
-use crate::closure::told::Told;
+use crate::closure::told::Message;
 use crate::closure::worklist::Fact;
 use crate::closure::{Companions, path_of};
 use crate::error::Error;
@@ -67,7 +67,7 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
                 {
                     if let Some(feature) = optional_feature(object.name(), path.name()) {
                         let why = format!("{feature}, which {object} names");
-                        demands.push(Demand::Tell(Told::Offered { program: path, why }));
+                        demands.push(Demand::Report(Message::Offered { program: path, why }));
                         continue;
                     }
                     demands.push(Demand::Start(state.start_by(object, &path, why, false)));
@@ -79,7 +79,7 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
 }
 
 /// Commands of packages that the package of a program depends on although the program names none of them: a compiler
-/// keeps a short name in the code instead of the data. They are told, unless the package's own scripts use them.
+/// keeps a short name in the code instead of the data. They are reported, unless the package's own scripts use them.
 fn unnamed(
     state: &State<'_>,
     program: &RootPath,
@@ -104,17 +104,17 @@ fn unnamed(
         {
             continue;
         }
-        // Of a package with many commands, the one with its name is meant, if any.
+        // If the package has many commands, use the one with the name of the package, if any.
         let only = paths.first().filter(|_| paths.len() == 1);
         let first = paths.iter().find(|path| path.name() == owner.as_bytes()).or(only);
         let why = format!("the package {package} depends on {owner}, and {program} starts programs");
-        demands.extend(first.map(|path| Demand::Tell(Told::Offered { program: (*path).clone(), why })));
+        demands.extend(first.map(|path| Demand::Report(Message::Offered { program: (*path).clone(), why })));
     }
     Ok(demands)
 }
 
 /// The commands whose bare names are whole strings of a program without a package, such as `uname` for
-/// `QProcess::start`. If there are many, they are only told: most must be words of another kind.
+/// `QProcess::start`. If there are many, they are only reported, because most are then ordinary words.
 fn bare(state: &State<'_>, program: &RootPath, demands: &mut Vec<Demand>) -> Result<(), Error> {
     let commands = state.world.commands(path_of(&state.request.env))?;
     let names = commands.keys().map(RootPath::name).filter(|name| name.len() > 1 && !is_word(name));
@@ -124,14 +124,14 @@ fn bare(state: &State<'_>, program: &RootPath, demands: &mut Vec<Demand>) -> Res
         let Some(path) = found.filter(|path| !state.is_excluded(path)) else { continue };
         let why = format!("{program} contains the name {} and starts programs", show(name));
         demands.push(match held.len() > MAX_BARE {
-            true => Demand::Tell(Told::Offered { program: path, why }),
+            true => Demand::Report(Message::Offered { program: path, why }),
             false => Demand::Start(state.start_by(program, &path, why, false)),
         });
     }
     Ok(())
 }
 
-/// The commands that an object names, each with the reason.
+/// The commands whose names an object contains, each with the reason.
 fn named(state: &State<'_>, object: &RootPath, package: Option<&str>) -> Result<BTreeMap<String, String>, Error> {
     let mut found = BTreeMap::new();
     for line in state.world.command_lines(object)?.iter() {

@@ -4,7 +4,7 @@ use super::{On, Rule};
 use crate::closure::Unmatched;
 use crate::closure::demand::{Demand, Host};
 use crate::closure::state::State;
-use crate::closure::told::Told;
+use crate::closure::told::Message;
 use crate::closure::worklist::Fact;
 use crate::error::Error;
 use crate::profile::Need;
@@ -25,7 +25,7 @@ fn on(state: &State<'_>, _: Fact) -> Result<Vec<Demand>, Error> {
         let followed = root.follow(from.as_bytes())?;
         let Some((start, meta)) = followed.found().map(|(real, meta)| (real.clone(), *meta)) else {
             let unmatched = Unmatched { who: "--copy".to_owned(), what: from.to_string(), need: Need::Required };
-            demands.push(Demand::Tell(Told::Unmatched(unmatched)));
+            demands.push(Demand::Report(Message::Unmatched(unmatched)));
             continue;
         };
         let files = if meta.kind == FileKind::Dir { root.below(&start)? } else { vec![start] };

@@ -1,4 +1,4 @@
-//! Libraries whose names a program contains. It probably opens them, but a name that is not found is no finding.
+//! Libraries whose names a program contains. It probably opens them, but a name that is not found is not reported.
 
 use super::{On, Rule};
 use crate::closure::Reason;

@@ -6,7 +6,7 @@ use crate::closure::Reason;
 use crate::closure::demand::{Demand, Missing, Open};
 use crate::closure::process::ProcessId;
 use crate::closure::state::State;
-use crate::closure::told::{Note, Told};
+use crate::closure::told::{Message, Note};
 use crate::closure::worklist::Fact;
 use crate::embedded::{self, Object};
 use crate::error::Error;
@@ -87,7 +87,7 @@ fn held(state: &State<'_>, file: &RootPath, host: ProcessId, demands: &mut Vec<D
             from: Some(file.clone()),
             names: vec![(name.to_vec(), Reason::Home { group: "shared libraries and loader", why })],
             required: false,
-            missing: Some(Missing::Named(Told::Note(Note::new("embedded-library-missing", file.to_string(), says)))),
+            missing: Some(Missing::Named(Message::Note(Note::new("embedded-library-missing", file.to_string(), says)))),
         }));
     }
     for object in found.objects.iter().filter(|object| fits(object)) {
@@ -97,7 +97,7 @@ fn held(state: &State<'_>, file: &RootPath, host: ProcessId, demands: &mut Vec<D
     for member in &found.cut {
         let says =
             format!("{member} in it is too large to be examined: add the libraries that it needs with --include");
-        demands.push(Demand::Tell(Told::Note(Note::new("payload-not-examined", file.to_string(), says))));
+        demands.push(Demand::Report(Message::Note(Note::new("payload-not-examined", file.to_string(), says))));
     }
     Ok(())
 }
@@ -106,5 +106,5 @@ fn held(state: &State<'_>, file: &RootPath, host: ProcessId, demands: &mut Vec<D
 fn unread(state: &State<'_>, program: &RootPath) -> Result<Option<Demand>, Error> {
     let Some(payload) = embedded::unread(state.world.root, program)? else { return Ok(None) };
     let says = format!("a program of {}: {}; {}", payload.name, payload.says, payload.help);
-    Ok(Some(Demand::Tell(Told::Note(Note::new("payload-not-examined", program.to_string(), says)))))
+    Ok(Some(Demand::Report(Message::Note(Note::new("payload-not-examined", program.to_string(), says)))))
 }

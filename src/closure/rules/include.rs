@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{On, Rule};
 use crate::closure::demand::{Demand, Host};
 use crate::closure::state::State;
-use crate::closure::told::Told;
+use crate::closure::told::Message;
 use crate::closure::worklist::Fact;
 use crate::closure::{Reason, Unmatched};
 use crate::error::Error;
@@ -29,7 +29,7 @@ fn on(state: &State<'_>, _: Fact) -> Result<Vec<Demand>, Error> {
         if found.is_empty() {
             let what = pattern.as_str().to_owned();
             let unmatched = Unmatched { who: "--include".to_owned(), what, need: Need::Expected };
-            demands.push(Demand::Tell(Told::Unmatched(unmatched)));
+            demands.push(Demand::Report(Message::Unmatched(unmatched)));
         }
         // A directory includes its contents, which a pattern such as /data/** names one by one.
         let mut dirs = HashSet::new();

@@ -1,6 +1,7 @@
 //! Programs that Java code starts. Its classes name them in string constants, but a jar has many strings that happen to
 //! be names of programs. Strong evidence is a path, a command line with options, and a command of a package that the
-//! package of the jar wants. Other names are told if the class that has them starts programs.
+//! package of the jar depends on or recommends. Other names are reported if the class that contains them starts
+//! programs.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use super::{On, Rule};
 use crate::closure::demand::{Demand, Host, Start};
 use crate::closure::process::ProcessId;
 use crate::closure::state::State;
-use crate::closure::told::Told;
+use crate::closure::told::Message;
 use crate::closure::worklist::Fact;
 use crate::closure::{Companions, Reason, path_of};
 use crate::embedded::Constants;
@@ -102,7 +103,7 @@ fn named(
             demands.push(start(program, why));
         } else if constants.started.contains(&*show(program.name())) {
             let why = format!("named by a class in {jar} that starts programs");
-            demands.push(Demand::Tell(Told::Offered { program: program.clone(), why }));
+            demands.push(Demand::Report(Message::Offered { program: program.clone(), why }));
         }
     }
     Ok(())

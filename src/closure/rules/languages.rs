@@ -8,7 +8,7 @@ use super::{On, Rule, source_data};
 use crate::closure::demand::{Demand, Host, Missing, Open, Start};
 use crate::closure::launch::{LaunchId, Launched};
 use crate::closure::state::State;
-use crate::closure::told::{Note, Told};
+use crate::closure::told::{Message, Note};
 use crate::closure::worklist::Fact;
 use crate::closure::{Reason, Sign, path_of};
 use crate::error::Error;
@@ -74,7 +74,7 @@ fn on(state: &State<'_>, fact: Fact, language: &'static Language) -> Result<Vec<
     demands(state, id, (language.needs)(&call)?)
 }
 
-/// Tells that modules of packages are left out.
+/// Reports that modules of packages are left out.
 fn modules_left_out(unneeded: &[(RootPath, Unneeded)], subject: &str) -> Option<Demand> {
     let packages: BTreeSet<&String> = unneeded.iter().flat_map(|(_, left)| left.packages.iter()).collect();
     let dirs: Vec<String> = unneeded.iter().map(|(dir, _)| dir.to_string()).collect();
@@ -84,7 +84,7 @@ fn modules_left_out(unneeded: &[(RootPath, Unneeded)], subject: &str) -> Option<
         packages.len(),
         dirs.join(" and ")
     );
-    (!dirs.is_empty()).then(|| Demand::Tell(Told::Note(Note::new("modules-left-out", subject.to_owned(), says))))
+    (!dirs.is_empty()).then(|| Demand::Report(Message::Note(Note::new("modules-left-out", subject.to_owned(), says))))
 }
 
 /// The package of the script of a launch.
@@ -146,7 +146,8 @@ fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>,
         let reason = || Reason::Home { group: OPENED, why: library.why.clone() };
         let name = library.names.last().map_or("", String::as_str);
         let says = format!("{name} is not in the root: {}", library.why);
-        let missing = library.is_wanted.then(|| Missing::Named(Told::Note(Note::new("library-unopened", name, says))));
+        let missing =
+            library.is_wanted.then(|| Missing::Named(Message::Note(Note::new("library-unopened", name, says))));
         let names = library.names.iter().map(|name| (name.clone().into_bytes(), reason())).collect();
         demands.push(Demand::Open(Open {
             host,
@@ -160,26 +161,26 @@ fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>,
     for (profile, says) in needs.profiles {
         demands.push(Demand::Want { profile, sign: Sign { says, object: reader_path.clone() } });
     }
-    // A limit is told however likely the script is: what was not looked at may be what another run needs.
-    let cut = |says| Demand::Tell(Told::Note(Note::new("script-cut", launched.launch.program.to_string(), says)));
+    // A limit is reported even if the script may never run.
+    let cut = |says| Demand::Report(Message::Note(Note::new("script-cut", launched.launch.program.to_string(), says)));
     demands.extend(needs.cuts.into_iter().map(cut));
     if launched.certainty == Certainty::Sure {
         let subject = launched.launch.program.to_string();
-        let note = |says| Demand::Tell(Told::Note(Note::new("launch-note", subject.clone(), says)));
+        let note = |says| Demand::Report(Message::Note(Note::new("launch-note", subject.clone(), says)));
         demands.extend(needs.notes.into_iter().map(note));
-        let unread = |says| Demand::Tell(Told::Note(Note::new("script-not-read", subject.clone(), says)));
+        let unread = |says| Demand::Report(Message::Note(Note::new("script-not-read", subject.clone(), says)));
         demands.extend(needs.unread.map(unread));
         demands.extend(modules_left_out(&needs.unneeded, &subject).filter(|_| launched.is_certain));
-        demands.extend(needs.unstarted.into_iter().map(|one| Demand::Tell(Told::Unstarted(one))));
+        demands.extend(needs.unstarted.into_iter().map(|one| Demand::Report(Message::Unstarted(one))));
         // Not every run reaches every line of a script.
         let absent = |one: Absent| Absent { is_certain: one.is_certain && launched.is_certain, ..one };
-        demands.extend(needs.absent.into_iter().map(|one| Demand::Tell(Told::Absent(absent(one)))));
+        demands.extend(needs.absent.into_iter().map(|one| Demand::Report(Message::Absent(absent(one)))));
     }
     if launched.certainty == Certainty::Sure && launched.is_certain {
-        demands.extend(needs.unsatisfied.into_iter().map(|one| Demand::Tell(Told::Unsatisfied(one))));
-        demands.extend(needs.imports.into_iter().map(|one| Demand::Tell(Told::Imported(one))));
+        demands.extend(needs.unsatisfied.into_iter().map(|one| Demand::Report(Message::Unsatisfied(one))));
+        demands.extend(needs.imports.into_iter().map(|one| Demand::Report(Message::Imported(one))));
     }
-    let offer = |(program, why)| Demand::Tell(Told::Offered { program, why });
+    let offer = |(program, why)| Demand::Report(Message::Offered { program, why });
     demands.extend(needs.offers.into_iter().map(offer));
     let files = needs.files.into_iter().map(|(path, why)| (path.as_bytes().to_vec(), why));
     for (path, why) in needs.paths.into_iter().chain(files) {

@@ -6,7 +6,7 @@ use super::package_files::companion;
 use super::{On, Rule};
 use crate::closure::demand::{Demand, Host};
 use crate::closure::state::State;
-use crate::closure::told::{Note, Told};
+use crate::closure::told::{Message, Note};
 use crate::closure::worklist::Fact;
 use crate::closure::{Companions, Reason};
 use crate::error::Error;
@@ -104,9 +104,9 @@ fn named_path(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, text
                 "{} contains the path of the compiler in {path}, which is not packed: --include '{path}' adds it",
                 by.object
             );
-            demands.push(Demand::Tell(Told::Note(Note::new("tool-chain-left-out", path.to_string(), says))));
+            demands.push(Demand::Report(Message::Note(Note::new("tool-chain-left-out", path.to_string(), says))));
         }
-        // A library of a program names directories that other programs of its users need.
+        // A library also contains directories that only other programs need.
         FileKind::Dir if is_own && (is_program || !is_data) || is_settings => {
             dir(state, demands, by, (&path, &real, text))?
         }
@@ -115,7 +115,7 @@ fn named_path(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, text
     Ok(())
 }
 
-/// Tells that a program reads the database of packages, of which an image has only the records of what is packed.
+/// Reports that a program reads the package database, since an image has only records of packed packages.
 fn database(state: &State<'_>, by: &Namer<'_>, dir: &RootPath) -> Result<Option<Demand>, Error> {
     let root = state.world.root;
     let Some(real) = root.follow(dir.as_bytes())?.dir().cloned() else { return Ok(None) };
@@ -125,7 +125,7 @@ fn database(state: &State<'_>, by: &Namer<'_>, dir: &RootPath) -> Result<Option<
          --include '{dir}/**' adds the builder's",
         by.object
     );
-    Ok(Some(Demand::Tell(Told::Note(Note::new("package-database-left-out", dir.to_string(), says).unless(first)))))
+    Ok(Some(Demand::Report(Message::Note(Note::new("package-database-left-out", dir.to_string(), says).unless(first)))))
 }
 
 fn file(by: &Namer<'_>, path: &RootPath, text: &[u8]) -> Demand {
@@ -174,7 +174,7 @@ fn dir(
 
 /// Reports files that are named but left out, because they may be secrets of the builder.
 fn withheld(by: &Namer<'_>, pattern: &RootPath, files: Vec<RootPath>) -> Demand {
-    Demand::Tell(Told::Withheld { object: by.object.clone(), pattern: pattern.to_string(), files })
+    Demand::Report(Message::Withheld { object: by.object.clone(), pattern: pattern.to_string(), files })
 }
 
 /// Adds the settings, next to a named file, that belong to another package of the same source, because the file

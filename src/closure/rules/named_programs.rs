@@ -5,7 +5,7 @@ use super::{On, Rule};
 use crate::closure::demand::Demand;
 use crate::closure::launch::Launched;
 use crate::closure::state::State;
-use crate::closure::told::Told;
+use crate::closure::told::Message;
 use crate::closure::worklist::Fact;
 use crate::closure::{Companions, path_of};
 use crate::elf::ElfObject;
@@ -64,7 +64,7 @@ fn by_path(state: &State<'_>, demands: &mut Vec<Demand>, object: &RootPath) -> R
         if is_program(state, object, &path)? {
             if let Some(feature) = optional_feature(object.name(), path.name()) {
                 let why = format!("{feature}, which {object} names");
-                demands.push(Demand::Tell(Told::Offered { program: path, why }));
+                demands.push(Demand::Report(Message::Offered { program: path, why }));
                 continue;
             }
             let why = format!("{object} contains its path and starts programs");

@@ -8,7 +8,7 @@ use super::named_paths::{is_elsewhere, is_readable};
 use super::{On, Rule};
 use crate::closure::demand::{Demand, Host};
 use crate::closure::state::State;
-use crate::closure::told::Told;
+use crate::closure::told::Message;
 use crate::closure::worklist::Fact;
 use crate::closure::{Companions, NodeKind, Reason};
 use crate::error::Error;
@@ -110,7 +110,7 @@ fn included(
         if !is_settings || meta.mode & 0o111 != 0 || is_elsewhere(state, &path) || is_elsewhere(state, real) {
             continue;
         }
-        // Settings of a package that nothing brings are about programs that are not in the image.
+        // Settings of a package without other packed files are for programs that are not in the image.
         let owner = state.world.owner(real)?;
         if owner.is_some_and(|owner| Some(&owner) != own.as_ref() && !state.brought_names.contains(&owner)) {
             continue;
@@ -124,7 +124,7 @@ fn included(
     }
     if !left.is_empty() {
         let (object, pattern) = (settings.clone(), glob.as_str().to_owned());
-        demands.push(Demand::Tell(Told::Withheld { object, pattern, files: left }));
+        demands.push(Demand::Report(Message::Withheld { object, pattern, files: left }));
     }
     Ok(found)
 }

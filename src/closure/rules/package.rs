@@ -5,7 +5,7 @@ use super::{On, Rule};
 use crate::closure::Unmatched;
 use crate::closure::demand::Demand;
 use crate::closure::state::State;
-use crate::closure::told::Told;
+use crate::closure::told::Message;
 use crate::closure::worklist::Fact;
 use crate::error::Error;
 use crate::profile::Need;
@@ -24,7 +24,7 @@ fn on(state: &State<'_>, _: Fact) -> Result<Vec<Demand>, Error> {
         let contents = state.world.contents(package)?;
         if contents.is_empty() {
             let unmatched = Unmatched { who: "--package".to_owned(), what: package.clone(), need: Need::Required };
-            demands.push(Demand::Tell(Told::Unmatched(unmatched)));
+            demands.push(Demand::Report(Message::Unmatched(unmatched)));
         }
         for path in contents.iter().filter(|path| !is_not_run(path, package) && !state.is_excluded(path)) {
             bring(state, &mut demands, None, package, path)?;

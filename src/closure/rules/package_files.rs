@@ -59,8 +59,8 @@ fn packages(state: &State<'_>) -> Result<Vec<Demand>, Error> {
     Ok(demands)
 }
 
-/// Objects whose packages are packed too, of launches and processes that are new or have changed: programs first, then
-/// the libraries they load.
+/// Objects whose packages are packed too, from launches and processes that are new or have changed: programs first,
+/// then the libraries that they load.
 fn asking(state: &State<'_>) -> Vec<RootPath> {
     let is_all = state.request.companions == Companions::All;
     let counts = |certainty| is_all || certainty == Certainty::Sure;

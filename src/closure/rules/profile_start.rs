@@ -1,5 +1,5 @@
-//! Files that the program of an applied profile starts because of the directory that they lie in, such as the run
-//! scripts of a service directory.
+//! Files that the program of an applied profile starts because they are in a certain directory, such as the run scripts
+//! of a service directory.
 
 use std::rc::Rc;
 

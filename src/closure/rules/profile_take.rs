@@ -7,7 +7,7 @@ use super::settings::values;
 use super::{On, Rule, applied};
 use crate::closure::demand::{Demand, Host};
 use crate::closure::state::{Applied, State};
-use crate::closure::told::Told;
+use crate::closure::told::Message;
 use crate::closure::worklist::Fact;
 use crate::closure::{Reason, Unmatched};
 use crate::error::Error;
@@ -84,7 +84,7 @@ fn take_files(
     // Only profiles that the user requested report rules without matches; for automatic ones, the report does.
     if !any && one.sign.is_none() && !one.is_hidden && take.need != Need::Optional {
         let (who, what) = (format!("profile {}", profile.name), take.why.clone());
-        demands.push(Demand::Tell(Told::Unmatched(Unmatched { who, what, need: take.need })));
+        demands.push(Demand::Report(Message::Unmatched(Unmatched { who, what, need: take.need })));
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Data whose absolute paths are whole strings of sources. A file is packed, and a directory with its contents if they are
-//! few; of a directory for data of a run, only itself.
+//! Data whose absolute paths are whole strings of sources. A file is packed, and a directory with its contents if they
+//! are small; a directory for data of a run is packed without its contents.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::languages::NAMED;
 use crate::closure::Reason;
 use crate::closure::demand::{Demand, Host, Start};
 use crate::closure::state::State;
-use crate::closure::told::{Note, Told};
+use crate::closure::told::{Message, Note};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, Visit};
@@ -69,13 +69,14 @@ pub(super) fn demands(
         if let Some(cause) = left.filter(|_| is_told) {
             let end = if meta.kind == FileKind::Dir { "/**" } else { "" };
             let says = format!("{why}: {text} is not packed, because {cause}; --include '{text}{end}' adds it");
-            demands.push(Demand::Tell(Told::Note(Note::new("named-data-left-out", text.clone(), says))));
+            demands.push(Demand::Report(Message::Note(Note::new("named-data-left-out", text.clone(), says))));
         }
     }
     Ok(demands)
 }
 
-/// Programs in a directory that is packed with its contents: a source that names the directory puts their names behind it.
+/// Programs in a directory that is packed with its contents: a source that contains the path of the directory may
+/// append their names.
 fn starts(
     state: &State<'_>,
     from: &RootPath,
@@ -96,7 +97,7 @@ fn starts(
     Ok(())
 }
 
-/// True for a path of data: not of a program, a library, a directory of the system, or what is left out everywhere.
+/// True for a path of data: not of a program, a library, a system directory, or a file that is always left out.
 fn is_data(path: &RootPath) -> bool {
     let system = system();
     let is_elsewhere =

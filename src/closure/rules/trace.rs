@@ -1,5 +1,5 @@
-//! `--trace`: files that a run has opened, mapped, asked for or listed, and programs that it has executed. A trace only
-//! adds: what it does not have may be needed by another run.
+//! `--trace`: files that a run opened, mapped, looked up or listed, and programs that it executed. A trace only adds
+//! files: another run may need files that are not in the trace.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use super::{On, Rule};
 use crate::closure::Reason;
 use crate::closure::demand::{Demand, Host, Start};
 use crate::closure::state::State;
-use crate::closure::told::{Note, Told};
+use crate::closure::told::{Message, Note};
 use crate::closure::worklist::Fact;
 use crate::error::Error;
 use crate::language::Certainty;
@@ -26,7 +26,7 @@ pub(super) const RULE: Rule = Rule {
     on,
 };
 
-/// File systems of the kernel, and files that live as long as a run.
+/// File systems of the kernel, and directories whose files exist only during a run.
 const NOT_OF_THE_ROOT: [&str; 5] = ["/dev", "/proc", "/run", "/sys", "/tmp"];
 
 fn on(state: &State<'_>, _: Fact) -> Result<Vec<Demand>, Error> {
@@ -43,7 +43,11 @@ fn on(state: &State<'_>, _: Fact) -> Result<Vec<Demand>, Error> {
         let lines = [(absent, "of its paths are not in the root"), (trace.lost, "more were seen than a trace keeps")];
         let unread = [(trace.unread, "lines of it could not be used")];
         for (count, what) in lines.into_iter().chain(unread).filter(|(count, _)| *count > 0) {
-            demands.push(Demand::Tell(Told::Note(Note::new("trace-in-part", "--trace", format!("{what}: {count}")))));
+            demands.push(Demand::Report(Message::Note(Note::new(
+                "trace-in-part",
+                "--trace",
+                format!("{what}: {count}"),
+            ))));
         }
     }
     Ok(demands)

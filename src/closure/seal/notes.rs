@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::closure::request::Pyc;
 use crate::closure::rules::{config_programs, interpreters};
 use crate::closure::state::State;
-use crate::closure::told::{Note, Told};
+use crate::closure::told::{Message, Note};
 use crate::closure::{Closure, Unmade, path_of};
 use crate::error::Error;
 use crate::path::{RootPath, show};
@@ -20,36 +20,36 @@ const MAX_SHOWN: usize = 8;
 /// `unreadable`.
 pub(super) fn tell(state: &State<'_>, closure: &mut Closure) -> Result<(), Error> {
     let (mut lines, mut offers, mut besides) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-    for told in state.told.iter() {
-        match told {
-            Told::Note(note) => {
+    for message in state.told.iter() {
+        match message {
+            Message::Note(note) => {
                 if note.unless.as_ref().is_none_or(|path| !is_packed(state, path)) {
                     closure.notes.push(note.clone());
                 }
             }
-            Told::Unmatched(one) => closure.unmatched.push(one.clone()),
-            Told::Unconfigured(one) => closure.unconfigured.push(one.clone()),
-            Told::Unstarted(one) => closure.unstarted.push(one.clone()),
-            Told::Absent(one) => absent(closure, one),
-            Told::Imported(one) => {
+            Message::Unmatched(one) => closure.unmatched.push(one.clone()),
+            Message::Unconfigured(one) => closure.unconfigured.push(one.clone()),
+            Message::Unstarted(one) => closure.unstarted.push(one.clone()),
+            Message::Absent(one) => absent(closure, one),
+            Message::Imported(one) => {
                 closure.imported.entry(one.file.clone()).or_insert_with(|| one.why.clone());
             }
-            Told::Unsatisfied(one) => closure.unsatisfied.push(one.clone()),
-            Told::Withheld { object, pattern, files } => {
+            Message::Unsatisfied(one) => closure.unsatisfied.push(one.clone()),
+            Message::Withheld { object, pattern, files } => {
                 let left = files.iter().filter(|file| !state.graph.contains(file)).count();
                 if left > 0 {
                     closure.notes.push(withheld(object, pattern, left));
                 }
             }
-            Told::Unmade(one) => closure.unmade.push(one.clone()),
-            Told::Beside { program, dir, left } => {
+            Message::Unmade(one) => closure.unmade.push(one.clone()),
+            Message::Beside { program, dir, left } => {
                 let (programs, unnamed) =
                     besides.entry(dir).or_insert_with(|| (BTreeSet::new(), left.iter().collect::<BTreeSet<_>>()));
                 programs.insert(program.clone());
                 unnamed.retain(|path| left.contains(path));
             }
-            Told::Delegated { file, line } => lines.push((file, line)),
-            Told::Offered { program, why } => drop(offers.entry(program).or_insert(why)),
+            Message::Delegated { file, line } => lines.push((file, line)),
+            Message::Offered { program, why } => drop(offers.entry(program).or_insert(why)),
         }
     }
     if state.request.pyc != Pyc::None && interpreters(state)?.is_empty() {

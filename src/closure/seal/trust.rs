@@ -1,12 +1,12 @@
 //! `--ca`: adds the user's certificate authorities to every trust store in the image. Also reports authorities that
-//! were added in the builder, of which the user may not be aware.
+//! were added in the builder stage, because the user may not know about them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::closure::rules;
 use crate::closure::state::State;
-use crate::closure::told::{Note, Told};
+use crate::closure::told::{Message, Note};
 use crate::closure::{NodeKind, Reason};
 use crate::error::Error;
 use crate::path::RootPath;
@@ -51,11 +51,11 @@ struct Stores<'s, 'a> {
 
 impl Stores<'_, '_> {
     fn note(&mut self, code: &'static str, subject: &str, says: String) {
-        self.state.told.push(Told::Note(Note::new(code, subject, says)));
+        self.state.told.push(Message::Note(Note::new(code, subject, says)));
     }
 
-    /// Adds the authorities of the request to every trust store, and reports authorities of which the user may not be
-    /// aware.
+    /// Adds the authorities of the request to every trust store, and reports authorities that the user may not know
+    /// about.
     fn trust(&mut self) -> Result<Vec<Authority>, Error> {
         let hashed = self.hashed();
         let mut bundles = Vec::new();
@@ -189,7 +189,7 @@ impl Stores<'_, '_> {
         Ok(())
     }
 
-    /// Reports libraries with a bundle of their own, which is not modified.
+    /// Reports libraries with their own bundle, which is not modified.
     fn tell_of_others(&mut self, bundles: &[(RootPath, Meta)]) -> Result<(), Error> {
         let mut others = Vec::new();
         for (path, node) in self.state.graph.nodes().iter() {
@@ -216,7 +216,7 @@ fn is_hashed(path: &&RootPath) -> bool {
     hash.iter().all(u8::is_ascii_hexdigit) && !number.is_empty() && number.iter().all(u8::is_ascii_digit)
 }
 
-/// The bundle with the authorities appended that it lacks.
+/// The bundle, with missing authorities appended.
 fn with_pem(bundle: &[u8], authorities: &[Authority]) -> Vec<u8> {
     let known: BTreeSet<Vec<u8>> = certificates(bundle).into_iter().flatten().collect();
     let mut made = bundle.to_vec();

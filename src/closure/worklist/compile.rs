@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Worklist;
 use crate::closure::request::Pyc;
 use crate::closure::rules::Rule;
-use crate::closure::told::{Note, Told};
+use crate::closure::told::{Message, Note};
 use crate::closure::{DEFAULT_PATH, NodeKind, Reason, Unmade};
 use crate::error::Error;
 use crate::guest::{Guest, Interpreter, Refused};
@@ -23,7 +23,7 @@ pub struct Workshop<'a> {
 }
 
 impl Worklist<'_> {
-    /// Adds bytecode. If none can be made, only the sources are packed, and the user is told why.
+    /// Adds bytecode. If none can be made, only the sources are packed, and the reason is reported.
     pub(super) fn compile(
         &mut self,
         rule: &'static Rule,
@@ -40,7 +40,7 @@ impl Worklist<'_> {
         let made = match made {
             Ok(made) => made,
             Err(Refused(why)) => {
-                self.tell(Told::Unmade(Unmade { what, why }));
+                self.report(Message::Unmade(Unmade { what, why }));
                 return Ok(());
             }
         };
@@ -53,7 +53,7 @@ impl Worklist<'_> {
         if made.not_compiled > 0 {
             let (count, name) = (made.not_compiled, program.name());
             let says = format!("Python sources without bytecode, which {} cannot compile: {count}", show(name));
-            self.tell(Told::Note(Note::new("bytecode-not-compiled", program.to_string(), says)));
+            self.report(Message::Note(Note::new("bytecode-not-compiled", program.to_string(), says)));
         }
         Ok(())
     }
@@ -83,7 +83,7 @@ impl Worklist<'_> {
             sources.retain(|source| is_loaded.contains(source));
             let what = self.state.request.pyc.option();
             let says = format!("{what}: a start loads {} of {} Python sources", is_loaded.len(), all.len());
-            self.tell(Told::Note(Note::new("bytecode-used", what, says).slot(what.to_owned())));
+            self.report(Message::Note(Note::new("bytecode-used", what, says).slot(what.to_owned())));
         }
         Ok(guest.bytecode(&Interpreter { program, env: &env }, &sources, stop))
     }

@@ -8,7 +8,7 @@ use crate::closure::demand::{Host, Missing, Open, Why};
 use crate::closure::graph::Taken;
 use crate::closure::process::{ProcessId, Started};
 use crate::closure::rules::{Rule, RuleId, SETTINGS};
-use crate::closure::told::{Note, Told};
+use crate::closure::told::{Message, Note};
 use crate::closure::{NodeKind, Reason};
 use crate::embedded;
 use crate::error::Error;
@@ -62,7 +62,7 @@ impl Worklist<'_> {
     pub(super) fn tell_refused(&mut self, from: Option<&RootPath>, path: &[u8], reason: &Reason) {
         let asker = from.map_or_else(|| show(path).into_owned(), ToString::to_string);
         let says = format!("{} is left out by --no-shell: {}", show(path), reason.says(from));
-        self.tell(Told::Note(Note::new("shell-left-out", asker, says)));
+        self.report(Message::Note(Note::new("shell-left-out", asker, says)));
     }
 
     /// Adds a path as spelled: a file, a symlink with its target, a directory with everything in it.
@@ -319,7 +319,7 @@ impl Worklist<'_> {
                     self.state.unopened.push(unopened);
                 }
             }
-            Some(Missing::Named(told)) => self.tell(told),
+            Some(Missing::Named(message)) => self.report(message),
             None => {}
         }
         Ok(())

@@ -8,7 +8,7 @@ use super::{Fact, Worklist};
 use crate::closure::demand::Start;
 use crate::closure::launch::{Launch, LaunchId, Launched, chain};
 use crate::closure::rules::{ENTRY, Rule};
-use crate::closure::told::{Note, Told};
+use crate::closure::told::{Message, Note};
 use crate::closure::{EntryPoint, NodeKind, Reason, path_of, probe};
 use crate::config::PROBE;
 use crate::error::Error;
@@ -42,7 +42,7 @@ impl Worklist<'_> {
                 let before = std::iter::once(asked).chain(args.iter().map(String::as_str));
                 let (before, after) = (before.collect::<Vec<_>>().join(" "), found.words.join(" "));
                 let says = format!("`{before}` is replaced with the command that it starts: `{after}`");
-                self.tell(Told::Note(Note::new("entry-replaced", asked, says)));
+                self.report(Message::Note(Note::new("entry-replaced", asked, says)));
                 for (name, value) in found.env {
                     self.state.env.entry(name.clone()).or_insert_with(|| value.clone());
                     env.entry(name).or_insert(value);
@@ -105,7 +105,7 @@ impl Worklist<'_> {
             Err(_) => {
                 if start.tells_missing {
                     let says = format!("{name} is not in the root: {}", start.reason.says(start.from.as_ref()));
-                    self.tell(Told::Note(Note::new("program-missing", name, says)));
+                    self.report(Message::Note(Note::new("program-missing", name, says)));
                 }
                 return Ok(None);
             }
@@ -211,7 +211,7 @@ impl Worklist<'_> {
                 return Err(error);
             }
             let says = format!("{} cannot be started: {error}", show(launch.program.as_bytes()));
-            self.tell(Told::Note(Note::new("start-fails", launch.program.to_string(), says)));
+            self.report(Message::Note(Note::new("start-fails", launch.program.to_string(), says)));
             return Ok(None);
         }
         let loaded = processes.iter().flat_map(|id| &self.state.processes.get(*id).process.loaded);
@@ -259,9 +259,9 @@ impl Worklist<'_> {
         why: (Option<&RootPath>, Reason),
     ) -> Result<Option<LaunchId>, Error> {
         let says = format!("{limit}: the arguments of some programs were ignored, {} first", launch.program);
-        let is_known = |told: &Told| matches!(told, Told::Note(note) if note.code == CUT);
+        let is_known = |message: &Message| matches!(message, Message::Note(note) if note.code == CUT);
         if !self.state.told.iter().any(is_known) {
-            self.tell(Told::Note(Note::new(CUT, launch.program.to_string(), says)));
+            self.report(Message::Note(Note::new(CUT, launch.program.to_string(), says)));
         }
         if self.state.launches.iter().any(|(_, known)| known.launch.program == launch.program) {
             return Ok(None);

@@ -7,7 +7,7 @@ use super::{Named, Reading, Stated, reason};
 use crate::closure::demand::{Demand, Start};
 use crate::closure::launch::LaunchId;
 use crate::closure::path_of;
-use crate::closure::told::{Note, Told};
+use crate::closure::told::{Message, Note};
 use crate::config::{after, arguments};
 use crate::error::Error;
 use crate::language::{Certainty, system_shell};
@@ -88,7 +88,7 @@ impl Reading<'_, '_> {
         Ok(())
     }
 
-    /// True if the file of a statement belongs to a package that nothing else brings; this is told.
+    /// True if the file of a statement belongs to a package that nothing else adds. Reports such a file.
     fn is_foreign(&mut self, one: &Stated) -> Result<bool, Error> {
         let followed = self.state.world.root.follow(one.file.as_bytes())?;
         let owner = followed.file().map_or(Ok(None), |(real, _)| self.state.world.owner(real))?;
@@ -102,7 +102,7 @@ impl Reading<'_, '_> {
         note.slot = Some(format!("{} starts", one.file));
         let (contents, commands) = (self.state.world.contents(&owner)?, &system().commands);
         note.unless = contents.iter().find(|path| commands.cover(path) && !commands.contain(path)).cloned();
-        self.demands.push(Demand::Tell(Told::Note(note)));
+        self.demands.push(Demand::Report(Message::Note(note)));
         Ok(true)
     }
 

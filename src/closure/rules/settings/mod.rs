@@ -17,7 +17,7 @@ use super::profile_take::host_of;
 use super::{On, Rule, applied};
 use crate::closure::demand::{Demand, Host, Why};
 use crate::closure::state::State;
-use crate::closure::told::{Note, Told};
+use crate::closure::told::{Message, Note};
 use crate::closure::worklist::Fact;
 use crate::closure::{Reason, Unconfigured};
 use crate::config::{self, Statement};
@@ -311,7 +311,7 @@ impl Reading<'_, '_> {
     fn statement(&mut self, rule: &Names, one: &Stated, name: &str) -> Result<(), Error> {
         if rule.what == What::Command {
             let (file, line) = (one.file.clone(), name.to_owned());
-            self.demands.push(Demand::Tell(Told::Delegated { file, line }));
+            self.demands.push(Demand::Report(Message::Delegated { file, line }));
             return Ok(());
         }
         let is_other = || Ok(self.state.world.root.follow(name.as_bytes())?.file().is_none());
@@ -351,7 +351,7 @@ impl Reading<'_, '_> {
         let path = show(path);
         let path = path.trim_end_matches('/');
         let says = format!("{file}:{line} names {path} ({name}), which is not packed: --include '{path}{end}' adds it");
-        self.demands.push(Demand::Tell(Told::Note(Note::new("setting-not-packed", path, says).unless(real))));
+        self.demands.push(Demand::Report(Message::Note(Note::new("setting-not-packed", path, says).unless(real))));
         Ok(())
     }
 
@@ -390,7 +390,7 @@ impl Reading<'_, '_> {
         let says = said(statement);
         let unconfigured =
             Unconfigured { file: file.clone(), line: statement.line, says, path: path.to_vec(), need: rule.need };
-        self.demands.push(Demand::Tell(Told::Unconfigured(unconfigured)));
+        self.demands.push(Demand::Report(Message::Unconfigured(unconfigured)));
     }
 
     /// Looks up a name in its directories; the first one that contains it is used.

@@ -8,7 +8,7 @@ use memchr::memmem;
 
 use crate::closure::demand::Demand;
 use crate::closure::state::State;
-use crate::closure::told::{Note, Told};
+use crate::closure::told::{Message, Note};
 use crate::closure::{NodeKind, Reason};
 use crate::error::Error;
 use crate::language::Certainty;
@@ -103,7 +103,7 @@ pub(super) fn named_services(
         _ => return Ok(found),
     };
     let note = Note::new("pam-narrowed", list(&dirs), note).slot(format!("pam {}", list(&dirs)));
-    demands.push(Demand::Tell(Told::Note(note)));
+    demands.push(Demand::Report(Message::Note(note)));
     Ok(found)
 }
 
