@@ -1,6 +1,6 @@
 //! Cleanup before the process ends. Every temporary output is registered here, so that a signal can stop the run in any
-//! phase. Once the first output is in place, the run is no longer stopped: it is nearly complete. A directory that must not
-//! outlive even SIGKILL has a guard, a process that removes it (`cleanup/guard.rs`).
+//! phase. Once the first output is in place, the run is no longer stopped: it is nearly complete. A directory that must
+//! be removed even after SIGKILL has a guard, a process that removes it (`cleanup/guard.rs`).
 
 mod guard;
 
@@ -25,7 +25,7 @@ fn state() -> MutexGuard<'static, State> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A path that is removed if the run is stopped; registered as long as this value lives.
+/// A path that is removed if the run is stopped; registered as long as this value exists.
 #[derive(Debug)]
 pub struct Known(u64);
 
@@ -67,7 +67,7 @@ pub fn leave() -> bool {
     removed(state())
 }
 
-/// As [`leave`], in a thread that may itself hold the lock, because a bug ends it.
+/// As [`leave`], for a thread that panics and may itself hold the lock.
 pub fn leave_after_bug() {
     if let Ok(state) = STATE.try_lock() {
         removed(state);

@@ -1,7 +1,6 @@
-//! Why slimroot cannot go on. Facts about the user's files are findings ([`crate::finding`]); an error is
-//! what stops the work, sorted by what the reader can do about it.
+//! Errors: reasons why slimroot cannot continue. Problems in the user's files are findings ([`crate::finding`]).
 //!
-//! The type is that of [`slimroot_rootfs`]; the table of codes here joins those of all crates.
+//! The type is that of [`slimroot_rootfs`]; the table of codes here combines those of all crates.
 
 pub use slimroot_rootfs::error::{Error, ErrorCode, Kind};
 

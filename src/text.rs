@@ -94,7 +94,7 @@ pub fn size(bytes: u64) -> String {
     format!("{bytes} B")
 }
 
-/// Maximal size of a file that the user names: settings, profiles, certificates.
+/// Maximum size of a file that the user names: settings, profiles, certificates.
 const MAX_NAMED: u64 = 16 << 20;
 
 /// Reads a file that the user names on this machine, which may be a pipe.

@@ -9,10 +9,10 @@ pub use vex::{Because, Given, Name, Reported, Stated, Vex, VexAbout, VexFormat, 
 
 use crate::sbom::Format;
 
-/// The type of a predicate that says how something was made (slsa.dev/spec/v1.0/provenance).
+/// The type of a provenance predicate (slsa.dev/spec/v1.0/provenance).
 pub const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 
-/// The type of the predicate that an inventory is (in-toto attestation framework, spec/predicates).
+/// The predicate type of an inventory (in-toto attestation framework, spec/predicates).
 pub fn predicate_type(format: Format) -> &'static str {
     match format {
         Format::Spdx => "https://spdx.dev/Document",

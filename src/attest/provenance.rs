@@ -12,12 +12,12 @@ use crate::image::canonical;
 use crate::ledger::{Ledger, PlanOptions, write_plan};
 use crate::sbom::{Distribution, package_url};
 
-/// The type of builds that slimroot does, which says what the parameters mean: docs/attest.md.
+/// The type of builds that slimroot does, whose parameters docs/attest.md describes.
 const BUILD_TYPE: &str = "https://slimroot.github.io/build/v1";
-/// Names slimroot, not the machine on which it ran: of that only whoever signs can know.
+/// Identifies slimroot, not the machine on which it ran, which only the signer knows.
 const BUILDER: &str = "https://slimroot.github.io/slimroot";
 
-/// Something that went into an image (slsa.dev, ResourceDescriptor).
+/// An input of an image (slsa.dev, ResourceDescriptor).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Input {
     /// Its name.
@@ -47,8 +47,8 @@ fn sha256(digest: &Digest) -> BTreeMap<&'static str, String> {
     BTreeMap::from([("sha256", digest.hex())])
 }
 
-/// The predicate of a planned image: its options, what went into it with digests, each package by its URL, and the digest
-/// of its plan, in which every file has a digest. It has no times, so the same input gives the same bytes.
+/// The predicate of a planned image: its options, its inputs with digests, each package by its URL, and the digest of
+/// its plan, in which every file has a digest. It contains no times, so the same input gives the same bytes.
 ///
 /// # Errors
 /// `changed-while-packing`, `unreadable`.

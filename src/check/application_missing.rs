@@ -1,4 +1,4 @@
-//! The file or module that an interpreter shall run does not exist.
+//! The file or module that an interpreter should run does not exist.
 
 use super::{Check, Evidence, Scope};
 use crate::error::Error;

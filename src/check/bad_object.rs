@@ -27,7 +27,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             if matches!(fault.class, "interpreter-missing" | "interpreter-bad" | "unknown-loader") {
                 continue;
             }
-            // A linker script has a code of its own.
+            // A linker script has its own code.
             if evidence.diagnoses()?.iter().any(|lost| lost.code == "linker-script" && names(lost, &fault.path)) {
                 continue;
             }

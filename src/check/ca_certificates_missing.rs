@@ -15,7 +15,7 @@ pub(super) const CHECK: Check = Check {
     find,
 };
 
-/// The profile that knows the triggers and the paths of bundles.
+/// The profile that contains the triggers and the paths of bundles.
 const PROFILE: &str = "ca-certificates";
 
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {

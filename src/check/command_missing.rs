@@ -22,7 +22,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         if known.is_some_and(|at| found[at].level == Level::Warning) {
             continue;
         }
-        // A package depends on what its scripts cannot do without.
+        // A package depends on all programs that its scripts require.
         let owner = evidence.owner(&lost.script)?;
         let level = if owner.is_some() { Level::Note } else { Level::Warning };
         match known {

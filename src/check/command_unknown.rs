@@ -18,7 +18,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
-    // Scripts of one kind use the same variable: it is told once.
+    // Similar scripts use the same variable: report it once.
     let mut words: BTreeMap<&str, Vec<&Unstarted>> = BTreeMap::new();
     for lost in evidence.closure.unstarted.iter().filter(|lost| !lost.is_missing) {
         let known = words.entry(&lost.word).or_default();

@@ -1,4 +1,4 @@
-//! A pattern of `--exclude` that does not keep out what it matches.
+//! A pattern of `--exclude` whose matches are in the image nevertheless.
 
 use super::{Check, Evidence, Scope, because};
 use crate::error::Error;

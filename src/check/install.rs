@@ -41,7 +41,7 @@ table! {
 }
 
 impl Evidence<'_> {
-    /// The command that installs what contains a file; `None` if the distribution or the file is not known.
+    /// The command that installs the package of a file; `None` if the distribution or the file is unknown.
     pub(super) fn install(&self, file: &str) -> Result<Option<String>, Error> {
         command(self.root(), file)
     }
@@ -54,7 +54,7 @@ fn command(root: &Root, file: &str) -> Result<Option<String>, Error> {
     Ok(name.map(|name| format!("{} in the builder stage", manager.install.replace("{package}", name))))
 }
 
-/// The package manager of the root's distribution, or of one that it is like.
+/// The package manager of the root's distribution, or of a similar one.
 fn manager(root: &Root) -> Result<Option<&'static Manager>, Error> {
     for release in RELEASES {
         let Some((_, text)) = root.read_followed(release, MAX_RELEASE)? else { continue };

@@ -48,7 +48,7 @@ pub(super) fn of_code(all: &[Finding], code: &str) -> Vec<Finding> {
 /// Every missing library, each with the code of its cause.
 pub(super) fn diagnoses(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let mut found: Vec<Finding> = Vec::new();
-    // Errors first: what is said once is said of them.
+    // Errors first, because a library is reported only once.
     let mut processes: Vec<&Started> = evidence.closure.processes.iter().collect();
     processes.sort_by_key(|started| !started.required && import_of(evidence, started).is_none());
     let wanted =

@@ -1,5 +1,5 @@
-//! Checks look for problems in a closure. Each code has a file of its own with a constant that holds the code, its
-//! explanation and the function that finds it. A new check is a new file and a line in [`CHECKS`].
+//! Checks look for problems in a closure. Each code has its own file with a constant that contains the code, its
+//! explanation and the function that finds the problem. To add a check, add a file and a line in [`CHECKS`].
 
 mod application_missing;
 mod bad_object;
@@ -204,7 +204,7 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// Directories whose contents the kernel makes.
+/// Directories whose contents the kernel provides.
 const KERNELS: [&[u8]; 3] = [b"/proc", b"/sys", b"/dev"];
 
 fn walk(image: &Root) -> Result<Vec<RootPath>, Error> {

@@ -24,7 +24,7 @@ fn unread(evidence: &Evidence<'_>) -> Vec<Finding> {
     unread.into_iter().map(|(path, says)| Finding::new(UNREAD, Level::Note, path.to_string(), says)).collect()
 }
 
-/// Checks that give the notes of a code.
+/// Defines the checks that return the notes of each code.
 macro_rules! notes {
     ($($code:literal $text:literal)*) => {
         /// Every note, by code.

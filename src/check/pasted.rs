@@ -1,13 +1,13 @@
-//! Messages of other programs: what they mean for an image. `profiles/tables/messages.toml` lists them.
+//! Messages of other programs, and their meaning for an image. `profiles/tables/messages.toml` lists them.
 
 use regex::Regex;
 use serde::Deserialize;
 
 use crate::world::tables::table;
 
-/// Maximum number of lines that are looked at: a log may be long, and its last lines say why a container ended.
+/// Maximum number of lines that are read: a log may be long, and its last lines show why a container ended.
 const MAX_LINES: usize = 2000;
-/// Maximum length of a line that is looked at.
+/// Maximum length of a line that is read.
 const MAX_LINE: usize = 4096;
 
 #[derive(Debug, Deserialize)]
@@ -36,7 +36,7 @@ table! {
 pub struct Recognised {
     /// The line.
     pub line: String,
-    /// The program that prints such lines, with the file of its source.
+    /// The program that prints such lines, with its source file.
     pub by: &'static str,
     /// The code of the finding that `slimroot check` has for it.
     pub code: Option<&'static str>,

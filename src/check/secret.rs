@@ -34,9 +34,10 @@ const MARK_END: &[u8] = b"-----";
 /// Bytes that are read of one file, and of all files together.
 const HEAD: usize = 256 << 10;
 const MAX_READ: usize = 256 << 20;
-/// A line of a key is longer; a mention of one in code has none.
+/// A line of a key is longer; code that only mentions the marker has no such line.
 const KEY_LINE: usize = 40;
-/// Different letters of a token. What stands in documentation has fewer, or says so.
+/// Minimum number of different letters in a token. Sample tokens in documentation have fewer, or say that they are
+/// samples.
 const VARIETY: usize = 8;
 
 /// The table of secrets.
@@ -75,7 +76,7 @@ struct Token {
 #[serde(rename_all = "lowercase")]
 enum Letters {
     Alphanumeric,
-    /// And the underline.
+    /// And the underscore.
     Word,
     /// And the hyphen (RFC 4648, "base64url").
     Url,
@@ -147,7 +148,7 @@ fn holds(bytes: &[u8], pattern: &str) -> bool {
 
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let mut found = in_settings(evidence);
-    // Directories stand before what is in them.
+    // Directories precede their contents.
     let (mut inside, mut public): (Option<RootPath>, Option<RootPath>) = (None, None);
     let mut budget = MAX_READ;
     for entry in evidence.entries()? {
@@ -182,7 +183,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     Ok(found)
 }
 
-/// Tokens and keys in the environment and in labels, which everybody sees who can pull the image.
+/// Tokens and keys in the environment and in labels, which everybody who can pull the image can read.
 fn in_settings(evidence: &Evidence<'_>) -> Vec<Finding> {
     let run = &evidence.run;
     let of = |what: &'static str, all: &BTreeMap<String, String>| -> Vec<(String, &'static str)> {
@@ -207,7 +208,7 @@ fn secret_dir(evidence: &Evidence<'_>, path: &RootPath) -> Result<Option<Suspici
     Ok((!is_empty).then_some(("a directory with secrets or version history", Some(named.source.as_str()))))
 }
 
-/// The kind of secret that a file looks like; `None` if it looks like none.
+/// The kind of secret that a file seems to contain; `None` if there is none.
 fn of_file(evidence: &Evidence<'_>, path: &RootPath, budget: &mut usize) -> Result<Option<Suspicion>, Error> {
     let named = table().file.iter().find(|named| named.names(path));
     let is_key_file = KEYS.iter().any(|ending| path.name().ends_with(ending.as_bytes()));
@@ -280,7 +281,7 @@ fn token(bytes: &[u8]) -> Option<&'static Token> {
 }
 
 impl Token {
-    /// True if a token with a prefix in these bounds is in the bytes.
+    /// True if the bytes contain a token whose prefix is in this range.
     fn is_at(&self, bytes: &[u8], start: usize, end: usize) -> bool {
         let is_word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
         let starts = start.checked_sub(1).is_none_or(|before| !is_word(&bytes[before]));

@@ -16,7 +16,7 @@ pub(super) const CHECK: Check = Check {
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let user = &evidence.run.user;
     let name = user.split(':').next().unwrap_or(user);
-    // Names that the image does not know are another finding.
+    // Names that are not in the image's /etc/passwd are another finding.
     if name.is_empty() || name.bytes().all(|byte| byte.is_ascii_digit()) {
         return Ok(Vec::new());
     }

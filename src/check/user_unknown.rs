@@ -24,7 +24,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     }
     let name = user.split(':').next().unwrap_or(user);
     let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    // The name comes out of an image or a service unit. A colon or a quote in it would make another line, or a command.
+    // The name comes from an image or a service unit. A colon or a quote in it could create another line, or a command.
     let is_account = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) && !name.starts_with('-');
     let help = match is_account {
         true => format!(

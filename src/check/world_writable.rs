@@ -29,7 +29,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let mut found = Vec::new();
     for entry in evidence.entries()? {
         let (path, meta) = entry?;
-        // Tools that lock a directory for every user leave such files: nobody reads or executes them.
+        // Tools that lock a directory for all users leave such files, which nobody reads or executes.
         let is_lock = meta.kind == FileKind::File
             && meta.size == 0
             && meta.mode & EXECUTE == 0

@@ -1,5 +1,5 @@
-//! A temporary directory that does not outlive this process, even if SIGKILL ends it: a child waits for that, removes the
-//! directory and ends.
+//! A temporary directory that is removed when this process ends, even by SIGKILL: a child waits for the end, removes
+//! the directory and ends.
 
 use std::ffi::CString;
 use std::io::{self, PipeWriter};
@@ -22,14 +22,14 @@ const NAMES: usize = 4096;
 #[derive(Debug)]
 pub struct Guarded {
     folder: Option<tempfile::TempDir>,
-    /// Closed by the end of this process, however it ends; the guard waits for that.
+    /// Closed when this process ends, in whatever way; the guard waits for that.
     _alive: Option<PipeWriter>,
     guard: i32,
     _known: Known,
 }
 
 impl Guarded {
-    /// Makes a directory below TMPDIR. Without a guard, where no process can be made, only SIGKILL leaves it behind.
+    /// Makes a directory below TMPDIR. If the guard cannot be started, the directory remains only after SIGKILL.
     ///
     /// # Errors
     /// Those of its creation.
@@ -112,7 +112,7 @@ fn open(from: impl AsFd, name: &CString) -> Result<OwnedFd, Errno> {
     rustix::fs::openat(from, name.as_c_str(), flags, Mode::empty())
 }
 
-/// Removes all that a directory holds. Names are relative to open directories, and no link is followed.
+/// Removes the contents of a directory. Names are relative to open directories, and no link is followed.
 fn empty(dir: &OwnedFd, depth: usize) -> Result<(), Errno> {
     if depth > MAX_DEPTH {
         return Ok(());

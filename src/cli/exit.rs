@@ -11,7 +11,7 @@ pub(super) const FINDINGS: u8 = 1;
 pub(super) const USAGE: u8 = 2;
 /// The run failed.
 pub(super) const UNFINISHED: u8 = 3;
-/// A limit that the user set is broken: a budget, a lock or a list of what may be packed. Nothing was written.
+/// A limit that the user set is exceeded: a budget, a lock or a list of permitted contents. Nothing was written.
 pub(super) const POLICY: u8 = 5;
 /// The program that `verify` or `build --verify` runs fails in the builder root too.
 pub(super) const FAILS_IN_BOTH: u8 = 4;

@@ -27,7 +27,7 @@ pub(super) fn run(program: Command, options: &Options) -> Result<Vec<u8>, Error>
     let Some(folder) = &options.out else {
         return Ok(page(found(&program, &options.command)?.clone())?.1);
     };
-    // All pages are made before the first is written.
+    // Generate all pages before the first is written.
     let mut pages = Vec::new();
     add(&program, &mut pages)?;
     fs::create_dir_all(folder).map_err(|error| Error::unwritable(&folder.display(), error))?;
@@ -38,7 +38,7 @@ pub(super) fn run(program: Command, options: &Options) -> Result<Vec<u8>, Error>
     Ok(Vec::new())
 }
 
-/// The command that these words lead to.
+/// The command with this path of words.
 fn found<'a>(program: &'a Command, words: &[String]) -> Result<&'a Command, Error> {
     words.iter().try_fold(program, |command, word| {
         command.find_subcommand(word).ok_or_else(|| {

@@ -54,22 +54,22 @@ struct Cli {
 enum Command {
     /// Packs an entry with all its runtime dependencies.
     Build(Box<commands::build::Options>),
-    /// Packs what an image runs into a smaller image with the same settings.
+    /// Packs the program of an image into a smaller image with the same settings.
     Slim(Box<commands::slim::SlimOptions>),
     /// Combines images for several platforms into one image.
     Index(commands::index::Options),
     /// Lists every path of an image with its reason, package and size, without writing the image.
     Plan(Box<commands::plan::Options>),
-    /// Compares two images: plans, locks, directories or images, by whomever they were made.
+    /// Compares two images: plans, locks, directories, or images made by any tool.
     Diff(commands::diff::Options),
     /// Lists packages that have another version in a newer root.
     Outdated(commands::outdated::Options),
-    /// Writes a page that shows what is in a directory or an image, by whomever it was made: one HTML file.
+    /// Writes a page that shows what is in a directory, or in an image made by any tool: one HTML file.
     #[cfg(feature = "page")]
     Report(commands::report::Options),
-    /// Writes an inventory of the software (SBOM) in a directory or an image, by whomever it was made.
+    /// Writes an inventory of the software (SBOM) in a directory, or in an image made by any tool.
     Sbom(commands::sbom::Options),
-    /// Writes which vulnerabilities of a builder an image does not have (VEX), as far as its files prove it.
+    /// Writes which vulnerabilities of a builder its image does not have (VEX), as far as the files prove it.
     Vex(commands::vex::Options),
     /// Lists the files that a program's loader would load, and how it finds them.
     Deps(Box<commands::deps::Options>),
@@ -77,11 +77,11 @@ enum Command {
     Why(Box<commands::why::Options>),
     /// Finds problems of an entry or of a finished image.
     Check(Box<commands::check::Options>),
-    /// Runs the program of a packed root under watch, compares with the builder root, and names what was missed.
+    /// Runs the program of a packed root, compares the run with one in the builder root, and names missing files.
     Verify(Box<commands::verify::Options>),
-    /// Runs a command here and records what it opens, executes, maps, lists, and looks up in vain.
+    /// Runs a command on this machine and records which files it opens, executes, maps, lists, and fails to find.
     Trace(commands::trace::Options),
-    /// Prints a Dockerfile with a last stage from scratch that slimroot makes, every setting kept.
+    /// Prints a Dockerfile with an additional last stage from scratch, made by slimroot, which keeps every setting.
     Dockerfile(commands::dockerfile::Options),
     /// Lists the profiles, shows one, or tests their examples.
     Profiles(commands::profiles::Options),
@@ -303,7 +303,7 @@ fn watched<T>(
     what: &'static str,
     work: impl FnOnce(&Watch<'_>) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    // Only a command that slimroot runs as it is talks itself.
+    // Do not draw over the output of a command that `trace` runs.
     let progress = render::Progress::start(is_hidden && what == "watching", label(what));
     let stop = || INTERRUPTED.load(Ordering::Relaxed);
     let result = work(&Watch { progress: &|done, all| progress.show(done, all), stop: &stop });

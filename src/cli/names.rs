@@ -1,5 +1,5 @@
-//! Names of images without a transport, such as `myapp:latest`: searched in local stores, then in the registry that they
-//! name.
+//! Names of images without a transport, such as `myapp:latest`. They are searched in local stores, then in the registry
+//! that they begin with.
 
 use std::path::{Path, PathBuf};
 
@@ -10,11 +10,11 @@ use crate::image_reader::Reference;
 use crate::path::show;
 use crate::registry::{Address, PREFIX};
 
-/// Replaces names of images in the arguments of a command by references, and says where each was found. What is a path or
-/// a reference stays.
+/// Replaces image names in the arguments of a command with references, and reports where each was found. Paths and
+/// references are kept.
 ///
 /// # Errors
-/// `image-missing` if no place has it, with each that was asked.
+/// `image-missing` if it is not found, with each store that was searched.
 pub(super) fn settle(command: &mut Command) -> Result<(), Error> {
     let root = |options: &mut RootOptions| settle_path(&mut options.root);
     match command {
@@ -50,7 +50,8 @@ fn settle_text(text: &mut String) -> Result<(), Error> {
     Ok(())
 }
 
-/// The address that a text would be in a registry; `None` for a path, a reference, and what is no name of an image.
+/// The text as the address of an image in a registry; `None` for a path, a reference, and text that is not an image
+/// name.
 fn address(text: &str) -> Option<Address> {
     let is_path = text.starts_with(['/', '.']) || Path::new(text).symlink_metadata().is_ok();
     if is_path || Reference::parse(text).is_some() {
@@ -63,7 +64,7 @@ fn is_surely_image(word: &str) -> bool {
     address(word).is_some_and(|address| address.names_registry() || word.contains([':', '@']))
 }
 
-/// The reference of a name; `None` if it is none.
+/// The reference for a name; `None` if the text is not an image name.
 fn located(text: &str) -> Result<Option<String>, Error> {
     let Some(address) = address(text) else { return Ok(None) };
     let mut tried = Vec::new();

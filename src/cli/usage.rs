@@ -1,5 +1,5 @@
-//! Wrong command lines. clap's tips are kept if they are of the same meaning as what was written, and replaced if not: a
-//! word before `--` is usually the program, and an option after `--` would be one of the program's.
+//! Errors in command lines. clap's tips are replaced if they would change the meaning: a word before `--` is usually
+//! the program, and an option after `--` would be one of the program's.
 
 use std::path::Path;
 
@@ -31,7 +31,7 @@ table! {
     fn options() -> Options = "options"
 }
 
-/// The error with tips that do what was meant.
+/// The error with better tips.
 pub(super) fn advised(mut error: clap::Error, line: &[String]) -> clap::Error {
     if error.kind() != ErrorKind::UnknownArgument {
         return error;

@@ -158,7 +158,7 @@ const LONG: [&str; 4] = ["build", "slim", "plan", "check"];
 /// # Errors
 /// Returns clap's error; a request for help is one too.
 pub(super) fn parsed() -> Result<Cli, clap::Error> {
-    // The layout of help takes longer than parsing, so it is made only where help or an error is shown.
+    // Laying out the help takes longer than parsing, so do it only if help or an error is shown.
     let mut found = Cli::command().try_get_matches().or_else(|_| command().try_get_matches())?;
     Cli::from_arg_matches_mut(&mut found).map_err(|error| error.format(&mut command()))
 }
@@ -174,7 +174,7 @@ fn command() -> Command {
                 Some((_, summary)) => command.about(*summary),
                 None => command,
             };
-            // The image of `slim` is its root, and no settings of the process go into it.
+            // The image of `slim` is its root, and it inherits no settings of the process.
             let is_hidden = |arg: &Arg| name == "slim" && (arg.get_id() == "root" || arg.get_id() == "no_inherit");
             command.mut_args(|arg| if is_hidden(&arg) { arg.hide(true) } else { laid_out(arg, is_long) })
         })

@@ -202,7 +202,7 @@ pub(super) fn request(options: &Options) -> Result<(PackRequest, Vec<String>), E
 
 pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Packed, Error> {
     let (request, inherited) = request(options)?;
-    // The fence lets only directories be written to that are there.
+    // The fence permits writing only to existing directories, so create it now.
     if let Some(dir) = request.cache.as_deref().filter(|_| !request.dry_run) {
         Cache::prepare(dir)?;
     }

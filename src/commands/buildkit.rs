@@ -17,7 +17,7 @@ const SOURCE: &str = "BUILDKIT_SCAN_SOURCE";
 const EXTRAS: &str = "BUILDKIT_SCAN_SOURCE_EXTRAS";
 const DESTINATION: &str = "BUILDKIT_SCAN_DESTINATION";
 
-/// Writes an inventory of each target. BuildKit adds the subject, which it alone knows.
+/// Writes an inventory of each target. BuildKit adds the subject, which only BuildKit knows.
 ///
 /// # Errors
 /// `bad-argument` without the variables, and those of reading and writing.

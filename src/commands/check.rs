@@ -174,7 +174,7 @@ fn request_for(
     }
     let full = config.image_under(&options.image).fill(asked.clone());
     let request = request_of(&full)?.without_records();
-    // Nothing of a finished image is made anew.
+    // No files of a finished image are generated.
     Ok(if is_finished { (asked, as_is(request)) } else { (full, request) })
 }
 

@@ -133,7 +133,7 @@ impl Config {
         self.user.as_deref()
     }
 
-    /// The health check of the image, as its option has it.
+    /// The health check of the image, in the syntax of its option.
     pub(crate) fn healthcheck(&self) -> Option<&str> {
         self.healthcheck.as_deref()
     }

@@ -100,7 +100,7 @@ pub(crate) struct ImageOptions {
 }
 
 impl ImageOptions {
-    /// A request with what the options declare.
+    /// The request with these options added.
     pub(crate) fn fill(&self, mut request: PackRequest) -> PackRequest {
         request.bins.clone_from(&self.bin);
         request.profiles.clone_from(&self.profile);
@@ -131,7 +131,7 @@ impl ImageOptions {
 }
 
 impl RootOptions {
-    /// A request with the circumstances that the options declare.
+    /// The request with these options added.
     pub(crate) fn fill(&self, mut request: PackRequest) -> Result<PackRequest, Error> {
         request.env = super::pairs("--env", &self.env)?;
         request.workdir.clone_from(&self.workdir);

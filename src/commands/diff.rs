@@ -1,4 +1,4 @@
-//! `slimroot diff`: what changed between two images, by whomever they were made.
+//! `slimroot diff`: compares two images made by any tool.
 
 use std::path::{Path, PathBuf};
 
@@ -69,22 +69,22 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Diff, Error> {
     Ok(diff)
 }
 
-/// The file or directory that a name means.
+/// The file or directory for a name.
 pub(super) fn place(name: &str) -> PathBuf {
     Reference::parse(name).map_or_else(|| PathBuf::from(name), |reference| reference.path().to_path_buf())
 }
 
-/// True if a name can only mean a plan or a lock.
+/// True if a name can only be a plan or a lock.
 pub(super) fn is_plan(name: &str) -> bool {
     Reference::parse(name).is_none() && !Path::new(name).is_dir()
 }
 
-/// Opens the directory or image that a name means.
+/// Opens the directory or image with this name.
 pub(super) fn opened(name: &str, watch: &Watch<'_>) -> Result<Subject, Error> {
     Subject::open(&PackRequest::new(name, Vec::<String>::new()), watch)
 }
 
-/// True if a name means an image in a registry.
+/// True if a name is an image in a registry.
 pub(super) fn is_remote(name: &str) -> bool {
     Reference::parse(name).is_some_and(|reference| !matches!(reference.address(), Ok(None)))
 }

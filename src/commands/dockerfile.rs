@@ -14,12 +14,12 @@ use crate::dockerfile::{Dockerfile, Form, Instruction, MAX_TEXT, exec_or_shell, 
 use crate::error::Error;
 use crate::language::system_shell;
 
-/// The name of a last stage that has none, and of the stage that packs.
+/// The name for a last stage without one, and for the stage that packs.
 const BUILDER: &str = "builder";
 const PACKER: &str = "slimroot";
-/// The user of an image that names none.
+/// The user of an image that specifies none.
 const ROOT: &str = "0:0";
-/// Instructions that say how an image is run; the others make files.
+/// Instructions that set run settings; the others create files.
 const SETTINGS: [&str; 11] = [
     "ENV",
     "LABEL",
@@ -87,7 +87,7 @@ fn slim(file: &Dockerfile, is_packed_apart: bool) -> Result<String, Error> {
     Ok(out)
 }
 
-/// A name that no stage of the file has.
+/// A name that no stage of the file uses.
 fn free(file: &Dockerfile, wanted: &str) -> String {
     let is_taken = |name: &String| file.stages.iter().any(|stage| stage.name.as_ref() == Some(name));
     let numbered = (2..).map(|number| format!("{wanted}-{number}"));
@@ -97,7 +97,7 @@ fn free(file: &Dockerfile, wanted: &str) -> String {
 /// The settings of a stage.
 #[derive(Default)]
 struct Run {
-    /// ARG and ENV with values that are known.
+    /// ARG and ENV with known values.
     known: BTreeMap<String, String>,
     env: Vec<(String, String)>,
     workdir: Option<String>,
@@ -247,7 +247,8 @@ impl Run {
         )
     }
 
-    /// The settings of the stage for the new one: as written, but for PATH, which scratch does not have.
+    /// The settings of the stage for the new one: as written, except PATH, which is written out because scratch has
+    /// none.
     fn settings(&self, lineage: &[&Instruction]) -> String {
         let mut out = String::new();
         let last = |name: &str| lineage.iter().rposition(|one| one.name == name);

@@ -1,4 +1,4 @@
-//! `slimroot explain`: prints the page of a code or a rule, or says what a message of another program means.
+//! `slimroot explain`: explains a code, a rule, or a message of another program.
 
 use std::io::Read;
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::profile::nearest;
 const RULE: &str = "rule:";
 /// Maximum size of a text on stdin.
 const MAX_TEXT: u64 = 4 << 20;
-/// Names in a message that are shorter say nothing about a finding.
+/// Minimum length of a name in a message that can identify a finding.
 const MIN_NAME: usize = 3;
 
 #[derive(Debug, Args)]
@@ -51,7 +51,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Explained, Err
         read.map_err(|error| Error::new("unreadable", "cannot read stdin").because(error))?;
         return message(&String::from_utf8_lossy(&bytes), options, watch);
     }
-    // No code and no id of a rule has a blank.
+    // Codes and rule ids contain no blanks.
     if text.trim().contains(char::is_whitespace) {
         return message(text, options, watch);
     }

@@ -1,7 +1,7 @@
-//! A fence around slimroot itself, held by the kernel (Landlock): a fault in a reader of untrusted files can read only the
-//! root, write only where output goes, start nothing, and connect to nothing.
+//! A fence around slimroot itself, enforced by the kernel (Landlock). If code that reads untrusted files is exploited,
+//! it can read only the root, write only to the outputs, start no programs and open no connections.
 //!
-//! It is best effort: an old kernel or a container that forbids the calls runs slimroot without it.
+//! It is best effort: slimroot runs without it on an old kernel, or in a container that forbids the calls.
 
 use std::path::{Path, PathBuf};
 
@@ -21,18 +21,18 @@ use crate::world::own;
 /// Paths that the standard library reads to count the CPUs.
 const CPUS: [&str; 3] = ["/proc/self/cgroup", "/proc/self/mountinfo", "/sys/fs/cgroup"];
 
-/// Restricts this thread and all that it starts later to what a request needs. Returns what is in force, for the report;
-/// `None` without a fence.
+/// Restricts this thread, and threads that it starts later, to what a request needs. Returns the restrictions in force,
+/// for the report; `None` without a fence.
 ///
-/// A guest needs mounts, which no fenced process may make: with `--pyc` or `--jlink` there is no fence. Logins are read
-/// before, because a credential helper is a program.
+/// With `--pyc` or `--jlink` there is no fence, because a guest needs mounts, which a fenced process cannot create.
+/// Logins are read before, because a credential helper is a program.
 ///
 /// # Errors
-/// `bad-credentials`, `bad-ca-file`, `bad-argument` for an address that is none.
+/// `bad-credentials`, `bad-ca-file`, `bad-argument` for an invalid address.
 pub(super) fn raise(request: &PackRequest) -> Result<Option<&'static str>, Error> {
     let addresses = addresses(request)?;
     addresses.iter().try_for_each(|address| request.access.prepare(address))?;
-    // The program's own file may lie outside of the fence.
+    // The program's own file may be outside the fence.
     own::remember();
     if request.jlink || !matches!(request.pyc, Pyc::None) {
         return Ok(None);
@@ -61,7 +61,7 @@ fn in_force(read: &[PathBuf], written: &[PathBuf], is_offline: bool) -> Option<&
     }
 }
 
-/// Registries that a request names.
+/// Registries in a request.
 fn addresses(request: &PackRequest) -> Result<Vec<Address>, Error> {
     let read = [request.root.to_str(), request.since.as_deref()].into_iter().flatten().filter_map(Reference::parse);
     let read = read.map(|reference| reference.address()).collect::<Result<Vec<_>, _>>()?;
@@ -73,7 +73,7 @@ fn addresses(request: &PackRequest) -> Result<Vec<Address>, Error> {
     Ok(found)
 }
 
-/// Directories and files that a request names for reading.
+/// Directories and files that a request reads.
 fn read(request: &PackRequest) -> Vec<PathBuf> {
     let root = request.root.to_str().and_then(Reference::parse);
     let mut found = vec![root.map_or_else(|| request.root.clone(), |reference| reference.path().to_path_buf())];
@@ -87,7 +87,8 @@ fn read(request: &PackRequest) -> Vec<PathBuf> {
     found
 }
 
-/// Directories in which outputs are made, and what stands at their places: a link there may lead elsewhere.
+/// Directories in which outputs are created, and existing files at the destinations: a symlink there may lead
+/// elsewhere.
 fn written(request: &PackRequest) -> Vec<PathBuf> {
     let mut found = vec![std::env::temp_dir()];
     let destinations: Vec<Destination> =
@@ -100,9 +101,9 @@ fn written(request: &PackRequest) -> Vec<PathBuf> {
     found
 }
 
-/// The directory in which an output is made, and what stands at its place.
+/// The directory in which an output is created, and an existing file at its path.
 fn places(path: &Path) -> Vec<PathBuf> {
-    // Nothing is made beside a device or a pipe.
+    // No temporary file is created next to a device or a pipe.
     if path.metadata().is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
         return vec![path.to_path_buf()];
     }
@@ -111,7 +112,7 @@ fn places(path: &Path) -> Vec<PathBuf> {
 }
 
 fn restrict(read: &[PathBuf], written: &[PathBuf], is_offline: bool) -> Result<RulesetStatus, RulesetError> {
-    // Unknown rights are left out on older kernels.
+    // Older kernels ignore rights that they do not know.
     let abi = ABI::V6;
     let reading = AccessFs::ReadFile | AccessFs::ReadDir;
     let ruleset = Ruleset::default()

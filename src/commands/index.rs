@@ -1,4 +1,4 @@
-//! `slimroot index`: joins images of several platforms to one.
+//! `slimroot index`: combines images for several platforms into one.
 
 use std::path::PathBuf;
 
@@ -50,7 +50,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<WrittenIndex, 
     written(&references, &destination, options.force, &access, watch)
 }
 
-/// Joins all images of these places.
+/// Combines all images of these references.
 ///
 /// # Errors
 /// As of [`join`].

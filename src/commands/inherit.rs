@@ -1,8 +1,8 @@
 //! Settings of the process that become those of the image. If the root is the running system, slimroot runs in the
-//! builder stage itself: PATH, LANG and the working directory there are those of the stage's `ENV` and `WORKDIR`.
+//! builder stage itself: PATH, LANG and the working directory are those of the stage's `ENV` and `WORKDIR`.
 //!
-//! `profiles/tables/inherited.toml` lists the variables. Others, such as HOME, HOSTNAME, proxies and secrets, belong to the
-//! build or to its machine and never get into an image.
+//! `profiles/tables/inherited.toml` lists the variables. Others, such as HOME, HOSTNAME, proxies and secrets, belong to
+//! the build or to its machine and never get into an image.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -64,7 +64,7 @@ impl Inherited {
         Self { env: vars.into_iter().filter(is_taken).collect(), workdir }
     }
 
-    /// Completes a request with what it does not set itself.
+    /// Adds settings that the request does not set itself.
     pub(crate) fn fill(&self, request: &mut PackRequest) {
         for (name, value) in &self.env {
             request.env.entry(name.clone()).or_insert_with(|| value.clone());

@@ -64,7 +64,7 @@ pub(crate) struct Options {
     entry: Vec<String>,
 }
 
-/// A plan in a file, and the problems.
+/// A plan in a file, and the findings.
 pub(crate) struct Printed {
     pub(crate) text: File,
     pub(crate) findings: Vec<Finding>,

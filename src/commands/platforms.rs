@@ -1,4 +1,4 @@
-//! `--platform all`: packs each image of an index, and joins the results to an index.
+//! `--platform all`: packs each image of an index, and combines the results into an index.
 
 use super::index;
 use crate::error::Error;
@@ -10,8 +10,8 @@ use crate::path::show;
 /// Packs all platforms of the request's root. The report is that of the first, with a row for each.
 ///
 /// # Errors
-/// `bad-argument` if the root is no image, for several destinations and for options that mean one image; those of packing
-/// and joining.
+/// `bad-argument` if the root is not an image, for several destinations and for options that apply to one image; those
+/// of packing and combining.
 pub(super) fn run(request: &PackRequest, watch: &Watch<'_>) -> Result<Packed, Error> {
     let destination = destination(request)?;
     let platforms = platforms(request, watch)?;

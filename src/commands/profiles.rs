@@ -31,7 +31,7 @@ enum ProfileCommand {
     },
 }
 
-/// The text to print, and whether all examples pass.
+/// The text to print, and true if all examples pass.
 pub(crate) struct Told {
     pub(crate) text: String,
     pub(crate) is_whole: bool,

@@ -1,5 +1,5 @@
 //! `build --verify`: packs into a temporary directory, runs the program there and in the builder root, and with `--fix`
-//! adds what was missed, until nothing is. Only then is the output written.
+//! adds missing files until none is missing. Only then is the output written.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::pack::{PackRequest, Packed, Watch, pack_watched};
 use crate::proof::{Experiment, Kind, Place, Proof, Verdict, end, prove, read_suite};
 
-/// Maximum number of times that a program is packed and run. Each adds something, or is the last.
+/// Maximum number of times that a program is packed and run. Each round adds files, or is the last.
 const MAX_ROUNDS: usize = 12;
 
 /// Paths and programs that runs lacked, as options of `build`.
@@ -21,8 +21,8 @@ struct Added {
 }
 
 impl Added {
-    /// Adds what a run has missed; false if that is nothing new. A directory comes with all that is in it, so it is added
-    /// only if nothing else was missed.
+    /// Adds files that a run lacked; false if there are no new ones. A directory adds all of its contents, so it is
+    /// added only if nothing else is missing.
     fn extend(&mut self, proofs: &[Proof]) -> bool {
         let before = self.len();
         let failed = || proofs.iter().filter(|proof| proof.verdict == Verdict::Missed);
@@ -40,7 +40,7 @@ impl Added {
             self.include.extend(of_kind(true).map(|missed| escaped(&missed.path)));
         }
         if self.len() == before {
-            // Accounts, and at last what listings did not show.
+            // Accounts, and finally names that are missing in listings.
             let unknown = failed().flat_map(|proof| &proof.observed).filter(|one| one.code == "user-unknown");
             let files = unknown.flat_map(|one| &one.help).filter_map(|help| help.strip_prefix("--include "));
             self.include.extend(files.map(escaped));
@@ -74,7 +74,7 @@ impl Added {
     }
 }
 
-/// True for directories of commands, where other names are other programs.
+/// True for directories of commands, where missing names are only other programs.
 fn is_of_commands(dir: &str) -> bool {
     dir == "/" || crate::world::tables::system().commands.iter().any(|known| known == dir)
 }
@@ -84,7 +84,7 @@ fn escaped(path: &str) -> String {
     path.chars().map(|c| if "[]*?".contains(c) { format!("[{c}]") } else { c.to_string() }).collect()
 }
 
-/// Packs a request whose program is proven.
+/// Packs a request, and writes it only if the run proves it.
 pub(super) fn run(
     request: &PackRequest,
     options: &verify::TrialOptions,

@@ -1,4 +1,4 @@
-//! `slimroot report`, and the pages of `check` and `diff`: what is in an image, as one HTML file.
+//! `slimroot report`, and the pages of `check` and `diff`: the contents of an image, as one HTML file.
 
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal, Seek, Write};
@@ -68,7 +68,7 @@ fn layers(subject: &Subject) -> &[LayerOf] {
     subject.image.as_ref().map_or(&[], |image| &image.layers)
 }
 
-/// Writes a page in the place of an older one.
+/// Writes a page, replacing an older one.
 pub(super) fn write_to(to: &Path, sheet: &Sheet) -> Result<(), Error> {
     Document::write(to, &mut |out| write(sheet, out, &to.display()))?.place()
 }
@@ -79,8 +79,8 @@ pub(super) fn allowed(mut request: PackRequest, report: Option<&PathBuf>) -> Pac
     request
 }
 
-/// Writes the page of a check, if one is asked for: of the planned image, of the finished one, or of findings alone if the
-/// entry cannot start.
+/// Writes the page of a check, if one is requested: of the planned image, of the finished one, or of findings alone if
+/// the entry cannot start.
 pub(super) fn of_check(
     options: &check::Options,
     subject: &Subject,

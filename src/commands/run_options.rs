@@ -57,7 +57,7 @@ pub(crate) struct RunOptions {
 }
 
 impl RunOptions {
-    /// A request with what the options declare.
+    /// The request with these options added.
     ///
     /// # Errors
     /// `bad-argument`.

@@ -1,4 +1,4 @@
-//! `slimroot sbom`: an inventory of the software in a directory or an image, by whomever it was made.
+//! `slimroot sbom`: an inventory of the software in a directory, or in an image made by any tool.
 
 use std::fmt::Display;
 use std::fs::File;
@@ -93,7 +93,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Option<File>, 
     Ok(Some(text))
 }
 
-/// The digest of an image, which a statement is about.
+/// The digest of the image that is the subject of a statement.
 fn digest_of(text: Option<&str>) -> Result<String, Error> {
     text.and_then(|text| text.strip_prefix("sha256:")).map(str::to_owned).ok_or_else(|| {
         Error::new(

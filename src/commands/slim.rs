@@ -1,4 +1,4 @@
-//! `slimroot slim`: packs what an image runs into a smaller image.
+//! `slimroot slim`: packs the program of an image into a smaller image.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ pub(crate) struct SlimOptions {
 }
 
 impl SlimOptions {
-    /// The same as options of `build`.
+    /// Converts the options to those of `build`.
     ///
     /// # Errors
     /// `bad-argument` if it is not an image, or if there is another root.

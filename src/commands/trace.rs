@@ -19,7 +19,7 @@ const PACE: Duration = Duration::from_millis(20);
 const MAX_PROCESSES: usize = 32_768;
 /// PATH of a shell without one (execvp(3)).
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
-/// Exit statuses of shells for commands that are not there, or that cannot be executed.
+/// Exit statuses of shells for commands that do not exist, or cannot be executed.
 const NOT_FOUND: u8 = 127;
 const NOT_EXECUTABLE: u8 = 126;
 const SIGTERM: i32 = 15;
@@ -38,7 +38,7 @@ pub(crate) struct Options {
 pub(crate) struct Traced {
     /// The exit status of the command, as a shell reports it.
     pub(crate) status: u8,
-    /// The trace, if no file was named.
+    /// The trace, if no file is given.
     pub(crate) text: Option<Vec<u8>>,
 }
 
@@ -127,7 +127,7 @@ fn program(command: &[OsString]) -> Result<Program, Error> {
     Program::new(path.as_os_str().as_bytes(), &words, &env).map_err(|error| cannot_watch(&command[0], error))
 }
 
-/// Writes a file whole or not at all; a device or a pipe is written to.
+/// Writes a file completely or not at all; writes directly to a device or a pipe.
 fn place(file: &Path, text: &[u8]) -> Result<(), Error> {
     let failed = |error: std::io::Error| Error::unwritable(&file.display(), error);
     if file.metadata().is_ok_and(|meta| !meta.is_file()) {

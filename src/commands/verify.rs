@@ -1,4 +1,4 @@
-//! `slimroot verify`: runs a packed program under watch and names what was missed.
+//! `slimroot verify`: runs and traces a packed program, and names missing files.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::pack::{PackRequest, Watch};
 use crate::path::RootPath;
 use crate::proof::{Experiment, Place, Probe, Proof, prove, read_suite, ready, signal, time};
 
-/// The user of a directory, which says nothing of it: that of images without another.
+/// The user for a directory, which specifies none: the default of images.
 const NONROOT: &str = "65532:65532";
 const SIGTERM: i32 = 15;
 
@@ -28,7 +28,7 @@ pub(crate) enum ProofFormat {
     Sarif,
 }
 
-/// How long and how a program runs, and what it is asked.
+/// Options of a trial run.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct TrialOptions {
     /// Waits until the program accepts connections at this port of its own network: tcp:PORT.
@@ -89,7 +89,7 @@ pub(crate) struct Options {
     pub(crate) line: Vec<String>,
 }
 
-/// As the command line without any option.
+/// The defaults of the command line.
 impl Default for TrialOptions {
     fn default() -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! `slimroot vex`: which vulnerabilities of a builder an image does not have.
+//! `slimroot vex`: lists vulnerabilities of a builder that its image does not have.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,7 +16,7 @@ use crate::pack::{Subject, Watch, epoch};
 use crate::path::show;
 use crate::sbom::Inventory;
 
-/// Number of reports of a kind that a note names.
+/// Maximum number of reports of a kind in a note.
 const MAX_NAMED: usize = 5;
 
 /// Format of a VEX document.
@@ -57,7 +57,7 @@ pub(crate) struct Options {
     output: Option<PathBuf>,
 }
 
-/// A document for stdout, and what the user should know.
+/// A document for stdout, and notes.
 pub(crate) struct Made {
     pub(crate) text: Option<File>,
     pub(crate) notes: Vec<String>,

@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::probe::{self, PROBE};
 
-/// A command that an engine runs now and then in a container. Durations are in nanoseconds; zero means the engine's
+/// A command that an engine runs periodically in a container. Durations are in nanoseconds; zero means the engine's
 /// default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Healthcheck {
-    /// `CMD` with a program and its arguments, `CMD-SHELL` with a text for /bin/sh, or `NONE`.
+    /// `CMD` with a program and its arguments, `CMD-SHELL` with text for /bin/sh, or `NONE`.
     pub test: Vec<String>,
     /// Time between two runs.
     #[serde(skip_serializing_if = "is_zero")]
@@ -38,9 +38,9 @@ fn is_zero(number: &u64) -> bool {
 
 impl Healthcheck {
     /// Parses the arguments of the Dockerfile instruction: options such as `--interval=30s`, then `NONE`, or a command
-    /// with or without `CMD`. A command is a JSON array, or words that are executed without a shell. A text after
-    /// `CMD-SHELL` is for /bin/sh. An address (`http://HOST:PORT/PATH`, `tcp:HOST:PORT`, `grpc:HOST:PORT/SERVICE`) in the
-    /// place of a command is asked by slimroot's own probe.
+    /// with or without `CMD`. A command is a JSON array, or words that are executed without a shell. Text after
+    /// `CMD-SHELL` is for /bin/sh. An address (`http://HOST:PORT/PATH`, `tcp:HOST:PORT`, `grpc:HOST:PORT/SERVICE`)
+    /// instead of a command is checked by slimroot's own probe.
     ///
     /// # Errors
     /// Returns a sentence that says what is wrong.
@@ -71,7 +71,8 @@ impl Healthcheck {
         Ok(found)
     }
 
-    /// The check that the probe makes. The probe keeps the timeout itself: not every engine ends a check that hangs.
+    /// The health check with slimroot's probe. The probe enforces the timeout itself, because not every engine ends a
+    /// hanging check.
     fn probing(mut self, address: &str) -> Result<Self, String> {
         probe::check(address)?;
         self.test = ["CMD", PROBE, address].map(str::to_owned).to_vec();
@@ -82,7 +83,7 @@ impl Healthcheck {
         Ok(self)
     }
 
-    /// The address that the command asks, if slimroot's probe can ask it instead.
+    /// The address that the command requests, if slimroot's probe can request it instead.
     pub fn address(&self) -> Option<String> {
         let command = self.command().filter(|words| words.first().is_some_and(|program| program != PROBE))?;
         let words = command.iter().flat_map(|word| shlex::split(word).unwrap_or_default());

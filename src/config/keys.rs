@@ -64,7 +64,7 @@ fn uncommented(text: &str) -> &str {
         _ => false,
     });
     let end = comment.map(|(at, _)| at);
-    // An apostrophe is no quote if nothing closes it.
+    // An apostrophe is not a quote if nothing closes it.
     let end = match quote {
         Some(_) => {
             text.match_indices(['#', ';']).map(|(at, _)| at).find(|at| text[..*at].ends_with(char::is_whitespace))
@@ -74,8 +74,8 @@ fn uncommented(text: &str) -> &str {
     text[..end.unwrap_or(text.len())].trim_end()
 }
 
-/// True for a line that goes on with the value before it, as in the files of Python's configparser: it is indented, and
-/// is no key with a value, unless the value before is empty or ends with a comma.
+/// True for a line that continues the previous value, as in files of Python's configparser: it is indented, and is not
+/// a key with a value, unless the previous value is empty or ends with a comma.
 fn goes_on(line: &str, before: &Statement) -> bool {
     let is_key = || {
         let name = line.trim_start().split('=').next().unwrap_or_default().trim_end();

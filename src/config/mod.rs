@@ -19,7 +19,7 @@ use serde::Deserialize;
 pub use healthcheck::{Healthcheck, exec_form};
 pub use probe::PROBE;
 
-/// Maximal number of statements read from one file.
+/// Maximum number of statements read from one file.
 pub(crate) const MAX_STATEMENTS: usize = 100_000;
 
 /// The grammar of a configuration file.
@@ -53,7 +53,7 @@ pub fn after(line: &str, columns: usize) -> &str {
     tables::after(line, columns)
 }
 
-/// The arguments in a command line with quotes. Where the quotes do not close, blanks separate them.
+/// The arguments in a command line with quotes. If a quote is not closed, blanks separate them.
 pub fn arguments(line: &str) -> Vec<String> {
     shlex::split(line).unwrap_or_else(|| line.split_whitespace().map(str::to_owned).collect())
 }

@@ -1,11 +1,11 @@
-//! `key: value` as JSON, YAML and object literals of JavaScript have it. Of the structure only the block is kept, which
-//! begins at a brace or a dash: keys of one block belong together.
+//! `key: value` of JSON, YAML and object literals of JavaScript. Of the structure, only blocks are kept, which begin at
+//! a brace or a dash: keys of one block belong together.
 
 use super::{Statement, quoted};
 
 pub(super) fn parse(text: &str) -> Vec<Statement> {
     let mut statements = Vec::new();
-    // The blocks that are open, by number.
+    // The open blocks, by number.
     let (mut blocks, mut count) = (vec![0_usize], 0);
     for (at, line) in text.lines().enumerate() {
         let mut rest = line.trim_start();
@@ -57,7 +57,7 @@ pub(super) fn parse(text: &str) -> Vec<Statement> {
     statements
 }
 
-/// A key with its value, which is empty where a block follows; and the text after them.
+/// A key with its value, which is empty if a block follows; and the text after them.
 fn pair(text: &str) -> Option<(String, String, &str)> {
     let (name, rest) = match text.chars().next()? {
         quote @ ('"' | '\'') => quoted(&text[1..], quote),

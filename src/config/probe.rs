@@ -1,4 +1,4 @@
-//! Addresses that slimroot's own health probe asks (`packaging/probe/probe.c`).
+//! Addresses that slimroot's own health probe requests (`packaging/probe/probe.c`).
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -14,12 +14,12 @@ const GRPC: &str = "grpc:";
 const MAX_ADDRESS: usize = 2048;
 const MAX_SERVICE: usize = 100;
 
-/// True if a text is meant as an address for the probe.
+/// True if the text is an address for the probe.
 pub(super) fn is_address(text: &str) -> bool {
     [HTTP, HTTPS, TCP, GRPC].iter().any(|kind| text.starts_with(kind))
 }
 
-/// Refuses an address that the probe cannot ask.
+/// Refuses an address that the probe cannot request.
 ///
 /// # Errors
 /// Returns a sentence that says what is wrong.
@@ -51,7 +51,8 @@ pub(super) fn check(text: &str) -> Result<(), String> {
     host_and_port(place, true)
 }
 
-/// `HOST:PORT`, where HOST needs no name service: a container asks itself, and the probe knows no names.
+/// `HOST:PORT`. HOST must not need name resolution: the container requests itself, and the probe does not resolve
+/// names.
 fn host_and_port(text: &str, needs_port: bool) -> Result<(), String> {
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, port)) if host.parse::<Ipv6Addr>().is_ok() && !host.contains('.') => (host, port),

@@ -30,7 +30,7 @@ pub(super) fn parse(text: &str) -> Vec<Statement> {
             false => statements.push(statement),
         }
     }
-    // A script without an end is still one.
+    // Keep a script without an end too.
     statements.extend(script);
     statements
 }

@@ -3,7 +3,7 @@
 
 use super::Statement;
 
-/// `NAME = value`, and jobs: times or `@reboot`, then the rest of the line. The text of a job has the user first where
+/// `NAME = value`, and jobs: times or `@reboot`, then the rest of the line. The text of a job begins with the user if
 /// the table has that column. An unescaped `%` ends the command (crontab(5)).
 pub(super) fn crontab(text: &str) -> Vec<Statement> {
     const TIMES: usize = 5;
@@ -47,7 +47,7 @@ pub(super) fn colon(text: &str) -> Vec<Statement> {
     statements
 }
 
-/// Columns, each line a statement `row`. A line that begins with a blank goes on with the one before. An attribute
+/// Columns, each line a statement `row`. A line that begins with a blank continues the previous one. An attribute
 /// `name=value` has everything after it as its value, as `argv=` of pipe(8).
 pub(super) fn columns(text: &str) -> Vec<Statement> {
     let mut statements: Vec<Statement> = Vec::new();

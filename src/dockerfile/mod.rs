@@ -143,7 +143,7 @@ impl<'t> Lines<'t> {
     fn instruction(&mut self) -> Option<Instruction> {
         let (mut text, mut whole) = (String::new(), String::new());
         while let Some(line) = self.next(&mut text) {
-            // Comments and empty lines inside a continued instruction are no part of it.
+            // Comments and empty lines inside a continued instruction do not belong to it.
             if !whole.is_empty() && (line.trim_start().starts_with('#') || line.trim().is_empty()) {
                 continue;
             }

@@ -12,7 +12,7 @@ pub enum Form {
     Shell(String),
 }
 
-/// The form of a command. Text in brackets that is no JSON is a command line, as for docker.
+/// The form of a command. Text in brackets that is not JSON is a command line, as for docker.
 pub fn exec_or_shell(text: &str) -> Form {
     match serde_json::from_str::<Vec<String>>(text.trim()) {
         Ok(words) => Form::Exec(words),

@@ -21,7 +21,7 @@ pub struct Constants {
     pub paths: BTreeSet<String>,
     /// Words and command lines.
     pub words: BTreeSet<String>,
-    /// Those of the words that stand in a class that starts programs.
+    /// The words that are in a class that starts programs.
     pub started: BTreeSet<String>,
 }
 
@@ -46,7 +46,7 @@ impl Constants {
     }
 
     /// The indexes of the names of files that code may open by relative paths: a constant is the name, or a path that
-    /// begins with it; or frameworks look for such a name themselves.
+    /// begins with it, or frameworks search for such a name themselves.
     pub fn names(&self, names: &[&[u8]]) -> BTreeSet<usize> {
         let is_named = |name: &[u8]| {
             let is_it = |word: &String| {

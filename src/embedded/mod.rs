@@ -80,7 +80,7 @@ impl Embedded {
             self.cut.push(member.to_owned());
             return Ok(());
         }
-        // The size may be a lie.
+        // The stated size may be wrong.
         content.take(MAX_OBJECT.min(*left)).read_to_end(&mut bytes)?;
         *left = left.saturating_sub(size.max(bytes.len() as u64));
         if let Ok(elf) = elf::parse(bytes.as_slice()) {

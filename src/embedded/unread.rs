@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::root::Source;
 use crate::world::tables::table;
 
-/// The bytes at the end of a file that are searched for a mark.
+/// Number of bytes at the end of a file that are searched for a mark.
 const TAIL: u64 = 4 << 10;
 /// The length of the number at the end of a file that gives the offset of the payload.
 const OFFSET: usize = 8;
@@ -27,7 +27,7 @@ pub struct Unread {
     pub name: String,
     /// The consequence.
     pub says: String,
-    /// The cure.
+    /// Advice.
     pub help: String,
     text: String,
     head: Option<u64>,

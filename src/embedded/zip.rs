@@ -15,7 +15,7 @@ const END: &[u8] = b"PK\x05\x06";
 const MAX_END: u64 = 22 + (64 << 10);
 
 pub(super) fn read(content: &mut Content<'_>) -> Option<Embedded> {
-    // The library would search a file without a record from its end to its start.
+    // Without a record, the library would search the whole file backwards.
     let mut tail = Vec::new();
     content.seek(SeekFrom::Start(content.size().saturating_sub(MAX_END))).ok()?;
     content.read_to_end(&mut tail).ok()?;

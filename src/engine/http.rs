@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 
-/// Maximal length of a line of the head, and their number.
+/// Maximum length of a line of the head, and their number.
 const MAX_LINE: u64 = 16 << 10;
 const MAX_LINES: usize = 200;
 
@@ -26,7 +26,7 @@ pub(super) fn ask(
         .map_or(String::new(), |(_, size)| format!("Content-Type: application/x-tar\r\nContent-Length: {size}\r\n"));
     write!(stream, "{method} {path} HTTP/1.1\r\nHost: engine\r\nConnection: close\r\n{size}\r\n")?;
     if let Some((file, size)) = body {
-        // An engine that refuses answers before it has read everything.
+        // An engine that refuses the request answers before it has read everything.
         match io::copy(&mut file.take(size), &mut stream) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
             _ => {}

@@ -12,16 +12,16 @@ use std::time::Duration;
 use crate::error::Error;
 use http::Answer;
 
-/// Words of local stores, as skopeo has them.
+/// Transports of local stores, as skopeo names them.
 pub const WORDS: [&str; 2] = ["docker-daemon", "containers-storage"];
 
-/// The version of the API that is spoken: that of docker 1.13, which docker and podman of today still accept.
+/// The API version: that of docker 1.13, which current docker and podman still accept.
 const VERSION: &str = "v1.41";
 /// Time for which an engine may be silent. Loading an image of some GB takes a while.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// The status of an answer if there is no such image.
 const ABSENT: u16 = 404;
-/// Maximal length of a message of an engine.
+/// Maximum length of a message of an engine.
 const MAX_MESSAGE: u64 = 1 << 20;
 
 /// A local store.
@@ -32,10 +32,10 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// The store of a word; the socket is that of the environment (DOCKER_HOST, CONTAINER_HOST), or the usual one.
+    /// The store of a transport; the socket is that of the environment (DOCKER_HOST, CONTAINER_HOST), or the usual one.
     ///
     /// # Errors
-    /// `bad-argument` for an address that is no unix socket.
+    /// `bad-argument` for an address that is not a unix socket.
     pub fn find(word: &str) -> Result<Self, Error> {
         let docker = word == WORDS[0];
         let variable = if docker { "DOCKER_HOST" } else { "CONTAINER_HOST" };
@@ -60,7 +60,7 @@ impl Engine {
         &self.socket
     }
 
-    /// Asks for a sign of life.
+    /// Checks that the engine answers.
     ///
     /// # Errors
     /// `engine-unreachable`, `engine-refused`.
@@ -86,7 +86,7 @@ impl Engine {
         let path = format!("/{VERSION}/images/load?quiet=1");
         let says = self.ask("POST", &path, Some((archive, size)))?.text(MAX_MESSAGE);
         let says = says.map_err(|error| self.cut(error))?;
-        // A load that fails says so in a stream of messages, after the status was sent.
+        // A failed load is reported in a stream of messages, after the status was sent.
         let fault = says.lines().find_map(|line| {
             let message: serde_json::Value = serde_json::from_str(line).ok()?;
             message.get("error")?.as_str().map(str::to_owned)

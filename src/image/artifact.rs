@@ -16,7 +16,7 @@ const STATEMENT_V1: &str = "https://in-toto.io/Statement/v1";
 /// The annotation by which tools find statements of a kind without reading them (moby/buildkit,
 /// docs/attestations/attestation-storage.md).
 const PREDICATE: &str = "in-toto.io/predicate-type";
-/// The configuration of an artifact that has none, and its media type.
+/// The empty configuration of an artifact, and its media type.
 const EMPTY: &[u8] = b"{}";
 const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
 
@@ -27,9 +27,9 @@ pub struct Attachment {
     pub name: String,
     /// The media type of the document.
     pub media_type: String,
-    /// The type of the predicate, if a statement about the image shall hold the document.
+    /// The type of the predicate, if the document is wrapped in a statement about the image.
     pub predicate: Option<String>,
-    /// The document; JSON if a statement shall hold it.
+    /// The document; JSON if it is wrapped in a statement.
     pub document: Vec<u8>,
 }
 
@@ -39,8 +39,8 @@ struct Subject<'a> {
     digest: BTreeMap<&'static str, &'a str>,
 }
 
-/// A statement that holds a predicate, which must be JSON. `subject` is a name with a SHA-256 in hexadecimal; without one
-/// the statement is about what its carrier says.
+/// A statement with a predicate, which must be JSON. `subject` is a name with a SHA-256 in hexadecimal; without one,
+/// the carrier of the statement adds the subject.
 pub(crate) fn statement(predicate_type: &str, subject: Option<(&str, &str)>, predicate: &[u8]) -> Vec<u8> {
     let one = |(name, hex)| canonical(&Subject { name, digest: BTreeMap::from([("sha256", hex)]) });
     let subject = subject.map(one).unwrap_or_default();

@@ -18,11 +18,11 @@ use crate::plan::{Content, Item, ItemKind, Plan, platform};
 use crate::root::Root;
 use crate::world::tables::{Directories, table};
 
-/// Maximal size of the program.
+/// Maximum size of the program.
 const MAX_SIZE: usize = 64 << 20;
-/// Maximal length of the name of a command.
+/// Maximum length of the name of a command.
 const MAX_NAME: usize = 32;
-/// Maximal number of commands.
+/// Maximum number of commands.
 const MAX_COMMANDS: usize = 1000;
 
 /// The program.

@@ -46,8 +46,8 @@ pub struct About {
     pub licence: Option<String>,
 }
 
-/// The licences that a machine-readable copyright file names: the first line of each `License` field, without
-/// duplicates, in order (Debian's copyright-format 1.0). `None` for other copyright files.
+/// The licences in a machine-readable copyright file: the first line of each `License` field, without duplicates, in
+/// order (Debian's copyright-format 1.0). `None` for other copyright files.
 pub(super) fn licences_of_copyright(text: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(text);
     let is_known = text.lines().take(20).any(|line| line.starts_with("Format:") && line.contains("copyright-format"));

@@ -12,7 +12,7 @@ use crate::root::Root;
 /// Paths of the database; the second one is for roots with a merged /usr.
 const PLACES: [&str; 2] = ["/lib/apk/db/installed", "/usr/lib/apk/db/installed"];
 const MAX_FILE: usize = 32 << 20;
-/// Maximal length of a path (PATH_MAX of Linux).
+/// Maximum length of a path (PATH_MAX of Linux).
 const MAX_PATH: usize = 4095;
 
 pub(super) struct Apk {
@@ -69,7 +69,7 @@ impl Entry<'_> {
         RootPath::new([b"/", self.dir, b"/", self.name].concat()).filter(|path| !path.is_root())
     }
 
-    /// The last part of the path, which is found without making the path.
+    /// The last part of the path, without building the path.
     fn last(&self) -> &[u8] {
         let whole = if self.name.is_empty() { self.dir } else { self.name };
         whole.rsplit(|b| *b == b'/').next().unwrap_or_default()

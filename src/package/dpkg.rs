@@ -17,13 +17,13 @@ const INFO: &[u8] = b"/var/lib/dpkg/info";
 const PARTIAL: &[u8] = b"/var/lib/dpkg/status.d";
 /// The end of the names of files with checksums.
 const SUMS: &[u8] = b".md5sums";
-/// Maximal size of a copyright file that is read.
+/// Maximum size of a copyright file that is read.
 const MAX_COPYRIGHT: usize = 1 << 20;
-/// Maximal size of the status and of a file of checksums.
+/// Maximum size of the status and of a file of checksums.
 const MAX_FILE: usize = 32 << 20;
-/// Maximal size of all lists together: a list can be a hard link of another one, or a hole.
+/// Maximum size of all lists together: a list can be a hard link of another one, or sparse.
 const MAX_LISTS: usize = 96 << 20;
-/// Maximal size of the list of architectures, of which one line is used.
+/// Maximum size of the list of architectures, of which one line is used.
 const MAX_ARCH: usize = 4096;
 const RELATIONS: &[&[u8]] = &[b"Depends", b"Pre-Depends", b"Recommends", b"Suggests", b"Enhances"];
 

@@ -14,9 +14,9 @@ use crate::root::Root;
 
 pub use about::{About, Manager};
 
-/// Maximal number of packages of a database.
+/// Maximum number of packages of a database.
 const MAX_PACKAGES: usize = 100_000;
-/// Maximal number of the paths of a package, and of their bytes.
+/// Maximum number of the paths of a package, and of their bytes.
 const MAX_PATHS: usize = 1 << 18;
 const MAX_PATH_BYTES: usize = 32 << 20;
 
@@ -136,7 +136,7 @@ pub fn recorded<'r>(root: &'r Root) -> Result<Option<Box<dyn Packages + 'r>>, Er
     }
 }
 
-/// Reads a file of a database. A cut file would hide packages, so one above the limit is an error.
+/// Reads a file of a database. A truncated file would hide packages, so a file above the limit is an error.
 fn read(root: &Root, path: &RootPath, limit: usize) -> Result<Vec<u8>, Error> {
     let size = root.meta(path)?.map_or(0, |meta| meta.size);
     if size > limit as u64 {

@@ -26,7 +26,7 @@ const SQLITE: &[u8] = b"rpmdb.sqlite";
 const LOG: &[u8] = b"rpmdb.sqlite-wal";
 const NDB: &[u8] = b"Packages.db";
 const BERKELEY: &[u8] = b"Packages";
-/// Maximal size of what is kept of all headers, and of the headers that are written to an image.
+/// Maximum size of what is kept of all headers, and of the headers that are written to an image.
 const MAX_KEPT: usize = 64 << 20;
 const MAX_RECORDS: usize = 32 << 20;
 

@@ -8,9 +8,9 @@ use crate::path::RootPath;
 use crate::root::RootGlob;
 use crate::text::shell_word;
 
-/// Number of rows of the table; smaller ones become one row.
+/// Maximum number of rows of the table; the smallest are combined into one row.
 const MAX_ROWS: usize = 400;
-/// Number of names of a directory that stands for all below it.
+/// Depth of directories by which files are grouped.
 const DEPTH: usize = 4;
 
 /// Table of files that were left out.
@@ -47,7 +47,7 @@ pub struct AbsentRow {
 pub(super) fn table(ledger: &Ledger<'_>, exclude: &[RootGlob]) -> Result<Option<LeftOutTable>, Error> {
     let Some((sums, gone)) = left_out(ledger, exclude)? else { return Ok(None) };
     let claimed = ledger.closure.claimed();
-    // By rule, whether it is a package, and name: files, bytes, and the directory.
+    // Sums by rule, package or directory, and name: files, bytes, and the directory.
     type Sum = (usize, u64, Option<RootPath>);
     let mut groups: BTreeMap<(usize, bool, String), Sum> = BTreeMap::new();
     for file in &gone {
@@ -78,7 +78,7 @@ pub(super) fn table(ledger: &Ledger<'_>, exclude: &[RootGlob]) -> Result<Option<
     }))
 }
 
-/// The directory that stands for a file: at most four names deep.
+/// The directory by which a file is grouped: at most four levels deep.
 fn directory(path: &RootPath) -> RootPath {
     let mut dir = path.parent().unwrap_or_else(RootPath::root);
     while dir.ancestors().len() > DEPTH {

@@ -1,8 +1,8 @@
-//! Why an image is not smaller: what would leave a file out, by its reason.
+//! Advice on how to leave a file out, by its reason.
 
 use crate::closure::Reason;
 
-/// Advice for a reason, and whether `--exclude` keeps such files out.
+/// Advice for a reason, and true if `--exclude` leaves such files out.
 pub(super) fn of(reason: &Reason, rule: &str) -> (String, bool) {
     let plain = |text: &str| (text.to_owned(), false);
     match reason {
@@ -40,7 +40,7 @@ pub(super) fn of(reason: &Reason, rule: &str) -> (String, bool) {
     }
 }
 
-/// Advice when only the rule is known.
+/// Advice if only the rule is known.
 pub(super) fn of_rule(rule: &str) -> String {
     match crate::closure::rule_pages().into_iter().find(|(known, _)| *known == rule) {
         Some((_, about)) if crate::closure::is_optional(rule) => {

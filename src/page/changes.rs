@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::html::{count, plural, safe, size};
 use crate::ledger::{Change, Diff, Noted, Run};
 
-/// Number of rows of a table; the rest is counted.
+/// Maximum number of rows of a table; the rest is only counted.
 const MAX_ROWS: usize = 500;
 
 /// A difference in bytes.

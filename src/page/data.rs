@@ -11,17 +11,17 @@ use crate::ledger::Kind;
 use crate::path::{RootPath, show};
 use crate::text;
 
-/// Text that is safe to show: nothing hidden in it.
+/// Text without hidden characters.
 fn safe(text: &str) -> String {
     text::line(text).into_owned()
 }
 
-/// Numbers with -1 for none.
+/// A number, or -1 for none.
 fn number(value: Option<usize>) -> i64 {
     value.and_then(|value| i64::try_from(value).ok()).unwrap_or(-1)
 }
 
-/// The columns of the files; a column that says nothing is left out.
+/// The columns of the files; empty columns are omitted.
 #[derive(Serialize)]
 struct Columns {
     /// Directory.
@@ -45,7 +45,7 @@ struct Columns {
     g: Vec<i64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     h: Vec<i64>,
-    /// Files and bytes that it brings, and the number that ask for it.
+    /// Files and bytes that are packed only because of it, and the number of files that require it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tn: Vec<usize>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -65,7 +65,7 @@ struct Columns {
     y: BTreeMap<usize, String>,
 }
 
-/// The number of a value in a list, to which it is added.
+/// The index of a value in a list; adds the value if it is new.
 fn intern(list: &mut Vec<String>, numbers: &mut HashMap<String, usize>, value: String) -> usize {
     *numbers.entry(value).or_insert_with_key(|value| {
         list.push(value.clone());
@@ -168,7 +168,7 @@ fn absent(sheet: &Sheet) -> Value {
     json!({ "rules": rules, "rows": table.rows.iter().map(row).collect::<Vec<_>>(), "rest": table.rest })
 }
 
-/// JSON that ends no element of HTML and begins no comment (HTML standard, 4.12.1.3).
+/// JSON that cannot end an HTML element or begin a comment (HTML standard, 4.12.1.3).
 fn embedded(json: &str) -> String {
     json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }

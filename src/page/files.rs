@@ -1,4 +1,4 @@
-//! The table of all files, which a reader without scripts gets in the place of the map.
+//! The table of all files, which is shown instead of the map if scripts do not run.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::sheet::{Row, Sheet};
 use crate::ledger::Kind;
 use crate::path::{RootPath, show};
 
-/// Number of files that are listed. An image with more has the largest ones here; the map has all.
+/// Maximum number of listed files. If there are more, the largest are listed; the map has all.
 const MAX_FILES: usize = 20_000;
 
 /// The table, by directory.

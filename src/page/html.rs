@@ -1,4 +1,4 @@
-//! The page as HTML. Templates escape text and attributes; what is hidden in names is made visible first.
+//! The page as HTML. Templates escape text and attributes; hidden characters in names are made visible first.
 
 use std::borrow::Cow;
 
@@ -91,7 +91,7 @@ pub(super) fn page(sheet: &Sheet) -> Result<String, Error> {
     Ok(markup.into_string() + "\n")
 }
 
-/// Nothing is loaded, nothing is sent, and no other script or style than these two is run.
+/// The page loads and sends nothing, and no other script or style than these two is used.
 fn policy(script: &str) -> String {
     let digest = |text: &str| STANDARD.encode(Digest::of(text.as_bytes()).as_bytes());
     format!(
@@ -276,13 +276,13 @@ fn packages(sheet: &Sheet) -> Markup {
     }
 }
 
-/// A digest in a few letters, as engines show it.
+/// A digest, shortened as engines show it.
 fn short(digest: &str) -> &str {
     let hex = digest.split_once(':').map_or(digest, |(_, hex)| hex);
     hex.get(..12).unwrap_or(hex)
 }
 
-/// Titles and makers of layers, for a page.
+/// Titles and commands of layers, for a page.
 pub(super) fn described(layers: &[crate::image_reader::LayerOf]) -> Vec<(String, String)> {
     let title = |layer: &crate::image_reader::LayerOf| match &layer.digest {
         Some(digest) => format!("{}, {} stored", short(digest), size(layer.size)),

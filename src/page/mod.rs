@@ -1,8 +1,8 @@
 //! A page that shows what is in an image, as one HTML file that needs no network: bytes as a map, the chain of reasons
 //! of each file, what was left out, findings, and what changed.
 //!
-//! Names come from untrusted files. Templates escape what becomes markup, JSON in the page has no `<`, and the page
-//! itself forbids every script and style but its own two, whose digests it names (Content Security Policy, level 3).
+//! Names come from untrusted files. Templates escape them, JSON in the page contains no `<`, and the page itself
+//! forbids every script and style except its own two, whose digests it lists (Content Security Policy, level 3).
 
 mod absent;
 mod advice;

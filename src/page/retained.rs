@@ -1,34 +1,35 @@
 //! Files that are in the image only because of a given file. These are the dominators of a flow graph (Cooper,
 //! Harvey, Kennedy: A Simple, Fast Dominance Algorithm), as heap profilers use them for retained sizes.
 
-/// A graph of demands. Files are numbers below `count`.
+/// A graph of requirements. Files are numbers below `count`.
 pub(super) struct Demands {
     /// Number of files.
     pub(super) count: usize,
-    /// Files that the request itself asks for.
+    /// Files that the request itself requires.
     pub(super) starts: Vec<usize>,
     /// Edges (requirer, required).
     pub(super) edges: Vec<(usize, usize)>,
 }
 
-/// The answer for each file.
+/// The result for each file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Retained {
-    /// The nearest file without which this one is not asked for; `None` if there is no single one.
+    /// The immediate dominator: the nearest file without which this one would not be packed; `None` if there is none.
     pub(super) keeper: Option<usize>,
-    /// Number of files that are there only because of this one, itself included.
+    /// Number of files that are packed only because of this one, including itself.
     pub(super) files: usize,
     /// Their bytes.
     pub(super) bytes: u64,
-    /// Number of files that ask for it directly.
+    /// Number of files that require it directly.
     pub(super) asked_by: usize,
 }
 
-/// Stands for a file that no chain reaches.
+/// Marks a file that no chain reaches.
 const NONE: usize = usize::MAX;
 
 impl Demands {
-    /// Finds what each file brings, whose weight is its number of files (0 or 1) and bytes.
+    /// Finds the files that are packed only because of each file. The weight of a file is its number of files (0 or 1)
+    /// and bytes.
     pub(super) fn retained(&self, weight: &dyn Fn(usize) -> (usize, u64)) -> Vec<Retained> {
         // The request is one more node, after the files.
         let request = self.count;
@@ -64,7 +65,7 @@ impl Demands {
     }
 }
 
-/// The nodes that can be reached, each after all that lie below it (but for cycles).
+/// The reachable nodes in postorder.
 fn postorder(start: usize, below: &[Vec<usize>]) -> Vec<usize> {
     let mut is_seen = vec![false; below.len()];
     let mut order = Vec::new();

@@ -25,19 +25,19 @@ pub struct Sheet {
     pub kind: &'static str,
     /// The name of the image, or of both.
     pub title: String,
-    /// Entries by path. Directories are listed only if something asks for them by themselves.
+    /// Entries by path. Directories are listed only if something requires the directory itself.
     pub rows: Vec<Row>,
-    /// Packages of which the image has files.
+    /// Packages with files in the image.
     pub packages: Vec<Package>,
     /// Reasons, each once.
     pub reasons: Vec<Why>,
     /// Kinds of reasons, each once.
     pub groups: Vec<String>,
-    /// Its layers, as the image describes them: a title and the command that made each.
+    /// Its layers, as the image describes them: a title and the command that created each.
     pub layers: Vec<(String, String)>,
     /// Run settings of the image, if known.
     pub run: Option<Run>,
-    /// Problems; `None` if nobody looked for them.
+    /// Findings; `None` if no checks were run.
     pub findings: Option<Vec<Problem>>,
     /// Files of the builder's root that are not in the image, if there is such a root.
     pub left_out: Option<LeftOutTable>,
@@ -59,30 +59,30 @@ pub struct Row {
     pub from: Option<usize>,
     /// The kind of its reason.
     pub group: Option<usize>,
-    /// The row without which nothing would ask for it.
+    /// The row without which it would not be packed.
     pub keeper: Option<usize>,
-    /// Files that are there only because of it, and their bytes; itself is one of them.
+    /// Files that are packed only because of it, including itself, and their bytes.
     pub brings: (usize, u64),
-    /// Number of files that ask for it.
+    /// Number of files that require it.
     pub asked_by: usize,
-    /// Bytes in the first image of a comparison; `None` if it is not there.
+    /// Bytes in the first image of a comparison; `None` if it is not in that image.
     pub before: Option<u64>,
     /// True if it is in the image; in a comparison, in the second one.
     pub is_there: bool,
-    /// True if it differs between the images of a comparison, though it is in both.
+    /// True if it is in both images of a comparison and differs.
     pub is_changed: bool,
 }
 
 /// A reason.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Why {
-    /// It as a clause.
+    /// The reason as a clause.
     pub says: String,
     /// The rule that found it.
     pub rule: String,
-    /// Why the image is not smaller: what would leave the file out.
+    /// Advice on how to leave the file out.
     pub advice: String,
-    /// True if `--exclude` keeps such files out.
+    /// True if `--exclude` leaves such files out.
     pub is_excludable: bool,
 }
 
@@ -134,7 +134,7 @@ impl Problem {
     }
 }
 
-/// A list in which each value stands once.
+/// A list of distinct values.
 struct Numbered<T> {
     list: Vec<T>,
     numbers: HashMap<T, usize>,
@@ -177,7 +177,7 @@ impl Sheet {
         Ok(sheet)
     }
 
-    /// The page of a finished image or of a directory, by whomever it was made, or of a plan in a file.
+    /// The page of a finished image made by any tool, of a directory, or of a plan in a file.
     pub fn of_snapshot(title: &str, snapshot: &Snapshot, layers: &[LayerOf]) -> Self {
         let mut sheet = Self { kind: "finished image", title: title.to_owned(), ..Self::default() };
         sheet.layers = super::html::described(layers);
@@ -265,7 +265,7 @@ impl Sheet {
         self.sum_packages();
     }
 
-    /// Files and bytes of packages, as far as they are in the image.
+    /// Files and bytes of packages in the image.
     fn sum_packages(&mut self) {
         let mut used = BTreeMap::<usize, (usize, u64)>::new();
         for row in self.rows.iter().filter(|row| row.is_there) {
@@ -283,7 +283,7 @@ impl Sheet {
         self.rows.iter().enumerate().map(|(number, row)| (row.record.path.clone(), number)).collect()
     }
 
-    /// Reasons as the closure knows them.
+    /// Reasons from the closure.
     fn reasons_of(&mut self, closure: &Closure) {
         let numbers = self.numbers();
         let (mut reasons, mut groups) = (Numbered::new(), Numbered::new());
@@ -317,7 +317,7 @@ impl Sheet {
         demands.retained(&|number| (usize::from(record(number).is_file()), record(number).size))
     }
 
-    /// Reasons as a plan has them: one for each entry.
+    /// Reasons from a plan: one for each entry.
     fn recorded_reasons(&mut self) {
         let numbers = self.numbers();
         let texts: HashMap<String, usize> =
@@ -338,7 +338,7 @@ impl Sheet {
         !self.reasons.is_empty()
     }
 
-    /// Says in which layer each file of a planned image is.
+    /// Sets the layer of each file of a planned image.
     pub fn cut(&mut self, layers: &[Part]) {
         if layers.len() < 2 {
             return;

@@ -12,7 +12,7 @@ use crate::loader::{self, CACHE_PATH, Cache, Objects, Process, Reads};
 use crate::path::{RootPath, show};
 use crate::root::{FileKind, Meta, Root};
 
-/// Maximal size of a cache that is read.
+/// Maximum size of a cache that is read.
 const MAX_CACHE: usize = 64 << 20;
 /// File capabilities are the only extended attribute that programs need. The others describe the builder's disk (labels
 /// of its security module, overlayfs data) or serve the user's own tools.

@@ -8,7 +8,7 @@ use std::slice;
 use super::Item;
 use crate::path::RootPath;
 
-/// The maximal number of entries of a chunk. An insertion moves at most so many.
+/// The maximum number of entries of a chunk. An insertion moves at most so many.
 const CHUNK: usize = 256;
 
 type Entry = (RootPath, Item);

@@ -14,7 +14,7 @@ const NONROOT: &str = "65532:65532";
 /// Directories of service units, the administrator's first (systemd.unit(5)).
 const UNIT_DIRS: [&str; 3] = ["/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
 const MAX_UNIT: usize = 1 << 20;
-/// Maximal size of an account file that is read.
+/// Maximum size of an account file that is read.
 const MAX_ACCOUNTS: usize = 4 << 20;
 
 /// `UID:GID` of the image: the user's choice; else the user of the service unit that starts the entry, or that starts

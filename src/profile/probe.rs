@@ -1,11 +1,11 @@
 //! Probes read paths that are compiled into programs and libraries. This works on all distributions and with any
 //! prefix; a list of defaults is the fallback.
 
-/// Maximal length of a value.
+/// Maximum length of a value.
 const MAX_VALUE: usize = 1024;
-/// Maximal number of different values of one probe.
+/// Maximum number of different values of one probe.
 const MAX_VALUES: usize = 16;
-/// Maximal number of positions in an object at which a pattern is tried.
+/// Maximum number of positions in an object at which a pattern is tried.
 const MAX_TRIED: usize = 4096;
 /// The placeholder for the value in a pattern.
 pub(super) const HOLE: &str = "{}";

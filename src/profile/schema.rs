@@ -13,7 +13,7 @@ use crate::root::RootGlob;
 
 /// The version of the schema.
 const FORMAT: u32 = 1;
-/// Maximal nesting of tables in a `when`.
+/// Maximum nesting of tables in a `when`.
 const MAX_NESTED: usize = 8;
 
 #[derive(Deserialize)]

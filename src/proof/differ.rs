@@ -13,7 +13,7 @@ const MAX_SHOWN: usize = 160;
 /// The part of a run that is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum What {
-    /// The end, readiness, or the status of an answer: never unsteady.
+    /// The exit status, readiness, or the status of an answer. They are never treated as unsteady.
     End,
     /// An output.
     Stream(usize),
@@ -40,7 +40,7 @@ impl What {
     }
 }
 
-/// One way in which two runs differ.
+/// A difference between two runs.
 pub(super) struct Difference {
     pub(super) what: What,
     pub(super) says: String,

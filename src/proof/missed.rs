@@ -51,17 +51,17 @@ const MAX_STEPS: usize = 5;
 /// Maximum length of a `#!` line (linux/binfmts.h, BINPRM_BUF_SIZE).
 const MAX_LINE: usize = 256;
 
-/// The kind of what was missed, in the order of the report.
+/// The kind of a missing file, in the order of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// A library: of the loader, or opened by dlopen.
+    /// A library, loaded by the loader or opened with dlopen.
     Library,
     /// A program.
     Program,
     /// A module of an interpreter.
     Module,
-    /// Data of a time zone: without it, times are silently those of UTC.
+    /// Time zone data: without it, local times are silently UTC.
     Zone,
     /// Data of a locale: without it, programs silently fall back to the C locale.
     Locale,
@@ -87,16 +87,16 @@ impl Kind {
     }
 }
 
-/// Something that was missed.
+/// A missing file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Missed {
     /// Its kind.
     pub kind: Kind,
     /// The path.
     pub path: String,
-    /// The call that looked it up, or what the run in the builder root did.
+    /// The call that looked it up, or the use in the builder root.
     pub how: String,
-    /// The programs: the one that asked, and those that started it.
+    /// The program that looked it up, and those that started it.
     pub askers: Vec<String>,
     /// The option of `build` that adds it.
     pub option: String,
@@ -127,7 +127,7 @@ pub(super) fn missed(
                 found.insert(describe(run, seen, kind, true));
             }
             None => match made_in(packed, builder, seen)? {
-                // The directory in which it wants to make something.
+                // The directory in which it wants to create something.
                 Some(dir) => {
                     let lost = Seen { path: dir, ..seen.clone() };
                     found.insert(describe(run, &lost, Kind::Directory, true));
@@ -137,7 +137,7 @@ pub(super) fn missed(
         }
     }
     for (path, seen) in run.seen().filter(|seen| seen.act == Act::Exec && seen.errno == ENOENT).map(|s| (&s.path, s)) {
-        // The kernel gives up at the first that is missing.
+        // The kernel fails at the first missing interpreter.
         let (mut interpreter, mut steps) = (interpreter(packed, path)?, 0);
         while let Some(next) = interpreter.as_ref().filter(|_| steps < MAX_STEPS) {
             if packed.follow(next)?.found().is_none() {
@@ -170,7 +170,7 @@ pub(super) fn missed(
     Ok((found.into_iter().collect(), absent))
 }
 
-/// The highest directory that only the builder root has, if a call wanted to make something below it.
+/// The topmost directory that only the builder root has, if a call tried to create something below it.
 fn made_in(packed: &Root, builder: &Root, seen: &Seen) -> Result<Option<Vec<u8>>, Error> {
     let Some(path) = RootPath::new(&seen.path).filter(|_| seen.act == Act::Write) else { return Ok(None) };
     let mut lost = None;
@@ -202,13 +202,13 @@ fn interpreter(root: &Root, path: &[u8]) -> Result<Option<Vec<u8>>, Error> {
     Ok(objects.read(real)?.elf.as_ref().ok().and_then(|elf| elf.interp.clone()))
 }
 
-/// True for file systems of the kernel and what lives as long as a run.
+/// True for kernel file systems, and directories whose files exist only during a run.
 pub(super) fn is_elsewhere(path: &[u8]) -> bool {
     let is_below = |dir: &&[u8]| path.strip_prefix(*dir).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
     path.first() != Some(&b'/') || [&b"/proc"[..], b"/sys", b"/dev", b"/tmp", b"/run"].iter().any(is_below)
 }
 
-/// The kind of what the root has at a path; `None` if it has nothing.
+/// The kind of the file at a path; `None` if there is none.
 fn kind(root: &Root, seen: &Seen) -> Result<Option<Kind>, Error> {
     let followed = root.follow(&seen.path)?;
     let Some((real, meta)) = followed.found() else { return Ok(None) };

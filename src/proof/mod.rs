@@ -1,7 +1,7 @@
-//! The proof: runs the program of a packed root under watch, and the same in the builder root, and names what differs and
-//! what was missed.
+//! The proof: runs and traces the program in a packed root and in the builder root, and names differences and missing
+//! files.
 //!
-//! A run proves only what it exercised: what it did not touch is never called superfluous.
+//! A run proves only what it exercised: untouched files are never called superfluous.
 
 mod differ;
 mod missed;
@@ -35,7 +35,7 @@ use crate::root::{Root, Tree};
 use crate::world::find_program;
 use differ::{Difference, What};
 
-/// A program with the conditions of its runs. Both roots get the same.
+/// A program with the conditions of its runs, which are the same in both roots.
 #[derive(Clone, Debug)]
 pub struct Experiment {
     /// Name in the report; empty if the command is enough.
@@ -44,7 +44,7 @@ pub struct Experiment {
     pub line: Vec<String>,
     /// Its standard input.
     pub input: Vec<u8>,
-    /// The exit status that is right; 0 unless told otherwise.
+    /// The expected exit status; 0 by default.
     pub status: i32,
     /// Patterns that its standard output and error must match.
     pub says: [Option<regex::bytes::Regex>; 2],
@@ -73,7 +73,7 @@ pub struct Experiment {
 }
 
 impl Experiment {
-    /// True for a program that is asked something instead of ending by itself.
+    /// True for a program that answers requests or is stopped, instead of ending by itself.
     pub fn is_server(&self) -> bool {
         self.ready.is_some() || !self.probes.is_empty()
     }
@@ -83,9 +83,9 @@ impl Experiment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Both runs look the same, or the run is good and there is no other.
+    /// Both runs behave the same, or the run succeeds and there is no other.
     Proven,
-    /// The packed run differs from that in the builder root, or is not good.
+    /// The packed run differs from that in the builder root, or fails.
     Missed,
     /// Both fail in the same way.
     FailsInBoth,
@@ -115,7 +115,7 @@ pub struct Proof {
     /// Failures of the run in the builder root.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<String>,
-    /// Differences of what a server writes to its log, if its clients see none: no failure, unless --strict asks for it.
+    /// Differences in the log of a server whose answers are right: a failure only with --strict.
     pub noticed: Vec<String>,
     /// Parts that differ between two runs in the builder root, and so are not compared.
     pub unsteady: Vec<String>,
@@ -123,11 +123,11 @@ pub struct Proof {
     pub missed: Vec<Missed>,
     /// Number of paths that neither root has.
     pub absent_in_both: usize,
-    /// Other problems that were seen in the run, with the codes of `check`: accounts, ports, refused writes.
+    /// Other problems in the run, with the codes of `check`: accounts, ports, refused writes.
     pub observed: Vec<Finding>,
     /// Directories that the packed run listed and in which the builder root has more names.
     pub listings: Vec<Listing>,
-    /// Packed files that the run has not touched. It does not prove them, and they are no less needed.
+    /// Packed files that the run did not use. They may be needed nevertheless.
     #[serde(flatten)]
     pub untouched: Untouched,
 }
@@ -136,8 +136,8 @@ pub struct Proof {
 pub const FAILS_IN_BOTH: &str = "run-fails-in-both";
 
 impl Proof {
-    /// All problems as findings: how the runs differ, what was missed, and what else was seen. Caches are left out, and so
-    /// are directories if the program behaves as in the builder root.
+    /// All problems as findings: differences of the runs, missing files, and other problems. Caches are omitted, and
+    /// also directories if the program behaves as in the builder root.
     pub fn findings(&self) -> Vec<Finding> {
         let is_missed = self.verdict == Verdict::Missed;
         let level = if is_missed { Level::Error } else { Level::Warning };
@@ -250,7 +250,7 @@ pub fn prove(
     experiment: &Experiment,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Proof, Error> {
-    // Names of users are those of the image.
+    // Look up user names in the image.
     let identity = Identity::of(&experiment.user, &packed.root)?;
     let Some(identity) = identity else {
         let says = format!("the user {} is not in the accounts of the packed root", experiment.user);
@@ -354,13 +354,13 @@ fn always_lacking(
     Ok(found)
 }
 
-/// Runs something in the best isolation that the kernel grants here.
+/// Runs a function with the best isolation that the kernel permits here.
 fn isolated<T>(run: impl Fn(Isolation) -> Result<T, Error>) -> Result<(T, Isolation), Error> {
     let mut refused = None;
     for isolation in Isolation::ALL {
         match run(isolation) {
             Ok(outcome) => return Ok((outcome, isolation)),
-            // The first answer tells most.
+            // The first error is the most informative.
             Err(error) if error.code == "cannot-watch" => refused = refused.or(Some(error)),
             Err(error) => return Err(error),
         }
@@ -390,7 +390,7 @@ fn start(
     let path = experiment.env.get("PATH").map_or(crate::closure::DEFAULT_PATH, String::as_str);
     let program = match find_program(&place.root, name.as_bytes(), &experiment.workdir, path) {
         Ok(program) => program.as_bytes().to_vec(),
-        // The kernel says so too, and the run is compared.
+        // The kernel reports this too, and the run is compared.
         Err(error) if error.code == "entry-missing" => name.as_bytes().to_vec(),
         Err(error) => return Err(error),
     };

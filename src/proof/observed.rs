@@ -1,4 +1,4 @@
-//! Problems that are no missing paths: refused writes, ports, accounts, commands. They get the codes of `check`.
+//! Problems other than missing paths: refused writes, ports, accounts, commands. They have the codes of `check`.
 
 use std::collections::BTreeSet;
 
@@ -62,7 +62,7 @@ fn refusals(run: &Outcome, other: Option<&Outcome>, verdict: Verdict) -> Vec<Fin
         let is_so = |one: &&Seen| one.act == seen.act && one.path == seen.path;
         let there = other.and_then(|other| other.trace.seen().filter(is_so).map(|one| one.errno).min());
         let level = match (verdict, there) {
-            // The builder root refuses it too, or has no need of it.
+            // The builder root refuses it too, or the program does not do it there.
             (_, Some(1..)) if !is_port => Level::Note,
             (Verdict::Proven, _) => Level::Warning,
             _ => Level::Error,
@@ -86,7 +86,7 @@ fn refusals(run: &Outcome, other: Option<&Outcome>, verdict: Verdict) -> Vec<Fin
     found
 }
 
-/// Accounts that only the builder root has, if the run asked for accounts and something names them.
+/// Accounts that only the builder root has, if the run looked up accounts and a text of the run names them.
 fn accounts(runs: &Runs<'_>, experiment: &Experiment, verdict: Verdict, uid: u32) -> Result<Vec<Finding>, Error> {
     let asks = |seen: &&Seen| ACCOUNTS.iter().any(|file| seen.path == file.as_bytes());
     let Some(asked) = runs.run.trace.seen().find(asks) else { return Ok(Vec::new()) };
@@ -121,8 +121,8 @@ fn accounts(runs: &Runs<'_>, experiment: &Experiment, verdict: Verdict, uid: u32
     Ok(found)
 }
 
-/// The accounts of a root with that of a user, which only the image has: a program must not behave otherwise in the builder
-/// root because its user has no account there. `None` if nothing is to change.
+/// The accounts of a root, with the account of a user that only the image has, because a program could behave
+/// differently in the builder root if its user has no account there. `None` if no change is needed.
 ///
 /// # Errors
 /// `unreadable`.
@@ -177,7 +177,7 @@ fn has_word(text: &[u8], word: &[u8]) -> bool {
     })
 }
 
-/// Programs that the run wanted to execute and that neither root has; a look through PATH that ends well is none.
+/// Programs that the run tried to execute and that neither root has; a successful search in PATH does not count.
 fn commands(runs: &Runs<'_>) -> Result<Vec<Finding>, Error> {
     let executed = |seen: &&Seen| seen.act == Act::Exec;
     let name = |path: &[u8]| RootPath::new(path).map(|path| path.name().to_vec());

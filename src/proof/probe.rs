@@ -49,7 +49,7 @@ pub struct Answer {
     pub failure: Option<String>,
 }
 
-/// An address of the trial: loopback, because nothing else is there.
+/// An address of the trial: loopback, because there is no other interface.
 fn address(host: &str) -> Option<IpAddr> {
     match host.trim_start_matches('[').trim_end_matches(']') {
         "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
@@ -103,7 +103,7 @@ impl Probe {
         answer.status.is_some_and(is_right) && self.matches.as_ref().is_none_or(|wanted| wanted.is_match(&answer.body))
     }
 
-    /// Asks over a connection.
+    /// Sends the request over a connection.
     pub(super) fn ask(&self, stream: std::io::Result<TcpStream>) -> Answer {
         stream
             .and_then(|stream| self.answer(stream))

@@ -1,4 +1,4 @@
-//! One run of a program: start it, wait until it is ready, ask it, stop it, and collect what it said.
+//! One run of a program: starts it, waits until it is ready, sends requests, stops it, and collects its output.
 
 use std::io::Read;
 use std::net::SocketAddr;
@@ -13,11 +13,11 @@ use crate::guest::{Begun, Isolation, Trial, connect};
 use crate::watch::{self, Trace};
 
 const PACE: Duration = Duration::from_millis(10);
-/// Time between two tries to connect.
+/// Delay between two attempts to connect.
 const BETWEEN_TRIES: Duration = Duration::from_millis(40);
 /// Time that a program gets to end after its stop signal.
 const GRACE: Duration = Duration::from_secs(3);
-/// Maximum size of output that is kept of each stream, and that is accepted.
+/// Maximum size of output that is kept for each stream, and that is accepted.
 const MAX_KEPT: usize = 1 << 20;
 const MAX_OUTPUT: u64 = 256 << 20;
 const SIGKILL: i32 = 9;
@@ -31,14 +31,14 @@ pub struct Outcome {
     /// The signal that ended it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signal: Option<i32>,
-    /// True if it was ended because it had run as long as it should.
+    /// True if it was stopped at the end of the planned time.
     pub stopped: bool,
-    /// Why it was ended before that.
+    /// The reason why it was ended before that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut: Option<&'static str>,
-    /// True if it accepted a connection, if `--ready` asks for one.
+    /// True if it accepted a connection, as `--ready` requires.
     pub ready: bool,
-    /// Why its program could not be executed.
+    /// The reason why its program could not be executed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
     /// Answers to the probes.
@@ -54,7 +54,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// True if nothing went wrong that can be told without a comparison.
+    /// True if the run has no failures that can be detected without a comparison.
     pub fn is_good(&self, experiment: &Experiment) -> bool {
         let is_said = experiment
             .says
@@ -65,7 +65,7 @@ impl Outcome {
         self.is_right_end(experiment) && is_ready && is_said && self.is_answering(experiment)
     }
 
-    /// True if it ended as it should.
+    /// True if it ended as expected.
     pub(super) fn is_right_end(&self, experiment: &Experiment) -> bool {
         let is_end = self.stopped || self.status == Some(experiment.status);
         is_end && self.failure.is_none() && self.cut.is_none()
@@ -80,7 +80,7 @@ impl Outcome {
 /// Runs a trial.
 ///
 /// # Errors
-/// The kernel's answer, if the isolation or the watch is not granted.
+/// The kernel's error, if it does not permit the isolation or the tracing.
 pub(super) fn run(
     trial: &Trial<'_>,
     isolation: Isolation,
@@ -147,7 +147,7 @@ fn listen(mut pipe: std::io::PipeReader, said: &AtomicU64) -> Vec<u8> {
     kept
 }
 
-/// Leads a running program through its trial.
+/// Controls a running program during its trial.
 struct Guide<'a> {
     begun: Begun,
     experiment: &'a Experiment,
@@ -196,7 +196,7 @@ impl Guide<'_> {
         self.over.recv_timeout(time) != Err(mpsc::RecvTimeoutError::Timeout)
     }
 
-    /// Waits; true if the program has ended, or was ended because a limit is reached.
+    /// Waits; true if the program has ended, or was ended because a limit was reached.
     fn wait(&self, time: Duration, outcome: &mut Outcome) -> bool {
         let begun = Instant::now();
         loop {
@@ -221,7 +221,7 @@ impl Guide<'_> {
     }
 }
 
-/// The sockets that an experiment needs: for each, true if it is of IPv6.
+/// The sockets that an experiment needs: for each, true if it is for IPv6.
 pub(super) fn sockets(experiment: &Experiment) -> Vec<bool> {
     let all: Vec<SocketAddr> =
         experiment.ready.into_iter().chain(experiment.probes.iter().map(|probe| probe.to)).collect();

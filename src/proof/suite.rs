@@ -16,7 +16,7 @@ use crate::path::RootPath;
 const MAX_FILE: u64 = 4 << 20;
 /// Maximum length of a compiled pattern, in bytes.
 const MAX_PATTERN: usize = 1 << 20;
-/// Signals by name (signal(7)); the same on all machines of the watch.
+/// Signals by name (signal(7)); the same on all machines that the tracer supports.
 const SIGNALS: [(&str, i32); 12] = [
     ("HUP", 1),
     ("INT", 2),
@@ -38,7 +38,7 @@ struct Document {
     run: Vec<Row>,
 }
 
-/// A run; what is absent is as on the command line.
+/// A run; defaults are those of the command line.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Row {
@@ -80,7 +80,7 @@ struct ProbeRow {
     matches: Option<String>,
 }
 
-/// Reads the runs of a file. `usual` are the conditions of each, unless the file has others.
+/// Reads the runs of a file. `usual` are the default conditions of each.
 ///
 /// # Errors
 /// `bad-argument`.
@@ -163,7 +163,7 @@ fn pattern(text: Option<String>) -> Result<Option<Regex>, Error> {
     text.map(parse).transpose()
 }
 
-/// Parses `10s`, `500ms` or `2m`; `option` is what it is the value of.
+/// Parses `10s`, `500ms` or `2m`; `option` is the option with this value, for messages.
 ///
 /// # Errors
 /// `bad-argument`.
@@ -182,7 +182,7 @@ pub fn time(option: &str, text: &str) -> Result<Duration, Error> {
 
 /// The number of a signal: `SIGTERM`, `TERM`, `15`, `SIGRTMIN+3`. `None` if it is unknown.
 pub fn signal(text: &str) -> Option<i32> {
-    /// The first real-time signal as the kernel counts, with two that C libraries keep for themselves.
+    /// The kernel's first real-time signal, plus two that C libraries reserve.
     const FIRST_REAL_TIME: i32 = 34;
     let name = text.strip_prefix("SIG").unwrap_or(text);
     let known = SIGNALS.iter().find(|(known, _)| *known == name).map(|(_, number)| *number);

@@ -12,7 +12,7 @@ use crate::world::tables::system;
 /// Maximum number of names of one directory that a report lists.
 const MAX_NAMES: usize = 50;
 
-/// Packed files that a run has not touched, by kind.
+/// Packed files that a run did not use, by kind.
 #[derive(Clone, Debug, Default, serde::Serialize)]
 pub struct Untouched {
     /// Programs in directories of commands.
@@ -27,7 +27,7 @@ pub struct Untouched {
 }
 
 impl Untouched {
-    /// Keeps what another run has not touched either.
+    /// Keeps only files that another run did not use either.
     pub fn and(&mut self, other: &Self) {
         self.programs.retain(|one| other.programs.contains(one));
         self.modules.retain(|one| other.modules.contains(one));
@@ -48,7 +48,7 @@ pub struct Listing {
     pub count: usize,
 }
 
-/// Packed files that a run has not touched.
+/// Packed files that a run did not use.
 ///
 /// # Errors
 /// `unreadable`.
@@ -60,7 +60,7 @@ pub(super) fn untouched(root: &Root, trace: &Trace) -> Result<Untouched, Error> 
     let mut found = Untouched { programs: programs(root, &touched)?, ..Untouched::default() };
     let mut open = vec![RootPath::root()];
     while let Some(dir) = open.pop() {
-        // An ordinary user may not list all of it.
+        // An ordinary user may not be able to list everything.
         for name in root.list(&dir).unwrap_or_default() {
             let path = dir.join(&name);
             match root.meta(&path)? {

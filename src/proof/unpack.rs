@@ -1,4 +1,4 @@
-//! Unpacks an image into a directory, in which its program can run.
+//! Unpacks an image into a directory, where its program can run.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -12,8 +12,8 @@ use crate::root::{FileKind, Tree};
 
 const CHUNK: usize = 1 << 20;
 
-/// Writes a tree into an empty directory. Entries are made anew and never through a symlink, because the parent of each is
-/// a directory that this function has made. Owners are kept if this process is root.
+/// Writes a tree into an empty directory. Entries are never created through a symlink, because the parent of each is a
+/// directory that this function has created. Owners are kept if this process is root.
 ///
 /// # Errors
 /// `unreadable`, `unwritable`, `disk-full`, `interrupted`.
@@ -48,7 +48,7 @@ pub(super) fn unpack(tree: &dyn Tree, dir: &Path, stop: &dyn Fn() -> bool) -> Re
             }
         }
     }
-    // A directory may forbid to write into it.
+    // A directory may be read-only, so set its mode last.
     for (place, mode) in made.iter().rev() {
         let failed = |error| Error::unwritable(&place.display(), error);
         std::fs::set_permissions(place, PermissionsExt::from_mode(*mode)).map_err(failed)?;

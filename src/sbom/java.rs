@@ -8,10 +8,10 @@ use super::inventory::Component;
 use crate::path::RootPath;
 use crate::root::Source;
 
-/// Maximal size of an archive that is read, and of a document in it.
+/// Maximum size of an archive that is read, and of a document in it.
 const MAX_ARCHIVE: u64 = 512 << 20;
 const MAX_DOCUMENT: u64 = 1 << 20;
-/// Maximal number of entries of an archive.
+/// Maximum number of entries of an archive.
 const MAX_ENTRIES: usize = 200_000;
 const MANIFEST: &str = "META-INF/MANIFEST.MF";
 

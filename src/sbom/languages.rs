@@ -11,7 +11,7 @@ use crate::loader::Objects;
 use crate::path::{RootPath, show};
 use crate::root::{FileKind, Root};
 
-/// Maximal size of a file of metadata.
+/// Maximum size of a file of metadata.
 const MAX_METADATA: usize = 16 << 20;
 /// Length of the mark of ELF files.
 const MARK: &[u8] = b"\x7fELF";

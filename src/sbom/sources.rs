@@ -17,7 +17,7 @@ use crate::path::RootPath;
 use crate::plan::PlannedTree;
 use crate::root::{FileKind, Root};
 
-/// Maximal number of entries of a tree.
+/// Maximum number of entries of a tree.
 const MAX_ENTRIES: usize = 4_000_000;
 /// Directories of licences and documentation.
 const DOCUMENTS: [&str; 2] = ["/usr/share/doc/", "/usr/share/licenses/"];

@@ -31,9 +31,8 @@ impl World<'_> {
     }
 
     /// Returns files of other packages below a directory, except those that the package needs: it depends on them,
-    /// recommends or
-    /// suggests them, directly or not, or they extend it, or have one of the files and directories `loaded` in it; `None`
-    /// if the database does not know its dependencies.
+    /// recommends or suggests them, directly or not, or they extend it, or have one of the files and directories `loaded`
+    /// in it. `None` if the database does not know its dependencies.
     ///
     /// # Errors
     /// `unreadable`, `bad-package-database`.

@@ -1,4 +1,4 @@
-//! The file of the running program. A build context often holds slimroot itself, and no image needs it.
+//! The file of the running program. A build context often contains slimroot itself, and no image needs it.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -19,8 +19,8 @@ struct Own {
 
 static OWN: OnceLock<Option<Own>> = OnceLock::new();
 
-/// Opens the file of this process, so that it is recognised later, when it may no longer be opened. A caller of the
-/// library is another program and does not do this.
+/// Opens the file of this process, to recognise it later when opening it may be forbidden. Callers of the library do
+/// not do this.
 #[cfg(feature = "cli")]
 pub(crate) fn remember() {
     OWN.get_or_init(|| {

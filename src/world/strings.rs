@@ -16,7 +16,7 @@ const MAX_NAME: usize = 255;
 const MAX_ALTERNATIVES: usize = 64;
 /// Minimum length of a name that is evidence wherever it occurs.
 const MIN_NAME: usize = 6;
-/// Number of texts up to which each is searched by itself.
+/// Maximum number of texts for which each is searched separately.
 const FEW_TEXTS: usize = 12;
 /// Size of a chunk, and overlap of consecutive chunks.
 const PIECE: usize = 1 << 20;
@@ -49,8 +49,8 @@ pub(crate) fn pieces(
     }
 }
 
-/// The indexes of the texts that the file contains where `is_one` is true of the piece, the position in it and the length
-/// of the text.
+/// The indexes of the texts that the file contains. A match counts only if `is_one` is true for the piece, the position
+/// in it and the length of the text.
 ///
 /// # Errors
 /// `unreadable`.
@@ -110,9 +110,9 @@ pub(crate) fn texts_in<T: AsRef<[u8]>>(root: &Root, file: &RootPath, texts: &[T]
     found_in(root, file, texts, |_, _, _| true)
 }
 
-/// The indexes of the names of files that a program may open by relative paths: the name occurs, and not as a part of an
-/// absolute path. Strings of Go and Rust have no end mark, so what comes before and after says nothing more; a name of
-/// less than [`MIN_NAME`] bytes must be followed by a slash, or be a whole string.
+/// The indexes of the names of files that a program may open by relative paths: the name occurs, and not as a part of
+/// an absolute path. Strings of Go and Rust have no terminator, so the bytes before and after are not evidence; a name
+/// of less than [`MIN_NAME`] bytes must be followed by a slash, or be a whole string.
 ///
 /// # Errors
 /// `unreadable`.
@@ -203,19 +203,19 @@ pub(crate) fn command_line(text: &str) -> Option<&str> {
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"/._+-".contains(&b));
     let mut option = rest.strip_prefix('-')?.chars();
     let is_option = option.next().is_some_and(|c| c.is_ascii_alphanumeric() || c == '-');
-    // Behind a pipe another command stands; in a usage, an option.
+    // After a pipe there is another command; in a usage message, an option.
     let is_pipe = |part: &str| part.trim_start().starts_with(|c: char| c.is_ascii_lowercase() || c == '/');
     let is_usage = rest.contains('|') && !(rest.contains(" | ") && rest.split(" | ").skip(1).all(is_pipe));
     let is_prose = is_usage || rest.contains(['[', ']', '<']) || rest.contains("...") || rest.contains('\n');
     (is_name && is_option && !is_prose && text.is_ascii()).then_some(line)
 }
 
-/// True if what was found in a piece is a whole string.
+/// True if the match in a piece is a whole string.
 pub(crate) fn is_whole_string(piece: &[u8], at: usize, length: usize) -> bool {
     piece[..at].ends_with(b"\0") && piece.get(at + length) == Some(&0)
 }
 
-/// True if what was found in a piece ends a string. Linkers store a string that is the end of another only once.
+/// True if the match in a piece ends a string. Linkers store a string that is the end of another only once.
 pub(crate) fn ends_a_string(piece: &[u8], at: usize, length: usize) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
     piece[..at].last().is_some_and(|byte| !is_part(byte)) && piece.get(at + length) == Some(&0)
@@ -229,7 +229,7 @@ fn alternatives(text: &[u8]) -> Vec<Vec<u8>> {
     let Some(close) = rest.iter().position(|byte| *byte == b')') else { return Vec::new() };
     let (inside, end) = (&rest[..close], &rest[close + 1..]);
     let whole = inside.split(|byte| *byte == b'|').map(|part| [start, part, end].concat());
-    // A second pair of brackets multiplies them; more are no library name.
+    // A second pair of brackets multiplies them; more than two are not a library name.
     match end.contains(&b'(') {
         true => whole
             .take(MAX_ALTERNATIVES)

@@ -1,4 +1,4 @@
-//! A VEX document that the user gives: its statements are kept, and what it decides is not stated again.
+//! A VEX document from the user: its statements are kept, and slimroot adds none about vulnerabilities that it decides.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,10 +10,10 @@ use super::reports::Name;
 use super::{Stated, VexFormat};
 use crate::error::Error;
 
-/// Maximal size of a document.
+/// Maximum size of a document.
 const MAX_DOCUMENT: u64 = 64 << 20;
 
-/// A document of somebody else.
+/// A document made by somebody else.
 #[derive(Clone, Debug)]
 pub struct Given {
     pub(super) format: VexFormat,
@@ -64,7 +64,8 @@ impl Given {
         self.document[list].as_array().map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// True if it decides what a statement is about. A vulnerability under investigation is not decided.
+    /// True if it decides about the vulnerability and component of a statement. A vulnerability under investigation is
+    /// not decided.
     pub(super) fn decides(&self, stated: &Stated) -> bool {
         self.rows().iter().any(|row| match self.format {
             VexFormat::OpenVex => decides_open(row, stated),
@@ -76,7 +77,7 @@ impl Given {
     }
 }
 
-/// True if a statement of OpenVEX decides: it names the vulnerability, and the component or no component at all.
+/// True if an OpenVEX statement decides: it names the vulnerability, and the component or no component at all.
 fn decides_open(row: &Value, stated: &Stated) -> bool {
     let wanted = stated.vulnerability.as_str();
     let vulnerability = &row["vulnerability"];

@@ -1,5 +1,5 @@
-//! VEX: which vulnerabilities of a builder's components an image does not have, because what they are in is not in it.
-//! Nothing is stated that the lists of files do not prove.
+//! VEX: which vulnerabilities of a builder's components an image does not have, because the vulnerable files are not in
+//! it. Every statement is proven by file lists.
 
 mod given;
 mod reports;
@@ -20,7 +20,7 @@ use crate::sbom::{Component, Inventory, is_document};
 const DIVERSIONS: &str = "/var/lib/dpkg/diversions";
 const MAX_DIVERSIONS: usize = 4 << 20;
 
-/// Why a vulnerability does not affect an image.
+/// The reason why a vulnerability does not affect an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Because {
     /// No file of the component is in the image.
@@ -34,9 +34,9 @@ pub enum Because {
 pub struct Stated {
     /// The name of the vulnerability.
     pub vulnerability: String,
-    /// The package URL of the component, as it was reported or else as the builder's inventory has it.
+    /// The package URL of the component, as reported, or else from the builder's inventory.
     pub component: String,
-    /// Why it does not affect the image.
+    /// The reason why it does not affect the image.
     pub because: Because,
     /// The evidence, as a sentence.
     pub proof: String,
@@ -47,7 +47,7 @@ pub struct Stated {
 pub struct Vex {
     /// Statements that slimroot can prove, sorted, each once.
     pub stated: Vec<Stated>,
-    /// Reports about which nothing is stated, with the reason.
+    /// Reports without a statement, with the reason.
     pub open: Vec<(Reported, &'static str)>,
     /// Number of files of the image that the builder does not have.
     pub foreign: usize,
@@ -56,7 +56,7 @@ pub struct Vex {
 /// Compares an image with its builder.
 ///
 /// # Errors
-/// `bad-argument` if the image has no file of the builder, or if a file that a report names is none of the component;
+/// `bad-argument` if the image has no file of the builder, or if a file in a report does not belong to the component;
 /// `unreadable`.
 pub fn vex(builder: (&Root, &Inventory), image: &Inventory, reports: &[Reported]) -> Result<Vex, Error> {
     let (root, builder) = builder;
@@ -159,8 +159,8 @@ fn judged(
     Ok(Ok(found))
 }
 
-/// The number of a component's files, if none of them is in the image; or else why nothing is stated. Empty files and
-/// documents count for nothing.
+/// The number of a component's files, if none of them is in the image; otherwise the reason why there is no statement.
+/// Empty files and documentation are ignored.
 fn is_absent(
     component: &Component,
     builder: &Inventory,
@@ -201,7 +201,7 @@ fn refuse_others(report: &Reported, component: &Component, builder: &Inventory) 
     }
 }
 
-/// Files of packages that lie elsewhere than their package says.
+/// Files of packages that are at other paths than in the package.
 fn diversions(root: &Root) -> Result<Vec<(RootPath, RootPath)>, Error> {
     let Some((_, text)) = root.read_followed(DIVERSIONS.as_bytes(), MAX_DIVERSIONS)? else { return Ok(Vec::new()) };
     let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();

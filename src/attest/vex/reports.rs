@@ -1,4 +1,4 @@
-//! Vulnerabilities of components as others report them: lines by hand, or the JSON of grype and of trivy.
+//! Reported vulnerabilities of components: lines written by hand, or the JSON of grype and of trivy.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,9 +10,9 @@ use crate::error::Error;
 use crate::path::{RootPath, show};
 use crate::sbom::Component;
 
-/// Maximal size of a report.
+/// Maximum size of a report.
 const MAX_REPORT: u64 = 256 << 20;
-/// Maximal number of vulnerabilities of components.
+/// Maximum number of vulnerabilities of components.
 const MAX_ROWS: usize = 1_000_000;
 
 /// A vulnerability of a component.
@@ -26,7 +26,7 @@ pub struct Reported {
     pub files: Vec<RootPath>,
 }
 
-/// The name of a component: a package URL, or what its package manager calls it.
+/// The name of a component: a package URL, or its name in the package manager.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
     purl: Option<String>,
@@ -37,8 +37,7 @@ pub struct Name {
 }
 
 impl Name {
-    /// The name that a package URL is, without qualifiers; `None` for other text. An epoch is part of the version,
-    /// wherever it stands.
+    /// The name in a package URL, without qualifiers; `None` for other text. An epoch becomes part of the version.
     pub(super) fn of_purl(purl: &str) -> Option<Self> {
         let rest = purl.strip_prefix("pkg:")?;
         let (rest, _) = rest.split_once('#').unwrap_or((rest, ""));
@@ -85,7 +84,7 @@ impl Name {
         self.kind.unwrap_or_default() + &self.name
     }
 
-    /// True for the name of a component. What the name does not say is not compared.
+    /// True for the name of a component. Parts that the name does not have are not compared.
     pub(super) fn is(&self, component: &Component) -> bool {
         let Some(own) = Self::of_purl(&component.purl) else { return false };
         let is_named = match &self.kind {

@@ -103,7 +103,7 @@ fn open(
     document.end()
 }
 
-/// A statement with the time of its document, which it would lose in another one.
+/// A statement with the time of its document, which would be lost in another document.
 fn dated(row: &Value, document: &Value) -> Value {
     let mut row = row.clone();
     if let (Some(fields), Some(time)) = (row.as_object_mut(), document.get("timestamp")) {

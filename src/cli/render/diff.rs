@@ -4,7 +4,7 @@ use super::human::size;
 use super::text::Text;
 use crate::ledger::{Change, Diff, One};
 
-/// Maximal number of rows of a kind without `--all`, for a terminal.
+/// Maximum number of rows of a kind without `--all`, for a terminal.
 const MAX_ROWS: usize = 40;
 /// The same for a comment on a pull request, whose length services limit.
 const MAX_FOLDED: usize = 100;
@@ -15,7 +15,7 @@ struct Part {
     rows: Vec<Row>,
 }
 
-/// A sign (`+`, `-` or `~`), a name, and what else there is to say.
+/// A sign (`+`, `-` or `~`), a name, and details.
 struct Row(char, String, String);
 
 fn signed(grown: i128) -> String {
@@ -58,7 +58,7 @@ fn paths(sign: char, all: &[One]) -> impl Iterator<Item = Row> {
     })
 }
 
-/// All parts that have rows: first what a reviewer must see.
+/// All parts that have rows; the most important for a reviewer come first.
 fn parts(diff: &Diff) -> Vec<Part> {
     let groups = diff.groups.iter().map(|group| {
         let grown = i128::from(group.after) - i128::from(group.before);
@@ -162,8 +162,8 @@ pub(super) fn markdown(diff: &Diff, all: bool) -> Text {
     out
 }
 
-/// Text that Markdown shows as it is: neither markup nor HTML nor the mention of a person. Everything that could mean
-/// something is a character reference (CommonMark 0.31, section 2.5).
+/// Escapes text for Markdown: the result contains no markup, HTML or mentions. All special characters become character
+/// references (CommonMark 0.31, section 2.5).
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in crate::text::line(text).chars() {

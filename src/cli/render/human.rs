@@ -16,7 +16,7 @@ pub(super) use crate::text::size;
 
 use super::text::Text;
 
-/// A group with less than one part in this many is counted with others.
+/// Groups smaller than this fraction of the total (one in this many) are combined.
 const SMALL: u64 = 100;
 /// Maximum number of note-level findings listed per code; the rest are only counted.
 const MAX_NOTES: usize = 5;

@@ -1,5 +1,5 @@
-//! The only module that prints: results go to stdout, messages to stderr. A terminal gets the same words in colour, with
-//! breaks between them.
+//! The only module that prints: results go to stdout, messages to stderr. On a terminal, the same text is coloured and
+//! wrapped between words.
 
 mod diff;
 mod human;
@@ -43,7 +43,7 @@ pub(super) fn bytes(bytes: &[u8]) -> Result<(), Error> {
     }
 }
 
-/// Prints a result that lies in a file, and findings to stderr. It is not an error if the reader has closed the pipe.
+/// Prints a result that is in a file, and findings to stderr. It is not an error if the reader has closed the pipe.
 pub(super) fn file(mut file: std::fs::File, findings: &[Finding]) -> Result<(), Error> {
     talk(&human::findings(findings));
     let mut stdout = io::stdout().lock();
@@ -53,7 +53,7 @@ pub(super) fn file(mut file: std::fs::File, findings: &[Finding]) -> Result<(), 
     }
 }
 
-/// Prints what the user should know besides the result.
+/// Prints notes besides the result.
 pub(super) fn told(notes: &[String]) {
     let mut lines = Text::default();
     if !style::get().is_quiet {
@@ -74,7 +74,7 @@ pub(super) fn text(text: &str) -> Result<(), Error> {
     print(&lines)
 }
 
-/// Prints what a message means, with the findings about it.
+/// Prints the explanation of a message, with the findings about it.
 pub(super) fn explained(explained: &Explained) -> Result<(), Error> {
     let mut lines = Text::default();
     lines.lines(&page::wrapped(&explained.page, style::width(&io::stdout())));
@@ -119,7 +119,7 @@ pub(super) fn packed(packed: &Packed, options: &Options) -> Result<(), Error> {
                 talk(&report);
                 return Ok(());
             }
-            // A script gets what it can go on with: docker run $(slimroot build …).
+            // Scripts get only the reference, for docker run $(slimroot build …).
             let images = human::images(packed);
             if io::stdout().is_terminal() || images.is_empty() {
                 return print(&report);
@@ -177,7 +177,7 @@ pub(super) fn proofs(proofs: &[Proof], options: &VerifyOptions) -> Result<(), Er
     }
 }
 
-/// Prints a trace that goes to no file, to stderr: stdout is the command's.
+/// Prints a trace without a file to stderr, because stdout belongs to the command.
 pub(super) fn traced(text: Option<&[u8]>) {
     let _ = io::stderr().lock().write_all(text.unwrap_or_default());
 }

@@ -8,8 +8,8 @@ pub(super) fn command(words: &[String]) -> String {
     crate::text::shell_line(words.iter().map(String::as_str)).unwrap_or_else(|| words.join(" "))
 }
 
-/// Wraps lines between words for this many columns; a longer word gets its own line. Further lines of `  word  text` stand
-/// below the text.
+/// Wraps lines between words for this many columns; a longer word gets its own line. In an indented line with two blanks
+/// after its first word, continuation lines are aligned with the text.
 pub(super) fn wrapped(text: &str, columns: usize) -> String {
     let columns = columns.min(WIDTH);
     let mut out = String::new();
@@ -37,7 +37,7 @@ pub(super) fn wrapped(text: &str, columns: usize) -> String {
     out
 }
 
-/// The column of the text behind the first word of an indented line with two blanks after it, or 0.
+/// The column of the text after the first word of an indented line and two blanks, or 0.
 fn hang(line: &str, indent: usize) -> usize {
     if indent == 0 {
         return 0;

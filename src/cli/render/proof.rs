@@ -4,7 +4,7 @@ use super::text::Text;
 use crate::finding::Level;
 use crate::proof::{Kind, Missed, Proof, Untouched, Verdict, end};
 
-/// Maximum number of missed paths that are listed of each kind.
+/// Maximum number of missing paths that are listed for each kind.
 const MAX_LISTED: usize = 12;
 
 pub(super) fn human(proofs: &[Proof]) -> Text {
@@ -171,7 +171,7 @@ pub(super) fn junit(proofs: &[Proof]) -> String {
     )
 }
 
-/// Text in an attribute of XML 1.0, which has no place for control characters.
+/// Escapes text for an attribute of XML 1.0, which cannot contain control characters.
 fn escaped(text: &str) -> String {
     let mut out = String::new();
     for c in crate::text::line(text).chars() {

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use super::text::Text;
 
-/// When text is coloured.
+/// When to colour text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum Color {
     /// On a terminal, unless NO_COLOR is set (no-color.org) or TERM is dumb.
@@ -38,11 +38,11 @@ pub(in crate::cli) fn get() -> Style {
     STYLE.get().copied().unwrap_or_default()
 }
 
-/// Lines narrower than this are not made.
+/// Minimum width of lines.
 const MIN_WIDTH: usize = 40;
-/// Indentation of the further lines of a finding.
+/// Indentation of continuation lines of a finding.
 const HANG: usize = 11;
-/// Last column in which the text of a row begins, behind its name.
+/// Last column in which the text of a row may begin, after its name.
 const LAST_ROW: usize = 14;
 /// Indentation of a word that is too long for a row, such as a digest.
 const SHORT_HANG: usize = 2;
@@ -63,7 +63,7 @@ pub(super) fn width(stream: &(impl IsTerminal + std::os::fd::AsFd)) -> usize {
     size.map_or(usize::MAX, |size| usize::from(size.ws_col)).max(MIN_WIDTH)
 }
 
-/// The text as this stream shows it.
+/// The text formatted for this stream.
 pub(super) fn shown(text: &Text, stream: &(impl IsTerminal + std::os::fd::AsFd)) -> String {
     let (is_terminal, width) = (stream.is_terminal(), width(stream));
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());

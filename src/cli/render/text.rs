@@ -11,7 +11,7 @@ impl Text {
         self.0.push((crate::text::line(line.as_ref()).into_owned(), false));
     }
 
-    /// Adds a line that no terminal may break, since it is copied.
+    /// Adds a line that is not wrapped, because users copy it.
     pub(super) fn whole(&mut self, line: impl AsRef<str>) {
         self.0.push((crate::text::line(line.as_ref()).into_owned(), true));
     }
@@ -31,7 +31,7 @@ impl Text {
         self.0.is_empty()
     }
 
-    /// The lines, and whether each stays in one piece.
+    /// The lines; the flag is true for lines that are not wrapped.
     pub(super) fn lines_kept(&self) -> impl Iterator<Item = (&str, bool)> {
         self.0.iter().map(|(line, is_whole)| (line.as_str(), *is_whole))
     }

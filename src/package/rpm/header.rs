@@ -36,10 +36,10 @@ const INTRO: usize = 8;
 const LINE: usize = 16;
 /// The limit of rpm itself.
 const MAX_TAGS: usize = 0xffff;
-/// Maximal number of the values of a tag.
+/// Maximum number of the values of a tag.
 const MAX_VALUES: usize = crate::package::MAX_PATHS;
 
-/// Tags by which files, owners and relations of packages are found.
+/// Tags for finding files, owners and relations of packages.
 const KEPT: [u32; 15] = [
     NAME,
     VERSION,

@@ -16,12 +16,12 @@ use super::store::{MAX_HEADER, Store, Take};
 use crate::root::Source;
 
 const MAGIC: &[u8] = b"SQLite format 3\0";
-/// Offset of the header bytes that select write-ahead logging, whose log is not at the copy.
+/// Offset of the header bytes that select write-ahead logging, because the log is not next to the copy.
 const JOURNAL: u64 = 18;
 const NO_LOG: [u8; 2] = [1, 1];
 /// Length of the pieces in which a file is copied.
 const PIECE: usize = 1 << 20;
-/// Limit for the steps of SQLite's virtual machine. Only damaged files need more.
+/// Limit for the steps of SQLite's virtual machine, which only damaged files exceed.
 const PATIENCE: u32 = 1000;
 const STEPS: i32 = 1_000_000;
 
@@ -57,8 +57,8 @@ const TABLES: [(&str, u32, Key); 18] = [
 /// Indexes with one key per package.
 const SINGLE: [&str; 3] = ["Name", "Group", "Sha1header"];
 
-/// A private copy of a database, with the transactions of its write-ahead log. SQLite opens files by name only, and
-/// names of an untrusted root lead to other files by the time they are opened.
+/// A private copy of a database, with the transactions of its write-ahead log. SQLite opens files only by name, and in
+/// an untrusted root, a name may refer to another file by then.
 pub(super) struct Copy {
     database: Connection,
     size: usize,
@@ -77,7 +77,7 @@ impl Copy {
         if source.read_at(0, &mut magic)? < magic.len() || magic != MAGIC {
             return Ok(None);
         }
-        // Once it is open, its name goes, so that nothing is left behind whatever happens.
+        // Remove its name once it is open, so that nothing remains even after a crash.
         let named = tempfile::NamedTempFile::new()?;
         let Ok(database) = Connection::open_with_flags(named.path(), OpenFlags::SQLITE_OPEN_READ_ONLY) else {
             return Ok(None);

@@ -1,10 +1,10 @@
-//! The file of a database, which is read in pieces: a file of many gigabytes costs nothing to make.
+//! The file of a database, which is read in pieces: a sparse file of many gigabytes is easy to create.
 
 use crate::root::Source;
 
-/// Maximal size of a database that is read; that of a full workstation has 200 MB.
+/// Maximum size of a database that is read; that of a full workstation has 200 MB.
 pub(super) const MAX_DATABASE: u64 = 512 << 20;
-/// Maximal size of a header.
+/// Maximum size of a header.
 pub(super) const MAX_HEADER: usize = 32 << 20;
 
 /// Takes the number of a header in its database and its bytes; `None` ends the reading.

@@ -36,7 +36,7 @@ pub(crate) struct System {
     pub(crate) not_run: Directories,
     /// Suffixes of files that only compilers and linkers read.
     pub(crate) not_run_endings: Vec<String>,
-    /// Paths in a directory that show that it is a tool chain.
+    /// Paths in a directory that show that it is a compiler tool chain.
     pub(crate) tool_chain_marks: Vec<String>,
     /// Add-on directories of other programs.
     pub(crate) add_ons: Directories,

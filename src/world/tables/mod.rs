@@ -1,5 +1,5 @@
-//! Tables of names used by rules: TOML files next to the profiles, compiled in, and parsed once when they are first needed.
-//! Each table has a type of its own next to the rules that use it.
+//! Tables of names used by rules: TOML files next to the profiles, compiled in, and parsed once when they are first
+//! needed. Each table has its own type next to the rules that use it.
 
 mod applets;
 mod directories;
@@ -19,7 +19,8 @@ pub(crate) use variables::variables;
 /// The schema version of every table.
 const FORMAT: i64 = 1;
 
-/// Defines the function that returns a table of `profiles/tables/`, and the test that parses it. Once a module.
+/// Defines the function that returns a table of `profiles/tables/`, and the test that parses it. Use it once per
+/// module.
 macro_rules! table {
     ($(#[$about:meta])* $seen:vis fn $name:ident() -> $kind:ty = $file:literal) => {
         $(#[$about])*
@@ -47,7 +48,7 @@ pub(crate) use table;
 #[allow(clippy::panic, reason = "a wrong table is a defect of the program itself, which a test excludes")]
 pub(crate) fn parsed<T: DeserializeOwned>(name: &str, text: &str) -> T {
     let lists = toml::from_str::<toml::Table>(text).and_then(|mut table| {
-        // A flattened structure could not refuse fields that it does not know.
+        // serde cannot refuse unknown fields in a flattened structure.
         let format = table.remove("format");
         if format.as_ref().and_then(toml::Value::as_integer) != Some(FORMAT) {
             panic!("profiles/tables/{name}.toml: format = {format:?} is not known");
