@@ -42,9 +42,10 @@ pub(crate) fn run(options: &Options) -> Result<Told, Error> {
     match &options.command {
         None | Some(ProfileCommand::List) => {
             let profiles = Profile::builtins()?;
+            let width = profiles.iter().map(|profile| profile.name.len()).max().unwrap_or(0) + 2;
             let line = |profile: &Profile| {
                 let applied = if profile.default { " (always)" } else { "" };
-                format!("{:<18}{}{applied}\n", profile.name, profile.summary)
+                format!("{:<width$}{}{applied}\n", profile.name, profile.summary)
             };
             Ok(well(profiles.iter().map(line).collect()))
         }
