@@ -67,8 +67,8 @@ pub fn json(document: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// A word quoted for the shell; `None` if it is unsafe to paste, because a terminal executes line breaks and nobody
-/// sees hidden characters.
+/// A word quoted for the shell; `None` if it is unsafe to paste, because a terminal executes lines at line breaks, and
+/// hidden characters are invisible.
 pub fn shell_word(word: &str) -> Option<Cow<'_, str>> {
     if word.chars().any(is_hidden) {
         return None;
@@ -94,10 +94,10 @@ pub fn size(bytes: u64) -> String {
     format!("{bytes} B")
 }
 
-/// Maximum size of a file that the user names: settings, profiles, certificates.
+/// Maximum size of a file in the user's options: settings, profiles, certificates.
 const MAX_NAMED: u64 = 16 << 20;
 
-/// Reads a file that the user names on this machine, which may be a pipe.
+/// Reads a file of this machine from the user's options, which may be a pipe.
 ///
 /// # Errors
 /// Any I/O error, and `FileTooLarge`.
@@ -110,7 +110,7 @@ pub fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads a text that the user names, as [`read_bytes`].
+/// Reads a text file, as [`read_bytes`].
 ///
 /// # Errors
 /// Also `InvalidData` for text that is not UTF-8.

@@ -1,4 +1,4 @@
-//! Scripts as entries: the `#!` line as Linux reads it (fs/binfmt_script.c; elf-resolution §9).
+//! Scripts as entries: the `#!` line as Linux reads it (fs/binfmt_script.c).
 
 use crate::error::Error;
 use crate::language::looks_up_interpreters;

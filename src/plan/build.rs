@@ -150,14 +150,14 @@ impl Plan {
         self.add_dir(root, workdir, (0, 0))
     }
 
-    /// Adds the directories of volumes. An engine would make them as root, and the program could not write to them.
+    /// Adds the directories of volumes. An engine would create them as root, and the program could not write to them.
     fn add_volumes(&mut self, root: &Root, settings: &Settings) -> Result<(), Error> {
         let (uid, gid) = self.run.user.split_once(':').unwrap_or((&self.run.user, "0"));
         let owner = (uid.parse().unwrap_or(0), gid.parse().unwrap_or(0));
         settings.volumes.iter().try_for_each(|volume| self.add_dir(root, volume, owner))
     }
 
-    /// Adds a directory as the root has it, or with this owner. Links of the image on the way are followed.
+    /// Adds a directory as the root has it, or with this owner. Symlinks of the image on the path are followed.
     fn add_dir(&mut self, root: &Root, dir: &RootPath, owner: (u32, u32)) -> Result<(), Error> {
         if dir.is_root() {
             return Ok(());
@@ -319,7 +319,7 @@ fn run_settings(
     })
 }
 
-/// Entrypoint and Cmd. A replaced command (`npm start`) is no longer split: all of it is what the words were.
+/// Entrypoint and Cmd. A replaced command (`npm start`) is no longer split: all of it becomes the entrypoint.
 fn command(request: &Request, closure: &Closure, command_words: usize) -> (Vec<String>, Vec<String>) {
     let Some(entry) = closure.entries.first() else { return (Vec::new(), Vec::new()) };
     let is_as_asked = entry.asked == request.entry && entry.args == request.args;

@@ -45,8 +45,7 @@ impl Content {
     }
 }
 
-/// Refuses a file that was written to while it was read: what came out of it may be half of one state and half of
-/// another.
+/// Refuses a file that was written to while it was read: the bytes may be a mixture of two states.
 ///
 /// # Errors
 /// `changed-while-packing`, `unreadable`.
@@ -58,7 +57,7 @@ pub fn unchanged(source: &dyn Source, path: &RootPath) -> Result<(), Error> {
     }
 }
 
-/// The error for a file that is not what was planned.
+/// The error for a file that has changed since it was planned.
 pub fn changed(path: &RootPath) -> Error {
     Error::new("changed-while-packing", format!("{path} changed while it was being packed"))
         .help("wait until nothing writes to the root, and run again")

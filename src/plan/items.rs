@@ -1,5 +1,5 @@
-//! The entries of a plan by path. A plan may have a million of them. They are added nearly in order, which would leave a
-//! B-tree half empty, so they lie in chunks that are filled.
+//! The entries of a plan by path. A plan may have a million of them. They are added nearly in order, which would leave
+//! a B-tree half empty, so they are stored in chunks that are filled.
 
 use std::iter::{Flatten, Map};
 use std::ops::RangeFrom;
@@ -8,7 +8,7 @@ use std::slice;
 use super::Item;
 use crate::path::RootPath;
 
-/// The maximum number of entries of a chunk. An insertion moves at most so many.
+/// The maximum number of entries of a chunk. An insertion moves at most this number.
 const CHUNK: usize = 256;
 
 type Entry = (RootPath, Item);

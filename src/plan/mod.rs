@@ -37,7 +37,7 @@ pub struct Settings {
     pub command_words: usize,
     /// Directories for volumes.
     pub volumes: BTreeSet<RootPath>,
-    /// Settings that are written as they are.
+    /// Settings that are written unchanged.
     pub details: Details,
     /// The modification time of all files in the image, in seconds since 1970.
     pub epoch: u64,
@@ -53,11 +53,12 @@ pub enum ImageFormat {
     /// Those of the OCI image specification.
     #[default]
     Oci,
-    /// Those of docker's image manifest, version 2, schema 2. Podman and others keep a health check only with these.
+    /// Those of docker's image manifest, version 2, schema 2. Podman and other engines keep a health check only with
+    /// these.
     Docker,
 }
 
-/// Settings of the image configuration and the manifest that depend on nothing else.
+/// Settings of the image configuration and the manifest that do not affect the plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Details {
     /// The signal that stops a container; empty means SIGTERM.
@@ -169,7 +170,7 @@ pub struct RunSettings {
     pub variant: String,
     /// Paths of volumes.
     pub volumes: BTreeSet<String>,
-    /// Settings that are written as they are.
+    /// Settings that are written unchanged.
     pub details: Details,
 }
 

@@ -19,7 +19,7 @@ impl OwnerMap {
     /// Parses texts such as `1000:1000=0:0`. Owners and groups are mapped separately.
     ///
     /// # Errors
-    /// `bad-argument` for another form, for a number that no file can have, and for an ID that is mapped twice.
+    /// `bad-argument` for another form, for an invalid ID, and for an ID that is mapped twice.
     pub fn parse<T: AsRef<str>>(texts: &[T]) -> Result<Self, Error> {
         let mut map = Self::default();
         for text in texts.iter().map(AsRef::as_ref) {
@@ -44,8 +44,8 @@ impl OwnerMap {
 }
 
 impl Plan {
-    /// Changes owners. Set-id bits and capabilities of files go, as with chown(2): they would grant the rights of the
-    /// new owner to whoever runs a file that was not written for it.
+    /// Changes owners. Set-id bits and capabilities of changed files are removed, as chown(2) does: otherwise everybody
+    /// who runs the file would get the rights of the new owner.
     pub(super) fn map_owners(&mut self, map: &OwnerMap) {
         if *map == OwnerMap::default() {
             return;

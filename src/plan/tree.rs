@@ -46,7 +46,7 @@ fn meta(item: &Item) -> Meta {
         ItemKind::File(content) => (FileKind::File, content.size()),
         ItemKind::HardLink(_) => (FileKind::File, 0),
     };
-    // Items do not move as long as the tree lives, so their addresses tell them apart.
+    // Items do not move while the tree exists, so their addresses identify them.
     let identity = (0, std::ptr::from_ref(item) as usize as u64);
     Meta { kind, mode: item.mode, uid: item.uid, gid: item.gid, size, links: 1, identity, stamp: (0, 0) }
 }

@@ -17,8 +17,8 @@ const MAX_UNIT: usize = 1 << 20;
 /// Maximum size of an account file that is read.
 const MAX_ACCOUNTS: usize = 4 << 20;
 
-/// `UID:GID` of the image: the user's choice; else the user of the service unit that starts the entry, or that starts
-/// what the entry surely runs (root if the unit names none); else nonroot.
+/// `UID:GID` of the image: the user's choice; else the user of the service unit that starts the entry, or a program
+/// that the entry certainly runs (root if the unit names none); else nonroot.
 pub(super) fn choose(root: &Root, closure: &Closure, settings: &Settings, plan: &Plan) -> Result<String, Error> {
     let accounts = Accounts::of(plan);
     if let Some(user) = &settings.user {
@@ -44,7 +44,7 @@ pub(super) fn choose(root: &Root, closure: &Closure, settings: &Settings, plan: 
                 return match &unit.user {
                     Account::Root => Ok("0:0".to_owned()),
                     Account::Dynamic => Ok(NONROOT.to_owned()),
-                    // An account that the package makes at its first start is not in the image.
+                    // An account that the package creates at its first start is not in the image.
                     Account::Named(user) => accounts.resolve(user).or_else(|error| match error.code {
                         "bad-argument" => Ok(NONROOT.to_owned()),
                         _ => Err(error),
@@ -57,7 +57,7 @@ pub(super) fn choose(root: &Root, closure: &Closure, settings: &Settings, plan: 
 }
 
 /// The service units of the root, the administrator's first. A template counts once for each of its enabled instances;
-/// one without any says nothing about users that are named after the instance.
+/// if there are none, users that are named after the instance are unknown.
 fn units(root: &Root) -> Result<Vec<Unit>, Error> {
     let mut files = Vec::new();
     let mut instances: BTreeMap<Vec<u8>, BTreeSet<Vec<u8>>> = BTreeMap::new();
@@ -108,9 +108,9 @@ enum Account {
     /// The unit names none.
     #[default]
     Root,
-    /// systemd makes an account for each start (DynamicUser=).
+    /// systemd creates an account for each start (DynamicUser=).
     Dynamic,
-    /// `User=`, maybe with `Group=`.
+    /// `User=`, optionally with `Group=`.
     Named(String),
 }
 
@@ -218,7 +218,7 @@ impl Accounts {
                 .ok_or_else(|| unknown("group", group, "/etc/group"))?,
             None => own.and_then(|fields| fields.get(3).map(|gid| (*gid).to_owned())).unwrap_or_else(|| "0".to_owned()),
         };
-        // The accounts come out of the root: a number that is none, or -1, would be root's to some engine.
+        // The accounts come from the root: some engines would treat an invalid number, or -1, as root.
         let checked = |id: &str| {
             id.parse::<u32>().ok().filter(|id| *id != u32::MAX).ok_or_else(|| {
                 let says = format!("the ID of the user {} is not a number from 0 to 4294967294", show(user.as_bytes()));

@@ -1,6 +1,6 @@
 //! Profiles: data files that list what a program needs besides its ELF dependencies. The folder `profiles/` has one
-//! TOML file for each facility, compiled into slimroot; users can add their own. A profile names the paths on the
-//! different distributions and the reasons. It contains no code.
+//! TOML file for each facility, compiled into slimroot; users can add their own. A profile lists the paths on different
+//! distributions, and the reasons. It contains no code.
 
 mod builtin;
 mod place;
@@ -167,7 +167,7 @@ pub struct Open {
     pub why: String,
 }
 
-/// Files that a program starts because of the directory that they lie in.
+/// Files that a program starts because they are in a certain directory.
 #[derive(Clone, Debug)]
 pub struct StartFiles {
     /// The reason, for reports.
@@ -197,7 +197,7 @@ pub enum MakeContent {
     /// The lines of the root's file, plus those of these lines whose name it lacks. For `/etc/passwd` and `/etc/group`,
     /// whose lines start with a name and a colon.
     Accounts(Vec<String>),
-    /// The root's nsswitch.conf with those services whose modules the root has; this text if nothing else is left of it.
+    /// The root's nsswitch.conf with those services whose modules the root has; this text if no other service remains.
     Services(String),
     /// A locked password for each of the root's accounts.
     Locked,
@@ -237,7 +237,7 @@ pub struct Profile {
     pub read: Vec<Read>,
     /// Libraries that are opened by name.
     pub open: Vec<Open>,
-    /// Files that the program starts because of the directory that they lie in.
+    /// Files that the program starts because they are in a certain directory.
     pub start: Vec<StartFiles>,
     /// Files to generate.
     pub make: Vec<Make>,

@@ -6,7 +6,7 @@ use super::probe::HOLE;
 use super::{CommandLine, Names, Need, Place, Probe, Read, Values, What};
 use crate::config::Grammar;
 
-/// Minimal length of the fixed text in the pattern of a probe.
+/// Minimum length of the fixed text in the pattern of a probe.
 const MIN_ANCHOR: usize = 4;
 /// The placeholder for the directory of the main configuration file.
 pub(super) const MAIN: &str = "main";

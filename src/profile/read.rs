@@ -70,15 +70,15 @@ pub struct CommandLine {
     /// True if `/bin/sh -c` (or the shell that the table names in SHELL) runs it. Otherwise its words are the arguments.
     #[serde(default)]
     pub shell: bool,
-    /// Text in front of it. Without this text, it is no command line.
+    /// Text that must precede it; without this text, it is not a command line.
     pub prefix: Option<String>,
-    /// Columns before it.
+    /// Number of columns before it.
     #[serde(default)]
     pub skip: usize,
-    /// Words in front of it, such as `python3 -m`.
+    /// Words to put in front of it, such as `python3 -m`.
     #[serde(default)]
     pub before: Vec<String>,
-    /// Words in its place if the first word of the line ends so: an interpreter by the ending of its scripts.
+    /// Words that replace the first word if it has this suffix: an interpreter by the suffix of its scripts.
     #[serde(default)]
     pub by_ending: BTreeMap<String, String>,
     /// The key of the same section with its working directory; `.` is the directory of the file. Without it, the
@@ -88,7 +88,7 @@ pub struct CommandLine {
     pub env: Option<String>,
     /// The key of the same section with more arguments.
     pub arguments: Option<String>,
-    /// True if a command line in a file of a package counts only if something else brings that package.
+    /// True if a command line in a file of a package is used only if other files of that package are packed.
     #[serde(default)]
     pub packed: bool,
 }

@@ -25,7 +25,7 @@ pub struct Distribution {
 }
 
 impl Distribution {
-    /// Reads the distribution of a root; empty if it does not say.
+    /// Reads the distribution of a root; empty if it is not stated.
     ///
     /// # Errors
     /// `unreadable`.
@@ -52,7 +52,7 @@ impl Distribution {
 /// Digests of a file, in hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hashes {
-    /// SHA-1, which SPDX demands.
+    /// SHA-1, which SPDX requires.
     pub sha1: String,
     /// SHA-256.
     pub sha256: String,
@@ -69,7 +69,7 @@ pub struct Component {
     pub purl: String,
     /// Its CPE name, which is a guess.
     pub cpe: Option<String>,
-    /// Its licences as it states them.
+    /// Its licences as stated by the package.
     pub licence: Option<String>,
     /// Evidence for the package, as a sentence.
     pub source: String,
@@ -143,22 +143,22 @@ pub fn package_url(about: &About, distro: &Distribution) -> String {
 pub struct Inventory {
     /// The name of the image.
     pub name: String,
-    /// Seconds since 1970 that the document names as its time.
+    /// Time of the document, in seconds since 1970.
     pub epoch: u64,
-    /// The distribution that the packages are from.
+    /// The distribution of the packages.
     pub distro: Distribution,
-    /// Components, sorted by package URL. No two have the same.
+    /// Components, sorted by package URL, which are unique.
     pub components: Vec<Component>,
     /// All files with their digests.
     pub files: BTreeMap<RootPath, Hashes>,
-    /// Components that need others, by their numbers.
+    /// Dependencies between components, as indexes.
     pub depends: BTreeSet<(usize, usize)>,
     /// Files that load libraries: the file, and the library.
     pub links: BTreeSet<(RootPath, RootPath)>,
 }
 
 impl Inventory {
-    /// Sorts components; of those with the same package URL the files are joined.
+    /// Sorts components; merges those with the same package URL.
     pub(super) fn set_components(&mut self, all: Vec<Component>) {
         let mut found: BTreeMap<String, Component> = BTreeMap::new();
         for component in all {
@@ -176,7 +176,7 @@ impl Inventory {
         }
     }
 
-    /// The numbers of the components that have a file; packages of the distribution come first.
+    /// The indexes of the components that have a file; packages of the distribution come first.
     pub(super) fn owners(&self) -> BTreeMap<&RootPath, usize> {
         let mut found = BTreeMap::new();
         let is_system = |component: &Component| {
@@ -192,13 +192,13 @@ impl Inventory {
         found
     }
 
-    /// Files that no component has.
+    /// Files that belong to no component.
     pub(super) fn unowned(&self) -> Vec<&RootPath> {
         let owners = self.owners();
         self.files.keys().filter(|path| !owners.contains_key(path)).collect()
     }
 
-    /// A digest of everything in the inventory, from which names of documents are made.
+    /// A digest of the inventory, for names of documents.
     pub(super) fn fingerprint(&self) -> String {
         let mut text = format!("{}\n{}\n", self.name, self.epoch);
         for component in &self.components {

@@ -19,7 +19,7 @@ const MARK: &[u8] = b"\x7fELF";
 /// The files of an image.
 type Files = BTreeMap<RootPath, Hashes>;
 
-/// All packages of languages among the files of an image. Metadata that cannot be understood is passed by.
+/// All packages of languages among the files of an image. Metadata that cannot be parsed is skipped.
 ///
 /// # Errors
 /// `unreadable`.
@@ -94,7 +94,7 @@ fn python(text: &[u8], path: &RootPath, files: &Files, record: Option<&[u8]>, so
             .extend(all.lines().filter_map(|line| record_path(&top, line)).filter(|file| files.contains_key(file)));
         found.has_all_files = true;
     }
-    // Without a record only the directories of its name are known to be its own.
+    // Without a record, only directories with its name are known to belong to it.
     for module in [normal.join("_"), normal.join("_").to_lowercase()] {
         found.files.extend(below(&top.join(module.as_bytes()), files).cloned());
     }
@@ -102,7 +102,7 @@ fn python(text: &[u8], path: &RootPath, files: &Files, record: Option<&[u8]>, so
 }
 
 /// The record of installed files beside Python's metadata (packaging.python.org, "Recording installed projects"), if it
-/// is there and lists something.
+/// exists and is not empty.
 fn recorded(root: &Root, metadata: &RootPath) -> Result<Option<Vec<u8>>, Error> {
     let Some(info) = metadata.parent().filter(|info| info.name().ends_with(b".dist-info")) else { return Ok(None) };
     let place = info.join(b"RECORD");
@@ -112,7 +112,7 @@ fn recorded(root: &Root, metadata: &RootPath) -> Result<Option<Vec<u8>>, Error> 
     Ok(Some(root.read(&place, MAX_METADATA)?).filter(|text| !text.is_empty()))
 }
 
-/// The path that a line of a record means: `PATH,HASH,SIZE`, relative to the directory of the packages.
+/// The path in a line of a record: `PATH,HASH,SIZE`, relative to the directory of the packages.
 fn record_path(top: &RootPath, line: &str) -> Option<RootPath> {
     let path = line.rsplitn(3, ',').nth(2)?;
     let path = path

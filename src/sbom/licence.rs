@@ -1,4 +1,4 @@
-//! Licences as packages state them, and as SPDX wants them.
+//! Licences as packages state them, and as SPDX expressions.
 
 /// Identifiers of the SPDX licence list that packages use most.
 const KNOWN: &[&str] = &[
@@ -61,7 +61,7 @@ const KNOWN: &[&str] = &[
     "ZPL-2.1",
 ];
 
-/// The same text if it is an expression of SPDX identifiers that are known here; `None` for any other text.
+/// The same text if it is an expression of known SPDX identifiers; `None` for any other text.
 pub(super) fn expression(text: &str) -> Option<String> {
     let spaced = text.replace('(', " ( ").replace(')', " ) ");
     let words: Vec<&str> = spaced.split_whitespace().collect();

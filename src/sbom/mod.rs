@@ -1,5 +1,5 @@
-//! Inventories of software (SBOM) of what an image really contains: packages of the distribution and of languages, with
-//! their files, licences and relations, as SPDX 2.3 or CycloneDX 1.6.
+//! Inventories of the software in an image (SBOM): packages of the distribution and of languages, with their files,
+//! licences and relations, as SPDX 2.3 or CycloneDX 1.6.
 
 mod cyclonedx;
 mod inventory;
@@ -51,7 +51,7 @@ impl Format {
         }
     }
 
-    /// The end of the names of such files, by which tools know them.
+    /// The suffix of such files, by which tools recognise them.
     pub fn ending(self) -> &'static str {
         match self {
             Self::Spdx => "spdx.json",

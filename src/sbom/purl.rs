@@ -39,7 +39,7 @@ pub(super) fn cpe(product: &str, version: &str) -> Option<String> {
         .then(|| format!("cpe:2.3:a:{product}:{product}:{version}:*:*:*:*:*:*:*"))
 }
 
-/// A component of a formatted string: punctuation has a backslash, and what no name can hold is an underscore.
+/// A component of a formatted string: punctuation has a backslash, and invalid characters become underscores.
 fn bound(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {

@@ -40,7 +40,7 @@ impl Inventory {
             let mut component = Component::of_package(&package.about, &found.distro);
             let is_own = |path: &&RootPath| ledger.owner_of(path) == Some(package.id.as_str());
             component.files = found.files.keys().filter(is_own).cloned().collect();
-            // As in the records of the image: of these packages there is nothing that could be vulnerable.
+            // As in the records of the image: these packages contain nothing that could be vulnerable.
             if !component.files.iter().all(is_document) {
                 components.push(component);
             }

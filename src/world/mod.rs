@@ -275,7 +275,7 @@ impl<'a> World<'a> {
         cached(&self.paths, file, || Ok(Rc::new(strings::whole_paths(self.root, file)?)))
     }
 
-    /// Those of the words with which a string in the file ends.
+    /// The words with which a string in the file ends.
     ///
     /// # Errors
     /// `unreadable`.
@@ -295,7 +295,7 @@ impl<'a> World<'a> {
         cached(&self.lines, file, || Ok(Rc::new(strings::command_lines(self.root, file)?)))
     }
 
-    /// Those of the words that are whole strings in the file.
+    /// The words that are whole strings in the file.
     ///
     /// # Errors
     /// `unreadable`.
@@ -307,7 +307,7 @@ impl<'a> World<'a> {
         self.words_in(file, words, strings::is_whole_string)
     }
 
-    /// Those of the words that the file has in this way.
+    /// The words for which this condition holds in the file.
     fn words_in<'w>(
         &self,
         file: &RootPath,

@@ -1,5 +1,5 @@
 //! Errors: a code, a sentence and a remedy. This crate defines the type and its own codes; crates above it explain
-//! further codes in tables of their own ([`error_codes!`](crate::error_codes)).
+//! further codes in their own tables ([`error_codes!`](crate::error_codes)).
 
 use std::fmt;
 use std::io;
@@ -19,7 +19,7 @@ pub enum Kind {
     Changed,
     /// The output cannot be written.
     CannotWrite,
-    /// The result breaks a limit that the user set: a budget, a lock or a list of what may be packed.
+    /// The result exceeds a limit that the user set: a budget, a lock or a list of permitted contents.
     Policy,
     /// The user cancelled the run.
     Interrupted,

@@ -182,7 +182,7 @@ impl ElfObject {
     }
 
     /// True for a program that runs without a loader: it has no PT_INTERP, and it is ET_EXEC, or marked as PIE, or
-    /// without dependencies (elf-resolution §2.4).
+    /// without dependencies.
     pub fn is_static_program(&self) -> bool {
         self.interp.is_none() && (self.is_exec() || self.is_pie() || self.wants.is_empty() && self.soname.is_none())
     }
@@ -196,7 +196,7 @@ impl ElfObject {
 /// Why a file is not a usable ELF object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
-    /// The class of the defect, such as `truncated`; the classes of elf-resolution §10.
+    /// The class of the defect, such as `truncated`.
     pub class: &'static str,
     /// Offset in the file.
     pub offset: u64,

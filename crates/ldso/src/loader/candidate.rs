@@ -1,5 +1,5 @@
 //! Checks the first bytes of a candidate file as a glibc loader does (elf/dl-load.c, `open_verify` and
-//! `_dl_map_object_from_fd`; elf-resolution §3.7).
+//! `_dl_map_object_from_fd`).
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ pub(super) enum Verdict {
     Take,
     /// The search continues.
     Next(Cow<'static, str>),
-    /// The process fails: the class of the defect (elf-resolution §10), and the reason.
+    /// The process fails: the class of the defect, and the reason.
     Fatal(&'static str, Cow<'static, str>),
 }
 

@@ -115,8 +115,8 @@ impl LibraryNames {
     }
 }
 
-/// True for a directory that holds another system: an earlier output, a chroot, the storage of a container engine. No path in
-/// it is of use for this root.
+/// True for a directory that contains another system: an earlier output, a chroot, the storage of a container engine.
+/// Paths in it are useless for this root.
 fn is_other_root(dir: &RootPath, names: &[Vec<u8>]) -> bool {
     let has = |name: &[u8]| names.iter().any(|known| known == name);
     !dir.is_root() && (has(b"etc") && has(b"usr") || STORES.contains(&dir.as_bytes()))

@@ -50,7 +50,7 @@ pub(super) const SHIM_PRELOAD: &[u8] = b"libgcompat.so.0";
 
 /// Extracts the constants from a loader of the given size; `range` reads its bytes (offset, length).
 ///
-/// Newer linkers put constants into a segment of their own. Older ones put them after the code, in which case the whole
+/// Newer linkers put constants into a separate segment. Older ones put them after the code, in which case the whole
 /// file is read.
 pub(super) fn read_facts<E>(
     size: usize,

@@ -1,4 +1,4 @@
-//! glibc: names, search order and candidates (elf/dl-load.c, elf/dl-deps.c, elf/rtld.c; elf-resolution §3).
+//! glibc: names, search order and candidates (elf/dl-load.c, elf/dl-deps.c, elf/rtld.c).
 
 use std::collections::HashMap;
 use std::rc::Rc;

@@ -1,5 +1,4 @@
-//! Directory lists as glibc parses them: DT_RPATH, DT_RUNPATH and LD_LIBRARY_PATH (elf/dl-load.c, `fillin_rpath`;
-//! elf-resolution §3.4).
+//! Directory lists as glibc parses them: DT_RPATH, DT_RUNPATH and LD_LIBRARY_PATH (elf/dl-load.c, `fillin_rpath`).
 
 use super::tokens::{self, Tokens};
 

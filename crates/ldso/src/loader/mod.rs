@@ -229,7 +229,7 @@ pub struct Process {
     pub variants: Vec<Variant>,
     /// Files, other than objects, that the loader reads, with their paths.
     pub reads: Vec<(Reads, Vec<u8>)>,
-    /// Audit libraries (LD_AUDIT, DT_AUDIT, DT_DEPAUDIT), each with what it loads in a namespace of its own.
+    /// Audit libraries (LD_AUDIT, DT_AUDIT, DT_DEPAUDIT), each with the objects that it loads in its own namespace.
     pub audits: Vec<Process>,
     /// True in secure-execution mode: the entry has set-uid or set-gid bits or file capabilities.
     pub secure: bool,

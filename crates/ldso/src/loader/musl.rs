@@ -1,5 +1,4 @@
-//! musl: names, search order and candidates (ldso/dynlink.c, `load_library`; elf-resolution §5). The loader is libc
-//! itself.
+//! musl: names, search order and candidates (ldso/dynlink.c, `load_library`). The loader is libc itself.
 
 use std::rc::Rc;
 

@@ -49,8 +49,8 @@ pub struct Objects<'r> {
 /// A directory of a search: its path, the working directory from which it counts, and the loader that searches it.
 type Searched = (Vec<u8>, RootPath, Target, *const Facts);
 
-/// The names of a process in which plug-ins are opened, each with the first object that has it. Many names are tried
-/// in one process after the other, so only the last one is kept.
+/// The names of a process in which plug-ins are opened, each with the first object that has it. Many names are tried in
+/// one process before the next, so only the last process is cached.
 struct HostNames {
     loaded: Vec<Rc<Loaded>>,
     names: Rc<HashMap<Vec<u8>, usize>>,
@@ -107,7 +107,7 @@ impl<'r> Objects<'r> {
     }
 
     /// The subdirectories of a searched directory, found once for each loader and target. The loader's constants are
-    /// kept here, so that their address stands for them.
+    /// kept here, so that their address identifies them.
     ///
     /// # Errors
     /// Those of `find`.

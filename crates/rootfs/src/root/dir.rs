@@ -2,7 +2,7 @@
 //!
 //! Each directory is opened once: with openat2 and RESOLVE_IN_ROOT if the kernel has it, otherwise component by
 //! component with O_NOFOLLOW. Its entries are then accessed by single names relative to that handle. Thus nothing
-//! outside of the root is ever touched, even if a directory is concurrently replaced by a symlink (elf-resolution §8).
+//! outside of the root is ever touched, even if a directory is concurrently replaced by a symlink.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -311,7 +311,7 @@ fn read_xattrs(handle: BorrowedFd<'_>) -> Result<Vec<Xattr>, Errno> {
     Ok(found)
 }
 
-/// Refuses a sparse file that would take forever to read: holes are free to create and are read as zeros.
+/// Refuses a sparse file that would take too long to read: holes need no space and are read as zeros.
 fn refuse_holes(path: &RootPath, stat: &Stat) -> Result<(), Error> {
     let (size, stored) = (stat.st_size.cast_unsigned(), stat.st_blocks.cast_unsigned().saturating_mul(512));
     if size <= MAX_HOLE || size <= MAX_FILE && stored >= size / 100 {

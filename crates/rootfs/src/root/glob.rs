@@ -111,7 +111,7 @@ impl RootGlob {
     }
 }
 
-/// Many patterns, of which a path is compared with few: those whose leading components are its own.
+/// A set of patterns. A path is compared only with patterns whose leading components match.
 pub struct GlobSet<'g> {
     by_start: HashMap<&'g [u8], Vec<&'g RootGlob>, RandomState>,
 }

@@ -37,7 +37,7 @@ pub struct Root {
     links: RefCell<HashMap<RootPath, Vec<u8>, RandomState>>,
     /// Directories whose paths contain no symlinks.
     walked: RefCell<HashSet<Vec<u8>, RandomState>>,
-    /// The names in directories that are searched for many names, by the path of the directory as it is spelled.
+    /// The names in directories in which many names are looked up, by the path of the directory as spelled.
     names: RefCell<HashMap<Vec<u8>, Option<Names>>>,
     unread: RefCell<BTreeSet<(RootPath, String)>>,
 }
@@ -45,10 +45,10 @@ pub struct Root {
 /// The names in a directory.
 type Names = HashSet<Vec<u8>, RandomState>;
 
-/// Metadata by path. The table of places is sparse, so it holds small numbers.
+/// Metadata by path. The hash table is sparse, so it contains only indexes.
 #[derive(Default)]
 struct Metas {
-    /// Places in `known`; `None` for a path that leads nowhere.
+    /// Indexes in `known`; `None` for a path that does not exist.
     places: HashMap<RootPath, Option<u32>, RandomState>,
     known: Vec<Meta>,
 }
@@ -56,10 +56,10 @@ struct Metas {
 /// Reads that end before this offset count as reads of the head of a file.
 const HEAD: usize = 4096;
 
-/// Paths of directories that this process has looked at.
+/// Directory entries that this process has read.
 static LOOKED_AT: AtomicU64 = AtomicU64::new(0);
 
-/// The number of paths that this process has looked at in directories: a sign of life for people who wait.
+/// The number of directory entries that this process has read, for progress messages.
 pub fn looked_at() -> u64 {
     LOOKED_AT.load(Ordering::Relaxed)
 }
@@ -98,8 +98,8 @@ impl Root {
         }
     }
 
-    /// The metadata of the entry at a real path, and the path as the cache has it. Whoever keeps the path shares its
-    /// bytes with the cache and with all others.
+    /// The metadata of the entry at a real path, and the path as the cache has it. A caller that keeps the path shares
+    /// its bytes with the cache.
     fn shared_meta(&self, path: RootPath) -> Result<(RootPath, Option<Meta>), Error> {
         if self.tree.is_in_memory() {
             let meta = self.tree.meta(&path)?;
@@ -130,8 +130,8 @@ impl Root {
         Ok(meta)
     }
 
-    /// Forgets all metadata. What was asked until now is in the answers, and a file that changes meanwhile is noticed
-    /// when it is read.
+    /// Clears the cached metadata. Earlier results keep theirs, and a file that changes meanwhile is detected when it
+    /// is read.
     pub fn forget(&self) {
         self.metas.replace(Metas::default());
         self.names.take();
@@ -154,8 +154,8 @@ impl Root {
         self.tree.list(path)
     }
 
-    /// True unless the directory at an absolute path has no entry of this name; false too if there is no directory. It
-    /// is for directories that are asked for many names, such as those of PATH: each is listed once.
+    /// False if the directory at an absolute path has no entry with this name, or does not exist. For directories in
+    /// which many names are looked up, such as those of PATH: each is listed once.
     ///
     /// # Errors
     /// `unreadable` if a component of the path cannot be accessed. A directory that cannot be listed may have the name.
@@ -181,7 +181,7 @@ impl Root {
     }
 
     /// The contents of the regular file at a real path, at most `limit` bytes. The file is [unread](Self::unread) if it
-    /// has more, unless the limit is so low that the caller looks at the head only.
+    /// has more, unless the limit is so low that the caller reads only the head.
     ///
     /// # Errors
     /// `unreadable`.

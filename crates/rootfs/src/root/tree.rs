@@ -80,7 +80,7 @@ pub trait Source: Send + Sync {
 /// A tree of files: a directory of the host, a tree in memory, or a plan.
 ///
 /// Every path passed to it is real. A missing entry is `None`. Lack of permission is an error, because it would say
-/// nothing about access inside the container (elf-resolution §8).
+/// nothing about access inside the container.
 pub trait Tree: Send + Sync {
     /// The metadata of the entry at this path; a symlink is not followed.
     ///
@@ -106,12 +106,12 @@ pub trait Tree: Send + Sync {
     /// `unreadable` if it is not a regular file or cannot be read.
     fn open(&self, path: &RootPath) -> Result<Box<dyn Source>, Error>;
 
-    /// True if metadata lies in memory, so that a cache would only repeat it.
+    /// True if metadata is in memory, so that a cache is useless.
     fn is_in_memory(&self) -> bool {
         false
     }
 
-    /// All paths in order, for trees that have them at hand; `None` for others.
+    /// All paths in order, for trees that have them in memory; `None` for others.
     fn paths(&self) -> Option<Vec<RootPath>> {
         None
     }
