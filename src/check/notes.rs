@@ -157,9 +157,10 @@ mod tests {
                     continue;
                 }
                 let text = std::fs::read_to_string(&path).unwrap_or_default();
-                let codes = text.split("Note::new(\"").skip(1).chain(text.split(".note(\"").skip(1));
-                let codes = codes.chain(text.split("CUT: &str = \"").skip(1));
-                used.extend(codes.filter_map(|rest| rest.split('"').next().map(str::to_owned)));
+                let starts = ["Note::new(", ".note(", "CUT: &str = "];
+                let rests = starts.iter().flat_map(|start| text.split(start).skip(1));
+                let codes = rests.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next());
+                used.extend(codes.map(str::to_owned));
             }
         }
         let known: std::collections::BTreeSet<String> = super::NOTES.iter().map(|note| note.code.to_owned()).collect();

@@ -80,8 +80,9 @@ impl Deref for Edge {
 
 impl Cause {
     fn is(&self, from: Option<&RootPath>, rule: RuleId, reason: &Arc<Reason>) -> bool {
-        let same_reason = Arc::ptr_eq(&self.reason, reason) || self.reason == *reason;
-        self.rule == rule && same_reason && self.from.as_ref() == from
+        // The reasons for a library differ in the file that needs it.
+        let is_same = || Arc::ptr_eq(&self.reason, reason) || self.reason == *reason;
+        self.from.as_ref() == from && self.rule == rule && is_same()
     }
 }
 

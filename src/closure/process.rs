@@ -1,6 +1,6 @@
 //! The table of processes: programs by path and loader conditions, plug-ins by the process in which they are opened.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::rules::RuleId;
 use crate::language::Certainty;
@@ -69,6 +69,8 @@ impl Circumstances {
 pub(super) struct Processes {
     all: Vec<Started>,
     ids: BTreeMap<Key, ProcessId>,
+    /// The processes that have loaded an object.
+    loaded: HashMap<RootPath, Vec<ProcessId>>,
     /// Libraries of programs that are started, each once, in the order in which they became known.
     libraries: Vec<RootPath>,
     known_libraries: HashSet<RootPath>,
@@ -137,6 +139,9 @@ impl Processes {
     fn insert(&mut self, key: Key, started: Started) -> ProcessId {
         let id = ProcessId(self.all.len());
         self.ids.insert(key, id);
+        for object in &started.process.loaded {
+            self.loaded.entry(object.real.clone()).or_default().push(id);
+        }
         self.all.push(started);
         id
     }
@@ -148,16 +153,20 @@ impl Processes {
 
     /// A program with a loader that has loaded the object: the most certain one, then the first by path.
     pub(super) fn with(&self, object: &RootPath) -> Option<ProcessId> {
-        let has = |started: &Started| {
-            started.process.facts.is_some() && started.process.loaded.iter().any(|loaded| loaded.real == *object)
-        };
         let main = self.main();
-        let order = |(id, started): &(ProcessId, &Started)| {
+        let order = |id: &ProcessId| {
+            let started = self.get(*id);
             let is_plug_in = started.program.is_some();
             let (path, real) = (started.process.loaded[0].path.clone(), started.process.subject().real.clone());
             (is_plug_in, Some(*id) != main, std::cmp::Reverse(started.certainty), path, real)
         };
-        self.iter().filter(|(_, started)| has(started)).min_by_key(order).map(|(id, _)| id)
+        let has_loader = |id: &ProcessId| self.get(*id).process.facts.is_some();
+        self.loading(object).iter().copied().filter(has_loader).min_by_key(order)
+    }
+
+    /// The processes that have loaded an object.
+    pub(super) fn loading(&self, object: &RootPath) -> &[ProcessId] {
+        self.loaded.get(object).map_or(&[], Vec::as_slice)
     }
 }
 

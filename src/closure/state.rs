@@ -8,7 +8,7 @@ use super::contents::Contents;
 use super::demand::{Host, Start};
 use super::graph::Graph;
 use super::launch::{LaunchId, Launched, Launches};
-use super::process::{ProcessId, Processes, Started};
+use super::process::{ProcessId, Processes};
 use super::rules::RuleId;
 use super::signs::{Sign, Signs};
 use super::told::Messages;
@@ -140,9 +140,7 @@ impl State<'_> {
 
     /// The launch that runs an object: the most certain one, then the first in order.
     pub(super) fn starter(&self, object: &RootPath) -> Option<LaunchId> {
-        let loads = |started: &Started| started.process.loaded.iter().any(|loaded| loaded.real == *object);
-        let processes: BTreeSet<ProcessId> =
-            self.processes.iter().filter(|(_, started)| loads(started)).map(|(id, _)| id).collect();
+        let processes = self.processes.loading(object);
         let has = |launched: &Launched| launched.processes.iter().any(|id| processes.contains(id));
         let running = self.launches.iter().filter(|(_, launched)| has(launched));
         let best = running.min_by(|(_, a), (_, b)| b.certainty.cmp(&a.certainty).then_with(|| a.launch.cmp(&b.launch)));

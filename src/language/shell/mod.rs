@@ -46,7 +46,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         let args = call.args.get(at + 3..).unwrap_or_default();
         reader.script(&shell.0, text, args)?;
         for word in words(text) {
-            if let Some(path) = program(call.root, call.path, &word)? {
+            if let Some(path) = program(call.root, call.path, word)? {
                 let why = format!("the command has the word {word}");
                 reader.needs.commands.push(Command { name: path.to_string(), certainty: Certainty::Possible, why });
             }
@@ -151,11 +151,11 @@ fn named(call: &Call<'_>, script: &RootPath) -> Result<Named, Error> {
     let mut named = Named::default();
     let Some((_, text)) = call.root.read_followed(script.as_bytes(), MAX_SCRIPT)? else { return Ok(named) };
     for word in words(&String::from_utf8_lossy(&text)) {
-        if let Some(path) = program(call.root, call.path, &word)? {
+        if let Some(path) = program(call.root, call.path, word)? {
             let why = format!("the script {script} has the word {word}");
             named.commands.push(Command { name: path.to_string(), certainty: Certainty::Possible, why });
         } else if word.contains('/') || word.ends_with(".sh") {
-            named.file(call, script, &word)?;
+            named.file(call, script, word)?;
         }
     }
     Ok(named)
@@ -186,7 +186,7 @@ impl Named {
 }
 
 /// Words of a script, without comments: the text between blanks, quotes and shell metacharacters.
-fn words(text: &str) -> BTreeSet<String> {
+fn words(text: &str) -> BTreeSet<&str> {
     let is_sign = |c: char| c.is_whitespace() || "\"'`;|&(){}<>$=,".contains(c);
     let mut found = BTreeSet::new();
     for line in text.lines() {
@@ -198,7 +198,7 @@ fn words(text: &str) -> BTreeSet<String> {
             // A default value such as `${PAGER:-cat}`.
             let word = word.rsplit(":-").next().unwrap_or(word).trim_end_matches(':');
             if !word.is_empty() && !word.starts_with('-') && !table().not_programs.contain(word) {
-                found.insert(word.to_owned());
+                found.insert(word);
             }
         }
     }

@@ -178,17 +178,18 @@ impl<'c, 'a> Reader<'c, 'a> {
                     self.functions.insert(name.clone());
                 }
                 Step::Command(simple) => {
-                    let plain: Vec<String> = simple.words.iter().map(|word| self.known.one(word)).collect();
-                    let Some((name, rest)) = plain.split_first() else { continue };
-                    let is_query = name == "command" && rest.iter().any(|word| matches!(word.as_str(), "-v" | "-V"));
+                    let Some((name, rest)) = simple.words.split_first() else { continue };
+                    let name = &self.known.one(name);
                     if name == "shift" && simple.function.is_none() {
                         (1..=9).for_each(|at| self.known.forget(&at.to_string()));
                     }
+                    let rest = || rest.iter().map(|word| self.known.one(word));
+                    let is_query = name == "command" && rest().any(|word| matches!(word.as_str(), "-v" | "-V"));
                     if is_query || table().queries.contain(name) {
-                        self.tested.extend(rest.iter().filter(|word| !word.starts_with('-')).cloned());
+                        self.tested.extend(rest().filter(|word| !word.starts_with('-')));
                     } else if name == "alias" {
-                        let aliases = rest.iter().filter_map(|word| word.split_once('='));
-                        self.functions.extend(aliases.map(|(name, _)| name.to_owned()));
+                        let alias = |word: String| word.split_once('=').map(|(name, _)| name.to_owned());
+                        self.functions.extend(rest().filter_map(alias));
                     }
                     if let Some(function) = &simple.function
                         && simple.words.iter().take(3).any(is_arguments)

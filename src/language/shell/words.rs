@@ -82,6 +82,10 @@ impl<'a> Known<'a> {
 
     /// All expansions of a word; a variable that is never set counts as unknown.
     pub(super) fn values(&self, word: &Word) -> Values {
+        // Most words have no expansion.
+        if let [Part::Text(text)] = word.parts.as_slice() {
+            return Values { known: vec![text.clone()], unknown: None };
+        }
         let mut all = Values { known: vec![String::new()], unknown: None };
         for part in &word.parts {
             let mut next = match part {
@@ -110,6 +114,10 @@ impl<'a> Known<'a> {
                 }
             };
             next.dedup();
+            if let [end] = next.as_slice() {
+                all.known.iter_mut().for_each(|start| start.push_str(end));
+                continue;
+            }
             let starts = std::mem::take(&mut all.known);
             all.known = starts.iter().flat_map(|start| next.iter().map(move |end| format!("{start}{end}"))).collect();
             all.known.truncate(MAX_VALUES);
