@@ -117,6 +117,8 @@ pub struct Closure {
     pub(crate) entries: Vec<EntryPoint>,
     /// Paths with the reasons for each.
     pub(crate) graph: Graph,
+    /// The users to which the entry's script changes before it starts a program.
+    pub(crate) users: BTreeSet<String>,
     /// The resolved processes.
     pub(crate) processes: Vec<Started>,
     /// Rules of profiles and patterns that found nothing.

@@ -1,6 +1,7 @@
 //! ELF objects inside other files: jars, zip applications and self-extracting programs unpack libraries at run time, and
 //! the loader then looks for what those need. Formats that cannot be read are recognised, so that the user is told.
 
+mod beam;
 mod classes;
 mod pyinstaller;
 mod unread;
@@ -30,6 +31,8 @@ pub struct Embedded {
     pub objects: Vec<Object>,
     /// The constants of the Java classes in it.
     pub constants: Constants,
+    /// Texts of an Erlang module that starts programs.
+    pub literals: BTreeSet<String>,
     /// Names of members that are too large to be read.
     pub cut: Vec<String>,
 }
@@ -91,9 +94,9 @@ impl Embedded {
     }
 }
 
-/// True for the first four bytes of zip files and scripts; a script can have a zip file behind it.
+/// True for the first four bytes of zip files, Erlang's modules and scripts; a script can have a zip file behind it.
 pub fn may_be_archive(magic: &[u8]) -> bool {
-    magic == b"PK\x03\x04" || magic.starts_with(b"#!")
+    magic == b"PK\x03\x04" || magic == b"FOR1" || magic.starts_with(b"#!")
 }
 
 /// The ELF objects in a file of a known format; `None` if it is another file, or too damaged to be opened by the program
@@ -104,7 +107,7 @@ pub fn may_be_archive(magic: &[u8]) -> bool {
 pub fn read(root: &Root, file: &RootPath) -> Result<Option<Embedded>, Error> {
     let mut content = Content { source: &*root.open_file(file)?, at: 0 };
     let found = zip::read(&mut content);
-    Ok(found.or_else(|| pyinstaller::read(&mut content)))
+    Ok(found.or_else(|| pyinstaller::read(&mut content)).or_else(|| beam::read(&mut content)))
 }
 
 /// The format of a program's payload that is recognised, but not read.

@@ -9,6 +9,7 @@ mod node;
 mod perl;
 mod php;
 mod python;
+mod r;
 mod ruby;
 mod shell;
 mod source;
@@ -31,9 +32,9 @@ pub use java::{manifest_files, nests_jars};
 pub use node::{Replaced, replaced};
 pub use shell::Unstarted;
 pub(crate) use source::application::{is_leftover, is_program_dir, is_wide};
-pub(crate) use source::interpreters::{runs_language, system_shell};
+pub(crate) use source::interpreters::{runs_language, shell_words, system_shell};
 pub use source::missing::Absent;
-pub use source::wrapped::{looks_up_interpreters, runs_others};
+pub use source::wrapped::{looks_up_interpreters, runs_others, user as changed_user};
 pub(crate) use unread::is_word;
 
 /// Finds modules that packages install in a directory and the script does not need, given the modules that it loads.
@@ -342,6 +343,7 @@ pub const LANGUAGES: &[Language] = &[
         about: "Follows programs that start the command in their arguments, such as env, tini, timeout or su-exec.",
         needs: wrapper::find,
     },
+    Language { id: "r", about: "Packs an R application and the programs that its sources start.", needs: r::find },
     Language {
         id: "unread-script",
         about: "Packs the application of a script in a language that slimroot does not read, such as a makefile, and \

@@ -18,7 +18,8 @@ const MAX_UNIT: usize = 1 << 20;
 const MAX_ACCOUNTS: usize = 4 << 20;
 
 /// `UID:GID` of the image: the user's choice; else the user of the service unit that starts the entry, or a program
-/// that the entry certainly runs (root if the unit names none); else nonroot.
+/// that the entry certainly runs (root if the unit names none); else the one user to which the entry's script changes; else
+/// nonroot.
 pub(super) fn choose(root: &Root, closure: &Closure, settings: &Settings, plan: &Plan) -> Result<String, Error> {
     let accounts = Accounts::of(plan);
     if let Some(user) = &settings.user {
@@ -53,7 +54,12 @@ pub(super) fn choose(root: &Root, closure: &Closure, settings: &Settings, plan: 
             }
         }
     }
-    Ok(NONROOT.to_owned())
+    // A script that changes to one user does not do so when it runs as that user.
+    let mut changed = closure.users.iter().filter_map(|user| accounts.resolve(user).ok());
+    match (changed.next(), changed.next()) {
+        (Some(user), None) => Ok(user),
+        _ => Ok(NONROOT.to_owned()),
+    }
 }
 
 /// The service units of the root, the administrator's first. A template counts once for each of its enabled instances;

@@ -172,7 +172,18 @@ impl<'a> World<'a> {
     /// # Errors
     /// `unreadable`.
     pub(crate) fn starts_programs(&self, real: &RootPath) -> Result<bool, Error> {
-        cached(&self.starters, real, || self.imports_one_of(real, &tables::imports().starts_programs))
+        cached(&self.starters, real, || {
+            Ok(self.imports_one_of(real, &tables::imports().starts_programs)? || self.starts_by_wide_names(real)?)
+        })
+    }
+
+    /// True if the object imports a function that starts programs by names in UTF-16.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn starts_by_wide_names(&self, real: &RootPath) -> Result<bool, Error> {
+        let imports = self.objects.imports(real)?;
+        Ok(imports.iter().any(|name| tables::imports().starts_by_wide_names.begin(name)))
     }
 
     /// True if the object imports a function that opens libraries by name.
@@ -305,6 +316,28 @@ impl<'a> World<'a> {
         words: impl Iterator<Item = &'w [u8]>,
     ) -> Result<BTreeSet<&'w [u8]>, Error> {
         self.words_in(file, words, strings::is_whole_string)
+    }
+
+    /// Those of the words that are whole strings of UTF-16 in the file.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn wide_strings<'w>(&self, file: &RootPath, words: &[&'w [u8]]) -> Result<BTreeSet<&'w [u8]>, Error> {
+        let wide: Vec<Vec<u8>> = words.iter().map(|word| word.iter().flat_map(|byte| [*byte, 0]).collect()).collect();
+        let found = strings::found_in(self.root, file, &wide, strings::is_wide_string)?;
+        Ok(found.into_iter().map(|at| words[at]).collect())
+    }
+
+    /// Those of the names that are the last part of a string in the file.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn file_names<'w>(
+        &self,
+        file: &RootPath,
+        names: impl Iterator<Item = &'w [u8]>,
+    ) -> Result<BTreeSet<&'w [u8]>, Error> {
+        self.words_in(file, names, strings::is_file_name)
     }
 
     /// The words for which this condition holds in the file.

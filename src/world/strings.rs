@@ -215,6 +215,18 @@ pub(crate) fn is_whole_string(piece: &[u8], at: usize, length: usize) -> bool {
     piece[..at].ends_with(b"\0") && piece.get(at + length) == Some(&0)
 }
 
+/// True if what was found in a piece is a whole string of UTF-16.
+pub(crate) fn is_wide_string(piece: &[u8], at: usize, length: usize) -> bool {
+    let goes_on = at >= 2 && piece[at - 1] == 0 && piece[at - 2].is_ascii_graphic();
+    !goes_on && piece.get(at + length..at + length + 2) == Some(b"\0\0")
+}
+
+/// True if what was found in a piece ends a string, and is the last part of a path in it, or the name of a hidden file
+/// without its dot.
+pub(crate) fn is_file_name(piece: &[u8], at: usize, length: usize) -> bool {
+    piece[..at].last().is_some_and(|byte| b"/.\0".contains(byte)) && piece.get(at + length) == Some(&0)
+}
+
 /// True if the match in a piece ends a string. Linkers store a string that is the end of another only once.
 pub(crate) fn ends_a_string(piece: &[u8], at: usize, length: usize) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);

@@ -79,6 +79,9 @@ struct World {
     /// Jars of one class that starts programs, with its string constants.
     #[serde(default)]
     jar: BTreeMap<String, Vec<String>>,
+    /// Modules of Elixir that call `System.cmd`, with their literals.
+    #[serde(default)]
+    beam: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     package: BTreeMap<String, Package>,
     #[serde(default)]
@@ -125,6 +128,36 @@ fn class(constants: &[String]) -> Vec<u8> {
     bytes
 }
 
+/// A module that imports `Elixir.System:cmd/2` and has these literals, as the compiler of OTP 25 writes it.
+fn beam(literals: &[String]) -> Vec<u8> {
+    let number = |number: usize| u32::try_from(number).expect("small").to_be_bytes();
+    let mut atoms = number(2).to_vec();
+    for name in ["Elixir.System", "cmd"] {
+        atoms.push(u8::try_from(name.len()).expect("short"));
+        atoms.extend(name.as_bytes());
+    }
+    let imports = [1, 1, 2, 2].map(number).concat();
+    let mut terms = number(literals.len()).to_vec();
+    for text in literals {
+        terms.extend(number(text.len() + 6));
+        terms.extend([131, 109]);
+        terms.extend(number(text.len()));
+        terms.extend(text.as_bytes());
+    }
+    let mut packed = number(terms.len()).to_vec();
+    let mut encoder = flate2::write::ZlibEncoder::new(&mut packed, flate2::Compression::default());
+    encoder.write_all(&terms).and_then(|()| encoder.try_finish()).expect("written");
+    drop(encoder);
+    let mut bytes = b"FOR1\0\0\0\0BEAM".to_vec();
+    for (name, data) in [(b"AtU8", atoms), (b"ImpT", imports), (b"LitT", packed)] {
+        bytes.extend(name);
+        bytes.extend(number(data.len()));
+        bytes.extend(&data);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+    }
+    bytes
+}
+
 impl World {
     fn files(&self) -> Files {
         let mut files = Files::base();
@@ -158,6 +191,9 @@ impl World {
             archive.start_file("App.class", zip::write::SimpleFileOptions::default()).expect("a member");
             archive.write_all(&class(&constants)).expect("written");
             files.put(path, File::Bytes(archive.finish().expect("an archive").into_inner()));
+        }
+        for (path, literals) in &self.beam {
+            files.put(path, File::Bytes(beam(literals)));
         }
         let package = |(name, package): (&String, &Package)| files::Package {
             name: name.clone(),

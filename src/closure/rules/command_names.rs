@@ -118,7 +118,11 @@ fn unnamed(
 fn bare(state: &State<'_>, program: &RootPath, demands: &mut Vec<Demand>) -> Result<(), Error> {
     let commands = state.world.commands(path_of(&state.request.env))?;
     let names = commands.keys().map(RootPath::name).filter(|name| name.len() > 1 && !is_word(name));
-    let held = state.world.whole_strings(program, names)?;
+    let names: Vec<&[u8]> = names.collect();
+    let mut held = state.world.whole_strings(program, names.iter().copied())?;
+    if state.world.starts_by_wide_names(program)? {
+        held.extend(state.world.wide_strings(program, &names)?);
+    }
     for name in &held {
         let found = program_in_path(state.world.root, path_of(&state.request.env), &show(name))?;
         let Some(path) = found.filter(|path| !state.is_excluded(path)) else { continue };

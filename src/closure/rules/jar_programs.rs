@@ -1,7 +1,7 @@
 //! Programs that Java code starts. Its classes name them in string constants, but a jar has many strings that happen to
 //! be names of programs. Strong evidence is a path, a command line with options, and a command of a package that the
-//! package of the jar depends on or recommends. Other names are reported if the class that contains them starts
-//! programs.
+//! package of the jar depends on or recommends. Other names count if the class that contains them starts programs: a few
+//! in a jar of the user are packed, and those of a package are reported.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::closure::worklist::Fact;
 use crate::closure::{Companions, Reason, path_of};
 use crate::embedded::Constants;
 use crate::error::Error;
-use crate::language::manifest_files;
+use crate::language::{is_word, manifest_files};
 use crate::path::{RootPath, show};
 use crate::world::{command_line, program_in_path};
 
@@ -29,6 +29,8 @@ pub(super) const RULE: Rule = Rule {
     on,
 };
 
+/// Maximum number of bare names in a jar that are taken for commands.
+const MAX_BARE: usize = 8;
 /// The group of jars in the summary.
 const CLASS_PATH: &str = "application";
 
@@ -91,6 +93,9 @@ fn named(
         }
         _ => BTreeSet::new(),
     };
+    // A few names in an application of the user are those of programs; of many, most are words of another kind.
+    let bare = named.iter().filter(|(path, _)| constants.started.contains(&*show(path.name()))).count();
+    let is_application = owner.is_none() && bare <= MAX_BARE;
     for (program, owner) in named {
         if !world.is_elf(program)? {
             continue;
@@ -103,7 +108,10 @@ fn named(
             demands.push(start(program, why));
         } else if constants.started.contains(&*show(program.name())) {
             let why = format!("named by a class in {jar} that starts programs");
-            demands.push(Demand::Report(Message::Offered { program: program.clone(), why }));
+            demands.push(match is_application && !is_word(program.name()) {
+                true => start(program, why),
+                false => Demand::Report(Message::Offered { program: program.clone(), why }),
+            });
         }
     }
     Ok(())

@@ -44,7 +44,8 @@ rule!(PYTHON, 7);
 rule!(RUBY, 8);
 rule!(SHELL, 9);
 rule!(WRAPPER, 10);
-rule!(UNREAD, 11);
+rule!(R, 11);
+rule!(UNREAD, 12);
 
 fn on(state: &State<'_>, fact: Fact, language: &'static Language) -> Result<Vec<Demand>, Error> {
     let Fact::Launched(id) = fact else { return Ok(Vec::new()) };

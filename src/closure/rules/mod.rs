@@ -1,6 +1,7 @@
 //! Rules: the consequences of facts for the image. There is one file per rule. A rule reads the state and answers with
 //! demands. It changes nothing, so the same facts always give the same image.
 
+mod beam_programs;
 mod beside_program;
 mod bytecode;
 mod claim;
@@ -117,6 +118,7 @@ pub(super) static RULES: &[Rule] = &[
     languages::PERL,
     languages::PHP,
     languages::PYTHON,
+    languages::R,
     languages::RUBY,
     languages::SHELL,
     languages::WRAPPER,
@@ -132,6 +134,7 @@ pub(super) static RULES: &[Rule] = &[
     command_names::RULE,
     subcommand::RULE,
     jar_programs::RULE,
+    beam_programs::RULE,
     copy::RULE,
     include::RULE,
     package::RULE,

@@ -56,6 +56,9 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
         for text in state.world.whole_paths(object)?.iter() {
             named_path(state, &mut demands, &by, text)?;
         }
+        if is_program {
+            written(state, &mut demands, &by)?;
+        }
         Ok::<_, Error>(())
     };
     look(program, true, true, own.as_deref())?;
@@ -79,6 +82,12 @@ fn named_path(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, text
     let Some(path) = RootPath::new(text).filter(is_data_path) else { return Ok(()) };
     if by.is_sure && by.is_same_source && system().package_databases.contain(&path) {
         demands.extend(database(state, by, &path)?);
+    }
+    if by.is_sure && by.is_program && system().at_run_time.cover(&path) {
+        // A directory in /run that a service expects, made by the image's Dockerfile or the package.
+        let is_dir = state.world.root.follow(path.as_bytes())?.dir().is_some_and(|real| !is_shared(real));
+        demands.extend((is_dir && !is_elsewhere(state, &path)).then(|| file(by, &path, text)));
+        return Ok(());
     }
     let (owner, is_program) = (by.owner, by.is_program);
     let is_settings = by.is_same_source && path.as_bytes().starts_with(b"/etc/");
@@ -113,6 +122,34 @@ fn named_path(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, text
         _ => {}
     }
     Ok(())
+}
+
+/// Settings directly in /etc that no package has, so that they were written for this image, and whose name alone the
+/// program contains.
+fn written(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>) -> Result<(), Error> {
+    let root = state.world.root;
+    let Some(etc) = root.follow(b"/etc")?.dir().cloned() else { return Ok(()) };
+    let names = root.list(&etc)?.into_iter().filter(|name| system().settings_endings.end(name));
+    let names: Vec<Vec<u8>> = names.filter(|name| !is_elsewhere(state, &etc.join(name))).collect();
+    let paths: Vec<RootPath> = names.iter().map(|name| etc.join(name)).collect();
+    let owners = state.world.owners(&paths)?;
+    let mut unowned = Vec::new();
+    for path in paths.iter().filter(|path| !owners.contains_key(path)) {
+        let is_file = root.meta(path)?.is_some_and(|meta| meta.kind == FileKind::File && is_readable(&meta));
+        unowned.extend(is_file.then_some(path));
+    }
+    if unowned.is_empty() || owners.is_empty() && state.world.database()?.is_none() {
+        return Ok(());
+    }
+    for name in state.world.file_names(by.object, unowned.iter().map(|path| path.name()))? {
+        demands.push(file(by, &etc.join(name), name));
+    }
+    Ok(())
+}
+
+/// True for a directory of the system itself, and for one that many services share.
+fn is_shared(dir: &RootPath) -> bool {
+    system().shared.contain(dir) || system().kernel.cover(dir)
 }
 
 /// Reports that a program reads the package database, since an image has only records of packed packages.

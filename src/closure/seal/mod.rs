@@ -9,9 +9,13 @@ mod trust;
 
 pub use suggested::Suggested;
 
+use std::collections::BTreeSet;
+
+use super::launch::Launched;
 use super::state::State;
 use super::{Closure, Fired, Request};
 use crate::error::Error;
+use crate::language::changed_user;
 
 /// Creates a closure with only the processes, before any rule has run.
 pub(super) fn processes(state: State<'_>) -> Closure {
@@ -29,6 +33,7 @@ pub(super) fn seal(mut state: State<'_>) -> Result<Closure, Error> {
     let request: &Request = state.request;
     let level = request.cpu.as_deref().and_then(|level| level.strip_prefix("x86-64-v")?.parse().ok());
     let mut closure = Closure { cpu_level: level.unwrap_or(1), ..Closure::default() };
+    closure.users = users(&state);
     notes::tell(&state, &mut closure)?;
     excluded::tell(&state, &mut closure)?;
     let State { graph, processes, claims, entries, env, applied, foreign, dangling, not_packed, unopened, .. } = state;
@@ -43,4 +48,16 @@ pub(super) fn seal(mut state: State<'_>) -> Result<Closure, Error> {
     });
     let fired = fired.collect();
     Ok(Closure { fired, ..closure })
+}
+
+/// The users to which the entry's script changes.
+fn users(state: &State<'_>) -> BTreeSet<String> {
+    let Some(entry) = state.launches.roots.first() else { return BTreeSet::new() };
+    let is_of_entry = |launched: &&Launched| launched.starters.contains(entry);
+    let started = state.launches.iter().map(|(_, launched)| launched).filter(is_of_entry);
+    let changed = started.filter_map(|launched| {
+        let name = String::from_utf8_lossy(launched.launch.program.name());
+        changed_user(&name, &launched.launch.args).map(str::to_owned)
+    });
+    changed.collect()
 }

@@ -8,7 +8,7 @@ use crate::language::source::application as app;
 use crate::language::source::interpreters::system_shell;
 use crate::language::source::literals::{Named, literals};
 use crate::language::source::names::UNPARSED;
-use crate::language::source::names::{Calls, Files, Rules};
+use crate::language::source::names::{Calls, Files};
 use crate::language::{Call, Certainty, Command, Needs};
 use crate::path::RootPath;
 use crate::root::{FileKind, Visit};
@@ -95,7 +95,7 @@ fn matters(text: &[u8]) -> bool {
 
 fn read(named: &mut Named, files: &Files, is_app: bool) {
     let calls = &table().calls;
-    let rules = Rules { same: &calls.same, joins: &calls.joins };
+    let rules = calls.rules();
     let known = Calls {
         starts: &calls.starts,
         finders: &calls.finders,

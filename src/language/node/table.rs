@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::language::source::names::Rules;
 use crate::world::tables::{Words, table};
 
 /// The table of Node.
@@ -31,11 +32,20 @@ pub(super) struct Calls {
     pub(super) options: Words,
     pub(super) same: Words,
     pub(super) joins: Words,
+    pub(super) defaults: Words,
     pub(super) keeps: Words,
     pub(super) gives_up: Words,
     pub(super) tools: Words,
     pub(super) words: Words,
     pub(super) build_files: Words,
+}
+
+impl Calls {
+    /// How names travel through calls.
+    pub(super) fn rules(&self) -> Rules {
+        let calls = &table().calls;
+        Rules { same: &calls.same, joins: &calls.joins, defaults: &calls.defaults, default_names: &calls.defaults }
+    }
 }
 
 /// Options and variables that make Node load files.

@@ -16,7 +16,7 @@ use super::source::started;
 use super::{Call, Needs, Start};
 use crate::error::Error;
 use crate::path::RootPath;
-use crate::root::Root;
+use crate::root::{FileKind, Root};
 
 /// Composer's record of installed packages, relative to the application's directory.
 const INSTALLED: &[u8] = b"vendor/composer/installed.json";
@@ -29,7 +29,13 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         ..Needs::default()
     };
     needs.unsatisfied = missing::find(call, call.script()?.as_ref())?;
-    for dir in app::dirs(call)? {
+    let mut dirs = app::dirs(call)?;
+    for dir in dirs.clone() {
+        dirs.extend(real_dirs(call.root, &dir)?.into_iter().filter(|real| !dir.is_within(real)));
+    }
+    dirs.sort();
+    dirs.dedup();
+    for dir in dirs {
         let dev = development(call.root, &dir)?;
         if !dev.is_empty() {
             needs.notes.push(format!("{} development packages of Composer are left out", dev.len()));
@@ -53,6 +59,22 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let sources = started::Sources { dirs: &own, scripts: &scripts, modules: &[] };
     started::ask(call, &table().starts, &sources, &mut needs)?;
     Ok(needs)
+}
+
+/// The directories of the scripts to which links in a directory lead: `__DIR__` is the real directory of a script, whose
+/// neighbours it loads.
+fn real_dirs(root: &Root, dir: &RootPath) -> Result<Vec<RootPath>, Error> {
+    let mut found = Vec::new();
+    for name in root.list(dir)? {
+        let path = dir.join(&name);
+        let is_link = root.meta(&path)?.is_some_and(|meta| meta.kind == FileKind::Link);
+        if is_link && name.ends_with(b".php") {
+            let real = root.follow(path.as_bytes())?.file().and_then(|(real, _)| real.parent());
+            // Settings lie in /etc.
+            found.extend(real.filter(|real| !app::is_wide(real) && !real.as_bytes().starts_with(b"/etc/")));
+        }
+    }
+    Ok(found)
 }
 
 /// Files loaded by settings on the command line, `-d NAME=VALUE`, or in the file of `-c FILE` (the manual, options).

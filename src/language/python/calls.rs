@@ -3,7 +3,7 @@
 use super::table::table;
 use super::tree;
 use crate::language::source::literals::{Literal, Named, literals};
-use crate::language::source::names::{Calls, Files, Rules};
+use crate::language::source::names::{Calls, Files};
 use crate::path::RootPath;
 
 /// True if the text has a call of interest.
@@ -15,7 +15,7 @@ pub(super) fn matters(text: &[u8]) -> bool {
 /// Reads the sources of an application or of a package.
 pub(super) fn read(named: &mut Named, files: &Files, is_app: bool) {
     let calls = &table().calls;
-    let rules = Rules { same: &calls.same, joins: &calls.joins };
+    let rules = calls.rules();
     let known = Calls {
         starts: &calls.starts,
         finders: &calls.finders,
@@ -64,7 +64,7 @@ mod tests {
         let calls = &table().calls;
         let mut all = std::collections::BTreeSet::new();
         let is_sink = |callee: &str| ["subprocess.run", "x.dlopen"].contains(&callee);
-        files.calls(tree::parse, Rules { same: &calls.same, joins: &calls.joins }, &is_sink, &mut |found| {
+        files.calls(tree::parse, calls.rules(), &is_sink, &mut |found| {
             let words = |value: &crate::language::source::names::Value| {
                 std::iter::once(value.text.clone()).chain(value.args.clone()).collect::<Vec<_>>().join(" ")
             };
@@ -95,6 +95,19 @@ mod tests {
             ("def f():\n  c = []\n  c.append('a')\n  subprocess.run(c)", "a"),
             ("subprocess.run(['a'] + unknown)", "a"),
             ("subprocess.run('a -x'.split())", "a -x"),
+            ("subprocess.run([os.environ.get('A', 'a')])", "a"),
+            ("A = getattr(settings, 'A', 'a')\nsubprocess.run([A, '-x'])", "a -x"),
+            ("A = config('A', default='a')\nsubprocess.run([A])", "a"),
+            (
+                "def go(c): subprocess.run(c)\nclass C:\n  p = 'a'\n  def f(self): pool.submit(go, [self.p, '-o'])",
+                "a -o",
+            ),
+            ("asyncio.to_thread(subprocess.run, ['a', '-x'])", "a -x"),
+            ("loop.run_in_executor(None, subprocess.run, ['a'])", "a"),
+            ("def go(c): subprocess.run([c])\nThread(target=go, args=('a',)).start()", "a"),
+            ("def go(c): subprocess.run([c])\npool.map(go, ['a', 'b'])", "a, b"),
+            ("r = functools.partial(subprocess.run, check=True)\nr(['a'])", "a"),
+            ("import subprocess\nr = subprocess.run\nr(['a'])", "a"),
             ("subprocess.run(sys.executable)\nsubprocess.run()\nother('a')", ""),
             ("def f(c): return f(c)\nsubprocess.run(f('a'))", ""),
             ("A = B\nB = A\nsubprocess.run(A)", ""),

@@ -112,7 +112,8 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         needs.claims.push(Claim {
             why: format!("what is installed in {site}"),
             without: Rc::new(move |_, path| {
-                others.contains(path) || is_installer(&dir, path, &texts) || is_junk(path) || texts.is_unused_test(path)
+                let is_junk = is_junk(path) && !texts.is_named_file(&dir, path);
+                others.contains(path) || is_installer(&dir, path, &texts) || is_junk || texts.is_unused_test(path)
             }),
             dir: site.clone(),
             group: "Python packages",

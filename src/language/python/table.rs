@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::language::source::names::Rules;
 use crate::world::tables::{Words, table};
 
 /// The table of Python.
@@ -35,11 +36,39 @@ pub(super) struct Calls {
     pub(super) finders: Words,
     pub(super) same: Words,
     pub(super) joins: Words,
+    pub(super) defaults: Words,
+    pub(super) default_names: Words,
+    pub(super) passes: Passes,
     pub(super) keeps: Words,
     pub(super) suppresses: Words,
     pub(super) handled: Words,
     pub(super) gives_up: Words,
     pub(super) optional: Words,
+}
+
+impl Calls {
+    /// How names travel through calls.
+    pub(super) fn rules(&self) -> Rules {
+        Rules {
+            same: &table().calls.same,
+            joins: &table().calls.joins,
+            defaults: &table().calls.defaults,
+            default_names: &table().calls.default_names,
+        }
+    }
+}
+
+/// Functions that call a function that they are given.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Passes {
+    pub(super) first: Words,
+    pub(super) second: Words,
+    pub(super) tuple: Words,
+    pub(super) each: Words,
+    pub(super) function_names: Words,
+    pub(super) argument_names: Words,
+    pub(super) partial: Words,
 }
 
 /// Modules, and text of sources about them.

@@ -46,6 +46,8 @@ pub(super) struct Texts {
     pub(super) fonts: BTreeMap<String, RootPath>,
     /// Test directories to which code outside of them refers.
     used_tests: BTreeSet<RootPath>,
+    /// Names of files that no interpreter reads but a source names, each with the top directory of the source's package.
+    named_files: BTreeSet<(RootPath, Vec<u8>)>,
 }
 
 impl Texts {
@@ -122,10 +124,30 @@ impl Texts {
             fonts::named(path, text, &mut self.fonts);
             self.named.keep_paths(path, text);
         }
+        self.name_files(site, path, text);
         let package = path.parent().unwrap_or_else(|| site.clone());
         for at in memchr::memmem::find_iter(text, b"test") {
             self.test_word(site, &package, text, at);
         }
+    }
+
+    /// Remembers texts that end like files that stay out of packages: `open(join(dirname(__file__), "part.c"))`.
+    fn name_files(&mut self, site: &RootPath, path: &RootPath, text: &[u8]) {
+        let is_part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'+');
+        for ending in table().leftovers.endings.iter() {
+            for at in memchr::memmem::find_iter(text, ending.as_bytes()) {
+                let end = at + ending.len();
+                let start = text[..at].iter().rposition(|b| !is_part(b)).map_or(0, |last| last + 1);
+                if start < at && matches!(text.get(end), Some(b'"' | b'\'')) {
+                    self.named_files.insert((top_of(site, path), text[start..end].to_vec()));
+                }
+            }
+        }
+    }
+
+    /// True for a file that a source of its package names.
+    pub(super) fn is_named_file(&self, site: &RootPath, path: &RootPath) -> bool {
+        self.named_files.contains(&(top_of(site, path), path.name().to_vec()))
     }
 
     /// Handles the word `test` or `tests` in a source: with the text before it, it may be the name of a test directory.
@@ -167,6 +189,12 @@ impl Texts {
     pub(super) fn is_unused_test(&self, path: &RootPath) -> bool {
         table().leftovers.tests.contain(path.name()) && !self.used_tests.contains(path)
     }
+}
+
+/// The directory of a package directly in the directory of modules; for a module without one, that directory.
+fn top_of(site: &RootPath, path: &RootPath) -> RootPath {
+    let above = path.ancestors();
+    above.into_iter().find(|dir| dir.parent().as_ref() == Some(site)).unwrap_or_else(|| site.clone())
 }
 
 /// True if the import is the first statement of a `try` block, so that its failure is handled.

@@ -4,8 +4,9 @@
 use tree_sitter::{Node, ParseOptions, ParseState, Parser};
 
 use super::table::table;
-use crate::language::source::names::{Assign, Called, Expr, Function, How, Import, Module, Param, Site};
+use crate::language::source::names::{Assign, Called, Expr, Function, How, Import, Module, Param, Site, is_call};
 use crate::path::RootPath;
+use crate::world::tables::Words;
 
 /// Limits are counts, not times, so that the same text always gives the same module.
 const MAX_DEPTH: usize = 160;
@@ -159,7 +160,25 @@ impl Walk<'_> {
         let (Some(left), Some(right)) = (left, right) else { return };
         let how = if node.kind() == "augmented_assignment" { How::Added } else { How::Set };
         let value = self.expr(right, 0);
+        if left.kind() == "identifier"
+            && let Some(function) = self.function_of(&value)
+        {
+            // `run = subprocess.run`, `run = partial(subprocess.run, check=True)`
+            self.module.imports.insert(self.text(left).to_owned(), function);
+        }
         self.assign(left, value, how, place);
+    }
+
+    /// The function that starts programs which a value is.
+    fn function_of(&self, value: &Expr) -> Option<Import> {
+        let value = match value {
+            Expr::Call(call) if is_call(&table().calls.passes.partial, &call.callee) => call.args.first()?,
+            value => value,
+        };
+        let name = self.module.canonical(&spelled(value)?);
+        let (module, function) = name.rsplit_once('.')?;
+        let import = Import { module: module.to_owned(), name: Some(function.to_owned()) };
+        is_call(&table().calls.starts, &name).then_some(import)
     }
 
     /// Assigns a value to a variable, a member, or several of them.
@@ -237,7 +256,9 @@ impl Walk<'_> {
             }
         }
         let (line, is_guarded) = (node.start_position().row + 1, place.is_guarded);
-        self.module.sites.push(Site { scope: place.scope, call: *call, line, is_guarded });
+        let scope = place.scope;
+        self.module.sites.extend(passed_on(&call).map(|call| Site { scope, call, line, is_guarded }));
+        self.module.sites.push(Site { scope, call: *call, line, is_guarded });
     }
 
     /// A call as an expression, or what a method of a text or container gives.
@@ -351,6 +372,36 @@ impl Walk<'_> {
             _ => Expr::Join(parts),
         }
     }
+}
+
+/// A name as it is written, with what stands before it.
+fn spelled(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Name(name) => Some(name.clone()),
+        Expr::Member(object, name) => Some(format!("{}.{name}", spelled(object)?)),
+        _ => None,
+    }
+}
+
+/// The call that a function makes which is given another one and its arguments: `submit(f, x)`,
+/// `Thread(target=f, args=(x,))`.
+fn passed_on(call: &Called) -> Option<Called> {
+    let known = &table().calls.passes;
+    let is = |words| is_call(words, &call.callee);
+    let named = |names: &Words| call.named.iter().find(|(name, _)| names.contain(name)).map(|(_, value)| value);
+    let (is_tuple, is_each) = (is(&known.tuple), is(&known.each));
+    if !is_tuple && !is_each && !is(&known.first) && !is(&known.second) {
+        return None;
+    }
+    let at = usize::from(is(&known.second));
+    let callee = spelled(named(&known.function_names).or_else(|| call.args.get(at))?)?;
+    let rest = call.args.get(at + 1..).unwrap_or_default();
+    let args = match named(&known.argument_names).or_else(|| rest.first()) {
+        Some(Expr::List(items)) if is_tuple => items.clone(),
+        Some(items) if is_each => vec![Expr::Each(Box::new(items.clone()))],
+        _ => rest.to_vec(),
+    };
+    Some(Called { callee, args, named: call.named.clone() })
 }
 
 /// The text of a string without the escapes that commands have.

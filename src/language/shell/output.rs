@@ -69,6 +69,12 @@ impl Known<'_> {
         if table.output_machine.contain(name) {
             return self.machine.iter().cloned().collect();
         }
+        if table.output_file.contain(name) {
+            return arguments.next().unwrap_or_default().iter().filter_map(|path| self.line(path)).collect();
+        }
+        if table.output_field.contain(name) {
+            return self.field(simple, &arguments.next().unwrap_or_default());
+        }
         if table.output_search.contain(name) {
             return self.search(simple, &arguments.next().unwrap_or_default());
         }
@@ -79,6 +85,24 @@ impl Known<'_> {
             return if all.len() == 1 { all.into_iter().flatten().collect() } else { Vec::new() };
         }
         Vec::new()
+    }
+
+    /// Returns the line of a file that has only one.
+    fn line(&self, path: &str) -> Option<String> {
+        let (_, text) = self.root?.head_followed(path.as_bytes(), MAX_TEXT).ok().flatten()?;
+        let text = String::from_utf8(text).ok()?;
+        let line = text.trim_end_matches('\n');
+        (text.len() < MAX_TEXT && !line.contains('\n')).then(|| line.to_owned())
+    }
+
+    /// Returns the output of `cut -dX -fN FILE` for a file of one line.
+    fn field(&self, simple: &Simple, files: &[String]) -> Vec<String> {
+        let words: Vec<String> = simple.words.iter().skip(1).filter_map(|word| self.values(word).known.pop()).collect();
+        let option = |name: &str| words.iter().find_map(|word| word.strip_prefix(name));
+        let delimiter = option("-d").and_then(|text| text.chars().next()).unwrap_or('\t');
+        let Some(number) = option("-f").and_then(|text| text.parse::<usize>().ok()) else { return Vec::new() };
+        let nth = |line: String| line.split(delimiter).nth(number.checked_sub(1)?).map(str::to_owned);
+        files.iter().filter_map(|path| self.line(path)).filter_map(nth).collect()
     }
 
     /// Returns the output of a command that searches directories.
@@ -167,6 +191,7 @@ mod tests {
     fn substitutions_that_give_paths_are_evaluated() {
         let mut tree = MemTree::default();
         tree.file("/usr/lib/x86_64-linux-gnu/libjemalloc.so.2", 0o644, "x");
+        tree.file("/app/start.data", 0o644, "13.1 0.1.0\n").file("/app/two", 0o644, "a\nb\n");
         let root = Root::new(Arc::new(tree));
         let mut known = Known::of(&root, Some("x86_64".to_owned()));
         known.add("0", Some("/app/bin/run.sh".to_owned()));
@@ -182,6 +207,9 @@ mod tests {
             ("$(echo /usr/lib/*/libjemalloc.so.2)", "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2"),
             ("$(ls /usr/lib/*/libjemalloc.so.2 2>/dev/null)", "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2"),
             ("$(uname -m)", "x86_64"),
+            ("$(cat /app/start.data)", "13.1 0.1.0"),
+            ("$(cat /app/two)", ""),
+            ("$(cut -d' ' -f2 \"/app/start.data\")", "0.1.0"),
             ("$(date)", ""),
             ("$(curl https://x)", ""),
         ] {

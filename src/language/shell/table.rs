@@ -18,6 +18,8 @@ pub(super) struct Table {
     pub(super) output_argument: Words,
     pub(super) output_machine: Words,
     pub(super) output_search: Words,
+    pub(super) output_file: Words,
+    pub(super) output_field: Words,
     pub(super) output_filters: Words,
     pub(super) reads: Words,
     pub(super) not_programs: Words,

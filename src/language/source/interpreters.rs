@@ -15,6 +15,7 @@ pub(crate) enum Tongue {
     Php,
     Pypy,
     Python,
+    R,
     Ruby,
     Shell,
 }

@@ -152,6 +152,10 @@ pub(crate) fn ask(call: &Call<'_>, manner: &Manner, sources: &Sources<'_>, needs
             let is_source = manner.sources.end(path.name());
             if meta.kind == FileKind::File && is_source && call.root.is_within(path, meta, MAX_SOURCE) {
                 look(path, &call.root.read(path, MAX_SOURCE)?, false);
+            } else if meta.kind == FileKind::Link && is_source {
+                // Distributions keep the settings of an application in /etc.
+                let followed = call.root.read_followed(path.as_bytes(), MAX_SOURCE)?;
+                followed.into_iter().for_each(|(real, text)| look(&real, &text, false));
             }
             Ok(if app::is_leftover(path) { Visit::Pass } else { Visit::Enter })
         })?;

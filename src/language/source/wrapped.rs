@@ -33,6 +33,10 @@ struct Wrapper {
     #[serde(default)]
     before: usize,
     #[serde(default)]
+    user: bool,
+    #[serde(default)]
+    user_options: Words,
+    #[serde(default)]
     assigns: bool,
     #[serde(default)]
     unset: Words,
@@ -75,6 +79,19 @@ pub(crate) fn is_scripted(name: &str) -> bool {
 /// True for a program by which `#!` lines look up interpreters.
 pub fn looks_up_interpreters(name: &[u8]) -> bool {
     wrapper(name).is_some_and(|wrapper| wrapper.shebang)
+}
+
+/// The user as which a wrapper runs its command from then on.
+pub fn user<'w>(name: &str, words: &'w [String]) -> Option<&'w str> {
+    let wrapper = wrapper(name)?;
+    let command = inner(name, words).into_iter().next()?.words.start;
+    let before = words.get(..command)?;
+    let is_option = |word: &str| wrapper.user_options.contain(word);
+    let mut values = before.iter().zip(before.get(1..).unwrap_or_default());
+    let value = values.find(|(option, _)| is_option(option)).map(|(_, value)| value.as_str());
+    let joined = || before.iter().find_map(|word| word.split_once('=').filter(|(option, _)| is_option(option)));
+    let plain = || before.iter().find(|word| !word.starts_with('-')).filter(|_| wrapper.user).map(String::as_str);
+    value.or_else(|| joined().map(|(_, value)| value)).or_else(plain)
 }
 
 /// A command in the arguments of a wrapper, and the changes that the wrapper makes for it.
@@ -193,6 +210,21 @@ mod tests {
         assert_eq!(found("env -C /srv A=b ./run"), "./run");
         assert_eq!(found("uv --quiet run --no-sync -p 3.12 gunicorn a:b"), "gunicorn a:b");
         assert_eq!(found("poetry install"), "");
+    }
+
+    #[test]
+    fn a_change_of_user_is_seen() {
+        let found = |line: &str| {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            user(&words[0], &words[1..]).map(str::to_owned)
+        };
+        assert_eq!(found("gosu postgres postgres -p 1").as_deref(), Some("postgres"));
+        assert_eq!(found("su-exec redis:redis redis-server").as_deref(), Some("redis:redis"));
+        assert_eq!(found("setpriv --reuid=app --clear-groups run").as_deref(), Some("app"));
+        assert_eq!(found("setpriv --clear-groups --reuid app run").as_deref(), Some("app"));
+        assert_eq!(found("chpst -u www:www -e env run").as_deref(), Some("www:www"));
+        assert_eq!(found("timeout 5 run"), None);
+        assert_eq!(found("env -u A run"), None);
     }
 
     #[test]

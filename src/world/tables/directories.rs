@@ -64,6 +64,8 @@ pub(crate) struct System {
     pub(crate) at_run_time: Directories,
     /// Parents of application directories.
     pub(crate) application_parents: Directories,
+    /// Ends of the names of settings.
+    pub(crate) settings_endings: super::Words,
     /// Names of directories that contain programs.
     pub(crate) program_names: Vec<String>,
     /// Names that development tools leave in an application's directory.

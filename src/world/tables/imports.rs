@@ -10,6 +10,8 @@ use super::table;
 pub(crate) struct Imports {
     /// Functions that start programs.
     pub(crate) starts_programs: Vec<String>,
+    /// Beginnings of functions that start programs whose names are in UTF-16.
+    pub(crate) starts_by_wide_names: super::Words,
     /// Functions that open libraries by name.
     pub(crate) opens_libraries: Vec<String>,
 }

@@ -23,6 +23,9 @@ pub(crate) struct Rules {
     pub(crate) same: &'static Words,
     /// Functions that join the parts of a path.
     pub(crate) joins: &'static Words,
+    /// Functions that return their last argument if what they look up is missing, and names of such an argument.
+    pub(crate) defaults: &'static Words,
+    pub(crate) default_names: &'static Words,
 }
 
 /// True if one of the words, such as `subprocess.run(`, is the end of the callee.
@@ -273,8 +276,23 @@ impl<'m> Evaluator<'m> {
                     self.resolve(&at(first), depth + 1, found);
                 }
             }
-            Expr::Call(call) => self.call(frame, call, depth, found),
+            Expr::Call(call) => {
+                self.call(frame, call, depth, found);
+                if let Some(value) = self.default_of(call, frame) {
+                    self.resolve(&at(value), depth + 1, found);
+                }
+            }
         }
+    }
+
+    /// What a look-up gives if it finds nothing: `getenv("X", "default")`.
+    fn default_of(&self, call: &'m Called, frame: &Frame<'m>) -> Option<&'m Expr> {
+        let named = call.named.iter().find(|(name, _)| self.rules.default_names.contain(name)).map(|(_, value)| value);
+        let last = || match &call.args[..] {
+            [_, .., last] if self.is(self.rules.defaults, call, frame) => Some(last),
+            _ => None,
+        };
+        named.or_else(last)
     }
 
     /// The items of a container under these keys, or all.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use memchr::memmem::find;
+use memchr::memmem::{find, find_iter};
 
 use super::evaluate::{Evaluator, Found, Rules};
 use super::{Module, stem};
@@ -73,15 +73,14 @@ impl Files {
             }
             evaluator.calls(is_sink, &mut |_| {});
             let wanted = evaluator.wanted.into_inner();
-            let callers: Vec<(String, &str)> = wanted
-                .callers
-                .iter()
-                .take(MAX_CALLERS)
-                .map(|(stem, name)| (format!("{name}("), stem.as_str()))
-                .collect();
+            let callers: Vec<(String, &str)> =
+                wanted.callers.iter().take(MAX_CALLERS).map(|(stem, name)| (name.clone(), stem.as_str())).collect();
             let is_wanted = |path: &RootPath, text: &[u8]| {
-                let calls = |(call, stem): &(String, &str)| {
-                    find(text, call.as_bytes()).is_some() && find(text, stem.as_bytes()).is_some()
+                // A function may also be given to another one: `submit(name, …)`.
+                let is_call = |name: &str, at: usize| matches!(text.get(at + name.len()), Some(b'(' | b',' | b')'));
+                let calls = |(name, stem): &(String, &str)| {
+                    find_iter(text, name.as_bytes()).any(|at| is_call(name, at))
+                        && find(text, stem.as_bytes()).is_some()
                 };
                 wanted.modules.contains(&stem(path)) || callers.iter().any(calls)
             };

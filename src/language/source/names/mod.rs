@@ -136,7 +136,7 @@ impl Module {
     }
 
     /// The callee of a call with the names of modules instead of the names that imports bind.
-    fn canonical(&self, callee: &str) -> String {
+    pub(crate) fn canonical(&self, callee: &str) -> String {
         let (first, rest) = callee.split_once('.').map_or((callee, None), |(first, rest)| (first, Some(rest)));
         let Some(import) = self.imports.get(first) else { return callee.to_owned() };
         let parts = [Some(import.module.as_str()), import.name.as_deref(), rest];

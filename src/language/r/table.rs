@@ -1,0 +1,39 @@
+//! How sources of R start programs (`profiles/tables/r.toml` documents each list).
+
+use serde::Deserialize;
+
+use crate::language::source::started::Manner;
+use crate::world::tables::{Words, table};
+
+/// The table of R.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Table {
+    pub(super) documents: Words,
+    pub(super) package: Vec<Package>,
+    pub(super) starts: Manner,
+}
+
+/// A package or function that starts programs.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Package {
+    pub(super) name: String,
+    pub(super) texts: Words,
+    pub(super) programs: Vec<String>,
+    #[serde(default)]
+    pub(super) notes: Vec<Note>,
+}
+
+/// What is reported of a package if the root has a path.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Note {
+    pub(super) path: String,
+    pub(super) says: String,
+}
+
+table! {
+    /// The table.
+    pub(super) fn table() -> Table = "r"
+}
