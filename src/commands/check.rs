@@ -90,8 +90,13 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
     let root = config.root_under(&options.root);
     let mut place = root.root.clone();
     if let Some(reference) = line.first().filter(|word| Reference::parse(word).is_some()).cloned() {
-        place = PathBuf::from(reference);
         line.remove(0);
+        if let Some(word) = line.first().filter(|word| word.starts_with('-')) {
+            let says = format!("{word} comes after the image, where only an entry may follow");
+            return Err(Error::new("bad-argument", says)
+                .help(format!("write options before the image: slimroot check {word} … {reference}")));
+        }
+        place = PathBuf::from(reference);
     } else if let Some(word) = line.first()
         && let Some(transport) = transport_of(Path::new(word))
     {

@@ -190,6 +190,9 @@ fn an_image_as_root_without_its_transport_gets_it_named() {
         let tip = said.split("--root ").nth(1).and_then(|rest| rest.lines().next()).expect("a tip");
         assert!(place.run(&["build", "--root", tip, "--dry-run"]).status.success(), "{said}");
         assert!(place.run(&["why", "--root", tip, "/bin/true"]).status.success());
+        let (code, said) = place.says(&["check", output, "--format", "json"]);
+        assert!(code == Some(2) && said.contains(&format!("slimroot check --format … {output}")), "{said}");
+        assert!(serde_json::from_slice::<Value>(&place.run(&["check", "--format", "json", output]).stdout).is_ok());
     }
     let (_, said) = place.says(&["build", "--root", "localhost/shop:slim", "--dry-run"]);
     assert!(
