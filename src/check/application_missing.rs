@@ -24,8 +24,8 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             || evidence.closure.graph.contains(place)
             || evidence.closure.graph.contains(&place.join(b"__init__.py"))
     };
-    let absent = evidence.closure.absent.iter().filter(|one| !one.place.as_ref().is_some_and(is_there));
-    Ok(absent
+    let missing = evidence.closure.missing_applications.iter().filter(|one| !one.place.as_ref().is_some_and(is_there));
+    Ok(missing
         .map(|one| {
             let level = if one.is_certain { Level::Error } else { Level::Warning };
             let says = format!("{} should run {}, but there is no {}", one.program, one.word, one.what);

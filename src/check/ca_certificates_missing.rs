@@ -19,11 +19,11 @@ pub(super) const CHECK: Check = Check {
 const PROFILE: &str = "ca-certificates";
 
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
-    let Some(fired) = evidence.fired(PROFILE) else { return Ok(Vec::new()) };
+    let Some(applied) = evidence.applied(PROFILE) else { return Ok(Vec::new()) };
     if evidence.has_file_of(PROFILE)? {
         return Ok(Vec::new());
     }
-    let says = format!("the image has no CA certificates, but its programs may use TLS ({})", fired.because);
+    let says = format!("the image has no CA certificates, but its programs may use TLS ({})", applied.because);
     let help = evidence.install("ca-certificates")?;
     let help = help.unwrap_or_else(|| "install the package ca-certificates in the builder stage".to_owned());
     let finding = Finding::new(CHECK.code, Level::Warning, "/etc/ssl/certs/ca-certificates.crt", says);

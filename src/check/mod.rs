@@ -62,7 +62,7 @@ pub use pasted::{Recognised, recognise};
 
 use std::cell::OnceCell;
 
-use crate::closure::{Closure, Fired};
+use crate::closure::{AppliedProfile, Closure};
 use crate::error::{ERROR_CODES, Error};
 use crate::finding::{Finding, Level};
 use crate::loader::{Objects, Role};
@@ -160,8 +160,8 @@ impl<'a> Evidence<'a> {
     }
 
     /// The trigger that applied a profile, if one did.
-    fn fired(&self, profile: &str) -> Option<&Fired> {
-        self.closure.fired.iter().find(|fired| fired.profile == profile)
+    fn applied(&self, profile: &str) -> Option<&AppliedProfile> {
+        self.closure.applied_profiles.iter().find(|applied| applied.profile == profile)
     }
 
     /// True if the image contains a file that the built-in profile takes.

@@ -19,7 +19,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
-    let found = evidence.closure.unsatisfied.iter();
+    let found = evidence.closure.missing_modules.iter();
     Ok(found
         .map(|one| {
             let mut finding = Finding::new(CHECK.code, Level::Warning, one.module.clone(), one.says.clone());

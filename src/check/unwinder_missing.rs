@@ -19,13 +19,13 @@ const PROFILE: &str = "unwind";
 const LIBRARY: &[u8] = b"libgcc_s.so.1";
 
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
-    let Some(fired) = evidence.fired(PROFILE) else { return Ok(Vec::new()) };
+    let Some(applied) = evidence.applied(PROFILE) else { return Ok(Vec::new()) };
     for started in
         evidence.closure.processes.iter().filter(|started| started.required && started.process.inherited == 0)
     {
         let is_glibc = started.process.facts.as_ref().is_some_and(|facts| facts.family == Family::Glibc);
         if is_glibc && open(evidence.objects, &started.process, 0, LIBRARY, &started.conditions)?.is_none() {
-            let says = format!("{}, which needs libgcc_s.so.1, but the image does not have it", fired.because);
+            let says = format!("{}, which needs libgcc_s.so.1, but the image does not have it", applied.because);
             let help = evidence.install("libgcc_s.so.1")?;
             let help = help.unwrap_or_else(|| "install the package of libgcc_s.so.1 in the builder stage".to_owned());
             return Ok(vec![Finding::new(CHECK.code, Level::Warning, "libgcc_s.so.1", says).help(help)]);

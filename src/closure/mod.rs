@@ -41,7 +41,7 @@ use self::signs::Sign;
 use self::worklist::Worklist;
 use crate::elf::DlopenNote;
 use crate::error::Error;
-use crate::language::{Absent, Unsatisfied, Unstarted};
+use crate::language::{MissingApplication, MissingModule, Unstarted};
 use crate::loader::Objects;
 use crate::path::RootPath;
 use crate::profile::Profile;
@@ -99,7 +99,7 @@ pub struct Unmade {
 
 /// A profile that was applied automatically.
 #[derive(Clone, Debug, serde::Serialize)]
-pub struct Fired {
+pub struct AppliedProfile {
     /// Its name.
     pub profile: String,
     /// The evidence: the object and the property that triggered it.
@@ -130,7 +130,7 @@ pub struct Closure {
     /// Environment set by profiles, unless the user sets the variable.
     pub(crate) env: BTreeMap<String, String>,
     /// Profiles that were applied automatically.
-    pub(crate) fired: Vec<Fired>,
+    pub(crate) applied_profiles: Vec<AppliedProfile>,
     /// Included ELF files of other machines than the entry's: packed, but not resolved.
     pub(crate) foreign: BTreeSet<RootPath>,
     /// Dangling symlinks among the requested files.
@@ -142,11 +142,11 @@ pub struct Closure {
     /// Commands of scripts that could not be resolved.
     pub(crate) unstarted: Vec<Unstarted>,
     /// Applications that commands name and that are missing.
-    pub(crate) absent: Vec<Absent>,
+    pub(crate) missing_applications: Vec<MissingApplication>,
     /// Extension modules that are loaded in every run, with the import that does it.
     pub(crate) imported: BTreeMap<RootPath, String>,
     /// Modules that the application imports in every run and that are missing.
-    pub(crate) unsatisfied: Vec<Unsatisfied>,
+    pub(crate) missing_modules: Vec<MissingModule>,
     /// Decisions that the user should know.
     pub(crate) notes: Vec<Note>,
     /// Output that programs of the root failed to produce.
@@ -237,13 +237,13 @@ impl Closure {
     }
 
     /// Profiles that were applied automatically.
-    pub fn fired(&self) -> &[Fired] {
-        &self.fired
+    pub fn applied_profiles(&self) -> &[AppliedProfile] {
+        &self.applied_profiles
     }
 
     /// Applications that commands name and that are missing.
-    pub fn absent(&self) -> &[Absent] {
-        &self.absent
+    pub fn missing_applications(&self) -> &[MissingApplication] {
+        &self.missing_applications
     }
 
     /// Directories that languages and applications claim: they decide which files below are packed.

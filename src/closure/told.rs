@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Unconfigured, Unmade, Unmatched};
-use crate::language::{Absent, Imported, Unsatisfied, Unstarted};
+use crate::language::{Imported, MissingApplication, MissingModule, Unstarted};
 use crate::path::RootPath;
 
 /// A message for the user.
@@ -18,11 +18,11 @@ pub(super) enum Message {
     /// A script starts a missing program.
     Unstarted(Unstarted),
     /// A command names a missing application.
-    Absent(Absent),
+    MissingApplication(MissingApplication),
     /// An extension module is loaded in every run.
     Imported(Imported),
     /// A module that is imported in every run is missing.
-    Unsatisfied(Unsatisfied),
+    MissingModule(MissingModule),
     /// Files left out because they are not readable for all users.
     Withheld { object: RootPath, pattern: String, files: Vec<RootPath> },
     /// Files in a directory of a compiled program that it does not name.

@@ -33,7 +33,7 @@ pub use node::{Replaced, replaced};
 pub use shell::Unstarted;
 pub(crate) use source::application::{is_leftover, is_program_dir, is_wide};
 pub(crate) use source::interpreters::{runs_language, shell_words, system_shell};
-pub use source::missing::Absent;
+pub use source::missing::MissingApplication;
 pub use source::wrapped::{looks_up_interpreters, runs_others, user as changed_user};
 pub(crate) use unread::is_word;
 
@@ -208,7 +208,7 @@ pub struct Imported {
 
 /// A module that a launch imports in every run and that the root lacks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Unsatisfied {
+pub struct MissingModule {
     /// Its name, by which it is installed.
     pub module: String,
     /// The source that imports it.
@@ -219,7 +219,7 @@ pub struct Unsatisfied {
     pub help: String,
 }
 
-impl Unsatisfied {
+impl MissingModule {
     /// An import in a line of a source.
     fn import(file: &RootPath, line: usize, module: String, language: &str, help: String) -> Self {
         let says = format!("{file}:{line} imports {module}, which is not in any directory where {language} looks");
@@ -250,11 +250,11 @@ pub struct Needs {
     /// Programs that it would start but that are missing.
     pub unstarted: Vec<Unstarted>,
     /// Applications that it would run but that are missing.
-    pub absent: Vec<Absent>,
+    pub missing_applications: Vec<MissingApplication>,
     /// Extension modules that its interpreter loads in every run.
     pub imports: Vec<Imported>,
     /// Modules that it imports in every run and that the root lacks.
-    pub unsatisfied: Vec<Unsatisfied>,
+    pub missing_modules: Vec<MissingModule>,
     /// Profiles, with the evidence for each.
     pub profiles: Vec<(&'static str, String)>,
     /// Packages whose modules are left out, since the package of the script does not need them, by the directory of the
@@ -366,7 +366,7 @@ pub fn reads_bytecode(name: &str) -> bool {
 fn missing(call: &Call<'_>) -> Result<Needs, Error> {
     let module = python::missing_module(call)?;
     let mut needs = source::missing::find(call)?;
-    needs.absent.splice(..0, module);
+    needs.missing_applications.splice(..0, module);
     Ok(needs)
 }
 

@@ -137,7 +137,7 @@ pub fn write_plan(
     document.rows("groups", &ledger.groups().into_iter().map(group).collect::<Vec<_>>())?;
     document.rows("packages", &ledger.packages)?;
     document.rows("processes", &ledger.processes())?;
-    document.rows("profiles", ledger.closure.fired())?;
+    document.rows("profiles", ledger.closure.applied_profiles())?;
     document.rows("findings", ledger.findings)?;
     match left_out(ledger, options.exclude)? {
         Some((sums, gone)) => {

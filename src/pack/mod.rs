@@ -38,7 +38,7 @@ pub(crate) use subject::run_of;
 pub(crate) use subject::{Subject, Watch, bytes_of};
 
 use crate::check::{Evidence, Ranking, find, rank};
-use crate::closure::{Closure, Companions, Fired, Pyc, Request};
+use crate::closure::{AppliedProfile, Closure, Companions, Pyc, Request};
 use crate::config::Healthcheck;
 use crate::error::Error;
 use crate::finding::{Finding, Level};
@@ -267,7 +267,7 @@ pub struct Packed {
     /// Problems, with the level of each.
     pub findings: Vec<Finding>,
     /// Profiles that were applied automatically, with the trigger of each.
-    pub automatic: Vec<Fired>,
+    pub automatic: Vec<AppliedProfile>,
     /// Facts about the output.
     pub notes: Vec<String>,
     /// True if nothing was written.
@@ -566,7 +566,7 @@ fn report(
         since: Vec::new(),
         cache: None,
         findings,
-        automatic: closure.fired.clone(),
+        automatic: closure.applied_profiles.clone(),
         notes,
         dry_run: request.dry_run,
         dockerfile: dockerfile::statements(&plan.run),

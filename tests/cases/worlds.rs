@@ -271,7 +271,11 @@ impl World {
         compare(&what, &self.notes, closure.notes().iter().map(|note| note.code.to_owned()).collect());
         let missing = closure.processes().iter().flat_map(|started| &started.process.missing);
         compare("missing", &self.missing, missing.map(|missing| show(&missing.name).into_owned()).collect());
-        compare("absent", &self.absent, closure.absent().iter().map(|absent| absent.word.clone()).collect());
+        compare(
+            "absent",
+            &self.absent,
+            closure.missing_applications().iter().map(|missing| missing.word.clone()).collect(),
+        );
         found
     }
 }

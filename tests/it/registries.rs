@@ -129,7 +129,7 @@ fn failed_pushes_say_why_and_leave_the_tag() {
         (&["tokens:0"], "registry-denied", "status 401"),
         (&["quota"], "registry-refused", "quota of 10 GB is used up"),
         (&["cut-upload:0"], "registry-unreachable", ""),
-        (&["no-location"], "bad-registry", "without a place"),
+        (&["no-location"], "bad-registry", "without a URL"),
         (&["no-manifest"], "registry-refused", "cannot store"),
     ] {
         let server = Server::faulty(faults);

@@ -12,7 +12,7 @@ use crate::closure::told::{Message, Note};
 use crate::closure::worklist::Fact;
 use crate::closure::{Reason, Sign, path_of};
 use crate::error::Error;
-use crate::language::{Absent, Call, Certainty, LANGUAGES, Language, Needs, Unneeded};
+use crate::language::{Call, Certainty, LANGUAGES, Language, MissingApplication, Needs, Unneeded};
 use crate::loader::Family;
 use crate::path::RootPath;
 
@@ -174,11 +174,17 @@ fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>,
         demands.extend(modules_left_out(&needs.unneeded, &subject).filter(|_| launched.is_certain));
         demands.extend(needs.unstarted.into_iter().map(|one| Demand::Report(Message::Unstarted(one))));
         // Not every run reaches every line of a script.
-        let absent = |one: Absent| Absent { is_certain: one.is_certain && launched.is_certain, ..one };
-        demands.extend(needs.absent.into_iter().map(|one| Demand::Report(Message::Absent(absent(one)))));
+        let weakened =
+            |one: MissingApplication| MissingApplication { is_certain: one.is_certain && launched.is_certain, ..one };
+        demands.extend(
+            needs
+                .missing_applications
+                .into_iter()
+                .map(|one| Demand::Report(Message::MissingApplication(weakened(one)))),
+        );
     }
     if launched.certainty == Certainty::Sure && launched.is_certain {
-        demands.extend(needs.unsatisfied.into_iter().map(|one| Demand::Report(Message::Unsatisfied(one))));
+        demands.extend(needs.missing_modules.into_iter().map(|one| Demand::Report(Message::MissingModule(one))));
         demands.extend(needs.imports.into_iter().map(|one| Demand::Report(Message::Imported(one))));
     }
     let offer = |(program, why)| Demand::Report(Message::Offered { program, why });

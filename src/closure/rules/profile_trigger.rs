@@ -21,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
 const BUNDLES: &str = "ca-certificates";
 
 fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
-    if fact == Fact::Begin { asked(state) } else { fired(state) }
+    if fact == Fact::Begin { asked(state) } else { triggered(state) }
 }
 
 /// Applies the requested profiles, in the process that is the evidence for their triggers, if any.
@@ -50,7 +50,7 @@ fn asked(state: &State<'_>) -> Result<Vec<Demand>, Error> {
 }
 
 /// Applies the profiles whose triggers now fire, and those that they extend.
-fn fired(state: &State<'_>) -> Result<Vec<Demand>, Error> {
+fn triggered(state: &State<'_>) -> Result<Vec<Demand>, Error> {
     let mut demands = Vec::new();
     for profile in state.request.automatic.iter().filter(|profile| !state.is_applied(&profile.name)) {
         let wanted = state.wanted.get(profile.name.as_str()).and_then(|signs| signs.first()).cloned();

@@ -40,14 +40,11 @@ fn on(state: &State<'_>, _: Fact) -> Result<Vec<Demand>, Error> {
                 absent += 1;
             }
         }
-        let lines = [(absent, "of its paths are not in the root"), (trace.lost, "more were seen than a trace keeps")];
-        let unread = [(trace.unread, "lines of it could not be used")];
+        let lines = [(absent, "paths that are not in the root"), (trace.lost, "uses beyond the limit of a trace")];
+        let unread = [(trace.unread, "lines that could not be used")];
         for (count, what) in lines.into_iter().chain(unread).filter(|(count, _)| *count > 0) {
-            demands.push(Demand::Report(Message::Note(Note::new(
-                "trace-in-part",
-                "--trace",
-                format!("{what}: {count}"),
-            ))));
+            let note = Note::new("trace-in-part", "--trace", format!("{what}: {count}"));
+            demands.push(Demand::Report(Message::Note(note)));
         }
     }
     Ok(demands)

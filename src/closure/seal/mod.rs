@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use super::launch::Launched;
 use super::state::State;
-use super::{Closure, Fired, Request};
+use super::{AppliedProfile, Closure, Request};
 use crate::error::Error;
 use crate::language::changed_user;
 
@@ -40,14 +40,14 @@ pub(super) fn seal(mut state: State<'_>) -> Result<Closure, Error> {
     let claimed = claims.dirs().clone();
     closure = Closure { graph, processes: processes.into_vec(), entries, env, claimed, ..closure };
     closure = Closure { foreign, dangling, not_packed, unopened, suggested, authorities, ..closure };
-    let fired = applied.iter().filter_map(|one| Some((one.profile.as_str(), one.sign.as_ref()?)));
-    let sums = closure.brought_by(fired.clone().map(|(profile, _)| profile));
-    let fired = fired.map(|(profile, sign)| {
+    let applied_profiles = applied.iter().filter_map(|one| Some((one.profile.as_str(), one.sign.as_ref()?)));
+    let sums = closure.brought_by(applied_profiles.clone().map(|(profile, _)| profile));
+    let applied_profiles = applied_profiles.map(|(profile, sign)| {
         let (files, bytes) = sums.get(profile).copied().unwrap_or_default();
-        Fired { profile: profile.to_owned(), because: sign.says.clone(), files, bytes }
+        AppliedProfile { profile: profile.to_owned(), because: sign.says.clone(), files, bytes }
     });
-    let fired = fired.collect();
-    Ok(Closure { fired, ..closure })
+    let applied_profiles = applied_profiles.collect();
+    Ok(Closure { applied_profiles, ..closure })
 }
 
 /// The users to which the entry's script changes.

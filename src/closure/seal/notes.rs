@@ -30,11 +30,11 @@ pub(super) fn tell(state: &State<'_>, closure: &mut Closure) -> Result<(), Error
             Message::Unmatched(one) => closure.unmatched.push(one.clone()),
             Message::Unconfigured(one) => closure.unconfigured.push(one.clone()),
             Message::Unstarted(one) => closure.unstarted.push(one.clone()),
-            Message::Absent(one) => absent(closure, one),
+            Message::MissingApplication(one) => missing_application(closure, one),
             Message::Imported(one) => {
                 closure.imported.entry(one.file.clone()).or_insert_with(|| one.why.clone());
             }
-            Message::Unsatisfied(one) => closure.unsatisfied.push(one.clone()),
+            Message::MissingModule(one) => closure.missing_modules.push(one.clone()),
             Message::Withheld { object, pattern, files } => {
                 let left = files.iter().filter(|file| !state.graph.contains(file)).count();
                 if left > 0 {
@@ -87,11 +87,12 @@ fn of_the_build(state: &State<'_>, closure: &mut Closure) {
 }
 
 /// Reports a missing application once, even if several launches name it, with the highest certainty.
-fn absent(closure: &mut Closure, one: &crate::language::Absent) {
-    let known = closure.absent.iter_mut().find(|known| known.word == one.word && known.program == one.program);
+fn missing_application(closure: &mut Closure, one: &crate::language::MissingApplication) {
+    let known =
+        closure.missing_applications.iter_mut().find(|known| known.word == one.word && known.program == one.program);
     match known {
         Some(known) => known.is_certain |= one.is_certain,
-        None => closure.absent.push(one.clone()),
+        None => closure.missing_applications.push(one.clone()),
     }
 }
 

@@ -7,7 +7,7 @@ use super::{flags, pnp};
 use crate::error::Error;
 use crate::language::source::missing::named_script;
 use crate::language::source::reach::{Reach, first_of_each};
-use crate::language::{Call, Unsatisfied};
+use crate::language::{Call, MissingModule};
 use crate::path::RootPath;
 use crate::root::RootGlob;
 
@@ -15,7 +15,7 @@ use crate::root::RootGlob;
 const MAX_MANIFEST: usize = 1 << 20;
 
 /// The packages that are required and missing.
-pub(super) fn find(call: &Call<'_>) -> Result<Vec<Unsatisfied>, Error> {
+pub(super) fn find(call: &Call<'_>) -> Result<Vec<MissingModule>, Error> {
     let mut found = Vec::new();
     let script = match (call.scripts.first(), named_script(call)) {
         (Some(script), _) => call.root.follow(script.as_bytes())?.file().map(|(real, _)| real.clone()),
@@ -41,7 +41,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Vec<Unsatisfied>, Error> {
                 let module = package(name);
                 let help =
                     format!("npm install {module} in the builder stage, as a dependency and not a devDependency");
-                found.push(Unsatisfied::import(&file, line, module, "Node", help));
+                found.push(MissingModule::import(&file, line, module, "Node", help));
             }
         }
     }

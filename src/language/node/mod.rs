@@ -44,7 +44,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let platform = Platform::of(call.target.as_ref(), call.is_musl);
     needs.notes.extend(app::alone(call)?);
     needs.starts.extend(workspace::starts(call)?);
-    needs.unsatisfied = missing::find(call)?;
+    needs.missing_modules = missing::find(call)?;
     let starts = starts(call, &mut needs)?;
     let mut homes = starts.clone();
     // Node looks for packages in every parent directory too.

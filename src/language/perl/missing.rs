@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::language::source::lookup::lookup;
 use crate::language::source::reach::{Reach, first_of_each};
 use crate::language::source::statements::{Prose, first_column};
-use crate::language::{Call, Needs, Unsatisfied};
+use crate::language::{Call, MissingModule, Needs};
 use crate::path::RootPath;
 use crate::root::RootGlob;
 
@@ -21,7 +21,7 @@ pub(super) fn find(
     scripts: &[RootPath],
     dirs: &[String],
     needs: &Needs,
-) -> Result<Vec<Unsatisfied>, Error> {
+) -> Result<Vec<MissingModule>, Error> {
     let (mut found, mut open) = (Vec::new(), Vec::new());
     for script in scripts {
         open.extend(call.root.follow(script.as_bytes())?.file().map(|(real, _)| real.clone()));
@@ -52,7 +52,7 @@ pub(super) fn find(
             if first(call, system.iter(), &path)?.is_none() && first(call, deep(call, &own)?.iter(), &path)?.is_none() {
                 let help =
                     "install its distribution in the builder stage, with cpanm or the package manager".to_owned();
-                found.push(Unsatisfied::import(&file, line, module.to_owned(), "Perl", help));
+                found.push(MissingModule::import(&file, line, module.to_owned(), "Perl", help));
             }
         }
     }

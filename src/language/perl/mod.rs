@@ -80,7 +80,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
             }
         }
     }
-    needs.unsatisfied = missing::find(call, &scripts, &dirs, &needs)?;
+    needs.missing_modules = missing::find(call, &scripts, &dirs, &needs)?;
     for dir in dirs.iter().filter(|dir| !dir.is_empty()) {
         if let Some(dir) = call.dir(dir)?.filter(|dir| !app::is_wide(dir)) {
             needs.claims.push(app::home(dir, "application", Rc::new(|_, _| false)));

@@ -5,13 +5,13 @@ use crate::error::Error;
 use crate::language::source::lookup::lookup;
 use crate::language::source::reach::{Reach, first_of_each};
 use crate::language::source::statements::{Prose, first_column};
-use crate::language::{Call, Unsatisfied};
+use crate::language::{Call, MissingModule};
 use crate::path::RootPath;
 
 const PROSE: Prose = Prose { block: ("/*", "*/"), ends: &["__halt_compiler();"], here: "<<<" };
 
 /// The sources that are required and missing.
-pub(super) fn find(call: &Call<'_>, script: Option<&RootPath>) -> Result<Vec<Unsatisfied>, Error> {
+pub(super) fn find(call: &Call<'_>, script: Option<&RootPath>) -> Result<Vec<MissingModule>, Error> {
     let (mut found, mut open) = (Vec::new(), Vec::new());
     if let Some(script) = script {
         open.extend(call.root.follow(script.as_bytes())?.file().map(|(real, _)| real.clone()));
@@ -36,7 +36,7 @@ pub(super) fn find(call: &Call<'_>, script: Option<&RootPath>) -> Result<Vec<Uns
                     };
                     let says = format!("{file}:{line} requires {path}, which does not exist");
                     let help = help.to_owned();
-                    found.push(Unsatisfied { module: path, file: file.clone(), says, help });
+                    found.push(MissingModule { module: path, file: file.clone(), says, help });
                 }
             }
         }

@@ -28,7 +28,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         profiles: vec![(table().profile.as_str(), format!("{program} is started"))],
         ..Needs::default()
     };
-    needs.unsatisfied = missing::find(call, call.script()?.as_ref())?;
+    needs.missing_modules = missing::find(call, call.script()?.as_ref())?;
     let mut dirs = app::dirs(call)?;
     for dir in dirs.clone() {
         dirs.extend(real_dirs(call.root, &dir)?.into_iter().filter(|real| !dir.is_within(real)));

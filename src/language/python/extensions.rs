@@ -10,7 +10,7 @@ use super::{Layout, MAX_TEXT, path_files};
 use crate::error::Error;
 use crate::language::source::application as app;
 use crate::language::source::missing::named_script;
-use crate::language::{Call, Imported, Unsatisfied};
+use crate::language::{Call, Imported, MissingModule};
 use crate::path::RootPath;
 
 /// Maximum number of sources that are read: what a deeper import needs stays a note.
@@ -46,13 +46,13 @@ struct Reader<'c> {
     open: Vec<Source>,
     found: Vec<Imported>,
     /// Modules of the application's imports that no directory has.
-    unsatisfied: Vec<Unsatisfied>,
+    missing_modules: Vec<MissingModule>,
     /// True if a source changes the module search path.
     is_changed: bool,
 }
 
 /// The extension modules that the launch surely loads, and the modules that it imports and that are missing.
-pub(super) fn find(call: &Call<'_>, layout: &Layout) -> Result<(Vec<Imported>, Vec<Unsatisfied>), Error> {
+pub(super) fn find(call: &Call<'_>, layout: &Layout) -> Result<(Vec<Imported>, Vec<MissingModule>), Error> {
     let script = match (call.scripts.first(), named_script(call)) {
         (Some(script), _) => call.root.follow(script.as_bytes())?.file().map(|(real, _)| real.clone()),
         (None, Some(word)) => call.file(word)?,
@@ -78,8 +78,8 @@ pub(super) fn find(call: &Call<'_>, layout: &Layout) -> Result<(Vec<Imported>, V
         suffixes.splice(..0, names.find_map(|name| Some(name[name.find(".cpython-")?..].to_owned())));
     }
     let (seen, open, found) = (BTreeSet::new(), Vec::new(), Vec::new());
-    let (unsatisfied, is_changed) = (Vec::new(), false);
-    let mut reader = Reader { call, layout, dirs, suffixes, seen, open, found, unsatisfied, is_changed };
+    let (missing_modules, is_changed) = (Vec::new(), false);
+    let mut reader = Reader { call, layout, dirs, suffixes, seen, open, found, missing_modules, is_changed };
     if let Some(word) = module {
         let module = word.split('.').map(str::to_owned).collect();
         let by = script.clone().unwrap_or_else(|| layout.library.clone());
@@ -110,10 +110,10 @@ pub(super) fn find(call: &Call<'_>, layout: &Layout) -> Result<(Vec<Imported>, V
     }
     reader.found.sort();
     reader.found.dedup_by(|one, other| one.file == other.file);
-    reader.unsatisfied.sort();
-    reader.unsatisfied.dedup_by(|one, other| one.module == other.module);
-    let unsatisfied = if reader.is_changed { Vec::new() } else { reader.unsatisfied };
-    Ok((reader.found, unsatisfied))
+    reader.missing_modules.sort();
+    reader.missing_modules.dedup_by(|one, other| one.module == other.module);
+    let missing_modules = if reader.is_changed { Vec::new() } else { reader.missing_modules };
+    Ok((reader.found, missing_modules))
 }
 
 impl Reader<'_> {
@@ -193,7 +193,7 @@ impl Reader<'_> {
             "{file} looks up time zones by name, and neither /usr/share/zoneinfo nor the package tzdata is there"
         );
         let help = "apt-get install tzdata (apk add tzdata), or pip install tzdata, in the builder stage".to_owned();
-        self.unsatisfied.push(Unsatisfied { module: ZONE_MODULE.to_owned(), file: file.clone(), says, help });
+        self.missing_modules.push(MissingModule { module: ZONE_MODULE.to_owned(), file: file.clone(), says, help });
         Ok(())
     }
 
@@ -225,7 +225,7 @@ impl Reader<'_> {
                 format!("install the package of {module} in the builder stage, for the Python that the entry starts")
             }
         };
-        self.unsatisfied.push(Unsatisfied::import(&from.file, line, module.clone(), "Python", help));
+        self.missing_modules.push(MissingModule::import(&from.file, line, module.clone(), "Python", help));
         Ok(())
     }
 

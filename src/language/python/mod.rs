@@ -46,7 +46,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let mut needs = Needs::default();
     let Some(layout) = layout(call)? else { return Ok(needs) };
     needs.notes.extend(app::alone(call)?);
-    (needs.imports, needs.unsatisfied) = extensions::find(call, &layout)?;
+    (needs.imports, needs.missing_modules) = extensions::find(call, &layout)?;
     if let Some(script) = call.script()?
         && let Some((real, head)) = call.root.head_followed(script.as_bytes(), ARCHIVE_HEAD)?
         && is_archive(&head)

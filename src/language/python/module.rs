@@ -3,11 +3,11 @@
 use crate::error::Error;
 use crate::language::Call;
 use crate::language::source::application as app;
-use crate::language::source::missing::{Absent, workdir};
+use crate::language::source::missing::{MissingApplication, workdir};
 use crate::path::RootPath;
 
 /// A module passed to Python: after `-m`, or as `MODULE:OBJECT`, the form that application servers use.
-pub(in crate::language) fn missing(call: &Call<'_>) -> Result<Option<Absent>, Error> {
+pub(in crate::language) fn missing(call: &Call<'_>) -> Result<Option<MissingApplication>, Error> {
     let Some(places) = super::places(call)? else { return Ok(None) };
     let Some(program) = call.scripts.first().or(call.programs.last()) else { return Ok(None) };
     let Some((word, name)) = named_module(call) else { return Ok(None) };
@@ -34,11 +34,11 @@ pub(in crate::language) fn missing(call: &Call<'_>) -> Result<Option<Absent>, Er
     if let Some((dir, place)) = unpacked {
         let what = format!("module {name} in the image: {dir} is not an application directory");
         let place = Some(place);
-        return Ok(Some(Absent { program, word, what, is_certain: false, workdir: None, place }));
+        return Ok(Some(MissingApplication { program, word, what, is_certain: false, workdir: None, place }));
     }
     let workdir = workdir(call, |dir| Ok(module_in(call, dir, name)?.is_some()))?;
     let what = format!("module {name} in {}", call.cwd);
-    Ok(Some(Absent { program, word, what, is_certain: false, workdir, place: None }))
+    Ok(Some(MissingApplication { program, word, what, is_certain: false, workdir, place: None }))
 }
 
 /// The working directory, if applications lie in it and the module that the command names lies directly there.

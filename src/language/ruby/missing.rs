@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::language::source::lookup::lookup;
 use crate::language::source::reach::{Reach, first_of_each};
 use crate::language::source::statements::{Prose, first_column};
-use crate::language::{Call, Needs, Unsatisfied};
+use crate::language::{Call, MissingModule, Needs};
 use crate::path::RootPath;
 use crate::root::RootGlob;
 
@@ -18,7 +18,7 @@ const PROSE: Prose = Prose { block: ("=begin", "=end"), ends: &["__END__"], here
 const CONDITIONS: [&str; 5] = [" if ", " unless ", " rescue ", "#{", "&&"];
 
 /// The libraries that are required and missing.
-pub(super) fn find(call: &Call<'_>, needs: &Needs) -> Result<Vec<Unsatisfied>, Error> {
+pub(super) fn find(call: &Call<'_>, needs: &Needs) -> Result<Vec<MissingModule>, Error> {
     let (mut found, mut places) = (Vec::new(), None);
     let mut reach = Reach::from(sources(call)?);
     while let Some((file, text)) = reach.next(call.root)? {
@@ -41,7 +41,7 @@ pub(super) fn find(call: &Call<'_>, needs: &Needs) -> Result<Vec<Unsatisfied>, E
             {
                 let help =
                     "install its gem in the builder stage, in a group of the Gemfile that production has".to_owned();
-                found.push(Unsatisfied::import(&file, line, name.to_owned(), "Ruby", help));
+                found.push(MissingModule::import(&file, line, name.to_owned(), "Ruby", help));
             }
         }
     }

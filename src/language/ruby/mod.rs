@@ -157,7 +157,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     if is_bundled {
         bundle::leave_out(call, &mut needs)?;
     }
-    needs.unsatisfied = missing::find(call, &needs)?;
+    needs.missing_modules = missing::find(call, &needs)?;
     if is_bundle && call.args.first().is_some_and(|word| table().bundler_exec.contain(word)) && call.args.len() > 1 {
         let mut start = Start::of(call, call.args[1..].to_vec(), "bundler starts it".to_owned());
         let options = call.env.get("RUBYOPT").map_or_else(String::new, |words| format!("{words} "));

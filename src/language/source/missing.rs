@@ -13,7 +13,7 @@ const KERNELS: [&str; 4] = ["/dev/", "/proc/", "/sys/", "/run/"];
 
 /// An application that is missing from the root.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Absent {
+pub struct MissingApplication {
     /// The program that would run the application.
     pub program: RootPath,
     /// The argument of the command that names it.
@@ -38,7 +38,14 @@ pub(crate) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         let path = RootPath::new(call.spelled(word));
         let what = format!("file {}", path.map_or_else(|| word.to_owned(), |path| path.to_string()));
         let (program, word) = (program.clone(), word.to_owned());
-        needs.absent.push(Absent { program, word, what, is_certain: true, workdir, place: None });
+        needs.missing_applications.push(MissingApplication {
+            program,
+            word,
+            what,
+            is_certain: true,
+            workdir,
+            place: None,
+        });
     }
     Ok(needs)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::Error;
-use crate::language::Unsatisfied;
+use crate::language::MissingModule;
 use crate::path::RootPath;
 use crate::root::Root;
 
@@ -50,7 +50,7 @@ impl Reach {
 }
 
 /// The first import of each missing module, in order.
-pub(crate) fn first_of_each(mut missing: Vec<Unsatisfied>) -> Vec<Unsatisfied> {
+pub(crate) fn first_of_each(mut missing: Vec<MissingModule>) -> Vec<MissingModule> {
     missing.sort();
     missing.dedup_by(|one, other| one.module == other.module);
     missing
