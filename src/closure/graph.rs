@@ -17,7 +17,7 @@ pub enum NodeKind {
     File(Meta),
     /// A directory of the root.
     Dir(Meta),
-    /// A symlink of the root, with its target. Nearly all paths are files, so what only links need lies elsewhere.
+    /// A symlink of the root, with its target. Boxed to keep the enum small, because nearly all paths are files.
     Link(Box<Meta>, Box<[u8]>),
     /// A generated file.
     MadeFile {
@@ -88,8 +88,8 @@ impl Cause {
 
 /// Files with their reasons. Paths are real: no parent is a symlink.
 ///
-/// An image may have a million files. B-trees that are filled in order are half empty, so only small numbers are in one:
-/// places in lists.
+/// An image may have a million files. B-trees that are filled in order are half empty, so the map contains only indexes
+/// into lists.
 #[derive(Default)]
 pub struct Graph {
     places: BTreeMap<RootPath, u32>,

@@ -61,7 +61,7 @@ pub(super) struct State<'a> {
     pub(super) unasked: Unasked,
     /// Python sources that were given to an interpreter to compile.
     pub(super) compiled: BTreeMap<RootPath, BTreeSet<RootPath>>,
-    /// Answers that rules need not repeat.
+    /// Results that rules need not return again.
     pub(super) done: HashSet<(RuleId, String)>,
     /// Included ELF files of other machines than the entry's.
     pub(super) foreign: BTreeSet<RootPath>,
@@ -81,7 +81,7 @@ pub(super) struct State<'a> {
 }
 
 impl State<'_> {
-    /// True if the rule has given this answer before.
+    /// True if the rule has returned this result before.
     pub(super) fn is_done(&self, rule: RuleId, answer: &str) -> bool {
         self.done.contains(&(rule, answer.to_owned()))
     }

@@ -365,18 +365,7 @@ fn isolated<T>(run: impl Fn(Isolation) -> Result<T, Error>) -> Result<(T, Isolat
             Err(error) => return Err(error),
         }
     }
-    Err(refused.unwrap_or_else(|| {
-        Error::new(
-            "internal",
-            "there is there is there is there is there is there is there \
-                                                          is there is there is there is there is there is there is \
-                                                          there is there is there is there is there is there is there \
-                                                          is there is there is there is there is there is there is \
-                                                          there is there is there is there is there is there is there \
-                                                          is there is there is there is there is there is there is \
-                                                          there is there is no way to run a program",
-        )
-    }))
+    Err(refused.unwrap_or_else(|| Error::new("internal", "there is no way to run a program")))
 }
 
 fn start(

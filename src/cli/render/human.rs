@@ -137,13 +137,13 @@ pub(super) fn packed(packed: &Packed) -> Text {
         row("programs", &packed.programs.join(", "));
     }
     if is_verbose {
-        for applied in &packed.automatic {
-            let added = match applied.files {
+        for fired in &packed.automatic {
+            let added = match fired.files {
                 0 => "adds nothing".to_owned(),
-                files => format!("{}, {}", plural(files, "file"), size(applied.bytes)),
+                files => format!("{}, {}", plural(files, "file"), size(fired.bytes)),
             };
-            let off = format!("turn off with --no-profile {}", applied.profile);
-            row("auto", &format!("{}: {} ({added}; {off})", applied.profile, applied.because));
+            let off = format!("turn off with --no-profile {}", fired.profile);
+            row("auto", &format!("{}: {} ({added}; {off})", fired.profile, fired.because));
         }
     } else if !packed.automatic.is_empty() {
         let names: Vec<&str> =

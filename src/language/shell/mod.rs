@@ -58,7 +58,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     if needs.starts.len() > MAX_STARTS {
         needs.starts.truncate(MAX_STARTS);
         needs.cut(format!(
-            "{} starts more than {MAX_STARTS} programs: how it calls those after them was not looked at; --bin adds one",
+            "{} starts more than {MAX_STARTS} programs: how it calls the others was not read; --bin adds one",
             call.scripts.first().unwrap_or(&shell.0)
         ));
     }
@@ -122,8 +122,8 @@ fn list(call: &Call<'_>, needs: &mut Needs, script: RootPath) -> Result<(), Erro
         }
         if seen.len() >= MAX_SCRIPTS {
             needs.cut(format!(
-                "scripts name more than {MAX_SCRIPTS} other scripts: the words of {script} and of those after it were \
-                 not looked at; --bin adds a program"
+                "scripts name more than {MAX_SCRIPTS} other scripts: {script} and those after it were not read; --bin \
+                 adds a program"
             ));
             break;
         }

@@ -131,7 +131,8 @@ impl<'c, 'a> Reader<'c, 'a> {
         let script = if line == 0 { self.call.memory.script(text) } else { Rc::new(moved(tree::parse(text), line)) };
         if !script.is_whole && self.is_whole && self.depth == 0 {
             self.needs.notes.push(format!(
-                "{} is not understood whole: programs that its words name are packed, those that it lacks are not told",
+                "{} was only partly understood: programs that its words name are packed, but missing ones are not \
+                 reported",
                 self.script
             ));
         }
@@ -161,8 +162,8 @@ impl<'c, 'a> Reader<'c, 'a> {
         let is_too_deep = self.depth > MAX_DEPTH;
         if is_too_deep {
             self.needs.cut(format!(
-                "{} nests eval, trap, functions and sourced files deeper than {MAX_DEPTH} levels: what the levels below \
-                 start was not looked at; --bin adds a program",
+                "{} nests eval, trap, functions and sourced files deeper than {MAX_DEPTH} levels: programs that deeper \
+                 levels start were not found; --bin adds a program",
                 self.script
             ));
         }
@@ -430,7 +431,7 @@ impl<'c, 'a> Reader<'c, 'a> {
         }
         let base = name.rsplit('/').next().unwrap_or(name);
         if line.is_soft || self.tested.contains(name) || self.tested.contains(base) {
-            let says = format!("{} would start {name}, which is not in the root, and provides for that", self.script);
+            let says = format!("{} would start {name}, which is not in the root; it handles the absence", self.script);
             if !self.needs.notes.contains(&says) {
                 self.needs.notes.push(says);
             }

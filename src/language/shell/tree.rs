@@ -1,6 +1,6 @@
-//! The shell grammar, which is tree-sitter's for bash and also covers POSIX shells. No other file depends on it. The
-//! result is the script's steps in order, with words split into parts, and a flag that is false if the text was not
-//! understood completely.
+//! Parses shell scripts with tree-sitter's grammar for bash, which also covers POSIX shells. Only this file depends on
+//! it. The result is the script's steps in order, with words split into parts, and a flag that is false if the text was
+//! not understood completely.
 
 use tree_sitter::{Node, ParseOptions, ParseState, Parser};
 

@@ -71,7 +71,8 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// Keeps what `find DIR | sort | while read name` goes through; another command than a filter ends it.
+    /// Keeps the files over which `find DIR | sort | while read name` iterates; a command that is not a filter ends
+    /// this.
     pub(super) fn search(&mut self, simple: &Simple) {
         let Some([Part::Text(name)]) = simple.words.first().map(|word| word.parts.as_slice()) else { return };
         let known = table();
