@@ -96,7 +96,7 @@ pub(super) fn advised(error: Error, root: &Path) -> Error {
              {text} -o fat.tar and use --root docker-archive:fat.tar"
         )),
         false => error.help(
-            "give --root the directory that contains the builder's /usr and /etc, or an image as oci:DIR, \
+            "name the directory that contains the root's /usr and /etc, or an image as oci:DIR, \
              oci-archive:FILE or docker-archive:FILE",
         ),
     }

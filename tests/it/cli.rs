@@ -145,6 +145,32 @@ fn a_chain_of_reasons_names_who_asks() {
 }
 
 #[test]
+fn a_file_name_stands_for_the_paths_with_it() {
+    let world = World::new();
+    fs::create_dir_all(world.place("/opt/spare")).expect("made");
+    fs::write(world.place("/opt/spare/libspare.so.1"), "").expect("written");
+    let why = |name: &str| {
+        let output = world.slimroot(&["why", name, "--", "true"]);
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let full = why("/lib/x86_64-linux-gnu/libc.so.6");
+    assert_eq!(full.0, Some(0));
+    assert_eq!(why("libc.so.6"), full);
+    let spare = "/opt/spare/libspare.so.1 is not in the image: nothing needs it\n".to_owned();
+    assert_eq!(why("libspare.so.1"), (Some(1), spare));
+    assert_eq!(
+        why("libnone.so.1"),
+        (Some(1), "libnone.so.1 is not in the image: the root does not have it\n".to_owned())
+    );
+    for number in 0..17 {
+        fs::create_dir(world.place(&format!("/opt/{number}"))).expect("made");
+        fs::write(world.place(&format!("/opt/{number}/many")), "").expect("written");
+    }
+    let (code, says) = why("many");
+    assert!(code == Some(1) && says.lines().count() == 17 && says.contains("more paths with the name many"), "{says}");
+}
+
+#[test]
 fn entries_for_different_machines_are_not_mixed() {
     let world = World::new();
     let mut foreign = fs::read("/bin/true").expect("read")[..64].to_vec();

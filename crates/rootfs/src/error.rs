@@ -61,12 +61,17 @@ impl Error {
         self
     }
 
-    /// A failed read in the root.
+    /// A failed read.
     pub fn unreadable(path: &impl fmt::Display, source: impl Into<io::Error>) -> Self {
         let source = source.into();
-        Self::new("unreadable", format!("cannot read {path}"))
-            .help("run slimroot as the owner of the root, or as root, so that it can read all files")
-            .because(source)
+        let help = match source.kind() {
+            io::ErrorKind::NotFound => "check the path; a file of a root may have been removed while it was read",
+            io::ErrorKind::PermissionDenied => {
+                "run slimroot as the owner of the root, or as root, so that it can read all files"
+            }
+            _ => "the file system reports this error; the kernel's log (dmesg) may have more",
+        };
+        Self::new("unreadable", format!("cannot read {path}")).help(help).because(source)
     }
 
     /// A failed write; a full disk has its own code.

@@ -300,7 +300,10 @@ pub(super) fn why(why: &Why) -> Text {
     let mut out = Text::default();
     if !why.packed {
         let cause = if why.in_root { "nothing needs it" } else { "the root does not have it" };
-        out.line(format!("{} is not in the image: {cause}", why.path));
+        let places = if why.places.is_empty() { std::slice::from_ref(&why.path) } else { &why.places };
+        for path in places {
+            out.line(format!("{path} is not in the image: {cause}"));
+        }
     }
     for chain in &why.chains {
         out.line(&chain.path);
@@ -308,6 +311,9 @@ pub(super) fn why(why: &Why) -> Text {
             out.line(format!("  {}", step.path));
             out.line(format!("      {} [{}]", step.because, step.rule));
         }
+    }
+    if why.is_cut {
+        out.line(format!("there are more paths with the name {}: give one of them", why.path));
     }
     out
 }

@@ -58,7 +58,7 @@ impl DirTree {
             let error = match errno {
                 Errno::NOENT | Errno::NOTDIR => {
                     Error::new("root-missing", format!("the root {} is not a directory", path.display()))
-                        .help("give --root the directory that contains the builder's /usr and /etc")
+                        .help("name the directory that contains the root's /usr and /etc")
                 }
                 _ => Error::unreadable(&path.display(), errno),
             };
