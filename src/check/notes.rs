@@ -84,9 +84,9 @@ notes! {
          not packed. A script that runs code of the user, such as a test runner, may need more: give the code as an \
          argument or by --workdir, or add the directory with --include."
     "named-data-left-out"
-        "A source of the application or a script contains the absolute path of a file or directory of the root, and it is \
-         not packed: not all users may read it, it is large, or it is a directory with many files. If the program reads \
-         it, --include adds it."
+        "A source of the application or a script contains the absolute path of a file or directory of the root, and it, or \
+         what is in the directory, is not packed: not all users may read it, it is large, it is a directory with many files, \
+         or one that programs fill when they run, such as in /var. If the program reads it, --include adds it."
     "pam-narrowed"
         "Of /etc/pam.d, only the services that programs of the image use are packed, or all of them if the service name \
          of a program cannot be found. --include /etc/pam.d/NAME adds one."

@@ -14,6 +14,7 @@ mod embedded_objects;
 mod include;
 mod jar_programs;
 mod languages;
+mod named_helpers;
 mod named_paths;
 mod named_programs;
 mod named_settings;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::named_helpers;
 use super::package_files::companion;
 use super::{On, Rule};
 use crate::closure::demand::{Demand, Host};
@@ -25,16 +26,16 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// An object that contains paths.
-struct Namer<'p> {
-    object: &'p RootPath,
+pub(super) struct Namer<'p> {
+    pub(super) object: &'p RootPath,
     /// The package that owns it.
-    owner: Option<&'p str>,
+    pub(super) owner: Option<&'p str>,
     /// True for a program, false for a library.
     is_program: bool,
     /// True for a program, and for a library built from the source of a program.
     is_same_source: bool,
     /// True if the program surely runs.
-    is_sure: bool,
+    pub(super) is_sure: bool,
 }
 
 fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
@@ -73,6 +74,14 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
             look(object, false, is_same_source, owner.map(String::as_str))?;
         }
     }
+    let Some(database) = state.world.database()? else { return Ok(demands) };
+    for object in libraries {
+        let answer = format!("{object} library");
+        let Some(owner) = owners.get(object).filter(|_| !state.is_done(RULE.id, &answer)) else { continue };
+        demands.push(Demand::Done(answer));
+        let by = Namer { object, owner: Some(owner), is_program: false, is_same_source: false, is_sure: false };
+        named_helpers::of_library(state, &mut demands, &by, database)?;
+    }
     Ok(demands)
 }
 
@@ -93,6 +102,9 @@ fn named_path(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, text
     let is_settings = by.is_same_source && path.as_bytes().starts_with(b"/etc/");
     let is_data = by.is_same_source && path.as_bytes().starts_with(b"/usr/share/");
     let is_own = (owner.is_none() && is_below_private(&path, is_program)) || is_data;
+    if owner.is_some() && is_program && by.is_same_source && named_helpers::is_place(&path) {
+        return named_helpers::dir(state, demands, by, (&path, text));
+    }
     let is_state = is_program && is_state(&path, owner.unwrap_or_default().as_bytes());
     if !(is_settings || is_own || is_state) || is_elsewhere(state, &path) {
         return Ok(());
@@ -165,7 +177,7 @@ fn database(state: &State<'_>, by: &Namer<'_>, dir: &RootPath) -> Result<Option<
     Ok(Some(Demand::Report(Message::Note(Note::new("package-database-left-out", dir.to_string(), says).unless(first)))))
 }
 
-fn file(by: &Namer<'_>, path: &RootPath, text: &[u8]) -> Demand {
+pub(super) fn file(by: &Namer<'_>, path: &RootPath, text: &[u8]) -> Demand {
     let reason = Arc::new(Reason::Names { text: text.to_vec() });
     let (from, path, host) = (Some(by.object.clone()), path.as_bytes().to_vec(), Host::With(by.object.clone()));
     Demand::Path { from, cwd: RootPath::root(), path, reason, host }

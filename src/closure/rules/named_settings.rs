@@ -8,21 +8,26 @@ use super::named_paths::{is_elsewhere, is_readable};
 use super::{On, Rule};
 use crate::closure::demand::{Demand, Host};
 use crate::closure::state::State;
-use crate::closure::told::Message;
+use crate::closure::told::{Message, Note};
 use crate::closure::worklist::Fact;
 use crate::closure::{Companions, NodeKind, Reason};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, RootGlob};
+use crate::world::tables::system;
 
 /// Maximum size of a settings file that is read.
 const MAX_SETTINGS: usize = 256 << 10;
 /// The directory of settings.
 const SETTINGS: &str = "/etc/";
+/// Directories of data that settings may name.
+const DATA: [&str; 3] = ["/var/", "/srv/", SETTINGS];
+/// Maximum number of files named by one file of settings that are told.
+const MAX_TOLD: usize = 8;
 
 pub(super) const RULE: Rule = Rule {
     id: "named-settings",
-    about: "Packs files and directories in /etc that packed settings include.",
+    about: "Packs files and directories in /etc that packed settings include, and tells of other files that they name.",
     brings_packages: false,
     facts: &[On::Changed],
     on,
@@ -43,25 +48,68 @@ fn on(state: &State<'_>, _: Fact) -> Result<Vec<Demand>, Error> {
             continue;
         }
         demands.push(Demand::Done(answer));
-        for pattern in patterns(state, &settings)? {
+        let Some(text) = text(state, &settings)? else { continue };
+        for pattern in text.lines().flat_map(paths).collect::<BTreeSet<_>>() {
             open.extend(included(state, &settings, &pattern, &mut demands)?);
         }
+        report(state, &settings, &text, &mut demands)?;
     }
     Ok(demands)
 }
 
-/// The files and directories that lines of a settings file include, as patterns.
-fn patterns(state: &State<'_>, settings: &RootPath) -> Result<BTreeSet<String>, Error> {
+/// The text of a file of settings; `None` for other files.
+fn text(state: &State<'_>, settings: &RootPath) -> Result<Option<String>, Error> {
     let root = state.world.root;
     // Other rules read programs, such as scripts of services, and the settings of applications.
     let is_program = root.meta(settings)?.is_none_or(|meta| meta.mode & 0o111 != 0);
     if is_program || state.claims.cover(settings) {
-        return Ok(BTreeSet::new());
+        return Ok(None);
     }
     // A file that cannot be read is replaced later, as the list of passwords is, or else ends the build when it is packed.
-    let Ok(Some((_, text))) = root.read_followed(settings.as_bytes(), MAX_SETTINGS) else { return Ok(BTreeSet::new()) };
+    let Ok(Some((_, text))) = root.read_followed(settings.as_bytes(), MAX_SETTINGS) else { return Ok(None) };
     let text = String::from_utf8_lossy(&text);
-    Ok(if text.contains('\0') { BTreeSet::new() } else { text.lines().flat_map(paths).collect() })
+    Ok((!text.contains('\0')).then(|| text.into_owned()))
+}
+
+/// Tells of files that the settings of a program name and that are not packed, unless a profile knows the grammar.
+fn report(state: &State<'_>, settings: &RootPath, text: &str, demands: &mut Vec<Demand>) -> Result<(), Error> {
+    // Settings of a package that nothing brings are there for others, such as /etc/ssl.
+    let owner = state.world.owner(settings)?;
+    if state.is_known_to_a_profile(settings) || owner.is_some_and(|owner| !state.brought_names.contains(&owner)) {
+        return Ok(());
+    }
+    // Scripts that a shell or an editor reads decide for themselves what they open.
+    if text.lines().any(|line| ["fi", "esac", "done"].contains(&line.trim()) || line.starts_with('(')) {
+        return Ok(());
+    }
+    let mut seen = BTreeSet::new();
+    for (at, line) in text.lines().enumerate() {
+        for path in data(line).into_iter().filter_map(RootPath::new) {
+            let followed = state.world.root.follow(path.as_bytes())?;
+            let Some((real, _)) = followed.file() else { continue };
+            let is_other =
+                system().not_run.cover(real) || system().of_the_builder.cover(real) || system().logs.cover(real);
+            if is_other || state.is_excluded(real) || seen.len() >= MAX_TOLD || !seen.insert(real.clone()) {
+                continue;
+            }
+            let says = format!(
+                "{settings}:{} names {path}, which is not packed; if it is needed: --include '{path}' adds it",
+                at + 1
+            );
+            let note = Note::new("setting-not-packed", path.to_string(), says).unless(real.clone());
+            demands.push(Demand::Report(Message::Note(note)));
+        }
+    }
+    Ok(())
+}
+
+/// The paths of data in a line that is no comment.
+fn data(line: &str) -> Vec<&str> {
+    if line.trim_start().starts_with(['#', ';', '/', '*']) {
+        return Vec::new();
+    }
+    let words = line.split(|c: char| c.is_whitespace() || "\"'=,;()<>".contains(c));
+    words.filter(|word| DATA.iter().any(|top| word.starts_with(top) && word.len() > top.len())).collect()
 }
 
 /// The paths in a line that includes other settings: all if the line says so, else directories named as such are,
@@ -131,7 +179,15 @@ fn included(
 
 #[cfg(test)]
 mod tests {
-    use super::paths;
+    use super::{data, paths};
+
+    #[test]
+    fn data_are_told_from_comments() {
+        assert_eq!(data("Filename: /var/cache/own/own.dat"), ["/var/cache/own/own.dat"]);
+        assert_eq!(data("cert=\"/etc/own/a.pem\";"), ["/etc/own/a.pem"]);
+        assert_eq!(data("# /var/lib/own"), [""; 0]);
+        assert_eq!(data("/etc/own/* rw,"), [""; 0]);
+    }
 
     #[test]
     fn lines_that_include_are_told_from_comments_and_other_paths() {

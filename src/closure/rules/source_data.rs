@@ -51,11 +51,13 @@ pub(super) fn demands(
                 add(&path);
                 None
             }
-            // A profile knows which of its contents a program needs.
-            FileKind::Dir if state.is_known_to_a_profile(&real) => None,
+            FileKind::Dir if state.is_known_to_a_profile(&real) => {
+                Some("profiles decide which of its files are packed, and none takes them here")
+            }
             FileKind::Dir => {
                 add(&path);
                 match contents(state, &real)? {
+                    Some(_) if is_of_runs(&real) => Some("programs write there when they run"),
                     Some(files) => {
                         files.iter().for_each(add);
                         starts(state, from, &files, why, &mut demands)?;
@@ -67,9 +69,11 @@ pub(super) fn demands(
             _ => None,
         };
         if let Some(cause) = left.filter(|_| is_told) {
-            let end = if meta.kind == FileKind::Dir { "/**" } else { "" };
-            let says = format!("{why}: {text} is not packed, because {cause}; --include '{text}{end}' adds it");
-            demands.push(Demand::Report(Message::Note(Note::new("named-data-left-out", text.clone(), says))));
+            let (what, end) = if meta.kind == FileKind::Dir { ("what is in ", "/**") } else { ("", "") };
+            let Some(first) = first(state, &real, meta.kind)? else { continue };
+            let says = format!("{why}: {what}{path} is not packed, because {cause}; --include '{path}{end}' adds it");
+            let note = Note::new("named-data-left-out", path.to_string(), says).unless(first);
+            demands.push(Demand::Report(Message::Note(note)));
         }
     }
     Ok(demands)
@@ -106,12 +110,31 @@ fn is_data(path: &RootPath) -> bool {
     !is_elsewhere && !is_library && !system.shared.contain(path) && !path.as_bytes().starts_with(b"/tmp/")
 }
 
+/// The file itself, or the first file in a directory; `None` if there is none, or if only logs are there.
+fn first(state: &State<'_>, path: &RootPath, kind: FileKind) -> Result<Option<RootPath>, Error> {
+    if kind == FileKind::File {
+        return Ok(Some(path.clone()));
+    }
+    let mut found = None;
+    state.world.root.visit(path, &mut |below, meta| {
+        if meta.kind == FileKind::File && !system().logs.cover(below) {
+            found = Some(below.clone());
+        }
+        Ok(if found.is_some() { Visit::End } else { Visit::Enter })
+    })?;
+    Ok(found)
+}
+
+/// True for directories that programs fill when they run: their contents in the root are of an earlier run.
+fn is_of_runs(dir: &RootPath) -> bool {
+    [&b"/var/"[..], b"/run/"].iter().any(|top| dir.as_bytes().starts_with(top))
+}
+
 /// The files of a directory, or `None` if they are many or large. Directories below /var and /run are filled in a run, so
 /// their contents do not count.
 fn contents(state: &State<'_>, dir: &RootPath) -> Result<Option<Vec<RootPath>>, Error> {
-    let is_of_runs = [&b"/var/"[..], b"/run/"].iter().any(|top| dir.as_bytes().starts_with(top));
     let (mut files, mut size, mut is_short) = (Vec::new(), 0, true);
-    if is_of_runs {
+    if is_of_runs(dir) {
         return Ok(Some(files));
     }
     state.world.root.visit(dir, &mut |path, meta| {

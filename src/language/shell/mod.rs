@@ -132,6 +132,7 @@ fn list(call: &Call<'_>, needs: &mut Needs, script: RootPath) -> Result<(), Erro
         needs.commands.extend(named.commands.iter().cloned());
         needs.files.extend(named.files.iter().cloned());
         needs.claims.extend(named.claims.iter().cloned());
+        needs.data.extend(named.data.iter().cloned());
         open.extend(named.scripts.iter().cloned());
     }
     Ok(())
@@ -143,6 +144,8 @@ pub(in crate::language) struct Named {
     commands: Vec<Command>,
     files: Vec<(RootPath, String)>,
     claims: Vec<Claim>,
+    /// Directories whose contents programs write.
+    data: Vec<(String, String)>,
     /// The scripts among the files.
     scripts: Vec<RootPath>,
 }
@@ -175,6 +178,9 @@ impl Named {
         {
             // The contents of a system directory belong to other rules, but the directory itself may have to exist.
             if system().system.cover(&dir) {
+                if dir.as_bytes().starts_with(b"/var/") {
+                    self.data.push((dir.to_string(), why.clone()));
+                }
                 self.files.push((dir, why));
             } else {
                 let whole = app::home(dir, "application", Rc::new(|_, _| false));

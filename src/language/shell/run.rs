@@ -307,7 +307,7 @@ impl<'c, 'a> Reader<'c, 'a> {
         }
         let was_shell = lines.iter().any(|words| self.is_shells(&words[0]));
         if let Some(unknown) = unknown.filter(|_| lines.is_empty() && !line.is_soft && self.is_whole) {
-            self.unstarted(line.simple.line, unknown, false, None);
+            self.alike(first, line.simple.line, unknown)?;
         }
         let is_guess = list_name(first).is_some_and(|name| self.known.lists(&name).len() > 1);
         for words in lines {
@@ -386,6 +386,9 @@ impl<'c, 'a> Reader<'c, 'a> {
         match self.program(name)? {
             Some(path) => {
                 self.inner(&path, args, line)?;
+                if table().lists.contain(name) {
+                    self.listed_data(args, line.simple.line)?;
+                }
                 let mut started = vec![path.to_string()];
                 started.extend_from_slice(args);
                 self.start(Start {

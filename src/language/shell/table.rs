@@ -13,6 +13,7 @@ pub(super) struct Table {
     pub(super) without_bash_builtins: Words,
     pub(super) sources: Words,
     pub(super) queries: Words,
+    pub(super) lists: Words,
     pub(super) output_directory: Words,
     pub(super) output_base: Words,
     pub(super) output_argument: Words,

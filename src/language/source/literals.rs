@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use memchr::memmem::find_iter;
 
+use super::alike::{self, Partial};
 use super::interpreters::{shell_words, system_shell};
 use crate::error::Error;
 use crate::language::{Call, Certainty, Command, Library, Needs, Start};
@@ -34,6 +35,8 @@ pub(crate) struct Named {
     data: Literals,
     /// Programs started with literal arguments.
     lists: BTreeMap<Vec<String>, (RootPath, usize)>,
+    /// Names that a source looks up in directories of programs itself.
+    searched: BTreeMap<Vec<String>, (RootPath, usize)>,
     opens: Literals,
     /// Libraries opened under exactly this name.
     exact: Literals,
@@ -55,11 +58,22 @@ impl Named {
     /// Records the absolute paths that are whole strings of a source: programs and data.
     pub(crate) fn keep_paths(&mut self, path: &RootPath, text: &[u8]) {
         absolute_paths(text, &mut |found, line| keep(&mut self.paths, path, Literal::plain(found, line)));
+        self.keep_searched(path, text);
     }
 
     /// Records them as data only.
     pub(crate) fn keep_data(&mut self, path: &RootPath, text: &[u8]) {
         absolute_paths(text, &mut |found, line| keep(&mut self.data, path, Literal::plain(found, line)));
+        self.keep_searched(path, text);
+    }
+
+    fn keep_searched(&mut self, path: &RootPath, text: &[u8]) {
+        for (at, list) in alike::searched(text) {
+            if self.searched.len() < MAX_LITERALS {
+                let words = list.into_iter().map(str::to_owned).collect();
+                self.searched.entry(words).or_insert_with(|| (path.clone(), line(text, at)));
+            }
+        }
     }
 
     /// Records a library; if it is wanted, its absence is reported.
@@ -126,6 +140,13 @@ impl Named {
         let packages = self.of_packages.iter().map(|(text, place)| (text, place, Certainty::Possible));
         for (text, (path, line), certainty) in own.chain(packages) {
             let why = format!("{path} starts it in line {line}");
+            if let Some(name) = Partial::of(text) {
+                name.ask(call, &why, needs)?;
+                // A shell would look for the same, and knows less.
+                if !text.contains(|c: char| "|&;<>()`".contains(c)) {
+                    continue;
+                }
+            }
             if !text.contains(|c: char| c.is_whitespace() || "|&;<>()$`".contains(c)) {
                 if let Some(program) = program_in_path(call.root, call.path, text)? {
                     needs.commands.push(Command { name: program.to_string(), certainty, why });
@@ -157,6 +178,16 @@ impl Named {
                 let why = format!("{path} starts it in line {line}");
                 let start = Start::of(call, words.clone(), why);
                 needs.starts.push(Start { is_exec: false, certainty: Certainty::Likely, ..start });
+            }
+        }
+        for (words, (path, line)) in &self.searched {
+            let why = format!("{path} looks it up in line {line}");
+            for program in alike::programs_of(call.root, call.path, words)? {
+                needs.commands.push(Command {
+                    name: program.to_string(),
+                    certainty: Certainty::Possible,
+                    why: why.clone(),
+                });
             }
         }
         for (name, (path, line)) in &self.opens {

@@ -1,6 +1,7 @@
 //! Helpers that several languages share: the application's directory, arguments, literals of source text, missing
 //! applications, programs that start others. They know no language.
 
+pub(crate) mod alike;
 pub(crate) mod application;
 pub(crate) mod arguments;
 mod flow;

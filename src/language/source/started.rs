@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::language::{Call, Certainty, Command, Needs, Unstarted};
 use crate::path::RootPath;
 use crate::root::{FileKind, Visit};
-use crate::world::tables::Words;
+use crate::world::tables::{Words, system};
 
 /// Maximum size of a source file that is scanned.
 const MAX_SOURCE: usize = 4 << 20;
@@ -110,7 +110,8 @@ pub(crate) fn ask(call: &Call<'_>, manner: &Manner, sources: &Sources<'_>, needs
     let mut named = Named::default();
     let mut shell = None;
     let mut lost = Vec::new();
-    let shared = helpers_of(call, manner, sources)?;
+    let modules = modules(call, manner, sources)?;
+    let shared = helpers_of(call, manner, sources.scripts, &modules)?;
     let mut look = |path: &RootPath, text: &[u8], is_script: bool| {
         named.keep_data(path, text);
         let mut starts = named.starts(path, text, &manner.calls);
@@ -141,8 +142,9 @@ pub(crate) fn ask(call: &Call<'_>, manner: &Manner, sources: &Sources<'_>, needs
             shell = Some(path.clone());
         }
     };
-    let modules = sources.modules.iter().filter(|module| manner.sources.end(module.name()));
-    for (file, is_script) in sources.scripts.iter().map(|file| (file, true)).chain(modules.map(|file| (file, false))) {
+    for (file, is_script) in
+        sources.scripts.iter().map(|file| (file, true)).chain(modules.iter().map(|file| (file, false)))
+    {
         if let Some((real, text)) = call.root.read_followed(file.as_bytes(), MAX_SOURCE)? {
             look(&real, &text, is_script);
         }
@@ -171,10 +173,28 @@ pub(crate) fn ask(call: &Call<'_>, manner: &Manner, sources: &Sources<'_>, needs
     named.ask(call, needs)
 }
 
-/// The functions of the scripts and of their package's modules that start their arguments.
-fn helpers_of(call: &Call<'_>, manner: &Manner, sources: &Sources<'_>) -> Result<BTreeSet<String>, Error> {
+/// The modules that are scanned: those that a language gives, and sources that the script's own package keeps elsewhere,
+/// such as /usr/share/NAME/modules.
+fn modules(call: &Call<'_>, manner: &Manner, sources: &Sources<'_>) -> Result<BTreeSet<RootPath>, Error> {
+    let mut found: BTreeSet<RootPath> = sources.modules.iter().cloned().collect();
+    if !sources.scripts.is_empty() {
+        for parent in system().helpers.iter().chain(system().package_parents.iter()).filter_map(RootPath::new) {
+            found.extend((call.own_modules)(&parent)?.into_iter().filter(|path| !system().not_run.cover(path)));
+        }
+    }
+    found.retain(|path| manner.sources.end(path.name()) && !sources.scripts.contains(path));
+    Ok(found)
+}
+
+/// The functions of the scripts and of their package's modules that start what they are given.
+fn helpers_of(
+    call: &Call<'_>,
+    manner: &Manner,
+    scripts: &[RootPath],
+    modules: &BTreeSet<RootPath>,
+) -> Result<BTreeSet<String>, Error> {
     let mut found = BTreeSet::new();
-    for file in sources.scripts.iter().chain(sources.modules.iter().filter(|file| manner.sources.end(file.name()))) {
+    for file in scripts.iter().chain(modules) {
         if let Some((_, text)) = call.root.read_followed(file.as_bytes(), MAX_SOURCE)? {
             let calls = manner.computed(&text, &manner.commands(&text));
             found.extend(helpers::names(&text, &calls, &manner.functions));

@@ -62,6 +62,8 @@ pub(crate) struct System {
     pub(crate) kernel: Directories,
     /// Directories that are filled at run time.
     pub(crate) at_run_time: Directories,
+    /// Directories of what programs write for people to read.
+    pub(crate) logs: Directories,
     /// Parents of application directories.
     pub(crate) application_parents: Directories,
     /// Ends of the names of settings.

@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::language::shell::table::table;
 use crate::language::shell::tree::{Part, Simple, Word};
 use crate::language::shell::{MAX_SCRIPT, MAX_SCRIPTS};
+use crate::language::source::alike::Partial;
 use crate::language::{Start, is_wide};
 use crate::path::RootPath;
 use crate::root::RootGlob;
@@ -25,6 +26,7 @@ impl Reader<'_, '_> {
                     // The directory may be empty, in which case nothing else would pack it.
                     self.needs.files.push((dir.clone(), format!("{} changes to it", self.script)));
                     self.cwd = dir.clone();
+                    self.listed_data(&[self.cwd.to_string()], line.simple.line)?;
                 }
                 Ok(())
             }
@@ -69,6 +71,41 @@ impl Reader<'_, '_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Directories of the system that a command lists, or in which the script works: their contents are its data.
+    pub(super) fn listed_data(&mut self, args: &[String], line: usize) -> Result<(), Error> {
+        for word in args.iter().filter(|word| word.starts_with('/')) {
+            let is_dir = self.call.dir(word)?.is_some_and(|dir| system().system.cover(&dir));
+            if is_dir {
+                self.needs.data.push((word.clone(), format!("{} lists it in line {line}", self.script)));
+            }
+        }
+        Ok(())
+    }
+
+    /// A command that is not known: programs that the known parts of its name fit, or a report.
+    pub(super) fn alike(&mut self, word: &Word, line: usize, unknown: String) -> Result<(), Error> {
+        let mut texts = vec![String::new()];
+        for part in &word.parts {
+            let values = self.known.values(&Word { parts: vec![part.clone()], is_quoted: true });
+            match (values.known.as_slice(), texts.last_mut()) {
+                ([text], Some(last)) if values.unknown.is_none() => last.push_str(text),
+                _ => texts.push(String::new()),
+            }
+        }
+        let why = format!("{} starts it in line {line}", self.script);
+        // Two computed parts leave too much open.
+        let is_found = match texts.as_slice() {
+            [before, after] => {
+                Partial::new(before, after).map_or(Ok(false), |name| name.ask(self.call, &why, &mut self.needs))?
+            }
+            _ => false,
+        };
+        if !is_found {
+            self.unstarted(line, unknown, false, None);
+        }
+        Ok(())
     }
 
     /// Keeps the files over which `find DIR | sort | while read name` iterates; a command that is not a filter ends

@@ -1,6 +1,7 @@
 //! Programs and libraries among the calls of parsed sources.
 
 use super::evaluate::{Found, Value, is_call};
+use crate::language::source::alike::Partial;
 use crate::language::source::literals::{Literal, Named};
 use crate::world::tables::Words;
 
@@ -64,10 +65,11 @@ impl Calls {
     }
 }
 
-/// True if at least the program of a command is known.
+/// True if at least the program of a command is known, or most of its name.
 fn is_known(value: &Value) -> bool {
     let first = value.text.split(char::is_whitespace).next().unwrap_or_default();
-    !first.is_empty() && (!value.is_open || !first.contains("{}") && first.len() < value.text.len())
+    let is_whole = !value.is_open || !first.contains("{}") && first.len() < value.text.len();
+    !first.is_empty() && (is_whole || Partial::of(first).is_some())
 }
 
 /// A library that is opened: under its name, and as cffi does it, under what find_library finds for it.
