@@ -21,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
     id: "named-paths",
     about: "Packs settings, data and plug-ins whose paths are whole strings of a program or of a library of its source.",
     brings_packages: false,
-    facts: &[On::Required],
+    facts: &[On::Required, On::Changed],
     on,
 };
 
@@ -39,8 +39,11 @@ pub(super) struct Namer<'p> {
 }
 
 fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
-    let Fact::Required(id) = fact else { return Ok(Vec::new()) };
-    if state.request.companions == Companions::None || state.processes.get(id).program.is_some() {
+    if state.request.companions == Companions::None {
+        return Ok(Vec::new());
+    }
+    let Fact::Required(id) = fact else { return library_data(state) };
+    if state.processes.get(id).program.is_some() {
         return Ok(Vec::new());
     }
     let program = &state.processes.get(id).process.loaded[0].real;
@@ -74,11 +77,19 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
             look(object, false, is_same_source, owner.map(String::as_str))?;
         }
     }
-    let Some(database) = state.world.database()? else { return Ok(demands) };
-    for object in libraries {
-        let answer = format!("{object} library");
-        let Some(owner) = owners.get(object).filter(|_| !state.is_done(RULE.id, &answer)) else { continue };
-        demands.push(Demand::Done(answer));
+    Ok(demands)
+}
+
+/// Data of libraries, also of those that are loaded later.
+fn library_data(state: &State<'_>) -> Result<Vec<Demand>, Error> {
+    let mut demands = Vec::new();
+    let is_new = |object: &&RootPath| !state.is_done(RULE.id, &format!("{object} library"));
+    let libraries: Vec<RootPath> = state.processes.libraries().iter().filter(is_new).cloned().collect();
+    let Some(database) = state.world.database()?.filter(|_| !libraries.is_empty()) else { return Ok(demands) };
+    let owners = state.world.owners(&libraries)?;
+    for object in &libraries {
+        demands.push(Demand::Done(format!("{object} library")));
+        let Some(owner) = owners.get(object) else { continue };
         let by = Namer { object, owner: Some(owner), is_program: false, is_same_source: false, is_sure: false };
         named_helpers::of_library(state, &mut demands, &by, database)?;
     }
