@@ -58,6 +58,7 @@ pub mod text;
 pub mod trust;
 pub mod watch;
 mod world;
+mod zipped;
 
 pub use pack::{Allowed, Attach, Books, Group, PackRequest, Packed, PlatformPacked, Resent, pack};
 pub use slimroot_ldso::{elf, loader};

@@ -223,7 +223,9 @@ fn run(command: Command) -> Result<u8, Error> {
             Ok(exit::DONE)
         }
         Command::Sbom(options) => {
-            if let Some(text) = watched(false, "reading", |watch| commands::sbom::run(&options, watch))? {
+            let made = watched(false, "reading", |watch| commands::sbom::run(&options, watch))?;
+            render::told(&made.notes);
+            if let Some(text) = made.text {
                 render::file(text, &[])?;
             }
             Ok(exit::DONE)

@@ -98,6 +98,8 @@ impl Claims {
         let is_plain = new.iter().any(|claimed| claimed.claim.scope == Scope::Plain);
         let roots = if is_plain { launches.roots_above() } else { Roots::new() };
         let mut settled: Vec<Settled> = Vec::new();
+        // Scripts of one directory that start each other make the same claim again and again.
+        let mut same = BTreeSet::new();
         for claimed in new {
             let Claimed { claim, launch, rule } = claimed;
             let is_application = claim.group == APPLICATION;
@@ -114,7 +116,14 @@ impl Claims {
                 continue;
             }
             let without = match claim.scope {
-                Scope::Plain => plain(claim, *launch, &deciding, &roots, launches),
+                Scope::Plain => {
+                    let decided = decided(*launch, &deciding, &roots, launches);
+                    let reader = launches.get(*launch).processes.last().copied();
+                    if !same.insert((&claim.dir, *rule, claim.group, &claim.why, reader, decided.clone())) {
+                        continue;
+                    }
+                    plain(claim, decided)
+                }
                 Scope::Application | Scope::Own => Rc::clone(&claim.without),
             };
             let without = self.without_build(claim.dir.clone(), without);
@@ -144,8 +153,8 @@ impl Claims {
     }
 }
 
-/// The paths that a plain claim leaves out, because claims of languages in the same application decide about them.
-fn plain(claim: &Claim, launch: LaunchId, deciding: &[&Claimed], roots: &Roots, launches: &Launches) -> Without {
+/// The directories about which claims of languages in the application of a plain claim decide, for each root of its launch.
+fn decided(launch: LaunchId, deciding: &[&Claimed], roots: &Roots, launches: &Launches) -> Vec<BTreeSet<RootPath>> {
     let own = &roots[&launch];
     // One list per root: a path that one root keeps is kept.
     let mut decided: Vec<BTreeSet<RootPath>> = vec![BTreeSet::new(); own.len()];
@@ -157,6 +166,11 @@ fn plain(claim: &Claim, launch: LaunchId, deciding: &[&Claimed], roots: &Roots, 
             }
         }
     }
+    decided
+}
+
+/// The paths that a plain claim leaves out, because claims of languages in the same application decide about them.
+fn plain(claim: &Claim, decided: Vec<BTreeSet<RootPath>>) -> Without {
     let without = Rc::clone(&claim.without);
     Rc::new(move |root: &Root, path: &RootPath| {
         let is_decided =

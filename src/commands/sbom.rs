@@ -47,10 +47,19 @@ pub(crate) struct Options {
     buildkit: bool,
 }
 
+/// An inventory, and what was kept out of it by limits.
+#[derive(Default)]
+pub(crate) struct Made {
+    /// The inventory for stdout; `None` if it was written to a file.
+    pub(crate) text: Option<File>,
+    /// Files that were read in part or not at all.
+    pub(crate) notes: Vec<String>,
+}
+
 /// Writes the inventory to a file, or returns it for stdout.
-pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Option<File>, Error> {
+pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Made, Error> {
     let Some(target) = options.target.as_ref().filter(|_| !options.buildkit) else {
-        return super::buildkit::run().map(|()| None);
+        return super::buildkit::run().map(|()| Made::default());
     };
     let format = match options.format {
         SbomFormat::SpdxJson => Format::Spdx,
@@ -65,6 +74,8 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Option<File>, 
         place.file_name().map_or_else(|| target.clone(), |name| name.to_string_lossy().into_owned())
     });
     let inventory = Inventory::of_tree(&name, epoch()?, &subject.root)?;
+    let unread = subject.root.unread().into_iter();
+    let notes = unread.map(|(path, says)| format!("[read-in-part] {path}: {says}")).collect();
     let digest = match options.in_toto {
         true => Some(digest_of(subject.image.as_ref().and_then(|image| image.digest.as_deref()))?),
         false => None,
@@ -80,7 +91,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Option<File>, 
     };
     if let Some(to) = &options.output {
         Document::write(to, &mut |out| fill(out, &to.display()))?.place()?;
-        return Ok(None);
+        return Ok(Made { text: None, notes });
     }
     let place = "the inventory in the temporary directory";
     let unwritable = |error| Error::unwritable(&place, error);
@@ -90,7 +101,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Option<File>, 
     out.flush().map_err(unwritable)?;
     drop(out);
     text.rewind().map_err(unwritable)?;
-    Ok(Some(text))
+    Ok(Made { text: Some(text), notes })
 }
 
 /// The digest of the image that is the subject of a statement.

@@ -22,6 +22,8 @@ pub use unread::Unread;
 const MAX_OBJECT: u64 = 96 << 20;
 /// Maximum size of all objects that are read from one file.
 const MAX_ALL: u64 = 1 << 30;
+/// Maximum number of stored bytes that are read of one file: a compressed member can have pieces that yield nothing.
+const MAX_READ: u64 = 2 << 30;
 const MAGIC: &[u8; 4] = b"\x7fELF";
 
 /// A file with other files in it.
@@ -105,9 +107,9 @@ pub fn may_be_archive(magic: &[u8]) -> bool {
 /// # Errors
 /// `unreadable`.
 pub fn read(root: &Root, file: &RootPath) -> Result<Option<Embedded>, Error> {
-    let mut content = Content { source: &*root.open_file(file)?, at: 0 };
-    let found = zip::read(&mut content);
-    Ok(found.or_else(|| pyinstaller::read(&mut content)).or_else(|| beam::read(&mut content)))
+    let source = root.open_file(file)?;
+    let mut content = Content { source: &*source, at: 0, left: MAX_READ };
+    Ok(zip::read(&*source).or_else(|| pyinstaller::read(&mut content)).or_else(|| beam::read(&mut content)))
 }
 
 /// The format of a program's payload that is recognised, but not read.
@@ -123,6 +125,8 @@ pub fn unread(root: &Root, file: &RootPath) -> Result<Option<&'static Unread>, E
 struct Content<'s> {
     source: &'s dyn Source,
     at: u64,
+    /// Bytes that may still be read.
+    left: u64,
 }
 
 impl Content<'_> {
@@ -133,7 +137,9 @@ impl Content<'_> {
 
 impl Read for Content<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.source.read_at(self.at, buffer)?;
+        let wanted = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let read = self.source.read_at(self.at, &mut buffer[..wanted])?;
+        self.left -= read as u64;
         self.at += read as u64;
         Ok(read)
     }

@@ -50,6 +50,10 @@ pub(super) fn read(content: &mut Content<'_>) -> Option<Embedded> {
             0 => found.add(name, u64::from(size), &mut left, member),
             _ => found.add(name, u64::from(size), &mut left, ZlibDecoder::new(member)),
         };
+        if content.left == 0 {
+            found.cut.push("… (more bytes than are read)".to_owned());
+            break;
+        }
     }
     Some(found)
 }

@@ -1,39 +1,54 @@
 //! Zip files: jars, wheels, eggs, and Python's zip applications, which have a `#!` line in front (PEP 441).
 
-use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 
-use super::{Content, Embedded, MAX_ALL};
+use super::{Embedded, MAX_ALL};
+use crate::root::{Meta, Source};
+use crate::zipped::{NotRead, Place, Zip};
 
-/// Maximum number of members.
-const MAX_MEMBERS: usize = 1 << 18;
-/// Maximum size of a class, and of a jar inside a jar, in bytes. Both are read into memory.
+/// Maximum size of a class, and of a compressed jar inside a jar, in bytes. Both are read into memory.
 const MAX_CLASS: u64 = 1 << 20;
-const MAX_INNER: u64 = 256 << 20;
+const MAX_INNER: u64 = 96 << 20;
 
-/// The record at the end, with its maximum length: a comment follows it (APPNOTE 4.3.16).
-const END: &[u8] = b"PK\x05\x06";
-const MAX_END: u64 = 22 + (64 << 10);
-
-pub(super) fn read(content: &mut Content<'_>) -> Option<Embedded> {
-    // Without a record, the library would search the whole file backwards.
-    let mut tail = Vec::new();
-    content.seek(SeekFrom::Start(content.size().saturating_sub(MAX_END))).ok()?;
-    content.read_to_end(&mut tail).ok()?;
-    memchr::memmem::rfind(&tail, END)?;
+pub(super) fn read(source: &dyn Source) -> Option<Embedded> {
     let (mut found, mut left) = (Embedded::default(), MAX_ALL);
-    members(BufReader::new(content), "", &mut found, &mut left)?;
+    members(Place::whole(source), "", &mut found, &mut left)?;
     Some(found)
 }
 
-/// Adds the members of an archive, and of jars in it: Spring Boot's jars and web archives have their libraries inside.
-fn members(content: impl Read + Seek, outer: &str, found: &mut Embedded, left: &mut u64) -> Option<()> {
-    let mut archive = zip::ZipArchive::new(content).ok()?;
-    if archive.len() > MAX_MEMBERS {
-        found.cut.push(format!("{outer}… (more than {MAX_MEMBERS} members)"));
+/// A jar that was compressed in another one.
+struct Unpacked {
+    meta: Meta,
+    bytes: Vec<u8>,
+}
+
+impl Source for Unpacked {
+    fn meta(&self) -> Meta {
+        self.meta
     }
-    for index in 0..archive.len().min(MAX_MEMBERS) {
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let rest = usize::try_from(offset).ok().and_then(|offset| self.bytes.get(offset..)).unwrap_or_default();
+        let length = buffer.len().min(rest.len());
+        buffer[..length].copy_from_slice(&rest[..length]);
+        Ok(length)
+    }
+}
+
+/// Adds the members of an archive, and of jars in it: Spring Boot's jars and web archives have their libraries inside.
+fn members(place: Place<'_>, outer: &str, found: &mut Embedded, left: &mut u64) -> Option<()> {
+    let meta = place.meta();
+    let mut archive = match Zip::open(place) {
+        Ok(archive) => archive,
+        Err(NotRead::Damaged) => return None,
+        Err(NotRead::TooLarge) => {
+            found.cut.push(format!("{outer}… (more members than are read)"));
+            return Some(());
+        }
+    };
+    for index in 0..archive.count() {
         // A damaged member cannot be unpacked by the program either.
-        let Ok(member) = archive.by_index(index) else { continue };
+        let Some(member) = archive.member(index) else { continue };
         if !member.is_file() {
             continue;
         }
@@ -53,19 +68,27 @@ fn members(content: impl Read + Seek, outer: &str, found: &mut Embedded, left: &
             }
             *left = left.saturating_sub(size.max(class.len() as u64));
         } else if outer.is_empty() && name.ends_with(".jar") {
-            if size > MAX_INNER.min(*left) {
+            let (inner, place) = (format!("{name}!/"), member.place());
+            if size > *left || place.is_none() && size > MAX_INNER {
                 found.cut.push(name);
                 continue;
             }
-            let mut jar = Vec::new();
-            let read = member.take(MAX_INNER.min(*left)).read_to_end(&mut jar);
-            *left = left.saturating_sub(size.max(jar.len() as u64));
-            if read.is_ok() {
-                members(Cursor::new(jar), &format!("{name}!/"), found, left);
+            *left -= size;
+            if let Some(place) = place {
+                members(place, &inner, found, left);
+                continue;
+            }
+            let mut jar = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+            if member.take(size).read_to_end(&mut jar).is_ok() {
+                let meta = Meta { size: jar.len() as u64, ..meta };
+                members(Place::whole(&Unpacked { meta, bytes: jar }), &inner, found, left);
             }
         } else if may_be_an_object(&name) {
             let _ = found.add(&name, size, left, member);
         }
+    }
+    if archive.is_spent() {
+        found.cut.push(format!("{outer}… (more bytes than are read)"));
     }
     Some(())
 }

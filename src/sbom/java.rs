@@ -1,52 +1,51 @@
 //! Libraries of Java: the properties that Maven puts into an archive, or else its manifest.
 
-use std::io::{Cursor, Read};
-
-use zip::ZipArchive;
-
 use super::inventory::Component;
+use crate::error::Error;
 use crate::path::RootPath;
-use crate::root::Source;
+use crate::root::Root;
+use crate::zipped::{Place, Zip};
 
-/// Maximum size of an archive that is read, and of a document in it.
-const MAX_ARCHIVE: u64 = 512 << 20;
+/// Maximum size of a document that is read.
 const MAX_DOCUMENT: u64 = 1 << 20;
-/// Maximum number of entries of an archive.
-const MAX_ENTRIES: usize = 200_000;
 const MANIFEST: &str = "META-INF/MANIFEST.MF";
 
-/// The libraries that an archive contains.
-pub(super) fn found(source: &dyn Source, path: &RootPath) -> Vec<Component> {
-    let size = source.meta().size;
-    let Some(size) = usize::try_from(size).ok().filter(|_| size <= MAX_ARCHIVE) else { return Vec::new() };
-    let mut bytes = vec![0; size];
-    if source.read_at(0, &mut bytes).ok() != Some(size) {
-        return Vec::new();
-    }
-    let Ok(mut archive) = ZipArchive::new(Cursor::new(bytes)) else { return Vec::new() };
-    if archive.len() > MAX_ENTRIES {
-        return Vec::new();
-    }
+/// The libraries that an archive contains. One whose directory is too large is left unread.
+///
+/// # Errors
+/// `unreadable`.
+pub(super) fn found(root: &Root, path: &RootPath) -> Result<Vec<Component>, Error> {
+    let source = root.open_file(path)?;
+    let mut archive = match Zip::open(Place::whole(&*source)) {
+        Ok(archive) => archive,
+        Err(why) => {
+            if let Some(says) = why.says() {
+                root.leave_unread(path, says);
+            }
+            return Ok(Vec::new());
+        }
+    };
     let from = format!("the archive {path}");
     let is_maven = |name: &&str| name.starts_with("META-INF/maven/") && name.ends_with("/pom.properties");
-    let names: Vec<String> = archive.file_names().filter(is_maven).map(str::to_owned).collect();
+    let names: Vec<String> = archive.names().filter(is_maven).map(str::to_owned).collect();
     let mut all: Vec<Component> =
         names.iter().filter_map(|name| maven(&document(&mut archive, name)?, from.clone())).collect();
     if all.is_empty() {
         let manifest = document(&mut archive, MANIFEST);
         all.extend(manifest.and_then(|text| by_manifest(&text, path, from)));
     }
+    if archive.is_spent() {
+        root.leave_unread(path, "its members together have more bytes than are read");
+    }
     for component in &mut all {
         component.files.insert(path.clone());
         component.has_all_files = true;
     }
-    all
+    Ok(all)
 }
 
-fn document(archive: &mut ZipArchive<Cursor<Vec<u8>>>, name: &str) -> Option<String> {
-    let mut text = Vec::new();
-    archive.by_name(name).ok()?.take(MAX_DOCUMENT).read_to_end(&mut text).ok()?;
-    Some(String::from_utf8_lossy(&text).into_owned())
+fn document(archive: &mut Zip<'_>, name: &str) -> Option<String> {
+    Some(String::from_utf8_lossy(&archive.head(name, MAX_DOCUMENT)?).into_owned())
 }
 
 /// `groupId`, `artifactId` and `version`.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::inventory::{Component, Hashes};
 use super::java;
 use crate::error::Error;
+use crate::language::json;
 use crate::loader::Objects;
 use crate::path::{RootPath, show};
 use crate::root::{FileKind, Root};
@@ -39,20 +40,24 @@ pub(super) fn found(root: &Root, files: &Files) -> Result<Vec<Component>, Error>
             let record = recorded(root, path)?;
             all.extend(python(&text()?, path, files, record.as_deref(), shown("the metadata")));
         } else if name == b"package.json" {
-            all.extend(node(&text()?, path, files, shown("the manifest")));
+            let manifest = json::read(root, path, &text()?);
+            all.extend(manifest.and_then(|manifest| node(manifest, path, files, shown("the manifest"))));
         } else if name.ends_with(b".gemspec") && above == b"specifications"
             || name.ends_with(b".gemspec")
                 && parent.as_ref().and_then(RootPath::parent).is_some_and(|dir| dir.name() == b"specifications")
         {
             all.extend(ruby(path, files, shown("the specification")));
         } else if name == b"installed.json" && above == b"composer" {
-            all.extend(php(&text()?, path, files, &shown("the list")));
+            let list = json::read(root, path, &text()?);
+            all.extend(list.map_or_else(Vec::new, |list| php(&list, path, files, &shown("the list"))));
         } else if name == b"install.json" && path.as_bytes().windows(7).any(|part| part == b"/.meta/") {
-            all.extend(perl(&text()?, path, shown("the record")));
+            let record = json::read(root, path, &text()?);
+            all.extend(record.and_then(|record| perl(&record, path, shown("the record"))));
         } else if name.ends_with(b".deps.json") {
-            all.extend(dotnet(&text()?, path, files, &shown("the list")));
+            let list = json::read(root, path, &text()?);
+            all.extend(list.map_or_else(Vec::new, |list| dotnet(&list, path, files, &shown("the list"))));
         } else if [&b".jar"[..], b".war", b".ear", b".jmod"].iter().any(|end| name.ends_with(end)) {
-            all.extend(java::found(&*root.open_file(path)?, path));
+            all.extend(java::found(root, path)?);
         } else if root.head(path, MARK.len())? == MARK {
             all.extend(built(&objects, path)?);
         }
@@ -138,8 +143,7 @@ struct Manifest {
 }
 
 /// A manifest of npm (docs.npmjs.com, "package.json").
-fn node(text: &[u8], path: &RootPath, files: &Files, source: String) -> Option<Component> {
-    let manifest: Manifest = serde_json::from_slice(text).ok()?;
+fn node(manifest: Manifest, path: &RootPath, files: &Files, source: String) -> Option<Component> {
     let (name, version) = (manifest.name.filter(|name| !name.is_empty())?, manifest.version.filter(|v| !v.is_empty())?);
     let (scope, short) = match name.split_once('/') {
         Some((scope, short)) if scope.starts_with('@') => (scope, short),
@@ -176,9 +180,8 @@ fn ruby(path: &RootPath, files: &Files, source: String) -> Option<Component> {
 }
 
 /// The list of composer: `{"packages": [...]}`, or the bare list of its first version.
-fn php(text: &[u8], path: &RootPath, files: &Files, source: &str) -> Vec<Component> {
-    let Ok(value) = serde_json::from_slice::<serde_json::Value>(text) else { return Vec::new() };
-    let rows = value.get("packages").unwrap_or(&value).as_array();
+fn php(value: &serde_json::Value, path: &RootPath, files: &Files, source: &str) -> Vec<Component> {
+    let rows = value.get("packages").unwrap_or(value).as_array();
     let one = |row: &serde_json::Value| {
         let field = |key: &str| row.get(key).and_then(serde_json::Value::as_str);
         let (vendor, name) = field("name")?.split_once('/')?;
@@ -195,8 +198,7 @@ fn php(text: &[u8], path: &RootPath, files: &Files, source: &str) -> Vec<Compone
 }
 
 /// Reads the record of cpanm about a distribution: its name and version as in CPAN's metadata.
-fn perl(text: &[u8], path: &RootPath, source: String) -> Option<Component> {
-    let value: serde_json::Value = serde_json::from_slice(text).ok()?;
+fn perl(value: &serde_json::Value, path: &RootPath, source: String) -> Option<Component> {
     let field = |key: &str| value.get(key).and_then(serde_json::Value::as_str);
     let name = field("dist").and_then(|dist| dist.rsplit_once('-')).map_or(field("name")?, |(name, _)| name);
     let mut found = Component::new("cpan", &[], &name.replace("::", "-"), field("version")?, source);
@@ -216,8 +218,7 @@ struct Library {
 }
 
 /// The dependencies of a program of .NET: `NAME/VERSION` (dotnet/sdk, documentation/specs/runtime-configuration-file.md).
-fn dotnet(text: &[u8], path: &RootPath, files: &Files, source: &str) -> Vec<Component> {
-    let Ok(listed) = serde_json::from_slice::<Dependencies>(text) else { return Vec::new() };
+fn dotnet(listed: &Dependencies, path: &RootPath, files: &Files, source: &str) -> Vec<Component> {
     let packages = listed.libraries.iter().filter(|(_, library)| library.r#type == "package");
     let one = |(id, _): (&String, &Library)| {
         let (name, version) = id.split_once('/')?;

@@ -15,13 +15,16 @@ use self::host::{Framework, RollForward, RuntimeConfig, Version};
 use self::table::table;
 use super::source::application as app;
 use super::source::interpreters::Tongue;
+use super::source::json;
 use super::source::platform::Platform;
 use super::{Call, Claim, Needs, Scope};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{Root, RootGlob};
 
-const MAX_JSON: usize = 64 << 20;
+const MAX_JSON: usize = 32 << 20;
+/// Maximum size of the settings of an application or framework.
+const MAX_SETTINGS: usize = 1 << 20;
 /// Upper size limit of an apphost, which starts an application but does not contain it.
 const MAX_APPHOST: u64 = 4 << 20;
 /// Maximum number of framework references followed.
@@ -157,10 +160,10 @@ fn application(call: &Call<'_>, found: &App, needs: &mut Needs) -> Result<(), Er
     let stem = stem.rsplit_once('.').map_or(stem.as_str(), |(stem, _)| stem).to_owned();
     let option = |name: &str| found.options.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value.as_str());
     let settings = match option("--runtimeconfig").map_or(Ok(None), |word| call.file(word))? {
-        Some(file) => Some((file.clone(), call.root.read(&file, MAX_JSON)?)),
-        None => {
-            call.root.read_followed(dir.join(format!("{stem}.runtimeconfig.json").as_bytes()).as_bytes(), MAX_JSON)?
-        }
+        Some(file) => Some((file.clone(), call.root.read(&file, MAX_SETTINGS)?)),
+        None => call
+            .root
+            .read_followed(dir.join(format!("{stem}.runtimeconfig.json").as_bytes()).as_bytes(), MAX_SETTINGS)?,
     };
     let config = settings.and_then(|(_, text)| RuntimeConfig::parse(&text)).unwrap_or_default();
     let mut frameworks = Vec::new();
@@ -186,7 +189,7 @@ fn application(call: &Call<'_>, found: &App, needs: &mut Needs) -> Result<(), Er
     let deps = deps.unwrap_or_else(|| dir.join(format!("{stem}.deps.json").as_bytes()));
     let mut probed: Vec<String> = config.options.additional_probing_paths.words().to_vec();
     let developer = dir.join(format!("{stem}.runtimeconfig.dev.json").as_bytes());
-    if let Some((_, text)) = call.root.read_followed(developer.as_bytes(), MAX_JSON)? {
+    if let Some((_, text)) = call.root.read_followed(developer.as_bytes(), MAX_SETTINGS)? {
         let config = RuntimeConfig::parse(&text).unwrap_or_default();
         probed.extend(config.options.additional_probing_paths.words().iter().cloned());
     }
@@ -283,7 +286,7 @@ fn shared(
             continue;
         };
         let file = dir.join(format!("{name}.runtimeconfig.json").as_bytes());
-        if let Some((_, text)) = call.root.read_followed(file.as_bytes(), MAX_JSON)? {
+        if let Some((_, text)) = call.root.read_followed(file.as_bytes(), MAX_SETTINGS)? {
             open.extend(RuntimeConfig::parse(&text).unwrap_or_default().references());
         }
         picked.insert(name, dir.clone());
@@ -357,7 +360,7 @@ fn listed(
     needs: &mut Needs,
 ) -> Result<(), Error> {
     let Some((file, text)) = call.root.read_followed(deps.as_bytes(), MAX_JSON)? else { return Ok(()) };
-    let Ok(read) = serde_json::from_slice::<Deps>(&text) else { return Ok(()) };
+    let Some(read) = json::read::<Deps>(call.root, &file, &text) else { return Ok(()) };
     let mut absent = Vec::new();
     for (library, assets) in read.targets.get(&read.runtime_target.name).into_iter().flatten() {
         for asset in assets.runtime.keys().chain(assets.native.keys()) {

@@ -3,7 +3,6 @@
 
 mod table;
 
-use std::io::{Cursor, Read};
 use std::rc::Rc;
 
 use self::table::table;
@@ -13,9 +12,10 @@ use super::{Call, Claim, Needs, Scope};
 use crate::error::Error;
 use crate::path::{RootPath, show};
 use crate::root::Root;
+use crate::zipped::{Place, Zip};
 
-/// Maximum size of a jar whose manifest is read.
-const MAX_JAR: usize = 1 << 30;
+/// Maximum size of a manifest. No real one is larger.
+const MAX_MANIFEST: u64 = 1 << 20;
 /// Maximum number of jars followed through manifests.
 const MAX_JARS: usize = 4096;
 
@@ -106,7 +106,7 @@ fn jar(root: &Root, path: &[u8], why: &str, needs: &mut Needs) -> Result<(), Err
         if needs.paths.iter().any(|(known, _)| *known == path) {
             continue;
         }
-        for name in manifest_class_path(&root.read(&real, MAX_JAR)?) {
+        for name in manifest_class_path(root, &real)? {
             let place = resolved(&path, name.as_bytes());
             let why = format!("the manifest of {} names it", show(&path));
             if let Some(dir) = root.follow(&place)?.dir().filter(|dir| !app::is_wide(dir)).cloned() {
@@ -131,7 +131,7 @@ fn jar(root: &Root, path: &[u8], why: &str, needs: &mut Needs) -> Result<(), Err
 /// `unreadable`.
 pub fn manifest_files(root: &Root, jar: &RootPath) -> Result<Vec<RootPath>, Error> {
     let mut found = Vec::new();
-    for name in manifest_class_path(&root.read(jar, MAX_JAR)?).iter().take(MAX_JARS) {
+    for name in manifest_class_path(root, jar)?.iter().take(MAX_JARS) {
         if let Some(place) = RootPath::new(resolved(jar.as_bytes(), name.as_bytes()))
             && root.follow(place.as_bytes())?.file().is_some()
         {
@@ -162,23 +162,32 @@ fn resolved(jar: &[u8], name: &[u8]) -> Vec<u8> {
 /// # Errors
 /// `unreadable`.
 pub fn nests_jars(root: &Root, path: &RootPath) -> Result<bool, Error> {
-    let bytes = root.read(path, MAX_JAR)?;
-    let Ok(archive) = zip::ZipArchive::new(Cursor::new(&bytes)) else { return Ok(false) };
-    Ok(archive.file_names().any(|name| name.starts_with("BOOT-INF/") || name.starts_with("WEB-INF/")))
+    let is_nested =
+        |zip: &mut Zip<'_>| zip.names().any(|name| name.starts_with("BOOT-INF/") || name.starts_with("WEB-INF/"));
+    Ok(in_jar(root, path, is_nested)?.unwrap_or(false))
+}
+
+/// Looks into a jar; `None` if it is damaged, or larger than what is read.
+fn in_jar<T>(root: &Root, path: &RootPath, look: impl FnOnce(&mut Zip<'_>) -> T) -> Result<Option<T>, Error> {
+    let source = root.open_file(path)?;
+    match Zip::open(Place::whole(&*source)) {
+        Ok(mut zip) => Ok(Some(look(&mut zip))),
+        Err(why) => {
+            if let Some(says) = why.says() {
+                root.leave_unread(path, says);
+            }
+            Ok(None)
+        }
+    }
 }
 
 /// The `Class-Path` attribute of a jar's manifest. A line that starts with a space continues the previous line.
-fn manifest_class_path(bytes: &[u8]) -> Vec<String> {
-    let Ok(mut archive) = zip::ZipArchive::new(Cursor::new(bytes)) else { return Vec::new() };
-    let Ok(manifest) = archive.by_name("META-INF/MANIFEST.MF") else { return Vec::new() };
-    let mut text = String::new();
-    // No real manifest is larger than this.
-    if manifest.take(1 << 20).read_to_string(&mut text).is_err() {
-        return Vec::new();
-    }
+fn manifest_class_path(root: &Root, path: &RootPath) -> Result<Vec<String>, Error> {
+    let manifest = in_jar(root, path, |zip| zip.head("META-INF/MANIFEST.MF", MAX_MANIFEST))?.flatten();
+    let Some(Ok(text)) = manifest.map(String::from_utf8) else { return Ok(Vec::new()) };
     let text = text.replace("\r\n", "\n").replace("\n ", "");
     let line = text.lines().find_map(|line| line.strip_prefix("Class-Path:"));
-    line.unwrap_or_default().split_whitespace().map(|word| word.trim_start_matches("file:").to_owned()).collect()
+    Ok(line.unwrap_or_default().split_whitespace().map(|word| word.trim_start_matches("file:").to_owned()).collect())
 }
 
 fn is_not_run(home: &RootPath, path: &RootPath) -> bool {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::pnp;
 use super::table::table;
 use crate::error::Error;
+use crate::language::source::json;
 use crate::path::RootPath;
 use crate::root::Root;
 
@@ -46,7 +47,7 @@ pub fn replaced(root: &Root, entry: &str, args: &[String], cwd: &RootPath) -> Re
         args.iter().map(String::as_str).filter(|word| !known.scripts.options.contain(word)).collect();
     let read = root.read_followed(cwd.join(b"package.json").as_bytes(), MAX_JSON)?;
     let is_package = read.is_some();
-    let package: Package = read.and_then(|(_, text)| serde_json::from_slice(&text).ok()).unwrap_or_default();
+    let package: Package = read.and_then(|(real, text)| json::read(root, &real, &text)).unwrap_or_default();
     let installed = |name: &str, rest: &[&str]| -> Result<Option<Replaced>, Error> {
         Ok(binary(root, cwd, name, rest)?.map(|words| Replaced { words, env: BTreeMap::new() }))
     };

@@ -9,12 +9,13 @@ use super::reach;
 use super::table::table;
 use crate::error::Error;
 use crate::language::source::application as app;
+use crate::language::source::json;
 use crate::language::source::platform::Platform;
 use crate::path::RootPath;
 use crate::root::{FileKind, Root, Visit};
 
 pub(super) const MODULES: &[u8] = b"node_modules";
-const MAX_JSON: usize = 64 << 20;
+const MAX_JSON: usize = 32 << 20;
 /// Length of the part of a line before a name in which a call is looked for.
 const MAX_CALL: usize = 200;
 /// Parts of a directory that are not needed.
@@ -275,7 +276,7 @@ pub(super) fn is_source(path: &RootPath) -> bool {
 
 pub(super) fn manifest(root: &Root, package: &RootPath) -> Result<Package, Error> {
     let read = root.read_followed(package.join(b"package.json").as_bytes(), MAX_JSON)?;
-    Ok(read.and_then(|(_, text)| serde_json::from_slice(&text).ok()).unwrap_or_default())
+    Ok(read.and_then(|(real, text)| json::read(root, &real, &text)).unwrap_or_default())
 }
 
 /// Packages that npm's hidden lockfile marks as development dependencies; `None` without that lockfile.
@@ -283,7 +284,7 @@ fn locked_development(root: &Root, modules: &RootPath) -> Result<Option<BTreeSet
     let Some((real, text)) = root.read_followed(modules.join(b".package-lock.json").as_bytes(), MAX_JSON)? else {
         return Ok(None);
     };
-    let Ok(lock) = serde_json::from_slice::<Lock>(&text) else { return Ok(None) };
+    let Some(lock) = json::read::<Lock>(root, &real, &text) else { return Ok(None) };
     let base = real.parent().and_then(|modules| modules.parent()).unwrap_or_else(RootPath::root);
     let development = lock.packages.into_iter().filter(|(_, package)| package.dev);
     Ok(Some(development.filter_map(|(place, _)| RootPath::new(format!("{base}/{place}"))).collect()))

@@ -2,12 +2,14 @@
 //! --filter web start`, `yarn workspace web start`), and start its script there.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::npm::{MAX_JSON, Package};
 use super::packages::MODULES;
 use super::table::{Runner, table};
 use crate::error::Error;
 use crate::language::source::interpreters::system_shell;
+use crate::language::source::json;
 use crate::language::{Call, Start};
 use crate::path::RootPath;
 use crate::root::{Root, RootGlob};
@@ -148,9 +150,9 @@ fn listed(text: &str) -> Vec<String> {
     items.map(|item| item.trim().trim_matches(['"', '\'']).to_owned()).collect()
 }
 
-fn read<T: for<'d> Deserialize<'d>>(root: &Root, dir: &RootPath) -> Result<Option<T>, Error> {
+fn read<T: DeserializeOwned>(root: &Root, dir: &RootPath) -> Result<Option<T>, Error> {
     let read = root.read_followed(dir.join(b"package.json").as_bytes(), MAX_JSON)?;
-    Ok(read.and_then(|(_, text)| serde_json::from_slice(&text).ok()))
+    Ok(read.and_then(|(real, text)| json::read(root, &real, &text)))
 }
 
 #[cfg(test)]

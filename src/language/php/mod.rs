@@ -12,6 +12,7 @@ use std::rc::Rc;
 use self::table::table;
 use super::source::application as app;
 use super::source::interpreters::{Tongue, shell_words};
+use super::source::json;
 use super::source::started;
 use super::{Call, Needs, Start};
 use crate::error::Error;
@@ -112,8 +113,8 @@ fn options(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
 /// The scripts in composer.json that `composer NAME` starts (the manual, scripts).
 fn composer_script(call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
     let composer = call.cwd.join(b"composer.json");
-    let Some((_, text)) = call.root.read_followed(composer.as_bytes(), MAX_RECORD)? else { return Ok(()) };
-    let Ok(told) = serde_json::from_slice::<serde_json::Value>(&text) else { return Ok(()) };
+    let Some((real, text)) = call.root.read_followed(composer.as_bytes(), MAX_RECORD)? else { return Ok(()) };
+    let Some(told) = json::read::<serde_json::Value>(call.root, &real, &text) else { return Ok(()) };
     let mut words = call.args.iter().filter(|word| !word.starts_with('-'));
     let name = words.next().filter(|word| !table().composer_run.contain(word)).or_else(|| words.next());
     let mut open: Vec<String> = name.cloned().into_iter().collect();
@@ -148,7 +149,7 @@ fn development(root: &Root, app: &RootPath) -> Result<BTreeSet<RootPath>, Error>
     let mut found = BTreeSet::new();
     let composer = [app.as_bytes(), b"/", INSTALLED].concat();
     let Some((record, text)) = root.read_followed(&composer, MAX_RECORD)? else { return Ok(found) };
-    let Ok(told) = serde_json::from_slice::<serde_json::Value>(&text) else { return Ok(found) };
+    let Some(told) = json::read::<serde_json::Value>(root, &record, &text) else { return Ok(found) };
     let Some(dir) = record.parent() else { return Ok(found) };
     let files = root.read_followed(dir.join(b"autoload_files.php").as_bytes(), MAX_RECORD)?;
     let files = files.map(|(_, text)| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default();

@@ -345,6 +345,10 @@ impl<'c, 'a> Reader<'c, 'a> {
             } else {
                 vec![vec![self.known.one(word)]]
             };
+            if let [only] = more.as_slice() {
+                lines.iter_mut().for_each(|line| line.extend_from_slice(only));
+                continue;
+            }
             let product =
                 |line: &Vec<String>| more.iter().map(move |more| [line.as_slice(), more].concat()).collect::<Vec<_>>();
             lines = lines.iter().flat_map(product).take(MAX_LINES).collect();

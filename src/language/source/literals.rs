@@ -227,6 +227,26 @@ pub(crate) fn program_at(root: &Root, text: &str) -> Result<Option<RootPath>, Er
     Ok((head.starts_with(b"\x7fELF") || head.starts_with(b"#!")).then_some(path))
 }
 
+/// The numbers of the lines at offsets that grow: a text is counted once.
+struct Lines<'t> {
+    text: &'t [u8],
+    at: usize,
+    line: usize,
+}
+
+impl<'t> Lines<'t> {
+    fn new(text: &'t [u8]) -> Self {
+        Self { text, at: 0, line: 1 }
+    }
+
+    fn at(&mut self, at: usize) -> usize {
+        debug_assert!(self.at <= at, "offsets grow");
+        self.line += memchr::memchr_iter(b'\n', &self.text[self.at..at]).count();
+        self.at = at;
+        self.line
+    }
+}
+
 /// The number of the line at an offset.
 pub(crate) fn line(text: &[u8], at: usize) -> usize {
     memchr::memchr_iter(b'\n', &text[..at]).count() + 1
@@ -264,6 +284,7 @@ fn versions(call: &Call<'_>, name: &str) -> Result<Vec<String>, Error> {
 
 /// The absolute paths that are whole strings of a source, with their lines.
 fn absolute_paths(text: &[u8], each: &mut dyn FnMut(&str, usize)) {
+    let mut lines = Lines::new(text);
     for at in memchr::memchr_iter(b'/', text).filter(|at| *at > 0) {
         let quote = text[at - 1];
         if !matches!(quote, b'"' | b'\'' | b'`') {
@@ -276,7 +297,7 @@ fn absolute_paths(text: &[u8], each: &mut dyn FnMut(&str, usize)) {
             && let Ok(found) = std::str::from_utf8(&rest[..end])
             && found[1..].contains('/')
         {
-            each(found, line(text, at));
+            each(found, lines.at(at));
         }
     }
 }
@@ -314,6 +335,7 @@ pub(crate) fn literals<'t>(text: &'t [u8], name: &str) -> impl Iterator<Item = L
     let length = name.len();
     let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     let starts: Vec<usize> = find_iter(text, name.as_bytes()).collect();
+    let mut lines = Lines::new(text);
     starts.into_iter().filter(move |at| *at == 0 || !is_word(text[at - 1])).filter_map(move |at| {
         let mut rest = text[at + length..].trim_ascii_start();
         rest = rest.strip_prefix(b"[").or_else(|| rest.strip_prefix(b"(")).unwrap_or(rest).trim_ascii_start();
@@ -332,7 +354,7 @@ pub(crate) fn literals<'t>(text: &'t [u8], name: &str) -> impl Iterator<Item = L
         (!literal.is_empty()).then(|| Literal {
             text: literal,
             args,
-            line: line(text, at),
+            line: lines.at(at),
             is_open,
             is_tried: memchr::memmem::find(before, b"try:").is_some(),
         })

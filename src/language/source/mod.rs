@@ -7,6 +7,7 @@ pub(crate) mod arguments;
 mod flow;
 mod helpers;
 pub(crate) mod interpreters;
+pub(crate) mod json;
 pub(crate) mod literals;
 pub(crate) mod lookup;
 pub(crate) mod missing;

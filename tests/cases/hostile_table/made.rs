@@ -7,6 +7,8 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::hostile::write_program;
+
 /// The bytes that a text means: `\xNN` is a byte, `\s` a space.
 fn unescape(text: &str) -> Vec<u8> {
     let mut out = Vec::new();
@@ -96,6 +98,19 @@ pub(super) fn make(root: &Path, path: &str, made: &str) {
             write(&[old, unescape(text).repeat(usize::try_from(size(count)).expect("small"))].concat());
         }
         "patch" => write(&patched(old, argument)),
+        // A document with one list.
+        "list" => {
+            let parts: Vec<&str> = argument.splitn(3, ':').collect();
+            let [count, key, item] = parts[..] else { panic!("a list has a length, a key and an item") };
+            let items = format!("{item},").repeat(usize::try_from(size(count)).expect("small"));
+            write(format!("{{\"{key}\":[{items}{item}]}}").as_bytes());
+        }
+        "members" => write(&members(size(argument))),
+        // A zip file that ends again and again.
+        "ends" => {
+            write(&[b"PK\x03\x04".to_vec(), end(1).repeat(usize::try_from(size(argument)).expect("small"))].concat())
+        }
+        "scripts" => scripts(&place, argument.parse().expect("a number")),
         "deep" => deep(&place, argument.parse().expect("a number")),
         "many" => many(&place, argument.parse().expect("a number")),
         "farm" => farm(&place, argument),
@@ -142,6 +157,46 @@ fn many(place: &Path, count: usize) {
     for number in 0..count {
         fs::File::create(place.join(format!("f{number}"))).expect("made");
     }
+}
+
+/// The record at the end of a zip file with so many members (APPNOTE 4.3.16).
+fn end(count: u16) -> Vec<u8> {
+    let [low, high] = count.to_le_bytes();
+    [b"PK\x05\x06\0\0\0\0".as_slice(), &[low, high, low, high], &[46, 0, 0, 0, 4, 0, 0, 0, 0, 0]].concat()
+}
+
+/// A zip file that is nothing but its directory (APPNOTE 4.3.12 to 4.3.16).
+fn members(count: u64) -> Vec<u8> {
+    let mut out = b"PK\x03\x04".to_vec();
+    let start = out.len() as u64;
+    for number in 0..count {
+        let name = format!("{number:08}");
+        out.extend_from_slice(b"PK\x01\x02");
+        out.extend_from_slice(&[0; 24]);
+        out.extend_from_slice(&[name.len() as u8, 0]);
+        out.extend_from_slice(&[0; 16]);
+        out.extend_from_slice(name.as_bytes());
+    }
+    let (length, at) = (out.len() as u64 - start, out.len() as u64);
+    out.extend_from_slice(b"PK\x06\x06\x2c\0\0\0\0\0\0\0\x2d\0\x2d\0\0\0\0\0\0\0\0\0");
+    out.extend([count, count, length, start].into_iter().flat_map(u64::to_le_bytes));
+    out.extend_from_slice(b"PK\x06\x07\0\0\0\0");
+    out.extend_from_slice(&at.to_le_bytes());
+    out.extend_from_slice(&[1, 0, 0, 0]);
+    out.extend_from_slice(b"PK\x05\x06\0\0\0\0");
+    out.extend_from_slice(&[0xff; 12]);
+    out.extend_from_slice(&[0, 0]);
+    out
+}
+
+/// A script, and others beside it, each of which starts two more.
+fn scripts(place: &Path, count: usize) {
+    for number in 0..count {
+        let beside = |number: usize| format!("/app/s{}.sh", number % count);
+        let text = format!("#!/bin/sh\n{} a{number}\n{} b\n", beside(2 * number + 1), beside(2 * number + 2));
+        write_program(&place.with_file_name(format!("s{number}.sh")), text.as_bytes());
+    }
+    write_program(place, b"#!/bin/sh\nexec /app/s0.sh\n");
 }
 
 /// `COUNT:SIZE:SUFFIX`: hard links of one file.
