@@ -1,6 +1,8 @@
 //! Debian's docker-registry on loopback, and what is in an index.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command};
@@ -50,4 +52,87 @@ pub fn members(index: &Value) -> Vec<(String, String)> {
     let word = |value: &Value| value.as_str().expect("text").to_owned();
     let all = index["manifests"].as_array().expect("manifests").iter();
     all.map(|entry| (word(&entry["platform"]["architecture"]), word(&entry["digest"]))).collect()
+}
+
+/// The documents and blobs that a slow registry has: the manifest, and blobs by digest. The blob with the digest `slow` comes
+/// in pieces, and uploads are taken in pieces and never answered.
+#[derive(Clone, Default)]
+pub struct Slow {
+    pub manifest: Vec<u8>,
+    pub blobs: BTreeMap<String, Vec<u8>>,
+    pub slow: String,
+}
+
+const PIECE: usize = 4 << 10;
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl Slow {
+    /// Starts it, as long as the process lives, and returns its port.
+    pub fn serve(self) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let this = self.clone();
+                // A client that is ended leaves in the middle of an answer.
+                std::thread::spawn(move || while this.answer(&stream).is_some() {});
+            }
+        });
+        port
+    }
+
+    /// Answers one request; `None` at the end of the connection.
+    fn answer(&self, mut stream: &TcpStream) -> Option<()> {
+        let mut lines = BufReader::new(stream);
+        let mut line = String::new();
+        lines.read_line(&mut line).ok().filter(|read| *read > 0)?;
+        let mut words = line.split(' ').map(str::to_owned);
+        let (method, path) = (words.next()?, words.next()?);
+        let mut length = 0;
+        loop {
+            let mut header = String::new();
+            lines.read_line(&mut header).ok().filter(|read| *read > 0)?;
+            let header = header.trim().to_ascii_lowercase();
+            length = header.strip_prefix("content-length: ").map_or(length, |number| number.parse().unwrap_or(0));
+            if header.is_empty() {
+                break;
+            }
+        }
+        let head = |status: &str, more: &str, length: usize| {
+            format!("HTTP/1.1 {status}\r\n{more}Content-Length: {length}\r\n\r\n").into_bytes()
+        };
+        let blob = path.rsplit('/').next().and_then(|digest| self.blobs.get(digest));
+        let kind = "Content-Type: application/vnd.oci.image.manifest.v1+json\r\n";
+        match method.as_str() {
+            "POST" => stream.write_all(&head("202 Accepted", "Location: /v2/a/blobs/uploads/1\r\n", 0)).ok(),
+            "PUT" | "PATCH" if path.contains("uploads") => {
+                let mut left = length;
+                while left > 0 {
+                    std::thread::sleep(PAUSE);
+                    let read = lines.read(&mut vec![0; PIECE.min(left)]).ok().filter(|read| *read > 0)?;
+                    left -= read;
+                }
+                loop {
+                    std::thread::sleep(PAUSE);
+                    stream.write_all(b"").ok()?;
+                }
+            }
+            "GET" if path.contains("/manifests/") && !self.manifest.is_empty() => {
+                stream.write_all(&[head("200 OK", kind, self.manifest.len()), self.manifest.clone()].concat()).ok()
+            }
+            "GET" if path == "/v2/" => stream.write_all(&head("200 OK", "", 0)).ok(),
+            "GET" if path.ends_with(&self.slow) && blob.is_some() => {
+                stream.write_all(&head("200 OK", "", blob?.len())).ok()?;
+                for piece in blob?.chunks(PIECE) {
+                    stream.write_all(piece).ok()?;
+                    std::thread::sleep(PAUSE);
+                }
+                Some(())
+            }
+            "GET" if blob.is_some() => {
+                stream.write_all(&[head("200 OK", "", blob?.len()), blob?.clone()].concat()).ok()
+            }
+            _ => stream.write_all(&head("404 Not Found", "", 0)).ok(),
+        }
+    }
 }

@@ -15,6 +15,8 @@ use crate::path::RootPath;
 
 /// Maximum number of sources that are read: what a deeper import needs stays a note.
 const MAX_SOURCES: usize = 400;
+/// Maximum number of missing modules that are reported.
+const MAX_MISSING: usize = 256;
 
 /// Time zone data of the system, and the Python package that contains the same data.
 const ZONES: &[u8] = b"/usr/share/zoneinfo";
@@ -202,6 +204,12 @@ impl Reader<'_> {
         let Some(module) = import.module.first().filter(|_| import.level == 0 && from.package.is_none()) else {
             return Ok(());
         };
+        if self.unsatisfied.len() >= MAX_MISSING {
+            self.call
+                .root
+                .leave_unread(&from.file, format!("of the missing modules, the first {MAX_MISSING} are reported"));
+            return Ok(());
+        }
         if table().modules.built_in.contain(module) || self.locate(&self.dirs, module)?.is_some() {
             return Ok(());
         }
@@ -263,19 +271,29 @@ impl Reader<'_> {
                 let followed = self.call.root.follow(dir.join(rest.as_bytes()).as_bytes())?;
                 Ok(followed.file().map(|(real, _)| real.clone()))
             };
+            // A source may import a hundred thousand names.
+            let may_have = |end: &str| self.call.root.may_have(dir.as_bytes(), format!("{name}{end}").as_bytes());
             let inner = dir.join(name.as_bytes());
-            if let Some(init) = file(format!("{name}/__init__.py"))? {
+            let may_have_inner = may_have("")?;
+            if may_have_inner && let Some(init) = file(format!("{name}/__init__.py"))? {
                 return Ok(Some(Module::Package(inner, init)));
             }
             for suffix in &self.suffixes {
-                if let Some(real) = file(format!("{name}{suffix}"))? {
+                if may_have(suffix)?
+                    && let Some(real) = file(format!("{name}{suffix}"))?
+                {
                     return Ok(Some(Module::Extension(real)));
                 }
             }
-            if let Some(real) = file(format!("{name}.py"))? {
+            if may_have(".py")?
+                && let Some(real) = file(format!("{name}.py"))?
+            {
                 return Ok(Some(Module::Source(real)));
             }
-            if namespace.is_none() && !app::is_wide(&inner) && self.call.root.follow(inner.as_bytes())?.dir().is_some()
+            if may_have_inner
+                && namespace.is_none()
+                && !app::is_wide(&inner)
+                && self.call.root.follow(inner.as_bytes())?.dir().is_some()
             {
                 namespace = Some(Module::Namespace(inner));
             }

@@ -105,6 +105,11 @@ pub(super) fn make(root: &Path, path: &str, made: &str) {
             let items = format!("{item},").repeat(usize::try_from(size(count)).expect("small"));
             write(format!("{{\"{key}\":[{items}{item}]}}").as_bytes());
         }
+        // Imports of modules that are not there.
+        "names" => {
+            let names: Vec<String> = (0..size(argument)).map(|at| format!("m{at}")).collect();
+            write(format!("import {}\n", names.join(",")).as_bytes());
+        }
         "members" => write(&members(size(argument))),
         // A zip file that ends again and again.
         "ends" => {
@@ -116,7 +121,23 @@ pub(super) fn make(root: &Path, path: &str, made: &str) {
         "farm" => farm(&place, argument),
         _ => panic!("nothing makes {made}"),
     }
-    if matches!(what, "half" | "patch" | "long" | "garbage" | "text" | "repeat" | "add" | "tail" | "hole" | "empty") {
+    if matches!(
+        what,
+        "half"
+            | "patch"
+            | "long"
+            | "names"
+            | "list"
+            | "members"
+            | "ends"
+            | "garbage"
+            | "text"
+            | "repeat"
+            | "add"
+            | "tail"
+            | "hole"
+            | "empty"
+    ) {
         fs::set_permissions(&place, fs::Permissions::from_mode(mode)).expect("set");
     }
 }

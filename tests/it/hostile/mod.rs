@@ -8,6 +8,7 @@ mod guests;
 mod outputs;
 mod reports;
 mod signals;
+mod slow_images;
 
 use std::fs;
 use std::path::Path;

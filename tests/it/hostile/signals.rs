@@ -12,7 +12,11 @@ use super::{names, scratch, slimroot, text};
 use crate::support::hostile::{root, write_program};
 
 /// How long a run went on after a signal, and how it ended.
-fn signalled(command: &mut Command, after: Duration, signal: Signal) -> (Option<Duration>, Option<i32>, String) {
+pub(super) fn signalled(
+    command: &mut Command,
+    after: Duration,
+    signal: Signal,
+) -> (Option<Duration>, Option<i32>, String) {
     let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
     std::thread::sleep(after);
     let id = Pid::from_raw(child.id().cast_signed()).expect("a process");
