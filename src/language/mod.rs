@@ -33,8 +33,8 @@ pub use node::{Replaced, replaced};
 pub use shell::Unstarted;
 pub(crate) use source::application::{is_leftover, is_program_dir, is_wide};
 pub(crate) use source::interpreters::{runs_language, shell_words, system_shell};
-pub use source::missing::MissingApplication;
 pub(crate) use source::json;
+pub use source::missing::MissingApplication;
 pub use source::wrapped::{looks_up_interpreters, runs_others, user as changed_user};
 pub(crate) use unread::is_word;
 

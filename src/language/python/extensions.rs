@@ -204,7 +204,7 @@ impl Reader<'_> {
         let Some(module) = import.module.first().filter(|_| import.level == 0 && from.package.is_none()) else {
             return Ok(());
         };
-        if self.unsatisfied.len() >= MAX_MISSING {
+        if self.missing_modules.len() >= MAX_MISSING {
             self.call
                 .root
                 .leave_unread(&from.file, format!("of the missing modules, the first {MAX_MISSING} are reported"));
