@@ -58,6 +58,9 @@ struct Named {
     unless: Vec<String>,
     #[serde(default)]
     holds: Vec<String>,
+    /// Files that may lie in such a directory without making it secret.
+    #[serde(default)]
+    harmless: Vec<String>,
     source: String,
 }
 
@@ -204,8 +207,12 @@ type Suspicion = (&'static str, Option<&'static str>);
 
 fn secret_dir(evidence: &Evidence<'_>, path: &RootPath) -> Result<Option<Suspicion>, Error> {
     let Some(named) = table().dir.iter().find(|named| named.names(path)) else { return Ok(None) };
-    let is_empty = evidence.image.list(path)?.is_empty();
-    Ok((!is_empty).then_some(("a directory with secrets or version history", Some(named.source.as_str()))))
+    let is_harmless = |name: &Vec<u8>| {
+        let name = String::from_utf8_lossy(name);
+        named.harmless.iter().any(|pattern| fits(pattern, &name))
+    };
+    let is_harmless = evidence.image.list(path)?.iter().all(is_harmless);
+    Ok((!is_harmless).then_some(("a directory with secrets or version history", Some(named.source.as_str()))))
 }
 
 /// The kind of secret that a file seems to contain; `None` if there is none.

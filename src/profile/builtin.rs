@@ -60,6 +60,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("odbc", include_str!("../../profiles/odbc.toml")),
     ("opencl", include_str!("../../profiles/opencl.toml")),
     ("openldap", include_str!("../../profiles/openldap.toml")),
+    ("openssh-server", include_str!("../../profiles/openssh-server.toml")),
     ("openssl", include_str!("../../profiles/openssl.toml")),
     ("openssl-modules", include_str!("../../profiles/openssl-modules.toml")),
     ("p11-kit", include_str!("../../profiles/p11-kit.toml")),
