@@ -223,6 +223,8 @@ pub struct Profile {
     pub name: String,
     /// Its purpose, in one line.
     pub summary: String,
+    /// What no rule can find for its programs, with the cure: reported when the profile is applied.
+    pub note: Option<String>,
     /// True if it is always applied.
     pub default: bool,
     /// Profiles that are applied together with it.

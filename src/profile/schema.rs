@@ -22,6 +22,7 @@ struct RawProfile {
     format: u32,
     name: String,
     summary: String,
+    note: Option<String>,
     #[serde(default)]
     default: bool,
     #[serde(default)]
@@ -174,6 +175,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Profile, Error> {
     let mut profile = Profile {
         name: raw.name,
         summary: raw.summary,
+        note: raw.note,
         default: raw.default,
         extends: raw.extends,
         when: Vec::new(),

@@ -8,6 +8,7 @@ use super::{On, Rule, applied};
 use crate::closure::Reason;
 use crate::closure::demand::{Demand, Start};
 use crate::closure::state::State;
+use crate::closure::told::{Message, Note};
 use crate::closure::worklist::Fact;
 use crate::error::Error;
 use crate::language::Certainty;
@@ -27,6 +28,10 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     let root = state.world.root;
     for (_, profile, done) in applied(state, RULE.id, fact, |profile| !profile.start.is_empty()) {
         demands.push(done);
+        if let Some(says) = &profile.note {
+            let note = Note::new("launch-note", profile.name.clone(), says.clone());
+            demands.push(Demand::Report(Message::Note(note)));
+        }
         let values = values(state, profile)?;
         let starter = state.configured_launches(profile).next();
         let (cwd, env) = match starter.map(|id| &state.launches.get(id).launch) {
