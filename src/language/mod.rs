@@ -235,6 +235,8 @@ pub struct Needs {
     pub claims: Vec<Claim>,
     /// Single files and directories by their real paths, with the reason.
     pub files: Vec<(RootPath, String)>,
+    /// The same for words of its scripts that may mean something else: `--exclude` leaves them out.
+    pub named: Vec<(RootPath, String)>,
     /// Files and directories by the paths through which they are accessed, so that the symlinks on the way are packed
     /// too; each with the reason.
     pub paths: Vec<(Vec<u8>, String)>,

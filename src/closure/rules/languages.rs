@@ -95,11 +95,17 @@ fn owner(state: &State<'_>, launched: &Launched) -> Result<Option<String>, Error
     followed.file().map_or(Ok(None), |(real, _)| state.world.owner(real))
 }
 
-/// Files below a directory that packages of the script's own source have.
+/// Files below a directory that packages of the script's own source have. A script of the interpreter's own source has
+/// none: what is there is the standard library.
 fn own_modules(state: &State<'_>, launched: &Launched, dir: &RootPath) -> Result<Vec<RootPath>, Error> {
     let (Some(database), Some(owner)) = (state.world.database()?, owner(state, launched)?) else {
         return Ok(Vec::new());
     };
+    let program = launched.processes.last().map(|id| &state.processes.get(*id).process.loaded[0].real);
+    let reader = program.map_or(Ok(None), |program| state.world.owner(program))?;
+    if state.is_same_source(Some(&owner), reader.as_ref())? {
+        return Ok(Vec::new());
+    }
     let mut found = Vec::new();
     for package in database.same_source_dependencies(&owner).into_iter().chain([owner]) {
         for path in state.world.contents(&package)?.iter().filter(|path| path.is_within(dir)) {
@@ -189,7 +195,8 @@ fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>,
     }
     let offer = |(program, why)| Demand::Report(Message::Offered { program, why });
     demands.extend(needs.offers.into_iter().map(offer));
-    let files = needs.files.into_iter().map(|(path, why)| (path.as_bytes().to_vec(), why));
+    let named = needs.named.into_iter().filter(|(path, _)| !state.is_excluded(path));
+    let files = needs.files.into_iter().chain(named).map(|(path, why)| (path.as_bytes().to_vec(), why));
     for (path, why) in needs.paths.into_iter().chain(files) {
         let reason = Arc::new(Reason::Home { group: NAMED, why });
         let (from, cwd) = (Some(launched.real.clone()), RootPath::root());

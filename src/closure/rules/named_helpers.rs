@@ -104,7 +104,9 @@ pub(super) fn of_library(
             let Some(real) = root.follow(path.as_bytes())?.dir().cloned() else { continue };
             let helpers = divide(state, (by.object, None), (&path, &real))?;
             for taken in &helpers.taken {
-                let package = state.world.owner(taken)?;
+                // What a link of it leads to elsewhere belongs to others.
+                let followed = root.follow(taken.as_bytes())?;
+                let package = followed.file().map_or(Ok(None), |(real, _)| state.world.owner(real))?;
                 if package.is_some_and(|package| database.is_same_source(owner, &package)) {
                     demands.push(file(by, taken, path.as_bytes()));
                 }

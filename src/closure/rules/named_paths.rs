@@ -1,5 +1,6 @@
 //! Paths that programs contain as whole strings: settings, and, for a program without a package, its data and plug-ins.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::named_helpers;
@@ -36,6 +37,8 @@ pub(super) struct Namer<'p> {
     is_same_source: bool,
     /// True if the program surely runs.
     pub(super) is_sure: bool,
+    /// True if the program runs surely, or by a call of a source.
+    is_likely: bool,
 }
 
 fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
@@ -47,16 +50,17 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
         return Ok(Vec::new());
     }
     let program = &state.processes.get(id).process.loaded[0].real;
-    let is_sure = state.processes.get(id).certainty == Certainty::Sure;
+    let certainty = state.processes.get(id).certainty;
+    let (is_sure, is_likely) = (certainty == Certainty::Sure, certainty >= Certainty::Likely);
     let own = state.world.owner(program)?;
     let mut demands = Vec::new();
     let mut look = |object: &RootPath, is_program: bool, is_same_source: bool, owner: Option<&str>| {
-        let answer = format!("{object} {is_same_source} {is_sure}");
+        let answer = format!("{object} {is_same_source} {is_sure} {is_likely}");
         if state.is_done(RULE.id, &answer) {
             return Ok(());
         }
         demands.push(Demand::Done(answer));
-        let by = Namer { object, owner, is_program, is_same_source, is_sure };
+        let by = Namer { object, owner, is_program, is_same_source, is_sure, is_likely };
         for text in state.world.whole_paths(object)?.iter() {
             named_path(state, &mut demands, &by, text)?;
         }
@@ -82,15 +86,23 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
 
 /// Data of libraries, also of those that are loaded later.
 fn library_data(state: &State<'_>) -> Result<Vec<Demand>, Error> {
-    let mut demands = Vec::new();
+    let answer = format!("libraries {}", state.news);
+    if state.is_done(RULE.id, &answer) {
+        return Ok(Vec::new());
+    }
+    let mut demands = vec![Demand::Done(answer)];
+    let loaded = state.processes.as_slice().iter().flat_map(|started| &started.process.loaded);
+    let all: BTreeSet<&RootPath> = loaded.map(|object| &object.real).collect();
     let is_new = |object: &&RootPath| !state.is_done(RULE.id, &format!("{object} library"));
-    let libraries: Vec<RootPath> = state.processes.libraries().iter().filter(is_new).cloned().collect();
+    let libraries: Vec<RootPath> = all.into_iter().filter(is_new).cloned().collect();
     let Some(database) = state.world.database()?.filter(|_| !libraries.is_empty()) else { return Ok(demands) };
     let owners = state.world.owners(&libraries)?;
     for object in &libraries {
         demands.push(Demand::Done(format!("{object} library")));
         let Some(owner) = owners.get(object) else { continue };
-        let by = Namer { object, owner: Some(owner), is_program: false, is_same_source: false, is_sure: false };
+        let owner = Some(owner.as_str());
+        let (is_sure, is_likely) = (false, false);
+        let by = Namer { object, owner, is_program: false, is_same_source: false, is_sure, is_likely };
         named_helpers::of_library(state, &mut demands, &by, database)?;
     }
     Ok(demands)
@@ -100,7 +112,7 @@ fn named_path(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, text
     // Compiled programs contain the paths of their sources.
     let is_data_path = |path: &RootPath| !system().commands.cover(path) && !system().is_source(path);
     let Some(path) = RootPath::new(text).filter(is_data_path) else { return Ok(()) };
-    if by.is_sure && by.is_same_source && system().package_databases.contain(&path) {
+    if by.is_likely && by.is_same_source && system().package_databases.contain(&path) {
         demands.extend(database(state, by, &path)?);
     }
     if by.is_sure && by.is_program && system().at_run_time.cover(&path) {

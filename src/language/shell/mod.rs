@@ -130,7 +130,7 @@ fn list(call: &Call<'_>, needs: &mut Needs, script: RootPath) -> Result<(), Erro
         seen.insert(script.clone());
         let named = call.memory.named((&script, call.cwd, call.path), || named(call, &script))?;
         needs.commands.extend(named.commands.iter().cloned());
-        needs.files.extend(named.files.iter().cloned());
+        needs.named.extend(named.files.iter().cloned());
         needs.claims.extend(named.claims.iter().cloned());
         needs.data.extend(named.data.iter().cloned());
         open.extend(named.scripts.iter().cloned());

@@ -123,8 +123,9 @@ pub(crate) fn ask(call: &Call<'_>, manner: &Manner, sources: &Sources<'_>, needs
         let calls = manner.computed(text, &commands);
         let mut names = helpers::names(text, &calls, &manner.functions);
         names.extend(shared.iter().cloned());
-        for (command, at) in helpers::commands(text, &names, &manner.functions, manner.has_signs) {
-            named.command(path, text, at, command.as_bytes());
+        let given = helpers::commands(text, &names, &manner.functions, manner.has_signs);
+        for (command, at) in &given {
+            named.command(path, text, *at, command.as_bytes());
         }
         for computed in calls {
             starts = true;
@@ -134,7 +135,11 @@ pub(crate) fn ask(call: &Call<'_>, manner: &Manner, sources: &Sources<'_>, needs
             }
             // Libraries of an application start what their callers request, so unknown commands are reported only for
             // scripts.
-            if is_script && texts.is_empty() && lost.len() < MAX_LOST {
+            let is_given = || {
+                let one = std::slice::from_ref(&computed);
+                !given.is_empty() && !helpers::names(text, one, &manner.functions).is_empty()
+            };
+            if is_script && texts.is_empty() && lost.len() < MAX_LOST && !is_given() {
                 lost.push((path.clone(), line(text, computed.at), computed.variable));
             }
         }
