@@ -61,7 +61,7 @@ pub(crate) enum NotRead {
 }
 
 impl NotRead {
-    /// What is told of a file that is too large, without its subject; `None` for others.
+    /// The message about a file that is too large, without its subject; `None` for other causes.
     pub(crate) fn says(self) -> Option<String> {
         let (bytes, members) = (MAX_DIRECTORY >> 20, MAX_MEMBERS);
         let says = || format!("the directory of its members has more than {bytes} MiB or {members} entries");
@@ -69,7 +69,7 @@ impl NotRead {
     }
 }
 
-/// What may still be read, shared with the library's reader.
+/// Remaining limits, shared with the reader that is given to the zip library.
 struct Left {
     bytes: Cell<u64>,
     is_opening: Cell<bool>,
@@ -156,7 +156,7 @@ impl<'s> Member<'_, 's> {
         self.file.is_file()
     }
 
-    /// Where it lies, if it is stored as it is.
+    /// Its location in the source, if it is stored without compression.
     pub(crate) fn place(&self) -> Option<Place<'s>> {
         let start = self.file.data_start().filter(|_| self.file.compression() == CompressionMethod::Stored)?;
         let size = self.file.compressed_size();
@@ -171,7 +171,7 @@ impl Read for Member<'_, '_> {
     }
 }
 
-/// What the library reads, with its limits.
+/// The reader that is given to the zip library; it enforces the limits.
 struct Window<'s> {
     place: Place<'s>,
     at: u64,

@@ -223,7 +223,7 @@ pub struct Profile {
     pub name: String,
     /// Its purpose, in one line.
     pub summary: String,
-    /// What no rule can find for its programs, with the cure: reported when the profile is applied.
+    /// A note on files that no rule can find for its programs, with a fix; reported when the profile is applied.
     pub note: Option<String>,
     /// True if it is always applied.
     pub default: bool,

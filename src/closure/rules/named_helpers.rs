@@ -24,12 +24,12 @@ const MIN_NAME: usize = 3;
 /// Maximum number of names that a message shows.
 const MAX_SHOWN: usize = 3;
 
-/// What other packages have in such a directory.
+/// Files of other packages in such a directory.
 #[derive(Default)]
 struct Helpers {
-    /// Data that come: files whose names the program contains, and all if they are few and small.
+    /// Data to include: files whose names the program contains, or all files if they are few and small.
     taken: Vec<RootPath>,
-    /// What stays out: programs and plug-ins, and much data.
+    /// Files to leave out: programs, plug-ins, and large data.
     left: Vec<RootPath>,
 }
 
@@ -104,7 +104,7 @@ pub(super) fn of_library(
             let Some(real) = root.follow(path.as_bytes())?.dir().cloned() else { continue };
             let helpers = divide(state, (by.object, None), (&path, &real))?;
             for taken in &helpers.taken {
-                // What a link of it leads to elsewhere belongs to others.
+                // A link may lead to a file that belongs to another package.
                 let followed = root.follow(taken.as_bytes())?;
                 let package = followed.file().map_or(Ok(None), |(real, _)| state.world.owner(real))?;
                 if package.is_some_and(|package| database.is_same_source(owner, &package)) {

@@ -41,7 +41,7 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    /// How names travel through calls.
+    /// Returns the rules that follow names through calls.
     pub(super) fn rules(&self) -> Rules {
         let calls = &table().calls;
         Rules { same: &calls.same, joins: &calls.joins, defaults: &calls.defaults, default_names: &calls.defaults }

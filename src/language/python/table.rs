@@ -47,7 +47,7 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    /// How names travel through calls.
+    /// Returns the rules that follow names through calls.
     pub(super) fn rules(&self) -> Rules {
         Rules {
             same: &table().calls.same,

@@ -1,4 +1,4 @@
-//! How sources of R start programs (`profiles/tables/r.toml` documents each list).
+//! The table of calls by which R sources start programs (`profiles/tables/r.toml` documents each list).
 
 use serde::Deserialize;
 
@@ -25,7 +25,7 @@ pub(super) struct Package {
     pub(super) notes: Vec<Note>,
 }
 
-/// What is reported of a package if the root has a path.
+/// A note on a package, which is reported if a path exists in the root.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Note {

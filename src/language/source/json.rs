@@ -1,4 +1,4 @@
-//! JSON of strangers: a value takes many times the memory of its text.
+//! Reads JSON of untrusted files, where a parsed value takes many times the memory of its text.
 
 use memchr::memchr2;
 use serde::de::DeserializeOwned;
@@ -9,7 +9,7 @@ use crate::root::Root;
 /// Maximum number of values in a document. Lock files of large projects have some hundred thousand.
 const MAX_VALUES: usize = 1 << 19;
 
-/// What a document says; `None` if it is no JSON of this form, or has more values than are read.
+/// Parses a document; `None` if it is not JSON of this form or has more than `MAX_VALUES` values.
 pub(crate) fn read<T: DeserializeOwned>(root: &Root, path: &RootPath, text: &[u8]) -> Option<T> {
     if values(text) > MAX_VALUES {
         root.leave_unread(path, format!("it has more than {MAX_VALUES} values"));

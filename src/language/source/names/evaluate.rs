@@ -285,7 +285,7 @@ impl<'m> Evaluator<'m> {
         }
     }
 
-    /// What a look-up gives if it finds nothing: `getenv("X", "default")`.
+    /// The default of a look-up, such as `getenv("X", "default")`.
     fn default_of(&self, call: &'m Called, frame: &Frame<'m>) -> Option<&'m Expr> {
         let named = call.named.iter().find(|(name, _)| self.rules.default_names.contain(name)).map(|(_, value)| value);
         let last = || match &call.args[..] {
