@@ -197,7 +197,9 @@ fn database(state: &State<'_>, by: &Namer<'_>, dir: &RootPath) -> Result<Option<
          --include '{dir}/**' adds the builder's",
         by.object
     );
-    Ok(Some(Demand::Report(Message::Note(Note::new("package-database-left-out", dir.to_string(), says).unless(first)))))
+    // Once for all programs of a package manager.
+    let note = Note::new("package-database-left-out", dir.to_string(), says).unless(first);
+    Ok(Some(Demand::Report(Message::Note(note.slot(format!("package database {dir}"))))))
 }
 
 pub(super) fn file(by: &Namer<'_>, path: &RootPath, text: &[u8]) -> Demand {
