@@ -67,6 +67,21 @@ pub fn json(document: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// The number of values in a JSON document, or somewhat more: a value takes many times the memory of its text.
+pub fn json_values(document: &[u8]) -> usize {
+    let (mut count, mut is_string, mut is_escaped) = (1, false, false);
+    for byte in document {
+        match (is_string, byte) {
+            _ if is_escaped => is_escaped = false,
+            (true, b'\\') => is_escaped = true,
+            (_, b'"') => is_string = !is_string,
+            (false, b',' | b'[' | b'{') => count += 1,
+            _ => {}
+        }
+    }
+    count
+}
+
 /// A word quoted for the shell; `None` if it is unsafe to paste, because a terminal executes lines at line breaks, and
 /// hidden characters are invisible.
 pub fn shell_word(word: &str) -> Option<Cow<'_, str>> {
@@ -151,5 +166,15 @@ mod tests {
         let shown = json(&document);
         assert!(shown.chars().all(|c| c == '\n' || !is_hidden(c)) && !shown.contains("##["), "{shown}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).expect("JSON"), value);
+    }
+
+    #[test]
+    fn values_are_counted_outside_of_strings() {
+        for (text, least) in
+            [(r#"{"a":[1,2,{}],"b,[{":"\",[,["}"#, 6), ("", 0), (r#""a"#, 1), (r#"["\\",1]"#, 3), (r#""\"#, 1)]
+        {
+            let found = json_values(text.as_bytes());
+            assert!((least..=least + 2).contains(&found), "{text}: {found}");
+        }
     }
 }

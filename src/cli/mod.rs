@@ -332,7 +332,9 @@ const GRACE: Duration = Duration::from_millis(150);
 /// Ends the process on signals. An operation that has written something gets time to clean up by itself; any other is
 /// ended at once, because planning does not check for cancellation. A second signal ends the process immediately.
 fn watch_signals() {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+    // Beyond a limit on the size of files a write fails, as on a full disk.
+    let _ = signal_hook::flag::register(SIGXFSZ, std::sync::Arc::default());
     // Without a handler, a signal simply ends the process. A temporary file may remain, but no partial output.
     let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
     let _ = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {

@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::path::show;
 use crate::registry::{self, Access, Address};
 use crate::root::Tree;
+use crate::text::json_values;
 
 use layers::Unpacking;
 use store::Store;
@@ -189,6 +190,8 @@ pub struct ReadOptions<'a> {
     pub platform: Option<&'a Platform>,
 }
 
+/// Maximum number of values in a document of an image.
+const MAX_VALUES: usize = 1 << 18;
 /// Maximum number of files of an archive whose names are read.
 const MAX_NAMES: usize = 1 << 12;
 
@@ -324,6 +327,7 @@ fn is_empty(value: &serde_json::Value) -> bool {
 }
 
 fn run_config(reference: &Reference, json: &[u8]) -> Result<Parsed, Error> {
+    refuse_many_values(reference, json)?;
     let raw: RawImage = serde_json::from_slice(json).map_err(|error| {
         let place = place_of(&error);
         bad_image(reference, format!("its configuration does not follow config.md: {place}"))
@@ -366,6 +370,14 @@ fn run_config(reference: &Reference, json: &[u8]) -> Result<Parsed, Error> {
             layers: Vec::new(),
         },
     })
+}
+
+/// Refuses a document whose values would take too much memory.
+fn refuse_many_values(reference: &Reference, document: &[u8]) -> Result<(), Error> {
+    match json_values(document) > MAX_VALUES {
+        true => Err(bad_image(reference, format!("a document of it has more than {MAX_VALUES} values"))),
+        false => Ok(()),
+    }
 }
 
 fn bad_image(reference: &Reference, says: impl std::fmt::Display) -> Error {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::platform::{Platform, chosen};
 use super::tar::{Input, TarReader};
-use super::{ReadOptions, Reference, bad_archive, bad_image, place_of, remote, shown};
+use super::{ReadOptions, Reference, bad_archive, bad_image, place_of, refuse_many_values, remote, shown};
 use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -439,6 +439,7 @@ fn names(index: &Index) -> Vec<String> {
 }
 
 pub(super) fn parsed<'a, T: Deserialize<'a>>(reference: &Reference, what: &str, bytes: &'a [u8]) -> Result<T, Error> {
+    refuse_many_values(reference, bytes)?;
     serde_json::from_slice(bytes)
         .map_err(|error| bad_image(reference, format!("{what} cannot be read: {}", place_of(&error))))
 }

@@ -56,6 +56,8 @@ pub(super) fn make(scratch: &Path, name: &str) -> Vec<String> {
         "mode-no-number" => tar(&[with(100, b"notanum\0")]),
         "size-negative" => tar(&[with(124, &[0xff; 12])]),
         "size-huge" => tar(&[with(124, b"77777777777\0")]),
+        // More than the limit of the run on the size of files.
+        "file-of-1536MB" => gzip(&[(&head(&Head { name: b"zeros", size: 1536 << 20, ..Head::default() }), 1536 << 20)]),
         "size-no-number" => tar(&[with(124, b"xxxxxxxxxxx\0")]),
         "owner-minus-one" => tar(&[with(108, b"\x80\0\0\0\xff\xff\xff\xff")]),
         "time-negative" => tar(&[with(136, &[0xff; 12])]),
@@ -121,6 +123,9 @@ fn document(scratch: &Path, name: &str) -> Vec<String> {
         }
         "config-ports" => layout.config(json!({ "Entrypoint": ["/bin/x"], "ExposedPorts": { escape: {} } })).write(),
         "config-kinds" => layout.config(json!({ "Entrypoint": 7 })).write(),
+        "config-of-1M-values" => {
+            layout.config(json!({ "Entrypoint": ["/bin/x"], "Healthcheck": { "Test": vec!["a"; 1 << 20] } })).write()
+        }
         "config-no-object" => layout.config(json!([])).write(),
         "architecture" => layout.write_with(escape, &|_| ()),
         "manifest-no-layers" => layout.write_with("amd64", &|manifest| manifest["layers"] = json!([])),
