@@ -233,6 +233,28 @@ impl DirTree {
     }
 }
 
+impl DirTree {
+    fn read_link(&self, path: &RootPath) -> Result<Vec<u8>, Errno> {
+        let (dir, name) = self.place(path)?;
+        Ok(rustix::fs::readlinkat(&*dir, name, Vec::new())?.into_bytes())
+    }
+
+    /// True for a link of another process that the kernel does not let this one read.
+    fn is_refused_link(&self, path: &RootPath) -> bool {
+        is_of_proc(path) && self.read_link(path).is_err_and(|errno| is_refused(path, errno))
+    }
+}
+
+fn is_of_proc(path: &RootPath) -> bool {
+    path.as_bytes().starts_with(b"/proc/")
+}
+
+/// True if the kernel refuses an entry of another process, or the process has ended (proc(5)). Such entries count as
+/// absent: if the root is the running system, programs and scripts name paths such as /proc/1/fd/1.
+fn is_refused(path: &RootPath, errno: Errno) -> bool {
+    is_of_proc(path) && matches!(errno, Errno::ACCESS | Errno::PERM | Errno::SRCH)
+}
+
 impl Tree for DirTree {
     fn meta(&self, path: &RootPath) -> Result<Option<Meta>, Error> {
         let stat = self.place(path).and_then(|(dir, name)| rustix::fs::statat(&*dir, name, AtFlags::SYMLINK_NOFOLLOW));
@@ -241,17 +263,18 @@ impl Tree for DirTree {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0 => {
                 Ok(None)
             }
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink && self.is_refused_link(path) => {
+                Ok(None)
+            }
             Ok(stat) => Ok(Some(self.meta_of(&stat))),
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG) => Ok(None),
+            Err(errno) if is_refused(path, errno) => Ok(None),
             Err(errno) => Err(Error::unreadable(path, errno)),
         }
     }
 
     fn link_text(&self, path: &RootPath) -> Result<Vec<u8>, Error> {
-        self.place(path)
-            .and_then(|(dir, name)| rustix::fs::readlinkat(&*dir, name, Vec::new()))
-            .map(std::ffi::CString::into_bytes)
-            .map_err(|errno| Error::unreadable(path, errno))
+        self.read_link(path).map_err(|errno| Error::unreadable(path, errno))
     }
 
     fn list(&self, path: &RootPath) -> Result<Vec<Vec<u8>>, Error> {
