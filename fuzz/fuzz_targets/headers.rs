@@ -8,8 +8,8 @@
 use std::io::Write;
 
 use libfuzzer_sys::fuzz_target;
-use slimroot::registry::Access;
 use slimroot::image_reader::{ReadOptions, Reference, read};
+use slimroot::registry::Access;
 use slimroot_fuzz::{Entry, archive, parts};
 
 fn entry(part: &[u8]) -> Option<Entry<'_>> {

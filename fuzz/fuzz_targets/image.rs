@@ -4,8 +4,8 @@
 use std::io::Write;
 
 use libfuzzer_sys::fuzz_target;
-use slimroot::registry::Access;
 use slimroot::image_reader::{ReadOptions, Reference, read};
+use slimroot::registry::Access;
 
 fuzz_target!(|layer: &[u8]| {
     let Ok(mut file) = tempfile::NamedTempFile::new() else { return };

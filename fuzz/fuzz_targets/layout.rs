@@ -7,8 +7,8 @@ use std::io::Write;
 
 use libfuzzer_sys::fuzz_target;
 use slimroot::digest::Digest;
-use slimroot::registry::Access;
 use slimroot::image_reader::{ReadOptions, Reference, read};
+use slimroot::registry::Access;
 use slimroot_fuzz::{Entry, archive, parts};
 
 /// The document with digests in the places of `@1` and so on.
