@@ -112,7 +112,8 @@ impl Claims {
                 .filter(|other| other.launch != *launch && other.rule != *rule)
                 .map(|other| other.launch)
                 .collect();
-            if !others.is_empty() && !launches.ancestors(*launch).is_disjoint(&others.into_iter().collect()) {
+            let above = (!others.is_empty()).then(|| launches.ancestors(*launch));
+            if above.is_some_and(|above| others.into_iter().any(|other| above.contain(other))) {
                 continue;
             }
             let without = match claim.scope {

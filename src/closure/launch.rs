@@ -1,6 +1,6 @@
 //! Launches: programs as passed to execve(2), with the scripts and interpreters involved.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use super::process::ProcessId;
@@ -27,6 +27,13 @@ pub(super) struct Launch {
     pub(super) cwd: RootPath,
     /// Its environment, as far as it is known.
     pub(super) env: Rc<BTreeMap<String, String>>,
+}
+
+impl Launch {
+    /// The properties that launches of one script share if they differ only in the order and number of their arguments.
+    fn alike(&self) -> (RootPath, RootPath, BTreeSet<String>) {
+        (self.program.clone(), self.cwd.clone(), self.args.iter().cloned().collect())
+    }
 }
 
 /// A launch that was accepted.
@@ -73,6 +80,10 @@ impl Launched {
 pub(super) struct Launches {
     all: Vec<Launched>,
     ids: BTreeMap<Launch, LaunchId>,
+    /// Launches of scripts that have the same program, working directory and set of arguments.
+    alike: HashMap<(RootPath, RootPath, BTreeSet<String>), Vec<LaunchId>>,
+    /// The number of launches of each script.
+    of_script: HashMap<RootPath, usize>,
     /// The entry and each `--bin`.
     pub(super) roots: Vec<LaunchId>,
 }
@@ -93,12 +104,21 @@ impl Launches {
     pub(super) fn insert(&mut self, launched: Launched) -> LaunchId {
         let id = LaunchId(self.all.len());
         self.ids.insert(launched.launch.clone(), id);
+        if !launched.scripts.is_empty() {
+            *self.of_script.entry(launched.launch.program.clone()).or_default() += 1;
+            self.alike.entry(launched.launch.alike()).or_default().push(id);
+        }
         self.all.push(launched);
         id
     }
 
     pub(super) fn len(&self) -> usize {
         self.all.len()
+    }
+
+    /// The number of launches of a script; 0 for a program in machine code.
+    pub(super) fn count_of_script(&self, program: &RootPath) -> usize {
+        self.of_script.get(program).copied().unwrap_or(0)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (LaunchId, &Launched)> {
@@ -154,30 +174,36 @@ impl Launches {
     /// The launch of the same script, on the way to the starter, whose arguments a launch only repeats. A script that
     /// calls itself with further arguments in several branches would otherwise double its launches at every step.
     pub(super) fn repeated(&self, launch: &Launch, starter: LaunchId) -> Option<LaunchId> {
-        let words = |launch: &Launch| -> BTreeSet<String> { launch.args.iter().cloned().collect() };
-        let is_same = |id: &LaunchId| {
-            let one = self.get(*id);
-            let known = &one.launch;
-            !one.scripts.is_empty()
-                && known.program == launch.program
-                && known.cwd == launch.cwd
-                && known.args.len() < launch.args.len()
-                && words(known) == words(launch)
-        };
-        let is_longer = launch.args.len() > words(launch).len();
-        is_longer.then(|| self.ancestors(starter).into_iter().find(is_same)).flatten()
+        let alike = launch.alike();
+        if launch.args.len() == alike.2.len() {
+            return None;
+        }
+        let is_shorter = |id: &&LaunchId| self.get(**id).launch.args.len() < launch.args.len();
+        let mut candidates = self.alike.get(&alike)?.iter().filter(is_shorter).peekable();
+        candidates.peek()?;
+        let above = self.ancestors(starter);
+        candidates.find(|id| above.contain(**id)).copied()
     }
 
     /// The launch itself and those that start it, directly or through others.
-    pub(super) fn ancestors(&self, id: LaunchId) -> BTreeSet<LaunchId> {
-        let mut seen = BTreeSet::new();
+    pub(super) fn ancestors(&self, id: LaunchId) -> Ancestors {
+        let mut seen = vec![false; self.all.len()];
         let mut open = vec![id];
         while let Some(id) = open.pop() {
-            if seen.insert(id) {
-                open.extend(&self.get(id).starters);
+            if !std::mem::replace(&mut seen[id.0], true) {
+                open.extend(self.get(id).starters.iter().filter(|starter| !seen[starter.0]));
             }
         }
-        seen
+        Ancestors(seen)
+    }
+}
+
+/// A set of launches: true for each that belongs to it.
+pub(super) struct Ancestors(Vec<bool>);
+
+impl Ancestors {
+    pub(super) fn contain(&self, id: LaunchId) -> bool {
+        self.0[id.0]
     }
 }
 

@@ -20,6 +20,8 @@ use crate::world::{find_program, tables};
 const MAX_DEPTH: usize = 16;
 /// Maximum number of times that a program is above itself.
 const MAX_SAME: usize = 5;
+/// Maximum number of launches of a script that starts itself.
+const MAX_OF_SCRIPT: usize = 256;
 /// Most launches of one image. git with its helper scripts has 4,707.
 const MAX_LAUNCHES: usize = 6144;
 /// Any user of the image may run the health probe.
@@ -125,7 +127,10 @@ impl Worklist<'_> {
         if certainty < Certainty::Sure {
             self.forget_variables(&mut launch, start.starter);
         }
-        let repeated = || start.starter.and_then(|starter| self.state.launches.repeated(&launch, starter));
+        let times_above = self.times_above(&launch.program, start.starter);
+        let is_endless = times_above > 0 && self.state.launches.count_of_script(&launch.program) >= MAX_OF_SCRIPT;
+        let starter = start.starter.filter(|_| !is_endless);
+        let repeated = || starter.and_then(|starter| self.state.launches.repeated(&launch, starter));
         if let Some(id) = self.state.launches.find(&launch).or_else(repeated) {
             self.again(id, (start.starter, certainty, is_certain, start.is_helper, depth))?;
             let cwd = launch.cwd.clone();
@@ -138,9 +143,12 @@ impl Worklist<'_> {
             () if self.state.launches.len() >= MAX_LAUNCHES => {
                 Some(format!("more than {MAX_LAUNCHES} commands start programs"))
             }
-            () if self.starts_itself(&launch.program, start.starter) => Some(format!(
+            () if times_above >= MAX_SAME => Some(format!(
                 "a program starts itself more than {MAX_SAME} levels deep, with other arguments each time"
             )),
+            () if is_endless => {
+                Some(format!("a script starts itself with more than {MAX_OF_SCRIPT} different lists of arguments"))
+            }
             () => None,
         };
         if let Some(limit) = limit {
@@ -150,9 +158,9 @@ impl Worklist<'_> {
         self.accept(rule, launch, start.starter, flags, (start.from.as_ref(), start.reason))
     }
 
-    /// True if a program is above itself in the tree of launches as often as allowed. Interpreters and wrappers are no
+    /// The number of times that a program is above itself in the tree of launches. Interpreters and wrappers are no
     /// programs of their own here: a shell in a shell runs another script.
-    fn starts_itself(&self, program: &RootPath, starter: Option<LaunchId>) -> bool {
+    fn times_above(&self, program: &RootPath, starter: Option<LaunchId>) -> usize {
         let starter = starter.filter(|_| !language::runs_others(&show(program.name())));
         // Launches that start each other are a ring: each counts once.
         let mut seen = BTreeSet::new();
@@ -160,7 +168,7 @@ impl Worklist<'_> {
         while let Some(id) = next.filter(|id| seen.insert(*id)) {
             next = self.state.launches.get(id).starters.first().copied();
         }
-        seen.iter().filter(|id| self.state.launches.get(**id).launch.program == *program).count() >= MAX_SAME
+        seen.iter().filter(|id| self.state.launches.get(**id).launch.program == *program).count()
     }
 
     /// Accepts a new launch: adds its files and resolves its processes.
