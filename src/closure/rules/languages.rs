@@ -197,7 +197,11 @@ fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>,
     demands.extend(needs.offers.into_iter().map(offer));
     let named = needs.named.into_iter().filter(|(path, _)| !state.is_excluded(path));
     let files = needs.files.into_iter().chain(named).map(|(path, why)| (path.as_bytes().to_vec(), why));
-    for (path, why) in needs.paths.into_iter().chain(files) {
+    // The user's own command line wins over --exclude; an argument in a script does not.
+    let is_asked = state.launches.roots.contains(&id);
+    let is_kept_out = |path: &[u8]| !is_asked && RootPath::new(path).is_some_and(|path| state.is_excluded(&path));
+    let paths = needs.paths.into_iter().filter(|(path, _)| !is_kept_out(path));
+    for (path, why) in paths.chain(files) {
         let reason = Arc::new(Reason::Home { group: NAMED, why });
         let (from, cwd) = (Some(launched.real.clone()), RootPath::root());
         demands.push(Demand::Path { from, cwd, path, reason, host: host.clone() });
