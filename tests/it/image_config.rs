@@ -96,7 +96,7 @@ fn a_slim_image_keeps_the_configuration_of_the_fat_one() {
     let slim = Command::new(env!("CARGO_BIN_EXE_slimroot")).args(slim).output().expect("started");
     let told = String::from_utf8_lossy(&slim.stderr);
     assert!(slim.status.success(), "{told}");
-    assert!(told.contains("not carried over: OnBuild"), "{told}");
+    assert!(told.contains("settings of the image that are not kept: OnBuild"), "{told}");
     let (before, after) = (config(&fat), config(&thin));
     for field in ["Cmd", "WorkingDir", "Volumes", "StopSignal", "Healthcheck", "Labels"].map(str::to_owned) {
         assert_ne!(before["config"][&field], Value::Null, "{field}: {before}");
