@@ -1,5 +1,6 @@
 //! What a person meets who uses slimroot for the first time: the settings of a builder stage, files of the build, options
-//! without effect, words in the wrong place. The roots are small; shells and tar(1) of this machine are the judges.
+//! without effect, words in the wrong place, the running system as root. The roots are small; shells and tar(1) of this
+//! machine are the judges.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
+
+use crate::support::need;
 
 const LIBRARIES: [&str; 2] = ["/lib64/ld-linux-x86-64.so.2", "/lib/x86_64-linux-gnu/libc.so.6"];
 
@@ -204,4 +207,29 @@ fn an_image_as_root_without_its_transport_gets_it_named() {
     assert!(tarred.expect("tar runs").success() && Path::new(&place.0.path().join("other.tar")).exists());
     let (_, said) = place.says(&["build", "--root", "other.tar", "--dry-run"]);
     assert!(!said.contains("this is an image"), "{said}");
+}
+
+#[test]
+fn entries_of_other_processes_do_not_end_a_build_of_the_running_system() {
+    if !need::all(&["setpriv"]) {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("a mode");
+    let (binary, script) = (dir.path().join("slimroot"), dir.path().join("start.sh"));
+    fs::copy(env!("CARGO_BIN_EXE_slimroot"), &binary).expect("copied");
+    fs::write(&script, "#!/bin/sh\nexec /bin/true </proc/1/ns/net >/proc/1/fd/1\n").expect("written");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("a mode");
+    let as_other = |program: &Path, args: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", "1000", "--regid", "1000", "--clear-groups"]).arg(program).args(args);
+        command.current_dir("/").output().expect("setpriv runs")
+    };
+    // The kernel refuses this user the link, and the directory.
+    for path in ["/proc/1/ns/net", "/proc/1/fd/1"] {
+        assert!(!as_other(Path::new("readlink"), &[path]).status.success(), "{path} can be read");
+    }
+    let script = script.display().to_string();
+    let output = as_other(&binary, &["build", "--dry-run", "--no-inherit", "--", &script]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
