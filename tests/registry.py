@@ -41,8 +41,7 @@ class Registry(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def refuse(self, status, code, message, headers=()):
-        self.answer(status, json.dumps({"errors": [{"code": code, "message": message}]}).encode(), headers)
-        self.close_connection = True
+        self.answer(status, json.dumps({"errors": [{"code": code, "message": message}]}).encode(), [("Connection", "close"), *headers])
 
     def body(self):
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
