@@ -85,6 +85,7 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// Parses a script or a substitution, once for equal texts.
     fn script(&self, text: &str) -> Rc<shell::Script> {
         if let Some(known) = self.scripts.borrow().get(text) {
             return Rc::clone(known);

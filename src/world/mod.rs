@@ -9,6 +9,7 @@ mod packaged;
 mod programs;
 mod strings;
 
+use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
@@ -19,6 +20,7 @@ pub(crate) use packaged::{is_library_dir, is_named_after, is_own_dir};
 pub(crate) use programs::{find_program, program_in_path};
 pub(crate) use strings::command_line;
 
+use self::strings::Search;
 use crate::error::Error;
 use crate::loader::Objects;
 use crate::package::{self, Packages};
@@ -52,11 +54,13 @@ pub(crate) struct World<'a> {
     openers: RefCell<HashMap<RootPath, bool>>,
     texts: RefCell<HashMap<(RootPath, Vec<u8>), bool>>,
     triggers: RefCell<HashMap<RootPath, Rc<BTreeSet<String>>>>,
+    trigger_search: OnceCell<Search<'static, String>>,
     probes: RefCell<HashMap<(RootPath, String), Values>>,
     matches: RefCell<HashMap<String, Option<RootPath>>>,
     paths: RefCell<HashMap<RootPath, Paths>>,
     libraries: RefCell<HashMap<RootPath, Names>>,
     lines: RefCell<HashMap<RootPath, Rc<BTreeSet<String>>>>,
+    unowned: OnceCell<Vec<RootPath>>,
 }
 
 /// The cached result for a key, or a new one.
@@ -91,11 +95,13 @@ impl<'a> World<'a> {
             openers: RefCell::default(),
             texts: RefCell::default(),
             triggers: RefCell::default(),
+            trigger_search: OnceCell::new(),
             probes: RefCell::default(),
             matches: RefCell::default(),
             paths: RefCell::default(),
             libraries: RefCell::default(),
             lines: RefCell::default(),
+            unowned: OnceCell::new(),
         }
     }
 
@@ -140,6 +146,26 @@ impl<'a> World<'a> {
     /// `unreadable`.
     pub(crate) fn owner(&self, path: &RootPath) -> Result<Option<String>, Error> {
         Ok(self.owners(std::slice::from_ref(path))?.remove(path))
+    }
+
+    /// Files directly in /etc with the name of a settings file that belong to no package; none if the root has no
+    /// package database, because then every file would be such a file.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn unowned_settings(&self) -> Result<&[RootPath], Error> {
+        if let Some(known) = self.unowned.get() {
+            return Ok(known);
+        }
+        let mut found = Vec::new();
+        if let (Some(etc), Some(_)) = (self.root.follow(b"/etc")?.dir(), self.database()?) {
+            let names = self.root.list(etc)?;
+            let names = names.iter().filter(|name| tables::system().settings_endings.end(name));
+            found = names.map(|name| etc.join(name)).collect();
+            let owners = self.owners(&found)?;
+            found.retain(|path| !owners.contains_key(path));
+        }
+        Ok(self.unowned.get_or_init(|| found))
     }
 
     /// The paths of a package, as spelled in its database.
@@ -216,7 +242,11 @@ impl<'a> World<'a> {
     ///
     /// # Errors
     /// `unreadable`.
-    pub(crate) fn texts_in<T: AsRef<[u8]>>(&self, file: &RootPath, texts: &[T]) -> Result<BTreeSet<usize>, Error> {
+    pub(crate) fn texts_in<T: AsRef<[u8]> + Clone>(
+        &self,
+        file: &RootPath,
+        texts: &[T],
+    ) -> Result<BTreeSet<usize>, Error> {
         strings::texts_in(self.root, file, texts)
     }
 
@@ -239,9 +269,8 @@ impl<'a> World<'a> {
         all: impl FnOnce() -> Vec<String>,
     ) -> Result<Rc<BTreeSet<String>>, Error> {
         cached(&self.triggers, program, || {
-            let all = all();
-            let held = strings::texts_in(self.root, program, &all)?;
-            Ok(Rc::new(held.into_iter().map(|at| all[at].clone()).collect()))
+            let search = self.trigger_search.get_or_init(|| Search::new(Cow::Owned(all())));
+            Ok(Rc::new(search.texts_in(self.root, program)?.into_iter().cloned().collect()))
         })
     }
 

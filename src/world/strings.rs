@@ -1,9 +1,10 @@
 //! Searches files of any size for strings: given texts, library names and absolute paths.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, Span, packed};
 use memchr::{memchr, memmem, memrchr};
 
 use crate::error::Error;
@@ -18,6 +19,8 @@ const MAX_ALTERNATIVES: usize = 64;
 const MIN_NAME: usize = 6;
 /// Maximum number of texts for which each is searched separately.
 const FEW_TEXTS: usize = 12;
+/// Maximum number of texts that vector instructions find at once without many false candidates.
+const MANY_TEXTS: usize = 48;
 /// Size of a chunk, and overlap of consecutive chunks.
 const PIECE: usize = 1 << 20;
 const OVERLAP: usize = 4096;
@@ -49,64 +52,123 @@ pub(crate) fn pieces(
     }
 }
 
-/// The indexes of the texts that the file contains. A match counts only if `is_one` is true for the piece, the position
-/// in it and the length of the text.
-///
-/// # Errors
-/// `unreadable`.
-pub(crate) fn found_in<T: AsRef<[u8]>>(
-    root: &Root,
-    file: &RootPath,
-    texts: &[T],
-    is_one: impl Fn(&[u8], usize, usize) -> bool,
-) -> Result<BTreeSet<usize>, Error> {
-    let mut found = BTreeSet::new();
-    let wanted = texts.iter().filter(|text| !text.as_ref().is_empty()).count();
-    found.extend(texts.iter().enumerate().filter(|(_, text)| text.as_ref().is_empty()).map(|(at, _)| at));
-    if wanted == 0 {
-        return Ok(found);
+/// A search for several texts.
+pub(super) struct Search<'t, T: Clone> {
+    texts: Cow<'t, [T]>,
+    method: Method,
+}
+
+/// How a piece is searched. Each of them finds overlapping texts too.
+enum Method {
+    /// One text after the other, which skips most bytes.
+    Single,
+    /// Up to [`MANY_TEXTS`] texts at once, by vector instructions.
+    Packed(packed::Searcher),
+    /// Any number of texts at once, byte by byte.
+    Automaton(AhoCorasick),
+}
+
+impl<'t, T: AsRef<[u8]> + Clone> Search<'t, T> {
+    /// Prepares a search, which may cost more than to search a small file.
+    pub(super) fn new(texts: Cow<'t, [T]>) -> Self {
+        let wanted = texts.iter().filter(|text| !text.as_ref().is_empty()).count();
+        let packed = || packed::Builder::new().extend(texts.iter()).build().map(Method::Packed);
+        let automaton = || AhoCorasick::new(texts.iter()).ok().map(Method::Automaton);
+        let method = match wanted {
+            ..=FEW_TEXTS => None,
+            ..=MANY_TEXTS if wanted == texts.len() => packed().or_else(automaton),
+            _ => automaton(),
+        };
+        Self { texts, method: method.unwrap_or(Method::Single) }
     }
-    // An automaton reads the file once for all texts; searches for single texts skip most of its bytes.
-    let automaton = match wanted > FEW_TEXTS {
-        true => AhoCorasick::new(texts).ok(),
-        false => None,
-    };
-    let finders: Vec<_> = match automaton {
-        Some(_) => Vec::new(),
-        None => texts.iter().map(|text| memmem::Finder::new(text)).collect(),
-    };
-    pieces(root, file, |piece, _| {
-        match &automaton {
-            Some(automaton) => {
+
+    /// The texts that the file contains.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(super) fn texts_in(&self, root: &Root, file: &RootPath) -> Result<Vec<&T>, Error> {
+        Ok(self.found_in(root, file, |_, _, _| true)?.into_iter().map(|at| &self.texts[at]).collect())
+    }
+
+    /// See [`found_in`].
+    fn found_in(
+        &self,
+        root: &Root,
+        file: &RootPath,
+        is_one: impl Fn(&[u8], usize, usize) -> bool,
+    ) -> Result<BTreeSet<usize>, Error> {
+        let mut found: BTreeSet<usize> =
+            (0..self.texts.len()).filter(|at| self.texts[*at].as_ref().is_empty()).collect();
+        if found.len() < self.texts.len() {
+            pieces(root, file, |piece, _| {
+                self.search(piece, &mut found, |index, at| is_one(piece, at, self.texts[index].as_ref().len()));
+                if found.len() == self.texts.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })?;
+        }
+        Ok(found)
+    }
+
+    /// Adds the indexes of texts in the piece for which `is_one` is true of the index and the position.
+    fn search(&self, piece: &[u8], found: &mut BTreeSet<usize>, is_one: impl Fn(usize, usize) -> bool) {
+        match &self.method {
+            Method::Single => {
+                for (index, text) in self.texts.iter().enumerate() {
+                    if !found.contains(&index) && memmem::find_iter(piece, text).any(|at| is_one(index, at)) {
+                        found.insert(index);
+                    }
+                }
+            }
+            Method::Packed(searcher) => {
+                let mut span = Span::from(0..piece.len());
+                while let Some(one) = searcher.find_in(piece, span) {
+                    let (at, rest) = (one.start(), &piece[one.start()..]);
+                    let is_new = |(index, text): &(usize, &T)| {
+                        !found.contains(index) && rest.starts_with(text.as_ref()) && is_one(*index, at)
+                    };
+                    let new: Vec<usize> =
+                        self.texts.iter().enumerate().filter(is_new).map(|(index, _)| index).collect();
+                    found.extend(new);
+                    span.start = at + 1;
+                }
+            }
+            Method::Automaton(automaton) => {
                 for one in automaton.find_overlapping_iter(piece) {
                     let index = one.pattern().as_usize();
-                    if !found.contains(&index) && is_one(piece, one.start(), one.len()) {
+                    if !found.contains(&index) && is_one(index, one.start()) {
                         found.insert(index);
-                        if found.len() == texts.len() {
+                        if found.len() == self.texts.len() {
                             break;
                         }
                     }
                 }
             }
-            None => {
-                for (index, (finder, text)) in finders.iter().zip(texts).enumerate() {
-                    let is_there = |at: usize| is_one(piece, at, text.as_ref().len());
-                    if !found.contains(&index) && finder.find_iter(piece).any(is_there) {
-                        found.insert(index);
-                    }
-                }
-            }
         }
-        if found.len() == texts.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
-    Ok(found)
+    }
+}
+
+/// The indexes of the texts that the file contains. A match counts only if `is_one` is true for the piece, the position
+/// in it and the length of the text.
+///
+/// # Errors
+/// `unreadable`.
+pub(crate) fn found_in<T: AsRef<[u8]> + Clone>(
+    root: &Root,
+    file: &RootPath,
+    texts: &[T],
+    is_one: impl Fn(&[u8], usize, usize) -> bool,
+) -> Result<BTreeSet<usize>, Error> {
+    Search::new(Cow::Borrowed(texts)).found_in(root, file, is_one)
 }
 
 /// The indexes of the texts that the file contains.
 ///
 /// # Errors
 /// `unreadable`.
-pub(crate) fn texts_in<T: AsRef<[u8]>>(root: &Root, file: &RootPath, texts: &[T]) -> Result<BTreeSet<usize>, Error> {
+pub(crate) fn texts_in<T: AsRef<[u8]> + Clone>(
+    root: &Root,
+    file: &RootPath,
+    texts: &[T],
+) -> Result<BTreeSet<usize>, Error> {
     found_in(root, file, texts, |_, _, _| true)
 }
 
@@ -305,6 +367,30 @@ mod tests {
             ("tool -a|b", None),
         ] {
             assert_eq!(command_line(text), line, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_method_finds_the_same_texts() {
+        let names: Vec<String> = (0..60).map(|number| format!("/usr/share/name{number}")).collect();
+        let more = ["/usr/share/name1\0", "/share/name22", "name33", "aaa", "aaaa", "absent"].map(str::to_owned);
+        let texts: Vec<String> = more.iter().chain(&names).cloned().collect();
+        let piece = b"/usr/share/name11\0/usr/share/name1\0x/usr/share/name22/usr/share/name33 aaaaa".as_slice();
+        for count in [FEW_TEXTS, FEW_TEXTS + 1, MANY_TEXTS, texts.len()] {
+            let wanted = &texts[..count];
+            let search = Search::new(Cow::Borrowed(wanted));
+            let is_expected = match search.method {
+                Method::Single => count <= FEW_TEXTS,
+                // Machines without vector instructions use the automaton.
+                Method::Packed(_) => count > FEW_TEXTS && count <= MANY_TEXTS,
+                Method::Automaton(_) => count > FEW_TEXTS,
+            };
+            assert!(is_expected, "{count}");
+            let mut found = BTreeSet::new();
+            search.search(piece, &mut found, |index, at| piece[at..].starts_with(wanted[index].as_bytes()));
+            let contains = |text: &String| piece.windows(text.len()).any(|part| part == text.as_bytes());
+            let expected = wanted.iter().enumerate().filter(|(_, text)| contains(text)).map(|(index, _)| index);
+            assert_eq!(found, expected.collect(), "{count}");
         }
     }
 

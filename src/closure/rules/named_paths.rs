@@ -162,22 +162,18 @@ fn named_path(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, text
 /// Settings directly in /etc that no package has, so that they were written for this image, and whose name alone the
 /// program contains.
 fn written(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>) -> Result<(), Error> {
-    let root = state.world.root;
-    let Some(etc) = root.follow(b"/etc")?.dir().cloned() else { return Ok(()) };
-    let names = root.list(&etc)?.into_iter().filter(|name| system().settings_endings.end(name));
-    let names: Vec<Vec<u8>> = names.filter(|name| !is_elsewhere(state, &etc.join(name))).collect();
-    let paths: Vec<RootPath> = names.iter().map(|name| etc.join(name)).collect();
-    let owners = state.world.owners(&paths)?;
-    let mut unowned = Vec::new();
-    for path in paths.iter().filter(|path| !owners.contains_key(path)) {
-        let is_file = root.meta(path)?.is_some_and(|meta| meta.kind == FileKind::File && is_readable(&meta));
-        unowned.extend(is_file.then_some(path));
+    let mut paths = Vec::new();
+    for path in state.world.unowned_settings()? {
+        let meta = state.world.root.meta(path)?;
+        let is_file = meta.is_some_and(|meta| meta.kind == FileKind::File && is_readable(&meta));
+        paths.extend((is_file && !is_elsewhere(state, path)).then_some(path));
     }
-    if unowned.is_empty() || owners.is_empty() && state.world.database()?.is_none() {
+    if paths.is_empty() {
         return Ok(());
     }
-    for name in state.world.file_names(by.object, unowned.iter().map(|path| path.name()))? {
-        demands.push(file(by, &etc.join(name), name));
+    let names = state.world.file_names(by.object, paths.iter().map(|path| path.name()))?;
+    for path in paths.iter().filter(|path| names.contains(path.name())) {
+        demands.push(file(by, path, path.name()));
     }
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! The output of command substitutions that give a path: the directory of a file, a program looked up in PATH, a file
 //! found below a directory. `profiles/tables/shell.toml` lists the commands.
 
+use std::rc::Rc;
+
 use super::table::table;
 use super::tree::{Part, Simple, Step, Word, parse};
 use super::words::Known;
@@ -20,7 +22,7 @@ impl Known<'_> {
         let inner = text.strip_prefix("$(").and_then(|text| text.strip_suffix(')'));
         let inner = inner.or_else(|| text.strip_prefix('`').and_then(|text| text.strip_suffix('`')));
         let Some(inner) = inner.filter(|inner| inner.len() <= MAX_TEXT) else { return Vec::new() };
-        let script = parse(inner);
+        let script = self.memory.map_or_else(|| Rc::new(parse(inner)), |memory| memory.script(inner));
         let mut dirs: Vec<String> = self.last("PWD").into_iter().collect();
         let mut said = Vec::new();
         let mut depth = 0;
@@ -193,7 +195,8 @@ mod tests {
         tree.file("/usr/lib/x86_64-linux-gnu/libjemalloc.so.2", 0o644, "x");
         tree.file("/app/start.data", 0o644, "13.1 0.1.0\n").file("/app/two", 0o644, "a\nb\n");
         let root = Root::new(Arc::new(tree));
-        let mut known = Known::of(&root, Some("x86_64".to_owned()));
+        let memory = crate::language::Memory::default();
+        let mut known = Known::of(&root, Some("x86_64".to_owned()), &memory);
         known.add("0", Some("/app/bin/run.sh".to_owned()));
         known.add("HOME", Some("/opt/x".to_owned()));
         for (text, said) in [

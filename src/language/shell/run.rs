@@ -82,7 +82,7 @@ struct Line<'l> {
 impl<'c, 'a> Reader<'c, 'a> {
     pub(super) fn new(call: &'c Call<'a>, shell: &RootPath) -> Self {
         let machine = call.target.map(|target| crate::elf::machine_name(target.machine));
-        let mut known = Known::of(call.root, machine);
+        let mut known = Known::of(call.root, machine, call.memory);
         known.add("PWD", Some(call.cwd.to_string()));
         for (name, value) in call.env {
             known.add(name, Some(value.clone()));

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::tree::{Part, Word};
+use crate::language::Memory;
 use crate::root::Root;
 
 /// Maximum number of values per variable, and of expansions per word.
@@ -16,6 +17,8 @@ pub(super) struct Known<'a> {
     pub(super) root: Option<&'a Root>,
     /// The machine, as uname(1) prints it.
     pub(super) machine: Option<String>,
+    /// Substitutions that were parsed before.
+    pub(super) memory: Option<&'a Memory>,
     /// Values by variable; `None` stands for an unknown value.
     values: BTreeMap<String, Vec<Option<String>>>,
     /// Words of arrays, and the script's own arguments as `@`.
@@ -33,8 +36,8 @@ pub(super) struct Values {
 
 impl<'a> Known<'a> {
     /// No variable, in a root and on a machine.
-    pub(super) fn of(root: &'a Root, machine: Option<String>) -> Self {
-        Self { root: Some(root), machine, ..Self::default() }
+    pub(super) fn of(root: &'a Root, machine: Option<String>, memory: &'a Memory) -> Self {
+        Self { root: Some(root), machine, memory: Some(memory), ..Self::default() }
     }
 
     /// Adds a value to a variable.

@@ -7,13 +7,14 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 use super::tree::{FileKind, Meta, Source, Tree, Xattr};
@@ -23,6 +24,9 @@ use crate::path::RootPath;
 /// Maximum number of cached directory handles. Searches access the same few directories repeatedly; 64 is far below the
 /// usual limit of 1024 descriptors.
 const KEPT_DIRS: usize = 64;
+
+/// Size of the buffer for directory entries, in bytes; most directories need one call.
+const ENTRIES: usize = 16 << 10;
 
 /// Number of retries when a rename raced with an open (openat2 returns EAGAIN).
 const RACE_RETRIES: usize = 16;
@@ -195,16 +199,17 @@ impl DirTree {
         let mut seen = std::collections::HashSet::new();
         let mut bytes = 0;
         let mut open = vec![self.path.clone()];
+        let mut buffer = vec![MaybeUninit::uninit(); ENTRIES];
         while let Some(path) = open.pop() {
             let flags = OPEN_FILE | OFlags::DIRECTORY;
             // The top itself may be a symlink.
             let flags = if path == self.path { flags.difference(OFlags::NOFOLLOW) } else { flags };
             let Ok(dir) = rustix::fs::openat(CWD, &path, flags, Mode::empty()) else { continue };
-            let Ok(entries) = rustix::fs::Dir::read_from(&dir) else { continue };
             if path != self.path && !rustix::fs::fstat(&dir).is_ok_and(|stat| stat.st_dev == top.st_dev) {
                 continue;
             }
-            for entry in entries.filter_map(Result::ok) {
+            let mut entries = RawDir::new(&dir, &mut buffer);
+            while let Some(Ok(entry)) = entries.next() {
                 if stop() {
                     return None;
                 }
@@ -281,10 +286,13 @@ impl Tree for DirTree {
         let read = || -> Result<Vec<Vec<u8>>, Errno> {
             let handle = self.open_at(path, OPEN_FILE | OFlags::DIRECTORY)?;
             let mut names = Vec::new();
-            for entry in rustix::fs::Dir::new(handle)? {
-                let name = entry?.file_name().to_bytes().to_vec();
+            let mut buffer = [MaybeUninit::uninit(); ENTRIES];
+            let mut entries = RawDir::new(&handle, &mut buffer);
+            while let Some(entry) = entries.next() {
+                let entry = entry?;
+                let name = entry.file_name().to_bytes();
                 if name != b"." && name != b".." {
-                    names.push(name);
+                    names.push(name.to_vec());
                 }
             }
             names.sort();
