@@ -77,7 +77,8 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Made, Error> {
     let given = options.merge.as_deref().map(Given::read).transpose()?;
     let (builder, image) = (opened(&options.builder, watch)?, opened(&options.image, watch)?);
     let inventory = |name: &str, subject: &Subject| Inventory::of_tree(name, 0, &subject.root);
-    let found = vex((&builder.root, &inventory("builder", &builder)?), &inventory("image", &image)?, &reported)?;
+    let (of_builder, of_image) = (inventory("builder", &builder)?, inventory("image", &image)?);
+    let found = vex((&builder.root, &of_builder), (&image.root, &of_image), &reported)?;
     let about = about(options, &image)?;
     let format = match options.format {
         Format::Openvex => VexFormat::OpenVex,

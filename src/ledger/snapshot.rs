@@ -131,7 +131,12 @@ impl Snapshot {
             };
             bad(name, &what)
         })?;
-        let packages = raw.packages.into_iter().map(|package| (package.id.clone(), package)).collect();
+        let mut packages = BTreeMap::new();
+        for package in raw.packages {
+            if packages.insert(package.id.clone(), package).is_some() {
+                return Err(bad(name, "a package occurs twice"));
+            }
+        }
         Ok(Self { entries: raw.entries, packages, run: Some(raw.image), findings: raw.findings, root: None })
     }
 

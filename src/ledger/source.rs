@@ -75,9 +75,10 @@ impl<'a> Ledger<'a> {
         Ok(())
     }
 
-    /// The package that owns an item.
+    /// The package that owns an item. Links such as /bin stand for directories that many packages share.
     fn owner(&self, path: &RootPath, item: &Item) -> Option<&str> {
-        origin(path, item).and_then(|place| self.owners.get(place)).map(String::as_str)
+        let is_shared = matches!(item.kind, ItemKind::Link(_)) && path.parent().is_some_and(|dir| dir.is_root());
+        origin(path, item).filter(|_| !is_shared).and_then(|place| self.owners.get(place)).map(String::as_str)
     }
 
     /// The package that owns a path of the image.

@@ -102,10 +102,9 @@ impl<'r> Dpkg<'r> {
             let sums = dir.join(&[&name, SUMS].concat());
             let sums = if root.meta(&sums)?.is_some() { super::read(root, &sums, MAX_FILE)? } else { Vec::new() };
             let paths = super::lines(&sums).filter_map(|line| line.get(34..)).flat_map(|path| [b"/", path, b"\n"]);
-            lists.push(List {
-                package: String::from_utf8_lossy(package).into_owned(),
-                text: paths.flatten().copied().collect(),
-            });
+            let mut text: Vec<u8> = paths.flatten().copied().collect();
+            text.extend(conffiles(&stanza).flat_map(|path| [path, b"\n"]).flatten());
+            lists.push(List { package: String::from_utf8_lossy(package).into_owned(), text });
             status.extend_from_slice(stanza.trim_ascii());
             status.extend_from_slice(b"\n\n");
         }
@@ -187,6 +186,14 @@ impl<'r> Dpkg<'r> {
         let first = text.and_then(|(_, text)| String::from_utf8_lossy(&text).lines().next().map(str::to_owned));
         first.unwrap_or_else(|| "amd64".to_owned())
     }
+}
+
+/// The configuration files of a stanza, which are not in the checksums: lines of path, digest and flags
+/// (dpkg-query(1), "Conffiles").
+fn conffiles(stanza: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let field = super::lines(stanza).skip_while(|line| !line.starts_with(b"Conffiles:")).skip(1);
+    let rows = field.map_while(|line| line.strip_prefix(b" "));
+    rows.filter_map(|row| row.split(|byte| *byte == b' ').next()).filter(|path| path.starts_with(b"/"))
 }
 
 impl Packages for Dpkg<'_> {
@@ -461,6 +468,25 @@ mod tests {
             ]
         );
         assert_eq!(database.with_name(b"web").expect("known").as_deref(), Some("web"));
+    }
+
+    #[test]
+    fn partial_records_own_configuration_files_too() {
+        let mut tree = MemTree::default();
+        let files =
+            " /etc/web.conf d41d8cd98f00b204e9800998ecf8427e\n /etc/old d41d8cd98f00b204e9800998ecf8427e obsolete\n";
+        let stanza = format!("Package: web\nVersion: 1\nConffiles:\n{files}Description: x\n /etc/other x\n");
+        tree.file("/var/lib/dpkg/status.d/web", 0o644, stanza).file(
+            "/var/lib/dpkg/status.d/web.md5sums",
+            0o644,
+            "d41d8cd98f00b204e9800998ecf8427e  bin/web\n",
+        );
+        let root = Root::new(Arc::new(tree));
+        let database = Dpkg::open_partial(&root).expect("readable").expect("a database");
+        let paths =
+            ["/bin/web", "/etc/web.conf", "/etc/old", "/etc/other"].map(|text| RootPath::new(text).expect("one"));
+        let owned: Vec<RootPath> = database.owners(&paths).expect("readable").into_keys().collect();
+        assert_eq!(owned, [&paths[0], &paths[2], &paths[1]].map(Clone::clone));
     }
 
     #[test]

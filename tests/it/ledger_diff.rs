@@ -80,6 +80,9 @@ fn a_comparison_finds_what_python_finds_whatever_the_form() {
     assert_eq!(of(&at("small.json"), &at("large.json")), trees);
     assert!(of(&at("small.json"), &at("small")).iter().all(BTreeSet::is_empty), "a plan is not what was written");
     assert!(told(&["diff", &at("small.json"), &at("small.json")]).contains("nothing differs"));
+    // The image that is written says the same of packages and groups as its plan, although its records are partial.
+    let own = told(&["diff", &at("small.json"), &layout("small")]);
+    assert!(own.contains("nothing differs") && !own.contains("size by group"), "{own}");
     // Packages are those of the records.
     let all = json(&["diff", "--format", "json", &at("small.json"), &at("large.json")]);
     let packages: BTreeSet<&str> =
@@ -118,6 +121,7 @@ fn plans_that_nobody_wrote_are_refused_with_a_code() {
     let dir = tempfile::tempdir().expect("a directory");
     let plan = dir.path().join("plan.json");
     let entry = r#"{"path":"/a","kind":"file","mode":"0644","uid":0,"gid":0}"#;
+    let package = r#"{"id":"a","manager":"deb","name":"a","version":"1","source":"a","architecture":"all"}"#;
     let of =
         |entries: &str| format!(r#"{{"schema":"slimroot.plan.v1","image":{{}},"packages":[],"entries":[{entries}]}}"#);
     let cases = [
@@ -126,6 +130,7 @@ fn plans_that_nobody_wrote_are_refused_with_a_code() {
         (of(&entry.replace("/a", "a")), "bad-ledger"),
         (of(&entry.replace("/a", "/a\\\\q")), "bad-ledger"),
         (of(&entry.replace("/a", "//a")), "bad-ledger"),
+        (of(entry).replace("\"packages\":[]", &format!("\"packages\":[{package},{package}]")), "bad-ledger"),
         (of(entry).replace("v1", "v2"), "ledger-newer"),
         (of(entry)[..60].to_owned(), "bad-ledger"),
         (String::new(), "bad-ledger"),

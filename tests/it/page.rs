@@ -313,6 +313,17 @@ fn ten_thousand_files_weigh_less_than_two_megabytes() {
     let found = judged(&page);
     assert_eq!(sizes(&found).len(), 10_000);
     assert!(found["cells"].as_u64().expect("cells") >= 20_000, "the table without scripts has not all files");
+    // With reasons, as a build has them: a column and a link for each file.
+    let world = world();
+    let (root, modules) = (world.path().join("root"), "usr/lib/node_modules");
+    fs::create_dir_all(root.join("usr/lib")).expect("made");
+    fs::rename(dir.path().join("root").join(modules), root.join(modules)).expect("moved");
+    let (root, to, include) = (root.display().to_string(), page.display().to_string(), format!("/{modules}"));
+    told(&["build", "--dry-run", "--root", &root, "--include", &include, "--report", &to, "--", "/bin/true"]);
+    let size = fs::metadata(&page).expect("a page").len();
+    // That of a Python application of this size has longer names and more reasons: an eighth more.
+    assert!(size < 1_770_000, "{size} bytes");
+    assert!(judged(&page)["cells"].as_u64().expect("cells") >= 30_000, "the table without scripts has no reasons");
 }
 
 #[test]

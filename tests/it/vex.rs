@@ -172,6 +172,36 @@ fn nothing_is_stated_that_the_files_do_not_prove() {
     assert_eq!(case.vex("CVE-4 gone", &[]).status.code(), Some(2));
 }
 
+/// The certificates of a package are in bundles, which belong to no package: OpenSSL makes two, of which one is bundled.
+#[test]
+fn certificates_in_a_bundle_are_those_of_their_package() {
+    if !need::all(&["openssl"]) {
+        return;
+    }
+    let case = Case::new();
+    let made = |name: &str| {
+        let args =
+            ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "/dev/null"];
+        let more = ["-days", "1", "-subj", &format!("/CN={name}")].map(str::to_owned);
+        let output = Command::new("openssl").args(args).args(more).output().expect("openssl runs");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let (own, other) = (made("own"), made("other"));
+    case.put("builder/usr/lib/gone/own.crt", &format!("a comment\n{own}"));
+    let list = "/usr/lib/gone/code\n/usr/lib/gone/own.crt\n";
+    case.put("builder/var/lib/dpkg/info/gone.list", list);
+    let code = || case.vex("CVE-4 gone", &[]).status.code();
+    case.put("image/etc/bundle.crt", &other);
+    assert_eq!(code(), Some(0));
+    case.put("image/etc/bundle.crt", &format!("{other}\n# own\n{}", own.replace('\n', "\r\n")));
+    assert_eq!(code(), Some(3));
+    // The certificates in a key store are not looked at, so any may be there.
+    fs::remove_file(case.at("image/etc/bundle.crt")).expect("removed");
+    fs::write(case.at("image/etc/cacerts"), [0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2]).expect("written");
+    assert_eq!(code(), Some(3));
+}
+
 #[test]
 fn a_given_document_is_kept_and_decides() {
     let case = Case::new();

@@ -1,6 +1,7 @@
 //! VEX: which vulnerabilities of a builder's components an image does not have, because the vulnerable files are not in
 //! it. Every statement is proven by file lists.
 
+mod certificates;
 mod given;
 mod reports;
 mod write;
@@ -58,9 +59,10 @@ pub struct Vex {
 /// # Errors
 /// `bad-argument` if the image has no file of the builder, or if a file in a report does not belong to the component;
 /// `unreadable`.
-pub fn vex(builder: (&Root, &Inventory), image: &Inventory, reports: &[Reported]) -> Result<Vex, Error> {
-    let (root, builder) = builder;
-    let seen = Seen::of(image);
+pub fn vex(builder: (&Root, &Inventory), image: (&Root, &Inventory), reports: &[Reported]) -> Result<Vex, Error> {
+    let copied = certificates::copied(builder, image)?;
+    let ((root, builder), image) = (builder, image.1);
+    let seen = Seen::of(image, copied);
     let known: BTreeSet<&str> = builder.files.values().map(|hashes| hashes.sha256.as_str()).collect();
     let is_own = |(path, hashes): &(&RootPath, &crate::sbom::Hashes)| {
         known.contains(hashes.sha256.as_str()) || builder.files.contains_key(*path)
@@ -92,18 +94,22 @@ struct Seen<'a> {
     image: &'a Inventory,
     contents: BTreeSet<&'a str>,
     names: BTreeSet<String>,
+    /// Files of the builder with certificates that are in a file of the image.
+    copied: BTreeSet<RootPath>,
 }
 
 impl<'a> Seen<'a> {
-    fn of(image: &'a Inventory) -> Self {
+    fn of(image: &'a Inventory, copied: BTreeSet<RootPath>) -> Self {
         let contents = image.files.values().map(|hashes| hashes.sha256.as_str()).collect();
         let names = image.components.iter().filter_map(|one| Name::of_purl(&one.purl)).map(Name::without_version);
-        Self { image, contents, names: names.collect() }
+        Self { image, contents, names: names.collect(), copied }
     }
 
-    /// True if a file of the builder is in the image, by path, by content, or as the bytecode of a Python source.
+    /// True if a file of the builder is in the image, by path, by content, by a certificate in it, or as the bytecode of a
+    /// Python source.
     fn has(&self, path: &RootPath, builder: &Inventory) -> bool {
         self.image.files.contains_key(path)
+            || self.copied.contains(path)
             || builder.files.get(path).is_some_and(|hashes| self.contents.contains(hashes.sha256.as_str()))
             || bytecode(path).is_some_and(|(dir, stem)| {
                 let mut below = self.image.files.range(dir.clone()..).take_while(|(file, _)| file.is_within(&dir));
