@@ -113,9 +113,10 @@ notes! {
          it to inspect a system find nothing. --include with its directory adds the builder's, which describes the \
          whole builder."
     "script-not-read"
-        "The script, the file that an argument names, or the makefile of the working directory is in a language that slimroot \
-         does not read, such as awk, make, Tcl or Lua. It is packed with its interpreter and its application's directory, but \
-         not what it starts, opens or loads elsewhere. Run it once in the image, or with `build --verify`, and add what \
+        "The script, the file that an argument or a configuration names, or the makefile of the working directory is in a \
+         language that slimroot does not read, such as awk, make, Tcl or Lua. It is packed with its interpreter and its \
+         application's directory, but not what it starts, opens or loads elsewhere, except literal command lines of a few \
+         known calls. Run it once in the image, or with `build --verify`, and add what \
          is missing by --bin PROGRAM and --include PATTERN."
     "secret-left-out"
         "A program contains the paths of files that are not readable for all users. They may be secrets of the builder, \

@@ -56,6 +56,7 @@ struct RawNames {
     paths: bool,
     #[serde(default)]
     split: bool,
+    between: Option<String>,
     until: Option<String>,
     #[serde(default)]
     keys: bool,
@@ -69,6 +70,8 @@ struct RawNames {
     #[serde(default = "super::schema::optional")]
     need: Need,
     launch: Option<CommandLine>,
+    #[serde(default)]
+    language: String,
 }
 
 fn first() -> usize {
@@ -141,11 +144,13 @@ impl RawNames {
             "programs" => What::Programs,
             "told" => What::Told,
             "variable" => What::Variable,
+            "script" => What::Script,
+            "text" => What::Text,
             what => match value_name(what) {
                 Some(name) => What::Value(name.to_owned()),
                 None => {
                     return Err(format!(
-                        "what = {what:?} is not config, module, file, dir, command, launch, programs, told, variable or {{name}}"
+                        "what = {what:?} is not config, module, file, dir, command, launch, programs, told, script, text, variable or {{name}}"
                     ));
                 }
             },
@@ -156,9 +161,13 @@ impl RawNames {
         if self.launch.is_some() && what != What::Launch {
             return Err("launch belongs to what = \"launch\"".to_owned());
         }
-        let Self { directives, with, attribute, word, after, paths, split, until, keys, suffix, except, need, .. } =
-            self;
+        let is_script = matches!(what, What::Script | What::Text);
+        if is_script == self.language.is_empty() {
+            return Err("language is the interpreter of what = \"script\" or what = \"text\"".to_owned());
+        }
         let launch = self.launch.unwrap_or_default();
+        let Self { directives, with, attribute, word, after, paths, split, between, until, keys, suffix, .. } = self;
+        let Self { except, need, language, .. } = self;
         Ok(Names {
             directives,
             with,
@@ -167,6 +176,7 @@ impl RawNames {
             after,
             paths,
             split,
+            between,
             until,
             keys,
             what,
@@ -175,6 +185,7 @@ impl RawNames {
             except,
             need,
             launch,
+            language,
         })
     }
 }

@@ -44,6 +44,8 @@ pub struct Names {
     pub paths: bool,
     /// True if blanks separate several names in one argument.
     pub split: bool,
+    /// Text that separates several names in one argument.
+    pub between: Option<String>,
     /// The name ends before this text.
     pub until: Option<String>,
     /// True if the argument is a section whose keys are the names.
@@ -61,6 +63,8 @@ pub struct Names {
     pub need: Need,
     /// Rules for starting a command line, for [`What::Launch`].
     pub launch: CommandLine,
+    /// The interpreter of the language, for [`What::Script`] and [`What::Text`].
+    pub language: String,
 }
 
 /// Rules by which a program starts the command line of a statement.
@@ -124,6 +128,10 @@ pub enum What {
     Value(String),
     /// The definition of a variable, used as `${name}` in other statements.
     Variable,
+    /// A file, or a directory of files, in a language that no rule reads: packed, and searched for calls of programs.
+    Script,
+    /// The text of a program in such a language.
+    Text,
 }
 
 impl Read {

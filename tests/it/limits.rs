@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use slimroot::check;
-use slimroot::closure::{Closure, Request};
+use slimroot::closure::{Closure, Companions, Request};
 use slimroot::error::ERROR_CODES;
 use slimroot::loader::Objects;
 
-use crate::support::files::{File, Files};
+use crate::support::elf::Elf;
+use crate::support::files::{File, Files, Package};
 
 /// Words of the table that are no codes; it explains them itself.
 const WORDS: [&str; 6] = ["format", "shown", "unknown", "damaged", "pace", "registry"];
@@ -83,7 +84,7 @@ fn every_limit_is_in_the_table_with_what_happens_beyond_it() {
 /// The notes about what was not read, as `PATH: SENTENCE`.
 fn unread(files: &Files, entry: &str) -> Vec<String> {
     let root = files.root();
-    let request = Request { entry: entry.to_owned(), ..Request::default() };
+    let request = Request { entry: entry.to_owned(), companions: Companions::All, ..Request::default() };
     let closure = Closure::build(&Objects::new(&root), &request).expect("a closure");
     let notes = closure.notes().iter().filter(|note| note.code == "read-in-part");
     notes.map(|note| format!("{}: {}", note.subject, note.says)).collect()
@@ -101,4 +102,23 @@ fn what_a_limit_leaves_unread_is_told() {
     let told = unread(&with(script(600 << 10)), "/start");
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].starts_with("/start: it has ") && told[0].ends_with("the first 524288"), "{told:?}");
+}
+
+#[test]
+fn files_of_a_named_directory_beyond_the_limit_are_told() {
+    let with = |count: usize| {
+        let mut files = Files::base();
+        let tool = Elf { strings: vec!["/usr/lib/tool".to_owned()], ..Elf::program(&["libc.so.6"]) };
+        files.put("/usr/bin/tool", File::Elf(tool));
+        for at in 0..count {
+            files.put(&format!("/usr/lib/tool/{at}"), File::Text(String::new()));
+        }
+        let (name, source) = ("tool".to_owned(), "tool".to_owned());
+        files.dpkg(&[Package { name, source, depends: Vec::new(), files: vec!["/usr/bin/tool".to_owned()] }]);
+        files
+    };
+    assert_eq!(unread(&with(4000), "/usr/bin/tool"), [""; 0]);
+    let told = unread(&with(4100), "/usr/bin/tool");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("/usr/lib/tool: ") && told[0].contains("4096 files"), "{told:?}");
 }

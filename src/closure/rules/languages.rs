@@ -1,5 +1,6 @@
 //! Needs of launches according to the language rules. Each language is a separate rule.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -57,11 +58,12 @@ fn on(state: &State<'_>, fact: Fact, language: &'static Language) -> Result<Vec<
         owner.as_ref().map_or(Ok(None), |owner| state.world.unneeded(owner, dir, loaded))
     };
     let own_modules = |dir: &RootPath| own_modules(state, launched, dir);
+    let (scripts, args) = read_by(launched, language);
     let call = Call {
         root: state.world.root,
-        scripts: launched.scripts.clone(),
+        scripts,
         programs: launched.programs.clone(),
-        args: &launch.args,
+        args: &args,
         cwd: &launch.cwd,
         env: &launch.env,
         path: path_of(&launch.env),
@@ -73,6 +75,19 @@ fn on(state: &State<'_>, fact: Fact, language: &'static Language) -> Result<Vec<
         own_modules: &own_modules,
     };
     demands(state, id, (language.needs)(&call)?)
+}
+
+/// The scripts and arguments as the interpreter in machine code gets them: of scripts that interpret each other, the
+/// others are arguments of the last (execve(2)).
+fn read_by<'l>(launched: &'l Launched, language: &Language) -> (Vec<RootPath>, Cow<'l, [String]>) {
+    let args = &launched.launch.args;
+    match launched.scripts.split_last() {
+        Some((last, others)) if !others.is_empty() && ![UNREAD.id, WRAPPER.id].contains(&language.id) => {
+            let others = others.iter().rev().map(RootPath::to_string);
+            (vec![last.clone()], others.chain(args.iter().cloned()).collect())
+        }
+        _ => (launched.scripts.clone(), Cow::Borrowed(args)),
+    }
 }
 
 /// Reports that modules of packages are left out.

@@ -30,6 +30,7 @@ mod profile_take;
 mod profile_trigger;
 mod same_source;
 mod settings;
+mod source_commands;
 mod source_data;
 mod subcommand;
 mod trace;
@@ -130,6 +131,7 @@ pub(super) static RULES: &[Rule] = &[
     package_scripts::RULE,
     same_source::RULE,
     package_commands::RULE,
+    source_commands::RULE,
     named_paths::RULE,
     named_programs::RULE,
     command_names::RULE,

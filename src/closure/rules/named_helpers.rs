@@ -135,6 +135,10 @@ fn divide(
         }
         Ok(if found.len() < MAX_SEEN { Visit::Enter } else { Visit::End })
     })?;
+    if found.len() == MAX_SEEN {
+        let says = format!("{object} names it: what it has beyond {MAX_SEEN} files is not packed");
+        root.leave_unread(real, says);
+    }
     let owners = state.world.owners(&found)?;
     let (mut helpers, mut data, mut size) = (Helpers::default(), Vec::new(), 0);
     for below in found {

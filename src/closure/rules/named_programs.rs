@@ -80,8 +80,15 @@ pub(super) fn is_program(state: &State<'_>, object: &RootPath, path: &RootPath) 
     let (world, root) = (state.world.as_ref(), state.world.root);
     let followed = root.follow(path.as_bytes())?;
     let Some((real, meta)) = followed.file() else { return Ok(false) };
-    if meta.mode & EXECUTABLE == 0 || system().not_run.cover(path) || state.is_excluded(path) {
+    if meta.mode & EXECUTABLE == 0 || state.is_excluded(path) {
         return Ok(false);
+    }
+    // A package puts a program for others there, such as a generator of the init system, which its own may start too.
+    if system().not_run.cover(path) {
+        let (own, owner) = (world.owner(object)?, world.owner(real)?);
+        if own.is_none() || own != owner {
+            return Ok(false);
+        }
     }
     if world.is_elf(path)? {
         let read = world.objects.read(real)?;

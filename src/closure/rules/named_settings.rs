@@ -1,7 +1,7 @@
 //! Settings that other settings name: `@includedir /etc/NAME.d`, `!include /etc/NAME/local.cnf`. The grammars of profiles
-//! know more; this rule reads every settings file that is packed, line by line.
+//! know more; this rule reads every settings file that is packed, line by line. Programs that they name are started.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::named_paths::{is_elsewhere, is_readable};
@@ -24,11 +24,14 @@ const SETTINGS: &str = "/etc/";
 const DATA: [&str; 3] = ["/var/", "/srv/", SETTINGS];
 /// Maximum number of files named by one file of settings that are told.
 const MAX_TOLD: usize = 8;
+/// Maximum number of programs that settings without a package start; a longer list is one of what may be started.
+const MAX_PROGRAMS: usize = 4;
 
 pub(super) const RULE: Rule = Rule {
     id: "named-settings",
-    about: "Packs files and directories in /etc that packed settings include, and tells of other files that they name.",
-    brings_packages: false,
+    about: "Packs files and directories in /etc that packed settings include, and programs that they name, and tells of \
+            other files that they name.",
+    brings_packages: true,
     facts: &[On::Changed],
     on,
 };
@@ -82,6 +85,7 @@ fn report(state: &State<'_>, settings: &RootPath, text: &str, demands: &mut Vec<
     if text.lines().any(|line| ["fi", "esac", "done"].contains(&line.trim()) || line.starts_with('(')) {
         return Ok(());
     }
+    programs(state, settings, text, demands)?;
     let mut seen = BTreeSet::new();
     for (at, line) in text.lines().enumerate() {
         for path in data(line).into_iter().filter_map(RootPath::new) {
@@ -101,6 +105,49 @@ fn report(state: &State<'_>, settings: &RootPath, text: &str, demands: &mut Vec<
         }
     }
     Ok(())
+}
+
+/// Starts the programs that settings name: those of packages that their own may use, or those of settings that belong to
+/// no package, if they are few. Others are reported.
+fn programs(state: &State<'_>, settings: &RootPath, text: &str, demands: &mut Vec<Demand>) -> Result<(), Error> {
+    let owner = state.world.owner(settings)?;
+    let needed = owner.as_ref().map_or(Ok(None), |owner| state.world.needed_by(owner))?;
+    let mut named = BTreeMap::new();
+    for (at, line) in text.lines().enumerate() {
+        for path in program_words(line).into_iter().filter_map(RootPath::new) {
+            let followed = state.world.root.follow(path.as_bytes())?;
+            let is_program = followed.file().is_some_and(|(_, meta)| meta.mode & 0o111 != 0);
+            if is_program && !state.is_excluded(&path) {
+                named.entry(path).or_insert(at + 1);
+            }
+        }
+    }
+    for (path, line) in &named {
+        let followed = state.world.root.follow(path.as_bytes())?;
+        let theirs = followed.file().map_or(Ok(None), |(real, _)| state.world.owner(real))?;
+        let is_wanted = match (&owner, &needed, &theirs) {
+            (None, ..) => named.len() <= MAX_PROGRAMS,
+            (Some(_), Some(needed), Some(theirs)) => needed.contains(theirs),
+            _ => false,
+        };
+        let why = format!("{settings}:{line} names it");
+        demands.push(match is_wanted {
+            true => Demand::Start(state.start_by(settings, path, why, false)),
+            false => Demand::Report(Message::Offered { program: path.clone(), why }),
+        });
+    }
+    Ok(())
+}
+
+/// The paths of programs in a line that is no comment, behind the name of the setting.
+fn program_words(line: &str) -> Vec<&str> {
+    let line = line.trim_start();
+    if line.starts_with(['#', ';', '/', '*']) {
+        return Vec::new();
+    }
+    let words = line.split(|c: char| c.is_whitespace() || "\"'=,;()<>|".contains(c)).filter(|word| !word.is_empty());
+    let is_program = |word: &&str| RootPath::new(word).is_some_and(|path| system().commands.cover(&path));
+    words.skip(1).filter(|word| word.starts_with('/')).filter(is_program).collect()
 }
 
 /// The paths of data in a line that is no comment.
@@ -179,7 +226,16 @@ fn included(
 
 #[cfg(test)]
 mod tests {
-    use super::{data, paths};
+    use super::{data, paths, program_words};
+
+    #[test]
+    fn programs_are_words_behind_a_name() {
+        assert_eq!(program_words("copy\t/usr/bin/rsync"), ["/usr/bin/rsync"]);
+        assert_eq!(program_words("Run=\"/bin/a -x\" | /usr/bin/b"), ["/bin/a", "/usr/bin/b"]);
+        assert_eq!(program_words("/bin/sh"), [""; 0]);
+        assert_eq!(program_words("#copy /bin/cp"), [""; 0]);
+        assert_eq!(program_words("dir /etc/own"), [""; 0]);
+    }
 
     #[test]
     fn data_are_told_from_comments() {

@@ -1,5 +1,5 @@
 //! Helper scripts of a package that its own program starts. The evidence: the program imports a function that starts
-//! programs and contains the name of the script or of its directory.
+//! programs and contains the name of the script or of its directory; or settings beside the script name it.
 
 use super::{On, Rule};
 use crate::closure::demand::Demand;
@@ -20,6 +20,8 @@ pub(super) const RULE: Rule = Rule {
 };
 
 const EXECUTABLE: u32 = 0o111;
+/// Maximum size of settings that are searched for names of scripts.
+const MAX_SETTINGS: usize = 64 << 10;
 /// The depth of a package's own directory, such as /usr/share/NAME.
 const OWN_DEPTH: usize = 3;
 
@@ -74,6 +76,11 @@ pub(super) fn helper(
             }
             continue;
         }
+        if let Some(settings) = settings_with(state, &dir, real.name())? {
+            let why = format!("{settings} names it, which the package {package} installs beside it");
+            demands.push(Demand::Start(state.start_by(object, real, why, true)));
+            break;
+        }
         if !world.starts_programs(object)? {
             continue;
         }
@@ -84,4 +91,22 @@ pub(super) fn helper(
         }
     }
     Ok(())
+}
+
+/// The settings in a directory that name a file in it.
+fn settings_with(state: &State<'_>, dir: &RootPath, name: &[u8]) -> Result<Option<RootPath>, Error> {
+    let root = state.world.root;
+    for other in root.list(dir)? {
+        let path = dir.join(&other);
+        let is_file = || Ok::<_, Error>(root.meta(&path)?.is_some_and(|meta| meta.kind == FileKind::File));
+        if other != name && system().settings_endings.end(&other) && is_file()? {
+            let text = root.read(&path, MAX_SETTINGS)?;
+            let is_end = |byte: Option<&u8>| byte.is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
+            let is_word = |at: usize| is_end(text[..at].last()) && is_end(text.get(at + name.len()));
+            if memchr::memmem::find_iter(&text, name).any(is_word) {
+                return Ok(Some(path));
+            }
+        }
+    }
+    Ok(None)
 }

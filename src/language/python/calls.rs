@@ -3,7 +3,7 @@
 use super::table::table;
 use super::tree;
 use crate::language::source::literals::{Literal, Named, literals};
-use crate::language::source::names::{Calls, Files};
+use crate::language::source::names::{Calls, Files, is_call};
 use crate::path::RootPath;
 
 /// True if the text has a call of interest.
@@ -25,10 +25,16 @@ pub(super) fn read(named: &mut Named, files: &Files, is_app: bool) {
         tools: &calls.tools,
         words: &calls.words,
     };
+    let mut is_open = false;
     files.calls(tree::parse, rules, &|callee| known.know(callee), &mut |found| {
+        is_open |= found.values.is_empty() && is_call(known.starts, &found.callee);
         let is_optional = calls.optional.end(found.module.path.as_bytes());
         known.keep(named, &found, is_app, is_optional);
     });
+    // A package that starts what another one of its modules made, such as a plug-in.
+    if is_open && !is_app {
+        files.command_lines(&mut |path, literal| named.keep_offer(path, literal));
+    }
 }
 
 /// Scans a source that is too large to be parsed for calls with a literal.

@@ -1,16 +1,19 @@
 //! Scripts in languages that no rule reads, such as awk, make, Tcl or Lua: the application's directory is packed, and what
-//! their words name is told.
+//! their words name is told. Literal command lines of a few known functions are followed.
 
+mod calls;
 mod table;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::source::application as app;
+use super::source::interpreters::system_shell;
 use super::source::wrapped::runs_others;
-use super::{Call, Claim, Needs, Scope};
+use super::{Call, Certainty, Claim, Needs, Scope, Start};
 use crate::error::Error;
 use crate::path::{RootPath, show};
+use crate::root::Root;
 use crate::world::program_in_path;
 use table::{Row, Runs};
 
@@ -24,8 +27,35 @@ pub(crate) fn is_word(name: &[u8]) -> bool {
     std::str::from_utf8(name).is_ok_and(table::is_no_program)
 }
 
+/// What a text in a language that no rule reads starts.
+#[derive(Debug, Default)]
+pub(crate) struct Started {
+    /// Literal command lines for the shell.
+    pub(crate) lines: Vec<String>,
+    /// The end of a sentence with the programs that its words name, if it may start others.
+    pub(crate) others: Option<String>,
+}
+
+/// Maximum size of a file that is searched.
+pub(crate) const MAX_TEXT: usize = MAX_UNREAD;
+
+/// Finds what a text starts that a program reads as its configuration. The language is that of an interpreter; of an
+/// unknown one any text may start something.
+///
+/// # Errors
+/// `unreadable`.
+pub(crate) fn started(root: &Root, path: &str, language: &str, text: &str) -> Result<Started, Error> {
+    let row = table::row(language);
+    let found = row.map(|row| calls::find(row, text)).unwrap_or_default();
+    let is_open = found.is_open || row.is_none_or(|row| row.calls.is_empty());
+    let named = if is_open { programs((root, path), text, row, None)? } else { BTreeSet::new() };
+    Ok(Started { lines: found.lines, others: is_open.then(|| listed(&named)) })
+}
+
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let Some(interpreter) = call.programs.last() else { return Ok(Needs::default()) };
+    // A script that interprets another one is a program of which only the user knows the language.
+    let interpreter = call.scripts.get(1).unwrap_or(interpreter);
     let followed = call.root.follow_from(call.cwd, interpreter.as_bytes())?;
     let real = followed.file().map_or(interpreter, |(real, _)| real);
     if let Some(script) = call.scripts.first() {
@@ -34,7 +64,11 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
             return Ok(Needs::default());
         }
         let mut needs = Needs { claims: app::plain_claims(call, "application")?, ..Needs::default() };
+        let row = [interpreter, real].into_iter().find_map(|path| table::row(&show(path.name())));
         needs.unread = note(call, script, interpreter, real, None)?;
+        if let Some((row, text)) = row.zip(text_of(call, script)?) {
+            needs.starts.extend(starts(call, row, &text, &script.to_string()));
+        }
         return Ok(needs);
     }
     let named = [interpreter, real].into_iter().find_map(|path| table::row(&show(path.name())));
@@ -67,6 +101,9 @@ fn arguments(call: &Call<'_>, row: &Row, interpreter: &RootPath, real: &RootPath
         };
         needs.paths.push((path, format!("{interpreter} runs it")));
         notes.extend(note(call, script, interpreter, real, Some(row))?);
+        if let Some(text) = text_of(call, script)? {
+            needs.starts.extend(starts(call, row, &text, &script.to_string()));
+        }
     }
     if !needs.paths.is_empty() {
         needs.claims = app::plain_claims(call, "application")?;
@@ -74,7 +111,9 @@ fn arguments(call: &Call<'_>, row: &Row, interpreter: &RootPath, real: &RootPath
             needs.claims.push(Claim { scope: Scope::Plain, ..app::home(cwd, "application", Rc::new(|_, _| false)) });
         }
     }
-    let named = programs(call, &texts.join("\n"), real)?;
+    let joined = texts.join("\n");
+    needs.starts.extend(starts(call, row, &joined, "an argument"));
+    let named = programs((call.root, call.path), &joined, Some(row), Some(real))?;
     if texts.iter().any(|text| row.may_start(text)) && !named.is_empty() {
         notes.push(format!(
             "an argument of {interpreter} is a program in a language that slimroot does not read: what it starts is not \
@@ -86,6 +125,22 @@ fn arguments(call: &Call<'_>, row: &Row, interpreter: &RootPath, real: &RootPath
     Ok(needs)
 }
 
+/// The beginning of a script.
+fn text_of(call: &Call<'_>, script: &RootPath) -> Result<Option<String>, Error> {
+    let read = call.root.read_followed(script.as_bytes(), MAX_UNREAD)?;
+    Ok(read.map(|(_, text)| String::from_utf8_lossy(&text).into_owned()))
+}
+
+/// The literal command lines of a text, which a shell runs.
+fn starts(call: &Call<'_>, row: &Row, text: &str, place: &str) -> Vec<Start> {
+    let start = |line: String| {
+        let why = format!("{place} starts it: {}", show(line.as_bytes()));
+        let words = vec![system_shell().to_owned(), "-c".to_owned(), line];
+        Start { is_exec: false, certainty: Certainty::Likely, ..Start::of(call, words, why) }
+    };
+    calls::find(row, text).lines.into_iter().map(start).collect()
+}
+
 /// Returns a note on a script whose language slimroot does not read.
 fn note(
     call: &Call<'_>,
@@ -94,12 +149,11 @@ fn note(
     real: &RootPath,
     row: Option<&Row>,
 ) -> Result<Option<String>, Error> {
-    let Some((_, text)) = call.root.read_followed(script.as_bytes(), MAX_UNREAD)? else { return Ok(None) };
-    let text = String::from_utf8_lossy(&text);
+    let Some(text) = text_of(call, script)? else { return Ok(None) };
     if row.is_some_and(|row| !row.may_start(&text)) {
         return Ok(None);
     }
-    let named = programs(call, &text, real)?;
+    let named = programs((call.root, call.path), &text, row, Some(real))?;
     Ok(Some(format!(
         "{script} is a script for {interpreter}, whose language slimroot does not read: programs that it starts and files \
          that it opens elsewhere are not packed{}",
@@ -121,16 +175,22 @@ fn listed(named: &BTreeSet<String>) -> String {
 }
 
 /// The programs in PATH that words of a text name, except its interpreter.
-fn programs(call: &Call<'_>, text: &str, interpreter: &RootPath) -> Result<BTreeSet<String>, Error> {
+fn programs(
+    (root, path): (&Root, &str),
+    text: &str,
+    row: Option<&Row>,
+    interpreter: Option<&RootPath>,
+) -> Result<BTreeSet<String>, Error> {
+    let comment = row.map_or(table::COMMENT, Row::comment);
     let is_part = |c: char| c.is_ascii_alphanumeric() || "_-.+/".contains(c);
-    let code = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let code = text.lines().filter(|line| !line.trim_start().starts_with(comment));
     let is_name = |word: &&str| word.len() > 1 && !table::is_no_program(word);
     let words: BTreeSet<&str> = code.flat_map(|line| line.split(|c| !is_part(c))).filter(is_name).collect();
     let mut found = BTreeSet::new();
     for word in words {
-        let Some(path) = program_in_path(call.root, call.path, word)? else { continue };
-        let followed = call.root.follow(path.as_bytes())?;
-        if followed.file().is_some_and(|(real, _)| real != interpreter) {
+        let Some(path) = program_in_path(root, path, word)? else { continue };
+        let followed = root.follow(path.as_bytes())?;
+        if followed.file().is_some_and(|(real, _)| Some(real) != interpreter) {
             found.insert(path.to_string());
         }
     }

@@ -4,6 +4,9 @@ use serde::Deserialize;
 
 use crate::world::tables::{Words, table};
 
+/// The beginning of a comment in most languages.
+pub(super) const COMMENT: &str = "#";
+
 /// All of these interpreters.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -34,6 +37,12 @@ pub(super) struct Row {
     pub(super) default: Words,
     #[serde(default)]
     starts: Words,
+    /// Functions whose first argument is a command line of the shell.
+    #[serde(default)]
+    pub(super) calls: Words,
+    /// The beginning of a comment.
+    #[serde(default)]
+    comment: Option<String>,
 }
 
 /// The meaning of the first operand.
@@ -80,6 +89,11 @@ impl Row {
     /// True if a program with this text may start or load something.
     pub(super) fn may_start(&self, text: &str) -> bool {
         self.starts.is_empty() || self.starts.occur_in(text)
+    }
+
+    /// The text that begins a comment.
+    pub(super) fn comment(&self) -> &str {
+        self.comment.as_deref().unwrap_or(COMMENT)
     }
 
     /// Parses arguments.

@@ -30,7 +30,7 @@ const WORDS: &[(&str, &[&str], &str)] = &[
     ("src/language/shell/run.rs", &["time"], "a reserved word of shells"),
     (
         "src/profile/builtin.rs",
-        &["dotnet", "git", "java", "node", "perl", "php", "python", "ruby"],
+        &["dotnet", "git", "java", "node", "npm", "perl", "php", "python", "ruby"],
         "names of profiles",
     ),
     ("src/package/about.rs", &["rpm"], "a type of package URLs"),

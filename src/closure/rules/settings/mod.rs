@@ -6,6 +6,7 @@ mod config_commands;
 mod launch;
 mod pam;
 mod probes;
+mod script;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -171,10 +172,12 @@ fn read_rule(
         // A word that one rule treats as a name is not passed to the next.
         let mut claimed = BTreeSet::new();
         for rule in read.rules(&one.statement) {
-            if matches!(rule.what, What::Launch | What::Programs) {
+            if matches!(rule.what, What::Launch | What::Programs | What::Text) {
                 names += 1;
-                if names <= MAX_NAMES {
-                    reading.launch(rule, one, &stated)?;
+                match rule.what {
+                    _ if names > MAX_NAMES => {}
+                    What::Text => reading.program_text(rule, one)?,
+                    _ => reading.launch(rule, one, &stated)?,
                 }
                 continue;
             }
@@ -322,6 +325,9 @@ impl Reading<'_, '_> {
             Named::There(paths) => {
                 for path in paths {
                     self.add_named(rule, one, &path)?;
+                    if rule.what == What::Script {
+                        self.program_files(rule, one, &path)?;
+                    }
                 }
             }
             Named::Absent(path) if rule.what == What::Dir => self.add_dir(one, &path)?,
@@ -480,7 +486,15 @@ fn picked<'s>(rule: &Names, statement: &'s Statement) -> Vec<&'s str> {
         _ => words.into_iter().skip(skipped).take(taken).collect(),
     };
     let blank = |c: char| rule.split && c.is_whitespace();
-    let found = found.into_iter().flat_map(|name| name.split(blank)).filter(|name| !name.is_empty() || !rule.split);
+    let parts = |name: &'s str| match &rule.between {
+        Some(text) => name.split(text.as_str()).filter(|part| !part.is_empty()).collect(),
+        None => vec![name],
+    };
+    let found = found
+        .into_iter()
+        .flat_map(parts)
+        .flat_map(|name| name.split(blank))
+        .filter(|name| !name.is_empty() || !rule.split);
     let until = |name: &'s str| {
         rule.until.as_ref().and_then(|end| name.split_once(end.as_str())).map_or(name, |(name, _)| name)
     };

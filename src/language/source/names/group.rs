@@ -7,6 +7,7 @@ use memchr::memmem::{find, find_iter};
 
 use super::evaluate::{Evaluator, Found, Rules};
 use super::{Module, stem};
+use crate::language::source::literals::{Literal, line};
 use crate::path::RootPath;
 
 /// Maximum size of a source that is parsed, of the sources of a group, and maximum number of parsed sources.
@@ -15,6 +16,8 @@ const MAX_GROUP: usize = 64 << 20;
 const MAX_MODULES: usize = 400;
 /// Maximum number of times that further sources are requested.
 const MAX_ROUNDS: usize = 2;
+/// Maximum length of a command in front of its option.
+const MAX_COMMAND: usize = 64;
 /// Maximum number of functions whose callers are looked for.
 const MAX_CALLERS: usize = 48;
 
@@ -45,6 +48,17 @@ impl Files {
         self.bytes += text.len();
         self.files.push((path.clone(), text));
         None
+    }
+
+    /// Passes on literals that are a command with an option: `"mkdir -p "`, `["rm", "-f"]`.
+    pub(crate) fn command_lines(&self, found: &mut dyn FnMut(&RootPath, Literal)) {
+        for (path, text) in &self.files {
+            for at in find_iter(text, b"-") {
+                if let Some(command) = command_before(&text[..at]) {
+                    found(path, Literal::plain(command, line(text, at)));
+                }
+            }
+        }
     }
 
     /// Passes on the calls that are of interest.
@@ -90,5 +104,38 @@ impl Files {
                 return Evaluator::new(&modules, rules).calls(is_sink, found);
             }
         }
+    }
+}
+
+/// The command before its first option: a word behind a quote, and a blank or the end of an item of a list.
+fn command_before(text: &[u8]) -> Option<&str> {
+    let text = &text[text.len().saturating_sub(MAX_COMMAND)..];
+    let before = match text.strip_suffix(b" ") {
+        Some(before) => before,
+        None => {
+            let item = text.strip_suffix(b"'").or_else(|| text.strip_suffix(b"\""))?;
+            let item = item.strip_suffix(b"u").unwrap_or(item).trim_ascii_end().strip_suffix(b",")?;
+            item.strip_suffix(b"'").or_else(|| item.strip_suffix(b"\""))?
+        }
+    };
+    let is_part = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-+".contains(byte);
+    let start = before.iter().rposition(|byte| !is_part(byte))?;
+    let is_quoted = b"\"'".contains(&before[start]) && start > 0 && before[start - 1] != before[start];
+    std::str::from_utf8(&before[start + 1..]).ok().filter(|name| is_quoted && name.len() > 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::command_before;
+
+    #[test]
+    fn commands_stand_before_their_options() {
+        let found = |text: &str| command_before(text.as_bytes()).map(str::to_owned);
+        assert_eq!(found("cmd = 'mkdir "), Some("mkdir".to_owned()));
+        assert_eq!(found("cmd = ['rm', u'"), Some("rm".to_owned()));
+        assert_eq!(found("cmd = [\"rm\", \""), Some("rm".to_owned()));
+        assert_eq!(found("x = 'umask 77 && mkdir "), None);
+        assert_eq!(found("\"\"\"rm "), None);
+        assert_eq!(found("a "), None);
     }
 }
