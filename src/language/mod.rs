@@ -36,7 +36,7 @@ pub(crate) use source::interpreters::{runs_language, shell_words, system_shell};
 pub(crate) use source::json;
 pub use source::missing::MissingApplication;
 pub use source::wrapped::{looks_up_interpreters, runs_others, user as changed_user};
-pub(crate) use unread::{MAX_TEXT, is_word, started};
+pub(crate) use unread::{MAX_TEXT, is_word, started, started_by_source};
 
 /// Finds modules that packages install in a directory and the script does not need, given the modules that it loads.
 pub type LeavesOut<'f> = dyn Fn(&RootPath, &[String]) -> Result<Option<Unneeded>, Error> + 'f;

@@ -23,6 +23,7 @@ mod package;
 mod package_commands;
 mod package_files;
 mod package_scripts;
+mod package_sources;
 mod profile_make;
 mod profile_open;
 mod profile_start;
@@ -129,6 +130,7 @@ pub(super) static RULES: &[Rule] = &[
     claim::RULE,
     package_files::RULE,
     package_scripts::RULE,
+    package_sources::RULE,
     same_source::RULE,
     package_commands::RULE,
     source_commands::RULE,

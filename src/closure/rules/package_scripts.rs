@@ -2,10 +2,11 @@
 //! programs and contains the name of the script or of its directory; or settings beside the script name it.
 
 use super::{On, Rule};
-use crate::closure::demand::Demand;
+use crate::closure::demand::{Demand, Start};
 use crate::closure::state::State;
 use crate::closure::worklist::Fact;
 use crate::error::Error;
+use crate::language::system_shell;
 use crate::path::RootPath;
 use crate::root::FileKind;
 use crate::world::is_named_after;
@@ -20,6 +21,8 @@ pub(super) const RULE: Rule = Rule {
 };
 
 const EXECUTABLE: u32 = 0o111;
+/// Bytes at the beginning of a file by which machine code is told from text.
+const HEAD: usize = 64;
 /// Maximum size of settings that are searched for names of scripts.
 const MAX_SETTINGS: usize = 64 << 10;
 /// The depth of a package's own directory, such as /usr/share/NAME.
@@ -54,12 +57,27 @@ pub(super) fn helper(
     if !is_place || !is_named_after(path, package) {
         return Ok(());
     }
-    let is_script = root.meta(real)?.is_some_and(|meta| meta.kind == FileKind::File && meta.mode & EXECUTABLE != 0)
-        && root.head(real, 2)? == b"#!";
-    if !is_script {
+    if root.meta(real)?.is_none_or(|meta| meta.kind != FileKind::File || meta.mode & EXECUTABLE == 0) {
         return Ok(());
     }
     let dir = real.parent().unwrap_or_else(RootPath::root);
+    let head = root.head(real, HEAD)?;
+    if let (false, Some(object)) = (head.starts_with(b"\x7fELF") || head.contains(&0), objects.first())
+        && let Some(settings) = settings_with(state, &dir, real.name())?
+    {
+        let why = format!("{settings} names it, which the package {package} installs beside it");
+        let start = state.start_by(object, real, why, true);
+        // A shell runs a text without an interpreter, and so do execvp(3) and system(3).
+        let words = match head.starts_with(b"#!") {
+            true => start.words,
+            false => vec![system_shell().to_owned(), real.to_string()],
+        };
+        demands.push(Demand::Start(Start { words, ..start }));
+        return Ok(());
+    }
+    if !head.starts_with(b"#!") {
+        return Ok(());
+    }
     for object in objects {
         if root.head(object, 2)? == b"#!" {
             // A script names the directory of a tree that it copies or walks, and a common word is no name of a script.
@@ -75,11 +93,6 @@ pub(super) fn helper(
                 break;
             }
             continue;
-        }
-        if let Some(settings) = settings_with(state, &dir, real.name())? {
-            let why = format!("{settings} names it, which the package {package} installs beside it");
-            demands.push(Demand::Start(state.start_by(object, real, why, true)));
-            break;
         }
         if !world.starts_programs(object)? {
             continue;
@@ -99,7 +112,7 @@ fn settings_with(state: &State<'_>, dir: &RootPath, name: &[u8]) -> Result<Optio
     for other in root.list(dir)? {
         let path = dir.join(&other);
         let is_file = || Ok::<_, Error>(root.meta(&path)?.is_some_and(|meta| meta.kind == FileKind::File));
-        if other != name && system().settings_endings.end(&other) && is_file()? {
+        if other != name && system().script_settings_endings.end(&other) && is_file()? {
             let text = root.read(&path, MAX_SETTINGS)?;
             let is_end = |byte: Option<&u8>| byte.is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
             let is_word = |at: usize| is_end(text[..at].last()) && is_end(text.get(at + name.len()));

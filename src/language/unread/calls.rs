@@ -29,7 +29,12 @@ pub(super) fn find(row: &Row, text: &str) -> Commands {
             if line.trim_start().starts_with(row.comment()) || line.ends_with(is_part) || after.starts_with(is_part) {
                 continue;
             }
-            match literal(after).filter(|_| found.lines.len() < MAX_COMMANDS) {
+            if !is_call(after) {
+                // The function itself may be an argument: `pcall(os.execute, x)`.
+                found.is_open |= after.starts_with(',');
+                continue;
+            }
+            match literal(row, after).filter(|_| found.lines.len() < MAX_COMMANDS) {
                 Some(command) if !found.lines.contains(&command) => found.lines.push(command),
                 Some(_) => {}
                 None => found.is_open = true,
@@ -39,20 +44,44 @@ pub(super) fn find(row: &Row, text: &str) -> Commands {
     found
 }
 
-/// The literal that is a call's first argument. If more is appended to it, it counts up to the last blank.
-fn literal(after: &str) -> Option<String> {
+/// True if arguments follow a name: in brackets, or a string behind a blank.
+fn is_call(after: &str) -> bool {
+    let argument = after.trim_start_matches([' ', '\t']);
+    argument.starts_with('(')
+        || argument.starts_with("[[")
+        || argument.len() < after.len() && argument.starts_with(['"', '\''])
+}
+
+/// The literal that is a call's first argument. If more is appended to it, or it is a format, it counts up to the last
+/// blank before.
+fn literal(row: &Row, after: &str) -> Option<String> {
     let argument = after.trim_start();
     let argument = argument.strip_prefix('(').unwrap_or(argument).trim_start();
-    let (text, rest) = match argument.chars().next()? {
-        quote @ ('"' | '\'') => unescaped(&argument[1..], quote)?,
-        '[' => argument.strip_prefix("[[")?.split_once("]]").map(|(text, rest)| (text.to_owned(), rest))?,
-        _ => return None,
-    };
+    let format = |name: &str| argument.strip_prefix(name)?.trim_start().strip_prefix('(');
+    if let Some(argument) = row.formats.iter().find_map(format) {
+        let (text, _) = string(argument.trim_start())?;
+        let text = text.split_once('%').map_or(text.as_str(), |(before, _)| before);
+        return whole(text.rsplit_once(char::is_whitespace).map_or(text, |(before, _)| before));
+    }
+    let (text, rest) = string(argument)?;
     let next = rest.trim_start().chars().next();
     let is_whole = rest.starts_with('\n') || next.is_none_or(|c| matches!(c, ')' | ',' | ';' | '}'));
-    let text = if is_whole { text.as_str() } else { text.rsplit_once(char::is_whitespace)?.0 };
+    whole(if is_whole { text.as_str() } else { text.rsplit_once(char::is_whitespace)?.0 })
+}
+
+/// A command that is neither empty nor too long.
+fn whole(text: &str) -> Option<String> {
     let text = text.trim();
     (!text.is_empty() && text.len() <= MAX_COMMAND && !text.contains('\0')).then(|| text.to_owned())
+}
+
+/// The string that a text begins with, and the rest after it.
+fn string(argument: &str) -> Option<(String, &str)> {
+    match argument.chars().next()? {
+        quote @ ('"' | '\'') => unescaped(&argument[1..], quote),
+        '[' => argument.strip_prefix("[[")?.split_once("]]").map(|(text, rest)| (text.to_owned(), rest)),
+        _ => None,
+    }
 }
 
 /// The text up to the closing quote on the same line, and the rest after it.
@@ -86,6 +115,9 @@ mod tests {
         assert_eq!(found("lua", "os.execute(command)"), " true");
         assert_eq!(found("lua", "os.execute(\"/opt/\" .. name)"), " true");
         assert_eq!(found("lua", "-- os.execute(\"ls\")\nlocal executed = 1; my_execute('x')"), " false");
+        assert_eq!(found("lua", "io.popen(string.format(\"look '%s' 2>&1\", x))"), "look false");
+        assert_eq!(found("lua", "names = { 'io.popen', 'io.read' } local popen = io.popen\n"), " false");
+        assert_eq!(found("lua", "pcall(os.execute, x)"), " true");
         assert_eq!(found("awk", "{ system(\"rm -f \" $1); fflush() }"), "rm -f false");
     }
 }

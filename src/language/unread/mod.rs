@@ -45,7 +45,24 @@ pub(crate) const MAX_TEXT: usize = MAX_UNREAD;
 /// # Errors
 /// `unreadable`.
 pub(crate) fn started(root: &Root, path: &str, language: &str, text: &str) -> Result<Started, Error> {
-    let row = table::row(language);
+    by_row(root, path, table::row(language), text)
+}
+
+/// The same for a source of a program that embeds the language; `None` if its name has no known ending.
+///
+/// # Errors
+/// `unreadable`.
+pub(crate) fn started_by_source(
+    root: &Root,
+    path: &str,
+    name: &[u8],
+    text: impl FnOnce() -> Result<Vec<u8>, Error>,
+) -> Result<Option<Started>, Error> {
+    let Some(row) = table::row_of_source(name) else { return Ok(None) };
+    by_row(root, path, Some(row), &String::from_utf8_lossy(&text()?)).map(Some)
+}
+
+fn by_row(root: &Root, path: &str, row: Option<&Row>, text: &str) -> Result<Started, Error> {
     let found = row.map(|row| calls::find(row, text)).unwrap_or_default();
     let is_open = found.is_open || row.is_none_or(|row| row.calls.is_empty());
     let named = if is_open { programs((root, path), text, row, None)? } else { BTreeSet::new() };

@@ -40,6 +40,12 @@ pub(super) struct Row {
     /// Functions whose first argument is a command line of the shell.
     #[serde(default)]
     pub(super) calls: Words,
+    /// Functions whose first argument is a format.
+    #[serde(default)]
+    pub(super) formats: Words,
+    /// Ends of the names of sources that a program with an embedded interpreter loads.
+    #[serde(default)]
+    endings: Words,
     /// The beginning of a comment.
     #[serde(default)]
     comment: Option<String>,
@@ -73,6 +79,11 @@ table! {
 /// The interpreter of a program's name.
 pub(super) fn row(name: &str) -> Option<&'static Row> {
     table().unread.iter().find(|row| row.is(name))
+}
+
+/// The language of a source, by the end of its name.
+pub(super) fn row_of_source(name: &[u8]) -> Option<&'static Row> {
+    table().unread.iter().find(|row| row.endings.end(name))
 }
 
 /// True for a word that nearly always means something else than the program of this name.

@@ -68,6 +68,8 @@ pub(crate) struct System {
     pub(crate) application_parents: Directories,
     /// Ends of the names of settings.
     pub(crate) settings_endings: super::Words,
+    /// Ends of the names of settings that may name scripts beside them; not those of manifests.
+    pub(crate) script_settings_endings: super::Words,
     /// Names of directories that contain programs.
     pub(crate) program_names: Vec<String>,
     /// Names that development tools leave in an application's directory.
