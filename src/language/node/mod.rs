@@ -8,10 +8,10 @@ mod npm;
 mod packages;
 mod pnp;
 mod reach;
+mod runners;
 mod shared;
 mod table;
 mod tree;
-mod workspace;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -43,7 +43,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         call.args.iter().map(String::as_str).chain(options).any(|word| table().options.source_maps.contain(word));
     let platform = Platform::of(call.target.as_ref(), call.is_musl);
     needs.notes.extend(app::alone(call)?);
-    needs.starts.extend(workspace::starts(call)?);
+    needs.starts.extend(runners::starts(call)?);
     needs.missing_modules = missing::find(call)?;
     let starts = starts(call, &mut needs)?;
     let mut homes = starts.clone();

@@ -146,7 +146,7 @@ fn loaded(root: &Root, cwd: &RootPath, mut found: Replaced) -> Result<Option<Rep
 }
 
 /// The executable of an installed package.
-fn binary(root: &Root, cwd: &RootPath, name: &str, rest: &[&str]) -> Result<Option<Vec<String>>, Error> {
+pub(super) fn binary(root: &Root, cwd: &RootPath, name: &str, rest: &[&str]) -> Result<Option<Vec<String>>, Error> {
     let place = format!("{cwd}/node_modules/.bin/{name}");
     if name.contains('/') || root.follow(place.as_bytes())?.file().is_none() {
         return Ok(None);

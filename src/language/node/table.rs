@@ -114,6 +114,8 @@ pub(super) struct Runner {
     pub(super) filters: Words,
     #[serde(default)]
     pub(super) filter: Words,
+    #[serde(default)]
+    pub(super) through: Vec<String>,
 }
 
 /// Words of scripts without an effect.

@@ -1,10 +1,11 @@
-//! Packages of a workspace: script runners take the directory or the name of a package (`npm -w web start`, `pnpm
-//! --filter web start`, `yarn workspace web start`), and start its script there.
+//! What script runners start: scripts of the package above the working directory, or of a package of the workspace that
+//! the arguments choose (`npm -w web start`, `pnpm --filter web start`, `yarn workspace web start`), with the hooks
+//! before and after them; and programs of installed packages (`npx NAME`).
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::npm::{MAX_JSON, Package};
+use super::npm::{MAX_JSON, Package, binary};
 use super::packages::MODULES;
 use super::table::{Runner, table};
 use crate::error::Error;
@@ -47,7 +48,7 @@ struct Chosen<'c> {
     words: Vec<&'c str>,
 }
 
-/// The scripts that a runner starts in other directories than its own.
+/// The scripts and installed programs that a runner starts.
 ///
 /// # Errors
 /// `unreadable`.
@@ -55,9 +56,19 @@ pub(super) fn starts(call: &Call<'_>) -> Result<Vec<Start>, Error> {
     let Some(script) = call.scripts.last() else { return Ok(Vec::new()) };
     let name = String::from_utf8_lossy(script.name()).into_owned();
     let Some(runner) = table().runner.iter().find(|runner| runner.names.contain(&name)) else { return Ok(Vec::new()) };
+    if !runner.through.is_empty() {
+        return through(call, script, &runner.through);
+    }
     let chosen = chosen(runner, call.args);
+    if let Some((name, rest)) = installed(runner, &chosen.words) {
+        let Some(words) = binary(call.root, call.cwd, name, rest)? else { return Ok(Vec::new()) };
+        return Ok(vec![Start::of(call, words, format!("{script} starts {name} of an installed package"))]);
+    }
     let Some(line) = script_name(runner, &chosen.words) else { return Ok(Vec::new()) };
     let mut homes = Vec::new();
+    if chosen.dirs.is_empty() && chosen.filters.is_empty() {
+        homes.extend(home(call)?);
+    }
     for dir in chosen.dirs {
         homes.extend(call.dir(dir)?);
     }
@@ -65,20 +76,59 @@ pub(super) fn starts(call: &Call<'_>) -> Result<Vec<Start>, Error> {
         homes.extend(members(call.root, call.cwd, &chosen.filters)?);
     }
     let mut found = Vec::new();
-    for home in homes.into_iter().filter(|home| home != call.cwd) {
+    for home in homes {
         let Some(package) = read::<Package>(call.root, &home)? else { continue };
         let hooks = [format!("pre{line}"), line.to_owned(), format!("post{line}")];
         for text in hooks.iter().filter_map(|hook| package.scripts.get(hook)) {
             let words = vec![system_shell().to_owned(), "-c".to_owned(), text.clone()];
             let mut start = Start::of(call, words, format!("{script} starts the script {line} of {home}"));
-            let bins = [&home, call.cwd].map(|dir| dir.join(MODULES).join(BIN).to_string());
-            start.env.insert("PATH".to_owned(), format!("{}:{}", bins.join(":"), call.path));
+            let other = Some(call.cwd).filter(|cwd| **cwd != home);
+            let bins = std::iter::once(&home).chain(other).map(|dir| dir.join(MODULES).join(BIN).to_string());
+            let dirs: Vec<String> = bins.chain([call.path.to_owned()]).collect();
+            start.env.insert("PATH".to_owned(), dirs.join(":"));
             start.cwd = home.clone();
             start.is_exec = false;
             found.push(start);
         }
     }
     Ok(found)
+}
+
+/// The directory of the package that the working directory belongs to.
+fn home(call: &Call<'_>) -> Result<Option<RootPath>, Error> {
+    for dir in std::iter::once(call.cwd.clone()).chain(call.cwd.ancestors().into_iter().rev()) {
+        if call.root.follow(dir.join(b"package.json").as_bytes())?.file().is_some() {
+            return Ok(Some(dir));
+        }
+    }
+    Ok(None)
+}
+
+/// The scripts that a program starts through a runner, each named by an argument; `build:*` stands for several.
+fn through(call: &Call<'_>, script: &RootPath, runner: &[String]) -> Result<Vec<Start>, Error> {
+    let Some(home) = home(call)? else { return Ok(Vec::new()) };
+    let package = read::<Package>(call.root, &home)?.unwrap_or_default();
+    let is_named = |name: &&String| {
+        call.args.iter().any(|word| match word.split_once('*') {
+            Some((start, _)) => name.starts_with(start),
+            None => word.split(' ').next() == Some(name.as_str()),
+        })
+    };
+    let named = package.scripts.keys().filter(is_named);
+    let start = |name: &String| {
+        let words = runner.iter().chain([name]).cloned().collect();
+        Start { is_exec: false, ..Start::of(call, words, format!("{script} starts the script {name} of {home}")) }
+    };
+    Ok(named.map(start).collect())
+}
+
+/// The program of an installed package that the words start, with its arguments.
+fn installed<'s, 'w>(runner: &Runner, words: &'s [&'w str]) -> Option<(&'w str, &'s [&'w str])> {
+    match words {
+        [first, name, rest @ ..] if runner.exec.contain(first) => Some((name, rest)),
+        [name, rest @ ..] if runner.execs => Some((name, rest)),
+        _ => None,
+    }
 }
 
 fn chosen<'c>(runner: &Runner, args: &'c [String]) -> Chosen<'c> {
