@@ -14,6 +14,7 @@ use crate::image::Attachment;
 use crate::ledger::{Ledger, LockRules, PlanOptions, refuse_difference, write_lock, write_plan};
 use crate::output::Document;
 use crate::path::RootPath;
+use crate::plan::{Content, ItemKind};
 use crate::root::RootGlob;
 use crate::sbom::{self, Format, Inventory};
 
@@ -57,7 +58,7 @@ pub struct Allowed {
     pub sonames: Option<Vec<String>>,
     /// Names of packages of the distribution.
     pub packages: Option<Vec<String>>,
-    /// Patterns of files that belong to no package.
+    /// Patterns of files that belong to no package. Files that slimroot generates are always permitted.
     pub paths: Option<Vec<String>>,
 }
 
@@ -190,6 +191,7 @@ fn refuse_unlisted(allowed: &Allowed, ledger: &Ledger<'_>) -> Result<(), Error> 
         if let Some(globs) = &paths
             && record.package.is_none()
             && record.rule.is_some()
+            && !matches!(&item.kind, ItemKind::File(Content::Made(_)))
             && !globs.iter().any(|glob| glob.covers(path))
         {
             found.push((format!("{path} is not in allow.paths"), path.clone()));

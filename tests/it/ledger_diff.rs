@@ -267,5 +267,9 @@ fn a_lock_and_lists_hold_what_they_say() {
     }
     assert_eq!(with("packages = ['libc6']", "/usr/bin/date").0, Some(5));
     assert_eq!(with("packages = ['*']\nsonames = ['*']\npaths = ['/**']", "/usr/bin/curl").0, Some(0));
+    // The list of docs/ledger.md: files that slimroot generates need not be in it, and others must.
+    assert_eq!(with("paths = ['/app/**', '/etc/timezone']", "/usr/bin/date"), (Some(0), build(&[], "/usr/bin/date").1));
+    let (code, told) = with("paths = ['/app/**']", "/usr/bin/date");
+    assert!(code == Some(5) && told.contains("contains 1 items") && told.contains("/etc/timezone: profile"), "{told}");
     assert_eq!(with("libraries = []", "/usr/bin/date").0, Some(2));
 }
