@@ -1,6 +1,7 @@
 //! The files of the image and the reasons for each: nodes and edges.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::ops::{Deref, RangeFrom};
 use std::sync::Arc;
 
@@ -99,7 +100,13 @@ pub struct Graph {
     last: Vec<u32>,
     edges: Vec<Edge>,
     previous: Vec<u32>,
+    /// Digests of the reasons for paths that have many: a table of commands may start a program a hundred thousand times.
+    crowded: HashMap<u32, HashSet<u64>>,
+    hasher: RandomState,
 }
+
+/// The number of reasons for one path that are compared one by one.
+const FEW: usize = 32;
 
 /// All paths of a graph with their entries, sorted.
 #[derive(Clone, Copy)]
@@ -233,8 +240,7 @@ impl Graph {
         reason: &Arc<Reason>,
     ) {
         let place = self.place(to, kind);
-        // Newest first, because the reasons from one file are added consecutively.
-        if self.newest_at(place).any(|edge| edge.is(from, rule, reason)) {
+        if self.has(place, from, rule, reason) {
             return;
         }
         let own = number(self.edges.len());
@@ -242,6 +248,29 @@ impl Graph {
         let shared = self.edges.last().filter(|edge| edge.is(from, rule, reason)).map(|edge| Arc::clone(&edge.cause));
         let cause = shared.unwrap_or_else(|| Arc::new(Cause { from: from.cloned(), rule, reason: Arc::clone(reason) }));
         self.edges.push(Edge { to: to.clone(), cause });
+    }
+
+    /// True if a path has this reason already.
+    fn has(&mut self, place: usize, from: Option<&RootPath>, rule: RuleId, reason: &Arc<Reason>) -> bool {
+        let digest = |hasher: &RandomState, from, reason: &Reason| hasher.hash_one((from, rule, reason));
+        if let Some(known) = self.crowded.get_mut(&number(place)) {
+            return !known.insert(digest(&self.hasher, from, reason));
+        }
+        let mut count = 0;
+        // Newest first, because the reasons from one file are added consecutively.
+        for edge in self.newest_at(place) {
+            if edge.is(from, rule, reason) {
+                return true;
+            }
+            count += 1;
+        }
+        if count >= FEW {
+            let of = |edge: &Edge| self.hasher.hash_one((edge.from.as_ref(), edge.rule, &*edge.reason));
+            let mut known: HashSet<u64> = self.newest_at(place).map(of).collect();
+            known.insert(digest(&self.hasher, from, reason));
+            self.crowded.insert(number(place), known);
+        }
+        false
     }
 
     /// The place of a path in the lists; a new path gets one.

@@ -8,7 +8,7 @@ use crate::path::{RootPath, show};
 use crate::watch::Act;
 
 /// Why a path is in the image.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
     /// The program that the image starts.

@@ -114,6 +114,8 @@ const SERVERS: Texts = &[
     ("usr/share/zoneinfo/UTC", "TZif"),
 ];
 
+const CRON: Texts = &[("etc/crontab", "* * * * * root /bin/x\n"), ("etc/cron.d/a", "PATH=/bin\n@daily root x\n")];
+
 const CONFIG: Texts =
     &[("slimroot.toml", "entry = [\"/bin/x\"]\ninclude = [\"/data/**\"]\n"), ("profile.toml", PROFILE)];
 
@@ -166,6 +168,9 @@ fn world(name: &str) -> World {
             ..plain
         },
         "shell" => World { texts: SHELL, programs: &["bin/sh"], entry: &["/app/run.sh"], ..plain },
+        "cron" => {
+            World { texts: CRON, programs: &["bin/sh", "usr/sbin/cron"], entry: &["/usr/sbin/cron", "-f"], ..plain }
+        }
         "nginx" => World { texts: SERVERS, programs: &["usr/sbin/nginx"], entry: &["/usr/sbin/nginx"], ..plain },
         "config" => World { texts: CONFIG, options: &["--config", "DIR/root/slimroot.toml"], ..plain },
         "profile" => World { texts: CONFIG, options: &["--profile", "DIR/root/profile.toml"], ..plain },

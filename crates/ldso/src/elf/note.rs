@@ -20,7 +20,7 @@ const X86_ISA_1_NEEDED: u32 = 0xc000_8002;
 const HEADER: usize = 12;
 
 /// Importance of a library that an object opens with dlopen(3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
     /// Optional.
     Suggested,

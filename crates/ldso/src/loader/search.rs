@@ -95,7 +95,7 @@ pub struct Step {
 }
 
 /// The directory element through which a file was found, and its owner.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Via {
     /// The element as written, before token expansion.
     pub element: Vec<u8>,

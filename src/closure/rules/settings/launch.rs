@@ -29,10 +29,10 @@ impl Reading<'_, '_> {
             None => (self.state.request.conditions().cwd, self.state.request.env.clone()),
         };
         let beside = |key: &Option<String>| {
+            let key = key.as_ref()?;
             let is_key = |other: &&Stated| {
-                let name = &other.statement.name;
                 let same_place = other.file == one.file && other.statement.section == one.statement.section;
-                same_place && key.as_ref().is_some_and(|key| key.eq_ignore_ascii_case(name))
+                key.eq_ignore_ascii_case(&other.statement.name) && same_place
             };
             all.iter().filter(is_key).map(|other| other.statement.text.as_str()).next_back()
         };
