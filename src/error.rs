@@ -11,6 +11,13 @@ pub fn kind_of(error: &Error) -> Kind {
     known.map_or(Kind::Bug, |known| known.kind)
 }
 
+/// The error if the kernel makes no further thread.
+pub(crate) fn no_thread(error: std::io::Error) -> Error {
+    Error::new("no-thread", "cannot start a thread").because(error).help(
+        "permit more processes: ulimit -u, or --pids-limit of the container; about a dozen are enough with --threads 1",
+    )
+}
+
 /// Every code an [`Error`] can carry: those of slimroot itself, of `slimroot-ldso` and of `slimroot-rootfs`.
 pub const ERROR_CODES: &[ErrorCode] =
     &joined([OWN, slimroot_ldso::error::ERROR_CODES, slimroot_rootfs::error::ERROR_CODES]);
@@ -97,6 +104,10 @@ const OWN: &[ErrorCode] = slimroot_rootfs::error_codes! {
     "bad-image" Malformed
     "The image is damaged: a digest or diff ID does not match the contents, a document does not follow the OCI \
      specification, or a layer has an entry with a path outside the image. Save or pull it again."
+    "image-too-large" CannotRead
+    "The image has more entries, settings, or longer names and attributes, than slimroot keeps in memory: the limits are far above \
+     those of real images, and protect machines that read images of strangers. A directory has no such limit: unpack the \
+     image, for example with umoci unpack or podman export, and use the directory as the root."
     "bad-package-database" Malformed
     "The rpm database of the root cannot be read: it is damaged, or in a format that rpm never wrote. slimroot needs \
      it to find the other files of the program's packages. Rebuild it in the builder stage with rpm --rebuilddb, or \
@@ -139,6 +150,10 @@ const OWN: &[ErrorCode] = slimroot_rootfs::error_codes! {
     "A file belongs to a user or group with an invalid number. The largest number is 4294967294: the next one is -1, \
      which the system call chown interprets as \"leave the owner as it is\", so the file would belong to root if root \
      unpacks it. Give the file another owner where the image or root is built."
+    "no-thread" CannotRead
+    "The kernel refuses to start a thread: the user or the container has as many processes as its limit permits (ulimit \
+     -u, --pids-limit, pids.max). slimroot reads, hashes, compresses and writes at the same time, in up to a dozen threads. \
+     It has written nothing."
     "link-loop" CannotRead
     "Resolving a path takes more than 40 symlinks, the limit of Linux. Usually two symlinks point to each other."
     "path-too-long" CannotRead

@@ -342,7 +342,9 @@ fn watch_signals() {
             if INTERRUPTED.swap(true, Ordering::Relaxed) {
                 std::process::exit(i32::from(exit::INTERRUPTED));
             }
-            std::thread::spawn(end_soon);
+            if std::thread::Builder::new().spawn(end_soon).is_err() {
+                end_soon();
+            }
         }
     });
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cleanup;
-use crate::error::Error;
+use crate::error::{Error, no_thread};
 use crate::pack::Watch;
 use crate::watch::{self, Ended, Limits, Program, Start};
 
@@ -63,13 +63,14 @@ pub(crate) fn run(options: &Options, stop: &Watch<'_>) -> Result<Traced, Error> 
         let (is_over, over) = std::sync::mpsc::channel::<()>();
         let (send, first) = std::sync::mpsc::channel();
         let (start, limits) = (&start, &limits);
-        let tracer = scope.spawn(move || {
+        let tracer = std::thread::Builder::new().spawn_scoped(scope, move || {
             let _is_over = is_over;
             let began = |pid| {
                 let _ = send.send(pid);
             };
             watch::watch(start, limits, &began)
         });
+        let tracer = tracer.map_err(no_thread)?;
         let pid = first.recv().ok();
         let mut is_told = false;
         while over.recv_timeout(PACE) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
@@ -78,9 +79,9 @@ pub(crate) fn run(options: &Options, stop: &Watch<'_>) -> Result<Traced, Error> 
                 pid.into_iter().for_each(|pid| watch::kill(pid, SIGTERM));
             }
         }
-        tracer.join()
+        Ok(tracer.join())
     });
-    let ended = ended
+    let ended = ended?
         .map_err(|_| Error::new("internal", "the tracer has failed"))?
         .map_err(|error| cannot_watch(&options.command[0], error))?;
     let status = status(&ended);

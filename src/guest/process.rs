@@ -1,11 +1,12 @@
 //! Runs a guest process: writes its input, reads its output, and kills it with all of its children if necessary.
 
 use std::ffi::OsStr;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -39,19 +40,29 @@ pub(super) enum Failed {
     Slow,
     Loud,
     Stopped,
-    Lost(std::io::Error),
+    Lost(io::Error),
 }
 
 /// Runs a job in a sandbox.
 pub(super) fn run(job: &Job<'_>, door: Sandbox) -> Result<Ended, Failed> {
     let mut child = start(job, door).map_err(Failed::Start)?;
-    let output = listen(child.stdout.take(), job.max_output, true);
-    let complaint = listen(child.stderr.take(), MAX_COMPLAINT, false);
-    if let Some(mut stdin) = child.stdin.take() {
-        let input = job.input.clone();
-        // The process may close the pipe without reading its input, which is harmless.
-        std::thread::spawn(move || drop(stdin.write_all(&input)));
-    }
+    let talk = |child: &mut Child| -> io::Result<_> {
+        let output = listen(child.stdout.take(), job.max_output, true)?;
+        let complaint = listen(child.stderr.take(), MAX_COMPLAINT, false)?;
+        if let Some(mut stdin) = child.stdin.take() {
+            let input = job.input.clone();
+            // The process may close the pipe without reading its input, which is harmless.
+            Builder::new().spawn(move || drop(stdin.write_all(&input)))?;
+        }
+        Ok((output, complaint))
+    };
+    let (output, complaint) = match talk(&mut child) {
+        Ok(both) => both,
+        Err(error) => {
+            end(&mut child);
+            return Err(Failed::Lost(error));
+        }
+    };
     let begun = Instant::now();
     let verdict = loop {
         match child.try_wait() {
@@ -88,7 +99,10 @@ fn start(job: &Job<'_>, door: Sandbox) -> Result<Child, Errno> {
         let started = command.spawn();
         started.map_err(|error| error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error))
     };
-    std::thread::scope(|scope| scope.spawn(spawn).join().unwrap_or(Err(Errno::IO)))
+    std::thread::scope(|scope| {
+        let started = Builder::new().spawn_scoped(scope, spawn).map_err(|_| Errno::AGAIN)?;
+        started.join().unwrap_or(Err(Errno::IO))
+    })
 }
 
 /// Kills a process with its process group; a PID namespace ends with it.
@@ -104,9 +118,13 @@ fn end(child: &mut Child) {
 
 /// Reads a pipe to its end on a separate thread. Keeps the first bytes, up to one more than the limit, or the last
 /// ones.
-fn listen(mut pipe: Option<impl Read + Send + 'static>, limit: usize, is_first: bool) -> mpsc::Receiver<Vec<u8>> {
+fn listen(
+    mut pipe: Option<impl Read + Send + 'static>,
+    limit: usize,
+    is_first: bool,
+) -> io::Result<mpsc::Receiver<Vec<u8>>> {
     let (send, receive) = mpsc::channel();
-    std::thread::spawn(move || {
+    Builder::new().spawn(move || {
         let mut kept: Vec<u8> = Vec::new();
         let mut buffer = vec![0; 64 << 10];
         while let Some(Ok(read @ 1..)) = pipe.as_mut().map(|pipe| pipe.read(&mut buffer)) {
@@ -118,8 +136,8 @@ fn listen(mut pipe: Option<impl Read + Send + 'static>, limit: usize, is_first: 
             }
         }
         let _ = send.send(kept);
-    });
-    receive
+    })?;
+    Ok(receive)
 }
 
 fn last_line(said: &[u8]) -> String {

@@ -77,17 +77,19 @@ impl Guest {
         let next = AtomicUsize::new(0);
         let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS).min(portions.len());
         std::thread::scope(|scope| {
-            for _ in 0..workers {
-                scope.spawn(|| {
-                    while let Some(at) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|at| *at < portions.len()) {
-                        let made = self.portion(interpreter, portions[at], stop);
-                        // If the interpreter fails, the other batches are pointless.
-                        if made.is_err() {
-                            next.store(portions.len(), Ordering::Relaxed);
-                        }
-                        *done[at].lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(made);
+            let work = || {
+                while let Some(at) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|at| *at < portions.len()) {
+                    let made = self.portion(interpreter, portions[at], stop);
+                    // If the interpreter fails, the other batches are pointless.
+                    if made.is_err() {
+                        next.store(portions.len(), Ordering::Relaxed);
                     }
-                });
+                    *done[at].lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(made);
+                }
+            };
+            let started = (0..workers).map_while(|_| std::thread::Builder::new().spawn_scoped(scope, work).ok());
+            if started.count() == 0 {
+                work();
             }
         });
         let mut all = Made::default();

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{Scope, ScopedJoinHandle};
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use super::{Cache, Codec, gzip};
 use crate::digest::{Digest, HashingWriter};
@@ -38,24 +38,24 @@ pub(super) struct Encoder<'scope> {
     pub(super) done: ScopedJoinHandle<'scope, Written>,
 }
 
-/// Starts the threads that write a blob.
+/// Starts the threads that write a blob. If one of them cannot be started, the others end soon.
 pub(super) fn start<'scope>(
     scope: &'scope Scope<'scope, '_>,
     blob: Blob,
     workers: usize,
     cache: Option<&'scope Cache>,
-) -> Encoder<'scope> {
+) -> io::Result<Encoder<'scope>> {
     let (blocks, received) = sync_channel::<Block>(QUEUE);
     let done = match blob.codec {
-        Codec::Gzip(level) => gzip::start(scope, blob.file, gzip::Deflate { level, cache }, workers, received),
-        Codec::Zstd(level) => scope.spawn(move || zstd(blob.file, level, workers, &received)),
-        Codec::None => scope.spawn(move || {
+        Codec::Gzip(level) => gzip::start(scope, blob.file, gzip::Deflate { level, cache }, workers, received)?,
+        Codec::Zstd(level) => Builder::new().spawn_scoped(scope, move || zstd(blob.file, level, workers, &received))?,
+        Codec::None => Builder::new().spawn_scoped(scope, move || {
             let mut out = HashingWriter::new(blob.file);
             received.iter().try_for_each(|block| out.write_all(&block))?;
             finish(out)
-        }),
+        })?,
     };
-    Encoder { blocks, done }
+    Ok(Encoder { blocks, done })
 }
 
 pub(super) fn finish(mut out: HashingWriter<File>) -> Written {

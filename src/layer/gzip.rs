@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{Scope, ScopedJoinHandle};
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use super::Cache;
 use super::blob::{BLOCK_SIZE, Block, Written, finish};
@@ -35,12 +35,12 @@ pub(super) fn start<'scope>(
     how: Deflate<'scope>,
     workers: usize,
     received: Receiver<Block>,
-) -> ScopedJoinHandle<'scope, Written> {
+) -> io::Result<ScopedJoinHandle<'scope, Written>> {
     let (jobs, taken) = sync_channel::<Job>(1);
     let taken = Arc::new(Mutex::new(taken));
-    for _ in 0..workers {
+    for nth in 0..workers {
         let taken = Arc::clone(&taken);
-        scope.spawn(move || {
+        let started = Builder::new().spawn_scoped(scope, move || {
             let mut worker = Worker::new(how);
             loop {
                 let job = taken.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -49,17 +49,23 @@ pub(super) fn start<'scope>(
                 let _ = answer.send(worker.piece(&block));
             }
         });
+        // One is enough.
+        match started {
+            Err(error) if nth == 0 => return Err(error),
+            Err(_) => break,
+            Ok(_) => {}
+        }
     }
     let (order, in_order) = sync_channel::<Receiver<Answer>>(2 * workers);
-    scope.spawn(move || {
+    Builder::new().spawn_scoped(scope, move || {
         for block in received {
             let (answer, wait) = sync_channel(1);
             if jobs.send((block, answer)).is_err() || order.send(wait).is_err() {
                 return;
             }
         }
-    });
-    scope.spawn(move || write(file, in_order))
+    })?;
+    Builder::new().spawn_scoped(scope, move || write(file, in_order))
 }
 
 /// Writes a member of all pieces.

@@ -3,12 +3,13 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::Builder;
 
 use super::blob::{self, BLOCK_SIZE, Blob, Block};
 use super::tar::{END, head_of, padding};
 use super::{Cache, Codec, Layer};
 use crate::digest::HashingWriter;
-use crate::error::Error;
+use crate::error::{Error, no_thread};
 use crate::path::RootPath;
 use crate::plan::{Content, Item, ItemKind, Plan, changed, unchanged};
 use crate::root::{Source, Tree};
@@ -60,7 +61,7 @@ pub struct PassOptions<'a> {
 /// each tap. The layers are in the order of the blobs.
 ///
 /// # Errors
-/// `changed-while-packing`, `unreadable`, `output-unwritable`, `disk-full`, `interrupted`.
+/// `changed-while-packing`, `unreadable`, `output-unwritable`, `disk-full`, `interrupted`, `no-thread`.
 pub fn pack(
     tree: &dyn Tree,
     plan: &Plan,
@@ -74,12 +75,12 @@ pub fn pack(
         let mut encoders = Vec::new();
         let mut names = Vec::new();
         for (name, blob) in blobs {
-            encoders.push(blob::start(scope, blob, workers, options.cache));
+            encoders.push(blob::start(scope, blob, workers, options.cache).map_err(no_thread)?);
             names.push(name);
         }
         let wants_tar = !encoders.is_empty();
         let (hash, hashed) = sync_channel::<Block>(blob::QUEUE);
-        let diff_id = scope.spawn(move || {
+        let diff_id = Builder::new().spawn_scoped(scope, move || {
             let mut hasher = HashingWriter::new(io::sink());
             for block in hashed {
                 // Writing to a sink cannot fail.
@@ -88,6 +89,7 @@ pub fn pack(
             let (_, digest, size) = hasher.finish();
             (digest, size)
         });
+        let diff_id = diff_id.map_err(no_thread)?;
         let mut senders: Vec<SyncSender<Block>> = vec![hash];
         let (to_encoders, handles): (Vec<_>, Vec<_>) =
             encoders.into_iter().map(|encoder| (encoder.blocks, encoder.done)).unzip();

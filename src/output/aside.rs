@@ -219,6 +219,8 @@ impl Aside {
 
 impl Drop for Aside {
     fn drop(&mut self) {
+        // Removing needs a descriptor, and there may be no other.
+        self.lock = None;
         // Failures are ignored; the destination itself was not touched.
         let _ = self.remove();
     }
@@ -302,18 +304,32 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
     if fs::remove_dir_all(path).is_ok() {
         return Ok(());
     }
-    // The tree may contain directories without write permission for their owner.
-    open_up(path);
-    fs::remove_dir_all(path)
+    // The tree may contain directories without write permission for their owner, and be deeper than there are
+    // descriptors left. Nobody else may enter it, so names in it stay what they are.
+    remove_one_by_one(path)
 }
 
-fn open_up(dir: &Path) {
-    let _ = fs::set_permissions(dir, fs::Permissions::from_mode(0o700));
-    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            open_up(&entry.path());
+/// Removes a directory with one descriptor at a time.
+fn remove_one_by_one(top: &Path) -> io::Result<()> {
+    let mut open = vec![top.to_path_buf()];
+    while let Some(dir) = open.last().cloned() {
+        let _ = fs::set_permissions(&dir, fs::Permissions::from_mode(0o700));
+        let mut dirs = Vec::new();
+        for entry in fs::read_dir(&dir)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                dirs.push(entry.path());
+            } else {
+                fs::remove_file(entry.path())?;
+            }
         }
+        if dirs.is_empty() {
+            fs::remove_dir(&dir)?;
+            open.pop();
+        }
+        open.extend(dirs);
     }
+    Ok(())
 }
 
 /// Gives a temporary file a permanent name as a hard link, or copies it if that is not possible.

@@ -12,6 +12,7 @@ mod layout;
 mod oci_archive;
 mod oci_dir;
 mod place;
+mod placing;
 mod reference;
 mod registry;
 mod stdout;
@@ -23,11 +24,10 @@ mod tree_copy;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::cleanup;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::image::Attachment;
-use crate::layer::{Codec, Layer, Part, PassOptions, Tap, interrupted};
+use crate::layer::{Codec, Layer, Part, PassOptions, Tap};
 use crate::plan::Plan;
 use crate::profile::nearest;
 use crate::registry::{Access, Address};
@@ -37,6 +37,8 @@ pub(crate) use document::Document;
 pub use join::{IndexedImage, Member, WrittenIndex, join};
 
 use layers::Finished;
+pub(crate) use placing::place_documents;
+use placing::put_all;
 use reference::Name;
 
 /// Starts an output at a destination.
@@ -400,6 +402,20 @@ pub fn write(
     destinations: &[Destination],
     options: &WriteOptions<'_>,
 ) -> Result<Vec<Written>, Error> {
+    write_with(tree, plan, destinations, Vec::new(), options)
+}
+
+/// As [`write`], with documents that get into place together with the image.
+///
+/// # Errors
+/// As [`write`].
+pub(crate) fn write_with(
+    tree: &dyn Tree,
+    plan: &Plan,
+    destinations: &[Destination],
+    documents: Vec<Document>,
+    options: &WriteOptions<'_>,
+) -> Result<Vec<Written>, Error> {
     refuse_owners(plan)?;
     conflict::refuse_same_place(destinations)?;
     options.twin.map_or(Ok(()), |twin| conflict::refuse_twin_tags(destinations, &twin.suffix))?;
@@ -414,13 +430,12 @@ pub fn write(
         let transport = transport.ok_or_else(|| Error::new("internal", "a destination without transport"))?;
         outputs.push((transport.start)(destination, options)?);
     }
-    if let [only] = outputs.as_mut_slice()
-        && only.write_directly(tree, plan, &options.pass)?
-    {
-        return put_all(outputs, destinations, plan, &[], options.pass.stop).map(|written| told(written, left));
-    }
-    let finished = layers::write(tree, plan, &mut outputs, options)?;
-    put_all(outputs, destinations, plan, &finished, options.pass.stop).map(|written| told(written, left))
+    let is_direct = match outputs.as_mut_slice() {
+        [only] => only.write_directly(tree, plan, &options.pass)?,
+        _ => false,
+    };
+    let finished = if is_direct { Vec::new() } else { layers::write(tree, plan, &mut outputs, options)? };
+    put_all(outputs, documents, destinations, (plan, &finished), options.pass.stop).map(|written| told(written, left))
 }
 
 /// Adds a note about swept files.
@@ -441,82 +456,6 @@ fn refuse_owners(plan: &Plan) -> Result<(), Error> {
             .help("give it another owner in the root; the largest number is 4294967294")),
         None => Ok(()),
     }
-}
-
-/// Completes all outputs before the first is moved into place, so that a failure leaves none of them behind.
-fn put_all(
-    mut outputs: Vec<Box<dyn Output + '_>>,
-    destinations: &[Destination],
-    plan: &Plan,
-    finished: &[Finished],
-    stop: &dyn Fn() -> bool,
-) -> Result<Vec<Written>, Error> {
-    let mut puts: Vec<Prepared> = outputs.iter().map(|_| Prepared::default()).collect();
-    // Streams come last, after all other outputs proved to be writable, because their data cannot be taken back.
-    for are_streams in [false, true] {
-        for (output, put) in outputs.iter_mut().zip(&mut puts).filter(|(output, _)| output.is_stream() == are_streams) {
-            if stop() {
-                return Err(interrupted());
-            }
-            *put = output.prepare(plan, finished_for(&**output, finished), stop)?;
-        }
-    }
-    if stop() {
-        return Err(interrupted());
-    }
-    cleanup::begin_placing();
-    place_all(&mut outputs, destinations)?;
-    let mut written = Vec::new();
-    for ((output, destination), mut put) in outputs.into_iter().zip(destinations).zip(puts) {
-        let finished = finished_for(&*output, finished);
-        put.notes.extend(output.settle());
-        let image = finished.map(|finished| &finished.image).filter(|_| put.has_image);
-        let kept = finished.filter(|_| destination.has_referrers());
-        let referrers = kept.iter().flat_map(|kept| &kept.artifacts).map(|one| one.descriptor.digest).collect();
-        let layers = finished.map(|finished| finished.image.layers.clone()).unwrap_or_default();
-        written.push(Written {
-            destination: destination.text.clone(),
-            is_stdout: destination.is_stdout(),
-            bytes: put.bytes,
-            layer: layers.first().filter(|_| layers.len() == 1).cloned(),
-            layers: if layers.len() == 1 { Vec::new() } else { layers },
-            manifest: image.map(|image| image.descriptor.digest),
-            config: image.map(|image| image.config_digest),
-            referrers,
-            twin: put.twin.and_then(|name| finished?.written_twin(name)),
-            notes: put.notes,
-        });
-    }
-    Ok(written)
-}
-
-/// Moves all outputs into place or none.
-///
-/// # Errors
-/// `output-exists`, `output-unwritable`. If something could not be taken back, the error names the destinations.
-fn place_all(outputs: &mut [Box<dyn Output + '_>], destinations: &[Destination]) -> Result<(), Error> {
-    let mut order: Vec<usize> = (0..outputs.len()).collect();
-    order.sort_by_key(|at| outputs[*at].is_placed_last());
-    for (done, at) in order.iter().enumerate() {
-        let Err(mut error) = outputs[*at].place() else { continue };
-        let mut stay = Vec::new();
-        for at in order[..done].iter().rev() {
-            if let Err(why) = outputs[*at].take_back() {
-                stay.push(format!("{} ({why})", destinations[*at].text));
-            }
-        }
-        if stay.is_empty() {
-            cleanup::placing_failed();
-        } else {
-            error.says = format!("{}; already in place and not removed: {}", error.says, stay.join(", "));
-        }
-        return Err(error);
-    }
-    Ok(())
-}
-
-fn finished_for<'a>(output: &(dyn Output + '_), finished: &'a [Finished]) -> Option<&'a Finished> {
-    finished.iter().find(|finished| finished.is_for(output))
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ fn is_named(name: &str, first: &str) -> bool {
     let Some((numbers, what)) = rest.and_then(|rest| rest.split_once('.')) else { return false };
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let are_numbers = numbers.split_once('-').is_some_and(|(pid, number)| is_number(pid) && is_number(number));
-    are_numbers && (matches!(what, "dir" | "file" | "json") || what.starts_with("layer-"))
+    are_numbers && (matches!(what, "dir" | "file" | "json" | "document") || what.starts_with("layer-"))
 }
 
 /// Removes a file or directory of this user that no run has locked.

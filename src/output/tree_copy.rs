@@ -83,7 +83,11 @@ impl TreeCopy {
             Ok(())
         };
         std::thread::scope(|scope| {
-            let helpers: Vec<_> = (0..COPIERS).map(|_| scope.spawn(copier)).collect();
+            let start = |_| std::thread::Builder::new().spawn_scoped(scope, copier).ok();
+            let helpers: Vec<_> = (0..COPIERS).map_while(start).collect();
+            if helpers.is_empty() {
+                return copier();
+            }
             while helpers.iter().any(|helper| !helper.is_finished()) {
                 if (options.stop)() {
                     next.store(OVER, Ordering::Relaxed);

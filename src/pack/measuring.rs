@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
@@ -29,7 +30,8 @@ pub(super) fn measure(root: &Path) -> Result<Measuring, Error> {
     let enough = Arc::new(AtomicBool::new(false));
     let (send, sum) = std::sync::mpsc::channel();
     let is_enough = Arc::clone(&enough);
-    std::thread::spawn(move || send.send(tree.measure(&|| is_enough.load(Ordering::Relaxed))));
+    // If no thread can be started, the size stays unknown.
+    let _ = Builder::new().spawn(move || send.send(tree.measure(&|| is_enough.load(Ordering::Relaxed))));
     Ok(Measuring { sum, enough })
 }
 

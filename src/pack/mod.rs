@@ -46,7 +46,7 @@ use crate::image_reader::{Platform, Reference};
 use crate::layer::{CACHE_SIZE, Cache, CacheUse, Codec, PassOptions};
 use crate::ledger::{Ledger, group_sums};
 use crate::loader::Objects;
-use crate::output::{Destination, Document, WriteOptions, Written, write};
+use crate::output::{Destination, WriteOptions, Written, place_documents, write_with};
 use crate::path::show;
 use crate::plan::{ImageFormat, ItemKind, Plan, PlannedTree};
 use crate::registry::Access;
@@ -355,11 +355,11 @@ pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<P
                 attached: &prepared.attached,
                 pass,
             };
-            write(&**root.tree(), plan, &destinations, &options)?
+            write_with(&**root.tree(), plan, &destinations, prepared.documents, &options)?
         } else {
+            place_documents(prepared.documents)?;
             Vec::new()
         };
-        prepared.documents.into_iter().try_for_each(Document::place)?;
         let root_bytes = match &measuring {
             Some(measuring) => measuring.finish(request.dry_run, watch.stop),
             None => bytes_of(root.tree()),

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use super::Experiment;
@@ -93,16 +94,17 @@ pub(super) fn run(
     let said = AtomicU64::new(0);
     let started = Instant::now();
     std::thread::scope(|scope| {
-        let output = [out, errors].map(|pipe| scope.spawn(|| listen(pipe, &said)));
+        let listener = |pipe| Builder::new().spawn_scoped(scope, || listen(pipe, &said));
+        let output = [listener(out)?, listener(errors)?];
         let (send, begun) = mpsc::channel();
         let (is_over, over) = mpsc::channel::<()>();
-        let tracer = scope.spawn(move || {
+        let tracer = Builder::new().spawn_scoped(scope, move || {
             let _is_over = is_over;
             let began = |begun| {
                 let _ = send.send(begun);
             };
             trial.run(isolation, stdio, &began)
-        });
+        })?;
         let mut outcome = Outcome::default();
         if let Ok(begun) = begun.recv() {
             let mut guide = Guide { begun, experiment, over: &over, said: &said, stop, started };

@@ -28,7 +28,11 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template(&format!("{{spinner}} {what}: {{read}}, {{elapsed}}")) {
             bar.set_style(style.with_key("read", read));
         }
-        bar.enable_steady_tick(STEP);
+        // It starts a thread and does not expect that to fail.
+        let is_thread_left = || std::thread::Builder::new().spawn(|| ()).is_ok_and(|thread| thread.join().is_ok());
+        if !bar.is_hidden() && is_thread_left() {
+            bar.enable_steady_tick(STEP);
+        }
         Self(bar)
     }
 

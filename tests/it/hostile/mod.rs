@@ -7,6 +7,7 @@ mod fence;
 mod guests;
 mod outputs;
 mod reports;
+mod scarce;
 mod signals;
 mod slow_images;
 
