@@ -16,6 +16,7 @@ mod dangling_link;
 mod default_dirs_guessed;
 mod dlopen_missing;
 mod dlopen_suggested;
+mod entries;
 mod entry_not_executable;
 mod entry_not_readable;
 mod exclude_overruled;
@@ -57,6 +58,7 @@ mod world_writable;
 mod wrong_machine;
 mod zone_data_missing;
 
+use entries::{Entries, EntryOf};
 pub use missing_library::searched;
 pub use pasted::{Recognised, recognise};
 
@@ -70,7 +72,7 @@ use crate::package::{self, Packages};
 use crate::path::RootPath;
 use crate::plan::{Identity, RunSettings};
 use crate::profile::{Place, Profile};
-use crate::root::{Meta, Root};
+use crate::root::Root;
 
 /// The input of a check.
 pub struct Evidence<'a> {
@@ -124,9 +126,13 @@ impl<'a> Evidence<'a> {
     }
 
     /// The paths of the image with their metadata.
-    fn entries(&self) -> Result<impl Iterator<Item = Result<(&RootPath, Meta), Error>>, Error> {
+    fn entries(&self) -> Result<Box<dyn Iterator<Item = EntryOf> + '_>, Error> {
         let tree = self.image.tree();
-        Ok(self.files()?.iter().filter_map(|path| Some(tree.meta(path).transpose()?.map(|meta| (path, meta)))))
+        if tree.is_in_memory() && !tree.has_paths() {
+            return Ok(Box::new(Entries::of(&**tree)?));
+        }
+        let known = |path: &RootPath| Some(tree.meta(path).transpose()?.map(|meta| (path.clone(), meta)));
+        Ok(Box::new(self.files()?.iter().filter_map(known)))
     }
 
     /// The numeric user and group of the image; `None` for a name that the image does not know.

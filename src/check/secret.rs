@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, MatchKind};
 use serde::Deserialize;
 
+use super::entries::Found;
 use super::{Check, Evidence, Scope};
 use crate::closure::Reason;
 use crate::error::Error;
@@ -150,7 +151,7 @@ fn holds(bytes: &[u8], pattern: &str) -> bool {
 }
 
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
-    let mut found = in_settings(evidence);
+    let mut found = Found::of(in_settings(evidence));
     // Directories precede their contents.
     let (mut inside, mut public): (Option<RootPath>, Option<RootPath>) = (None, None);
     let mut budget = MAX_READ;
@@ -162,6 +163,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         if public.as_ref().is_some_and(|dir| path.is_within(dir)) {
             continue;
         }
+        let path = &path;
         if meta.kind == FileKind::Dir && table().public.iter().any(|named| named.names(path)) {
             public = Some(path.clone());
         }
@@ -176,14 +178,15 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         };
         let Some(what) = what.filter(|_| !is_named_exactly(evidence, path)) else { continue };
         let level = if evidence.is_finished { Level::Warning } else { Level::Error };
-        let says = match what.1 {
-            Some(source) => format!("{path} looks like {} ({source})", what.0),
-            None => format!("{path} looks like {}", what.0),
-        };
-        let finding = evidence.about(&CHECK, level, path, says);
-        found.push(finding.help(help(path)));
+        found.push(level, || {
+            let says = match what.1 {
+                Some(source) => format!("{path} looks like {} ({source})", what.0),
+                None => format!("{path} looks like {}", what.0),
+            };
+            evidence.about(&CHECK, level, path, says).help(help(path))
+        });
     }
-    Ok(found)
+    Ok(found.finish(CHECK.code))
 }
 
 /// Tokens and keys in the environment and in labels, which everybody who can pull the image can read.

@@ -1,9 +1,9 @@
 //! Files with set-uid or set-gid bits.
 
+use super::entries::Found;
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
-use crate::path::RootPath;
 use crate::root::{FileKind, Meta};
 
 pub(super) const CHECK: Check = Check {
@@ -19,15 +19,16 @@ const SET_ID: u32 = 0o6000;
 
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let is_set_id = |meta: &Meta| meta.kind == FileKind::File && meta.mode & SET_ID != 0;
-    let is_set_id = |entry: &Result<(&RootPath, Meta), Error>| entry.as_ref().map_or(true, |(_, meta)| is_set_id(meta));
-    evidence
-        .entries()?
-        .filter(is_set_id)
-        .map(|entry| {
-            let (path, _) = entry?;
-            let says = format!("{path} keeps its set-uid or set-gid bit");
-            Ok(Finding::new(CHECK.code, Level::Note, path.to_string(), says)
-                .help(format!("if it works without the bit: chmod a-s {path} in the builder stage")))
-        })
-        .collect()
+    let mut found = Found::default();
+    for entry in evidence.entries()? {
+        let (path, meta) = entry?;
+        if is_set_id(&meta) {
+            found.push(Level::Note, || {
+                let says = format!("{path} keeps its set-uid or set-gid bit");
+                Finding::new(CHECK.code, Level::Note, path.to_string(), says)
+                    .help(format!("if it works without the bit: chmod a-s {path} in the builder stage"))
+            });
+        }
+    }
+    Ok(found.finish(CHECK.code))
 }

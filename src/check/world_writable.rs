@@ -1,5 +1,6 @@
 //! Files and directories that everybody may write to.
 
+use super::entries::Found;
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
@@ -26,7 +27,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         FileKind::File => mode & OTHERS_WRITE != 0,
         _ => false,
     };
-    let mut found = Vec::new();
+    let mut found = Found::default();
     for entry in evidence.entries()? {
         let (path, meta) = entry?;
         // Tools that lock a directory for all users leave such files, which nobody reads or executes.
@@ -35,15 +36,16 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
             && meta.mode & EXECUTE == 0
             && path.name().ends_with(LOCK_ENDING);
         if is_open(meta.mode, meta.kind) && !is_lock {
-            let is_dir = meta.kind == FileKind::Dir;
-            let says = format!("everybody may write to {path} (mode {:04o})", meta.mode);
-            let help = if is_dir {
-                format!("chmod 1777 {path} if it is shared, otherwise chmod o-w {path}")
-            } else {
-                format!("chmod o-w {path}")
-            };
-            found.push(Finding::new(CHECK.code, Level::Warning, path.to_string(), says).help(help));
+            found.push(Level::Warning, || {
+                let says = format!("everybody may write to {path} (mode {:04o})", meta.mode);
+                let help = if meta.kind == FileKind::Dir {
+                    format!("chmod 1777 {path} if it is shared, otherwise chmod o-w {path}")
+                } else {
+                    format!("chmod o-w {path}")
+                };
+                Finding::new(CHECK.code, Level::Warning, path.to_string(), says).help(help)
+            });
         }
     }
-    Ok(found)
+    Ok(found.finish(CHECK.code))
 }

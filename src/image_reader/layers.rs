@@ -2,7 +2,7 @@
 //! an entry replaces one of the same name, a directory keeps its contents. File contents go to an unnamed temporary
 //! file, except those of a plain layer in an archive, which are read in place.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::FileExt;
@@ -12,23 +12,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tar::EntryType;
 
+use super::nodes::{Entry, Id, Nodes};
 use super::store::LayerBlob;
 use super::tar::{Fault, Input, TarEntry, TarReader};
-use super::tree::{Archive, Entry, ImageTree};
-use super::{Reference, bad_archive, bad_image, shown};
+use super::tree::{Archive, Details, ImageTree};
+use super::{Reference, bad_archive, bad_image, shown, too_large};
 use crate::digest::HashingWriter;
 use crate::error::Error;
 use crate::path::{RootPath, show};
-use crate::root::{FileKind, Meta};
+use crate::root::FileKind;
 
 const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Maximum number of entries in all layers.
 const MAX_ENTRIES: usize = 2_000_000;
-/// Maximum memory for names, symlinks and attributes of all entries.
-const MAX_MEMORY: usize = 512 << 20;
-/// Memory of an entry besides its name.
-const ENTRY_MEMORY: usize = 256;
+/// Maximum memory for entries: their names, symlinks and attributes. It is enough for a million files.
+const MAX_MEMORY: usize = 112 << 20;
+/// Memory of a change that is kept because its layer occurs again, besides its path.
+const CHANGE_MEMORY: usize = 96;
 /// Maximum total size of files.
 const MAX_BYTES: u64 = 64 << 30;
 /// An image that unpacks to more than this many bytes, and to more than MAX_RATIO times its stored size, is a
@@ -41,7 +42,8 @@ const CHUNK: usize = 256 << 10;
 pub(super) struct Unpacking<'a> {
     reference: &'a Reference,
     stop: &'a dyn Fn() -> bool,
-    entries: BTreeMap<RootPath, Entry>,
+    nodes: Nodes,
+    details: Details,
     content: File,
     archive: Option<Archive>,
     /// Offset of the layer whose files stay in the archive.
@@ -49,35 +51,38 @@ pub(super) struct Unpacking<'a> {
     written: u64,
     /// Stored size of the layers.
     stored: u64,
-    inodes: u64,
+    inodes: u32,
     seen: usize,
+    /// Memory besides nodes and details.
     memory: usize,
     /// Layers that occur again later in the manifest.
-    known: HashMap<String, (Rc<Layer>, String)>,
+    known: HashMap<String, (Rc<Vec<Change>>, String)>,
+    /// What the layer at hand changes, if it occurs again later.
+    record: Option<Vec<Change>>,
+    /// Entries that the layer at hand removes at its end; true for what is below a directory only.
+    whiteouts: Vec<(Id, bool)>,
     last: Option<String>,
     /// Number of layers below the one that is applied.
-    number: u32,
+    number: u16,
 }
 
-/// The changes that a layer makes to lower layers.
-#[derive(Default)]
-struct Layer {
-    removed: Vec<Removed>,
-    entries: BTreeMap<RootPath, Made>,
+/// A change that a layer makes.
+enum Change {
+    Put(RootPath, Entry),
+    /// A hard link to a file: its path and that of the file.
+    HardLink(RootPath, RootPath),
+    /// Removes a file or directory of lower layers, or only what is below it.
+    Whiteout(RootPath, bool),
 }
 
-enum Removed {
-    /// A file or a whole directory.
-    Path(RootPath),
-    /// Everything in a directory.
-    Below(RootPath),
-}
-
-#[derive(Clone)]
-enum Made {
-    Entry(Entry),
-    /// A hard link to a file in a lower layer.
-    Link(RootPath),
+impl Change {
+    fn memory(&self) -> usize {
+        let paths = match self {
+            Self::Put(path, _) | Self::Whiteout(path, _) => path.as_bytes().len(),
+            Self::HardLink(path, target) => path.as_bytes().len() + target.as_bytes().len(),
+        };
+        paths + CHANGE_MEMORY
+    }
 }
 
 /// Bytes of layers that this process has read.
@@ -135,10 +140,11 @@ impl<'a> Unpacking<'a> {
         let content = tempfile::tempfile().map_err(no_room)?;
         let archive = archive.map(Archive::new).transpose();
         let archive = archive.map_err(|error| Error::unreadable(&reference.path.display(), error))?;
-        let mut this = Self {
+        Ok(Self {
             reference,
             stop,
-            entries: BTreeMap::new(),
+            nodes: Nodes::new(Entry::new(FileKind::Dir, 0o755, 0, 0, 0)),
+            details: Details::default(),
             content,
             archive,
             plain: None,
@@ -148,12 +154,11 @@ impl<'a> Unpacking<'a> {
             seen: 0,
             memory: 0,
             known: HashMap::new(),
+            record: None,
+            whiteouts: Vec::new(),
             last: None,
             number: 0,
-        };
-        let root = this.made(FileKind::Dir, 0o755, (0, 0));
-        this.entries.insert(RootPath::root(), root);
-        Ok(this)
+        })
     }
 
     fn bad(&self, says: impl std::fmt::Display) -> Error {
@@ -178,48 +183,55 @@ impl<'a> Unpacking<'a> {
         diff_id: Option<&str>,
         is_named_again: bool,
     ) -> Result<(), Error> {
-        let (done, found) = match self.known.get(&layer.name) {
-            Some((done, found)) => (Rc::clone(done), found.clone()),
+        let known = self.known.get(&layer.name).map(|(changes, found)| (Rc::clone(changes), found.clone()));
+        // The same layer twice in a row changes nothing.
+        let is_again = self.last.as_ref() == Some(&layer.name);
+        let found = match known {
+            Some((changes, found)) => {
+                for change in changes.iter().filter(|_| !is_again) {
+                    self.ask()?;
+                    self.apply(change)?;
+                }
+                found
+            }
             None => {
                 self.stored += layer.size;
-                let (done, found) = self.unpacked(open()?, layer)?;
-                let done = Rc::new(done);
-                if is_named_again {
-                    self.known.insert(layer.name.clone(), (Rc::clone(&done), found.clone()));
+                self.record = is_named_again.then(Vec::new);
+                let found = self.unpacked(open()?, layer)?;
+                if let Some(changes) = self.record.take() {
+                    self.known.insert(layer.name.clone(), (Rc::new(changes), found.clone()));
                 }
-                (done, found)
+                found
             }
         };
         if let Some(stated) = diff_id.filter(|stated| *stated != found) {
             let says = format!("the diff ID of a layer is {found}, its configuration says {}", shown(stated));
             return Err(self.bad(says));
         }
-        // The same layer twice in a row changes nothing.
-        if self.last.as_ref() != Some(&layer.name) {
-            self.last = Some(layer.name.clone());
-            match Rc::try_unwrap(done) {
-                Ok(done) => self.apply(done.removed.iter(), done.entries.into_iter())?,
-                Err(done) => {
-                    let entries = done.entries.iter().map(|(path, made)| (path.clone(), made.clone()));
-                    self.apply(done.removed.iter(), entries)?;
-                }
-            }
-        }
+        self.end_layer();
+        self.last = Some(layer.name.clone());
         self.number = self.number.saturating_add(1);
         Ok(())
     }
 
-    fn unpacked(&mut self, blob: Box<dyn Read + '_>, layer: &LayerBlob) -> Result<(Layer, String), Error> {
+    /// Carries out the whiteouts of a layer.
+    fn end_layer(&mut self) {
+        let Self { nodes, inodes, number, whiteouts, .. } = self;
+        nodes.sweep(whiteouts, *number, &mut || implied(inodes, *number));
+        whiteouts.clear();
+    }
+
+    fn unpacked(&mut self, blob: Box<dyn Read + '_>, layer: &LayerBlob) -> Result<String, Error> {
         let stop = self.stop;
         let mut stored = Hashed::new(BufReader::with_capacity(CHUNK, blob), stop);
-        let (done, found) = {
+        let found = {
             let (plain, is_plain) = decompressed(&mut stored).map_err(|error| self.broken(error.into()))?;
             self.plain = layer.start.filter(|_| is_plain);
             let mut tar = Hashed::new(BufReader::with_capacity(CHUNK, plain), stop);
             let mut reader = TarReader::new(&mut tar);
-            let done = self.read_all(&mut reader)?;
+            self.read_all(&mut reader)?;
             reader.finish().map_err(|fault| self.broken(fault))?;
-            (done, tar.digest())
+            tar.digest()
         };
         io::copy(&mut stored, &mut io::sink()).map_err(|error| self.broken(error.into()))?;
         let digest = stored.digest();
@@ -227,16 +239,15 @@ impl<'a> Unpacking<'a> {
             Some(stated) if *stated != digest => {
                 Err(self.bad(format!("a layer has the digest {digest}, its manifest says {}", shown(stated))))
             }
-            _ => Ok((done, found)),
+            _ => Ok(found),
         }
     }
 
-    fn read_all<R: Input>(&mut self, tar: &mut TarReader<R>) -> Result<Layer, Error> {
-        let mut own = Layer::default();
+    fn read_all<R: Input>(&mut self, tar: &mut TarReader<R>) -> Result<(), Error> {
         while let Some(entry) = tar.entry().map_err(|fault| self.broken(fault))? {
             self.seen += 1;
             if self.seen > MAX_ENTRIES {
-                return Err(self.bad(format!("it has more than {MAX_ENTRIES} entries")));
+                return Err(too_large(self.reference, format!("it has more than {MAX_ENTRIES} entries")));
             }
             let Some(path) = RootPath::new([b"/", entry.name.as_slice()].concat()) else {
                 return Err(
@@ -244,38 +255,50 @@ impl<'a> Unpacking<'a> {
                 );
             };
             let dir = || path.parent().unwrap_or_else(RootPath::root);
-            if path.name() == OPAQUE {
-                own.removed.push(Removed::Below(dir()));
+            let change = if path.name() == OPAQUE {
+                Some(Change::Whiteout(dir(), true))
             } else if let Some(hidden) = path.name().strip_prefix(WHITEOUT).filter(|name| !name.is_empty()) {
-                own.removed.push(Removed::Path(dir().join(hidden)));
-            } else if let Some(made) = self.read(tar, &entry, &path, &own)? {
-                if !matches!(&made, Made::Entry(entry) if entry.meta.kind == FileKind::Dir) {
-                    let below: Vec<_> = below(&own.entries, &path).collect();
-                    below.iter().for_each(|path| drop(own.entries.remove(path)));
-                }
-                self.charge(&path, &made, entry.kind.is_hard_link())?;
-                own.entries.insert(path, made);
+                Some(Change::Whiteout(dir().join(hidden), false))
+            } else {
+                self.read(tar, &entry, path)?
+            };
+            let Some(change) = change else { continue };
+            self.apply(&change)?;
+            if let Some(record) = &mut self.record {
+                self.memory += change.memory();
+                record.push(change);
             }
+            self.refuse_excess()?;
         }
-        Ok(own)
+        Ok(())
     }
 
-    /// Accounts for the memory of an entry.
-    fn charge(&mut self, path: &RootPath, made: &Made, shares_attributes: bool) -> Result<(), Error> {
-        let of_made = match made {
-            Made::Link(target) => target.as_bytes().len(),
-            Made::Entry(entry) if shares_attributes => entry.text.len(),
-            Made::Entry(entry) => {
-                entry.text.len() + entry.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+    /// Makes a change. What a whiteout removes is only marked: entries of the same layer stay.
+    fn apply(&mut self, change: &Change) -> Result<(), Error> {
+        let Self { nodes, inodes, number, .. } = self;
+        let mut made = || implied(inodes, *number);
+        match change {
+            Change::Put(path, entry) => nodes.put(path, entry.in_layer(*number), &mut made),
+            Change::HardLink(path, target) => {
+                let found = nodes.find(target).map(|id| *nodes.entry(id));
+                let Some(entry) = found.filter(|entry| entry.kind() != FileKind::Dir) else {
+                    return Err(self.bad(format!("{path} is a hard link to a directory or a missing file")));
+                };
+                nodes.put(path, entry.in_layer(*number), &mut made);
+                self.details.share(entry.inode);
             }
-        };
-        self.charge_bytes(2 * path.as_bytes().len() + of_made + ENTRY_MEMORY)
+            Change::Whiteout(path, is_below) => self.whiteouts.extend(nodes.find(path).map(|id| (id, *is_below))),
+        }
+        self.refuse_excess()
     }
 
-    fn charge_bytes(&mut self, bytes: usize) -> Result<(), Error> {
-        self.memory = self.memory.saturating_add(bytes);
-        if self.memory > MAX_MEMORY {
-            return Err(self.bad("names, links and attributes of its entries take more than 512 MiB"));
+    /// Accounts for the memory of all entries.
+    fn refuse_excess(&self) -> Result<(), Error> {
+        let whiteouts = self.whiteouts.len() * size_of::<(Id, bool)>();
+        if self.nodes.memory() + self.details.memory() + whiteouts + self.memory > MAX_MEMORY {
+            let says =
+                format!("its entries, their names, links and attributes take more than {} MiB", MAX_MEMORY >> 20);
+            return Err(too_large(self.reference, says));
         }
         Ok(())
     }
@@ -285,27 +308,20 @@ impl<'a> Unpacking<'a> {
         &mut self,
         tar: &mut TarReader<R>,
         entry: &TarEntry,
-        path: &RootPath,
-        own: &Layer,
-    ) -> Result<Option<Made>, Error> {
+        path: RootPath,
+    ) -> Result<Option<Change>, Error> {
         let kind = entry.kind;
         if kind.is_hard_link() {
-            let Some(target) = RootPath::new([b"/", entry.link.as_slice()].concat()) else {
-                return Err(self.bad(format!("{path} is a hard link to a path outside the image")));
-            };
-            return match own.entries.get(&target) {
-                Some(Made::Entry(known)) if known.meta.kind == FileKind::Dir => {
-                    Err(self.bad(format!("{path} is a hard link to a directory")))
-                }
-                Some(known) => Ok(Some(known.clone())),
-                None => Ok(Some(Made::Link(target))),
+            return match RootPath::new([b"/", entry.link.as_slice()].concat()) {
+                Some(target) => Ok(Some(Change::HardLink(path, target))),
+                None => Err(self.bad(format!("{path} is a hard link to a path outside the image"))),
             };
         }
         let mut made = match kind {
-            EntryType::Directory => self.made(FileKind::Dir, entry.mode, entry.owner),
+            EntryType::Directory => self.made(FileKind::Dir, entry),
             EntryType::Symlink => {
-                let mut made = self.made(FileKind::Link, entry.mode, entry.owner);
-                made.text.clone_from(&entry.link);
+                let mut made = self.made(FileKind::Link, entry);
+                (made.start, made.size) = self.details.text(&entry.link);
                 made
             }
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
@@ -315,22 +331,20 @@ impl<'a> Unpacking<'a> {
                 if in_archive.is_none() {
                     self.store(tar, entry)?;
                 }
-                let mut made = self.made(FileKind::File, entry.mode, entry.owner);
-                made.meta.size = entry.size;
-                made.start = start;
-                if let Some(archive) = self.archive.as_ref().filter(|_| in_archive.is_some()) {
-                    made.is_in_archive = true;
-                    made.meta.stamp = archive.stamp;
+                let mut made = self.made(FileKind::File, entry);
+                (made.size, made.start) = (entry.size, start);
+                if in_archive.is_some() {
+                    made.stay_in_archive();
                 }
                 made
             }
             kind if kind.is_character_special() || kind.is_block_special() || kind.is_fifo() => {
-                self.made(FileKind::Other, entry.mode, entry.owner)
+                self.made(FileKind::Other, entry)
             }
             _ => return Ok(None),
         };
-        made.xattrs = Arc::clone(&entry.xattrs);
-        Ok(Some(Made::Entry(made)))
+        made.attributes = self.details.attributes(&entry.xattrs);
+        Ok(Some(Change::Put(path, made)))
     }
 
     /// Stores the contents of a file at the offset `written`.
@@ -358,89 +372,26 @@ impl<'a> Unpacking<'a> {
         Ok(())
     }
 
-    fn made(&mut self, kind: FileKind, mode: u32, (uid, gid): (u32, u32)) -> Entry {
+    fn made(&mut self, kind: FileKind, entry: &TarEntry) -> Entry {
         self.inodes += 1;
-        let identity = (0, self.inodes);
-        let meta = Meta { kind, mode, uid, gid, size: 0, links: 1, identity, stamp: (0, 0) };
-        Entry { meta, text: Vec::new(), start: 0, is_in_archive: false, layer: self.number, xattrs: Arc::new([]) }
-    }
-
-    fn apply<'l>(
-        &mut self,
-        removed: impl Iterator<Item = &'l Removed>,
-        entries: impl Iterator<Item = (RootPath, Made)>,
-    ) -> Result<(), Error> {
-        let mut put = Vec::new();
-        for (path, made) in entries {
-            let entry = match made {
-                Made::Entry(entry) => entry,
-                Made::Link(target) => match self.entries.get(&target) {
-                    Some(known) if known.meta.kind != FileKind::Dir => known.clone(),
-                    _ => return Err(self.bad(format!("{path} is a hard link to a missing file"))),
-                },
-            };
-            put.push((path, entry));
-        }
-        for removed in removed {
-            self.ask()?;
-            match removed {
-                Removed::Path(path) => self.remove(path),
-                Removed::Below(dir) => self.remove_below(dir),
-            }
-        }
-        for (path, entry) in put {
-            self.put(path, entry)?;
-        }
-        Ok(())
+        let owner = self.details.owner(entry.owner);
+        Entry::new(kind, entry.mode, owner, self.inodes, self.number)
     }
 
     /// Counts a step that reads nothing, and checks for cancellation.
     fn ask(&mut self) -> Result<(), Error> {
         self.seen += 1;
         if self.seen > 2 * MAX_ENTRIES {
-            return Err(self.bad(format!("its layers have more than {MAX_ENTRIES} entries in all")));
+            let says = format!("its layers have more than {MAX_ENTRIES} entries in all");
+            return Err(too_large(self.reference, says));
         }
         if (self.stop)() { Err(Error::new("interrupted", "ended by a signal")) } else { Ok(()) }
-    }
-
-    /// Adds or replaces an entry. Parent directories that the layer omits are created.
-    fn put(&mut self, path: RootPath, entry: Entry) -> Result<(), Error> {
-        self.ask()?;
-        // An existing entry has its parent directories already.
-        let mut above = path.parent();
-        while let Some(dir) = above {
-            let is_known = match self.entries.get(&dir) {
-                Some(known) if known.meta.kind == FileKind::Dir => break,
-                known => known.is_some(),
-            };
-            let made = self.made(FileKind::Dir, 0o755, (0, 0));
-            self.charge_bytes(2 * dir.as_bytes().len() + ENTRY_MEMORY)?;
-            above = if is_known { None } else { dir.parent() };
-            self.entries.insert(dir, made);
-        }
-        if entry.meta.kind != FileKind::Dir {
-            self.remove_below(&path);
-        }
-        self.entries.insert(path, Entry { layer: self.number, ..entry });
-        Ok(())
-    }
-
-    fn remove(&mut self, path: &RootPath) {
-        self.remove_below(path);
-        if !path.is_root() {
-            self.entries.remove(path);
-        }
-    }
-
-    fn remove_below(&mut self, path: &RootPath) {
-        let below: Vec<_> = below(&self.entries, path).collect();
-        below.iter().for_each(|path| drop(self.entries.remove(path)));
     }
 
     pub(super) fn finish(self) -> Result<ImageTree, Error> {
         // The file may end with a hole.
         self.content.set_len(self.written).map_err(no_room)?;
-        Ok(ImageTree::new(self.entries, self.content, self.archive))
+        Ok(ImageTree::new(self.nodes, self.details, self.content, self.archive))
     }
 }
 
@@ -448,13 +399,10 @@ fn no_room(error: io::Error) -> Error {
     Error::unwritable(&std::env::temp_dir().display(), error)
 }
 
-fn below<'m, E>(entries: &'m BTreeMap<RootPath, E>, dir: &'m RootPath) -> impl Iterator<Item = RootPath> + use<'m, E> {
-    entries
-        .range(dir.clone()..)
-        .map(|(path, _)| path)
-        .filter(move |path| *path != dir)
-        .take_while(move |path| path.is_within(dir))
-        .cloned()
+/// A directory that no layer has, but that has contents.
+fn implied(inodes: &mut u32, layer: u16) -> Entry {
+    *inodes += 1;
+    Entry::new(FileKind::Dir, 0o755, 0, *inodes, layer)
 }
 
 /// Decompresses a layer according to its first bytes; true if it is not compressed.

@@ -2,6 +2,7 @@
 //! the modules that write images, trusts no digest that it has not computed, and lets no entry escape from the tree.
 
 mod layers;
+mod nodes;
 mod platform;
 mod raw;
 mod remote;
@@ -192,6 +193,9 @@ pub struct ReadOptions<'a> {
 
 /// Maximum number of values in a document of an image.
 const MAX_VALUES: usize = 1 << 18;
+/// Maximum number of values in a configuration, and its maximum size: each setting is copied to many places.
+const MAX_SETTINGS: usize = 1 << 16;
+const MAX_CONFIG: usize = 4 << 20;
 /// Maximum number of files of an archive whose names are read.
 const MAX_NAMES: usize = 1 << 12;
 
@@ -327,7 +331,10 @@ fn is_empty(value: &serde_json::Value) -> bool {
 }
 
 fn run_config(reference: &Reference, json: &[u8]) -> Result<Parsed, Error> {
-    refuse_many_values(reference, json)?;
+    if json.len() > MAX_CONFIG || json_values(json) > MAX_SETTINGS {
+        let says = format!("its configuration has more than {MAX_SETTINGS} values or {} MiB", MAX_CONFIG >> 20);
+        return Err(too_large(reference, says).help("build the image with fewer labels, variables and other settings"));
+    }
     let raw: RawImage = serde_json::from_slice(json).map_err(|error| {
         let place = place_of(&error);
         bad_image(reference, format!("its configuration does not follow config.md: {place}"))
@@ -382,6 +389,12 @@ fn refuse_many_values(reference: &Reference, document: &[u8]) -> Result<(), Erro
 
 fn bad_image(reference: &Reference, says: impl std::fmt::Display) -> Error {
     Error::new("bad-image", format!("{reference}: {says}")).help("pull or build the image again, and save it again")
+}
+
+/// The error for an image that is larger than what is kept in memory of it.
+fn too_large(reference: &Reference, says: impl std::fmt::Display) -> Error {
+    Error::new("image-too-large", format!("{reference}: {says}"))
+        .help("unpack it, and pack the directory: a directory has no such limit")
 }
 
 /// The error for an archive. Neither `what` nor a [`Fault`] contains text from the image.

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::platform::{Platform, chosen};
 use super::tar::{Input, TarReader};
-use super::{ReadOptions, Reference, bad_archive, bad_image, place_of, refuse_many_values, remote, shown};
+use super::{ReadOptions, Reference, bad_archive, bad_image, place_of, refuse_many_values, remote, shown, too_large};
 use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -28,6 +28,8 @@ const MAX_DEPTH: usize = 4;
 const MAX_ENTRIES: usize = 1 << 16;
 /// Maximum number of layers. Engines mount no more than 128 or 500.
 const MAX_LAYERS: usize = 1000;
+/// Maximum size of all names in an archive.
+const MAX_NAME_BYTES: usize = 16 << 20;
 /// Maximum number of names in a message.
 const MAX_NAMES: usize = 10;
 
@@ -201,8 +203,10 @@ impl<'a> Store<'a> {
         let mut archive = TarReader::new(Part { file: Arc::clone(&file), at: 0, end: size });
         let mut names = HashMap::new();
         let mut aliases = Vec::new();
+        let mut bytes = 0;
         while let Some(entry) = archive.entry().map_err(bad)? {
             let name = clean(&entry.name);
+            bytes += entry.name.len() + entry.link.len();
             // docker save uses symlinks for blobs that several images share.
             if entry.kind.is_symlink() || entry.kind.is_hard_link() {
                 let dir = name.rsplit_once('/').map_or("", |(dir, _)| dir);
@@ -211,7 +215,10 @@ impl<'a> Store<'a> {
                 names.insert(name, (archive.input().at, entry.size));
             }
             if names.len() + aliases.len() > MAX_ENTRIES {
-                return Err(bad_image(reference, format!("it has more than {MAX_ENTRIES} entries")));
+                return Err(too_large(reference, format!("it has more than {MAX_ENTRIES} entries")));
+            }
+            if bytes > MAX_NAME_BYTES {
+                return Err(too_large(reference, format!("its names take more than {} MiB", MAX_NAME_BYTES >> 20)));
             }
         }
         for (name, target) in aliases {

@@ -1,29 +1,88 @@
 //! An image as a tree: names and metadata in memory, contents in a temporary file or in the archive of the image.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
 
+use super::nodes::{Entry, Id, Nodes};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, Meta, Source, Tree, Xattr};
 
-/// An entry of an image.
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) meta: Meta,
-    /// Target of a symlink.
-    pub(super) text: Vec<u8>,
-    /// Offset of a file in the contents, or in the archive.
-    pub(super) start: u64,
-    /// True if the file stayed in the archive.
-    pub(super) is_in_archive: bool,
-    /// The number of its layer.
-    pub(super) layer: u32,
-    /// Shared by the hard links of a file.
-    pub(super) xattrs: Arc<[Xattr]>,
+/// What entries of an image refer to by number, each once.
+pub(super) struct Details {
+    owners: Vec<(u32, u32)>,
+    known_owners: HashMap<(u32, u32), u32>,
+    attributes: Vec<Arc<[Xattr]>>,
+    known_attributes: HashMap<Arc<[Xattr]>, u32>,
+    /// Targets of symlinks, one after another.
+    texts: Vec<u8>,
+    /// Inodes that have had several names, with the number of those that are left.
+    shared: HashMap<u32, u32>,
+    /// Bytes of attributes.
+    memory: usize,
+}
+
+/// Memory of an owner, of a set of attributes, of an attribute, and of an inode with several names, besides the bytes.
+const OWNER_MEMORY: usize = 40;
+const SET_MEMORY: usize = 96;
+const ATTRIBUTE_MEMORY: usize = 80;
+const SHARED_MEMORY: usize = 20;
+
+impl Default for Details {
+    /// Number 0 is root, and no attributes.
+    fn default() -> Self {
+        let none: Arc<[Xattr]> = Arc::new([]);
+        Self {
+            owners: vec![(0, 0)],
+            known_owners: HashMap::from([((0, 0), 0)]),
+            attributes: vec![Arc::clone(&none)],
+            known_attributes: HashMap::from([(none, 0)]),
+            texts: Vec::new(),
+            shared: HashMap::new(),
+            memory: 0,
+        }
+    }
+}
+
+impl Details {
+    pub(super) fn memory(&self) -> usize {
+        let known = self.owners.len() * OWNER_MEMORY + self.shared.len() * SHARED_MEMORY;
+        known + self.texts.len() + self.memory
+    }
+
+    pub(super) fn owner(&mut self, owner: (u32, u32)) -> u32 {
+        *self.known_owners.entry(owner).or_insert_with(|| {
+            self.owners.push(owner);
+            (self.owners.len() - 1) as u32
+        })
+    }
+
+    pub(super) fn attributes(&mut self, attributes: &Arc<[Xattr]>) -> u32 {
+        if attributes.is_empty() {
+            return 0;
+        }
+        *self.known_attributes.entry(Arc::clone(attributes)).or_insert_with(|| {
+            let bytes = |(name, value): &Xattr| name.len() + value.len() + ATTRIBUTE_MEMORY;
+            self.memory += attributes.iter().map(bytes).sum::<usize>() + SET_MEMORY;
+            self.attributes.push(Arc::clone(attributes));
+            (self.attributes.len() - 1) as u32
+        })
+    }
+
+    /// Keeps the target of a symlink; returns its offset and length.
+    pub(super) fn text(&mut self, text: &[u8]) -> (u64, u64) {
+        let start = self.texts.len() as u64;
+        self.texts.extend_from_slice(text);
+        (start, text.len() as u64)
+    }
+
+    /// Notes that an inode has another name.
+    pub(super) fn share(&mut self, inode: u32) {
+        self.shared.insert(inode, 0);
+    }
 }
 
 /// The archive of an image. Its timestamps show if it was changed after its digests were verified.
@@ -46,68 +105,84 @@ fn stamp(file: &File) -> io::Result<(u64, u64)> {
 
 /// The files of an image.
 pub(super) struct ImageTree {
-    entries: BTreeMap<RootPath, Entry>,
-    children: BTreeMap<RootPath, Vec<Vec<u8>>>,
+    nodes: Nodes,
+    details: Details,
     content: Arc<File>,
     archive: Option<Archive>,
 }
 
 impl ImageTree {
-    pub(super) fn new(mut entries: BTreeMap<RootPath, Entry>, content: File, archive: Option<Archive>) -> Self {
-        let mut children: BTreeMap<RootPath, Vec<Vec<u8>>> = BTreeMap::new();
-        let mut names: BTreeMap<(u64, u64), u64> = BTreeMap::new();
-        for (path, entry) in &entries {
-            *names.entry(entry.meta.identity).or_default() += 1;
-            if let Some(parent) = path.parent() {
-                children.entry(parent).or_default().push(path.name().to_vec());
+    pub(super) fn new(nodes: Nodes, mut details: Details, content: File, archive: Option<Archive>) -> Self {
+        for entry in nodes.entries() {
+            if let Some(names) = details.shared.get_mut(&entry.inode) {
+                *names += 1;
             }
         }
-        children.values_mut().for_each(|names| names.sort());
-        for entry in entries.values_mut() {
-            entry.meta.links = names[&entry.meta.identity];
-        }
-        Self { entries, children, content: Arc::new(content), archive }
+        Self { nodes, details, content: Arc::new(content), archive }
     }
 
-    fn get(&self, path: &RootPath, kind: FileKind) -> Result<&Entry, Error> {
-        self.entries
-            .get(path)
-            .filter(|entry| entry.meta.kind == kind)
+    fn get(&self, path: &RootPath, kind: FileKind) -> Result<Id, Error> {
+        self.nodes
+            .find(path)
+            .filter(|id| self.nodes.entry(*id).kind() == kind)
             .ok_or_else(|| Error::unreadable(path, io::Error::from(io::ErrorKind::NotFound)))
+    }
+
+    fn known(&self, entry: &Entry) -> Meta {
+        let kind = entry.kind();
+        let (uid, gid) = self.details.owners.get(entry.owner as usize).copied().unwrap_or_default();
+        let stamp = self.archive.as_ref().filter(|_| entry.is_in_archive()).map_or((0, 0), |archive| archive.stamp);
+        Meta {
+            kind,
+            mode: entry.mode(),
+            uid,
+            gid,
+            size: if kind == FileKind::File { entry.size } else { 0 },
+            links: self.details.shared.get(&entry.inode).map_or(1, |names| u64::from(*names)),
+            identity: (0, u64::from(entry.inode)),
+            stamp,
+        }
     }
 }
 
 impl Tree for ImageTree {
     fn meta(&self, path: &RootPath) -> Result<Option<Meta>, Error> {
-        Ok(self.entries.get(path).map(|entry| entry.meta))
+        Ok(self.nodes.find(path).map(|id| self.known(self.nodes.entry(id))))
     }
 
     fn link_text(&self, path: &RootPath) -> Result<Vec<u8>, Error> {
-        Ok(self.get(path, FileKind::Link)?.text.clone())
+        let entry = self.nodes.entry(self.get(path, FileKind::Link)?);
+        let start = usize::try_from(entry.start).unwrap_or(usize::MAX);
+        let end = start.saturating_add(usize::try_from(entry.size).unwrap_or(usize::MAX));
+        Ok(self.details.texts.get(start..end).unwrap_or_default().to_vec())
     }
 
     fn list(&self, path: &RootPath) -> Result<Vec<Vec<u8>>, Error> {
-        self.get(path, FileKind::Dir)?;
-        Ok(self.children.get(path).cloned().unwrap_or_default())
+        Ok(self.nodes.names(self.get(path, FileKind::Dir)?))
     }
 
     fn open(&self, path: &RootPath) -> Result<Box<dyn Source>, Error> {
-        let entry = self.get(path, FileKind::File)?;
-        let (mut meta, mut content) = (entry.meta, &self.content);
-        if let Some(archive) = self.archive.as_ref().filter(|_| entry.is_in_archive) {
+        let entry = self.nodes.entry(self.get(path, FileKind::File)?);
+        let (mut meta, mut content) = (self.known(entry), &self.content);
+        let is_in_archive = entry.is_in_archive();
+        if let Some(archive) = self.archive.as_ref().filter(|_| is_in_archive) {
             content = &archive.file;
             meta.stamp = stamp(content).map_err(|error| Error::unreadable(path, error))?;
         }
-        let (start, is_in_archive) = (entry.start, entry.is_in_archive);
-        Ok(Box::new(ImageFile { meta, start, is_in_archive, content: Arc::clone(content) }))
+        Ok(Box::new(ImageFile { meta, start: entry.start, is_in_archive, content: Arc::clone(content) }))
+    }
+
+    fn is_in_memory(&self) -> bool {
+        true
     }
 
     fn xattrs(&self, path: &RootPath) -> Result<Vec<Xattr>, Error> {
-        Ok(self.entries.get(path).map(|entry| entry.xattrs.to_vec()).unwrap_or_default())
+        let number = self.nodes.find(path).map_or(0, |id| self.nodes.entry(id).attributes);
+        Ok(self.details.attributes.get(number as usize).map(|all| all.to_vec()).unwrap_or_default())
     }
 
     fn layer(&self, path: &RootPath) -> u32 {
-        self.entries.get(path).map_or(0, |entry| entry.layer)
+        self.nodes.find(path).map_or(0, |id| u32::from(self.nodes.entry(id).layer))
     }
 }
 

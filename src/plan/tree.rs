@@ -85,6 +85,10 @@ impl Tree for PlannedTree {
         true
     }
 
+    fn has_paths(&self) -> bool {
+        true
+    }
+
     fn paths(&self) -> Option<Vec<RootPath>> {
         Some(self.items.keys().cloned().collect())
     }

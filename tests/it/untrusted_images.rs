@@ -202,38 +202,37 @@ fn headers_that_lie_about_sizes_are_refused() {
 fn small_images_take_no_more_than_their_limits() {
     const GB: u64 = 1 << 30;
     let extended = |kind: u8| gzip(&[(&head(&Head { kind, size: 3 * GB, ..Head::default() }), 3 * GB)]);
+    let file_of = |size| gzip(&[(&head(&Head { name: b"x/a", size, ..Head::default() }), 1 << 20)]);
     let many_attributes = || {
-        let value = vec![b'v'; 60 << 10];
-        let records: Vec<(String, &[u8])> =
-            (0..15).map(|at| (format!("SCHILY.xattr.user.{at}"), value.as_slice())).collect();
-        let records: Vec<(&str, &[u8])> = records.iter().map(|(key, value)| (key.as_str(), *value)).collect();
-        let one = pax(&records);
-        let entries: Vec<Vec<u8>> =
-            (0..2_000).flat_map(|at| [one.clone(), file(&format!("x/{at}"), 0o644, b"")]).collect();
-        gzip(&[(&tar(&entries), 0)])
+        let one = |at: usize| {
+            let value = [format!("{at}").into_bytes(), vec![b'v'; 60 << 10]].concat();
+            let keys: Vec<String> = (0..15).map(|at| format!("SCHILY.xattr.user.{at}")).collect();
+            let records: Vec<(&str, &[u8])> = keys.iter().map(|key| (key.as_str(), value.as_slice())).collect();
+            [pax(&records), file(&format!("x/{at}"), 0o644, b"")].concat()
+        };
+        gzip(&[(&tar(&(0..200).map(one).collect::<Vec<_>>()), 0)])
     };
-    let deep = || {
-        let entries: Vec<Vec<u8>> = (0..3_000)
-            .flat_map(|at| {
-                let path = format!("x/{at}{}", "/a".repeat(2_000));
-                [pax(&[("path", path.as_bytes())]), file("x", 0o644, b"")]
-            })
-            .collect();
-        gzip(&[(&tar(&entries), 0)])
+    let long_names = || {
+        let one = |at: usize| {
+            let parts = (0..15).map(|part| format!("{at:06}-{part}{}", "a".repeat(240)));
+            let path = parts.collect::<Vec<_>>().join("/");
+            [pax(&[("path", path.as_bytes())]), file("x", 0o644, b"")].concat()
+        };
+        gzip(&[(&tar(&(0..34_000).map(one).collect::<Vec<_>>()), 0)])
     };
     let layers = [
-        ("pax header", extended(b'x')),
-        ("long name", extended(b'L')),
-        ("long link", extended(b'K')),
-        ("zeros behind the end", gzip(&[(&tar(&[]), 6 * GB)])),
-        ("attributes", many_attributes()),
-        ("deep directories", deep()),
-        ("a file of 70 GB", gzip(&[(&head(&Head { name: b"x/a", size: 70 * GB, ..Head::default() }), 1 << 20)])),
-        ("a file of 6 GB", gzip(&[(&head(&Head { name: b"x/a", size: 6 * GB, ..Head::default() }), 1 << 20)])),
+        ("pax header", "bad-image", extended(b'x')),
+        ("long name", "bad-image", extended(b'L')),
+        ("long link", "bad-image", extended(b'K')),
+        ("zeros behind the end", "bad-image", gzip(&[(&tar(&[]), 6 * GB)])),
+        ("attributes", "image-too-large", many_attributes()),
+        ("long names", "image-too-large", long_names()),
+        ("a file of 70 GB", "bad-image", file_of(70 * GB)),
+        ("a file of 6 GB", "bad-image", file_of(6 * GB)),
     ];
-    for (what, layer) in layers {
+    for (what, code, layer) in layers {
         let dir = scratch();
-        refused(&Layout::new(&dir.path().join("l"), vec![base(), layer]).write(), "bad-image", what);
+        refused(&Layout::new(&dir.path().join("l"), vec![base(), layer]).write(), code, what);
     }
 }
 

@@ -83,6 +83,29 @@ pub(super) fn make(scratch: &Path, name: &str) -> Vec<String> {
             tar(&[header, padded(b"nonsense"), file("x", 0o644, b"")])
         }
         "attribute-of-1MB" => tar(&[pax(&[("SCHILY.xattr.user.a", &vec![b'a'; 1 << 20])]), file("x", 0o644, b"")]),
+        // Memory of entries: parts of long paths, and attributes of many files.
+        "paths-of-2000-parts" => tar(&(0..150)
+            .map(|at| {
+                let path = [format!("{at}/").into_bytes(), b"d/".repeat(2000)].concat();
+                [pax(&[("path", &path)]), entry(b"x", b'5', b"", 0o755)].concat()
+            })
+            .collect::<Vec<_>>()),
+        "attributes-of-126MB" => {
+            let value = |at: usize| format!("{at:08}").repeat(7500).into_bytes();
+            let one = |at| [pax(&[("SCHILY.xattr.user.a", &value(at))]), file(&format!("f{at}"), 0o644, b"")].concat();
+            tar(&(0..2100).map(one).collect::<Vec<_>>())
+        }
+        "attributes-alike-of-126MB" => {
+            let value = vec![b'a'; 60_000];
+            let one = |at| [pax(&[("SCHILY.xattr.user.a", &value)]), file(&format!("f{at}"), 0o644, b"")].concat();
+            tar(&(0..2100).map(one).collect::<Vec<_>>())
+        }
+        "whiteouts-of-what-it-has" => {
+            let deep = |at: usize, name: &str| file(&format!("{}{name}", "d/".repeat(at)), 0o644, b"");
+            tar(&(0..40)
+                .flat_map(|at| [deep(at, ".wh.d"), deep(at + 1, "f"), deep(at, ".wh..wh..opq")])
+                .collect::<Vec<_>>())
+        }
         "attribute-of-capabilities" => {
             tar(&[pax(&[("SCHILY.xattr.security.capability", b"x")]), file("x", 0o755, b"")])
         }
@@ -123,6 +146,13 @@ fn document(scratch: &Path, name: &str) -> Vec<String> {
         }
         "config-ports" => layout.config(json!({ "Entrypoint": ["/bin/x"], "ExposedPorts": { escape: {} } })).write(),
         "config-kinds" => layout.config(json!({ "Entrypoint": 7 })).write(),
+        "config-of-100k-labels" => {
+            let labels: serde_json::Map<_, _> = (0..100_000).map(|at| (format!("l{at}"), json!("v"))).collect();
+            layout.config(json!({ "Entrypoint": ["/bin/x"], "Labels": labels })).write()
+        }
+        "config-of-8MB" => {
+            layout.config(json!({ "Entrypoint": ["/bin/x"], "Env": ["A=".to_owned() + &"a".repeat(8 << 20)] })).write()
+        }
         "config-of-1M-values" => {
             layout.config(json!({ "Entrypoint": ["/bin/x"], "Healthcheck": { "Test": vec!["a"; 1 << 20] } })).write()
         }

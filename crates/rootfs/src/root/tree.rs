@@ -111,7 +111,12 @@ pub trait Tree: Send + Sync {
         false
     }
 
-    /// All paths in order, for trees that have them in memory; `None` for others.
+    /// True if [`Tree::paths`] returns them.
+    fn has_paths(&self) -> bool {
+        false
+    }
+
+    /// All paths in order, for trees that have a list of them; `None` for others.
     fn paths(&self) -> Option<Vec<RootPath>> {
         None
     }
