@@ -23,6 +23,8 @@ pub(super) const RULE: Rule = Rule {
     on,
 };
 
+/// Bytes at the beginning of a file by which data are told from text.
+const HEAD: usize = 256;
 /// Maximum size of a source that is read, and maximum number of sources.
 const MAX_SOURCE: usize = 512 << 10;
 const MAX_SOURCES: usize = 4096;
@@ -74,8 +76,9 @@ fn sources(state: &State<'_>, package: &str, others: Vec<String>) -> Result<Vec<
     let mut found = BTreeSet::new();
     for package in std::iter::once(package.to_owned()).chain(others) {
         for path in state.world.contents(&package)?.iter().filter(|path| !system().not_run.cover(path)) {
-            let is_text = root.meta(path)?.is_some_and(|meta| meta.kind == FileKind::File && meta.size > 0);
-            if !is_text || root.head(path, 4)? == b"\x7fELF" {
+            let is_file = root.meta(path)?.is_some_and(|meta| meta.kind == FileKind::File && meta.size > 0);
+            // Machine code, archives and databases contain such bytes early.
+            if !is_file || root.head(path, HEAD)?.iter().any(|byte| *byte < b'\t') {
                 continue;
             }
             if found.len() == MAX_SOURCES {
