@@ -26,7 +26,7 @@ pub(super) const RULE: Rule = Rule {
 /// Bytes at the beginning of a file by which data are told from text.
 const HEAD: usize = 256;
 /// Maximum size of a source that is read, and maximum number of sources.
-const MAX_SOURCE: usize = 512 << 10;
+const MAX_SOURCE: usize = 1 << 20;
 const MAX_SOURCES: usize = 4096;
 
 fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
