@@ -68,6 +68,11 @@ impl Launched {
         self.names().any(|name| std::str::from_utf8(name).is_ok_and(|name| names.contains(name)))
     }
 
+    /// The file names by which it is called: that of its program, and of a script that an interpreter gets.
+    pub(super) fn called(&self) -> impl Iterator<Item = &[u8]> {
+        std::iter::once(&self.launch.program).chain(self.scripts.first()).map(RootPath::name)
+    }
+
     /// The file names by which its program and scripts are known.
     pub(super) fn names(&self) -> impl Iterator<Item = &[u8]> {
         let called = std::iter::once(&self.launch.program).chain(std::iter::once(&self.real));

@@ -1,6 +1,7 @@
 //! Rules: the consequences of facts for the image. There is one file per rule. A rule reads the state and answers with
 //! demands. It changes nothing, so the same facts always give the same image.
 
+mod argument_commands;
 mod beam_programs;
 mod beside_program;
 mod bytecode;
@@ -138,6 +139,7 @@ pub(super) static RULES: &[Rule] = &[
     named_programs::RULE,
     command_names::RULE,
     subcommand::RULE,
+    argument_commands::RULE,
     jar_programs::RULE,
     beam_programs::RULE,
     copy::RULE,
