@@ -90,3 +90,39 @@ impl Found {
         self.all
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::root::MemTree;
+
+    /// The judge is the order of paths themselves.
+    #[test]
+    fn every_entry_comes_once_and_in_order() {
+        let mut tree = MemTree::default();
+        for path in ["/a.b", "/a/b/c", "/a/b-c", "/a-b", "/proc/1/fd", "/z"] {
+            tree.file(path, 0o644, "");
+        }
+        let walked: Result<Vec<_>, _> = Entries::of(&tree).expect("a root").collect();
+        let found: Vec<RootPath> = walked.expect("readable").into_iter().map(|(path, _)| path).collect();
+        let mut sorted: Vec<RootPath> = ["/a", "/a-b", "/a.b", "/a/b", "/a/b-c", "/a/b/c", "/proc", "/z"]
+            .iter()
+            .filter_map(RootPath::new)
+            .collect();
+        sorted.sort();
+        assert_eq!(found, sorted);
+    }
+
+    #[test]
+    fn findings_that_are_not_kept_are_counted() {
+        let mut found = Found::default();
+        for at in 0..MAX_FOUND + 7 {
+            let level = if at == MAX_FOUND + 3 { Level::Error } else { Level::Note };
+            found.push(level, || Finding::new("set-id", level, format!("/{at}"), String::new()));
+        }
+        let all = found.finish("set-id");
+        let last = all.last().expect("one");
+        assert_eq!((all.len(), last.level), (MAX_FOUND + 1, Level::Error));
+        assert!(last.says.contains("7 more"), "{}", last.says);
+    }
+}
