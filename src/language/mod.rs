@@ -29,6 +29,7 @@ use source::interpreters::Tongue;
 
 pub use crate::world::Unneeded;
 pub use java::{manifest_files, nests_jars};
+pub(crate) use node::is_script_runner;
 pub use node::{Replaced, replaced};
 pub use shell::Unstarted;
 pub(crate) use source::application::{is_leftover, is_program_dir, is_wide};

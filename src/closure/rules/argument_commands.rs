@@ -11,7 +11,7 @@ use crate::closure::state::State;
 use crate::closure::worklist::Fact;
 use crate::closure::{Reason, path_of};
 use crate::error::Error;
-use crate::language::{Certainty, runs_others, shell_words};
+use crate::language::{Certainty, is_script_runner, runs_others, shell_words};
 use crate::path::RootPath;
 use crate::world::program_in_path;
 
@@ -74,7 +74,8 @@ fn may_start(state: &State<'_>, launched: &Launched) -> Result<bool, Error> {
     state.world.starts_programs(&launched.real)
 }
 
-/// True for one argument that is a command line: a program in PATH and, after it, an option or a file.
+/// True for one argument that is a command line: a program in PATH and, after it, an option or a file; or a script that
+/// a runner starts.
 fn is_command_line(state: &State<'_>, launched: &Launched, arg: &str) -> Result<bool, Error> {
     let mut words = arg.split_whitespace();
     let (Some(first), Some(second)) = (words.next(), words.next()) else { return Ok(false) };
@@ -82,7 +83,7 @@ fn is_command_line(state: &State<'_>, launched: &Launched, arg: &str) -> Result<
     if program_in_path(state.world.root, path_of(&launch.env), first)?.is_none() {
         return Ok(false);
     }
-    if second.starts_with('-') {
+    if second.starts_with('-') || is_script_runner(first) {
         return Ok(true);
     }
     let path = RootPath::new(launch.cwd.join(second.as_bytes()).as_bytes());

@@ -27,6 +27,7 @@ use crate::path::RootPath;
 use crate::root::{FileKind, Root, Visit};
 
 pub use npm::{Replaced, replaced};
+pub(crate) use runners::is_script_runner;
 
 /// Maximum size of a source file that is scanned, and maximum number of files.
 const MAX_SOURCE: usize = 4 << 20;

@@ -2,6 +2,8 @@
 //! the arguments choose (`npm -w web start`, `pnpm --filter web start`, `yarn workspace web start`), with the hooks
 //! before and after them; and programs of installed packages (`npx NAME`).
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -104,22 +106,28 @@ fn home(call: &Call<'_>) -> Result<Option<RootPath>, Error> {
     Ok(None)
 }
 
-/// The scripts that a program starts through a runner, each named by an argument; `build:*` stands for several.
-fn through(call: &Call<'_>, script: &RootPath, runner: &[String]) -> Result<Vec<Start>, Error> {
+/// The scripts that a program starts through other runners, each named by an argument; `build:*` stands for several.
+fn through(call: &Call<'_>, script: &RootPath, runners: &BTreeMap<String, Vec<String>>) -> Result<Vec<Start>, Error> {
     let Some(home) = home(call)? else { return Ok(Vec::new()) };
     let package = read::<Package>(call.root, &home)?.unwrap_or_default();
-    let is_named = |name: &&String| {
-        call.args.iter().any(|word| match word.split_once('*') {
-            Some((start, _)) => name.starts_with(start),
-            None => word.split(' ').next() == Some(name.as_str()),
-        })
-    };
-    let named = package.scripts.keys().filter(is_named);
-    let start = |name: &String| {
-        let words = runner.iter().chain([name]).cloned().collect();
-        Start { is_exec: false, ..Start::of(call, words, format!("{script} starts the script {name} of {home}")) }
-    };
-    Ok(named.map(start).collect())
+    let mut found = Vec::new();
+    for (prefix, runner) in runners {
+        let words: Vec<&str> = call.args.iter().filter_map(|arg| arg.strip_prefix(prefix.as_str())).collect();
+        for name in package.scripts.keys().filter(|name| is_named(name, &words)) {
+            let words = runner.iter().chain([name]).cloned().collect();
+            let start = Start::of(call, words, format!("{script} starts the script {name} of {home}"));
+            found.push(Start { is_exec: false, ..start });
+        }
+    }
+    Ok(found)
+}
+
+/// True if one of the words is the name of a script, with its arguments, or a pattern for it.
+fn is_named(name: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| match word.split_once('*') {
+        Some((start, _)) => name.starts_with(start),
+        None => word.split(' ').next() == Some(name),
+    })
 }
 
 /// The program of an installed package that the words start, with its arguments.
@@ -129,6 +137,11 @@ fn installed<'s, 'w>(runner: &Runner, words: &'s [&'w str]) -> Option<(&'w str, 
         [name, rest @ ..] if runner.execs => Some((name, rest)),
         _ => None,
     }
+}
+
+/// True for a program that starts scripts of a package, such as npm.
+pub(crate) fn is_script_runner(name: &str) -> bool {
+    table().runner.iter().any(|runner| runner.names.contain(name))
 }
 
 fn chosen<'c>(runner: &Runner, args: &'c [String]) -> Chosen<'c> {

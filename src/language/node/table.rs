@@ -1,5 +1,7 @@
 //! The calls, options, runners and leftovers of Node (`profiles/tables/node.toml` documents each list).
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use crate::language::source::names::Rules;
@@ -115,7 +117,7 @@ pub(super) struct Runner {
     #[serde(default)]
     pub(super) filter: Words,
     #[serde(default)]
-    pub(super) through: Vec<String>,
+    pub(super) through: BTreeMap<String, Vec<String>>,
 }
 
 /// Words of scripts without an effect.

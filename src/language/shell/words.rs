@@ -138,6 +138,8 @@ impl<'a> Known<'a> {
                     let first = self.values.get(name).and_then(|values| values.iter().flatten().next());
                     return first.cloned().unwrap_or_default();
                 }
+                // A pattern that matches no file stays as it is, for the program to interpret.
+                Part::Other(text) if !text.starts_with(['$', '`']) => return text.clone(),
                 _ => {}
             }
             let known = self.values(&Word { parts: vec![part.clone()], is_quoted: true }).known;
