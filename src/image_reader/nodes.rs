@@ -149,7 +149,12 @@ impl Nodes {
     fn near<'p>(&self, path: &'p RootPath) -> (Id, &'p [u8]) {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let (known, wanted) = (last.0.relative(), path.relative());
-        let same = known.iter().zip(wanted).take_while(|(a, b)| a == b).count();
+        // Mostly a path is below the last one, or beside it.
+        let beside = known.iter().rposition(|b| *b == b'/').unwrap_or(0);
+        let same = match [known.len(), beside].into_iter().find(|end| wanted.starts_with(&known[..*end])) {
+            Some(end) => end,
+            None => known.iter().zip(wanted).take_while(|(a, b)| a == b).count(),
+        };
         let is_end = |bytes: &[u8]| matches!(bytes.get(same), None | Some(b'/'));
         let common = match is_end(known) && is_end(wanted) {
             true => same,

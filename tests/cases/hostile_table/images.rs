@@ -83,13 +83,7 @@ pub(super) fn make(scratch: &Path, name: &str) -> Vec<String> {
             tar(&[header, padded(b"nonsense"), file("x", 0o644, b"")])
         }
         "attribute-of-1MB" => tar(&[pax(&[("SCHILY.xattr.user.a", &vec![b'a'; 1 << 20])]), file("x", 0o644, b"")]),
-        // Memory of entries: parts of long paths, and attributes of many files.
-        "paths-of-2000-parts" => tar(&(0..150)
-            .map(|at| {
-                let path = [format!("{at}/").into_bytes(), b"d/".repeat(2000)].concat();
-                [pax(&[("path", &path)]), entry(b"x", b'5', b"", 0o755)].concat()
-            })
-            .collect::<Vec<_>>()),
+        // Memory of attributes of many files.
         "attributes-of-126MB" => {
             let value = |at: usize| format!("{at:08}").repeat(7500).into_bytes();
             let one = |at| [pax(&[("SCHILY.xattr.user.a", &value(at))]), file(&format!("f{at}"), 0o644, b"")].concat();
