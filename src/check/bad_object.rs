@@ -49,7 +49,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
 fn damaged_versions(evidence: &Evidence<'_>, started: &Started) -> Result<Vec<Finding>, Error> {
     let mut found = Vec::new();
     let process = &started.process;
-    if process.facts.as_ref().is_none_or(|facts| facts.family == Family::Musl) || !process.is_whole() {
+    if process.constants.as_ref().is_none_or(|constants| constants.family == Family::Musl) || !process.is_whole() {
         return Ok(found);
     }
     for object in &process.loaded[process.inherited..] {

@@ -17,7 +17,7 @@ pub(super) const CHECK: Check = Check {
 
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let mut found: Vec<Finding> = Vec::new();
-    for lost in evidence.closure.unstarted.iter().filter(|lost| lost.is_missing) {
+    for lost in evidence.closure.unresolved.iter().filter(|lost| lost.is_missing) {
         let known = found.iter().position(|known| known.subject == lost.word);
         if known.is_some_and(|at| found[at].level == Level::Warning) {
             continue;

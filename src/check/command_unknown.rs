@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Check, Evidence, Scope};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
-use crate::language::Unstarted;
+use crate::language::UnresolvedCommand;
 
 pub(super) const CHECK: Check = Check {
     code: "command-unknown",
@@ -19,8 +19,8 @@ pub(super) const CHECK: Check = Check {
 
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     // Similar scripts use the same variable: report it once.
-    let mut words: BTreeMap<&str, Vec<&Unstarted>> = BTreeMap::new();
-    for lost in evidence.closure.unstarted.iter().filter(|lost| !lost.is_missing) {
+    let mut words: BTreeMap<&str, Vec<&UnresolvedCommand>> = BTreeMap::new();
+    for lost in evidence.closure.unresolved.iter().filter(|lost| !lost.is_missing) {
         let known = words.entry(&lost.word).or_default();
         if !known.iter().any(|known| known.script == lost.script && known.line == lost.line) {
             known.push(lost);

@@ -17,7 +17,7 @@ pub(super) const CHECK: Check = Check {
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let mut found: Vec<Finding> = Vec::new();
     for started in evidence.closure.processes.iter().filter(|started| started.required) {
-        let is_guess = started.process.facts.as_ref().is_some_and(|facts| facts.dirs_guessed);
+        let is_guess = started.process.constants.as_ref().is_some_and(|constants| constants.dirs_guessed);
         let Some(loader) = started.process.loaded.get(1).filter(|_| is_guess) else { continue };
         let says = format!(
             "the default directories of {} were not found in it: the usual ones of its architecture are assumed",

@@ -22,9 +22,9 @@ const BUILTIN_UTF8: (u32, u32) = (2, 35);
 const MAX_ARCHIVE: usize = 256 << 20;
 
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
-    let facts =
-        evidence.closure.processes.iter().filter(|started| started.required).find_map(|s| s.process.facts.clone());
-    let Some(facts) = facts.filter(|facts| facts.family != Family::Musl) else { return Ok(Vec::new()) };
+    let constants =
+        evidence.closure.processes.iter().filter(|started| started.required).find_map(|s| s.process.constants.clone());
+    let Some(constants) = constants.filter(|constants| constants.family != Family::Musl) else { return Ok(Vec::new()) };
     let mut found: Vec<Finding> = Vec::new();
     let is_ours = |name: &str| name == "LANG" || name.starts_with("LC_");
     for (variable, value) in evidence.run.env.iter().filter(|(name, _)| is_ours(name)) {
@@ -32,7 +32,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
         let plain: String = codeset.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
         let is_builtin = matches!(language, "" | "C" | "POSIX")
             && (codeset.is_empty() || plain == "utf8")
-            && (codeset.is_empty() || facts.release.is_some_and(|release| release >= BUILTIN_UTF8));
+            && (codeset.is_empty() || constants.release.is_some_and(|release| release >= BUILTIN_UTF8));
         if is_builtin {
             continue;
         }

@@ -35,7 +35,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     for started in
         evidence.closure.processes.iter().filter(|started| started.required && started.process.inherited == 0)
     {
-        let is_glibc = started.process.facts.as_ref().is_some_and(|facts| facts.family == Family::Glibc);
+        let is_glibc = started.process.constants.as_ref().is_some_and(|constants| constants.family == Family::Glibc);
         if !is_glibc {
             continue;
         }
@@ -101,7 +101,8 @@ fn imports(evidence: &Evidence<'_>, process: &Process, functions: &[&str]) -> Re
 
 fn is_there(evidence: &Evidence<'_>, started: &Started, service: &str) -> Result<bool, Error> {
     let Started { process, conditions, .. } = started;
-    let is_new = process.facts.as_ref().and_then(|facts| facts.release).is_none_or(|release| release >= BUILTIN);
+    let is_new =
+        process.constants.as_ref().and_then(|constants| constants.release).is_none_or(|release| release >= BUILTIN);
     if is_new && matches!(service, "files" | "dns") {
         return Ok(true);
     }

@@ -23,7 +23,7 @@ fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     for started in
         evidence.closure.processes.iter().filter(|started| started.required && started.process.inherited == 0)
     {
-        let is_glibc = started.process.facts.as_ref().is_some_and(|facts| facts.family == Family::Glibc);
+        let is_glibc = started.process.constants.as_ref().is_some_and(|constants| constants.family == Family::Glibc);
         if is_glibc && open(evidence.objects, &started.process, 0, LIBRARY, &started.conditions)?.is_none() {
             let says = format!("{}, which needs libgcc_s.so.1, but the image does not have it", applied.because);
             let help = evidence.install("libgcc_s.so.1")?;

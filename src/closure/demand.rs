@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::launch::LaunchId;
+use super::message::Message;
 use super::process::ProcessId;
 use super::rules::RuleId;
-use super::told::Message;
 use super::{NodeKind, Reason, Sign};
 use crate::elf::DlopenNote;
 use crate::language::{Certainty, Claim, Without};

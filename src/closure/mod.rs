@@ -9,6 +9,7 @@ mod contents;
 mod demand;
 mod graph;
 mod launch;
+mod message;
 mod probe;
 mod process;
 mod reason;
@@ -19,20 +20,19 @@ mod script;
 mod seal;
 mod signs;
 mod state;
-mod told;
 mod why;
 mod worklist;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use graph::{Cause, Edge, Graph, NodeKind, Nodes};
+pub use message::Note;
 pub use process::Started;
 pub use reason::Reason;
 pub use request::{Companions, DEFAULT_PATH, Pyc, Request};
 pub use rules::{RuleId, is_optional, pages as rule_pages};
 pub use runtime::JavaRuntime;
 pub use seal::Suggested;
-pub use told::Note;
 pub use why::Link;
 pub use worklist::Workshop;
 
@@ -41,7 +41,7 @@ use self::signs::Sign;
 use self::worklist::Worklist;
 use crate::elf::DlopenNote;
 use crate::error::Error;
-use crate::language::{MissingApplication, MissingModule, Unstarted};
+use crate::language::{MissingApplication, MissingModule, UnresolvedCommand};
 use crate::loader::Objects;
 use crate::path::RootPath;
 use crate::profile::Profile;
@@ -140,7 +140,7 @@ pub struct Closure {
     /// Certificate authorities of the request that were added to the trust store.
     pub(crate) authorities: Vec<Authority>,
     /// Commands of scripts that could not be resolved.
-    pub(crate) unstarted: Vec<Unstarted>,
+    pub(crate) unresolved: Vec<UnresolvedCommand>,
     /// Applications that commands name and that are missing.
     pub(crate) missing_applications: Vec<MissingApplication>,
     /// Extension modules that are loaded in every run, with the import that does it.

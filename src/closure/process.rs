@@ -148,7 +148,7 @@ impl Processes {
 
     /// The default process in which plug-ins are opened: the first program of the entry that has a loader.
     pub(super) fn main(&self) -> Option<ProcessId> {
-        self.iter().find(|(_, started)| started.required && started.process.facts.is_some()).map(|(id, _)| id)
+        self.iter().find(|(_, started)| started.required && started.process.constants.is_some()).map(|(id, _)| id)
     }
 
     /// A program with a loader that has loaded the object: the most certain one, then the first by path.
@@ -160,7 +160,7 @@ impl Processes {
             let (path, real) = (started.process.loaded[0].path.clone(), started.process.subject().real.clone());
             (is_plug_in, Some(*id) != main, std::cmp::Reverse(started.certainty), path, real)
         };
-        let has_loader = |id: &ProcessId| self.get(*id).process.facts.is_some();
+        let has_loader = |id: &ProcessId| self.get(*id).process.constants.is_some();
         self.loading(object).iter().copied().filter(has_loader).min_by_key(order)
     }
 

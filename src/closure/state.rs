@@ -8,10 +8,10 @@ use super::contents::Contents;
 use super::demand::{Host, Start};
 use super::graph::Graph;
 use super::launch::{LaunchId, Launched, Launches};
+use super::message::Messages;
 use super::process::{ProcessId, Processes};
 use super::rules::RuleId;
 use super::signs::{Sign, Signs};
-use super::told::Messages;
 use super::{EntryPoint, Reason, Request};
 use crate::error::Error;
 use crate::language::{Certainty, Memory};
@@ -74,7 +74,7 @@ pub(super) struct State<'a> {
     /// Devices, sockets and pipes among the requested files.
     pub(super) not_packed: BTreeSet<RootPath>,
     pub(super) unopened: Vec<(RootPath, crate::elf::DlopenNote)>,
-    pub(super) told: Messages,
+    pub(super) messages: Messages,
     /// Counter of new launches and processes and of increases in certainty. Rules that depend on these run again when
     /// it has changed.
     pub(super) news: u64,
@@ -111,7 +111,7 @@ impl State<'_> {
         match host {
             Host::None => None,
             Host::Main => self.processes.main(),
-            Host::Process(id) => Some(*id).filter(|id| self.processes.get(*id).process.facts.is_some()),
+            Host::Process(id) => Some(*id).filter(|id| self.processes.get(*id).process.constants.is_some()),
             Host::With(object) => self.processes.with(object).or_else(|| self.processes.main()),
         }
     }
@@ -122,7 +122,7 @@ impl State<'_> {
         let own = self.processes.as_slice().iter().find(|started| started.process.loaded[0].real == entry.real);
         Some(match own {
             None => EntryKind::Script,
-            Some(started) if started.process.facts.is_some() => EntryKind::Dynamic,
+            Some(started) if started.process.constants.is_some() => EntryKind::Dynamic,
             Some(_) => EntryKind::Static,
         })
     }

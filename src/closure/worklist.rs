@@ -17,10 +17,10 @@ use super::Request;
 use super::claims::Claimed;
 use super::demand::{Apply, Demand, Host};
 use super::launch::LaunchId;
+use super::message::Message;
 use super::process::ProcessId;
 use super::rules::{RULES, Rule};
 use super::state::{Applied, State};
-use super::told::Message;
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::FileKind;
@@ -97,7 +97,7 @@ impl<'a> Worklist<'a> {
             dangling: BTreeSet::new(),
             not_packed: BTreeSet::new(),
             unopened: Vec::new(),
-            told: Default::default(),
+            messages: Default::default(),
             news: 0,
         };
         Self {
@@ -249,7 +249,7 @@ impl<'a> Worklist<'a> {
     }
 
     fn report(&mut self, message: Message) {
-        self.state.told.push(message);
+        self.state.messages.push(message);
     }
 
     fn apply(&mut self, apply: Apply) {

@@ -31,7 +31,7 @@ pub use crate::world::Unneeded;
 pub use java::{manifest_files, nests_jars};
 pub(crate) use node::is_script_runner;
 pub use node::{Replaced, replaced};
-pub use shell::Unstarted;
+pub use shell::UnresolvedCommand;
 pub(crate) use source::application::{is_leftover, is_program_dir, is_wide};
 pub(crate) use source::interpreters::{runs_language, shell_words, system_shell};
 pub(crate) use source::json;
@@ -253,7 +253,7 @@ pub struct Needs {
     /// Programs of the root that it can do without, each with the reason. They are reported, not packed.
     pub offers: Vec<(RootPath, String)>,
     /// Programs that it would start but that are missing.
-    pub unstarted: Vec<Unstarted>,
+    pub unresolved: Vec<UnresolvedCommand>,
     /// Applications that it would run but that are missing.
     pub missing_applications: Vec<MissingApplication>,
     /// Extension modules that its interpreter loads in every run.

@@ -38,7 +38,7 @@ impl Document {
             let file = tempfile::tempfile().map_err(unwritable)?;
             (file.try_clone().map_err(unwritable)?, Staged::Unnamed(file))
         } else {
-            super::swept::sweep(to);
+            super::leftovers::sweep(to);
             let mut aside = Aside::file(to, "document")?;
             (aside.create().map_err(unwritable)?, Staged::Beside(aside))
         };

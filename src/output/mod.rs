@@ -9,6 +9,7 @@ mod engine;
 mod join;
 mod layers;
 mod layout;
+mod leftovers;
 mod oci_archive;
 mod oci_dir;
 mod place;
@@ -16,7 +17,6 @@ mod placing;
 mod reference;
 mod registry;
 mod stdout;
-mod swept;
 mod tar_file;
 mod tree;
 mod tree_copy;
@@ -425,7 +425,7 @@ pub(crate) fn write_with(
     let mut left = 0;
     let mut outputs = Vec::new();
     for destination in destinations {
-        left += if destination.has_path() { swept::sweep(&destination.path) } else { 0 };
+        left += if destination.has_path() { leftovers::sweep(&destination.path) } else { 0 };
         let transport = TRANSPORTS.iter().find(|transport| transport.word == destination.word);
         let transport = transport.ok_or_else(|| Error::new("internal", "a destination without transport"))?;
         outputs.push((transport.start)(destination, options)?);

@@ -3,8 +3,8 @@
 mod attached;
 mod books;
 mod dockerfile;
+mod generated;
 mod layers;
-mod made;
 mod measuring;
 mod platform;
 mod selection;
@@ -24,7 +24,7 @@ pub use attached::Attach;
 #[cfg(feature = "cli")]
 pub(crate) use books::plan_options;
 pub use books::{Allowed, Books};
-pub(crate) use made::{closure, linked};
+pub(crate) use generated::{closure, linked};
 use measuring::measure;
 pub use platform::PlatformPacked;
 pub(crate) use selection::request_of;

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::absent::LeftOutTable;
+use super::omitted::LeftOutTable;
 use super::sheet::{Problem, Sheet};
 use super::{changes, data, files};
 use crate::digest::Digest;

@@ -4,19 +4,19 @@
 //! Names come from untrusted files. Templates escape them, JSON in the page contains no `<`, and the page itself
 //! forbids every script and style except its own two, whose digests it lists (Content Security Policy, level 3).
 
-mod absent;
 mod advice;
 mod changes;
 mod data;
 mod files;
 mod html;
+mod omitted;
 mod retained;
 mod sheet;
 
 use std::fmt::Display;
 use std::io::Write;
 
-pub use absent::{AbsentRow, LeftOutTable};
+pub use omitted::{AbsentRow, LeftOutTable};
 pub use sheet::{Problem, Row, Sheet, Why};
 
 use crate::error::Error;

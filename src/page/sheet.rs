@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::absent::{self, LeftOutTable};
 use super::advice;
+use super::omitted::{self, LeftOutTable};
 use super::retained::{Demands, Retained};
 use crate::closure::Closure;
 use crate::error::Error;
@@ -166,7 +166,7 @@ impl Sheet {
         sheet.fill(records, ledger.packages.iter(), Some(ledger.closure));
         sheet.run = Some(run);
         sheet.findings = Some(ledger.findings.iter().map(Problem::of).collect());
-        sheet.left_out = absent::table(ledger, exclude)?;
+        sheet.left_out = omitted::table(ledger, exclude)?;
         let strippable = ledger.plan.notes.strippable;
         if strippable > 0 {
             sheet.notes.push(format!(

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{On, Rule};
 use crate::closure::demand::Demand;
+use crate::closure::message::Message;
 use crate::closure::state::State;
-use crate::closure::told::Message;
 use crate::closure::worklist::Fact;
 use crate::closure::{Companions, path_of};
 use crate::error::Error;

@@ -3,8 +3,8 @@
 use super::{On, Rule};
 use crate::closure::Unmatched;
 use crate::closure::demand::{Demand, Host};
+use crate::closure::message::Message;
 use crate::closure::state::State;
-use crate::closure::told::Message;
 use crate::closure::worklist::Fact;
 use crate::error::Error;
 use crate::profile::Need;

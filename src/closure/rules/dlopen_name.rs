@@ -19,7 +19,7 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     let Fact::Required(id) = fact else { return Ok(Vec::new()) };
     let started = state.processes.get(id);
     let program = &started.process.loaded[0].real;
-    if started.process.facts.is_none() || !state.world.opens_libraries(program)? {
+    if started.process.constants.is_none() || !state.world.opens_libraries(program)? {
         return Ok(Vec::new());
     }
     let open = |name: &Vec<u8>| {

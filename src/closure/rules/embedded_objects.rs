@@ -4,9 +4,9 @@
 use super::{On, Rule};
 use crate::closure::Reason;
 use crate::closure::demand::{Demand, Missing, Open};
+use crate::closure::message::{Message, Note};
 use crate::closure::process::ProcessId;
 use crate::closure::state::State;
-use crate::closure::told::{Message, Note};
 use crate::closure::worklist::Fact;
 use crate::embedded::{self, Object};
 use crate::error::Error;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::{On, Rule};
 use crate::closure::demand::{Demand, Host};
+use crate::closure::message::Message;
 use crate::closure::state::State;
-use crate::closure::told::Message;
 use crate::closure::worklist::Fact;
 use crate::closure::{Reason, Unmatched};
 use crate::error::Error;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::{On, Rule, source_data};
 use crate::closure::demand::{Demand, Host, Missing, Open, Start};
 use crate::closure::launch::{LaunchId, Launched};
+use crate::closure::message::{Message, Note};
 use crate::closure::state::State;
-use crate::closure::told::{Message, Note};
 use crate::closure::worklist::Fact;
 use crate::closure::{Reason, Sign, path_of};
 use crate::error::Error;
@@ -70,7 +70,9 @@ fn on(state: &State<'_>, fact: Fact, language: &'static Language) -> Result<Vec<
         sonames: &launched.sonames,
         memory: &state.memory,
         target: first.map(|process| process.loaded[0].elf.target),
-        is_musl: first.and_then(|process| process.facts.as_ref()).is_some_and(|facts| facts.family == Family::Musl),
+        is_musl: first
+            .and_then(|process| process.constants.as_ref())
+            .is_some_and(|constants| constants.family == Family::Musl),
         unneeded: owner.is_some().then_some(&unneeded),
         own_modules: &own_modules,
     };
@@ -164,7 +166,7 @@ fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>,
     };
     let host = reader.map_or(Host::Main, Host::Process);
     for library in needs.libraries {
-        let Some(host) = reader.filter(|id| state.processes.get(*id).process.facts.is_some()) else { continue };
+        let Some(host) = reader.filter(|id| state.processes.get(*id).process.constants.is_some()) else { continue };
         let reason = || Reason::Home { group: OPENED, why: library.why.clone() };
         let name = library.names.last().map_or("", String::as_str);
         let says = format!("{name} is not in the root: {}", library.why);
@@ -193,7 +195,7 @@ fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>,
         let unread = |says| Demand::Report(Message::Note(Note::new("script-not-read", subject.clone(), says)));
         demands.extend(needs.unread.map(unread));
         demands.extend(modules_left_out(&needs.unneeded, &subject).filter(|_| launched.is_certain));
-        demands.extend(needs.unstarted.into_iter().map(|one| Demand::Report(Message::Unstarted(one))));
+        demands.extend(needs.unresolved.into_iter().map(|one| Demand::Report(Message::UnresolvedCommand(one))));
         // Not every run reaches every line of a script.
         let weakened =
             |one: MissingApplication| MissingApplication { is_certain: one.is_certain && launched.is_certain, ..one };

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use super::named_paths::{self, Namer, file};
 use crate::closure::demand::Demand;
+use crate::closure::message::{Message, Note};
 use crate::closure::state::State;
-use crate::closure::told::{Message, Note};
 use crate::error::Error;
 use crate::package::Packages;
 use crate::path::{RootPath, show};

@@ -4,8 +4,8 @@
 use super::{On, Rule};
 use crate::closure::demand::Demand;
 use crate::closure::launch::Launched;
+use crate::closure::message::Message;
 use crate::closure::state::State;
-use crate::closure::told::Message;
 use crate::closure::worklist::Fact;
 use crate::closure::{Companions, path_of};
 use crate::elf::ElfObject;

@@ -60,7 +60,8 @@ fn modules(state: &State<'_>) -> Result<Vec<Demand>, Error> {
     let services = services(&String::from_utf8_lossy(&text));
     let mut demands = vec![Demand::Done(answer)];
     for (host, started) in state.processes.iter().filter(|(_, started)| started.required && started.program.is_none()) {
-        let Some(facts) = started.process.facts.as_ref().filter(|facts| facts.family == Family::Glibc) else {
+        let Some(facts) = started.process.constants.as_ref().filter(|constants| constants.family == Family::Glibc)
+        else {
             continue;
         };
         let has_inside = facts.release.is_none_or(|release| release >= BUILTIN);

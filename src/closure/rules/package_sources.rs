@@ -3,9 +3,9 @@
 
 use super::{On, Rule};
 use crate::closure::demand::{Demand, Start};
+use crate::closure::message::{Message, Note};
 use crate::closure::path_of;
 use crate::closure::state::State;
-use crate::closure::told::{Message, Note};
 use crate::closure::worklist::Fact;
 use crate::error::Error;
 use crate::language::{Certainty, MAX_TEXT, started_by_source, system_shell};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::settings::values;
 use super::{On, Rule, applied};
 use crate::closure::demand::{Demand, Host};
+use crate::closure::message::Message;
 use crate::closure::state::{Applied, State};
-use crate::closure::told::Message;
 use crate::closure::worklist::Fact;
 use crate::closure::{Reason, Unmatched};
 use crate::error::Error;
@@ -96,7 +96,7 @@ pub(super) fn host_of(one: &Applied) -> Host {
 
 /// True if a process has a glibc older than this release. A glibc of unknown release counts as old.
 fn is_before(state: &State<'_>, release: (u32, u32)) -> bool {
-    let facts = state.processes.as_slice().iter().filter_map(|started| started.process.facts.as_ref());
-    let mut glibc = facts.filter(|facts| facts.family == loader::Family::Glibc);
-    glibc.any(|facts| facts.release.is_none_or(|own| own < release))
+    let facts = state.processes.as_slice().iter().filter_map(|started| started.process.constants.as_ref());
+    let mut glibc = facts.filter(|constants| constants.family == loader::Family::Glibc);
+    glibc.any(|constants| constants.release.is_none_or(|own| own < release))
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use super::{On, Rule};
 use crate::closure::demand::Demand;
+use crate::closure::message::Message;
 use crate::closure::path_of;
 use crate::closure::state::State;
-use crate::closure::told::Message;
 use crate::closure::worklist::Fact;
 use crate::error::Error;
 use crate::language::{Certainty, is_word};

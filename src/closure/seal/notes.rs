@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::closure::message::{Message, Note};
 use crate::closure::request::Pyc;
 use crate::closure::rules::{config_programs, interpreters};
 use crate::closure::state::State;
-use crate::closure::told::{Message, Note};
 use crate::closure::{Closure, Unmade, path_of};
 use crate::error::Error;
 use crate::path::{RootPath, show};
@@ -20,7 +20,7 @@ const MAX_SHOWN: usize = 8;
 /// `unreadable`.
 pub(super) fn tell(state: &State<'_>, closure: &mut Closure) -> Result<(), Error> {
     let (mut lines, mut offers, mut besides) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-    for message in state.told.iter() {
+    for message in state.messages.iter() {
         match message {
             Message::Note(note) => {
                 if note.unless.as_ref().is_none_or(|path| !is_packed(state, path)) {
@@ -29,7 +29,7 @@ pub(super) fn tell(state: &State<'_>, closure: &mut Closure) -> Result<(), Error
             }
             Message::Unmatched(one) => closure.unmatched.push(one.clone()),
             Message::Unconfigured(one) => closure.unconfigured.push(one.clone()),
-            Message::Unstarted(one) => closure.unstarted.push(one.clone()),
+            Message::UnresolvedCommand(one) => closure.unresolved.push(one.clone()),
             Message::MissingApplication(one) => missing_application(closure, one),
             Message::Imported(one) => {
                 closure.imported.entry(one.file.clone()).or_insert_with(|| one.why.clone());

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::closure::message::{Message, Note};
 use crate::closure::rules;
 use crate::closure::state::State;
-use crate::closure::told::{Message, Note};
 use crate::closure::{NodeKind, Reason};
 use crate::error::Error;
 use crate::path::RootPath;
@@ -51,7 +51,7 @@ struct Stores<'s, 'a> {
 
 impl Stores<'_, '_> {
     fn note(&mut self, code: &'static str, subject: &str, says: String) {
-        self.state.told.push(Message::Note(Note::new(code, subject, says)));
+        self.state.messages.push(Message::Note(Note::new(code, subject, says)));
     }
 
     /// Adds the authorities of the request to every trust store, and reports authorities that the user may not know

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Worklist;
+use crate::closure::message::{Message, Note};
 use crate::closure::request::Pyc;
 use crate::closure::rules::Rule;
-use crate::closure::told::{Message, Note};
 use crate::closure::{DEFAULT_PATH, NodeKind, Reason, Unmade};
 use crate::error::Error;
 use crate::guest::{Guest, Interpreter, Refused};

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::{Fact, Worklist};
 use crate::closure::demand::Start;
 use crate::closure::launch::{Launch, LaunchId, Launched, chain};
+use crate::closure::message::{Message, Note};
 use crate::closure::rules::{ENTRY, Rule};
-use crate::closure::told::{Message, Note};
 use crate::closure::{EntryPoint, NodeKind, Reason, path_of, probe};
 use crate::config::PROBE;
 use crate::error::Error;
@@ -268,7 +268,7 @@ impl Worklist<'_> {
     ) -> Result<Option<LaunchId>, Error> {
         let says = format!("{limit}: the arguments of some programs were ignored, {} first", launch.program);
         let is_known = |message: &Message| matches!(message, Message::Note(note) if note.code == CUT);
-        if !self.state.told.iter().any(is_known) {
+        if !self.state.messages.iter().any(is_known) {
             self.report(Message::Note(Note::new(CUT, launch.program.to_string(), says)));
         }
         if self.state.launches.iter().any(|(_, known)| known.launch.program == launch.program) {

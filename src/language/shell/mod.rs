@@ -22,7 +22,7 @@ use crate::root::Root;
 use crate::world::program_in_path as program;
 use crate::world::tables::system;
 
-pub use run::Unstarted;
+pub use run::UnresolvedCommand;
 pub(in crate::language) use tree::{Script, parse};
 
 /// Maximum size of a script that is read, and maximum number of scripts per call.

@@ -26,7 +26,7 @@ const MAX_LINES: usize = 64;
 
 /// A command of a script that cannot be resolved.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Unstarted {
+pub struct UnresolvedCommand {
     /// The script that contains the command.
     pub script: RootPath,
     /// The line number.
@@ -446,14 +446,14 @@ impl<'c, 'a> Reader<'c, 'a> {
         }
         let help = (self.is_dash && is_bash_builtin(name))
             .then(|| format!("{name} is a command of bash, and this shell is dash: change the #! line to bash"));
-        self.unstarted(line.simple.line, name.to_owned(), true, help);
+        self.unresolved(line.simple.line, name.to_owned(), true, help);
     }
 
-    fn unstarted(&mut self, line: usize, word: String, is_missing: bool, help: Option<String>) {
-        let new = Unstarted { script: self.script.clone(), line, word, is_missing, help };
-        let is_known = |known: &Unstarted| known.script == new.script && known.word == new.word;
-        if !self.needs.unstarted.iter().any(is_known) {
-            self.needs.unstarted.push(new);
+    fn unresolved(&mut self, line: usize, word: String, is_missing: bool, help: Option<String>) {
+        let new = UnresolvedCommand { script: self.script.clone(), line, word, is_missing, help };
+        let is_known = |known: &UnresolvedCommand| known.script == new.script && known.word == new.word;
+        if !self.needs.unresolved.iter().any(is_known) {
+            self.needs.unresolved.push(new);
         }
     }
 }

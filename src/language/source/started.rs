@@ -11,7 +11,7 @@ use super::helpers;
 use super::interpreters::system_shell;
 use super::literals::{Named, calls_of, line};
 use crate::error::Error;
-use crate::language::{Call, Certainty, Command, Needs, Unstarted};
+use crate::language::{Call, Certainty, Command, Needs, UnresolvedCommand};
 use crate::path::RootPath;
 use crate::root::{FileKind, Visit};
 use crate::world::tables::{Words, system};
@@ -173,7 +173,7 @@ pub(crate) fn ask(call: &Call<'_>, manner: &Manner, sources: &Sources<'_>, needs
     }
     for (script, line, variable) in lost {
         let word = if manner.has_signs { format!("${variable}") } else { variable };
-        needs.unstarted.push(Unstarted { script, line, word, is_missing: false, help: None });
+        needs.unresolved.push(UnresolvedCommand { script, line, word, is_missing: false, help: None });
     }
     named.ask(call, needs)
 }

@@ -88,11 +88,11 @@ impl UndefinedSymbol {
 /// `unreadable`.
 pub fn unmet_versions(objects: &Objects<'_>, process: &Process) -> Result<Vec<UnmetVersion>, Error> {
     let mut unmet = Vec::new();
-    let is_musl = process.facts.as_ref().is_none_or(|facts| facts.family == Family::Musl);
+    let is_musl = process.constants.as_ref().is_none_or(|constants| constants.family == Family::Musl);
     if is_musl || !process.is_whole() {
         return Ok(unmet);
     }
-    let release = process.facts.as_ref().and_then(|facts| facts.release);
+    let release = process.constants.as_ref().and_then(|constants| constants.release);
     for (requester, object) in process.loaded.iter().enumerate().skip(process.inherited) {
         if object.elf.symbols.is_none_or(|tables| tables.wanted_versions.is_none()) {
             continue;
@@ -165,8 +165,8 @@ pub fn undefined_symbols(
     process: &Process,
     is_bound_now: bool,
 ) -> Result<Vec<UndefinedSymbol>, Error> {
-    let Some(facts) = process.facts.as_ref().filter(|_| process.is_whole()) else { return Ok(Vec::new()) };
-    let is_musl = facts.family == Family::Musl;
+    let Some(constants) = process.constants.as_ref().filter(|_| process.is_whole()) else { return Ok(Vec::new()) };
+    let is_musl = constants.family == Family::Musl;
     if !unmet_versions(objects, process)?.is_empty() {
         return Ok(Vec::new());
     }

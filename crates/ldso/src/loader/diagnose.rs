@@ -159,7 +159,7 @@ pub fn diagnose(
         }
         _ => {}
     }
-    let is_musl = process.facts.as_ref().is_some_and(|facts| facts.family == Family::Musl);
+    let is_musl = process.constants.as_ref().is_some_and(|constants| constants.family == Family::Musl);
     let places: Vec<_> = names.named(base);
     let dirs: Vec<RootPath> = places.iter().filter_map(|place| place.parent()).collect();
     for (place, dir) in places.iter().zip(&dirs) {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::cache::Cache;
 use super::candidate::{Verdict, judge_head, judge_object};
-use super::facts::Facts;
+use super::constants::LoaderConstants;
 use super::lists::{Element, elements};
 use super::machine::{cache_flags, levels, platform};
 use super::objects::Objects;
@@ -24,7 +24,7 @@ const VDSO: &[&[u8]] = &[b"linux-vdso.so.1", b"linux-gate.so.1", b"linux-vdso64.
 pub(super) struct Glibc<'a> {
     objects: &'a Objects<'a>,
     conditions: &'a Conditions,
-    facts: Rc<Facts>,
+    constants: Rc<LoaderConstants>,
     target: Target,
     secure: bool,
     /// True while the search is for a preload or an audit library.
@@ -68,13 +68,13 @@ impl<'a> Glibc<'a> {
     pub(super) fn new(
         objects: &'a Objects<'_>,
         conditions: &'a Conditions,
-        facts: Rc<Facts>,
+        constants: Rc<LoaderConstants>,
         process: &Process,
     ) -> Self {
         Self {
             objects,
             conditions,
-            facts,
+            constants,
             target: process.loaded[0].elf.target,
             secure: process.secure,
             preloading: false,
@@ -120,8 +120,8 @@ impl<'a> Glibc<'a> {
     fn expand_list(&self, text: &[u8], separators: &[u8], object: &Loaded) -> Vec<Element> {
         let origin = self.origin(object);
         let platform = platform(&self.target);
-        let tokens = Tokens { origin: Some(&origin), lib: &self.facts.lib, platform: &platform };
-        elements(text, separators, &tokens, self.secure.then_some(&self.facts.default_dirs))
+        let tokens = Tokens { origin: Some(&origin), lib: &self.constants.lib, platform: &platform };
+        elements(text, separators, &tokens, self.secure.then_some(&self.constants.default_dirs))
     }
 
     /// The existing subdirectories of `dir` that are searched before it.
@@ -129,19 +129,20 @@ impl<'a> Glibc<'a> {
         if let Some(known) = self.subdirs.get(dir) {
             return Ok(Rc::clone(known));
         }
-        let found =
-            self.objects.subdirs((dir, &self.conditions.cwd), (self.target, &self.facts), || self.find_subdirs(dir))?;
+        let found = self
+            .objects
+            .subdirs((dir, &self.conditions.cwd), (self.target, &self.constants), || self.find_subdirs(dir))?;
         self.subdirs.insert(dir.to_vec(), Rc::clone(&found));
         Ok(found)
     }
 
     fn find_subdirs(&self, dir: &[u8]) -> Result<Vec<Subdir>, Error> {
         let mut wanted: Vec<(String, Option<&'static str>)> = Vec::new();
-        if self.facts.has_hwcaps {
+        if self.constants.has_hwcaps {
             wanted.extend(levels(&self.target).iter().map(|level| (format!("glibc-hwcaps/{level}/"), Some(*level))));
         }
         // Up to 2.36: `tls`, AT_PLATFORM and the capability names, nested, longest path first.
-        if self.facts.release.is_none_or(|release| release <= (2, 36)) {
+        if self.constants.release.is_none_or(|release| release <= (2, 36)) {
             let platform = String::from_utf8_lossy(&platform(&self.target)).into_owned();
             for legacy in [
                 format!("tls/{platform}/{platform}/"),
@@ -350,7 +351,7 @@ impl<'a> Glibc<'a> {
         for line in lines {
             let Some(value) = line.value else { continue };
             match line.level.as_deref().map(String::from_utf8_lossy) {
-                Some(level) if !self.facts.has_hwcaps || !levels(&self.target).contains(&level.as_ref()) => {}
+                Some(level) if !self.constants.has_hwcaps || !levels(&self.target).contains(&level.as_ref()) => {}
                 Some(level) if self.is_active(&level) => {
                     answer = Some(value);
                     break;
@@ -368,7 +369,7 @@ impl<'a> Glibc<'a> {
             return Ok(Listed::GoOn);
         };
         let is_default = |dir: &Vec<u8>| value.starts_with(dir);
-        if object.elf.is_nodeflib() && self.facts.default_dirs.iter().any(is_default) {
+        if object.elf.is_nodeflib() && self.constants.default_dirs.iter().any(is_default) {
             let why = "the cache names a file under a default directory, and the requester has DF_1_NODEFLIB";
             search.step(FoundBy::Cache, &value, Outcome::Skipped(why.into()));
             return Ok(Listed::GoOn);
@@ -398,7 +399,7 @@ impl<'a> Glibc<'a> {
             return Ok(Listed::GoOn);
         }
         let element = |dir: &Vec<u8>| Element { written: dir.clone(), dir: dir.clone() };
-        let dirs: Vec<Element> = self.facts.default_dirs.iter().map(element).collect();
+        let dirs: Vec<Element> = self.constants.default_dirs.iter().map(element).collect();
         self.try_list(search, &dirs, name, FoundBy::Default, None)
     }
 
@@ -412,7 +413,7 @@ impl<'a> Glibc<'a> {
             search.fatal = Some((name.to_vec(), why.to_owned()));
             return Ok(());
         }
-        let tokens = Tokens { origin: Some(&origin), lib: &self.facts.lib, platform: &platform };
+        let tokens = Tokens { origin: Some(&origin), lib: &self.constants.lib, platform: &platform };
         let Some(path) = tokens::expand(name, &tokens).filter(|path| !path.is_empty()) else { return Ok(()) };
         match self.try_file(&path, FoundBy::Direct)? {
             Tried::Taken(found) => {

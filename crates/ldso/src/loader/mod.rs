@@ -8,8 +8,8 @@ mod binding;
 mod cache;
 mod candidate;
 mod conf;
+mod constants;
 mod diagnose;
-mod facts;
 mod glibc;
 mod lists;
 mod machine;
@@ -25,8 +25,8 @@ use std::sync::Arc;
 pub use binding::{UndefinedSymbol, UnmetVersion, undefined_symbols, unmet_versions};
 pub use cache::{Cache, CacheEntry};
 pub use conf::conf_dirs;
+pub use constants::{Family, LoaderConstants};
 pub use diagnose::{Cause, Diagnosis, LibraryNames, diagnose};
-pub use facts::{Facts, Family};
 pub use machine::CPU_LEVELS;
 pub use objects::{Objects, Read};
 pub use process::{load, open};
@@ -214,7 +214,7 @@ pub struct Process {
     /// PT_INTERP as written.
     pub interpreter: Option<Vec<u8>>,
     /// Build-time constants of the loader, if there is one.
-    pub facts: Option<Rc<Facts>>,
+    pub constants: Option<Rc<LoaderConstants>>,
     /// Objects in load order: first the entry, then its interpreter. A plug-in shares the objects of its host.
     pub loaded: Vec<Rc<Loaded>>,
     /// Number of objects in `loaded` that belong to the host in which a plug-in was opened.

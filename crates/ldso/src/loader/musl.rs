@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::facts::Facts;
+use super::constants::LoaderConstants;
 use super::objects::Objects;
 use super::process::{Known, Rules};
 use super::search::{Found, FoundBy, Outcome, Search, Via};
@@ -20,7 +20,7 @@ const MAX_NAME: usize = 255;
 pub(super) struct Musl<'a> {
     objects: &'a Objects<'a>,
     conditions: &'a Conditions,
-    facts: Rc<Facts>,
+    constants: Rc<LoaderConstants>,
     target: Target,
     interpreter: Vec<u8>,
     secure: bool,
@@ -40,14 +40,14 @@ impl<'a> Musl<'a> {
     pub(super) fn new(
         objects: &'a Objects<'_>,
         conditions: &'a Conditions,
-        facts: Rc<Facts>,
+        constants: Rc<LoaderConstants>,
         process: &Process,
     ) -> Self {
         let interpreter = process.loaded.iter().find(|object| object.role == Role::Interpreter);
         Self {
             objects,
             conditions,
-            facts,
+            constants,
             target: process.loaded[0].elf.target,
             interpreter: interpreter.map(|object| object.path.clone()).unwrap_or_default(),
             secure: process.secure,
@@ -142,11 +142,11 @@ impl<'a> Musl<'a> {
         for _ in 0..2 {
             prefix = &prefix[..prefix.iter().rposition(|b| *b == b'/').unwrap_or(0)];
         }
-        let file = [prefix, &self.facts.path_file].concat();
+        let file = [prefix, &self.constants.path_file].concat();
         let read = self.objects.root().follow_from(&self.conditions.cwd, &file)?.file().map(|(real, _)| real.clone());
         let path = match read {
             Some(real) => (self.objects.root().read(&real, MAX_PATH_FILE)?, Some(file)),
-            None => (self.facts.system_path.clone(), None),
+            None => (self.constants.system_path.clone(), None),
         };
         Ok(self.system_path.insert(path).0.clone())
     }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::cache::Cache;
-use super::facts::{Facts, read_facts};
+use super::constants::{LoaderConstants, read_constants};
 use super::glibc::Subdir;
 use super::{CACHE_PATH, Loaded};
 use crate::elf::{self, BuildInfo, Bytes, ElfObject, Malformed, Stripped, Symbols, Target, Versions};
@@ -39,7 +39,7 @@ pub struct Read {
 pub struct Objects<'r> {
     root: &'r Root,
     read: RefCell<HashMap<RootPath, Rc<Read>>>,
-    facts: RefCell<HashMap<RootPath, Rc<Facts>>>,
+    constants: RefCell<HashMap<RootPath, Rc<LoaderConstants>>>,
     /// The loader's cache by byte order.
     cache: RefCell<HashMap<bool, Option<Rc<Cache>>>>,
     subdirs: RefCell<HashMap<Searched, Rc<Vec<Subdir>>>>,
@@ -47,7 +47,7 @@ pub struct Objects<'r> {
 }
 
 /// A directory of a search: its path, the working directory from which it counts, and the loader that searches it.
-type Searched = (Vec<u8>, RootPath, Target, *const Facts);
+type Searched = (Vec<u8>, RootPath, Target, *const LoaderConstants);
 
 /// The names of a process in which plug-ins are opened, each with the first object that has it. Many names are tried in
 /// one process before the next, so only the last process is cached.
@@ -85,7 +85,7 @@ impl<'r> Objects<'r> {
         Self {
             root,
             read: RefCell::default(),
-            facts: RefCell::default(),
+            constants: RefCell::default(),
             cache: RefCell::default(),
             subdirs: RefCell::default(),
             hosts: RefCell::default(),
@@ -114,11 +114,11 @@ impl<'r> Objects<'r> {
     pub(super) fn subdirs(
         &self,
         (dir, cwd): (&[u8], &RootPath),
-        (target, facts): (Target, &Rc<Facts>),
+        (target, constants): (Target, &Rc<LoaderConstants>),
         find: impl FnOnce() -> Result<Vec<Subdir>, Error>,
     ) -> Result<Rc<Vec<Subdir>>, Error> {
         let cwd = if dir.starts_with(b"/") { RootPath::root() } else { cwd.clone() };
-        let key = (dir.to_vec(), cwd, target, Rc::as_ptr(facts));
+        let key = (dir.to_vec(), cwd, target, Rc::as_ptr(constants));
         if let Some(known) = self.subdirs.borrow().get(&key) {
             return Ok(Rc::clone(known));
         }
@@ -217,19 +217,19 @@ impl<'r> Objects<'r> {
     }
 
     /// The build-time constants of the loader at a real path.
-    pub(super) fn facts(&self, real: &RootPath, elf: &ElfObject) -> Result<Rc<Facts>, Error> {
-        if let Some(known) = self.facts.borrow().get(real) {
+    pub(super) fn constants(&self, real: &RootPath, elf: &ElfObject) -> Result<Rc<LoaderConstants>, Error> {
+        if let Some(known) = self.constants.borrow().get(real) {
             return Ok(Rc::clone(known));
         }
         let source = self.root.open_file(real)?;
         let size = usize::try_from(source.meta().size).unwrap_or(MAX_LOADER).min(MAX_LOADER);
-        let facts = Rc::new(read_facts(size, elf, |offset, length| {
+        let constants = Rc::new(read_constants(size, elf, |offset, length| {
             let mut bytes = vec![0; length];
             let read = source.read_at(offset, &mut bytes).map_err(|error| Error::unreadable(real, error))?;
             bytes.truncate(read);
             Ok(bytes)
         })?);
-        self.facts.borrow_mut().insert(real.clone(), Rc::clone(&facts));
-        Ok(facts)
+        self.constants.borrow_mut().insert(real.clone(), Rc::clone(&constants));
+        Ok(constants)
     }
 }

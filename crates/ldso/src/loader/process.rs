@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::facts::{Facts, Family, SHIM_PRELOAD};
+use super::constants::{Family, LoaderConstants, SHIM_PRELOAD};
 use super::glibc::Glibc;
 use super::musl::Musl;
 use super::objects::Objects;
@@ -99,7 +99,7 @@ pub fn load(
     }
     let mut process = Process {
         interpreter: elf.interp.clone(),
-        facts: None,
+        constants: None,
         loaded: vec![Rc::new(loaded)],
         inherited: 0,
         missing: Vec::new(),
@@ -113,8 +113,8 @@ pub fn load(
     if !start(objects, &mut process, conditions)? {
         return Ok(process);
     }
-    let Some(facts) = process.facts.clone() else { return Ok(process) };
-    let mut run = Run { objects, rules: rules(objects, conditions, &facts, &process), process };
+    let Some(constants) = process.constants.clone() else { return Ok(process) };
+    let mut run = Run { objects, rules: rules(objects, conditions, &constants, &process), process };
     run.preload(conditions)?;
     run.queue()?;
     let mut process = run.finish();
@@ -125,7 +125,7 @@ pub fn load(
 /// Loads the audit libraries, each in a namespace with only the entry and the loader; their dependencies are searched
 /// as if the entry needed them. The loader reports and drops one that it cannot load (rtld.c, `load_audit_modules`).
 fn audit(objects: &Objects<'_>, process: &mut Process, conditions: &Conditions) -> Result<(), Error> {
-    if process.facts.as_ref().is_none_or(|facts| facts.family == Family::Musl) {
+    if process.constants.as_ref().is_none_or(|constants| constants.family == Family::Musl) {
         return Ok(());
     }
     let elf = Arc::clone(&process.loaded[0].elf);
@@ -233,7 +233,7 @@ fn start(objects: &Objects<'_>, process: &mut Process, conditions: &Conditions) 
             return Ok(false);
         }
     };
-    let facts = objects.facts(real, &loader)?;
+    let constants = objects.constants(real, &loader)?;
     let mut loaded = Loaded {
         path: interpreter.clone(),
         real: real.clone(),
@@ -244,8 +244,8 @@ fn start(objects: &Objects<'_>, process: &mut Process, conditions: &Conditions) 
         identity: meta.identity,
         names: vec![interpreter],
     };
-    let Some(started) = &facts.shim_for else {
-        process.facts = Some(facts);
+    let Some(started) = &constants.shim_for else {
+        process.constants = Some(constants);
         process.loaded.push(Rc::new(loaded));
         return Ok(true);
     };
@@ -263,7 +263,7 @@ fn start(objects: &Objects<'_>, process: &mut Process, conditions: &Conditions) 
         process.faults.push(Fault { class: "interpreter-missing", path: process.loaded[0].path.clone(), says });
         return Ok(false);
     };
-    process.facts = Some(objects.facts(real, &elf)?);
+    process.constants = Some(objects.constants(real, &elf)?);
     process.loaded.push(Rc::new(Loaded {
         path: started.clone(),
         real: real.clone(),
@@ -308,12 +308,12 @@ fn plugin_loader(objects: &Objects<'_>, elf: &ElfObject, conditions: &Conditions
 fn rules<'a>(
     objects: &'a Objects<'_>,
     conditions: &'a Conditions,
-    facts: &Rc<Facts>,
+    constants: &Rc<LoaderConstants>,
     process: &Process,
 ) -> Box<dyn Rules + 'a> {
-    match facts.family {
-        Family::Musl => Box::new(Musl::new(objects, conditions, Rc::clone(facts), process)),
-        Family::Glibc | Family::Unknown => Box::new(Glibc::new(objects, conditions, Rc::clone(facts), process)),
+    match constants.family {
+        Family::Musl => Box::new(Musl::new(objects, conditions, Rc::clone(constants), process)),
+        Family::Glibc | Family::Unknown => Box::new(Glibc::new(objects, conditions, Rc::clone(constants), process)),
     }
 }
 
@@ -326,10 +326,10 @@ struct Run<'a, 'r> {
 impl<'a, 'r> Run<'a, 'r> {
     /// Continues a running process; `None` if it has no loader.
     fn in_host(objects: &'a Objects<'r>, conditions: &'a Conditions, host: &Process) -> Option<Self> {
-        let facts = host.facts.clone()?;
+        let constants = host.constants.clone()?;
         let process = Process {
             interpreter: host.interpreter.clone(),
-            facts: Some(Rc::clone(&facts)),
+            constants: Some(Rc::clone(&constants)),
             loaded: host.loaded.clone(),
             inherited: host.loaded.len(),
             missing: Vec::new(),
@@ -340,7 +340,7 @@ impl<'a, 'r> Run<'a, 'r> {
             audits: Vec::new(),
             secure: host.secure,
         };
-        let rules = rules(objects, conditions, &facts, &process);
+        let rules = rules(objects, conditions, &constants, &process);
         Some(Self { objects, rules, process })
     }
 
@@ -354,7 +354,7 @@ impl<'a, 'r> Run<'a, 'r> {
         if self.process.loaded.iter().any(|object| object.role == Role::Shim) {
             names.insert(0, SHIM_PRELOAD.to_vec());
         }
-        let is_glibc = self.process.facts.as_ref().is_some_and(|facts| facts.family != Family::Musl);
+        let is_glibc = self.process.constants.as_ref().is_some_and(|constants| constants.family != Family::Musl);
         if is_glibc && let Some((_, text)) = self.objects.root().read_followed(PRELOAD_PATH, MAX_LIST)? {
             self.process.reads.push((Reads::PreloadList, PRELOAD_PATH.to_vec()));
             names.extend(super::glibc::preload_list(&text));

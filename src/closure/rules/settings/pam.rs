@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use memchr::memmem;
 
 use crate::closure::demand::Demand;
+use crate::closure::message::{Message, Note};
 use crate::closure::state::State;
-use crate::closure::told::{Message, Note};
 use crate::closure::{NodeKind, Reason};
 use crate::error::Error;
 use crate::language::Certainty;

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use super::{Reading, Stated, reason};
 use crate::closure::demand::{Demand, Start};
+use crate::closure::message::{Message, Note};
 use crate::closure::path_of;
-use crate::closure::told::{Message, Note};
 use crate::error::Error;
 use crate::language::{Certainty, MAX_TEXT, started, system_shell};
 use crate::path::show;

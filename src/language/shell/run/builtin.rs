@@ -103,7 +103,7 @@ impl Reader<'_, '_> {
             _ => false,
         };
         if !is_found {
-            self.unstarted(line, unknown, false, None);
+            self.unresolved(line, unknown, false, None);
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Unconfigured, Unmade, Unmatched};
-use crate::language::{Imported, MissingApplication, MissingModule, Unstarted};
+use crate::language::{Imported, MissingApplication, MissingModule, UnresolvedCommand};
 use crate::path::RootPath;
 
 /// A message for the user.
@@ -16,7 +16,7 @@ pub(super) enum Message {
     /// A configuration file names a missing file.
     Unconfigured(Unconfigured),
     /// A script starts a missing program.
-    Unstarted(Unstarted),
+    UnresolvedCommand(UnresolvedCommand),
     /// A command names a missing application.
     MissingApplication(MissingApplication),
     /// An extension module is loaded in every run.

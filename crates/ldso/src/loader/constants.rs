@@ -18,7 +18,7 @@ pub enum Family {
 
 /// Build-time constants of a loader.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct LoaderConstants {
     /// The C library.
     pub family: Family,
     /// `(2, N)` for glibc 2.N; `None` if unknown, as before 2.33.
@@ -52,22 +52,22 @@ pub(super) const SHIM_PRELOAD: &[u8] = b"libgcompat.so.0";
 ///
 /// Newer linkers put constants into a separate segment. Older ones put them after the code, in which case the whole
 /// file is read.
-pub(super) fn read_facts<E>(
+pub(super) fn read_constants<E>(
     size: usize,
     elf: &ElfObject,
     range: impl Fn(u64, usize) -> Result<Vec<u8>, E>,
-) -> Result<Facts, E> {
+) -> Result<LoaderConstants, E> {
     let constants = elf.segments.iter().filter(|segment| segment.flags & (PF_X | PF_W) == 0 && segment.offset > 0);
     for segment in constants.take(MAX_CONSTANTS) {
         let bytes = range(segment.offset, usize::try_from(segment.size).unwrap_or(size).min(size))?;
-        let facts = facts_of(&bytes, system_dirs(&bytes, elf), elf);
-        if facts.family != Family::Unknown && !facts.dirs_guessed {
-            return Ok(facts);
+        let constants = constants_of(&bytes, system_dirs(&bytes, elf), elf);
+        if constants.family != Family::Unknown && !constants.dirs_guessed {
+            return Ok(constants);
         }
     }
     let bytes = range(0, size)?;
     let dirs = unwritable(&bytes, elf).find_map(|data| system_dirs(data, elf));
-    Ok(facts_of(&bytes, dirs, elf))
+    Ok(constants_of(&bytes, dirs, elf))
 }
 
 fn unwritable<'a>(bytes: &'a [u8], elf: &ElfObject) -> impl Iterator<Item = &'a [u8]> {
@@ -78,7 +78,7 @@ fn unwritable<'a>(bytes: &'a [u8], elf: &ElfObject) -> impl Iterator<Item = &'a 
 }
 
 /// Extracts the constants from bytes of the loader; `read` are the default directories found in them.
-fn facts_of(bytes: &[u8], read: Option<Vec<Vec<u8>>>, elf: &ElfObject) -> Facts {
+fn constants_of(bytes: &[u8], read: Option<Vec<Vec<u8>>>, elf: &ElfObject) -> LoaderConstants {
     let contains = |needle: &[u8]| memmem::find(bytes, needle).is_some();
     let soname = elf.soname.as_deref().unwrap_or_default();
     let is_glibc_name =
@@ -96,7 +96,7 @@ fn facts_of(bytes: &[u8], read: Option<Vec<Vec<u8>>>, elf: &ElfObject) -> Facts 
         if family == Family::Musl { strings(bytes).find(|text| is_it(text)) } else { None }
     };
     let lib = default_dirs.first().map(|dir| dir[1..dir.len() - 1].to_vec()).unwrap_or_default();
-    Facts {
+    LoaderConstants {
         family,
         release: release(bytes),
         shim_for: if family == Family::Unknown && contains(SHIM_PRELOAD) {
