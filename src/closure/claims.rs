@@ -173,9 +173,22 @@ fn decided(launch: LaunchId, deciding: &[&Claimed], roots: &Roots, launches: &La
 /// The paths that a plain claim leaves out, because claims of languages in the same application decide about them.
 fn plain(claim: &Claim, decided: Vec<BTreeSet<RootPath>>) -> Without {
     let without = Rc::clone(&claim.without);
+    let decided: Vec<BTreeSet<RootPath>> = decided.into_iter().map(outermost).collect();
     Rc::new(move |root: &Root, path: &RootPath| {
+        // Of directories that do not contain each other, only the last one before a path can contain it.
         let is_decided =
-            |dirs: &BTreeSet<RootPath>| path.ancestors().iter().any(|dir| dirs.contains(dir)) || dirs.contains(path);
+            |dirs: &BTreeSet<RootPath>| dirs.range(..=path).next_back().is_some_and(|dir| path.is_within(dir));
         without(root, path) || decided.iter().all(is_decided)
     })
+}
+
+/// The directories that lie in no other one.
+fn outermost(dirs: BTreeSet<RootPath>) -> BTreeSet<RootPath> {
+    let mut kept: Vec<RootPath> = Vec::new();
+    for dir in dirs {
+        if kept.last().is_none_or(|last| !dir.is_within(last)) {
+            kept.push(dir);
+        }
+    }
+    kept.into_iter().collect()
 }

@@ -56,10 +56,11 @@ impl Document {
         &self.to
     }
 
-    /// Moves it into place.
+    /// Moves it into place. Only commands write a document without an image.
     ///
     /// # Errors
     /// `output-unwritable`, `disk-full`.
+    #[cfg(feature = "cli")]
     pub(crate) fn place(mut self) -> Result<(), Error> {
         self.send()?;
         self.put()
