@@ -79,15 +79,25 @@ impl Root {
     /// # Errors
     /// `unreadable` if a component cannot be accessed. All other outcomes are an [`End`].
     pub fn follow_from(&self, cwd: &RootPath, path: &[u8]) -> Result<Followed, Error> {
-        if path.is_empty() || path.contains(&0) {
-            return Ok(Followed { end: End::Missing(cwd.clone()), hops: Vec::new(), passed: Vec::new() });
+        if path.first() == Some(&b'/') {
+            return self.follow(path);
         }
-        let mut start = Walk { at: RootPath::root(), hops: Vec::new(), passed: Vec::new() };
-        if path[0] != b'/' && !cwd.is_root() {
+        let mut start = RootPath::root();
+        if !path.is_empty() && !cwd.is_root() {
             // The path of the working directory may contain symlinks too.
             let followed = self.follow(cwd.as_bytes())?;
             let Some(dir) = followed.dir() else { return Ok(followed) };
-            start.at = dir.clone();
+            start = dir.clone();
+        }
+        self.whole(start, path)
+    }
+
+    /// Follows all components of a path, from a real directory on.
+    fn whole(&self, at: RootPath, path: &[u8]) -> Result<Followed, Error> {
+        let start = Walk { at, hops: Vec::new(), passed: Vec::new() };
+        if path.is_empty() || path.contains(&0) {
+            let at = start.at.clone();
+            return Ok(start.ended(End::Missing(at)));
         }
         if path.len() > MAX_PATH {
             return Ok(start.ended(End::TooLong));
@@ -114,7 +124,7 @@ impl Root {
                     self.walk(Walk { at, hops: Vec::new(), passed: Vec::new() }, name)?
                 }
             }
-            None => self.follow_from(&RootPath::root(), path)?,
+            None => self.whole(RootPath::root(), path)?,
         };
         let is_plain = followed.hops.is_empty() && followed.passed.is_empty();
         if let Some(real) = followed.dir().filter(|real| is_plain && real.as_bytes() == path) {
