@@ -11,6 +11,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::{names, scratch, slimroot, text};
 use crate::support::hostile::{root, write_program};
 
+/// Maximum time until a process handles signals.
+const START: Duration = Duration::from_secs(10);
+
 /// How long a run went on after a signal, and how it ended.
 pub(super) fn signalled(
     command: &mut Command,
@@ -18,12 +21,24 @@ pub(super) fn signalled(
     signal: Signal,
 ) -> (Option<Duration>, Option<i32>, String) {
     let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+    // On a busy machine it may be some time before it handles signals.
+    let begun = Instant::now();
+    while !handles(child.id(), signal) && begun.elapsed() < START {
+        std::thread::sleep(Duration::from_millis(2));
+    }
     std::thread::sleep(after);
     let id = Pid::from_raw(child.id().cast_signed()).expect("a process");
     let begun = Instant::now();
     kill_process(id, signal).expect("sent");
     let ran = child.wait_with_output().expect("it ends");
     (Some(begun.elapsed()), ran.status.code(), String::from_utf8_lossy(&ran.stderr).into_owned())
+}
+
+/// True if the process handles this signal, as the kernel says (proc_pid_status(5), `SigCgt`).
+fn handles(id: u32, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigCgt:")?.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal.as_raw() - 1) & 1 == 1)
 }
 
 /// A root that takes long to plan and long to pack.
