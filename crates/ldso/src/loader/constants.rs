@@ -57,8 +57,8 @@ pub(super) fn read_constants<E>(
     elf: &ElfObject,
     range: impl Fn(u64, usize) -> Result<Vec<u8>, E>,
 ) -> Result<LoaderConstants, E> {
-    let constants = elf.segments.iter().filter(|segment| segment.flags & (PF_X | PF_W) == 0 && segment.offset > 0);
-    for segment in constants.take(MAX_CONSTANTS) {
+    let read_only = elf.segments.iter().filter(|segment| segment.flags & (PF_X | PF_W) == 0 && segment.offset > 0);
+    for segment in read_only.take(MAX_CONSTANTS) {
         let bytes = range(segment.offset, usize::try_from(segment.size).unwrap_or(size).min(size))?;
         let constants = constants_of(&bytes, system_dirs(&bytes, elf), elf);
         if constants.family != Family::Unknown && !constants.dirs_guessed {
