@@ -4,9 +4,12 @@
 
 mod guard;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
 
 pub use guard::Guarded;
 
@@ -30,13 +33,38 @@ fn state() -> MutexGuard<'static, State> {
 pub struct Known(u64);
 
 impl Known {
-    /// Registers a path, which need not exist yet.
+    /// Registers a path, which does not exist yet; [`create`] makes it.
     pub fn new(path: &Path) -> Self {
-        let mut state = state();
-        state.next += 1;
-        let id = state.next;
-        state.paths.push((id, path.to_path_buf()));
-        Self(id)
+        state().register(path)
+    }
+}
+
+/// Creates a registered path, while no other thread can begin to remove what is registered. Once the process ends, this
+/// does not return: nothing that was removed is made again.
+///
+/// # Errors
+/// Those of `make`.
+pub fn create<T>(make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let _state = state();
+    make()
+}
+
+/// As [`create`], for a temporary directory, whose path is not known before.
+///
+/// # Errors
+/// Those of `make`.
+pub fn create_dir(make: impl FnOnce() -> io::Result<TempDir>) -> io::Result<(TempDir, Known)> {
+    let mut state = state();
+    let folder = make()?;
+    let known = state.register(folder.path());
+    Ok((folder, known))
+}
+
+impl State {
+    fn register(&mut self, path: &Path) -> Known {
+        self.next += 1;
+        self.paths.push((self.next, path.to_path_buf()));
+        Known(self.next)
     }
 }
 
@@ -92,5 +120,35 @@ fn is_removed(path: &Path) -> bool {
         Ok(meta) if meta.is_dir() => std::fs::remove_dir_all(path).is_ok(),
         Ok(_) => std::fs::remove_file(path).is_ok(),
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_created_after_the_removal() {
+        const NAME: &str = "cleanup::tests::nothing_is_created_after_the_removal";
+        const FILE: &str = "SLIMROOT_TEST_CREATED_AFTER_REMOVAL";
+        if let Some(file) = std::env::var_os(FILE) {
+            let path = PathBuf::from(file);
+            let _known = Known::new(&path);
+            create(|| std::fs::write(&path, "half")).expect("written");
+            assert!(leave());
+            assert!(!path.exists());
+            std::thread::spawn(move || create(|| std::fs::write(&path, "again")));
+            std::thread::sleep(Duration::from_millis(200));
+            std::process::exit(0);
+        }
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("half");
+        let ran = std::process::Command::new(std::env::current_exe().expect("this test"))
+            .args(["--exact", NAME])
+            .env(FILE, &file)
+            .output()
+            .expect("it runs");
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        assert!(!file.exists());
     }
 }

@@ -34,8 +34,7 @@ impl Guarded {
     /// # Errors
     /// Those of its creation.
     pub fn new() -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("slimroot-").tempdir()?;
-        let known = Known::new(folder.path());
+        let (folder, known) = super::create_dir(|| tempfile::Builder::new().prefix("slimroot-").tempdir())?;
         let (guard, alive) = guard(folder.path()).unzip();
         Ok(Self { folder: Some(folder), _alive: alive, guard: guard.unwrap_or_default(), _known: known })
     }

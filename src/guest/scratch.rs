@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::cleanup::Known;
+use crate::cleanup::{self, Known};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{DirTree, FileKind, Tree};
@@ -19,8 +19,8 @@ pub struct Scratch {
 
 impl Scratch {
     pub(super) fn new() -> std::io::Result<Self> {
-        let folder = tempfile::tempdir()?;
-        Ok(Self { _known: Known::new(folder.path()), folder })
+        let (folder, known) = cleanup::create_dir(tempfile::tempdir)?;
+        Ok(Self { folder, _known: known })
     }
 
     pub(super) fn path(&self) -> &Path {

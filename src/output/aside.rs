@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use crate::cleanup::Known;
+use crate::cleanup::{self, Known};
 use crate::error::Error;
 
 /// Number of bytes copied between two checks for cancellation.
@@ -55,7 +55,7 @@ impl Aside {
     /// Any I/O error.
     pub(crate) fn create(&mut self) -> io::Result<fs::File> {
         loop {
-            let file = fs::File::create_new(&self.path)?;
+            let file = cleanup::create(|| fs::File::create_new(&self.path))?;
             self.lock = Some(file.try_clone()?);
             if self.locked()? {
                 return Ok(file);
@@ -80,7 +80,7 @@ impl Aside {
     pub(crate) fn dir(near: &Path) -> Result<Self, Error> {
         let mut aside = Self::file(near, "dir")?;
         let mut once = || -> io::Result<bool> {
-            make_private_dir(&aside.path)?;
+            cleanup::create(|| make_private_dir(&aside.path))?;
             aside.lock = Some(fs::File::open(&aside.path)?);
             aside.locked()
         };
@@ -335,12 +335,12 @@ fn remove_one_by_one(top: &Path) -> io::Result<()> {
 /// Gives a temporary file a permanent name as a hard link, or copies it if that is not possible.
 pub(crate) fn give(file: &Path, name: &Path, stop: &dyn Fn() -> bool) -> io::Result<()> {
     // The file may serve further outputs, so it is not moved.
-    match fs::hard_link(file, name) {
+    match cleanup::create(|| fs::hard_link(file, name)) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
         Err(_) => {}
         Ok(()) => return Ok(()),
     }
-    let (mut from, mut to) = (fs::File::open(file)?, fs::File::create_new(name)?);
+    let (mut from, mut to) = (fs::File::open(file)?, cleanup::create(|| fs::File::create_new(name))?);
     while io::copy(&mut io::Read::take(&mut from, COPY), &mut to)? > 0 {
         if stop() {
             return Err(io::Error::other("interrupted"));
