@@ -100,6 +100,28 @@ pub(super) struct Start {
     pub(super) tells_missing: bool,
 }
 
+impl Start {
+    /// A program that is probably started, and whose absence is not reported.
+    pub(super) fn likely(
+        words: Vec<String>,
+        (cwd, env): (&RootPath, &Rc<BTreeMap<String, String>>),
+        reason: Reason,
+    ) -> Self {
+        Self {
+            starter: None,
+            from: None,
+            words,
+            cwd: cwd.clone(),
+            env: Rc::clone(env),
+            certainty: Certainty::Likely,
+            is_exec: false,
+            is_helper: false,
+            reason,
+            tells_missing: false,
+        }
+    }
+}
+
 /// A library to open.
 pub(super) struct Open {
     /// The process that opens it, and the index of the object in it that calls dlopen(3).

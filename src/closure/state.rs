@@ -158,18 +158,8 @@ impl State<'_> {
                 (cwd, Rc::new(self.request.env.clone()))
             }
         };
-        Start {
-            starter,
-            from: Some(object.clone()),
-            words: vec![program.to_string()],
-            cwd,
-            env,
-            certainty: Certainty::Likely,
-            is_exec: false,
-            is_helper,
-            reason: Reason::Command { why },
-            tells_missing: true,
-        }
+        let start = Start::likely(vec![program.to_string()], (&cwd, &env), Reason::Command { why });
+        Start { starter, from: Some(object.clone()), is_helper, tells_missing: true, ..start }
     }
 
     /// True if both packages are the same or built from the same source; false for files without a package.

@@ -2,17 +2,15 @@
 //! ARG" "NAME ARG"`. Whether the program starts them cannot be known in general, so the evidence must be strong: the
 //! program can start others, and the first word of the command is a program in PATH.
 
-use std::rc::Rc;
-
 use super::{On, Rule};
 use crate::closure::demand::{Demand, Start};
-use crate::closure::launch::Launched;
+use crate::closure::launch::{Launch, Launched};
 use crate::closure::state::State;
 use crate::closure::worklist::Fact;
 use crate::closure::{Reason, path_of};
 use crate::error::Error;
 use crate::language::{Certainty, is_script_runner, runs_others, shell_words};
-use crate::path::RootPath;
+use crate::root::FileKind;
 use crate::world::program_in_path;
 
 pub(super) const RULE: Rule = Rule {
@@ -23,6 +21,8 @@ pub(super) const RULE: Rule = Rule {
     on,
 };
 
+const EXECUTABLE: u32 = 0o111;
+
 fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     let Fact::Launched(id) = fact else { return Ok(Vec::new()) };
     let launched = state.launches.get(id);
@@ -31,34 +31,24 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
         return Ok(Vec::new());
     }
     let mut commands = Vec::new();
-    if let Some(at) = launch.args.iter().position(|arg| arg == "--") {
+    if let Some(at) = launch.args.iter().position(|arg| arg == "--")
+        && let Some(first) = launch.args.get(at + 1)
+        && is_program(state, launch, first)?
+    {
         commands.push(launch.args[at + 1..].to_vec());
     }
     for arg in &launch.args {
-        if is_command_line(state, launched, arg)? {
+        if is_command_line(state, launch, arg)? {
             commands.push(shell_words(arg));
         }
     }
-    let mut demands = Vec::new();
-    for words in commands {
-        let Some(first) = words.first() else { continue };
-        if program_in_path(state.world.root, path_of(&launch.env), first)?.is_none() {
-            continue;
-        }
-        demands.push(Demand::Start(Start {
-            starter: Some(id),
-            from: Some(launch.program.clone()),
-            reason: Reason::Command { why: format!("{} gets it as a command in its arguments", launch.program) },
-            words,
-            cwd: launch.cwd.clone(),
-            env: Rc::clone(&launch.env),
-            certainty: Certainty::Likely,
-            is_exec: false,
-            is_helper: false,
-            tells_missing: false,
-        }));
-    }
-    Ok(demands)
+    let why = format!("{} gets it as a command in its arguments", launch.program);
+    let start = |words| {
+        let reason = Reason::Command { why: why.clone() };
+        let start = Start::likely(words, (&launch.cwd, &launch.env), reason);
+        Demand::Start(Start { starter: Some(id), from: Some(launch.program.clone()), ..start })
+    };
+    Ok(commands.into_iter().map(start).collect())
 }
 
 /// True for a script, and for a program whose objects import a function that starts programs. The arguments of wrappers
@@ -74,18 +64,26 @@ fn may_start(state: &State<'_>, launched: &Launched) -> Result<bool, Error> {
     state.world.starts_programs(&launched.real)
 }
 
-/// True for one argument that is a command line: a program in PATH and, after it, an option or a file; or a script that
-/// a runner starts.
-fn is_command_line(state: &State<'_>, launched: &Launched, arg: &str) -> Result<bool, Error> {
+/// True for one argument that is a command line: a program and, after it, an option or a file; a program by its path and
+/// anything after it; or a script that a runner starts.
+fn is_command_line(state: &State<'_>, launch: &Launch, arg: &str) -> Result<bool, Error> {
     let mut words = arg.split_whitespace();
     let (Some(first), Some(second)) = (words.next(), words.next()) else { return Ok(false) };
-    let launch = &launched.launch;
-    if program_in_path(state.world.root, path_of(&launch.env), first)?.is_none() {
+    if !is_program(state, launch, first)? {
         return Ok(false);
     }
-    if second.starts_with('-') || is_script_runner(first) {
+    if first.contains('/') || second.starts_with('-') || is_script_runner(first) {
         return Ok(true);
     }
-    let path = RootPath::new(launch.cwd.join(second.as_bytes()).as_bytes());
-    Ok(path.is_some_and(|path| state.world.root.follow(path.as_bytes()).is_ok_and(|end| end.file().is_some())))
+    Ok(state.world.root.follow_from(&launch.cwd, second.as_bytes())?.file().is_some())
+}
+
+/// True if a word leads to a program: a path from the working directory of the launch, or a name in its PATH.
+fn is_program(state: &State<'_>, launch: &Launch, word: &str) -> Result<bool, Error> {
+    let root = state.world.root;
+    if !word.contains('/') {
+        return Ok(program_in_path(root, path_of(&launch.env), word)?.is_some());
+    }
+    let followed = root.follow_from(&launch.cwd, word.as_bytes())?;
+    Ok(followed.file().is_some_and(|(_, meta)| meta.kind == FileKind::File && meta.mode & EXECUTABLE != 0))
 }

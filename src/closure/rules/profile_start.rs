@@ -45,19 +45,11 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
                     if followed.file().is_none_or(|(_, meta)| meta.mode & EXECUTABLE == 0) {
                         continue;
                     }
-                    demands.push(Demand::Start(Start {
-                        starter,
-                        from: None,
-                        words: vec![path.to_string()],
-                        // A supervisor enters the directory of the service.
-                        cwd: path.parent().unwrap_or_else(|| cwd.clone()),
-                        env: Rc::clone(&env),
-                        certainty: Certainty::Sure,
-                        is_exec: false,
-                        is_helper: false,
-                        reason: Reason::Profile { profile: profile.name.clone(), why: rule.why.clone() },
-                        tells_missing: false,
-                    }));
+                    // A supervisor enters the directory of the service.
+                    let own = path.parent().unwrap_or_else(|| cwd.clone());
+                    let reason = Reason::Profile { profile: profile.name.clone(), why: rule.why.clone() };
+                    let start = Start::likely(vec![path.to_string()], (&own, &env), reason);
+                    demands.push(Demand::Start(Start { starter, certainty: Certainty::Sure, ..start }));
                 }
             }
         }

@@ -1,7 +1,5 @@
 //! Programs that a program of the same family starts: `NAME SUB …` starts `NAME-SUB …`, as many tools with sub-commands do.
 
-use std::rc::Rc;
-
 use super::{On, Rule};
 use crate::closure::demand::{Demand, Start};
 use crate::closure::state::State;
@@ -41,20 +39,9 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
         let Some(program) = program_in_path(state.world.root, path_of(&launch.env), &candidate)? else { continue };
         let from = Some(called.clone());
         let words = std::iter::once(program.to_string()).chain(rest.iter().cloned()).collect();
-        return Ok(vec![Demand::Start(Start {
-            starter: Some(id),
-            from,
-            words,
-            cwd: launch.cwd.clone(),
-            env: Rc::clone(&launch.env),
-            certainty: Certainty::Likely,
-            is_exec: false,
-            is_helper: false,
-            reason: Reason::Command {
-                why: format!("{name} gets {first} as its command, and there is a program {name}-{first}"),
-            },
-            tells_missing: false,
-        })]);
+        let why = format!("{name} gets {first} as its command, and there is a program {name}-{first}");
+        let start = Start::likely(words, (&launch.cwd, &launch.env), Reason::Command { why });
+        return Ok(vec![Demand::Start(Start { starter: Some(id), from, ..start })]);
     }
     Ok(Vec::new())
 }

@@ -12,7 +12,6 @@ use crate::closure::message::{Message, Note};
 use crate::closure::state::State;
 use crate::closure::worklist::Fact;
 use crate::error::Error;
-use crate::language::Certainty;
 use crate::path::{RootPath, show};
 use crate::root::FileKind;
 use crate::watch::{Act, Process, Seen, Trace};
@@ -88,16 +87,8 @@ fn asker(trace: &Trace, seen: &Seen) -> String {
 
 fn start(state: &State<'_>, process: &Process, reason: Reason) -> Start {
     let words = std::iter::once(&process.program).chain(&process.arguments);
-    Start {
-        starter: state.launches.roots.first().copied(),
-        from: None,
-        words: words.map(|word| String::from_utf8_lossy(word).into_owned()).collect(),
-        cwd: state.request.workdir.clone().unwrap_or_else(RootPath::root),
-        env: Rc::new(state.request.env.clone()),
-        certainty: Certainty::Likely,
-        is_exec: false,
-        is_helper: false,
-        reason,
-        tells_missing: false,
-    }
+    let words = words.map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+    let cwd = state.request.workdir.clone().unwrap_or_else(RootPath::root);
+    let start = Start::likely(words, (&cwd, &Rc::new(state.request.env.clone())), reason);
+    Start { starter: state.launches.roots.first().copied(), ..start }
 }

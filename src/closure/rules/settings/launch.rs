@@ -116,14 +116,9 @@ impl Reading<'_, '_> {
         self.demands.push(Demand::Start(Start {
             starter,
             from: Some(one.file.clone()),
-            words,
-            cwd: cwd.clone(),
-            env: Rc::clone(env),
             certainty: Certainty::Sure,
-            is_exec: false,
-            is_helper: false,
-            reason: reason(self.profile, &one.file, &one.statement),
             tells_missing: true,
+            ..Start::likely(words, (cwd, env), reason(self.profile, &one.file, &one.statement))
         }));
     }
 

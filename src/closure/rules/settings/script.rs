@@ -7,7 +7,7 @@ use crate::closure::demand::{Demand, Start};
 use crate::closure::message::{Message, Note};
 use crate::closure::path_of;
 use crate::error::Error;
-use crate::language::{Certainty, MAX_TEXT, started, system_shell};
+use crate::language::{MAX_TEXT, started, system_shell};
 use crate::path::show;
 use crate::profile::Names;
 use crate::root::{FileKind, Visit};
@@ -74,18 +74,9 @@ impl Reading<'_, '_> {
         };
         let found = started(self.state.world.root, path_of(&env), &rule.language, text)?;
         for line in found.lines {
-            self.demands.push(Demand::Start(Start {
-                starter,
-                from: Some(one.file.clone()),
-                words: vec![system_shell().to_owned(), "-c".to_owned(), line],
-                cwd: cwd.clone(),
-                env: Rc::clone(&env),
-                certainty: Certainty::Likely,
-                is_exec: false,
-                is_helper: false,
-                reason: reason(self.profile, &one.file, &one.statement),
-                tells_missing: false,
-            }));
+            let words = vec![system_shell().to_owned(), "-c".to_owned(), line];
+            let start = Start::likely(words, (&cwd, &env), reason(self.profile, &one.file, &one.statement));
+            self.demands.push(Demand::Start(Start { starter, from: Some(one.file.clone()), ..start }));
         }
         Ok(found.others)
     }
