@@ -87,14 +87,23 @@ fn interfered(dir: &Path, args: &[&str], change: impl FnOnce()) -> Output {
     let pipe = dir.join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
     let child = build(dir, &[args, &["-o", "tar:pipe"]].concat()).spawn().expect("slimroot runs");
-    // Once a temporary archive is as large as the result, only the pipe is left to write.
-    let begun = Instant::now();
-    let is_asleep = || {
-        let state = fs::read_to_string(format!("/proc/{}/wchan", child.id())).unwrap_or_default();
-        state.contains("fifo") || state.contains("wait_for_partner")
+    // Only the pipe is left to write when a thread stays in openat(2), which waits for a reader (fifo(7)).
+    let opens = || {
+        let tasks = fs::read_dir(format!("/proc/{}/task", child.id())).into_iter().flatten().flatten();
+        let call = |task: fs::DirEntry| fs::read_to_string(task.path().join("syscall")).ok();
+        let number = format!("{} ", libc::SYS_openat);
+        tasks.filter_map(call).find(|call| call.starts_with(&number))
     };
-    while !is_asleep() && begun.elapsed() < Duration::from_secs(3) {
-        std::thread::sleep(Duration::from_millis(20));
+    let begun = Instant::now();
+    let mut last = None;
+    loop {
+        let now = opens();
+        if now.is_some() && now == last {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "it does not open the pipe");
+        last = now;
+        std::thread::sleep(Duration::from_millis(50));
     }
     change();
     let mut reader = Command::new("cat").arg(&pipe).stdout(Stdio::null()).spawn().expect("cat runs");

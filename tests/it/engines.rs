@@ -305,7 +305,7 @@ fn a_full_disk_and_signals_leave_nothing_behind() {
             ["build", "--root", &root, "--compression", "zstd:19", "-o", &output, "--include", "/usr", "--", "curl"];
         let mut child = Command::new(env!("CARGO_BIN_EXE_slimroot")).args(args).spawn().expect("starts");
         // Wait until it writes: before that, there is nothing that it could leave behind.
-        engines::wait(std::time::Duration::from_secs(20), || names() > 0);
+        engines::wait(std::time::Duration::from_secs(60), || names() > 0);
         run("kill", &["-s", signal, &child.id().to_string()]);
         let status = child.wait().expect("ends");
         assert_eq!(status.code(), expected, "{signal}");

@@ -290,7 +290,7 @@ fn exit_codes_tell_what_happened_and_nothing_is_left() {
         lines.filter_map(|file| fs::read(file).ok()).filter(is_it).count()
     };
     let wait = |wanted: usize| {
-        (0..1000).any(|_| {
+        (0..6_000).any(|_| {
             std::thread::sleep(std::time::Duration::from_millis(10));
             running() == wanted
         })

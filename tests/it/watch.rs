@@ -167,7 +167,7 @@ fn it_ends_as_its_command_does_and_with_it() {
         lines.filter_map(|file| fs::read(file).ok()).any(|line| line == format!("sleep\0{mark}\0").into_bytes())
     };
     let wait = |wanted: bool| {
-        for _ in 0..500 {
+        for _ in 0..6_000 {
             if is_running() == wanted {
                 return true;
             }

@@ -145,7 +145,7 @@ pub fn wait(limit: Duration, mut is_so: impl FnMut() -> bool) {
 pub fn page(port: u16) -> String {
     use std::io::{Read, Write};
     let mut text = String::new();
-    wait(Duration::from_secs(20), || {
+    wait(Duration::from_secs(60), || {
         text.clear();
         let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", port)) else { return false };
         stream.write_all(b"GET / HTTP/1.0\r\n\r\n").is_ok() && stream.read_to_string(&mut text).is_ok()

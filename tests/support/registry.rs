@@ -41,7 +41,7 @@ pub fn serve(dir: &Path, http: &str, more: &str) -> (Process, u16) {
     let process = Process(child);
     let begun = Instant::now();
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "{}", fs::read_to_string(at("log")).expect("a log"));
+        assert!(begun.elapsed() < Duration::from_secs(60), "{}", fs::read_to_string(at("log")).expect("a log"));
         std::thread::sleep(Duration::from_millis(20));
     }
     (process, port)

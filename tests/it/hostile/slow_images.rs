@@ -9,13 +9,10 @@ use rustix::process::Signal;
 use serde_json::json;
 use slimroot::digest::Digest;
 
-use super::signals::signalled;
+use super::signals::{at_once, signalled};
 use super::{names, scratch, slimroot, text};
 use crate::support::hostile::{Head, Layout, base, file, gzip, head, root, tar};
 use crate::support::registry::Slow;
-
-/// A process is gone so soon after a signal.
-const LIMIT: Duration = Duration::from_millis(300);
 
 /// A compressed layer of one file of 1 GiB, which takes seconds to read.
 fn long_layer() -> Vec<u8> {
@@ -99,8 +96,8 @@ fn a_signal_ends_the_reading_and_pushing_of_images_at_once() {
         assert!(said.contains("error[interrupted]"), "{said}");
         assert_eq!(names(&out), [""; 0], "{args:?} after {after} ms leaves something: {said}");
         assert_eq!(names(&temporary), [""; 0], "{args:?} after {after} ms leaves something: {said}");
-        slow.extend(took.filter(|took| *took > LIMIT).map(|took| (args, after, took)));
+        slow.extend(took.filter(|took| *took > at_once()).map(|took| (args, after, took)));
     }
-    // A machine that does other work may hold one of them up.
-    assert!(slow.len() <= 1, "{slow:?}");
+    // A machine that does other work may hold some of them up.
+    assert!(slow.len() * 4 <= runs.len(), "{slow:?}");
 }
