@@ -96,6 +96,12 @@ impl State<'_> {
         self.known_places.covers(path)
     }
 
+    /// True if a profile that only signs apply takes the path.
+    pub(super) fn is_left_to_signs(&self, path: &RootPath) -> bool {
+        let places: GlobSet<'_> = self.request.automatic.iter().flat_map(Profile::places).collect();
+        places.covers(path)
+    }
+
     /// Every profile of the request by its name.
     pub(super) fn profile(&self, name: &str) -> Option<&Profile> {
         let asked = self.request.profiles.iter().chain(&self.request.automatic).chain(&self.request.known);

@@ -209,7 +209,9 @@ impl World {
         let path = |text: &String| RootPath::new(text).expect("a path");
         let globs = |list: &[String]| list.iter().map(|glob| RootGlob::new(glob).expect("a pattern")).collect();
         let profiles =
-            |list: &[String]| list.iter().map(|text| Profile::parse(text, "a world").expect("a profile")).collect();
+            |list: &[String]| list.iter().map(|text| Profile::parse(text, "a world").expect("a profile")).collect::<Vec<_>>();
+        let builtin = self.builtin.iter().map(|name| Profile::builtin(name).expect("a built-in profile"));
+        let automatic: Vec<Profile> = profiles(&self.automatic).into_iter().chain(builtin).collect();
         Request {
             entry: self.entry[0].clone(),
             args: self.entry[1..].to_vec(),
@@ -223,10 +225,8 @@ impl World {
             authorities: authorities(&self.authorities),
             companions: if self.companions { Companions::All } else { Companions::None },
             profiles: profiles(&self.profiles),
-            automatic: profiles(&self.automatic)
-                .into_iter()
-                .chain(self.builtin.iter().map(|name| Profile::builtin(name).expect("a built-in profile")))
-                .collect(),
+            known: automatic.clone(),
+            automatic,
             traces: self.traces(),
             ..Request::default()
         }

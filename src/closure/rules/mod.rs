@@ -25,6 +25,7 @@ mod package_commands;
 mod package_files;
 mod package_scripts;
 mod package_sources;
+mod package_tables;
 mod profile_make;
 mod profile_open;
 mod profile_start;
@@ -154,6 +155,7 @@ pub(super) static RULES: &[Rule] = &[
     profile_trigger::RULE,
     nsswitch::RULE,
     named_settings::RULE,
+    package_tables::RULE,
     bytecode::RULE,
 ];
 

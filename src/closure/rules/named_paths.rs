@@ -129,12 +129,12 @@ fn named_path(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, text
         return named_helpers::dir(state, demands, by, (&path, text));
     }
     let is_state = is_program && is_state(&path, owner.unwrap_or_default().as_bytes());
-    if !(is_settings || is_own || is_state) || is_elsewhere(state, &path) {
+    if !(is_settings || is_own || is_state) || is_elsewhere_for(state, by, &path)? {
         return Ok(());
     }
     let followed = state.world.root.follow(path.as_bytes())?;
     let Some((real, meta)) = followed.found().map(|(real, meta)| (real.clone(), *meta)) else { return Ok(()) };
-    if is_elsewhere(state, &real) {
+    if is_elsewhere_for(state, by, &real)? {
         return Ok(());
     }
     match meta.kind {
@@ -271,12 +271,32 @@ fn beside(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, settings
 
 /// True for paths that other rules decide about or that are never packed.
 pub(super) fn is_elsewhere(state: &State<'_>, path: &RootPath) -> bool {
+    is_out(state, path) || state.is_known_to_a_profile(path)
+}
+
+/// True for paths that no profile and no name of a path adds.
+fn is_out(state: &State<'_>, path: &RootPath) -> bool {
     system().not_run.cover(path)
         || system().of_the_builder.cover(path)
         || state.claims.cover(path)
         || state.claims.lie_below(path)
-        || state.is_known_to_a_profile(path)
         || state.is_excluded(path)
+}
+
+/// The same for a path that the object names: a file that a profile takes by signs is packed too if the program's package
+/// asks for the package of the file. The signs are those of its usual users.
+fn is_elsewhere_for(state: &State<'_>, by: &Namer<'_>, path: &RootPath) -> Result<bool, Error> {
+    if is_out(state, path) || !state.is_known_to_a_profile(path) {
+        return Ok(is_out(state, path));
+    }
+    let (Some(package), Some(database)) = (by.owner, state.world.database()?) else { return Ok(true) };
+    if !(by.is_program && by.is_sure && state.is_left_to_signs(path)) {
+        return Ok(true);
+    }
+    let followed = state.world.root.follow(path.as_bytes())?;
+    let Some((real, _)) = followed.file() else { return Ok(true) };
+    let owner = state.world.owner(real)?;
+    Ok(!owner.is_some_and(|owner| database.wants(package, &owner)))
 }
 
 /// Named settings may be restricted to the group of a service; keys are readable only for their owner.
