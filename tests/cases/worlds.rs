@@ -208,8 +208,9 @@ impl World {
     fn request(&self) -> Request {
         let path = |text: &String| RootPath::new(text).expect("a path");
         let globs = |list: &[String]| list.iter().map(|glob| RootGlob::new(glob).expect("a pattern")).collect();
-        let profiles =
-            |list: &[String]| list.iter().map(|text| Profile::parse(text, "a world").expect("a profile")).collect::<Vec<_>>();
+        let profiles = |list: &[String]| {
+            list.iter().map(|text| Profile::parse(text, "a world").expect("a profile")).collect::<Vec<_>>()
+        };
         let builtin = self.builtin.iter().map(|name| Profile::builtin(name).expect("a built-in profile"));
         let automatic: Vec<Profile> = profiles(&self.automatic).into_iter().chain(builtin).collect();
         Request {
