@@ -60,6 +60,6 @@ pub mod watch;
 mod world;
 mod zipped;
 
-pub use pack::{Allowed, Attach, Books, Group, PackRequest, Packed, PlatformPacked, Resent, pack};
+pub use pack::{Allowed, Attach, Documents, Group, PackRequest, Packed, PlatformPacked, Resent, pack};
 pub use slimroot_ldso::{elf, loader};
 pub use slimroot_rootfs::{digest, path, root};

@@ -11,7 +11,7 @@ use crate::cli::{self, RankOptions, RootOptions};
 use crate::error::Error;
 use crate::image_reader::Platform;
 use crate::layer::Cache;
-use crate::pack::{Attach, Books, PackRequest, Packed, Watch, pack_watched};
+use crate::pack::{Attach, Documents, PackRequest, Packed, Watch, pack_watched};
 use crate::sbom::Format;
 
 #[derive(Debug, Args)]
@@ -25,7 +25,7 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) rank: RankOptions,
     #[command(flatten)]
-    pub(crate) books: BookOptions,
+    pub(crate) documents: DocumentOptions,
     /// Where to write the image: dir:PATH (or PATH), tar:FILE, oci:DIR[:TAG], oci-archive:FILE[:TAG],
     /// docker-archive:FILE[:REF], docker://HOST/NAME[:TAG]; FILE - is stdout. Repeatable: files are read only once.
     #[arg(long = "output", short = 'o', value_name = "DEST")]
@@ -106,7 +106,7 @@ pub(crate) struct Options {
 
 /// Documents besides the image, and limits for it.
 #[derive(Debug, Clone, Default, Args)]
-pub(crate) struct BookOptions {
+pub(crate) struct DocumentOptions {
     /// Writes the plan as JSON: every path with mode, owner, size, digest, package, rule and reason. An older file is
     /// replaced.
     #[arg(long, value_name = "FILE")]
@@ -143,9 +143,9 @@ pub(crate) struct BookOptions {
     pub(crate) budget: Option<String>,
 }
 
-impl BookOptions {
-    fn books(&self, config: &Config) -> Result<Books, Error> {
-        Ok(Books {
+impl DocumentOptions {
+    fn documents(&self, config: &Config) -> Result<Documents, Error> {
+        Ok(Documents {
             plan_out: self.plan_out.clone(),
             #[cfg(feature = "page")]
             report: self.report.clone(),
@@ -195,7 +195,7 @@ pub(super) fn request(options: &Options) -> Result<(PackRequest, Vec<String>), E
     request.force = options.force;
     request.dry_run = options.dry_run;
     request.rankings = config.rankings(&merged.rank)?;
-    request.books = options.books.books(&config)?;
+    request.documents = options.documents.documents(&config)?;
     let inherited = merged.root.inherited(&request.root).told(&request);
     Ok((request, inherited))
 }

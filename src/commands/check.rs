@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::finding::{Finding, Level};
 use crate::image_reader::{Reference, RunConfig, transport_of};
 use crate::loader::Objects;
-use crate::pack::{PackRequest, Subject, Watch, closure, healthcheck, linked, request_of, start_of};
+use crate::pack::{Input, PackRequest, Watch, closure, healthcheck, linked, request_of, start_of};
 use crate::plan::{Details, Plan, PlannedTree, RunSettings, Settings};
 use crate::root::Root;
 
@@ -107,24 +107,24 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
     #[cfg(feature = "page")]
     let full = super::report::allowed(full, options.report.as_ref());
     super::fence::raise(&full)?;
-    let mut subject = Subject::open(&full, watch)?;
+    let mut input = Input::open(&full, watch)?;
     if line.is_empty() {
-        line = subject.image.as_ref().map_or_else(|| config.entry().to_vec(), RunConfig::line);
+        line = input.image.as_ref().map_or_else(|| config.entry().to_vec(), RunConfig::line);
     }
     let mut asked = root.fill(PackRequest::new(place, line.clone()))?;
     asked.healthcheck = options.healthcheck.as_deref().or(config.healthcheck()).map(healthcheck).transpose()?;
-    subject.adopt_circumstances(&mut asked);
+    input.adopt_circumstances(&mut asked);
     let Some(entry) = line.first() else {
-        let findings = rank(vec![missing_entry(&subject)?], &rankings);
+        let findings = rank(vec![missing_entry(&input)?], &rankings);
         #[cfg(feature = "page")]
-        super::report::of_check(options, &subject, &[], &Closure::default(), None, &findings)?;
+        super::report::of_check(options, &input, &[], &Closure::default(), None, &findings)?;
         return Ok(checked(String::new(), 0, findings));
     };
-    let is_finished = options.as_is || subject.image.is_some();
+    let is_finished = options.as_is || input.image.is_some();
     let (asked, mut request) = request_for(options, &config, asked, is_finished)?;
-    let linked = linked(&mut subject, &asked, &mut request, watch)?;
-    let objects = Objects::new(&subject.root);
-    let (closure, stopped) = match closure(&subject, &asked, &objects, &request, &linked, watch) {
+    let linked = linked(&mut input, &asked, &mut request, watch)?;
+    let objects = Objects::new(&input.root);
+    let (closure, stopped) = match closure(&input, &asked, &objects, &request, &linked, watch) {
         Ok(closure) => (closure, None),
         // An entry that cannot start is a finding, not a failure of `check`.
         Err(error) if is_about_entry(&error) => (Closure::default(), Some(finding_of(error, entry))),
@@ -136,14 +136,14 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
     let is_stopped = !findings.is_empty();
     let mut planned = None;
     if is_finished || options.loaded_only {
-        let run = RunSettings { details, ..run_settings(&request, subject.image.as_ref(), user, &closure) };
+        let run = RunSettings { details, ..run_settings(&request, input.image.as_ref(), user, &closure) };
         let find = if options.loaded_only { find_loading } else { find };
-        findings.extend(find(&Evidence::new(&objects, &closure, &subject.root, &run, is_finished))?);
+        findings.extend(find(&Evidence::new(&objects, &closure, &input.root, &run, is_finished))?);
     } else if !is_stopped {
         let (workdir, ports) = (request.workdir.clone(), config.ports()?);
         let settings = Settings { user, workdir, ports, details, ..Settings::default() };
         let plan = Plan::build(&objects, &request, &closure, &settings)?;
-        let image = Root::new(Arc::new(PlannedTree::new(&plan, subject.root.tree())));
+        let image = Root::new(Arc::new(PlannedTree::new(&plan, input.root.tree())));
         findings.extend(find(&Evidence::new(&objects, &closure, &image, &plan.run, false))?);
         planned = Some((plan, request));
     }
@@ -151,14 +151,14 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
     #[cfg(not(feature = "page"))]
     drop(planned);
     #[cfg(feature = "page")]
-    super::report::of_check(options, &subject, &line, &closure, planned.as_ref(), &findings)?;
+    super::report::of_check(options, &input, &line, &closure, planned.as_ref(), &findings)?;
     let count = closure.processes.iter().map(|started| started.process.loaded.len() - started.process.inherited).sum();
     Ok(checked(line.join(" "), count, findings))
 }
 
 /// The finding or error for a missing entry.
-fn missing_entry(subject: &Subject) -> Result<Finding, Error> {
-    if subject.image.is_none() {
+fn missing_entry(input: &Input) -> Result<Finding, Error> {
+    if input.image.is_none() {
         return Err(Error::new("bad-argument", "no entry: give a program or an image")
             .help("use slimroot check ENTRY, or slimroot check oci:DIR for a finished image"));
     }

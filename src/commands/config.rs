@@ -235,7 +235,7 @@ impl Config {
             image: self.image_under(&options.image),
             run: options.run.over(&self.run_options()),
             rank: options.rank.clone(),
-            books: options.books.clone(),
+            documents: options.documents.clone(),
             output: either(&options.output, &self.outputs),
             user: options.user.clone().or_else(|| self.user.clone()),
             expose: joined(&self.expose, &options.expose),

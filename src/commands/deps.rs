@@ -10,7 +10,7 @@ use crate::elf::BuildInfo;
 use crate::error::Error;
 use crate::finding::Searched;
 use crate::loader::{Answer, Fault, LibraryNames, Objects, Process, diagnose, undefined_symbols, unmet_versions};
-use crate::pack::{PackRequest, Subject, Watch, start_of};
+use crate::pack::{Input, PackRequest, Watch, start_of};
 use crate::path::show;
 
 /// Output format of the dependencies.
@@ -113,9 +113,9 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Deps, Error> {
     let request = PackRequest::new(&options.root.root, [options.entry.clone()]);
     let mut request = options.root.fill(request)?;
     super::fence::raise(&request)?;
-    let subject = Subject::open(&request, watch)?;
-    subject.adopt_circumstances(&mut request);
-    let objects = Objects::new(&subject.root);
+    let input = Input::open(&request, watch)?;
+    input.adopt_circumstances(&mut request);
+    let objects = Objects::new(&input.root);
     let request = Request { processes_only: true, ..start_of(&request)? };
     let closure = Closure::build(&objects, &request)?;
     let mut processes =

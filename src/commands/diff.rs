@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use crate::error::Error;
 use crate::image_reader::Reference;
 use crate::ledger::{Diff, Growth, Snapshot};
-use crate::pack::{PackRequest, Subject, Watch, run_of};
+use crate::pack::{Input, PackRequest, Watch, run_of};
 
 /// Format of a comparison.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -80,8 +80,8 @@ pub(super) fn is_plan(name: &str) -> bool {
 }
 
 /// Opens the directory or image with this name.
-pub(super) fn opened(name: &str, watch: &Watch<'_>) -> Result<Subject, Error> {
-    Subject::open(&PackRequest::new(name, Vec::<String>::new()), watch)
+pub(super) fn opened(name: &str, watch: &Watch<'_>) -> Result<Input, Error> {
+    Input::open(&PackRequest::new(name, Vec::<String>::new()), watch)
 }
 
 /// True if a name is an image in a registry.
@@ -94,9 +94,9 @@ pub(super) fn snapshot(name: &str, watch: &Watch<'_>) -> Result<Snapshot, Error>
     if is_plan(name) {
         return Snapshot::read(Path::new(name));
     }
-    let subject = opened(name, watch)?;
-    let run = subject.image.as_ref().map(run_of);
-    Snapshot::of_tree(subject.root, run)
+    let input = opened(name, watch)?;
+    let run = input.image.as_ref().map(run_of);
+    Snapshot::of_tree(input.root, run)
 }
 
 /// `5%` or a size.

@@ -82,7 +82,7 @@ fn read(request: &PackRequest) -> Vec<PathBuf> {
     found.extend(request.debug_shell.clone());
     found.extend(request.profiles.iter().map(PathBuf::from));
     found.extend(request.profiles_folder.clone());
-    found.extend(request.ca.iter().chain(&request.traces).chain(&request.books.locked).cloned());
+    found.extend(request.ca.iter().chain(&request.traces).chain(&request.documents.locked).cloned());
     found.extend(CPUS.iter().map(PathBuf::from));
     found
 }
@@ -94,7 +94,7 @@ fn written(request: &PackRequest) -> Vec<PathBuf> {
     let destinations: Vec<Destination> =
         request.outputs.iter().filter_map(|text| Destination::parse(text).ok()).collect();
     let images = destinations.iter().filter(|found| found.has_path()).map(Destination::path);
-    for path in images.chain(request.books.written().map(PathBuf::as_path)) {
+    for path in images.chain(request.documents.written().map(PathBuf::as_path)) {
         found.extend(places(path));
     }
     found.extend(request.cache.clone());

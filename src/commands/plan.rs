@@ -72,7 +72,7 @@ pub(crate) struct Printed {
 
 pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Printed, Error> {
     let (mut request, _) = build::request(&as_build(options))?;
-    request.books.all = options.all;
+    request.documents.all = options.all;
     super::fence::raise(&request)?;
     let name = "the plan in the temporary directory";
     let unwritable = |error| Error::unwritable(&name, error);
@@ -98,7 +98,7 @@ fn as_build(options: &Options) -> build::Options {
         image: options.image.clone(),
         run: options.run.clone(),
         rank: options.rank.clone(),
-        books: build::BookOptions::default(),
+        documents: build::DocumentOptions::default(),
         output: Vec::new(),
         user: options.user.clone(),
         expose: options.expose.clone(),

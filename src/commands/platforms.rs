@@ -67,7 +67,7 @@ fn destination(request: &PackRequest) -> Result<Destination, Error> {
     if request.since.is_some() {
         return Err(only("--since"));
     }
-    if !request.books.is_empty() {
+    if !request.documents.is_empty() {
         return Err(only("documents and limits such as --plan-out, --lock, --sbom or --budget"));
     }
     match request.outputs.as_slice() {

@@ -130,7 +130,7 @@ fn attempt(
         outputs: vec![image.clone()],
         compression: Some("none".to_owned()),
         dry_run: false,
-        books: Default::default(),
+        documents: Default::default(),
         ..request.clone()
     };
     let packed = pack_watched(&trial, watch)?;

@@ -14,7 +14,7 @@ use crate::finding::Finding;
 use crate::image_reader::LayerOf;
 use crate::ledger::{Ledger, Snapshot};
 use crate::output::Document;
-use crate::pack::{PackRequest, Subject, Watch, run_of};
+use crate::pack::{Input, PackRequest, Watch, run_of};
 use crate::page::{Sheet, write};
 use crate::plan::Plan;
 use crate::root::Root;
@@ -42,10 +42,10 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Option<File>, 
     let sheet = match super::diff::is_plan(&options.target) {
         true => Sheet::of_snapshot(&options.target, &Snapshot::read(Path::new(&options.target))?, &[]),
         false => {
-            let subject = super::diff::opened(&options.target, watch)?;
-            let layers = layers(&subject).to_vec();
-            let run = subject.image.as_ref().map(run_of);
-            Sheet::of_snapshot(&options.target, &Snapshot::of_tree(subject.root, run)?, &layers)
+            let input = super::diff::opened(&options.target, watch)?;
+            let layers = layers(&input).to_vec();
+            let run = input.image.as_ref().map(run_of);
+            Sheet::of_snapshot(&options.target, &Snapshot::of_tree(input.root, run)?, &layers)
         }
     };
     if let Some(to) = &options.output {
@@ -64,8 +64,8 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Option<File>, 
 }
 
 /// The layers of an image; none of a directory.
-fn layers(subject: &Subject) -> &[LayerOf] {
-    subject.image.as_ref().map_or(&[], |image| &image.layers)
+fn layers(input: &Input) -> &[LayerOf] {
+    input.image.as_ref().map_or(&[], |image| &image.layers)
 }
 
 /// Writes a page, replacing an older one.
@@ -75,7 +75,7 @@ pub(super) fn write_to(to: &Path, sheet: &Sheet) -> Result<(), Error> {
 
 /// A request that may write the page.
 pub(super) fn allowed(mut request: PackRequest, report: Option<&PathBuf>) -> PackRequest {
-    request.books.report = report.cloned();
+    request.documents.report = report.cloned();
     request
 }
 
@@ -83,7 +83,7 @@ pub(super) fn allowed(mut request: PackRequest, report: Option<&PathBuf>) -> Pac
 /// the entry cannot start.
 pub(super) fn of_check(
     options: &check::Options,
-    subject: &Subject,
+    input: &Input,
     line: &[String],
     closure: &Closure,
     planned: Option<&(Plan, Request)>,
@@ -92,13 +92,11 @@ pub(super) fn of_check(
     let Some(to) = &options.report else { return Ok(()) };
     let title = if line.is_empty() { "an image that starts nothing".to_owned() } else { line.join(" ") };
     let sheet = match planned {
-        Some((plan, request)) => {
-            Sheet::of_plan(&Ledger::new(&subject.root, closure, plan, findings)?, &request.exclude)?
-        }
-        None if options.as_is || options.loaded_only || subject.image.is_some() => {
-            let root = Root::new(Arc::clone(subject.root.tree()));
-            let snapshot = Snapshot::of_tree(root, subject.image.as_ref().map(run_of))?;
-            Sheet::of_checked(&title, (&snapshot, layers(subject)), closure, findings)
+        Some((plan, request)) => Sheet::of_plan(&Ledger::new(&input.root, closure, plan, findings)?, &request.exclude)?,
+        None if options.as_is || options.loaded_only || input.image.is_some() => {
+            let root = Root::new(Arc::clone(input.root.tree()));
+            let snapshot = Snapshot::of_tree(root, input.image.as_ref().map(run_of))?;
+            Sheet::of_checked(&title, (&snapshot, layers(input)), closure, findings)
         }
         None => Sheet::of_findings(&title, findings),
     };

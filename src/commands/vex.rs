@@ -12,7 +12,7 @@ use crate::attest::{Because, Given, Reported, Vex, VexAbout, VexFormat, reports,
 use crate::error::Error;
 use crate::image_reader::Reference;
 use crate::output::Document;
-use crate::pack::{Subject, Watch, epoch};
+use crate::pack::{Input, Watch, epoch};
 use crate::path::show;
 use crate::sbom::Inventory;
 
@@ -76,7 +76,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Made, Error> {
     }
     let given = options.merge.as_deref().map(Given::read).transpose()?;
     let (builder, image) = (opened(&options.builder, watch)?, opened(&options.image, watch)?);
-    let inventory = |name: &str, subject: &Subject| Inventory::of_tree(name, 0, &subject.root);
+    let inventory = |name: &str, input: &Input| Inventory::of_tree(name, 0, &input.root);
     let (of_builder, of_image) = (inventory("builder", &builder)?, inventory("image", &image)?);
     let found = vex((&builder.root, &of_builder), (&image.root, &of_image), &reported)?;
     let about = about(options, &image)?;
@@ -102,7 +102,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Made, Error> {
 }
 
 /// The names of the image: its package URL (purl-spec, types/oci-definition), if it has a digest.
-fn about(options: &Options, image: &Subject) -> Result<VexAbout, Error> {
+fn about(options: &Options, image: &Input) -> Result<VexAbout, Error> {
     let file = place(&options.image);
     let name = file.file_name().map_or_else(|| options.image.clone(), |name| name.to_string_lossy().into_owned());
     let address = Reference::parse(&options.image).map(|reference| reference.address()).transpose()?.flatten();

@@ -8,7 +8,7 @@ use crate::cli::{Format, RootOptions};
 use crate::closure::Closure;
 use crate::error::Error;
 use crate::loader::Objects;
-use crate::pack::{PackRequest, Subject, Watch, closure, healthcheck, linked, request_of};
+use crate::pack::{Input, PackRequest, Watch, closure, healthcheck, linked, request_of};
 use crate::path::RootPath;
 use crate::root::{Root, Visit};
 use crate::world::tables::system;
@@ -79,17 +79,17 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Why, Error> {
     let mut request = options.image.fill(options.root.fill(request)?);
     request.healthcheck = options.healthcheck.as_deref().map(healthcheck).transpose()?;
     super::fence::raise(&request)?;
-    let mut subject = Subject::open(&request, watch)?;
-    subject.adopt(&mut request);
+    let mut input = Input::open(&request, watch)?;
+    input.adopt(&mut request);
     if request.entry.is_empty() {
         return Err(Error::new("bad-argument", "no entry: give the program that the image starts after --")
             .help(format!("for example: slimroot why {} -- curl", options.path)));
     }
     let mut wanted = request_of(&request)?;
-    let linked = linked(&mut subject, &request, &mut wanted, watch)?;
-    let root = &subject.root;
+    let linked = linked(&mut input, &request, &mut wanted, watch)?;
+    let root = &input.root;
     let objects = Objects::new(root);
-    let closure = closure(&subject, &request, &objects, &wanted, &linked, watch)?;
+    let closure = closure(&input, &request, &objects, &wanted, &linked, watch)?;
     let followed = root.follow(options.path.as_bytes())?;
     let is_name = !options.path.contains('/') && followed.found().is_none();
     let mut named = if is_name { named(root, &closure, options.path.as_bytes())? } else { Vec::new() };

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::PackRequest;
-use super::books::plan_options;
+use super::documents::plan_options;
 use crate::attest::{Input, PROVENANCE, predicate_type, provenance};
 use crate::closure::Request;
 use crate::error::Error;
@@ -72,7 +72,7 @@ pub(super) fn name_of(request: &PackRequest) -> &str {
 /// `bad-argument`.
 pub(super) fn refuse_without_place(request: &PackRequest, destinations: &[Destination]) -> Result<(), Error> {
     let has_place = request.dry_run || destinations.iter().any(Destination::has_referrers);
-    match request.books.attach.is_empty() || has_place {
+    match request.documents.attach.is_empty() || has_place {
         true => Ok(()),
         false => Err(Error::new("bad-argument", "--attach needs a destination that keeps documents beside an image")
             .help("use -o oci:DIR:TAG or -o docker://HOST/NAME:TAG; --sbom writes a file, --sbom-inside packs one")),
@@ -87,7 +87,7 @@ pub(super) fn with_inside(request: &PackRequest, ledger: &Ledger<'_>) -> Result<
     let name = name_of(request);
     let inventory = Inventory::of_ledger(name, ledger)?;
     let mut plan = ledger.plan.clone();
-    for format in &request.books.sbom_inside {
+    for format in &request.documents.sbom_inside {
         let text = written(*format, &inventory)?;
         let file = format!("{SBOM_DIR}/{name}.{}", format.ending());
         let path =
@@ -152,7 +152,7 @@ pub(super) fn attachments(
             document: of_request(request, wanted, ledger)?,
         }),
     };
-    request.books.attach.iter().map(one).collect()
+    request.documents.attach.iter().map(one).collect()
 }
 
 /// Returns the provenance of the image of a request.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::PackRequest;
-use super::subject::{Subject, Watch};
+use super::input::{Input, Watch};
 use crate::closure::{Closure, JavaRuntime, Note, Pyc, Request, Unmade, Workshop};
 use crate::error::Error;
 use crate::guest::{Guest, Refused, Runtime, Scratch, link};
@@ -26,16 +26,16 @@ pub(crate) struct Linked {
     unmade: Vec<Unmade>,
 }
 
-fn guest(subject: &Subject, dir: &Path) -> Result<Result<Guest, Refused>, Error> {
-    match subject.image {
+fn guest(input: &Input, dir: &Path) -> Result<Result<Guest, Refused>, Error> {
+    match input.image {
         Some(_) => Ok(Err(Refused("the root is an image, so its programs cannot be run: unpack it first".to_owned()))),
-        None => Ok(Ok(Guest::of(dir, &subject.root)?)),
+        None => Ok(Ok(Guest::of(dir, &input.root)?)),
     }
 }
 
 /// `--jlink`: replaces the Java runtime that the request packs by a linked one.
 pub(crate) fn linked(
-    subject: &mut Subject,
+    input: &mut Input,
     asked: &PackRequest,
     request: &mut Request,
     watch: &Watch<'_>,
@@ -47,32 +47,32 @@ pub(crate) fn linked(
     if !asked.jlink {
         return Ok(Linked::default());
     }
-    let guest = match guest(subject, &asked.root)? {
+    let guest = match guest(input, &asked.root)? {
         Ok(guest) => guest,
         Err(Refused(why)) => return unmade(&why),
     };
     // This closure only shows which runtime runs which classes. Errors of the entry are reported later, by the closure
     // in the root with the linked runtime.
-    let Ok(closure) = Closure::build(&Objects::new(&subject.root), &request.clone().without_records()) else {
+    let Ok(closure) = Closure::build(&Objects::new(&input.root), &request.clone().without_records()) else {
         return Ok(Linked::default());
     };
-    let Some(java) = closure.java_runtime(&subject.root)? else {
+    let Some(java) = closure.java_runtime(&input.root)? else {
         return unmade("no modular Java runtime is packed");
     };
     let JavaRuntime { home, classes, nested } = java;
     let runtime = Runtime { home: &home, classes: &classes, nested: &nested, env: &request.env };
-    let made = match link(&guest, &subject.root, &runtime, watch.stop)? {
+    let made = match link(&guest, &input.root, &runtime, watch.stop)? {
         Ok(made) => made,
         Err(Refused(why)) => return unmade(&why),
     };
-    let kept = kept(&subject.root, &home)?;
+    let kept = kept(&input.root, &home)?;
     // The JDK of the root created it, so a symlink there could lead anywhere on this machine.
     let tree = match made.folder.below(made.home) {
         Ok(tree) => tree,
         Err(error) => return unmade(&format!("{} created no runtime: {error}", made.by)),
     };
-    let tree = StandIn::new(Arc::clone(subject.root.tree()), Box::new(tree), home.clone(), kept);
-    subject.root = Root::new(Arc::new(tree));
+    let tree = StandIn::new(Arc::clone(input.root.tree()), Box::new(tree), home.clone(), kept);
+    input.root = Root::new(Arc::new(tree));
     request
         .stand_ins
         .insert(home, format!("made by {} of the root (--jlink): modules {}", made.by, made.modules.join(", ")));
@@ -109,7 +109,7 @@ fn kept(root: &Root, home: &RootPath) -> Result<BTreeSet<RootPath>, Error> {
 
 /// The closure of a request, with the generated files.
 pub(crate) fn closure(
-    subject: &Subject,
+    input: &Input,
     asked: &PackRequest,
     objects: &Objects<'_>,
     request: &Request,
@@ -118,7 +118,7 @@ pub(crate) fn closure(
 ) -> Result<Closure, Error> {
     let workshop = match request.pyc {
         Pyc::None => None,
-        _ => Some(Workshop { guest: guest(subject, &asked.root)?, stop: watch.stop }),
+        _ => Some(Workshop { guest: guest(input, &asked.root)?, stop: watch.stop }),
     };
     let mut closure = Closure::build_in(workshop.as_ref(), objects, request)?;
     let note = |says: &String| Note::new("jlink-all-modules", "--jlink", says.clone());

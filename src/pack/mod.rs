@@ -1,16 +1,16 @@
 //! Packing in one call: the input is a [`PackRequest`], the result a [`Packed`]. The command line uses only this.
 
 mod attached;
-mod books;
 mod dockerfile;
+mod documents;
 mod generated;
+mod input;
 mod layers;
 mod measuring;
 mod platform;
 mod selection;
 mod settings;
 mod since;
-mod subject;
 mod twin;
 
 use std::borrow::Cow;
@@ -22,9 +22,12 @@ use serde::Serialize;
 
 pub use attached::Attach;
 #[cfg(feature = "cli")]
-pub(crate) use books::plan_options;
-pub use books::{Allowed, Books};
+pub(crate) use documents::plan_options;
+pub use documents::{Allowed, Documents};
 pub(crate) use generated::{closure, linked};
+#[cfg(feature = "cli")]
+pub(crate) use input::run_of;
+pub(crate) use input::{Input, Watch, bytes_of};
 use measuring::measure;
 pub use platform::PlatformPacked;
 pub(crate) use selection::request_of;
@@ -33,9 +36,6 @@ pub(crate) use selection::{port, profile, start_of};
 #[cfg(feature = "cli")]
 pub(crate) use settings::healthcheck;
 pub use since::Resent;
-#[cfg(feature = "cli")]
-pub(crate) use subject::run_of;
-pub(crate) use subject::{Subject, Watch, bytes_of};
 
 use crate::check::{Evidence, Ranking, find, rank};
 use crate::closure::{AppliedProfile, Closure, Companions, Pyc, Request};
@@ -164,7 +164,7 @@ pub struct PackRequest {
     /// Levels that the user sets for findings.
     pub rankings: Vec<Ranking>,
     /// Documents besides the image, and limits for it.
-    pub books: Books,
+    pub documents: Documents,
 }
 
 impl PackRequest {
@@ -220,7 +220,7 @@ impl PackRequest {
             force: false,
             dry_run: false,
             rankings: Vec::new(),
-            books: Books::default(),
+            documents: Documents::default(),
         }
     }
 }
@@ -319,7 +319,7 @@ pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<P
     let layering = request.layers.as_deref().map(layers::layering).transpose()?.unwrap_or_default();
     let suffix = twin::suffix(request, &destinations)?;
     let measuring = match Reference::parse(&request.root.to_string_lossy()) {
-        None => Some(measure(&request.root).map_err(|error| subject::advised(error, &request.root))?),
+        None => Some(measure(&request.root).map_err(|error| input::advised(error, &request.root))?),
         Some(_) => None,
     };
     // The new image may take the place of the one before.
@@ -327,18 +327,18 @@ pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<P
     with_plan(request.clone(), &destinations, watch, &mut |made| {
         let Made { request, wanted, root, closure, plan, findings, told } = made;
         let is_whole = findings.iter().all(|finding| finding.level < Level::Error);
-        let mut prepared = books::Prepared::default();
+        let mut prepared = documents::Prepared::default();
         let plan = &if is_whole { enclosed(made)? } else { Cow::Borrowed(*plan) };
-        if is_whole && !request.books.is_empty() {
+        if is_whole && !request.documents.is_empty() {
             let ledger = Ledger::new(root, closure, plan, findings)?;
-            books::refuse(request, &ledger)?;
-            prepared = books::written(request, wanted, &ledger)?;
+            documents::refuse(request, &ledger)?;
+            prepared = documents::written(request, wanted, &ledger)?;
         }
         let parts = if is_whole { layers::parts(root, closure, plan, layering)? } else { Vec::new() };
         #[cfg(feature = "page")]
-        if request.books.report.is_some() {
+        if request.documents.report.is_some() {
             let ledger = Ledger::new(root, closure, plan, findings)?;
-            prepared.documents.extend(books::page(request, wanted, &ledger, &parts)?);
+            prepared.documents.extend(documents::page(request, wanted, &ledger, &parts)?);
         }
         let cache = if is_whole && !request.dry_run { opened(request)? } else { None };
         let outputs = if is_whole && !request.dry_run {
@@ -390,7 +390,7 @@ pub(crate) fn planned<T>(
 
 /// The plan with the documents that shall lie in the image.
 fn enclosed<'a>(made: &Made<'a>) -> Result<Cow<'a, Plan>, Error> {
-    if made.request.books.sbom_inside.is_empty() {
+    if made.request.documents.sbom_inside.is_empty() {
         return Ok(Cow::Borrowed(made.plan));
     }
     let ledger = Ledger::new(made.root, made.closure, made.plan, made.findings)?;
@@ -418,8 +418,8 @@ fn with_plan<T>(
 ) -> Result<T, Error> {
     let codec = request.compression.as_deref().map(codec).transpose()?;
     let epoch = epoch()?;
-    let mut subject = Subject::open(&request, watch)?;
-    let mut told = subject.adopt(&mut request);
+    let mut input = Input::open(&request, watch)?;
+    let mut told = input.adopt(&mut request);
     if request.line().is_empty() {
         return Err(Error::new("bad-argument", "no entry: give the program that the image starts")
             .help("for example: slimroot build -o dir:out -- /usr/bin/curl"));
@@ -427,10 +427,10 @@ fn with_plan<T>(
     let mut wanted = request_of(&request)?;
     let (settings, notes) = settings::settings(&request, wanted.workdir.clone(), epoch, codec)?;
     told.extend(notes);
-    let linked = linked(&mut subject, &request, &mut wanted, watch)?;
-    let root = &subject.root;
+    let linked = linked(&mut input, &request, &mut wanted, watch)?;
+    let root = &input.root;
     let objects = Objects::new(root);
-    let closure = closure(&subject, &request, &objects, &wanted, &linked, watch)?;
+    let closure = closure(&input, &request, &objects, &wanted, &linked, watch)?;
     root.forget();
     let plan = Plan::build(&objects, &wanted, &closure, &settings)?;
     told.extend(settings::volume_notes(root, &plan, &settings.volumes)?);

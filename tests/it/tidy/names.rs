@@ -35,7 +35,7 @@ const WORDS: &[(&str, &[&str], &str)] = &[
     ),
     ("src/package/about.rs", &["rpm"], "a type of package URLs"),
     ("src/sbom/languages.rs", &["cargo", "composer", "npm"], "types of package URLs"),
-    ("src/pack/books.rs", &["env"], "a key of slimroot.toml"),
+    ("src/pack/documents.rs", &["env"], "a key of slimroot.toml"),
     ("src/profile/mod.rs", &["env"], "a key of profiles"),
 ];
 

@@ -23,7 +23,7 @@ const MAX_SHOWN: usize = 20;
 
 /// Documents to write besides the image, and limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Books {
+pub struct Documents {
     /// Destination of the plan, as JSON.
     pub plan_out: Option<PathBuf>,
     /// Destination of the lock.
@@ -62,7 +62,7 @@ pub struct Allowed {
     pub paths: Option<Vec<String>>,
 }
 
-impl Books {
+impl Documents {
     /// True if nothing is requested, so that no ledger is needed.
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -81,7 +81,7 @@ impl Books {
 
 /// Options for the plan of a request.
 pub(crate) fn plan_options<'a>(request: &PackRequest, wanted: &'a Request) -> PlanOptions<'a> {
-    PlanOptions { made_with: made_with(request), all: request.books.all, exclude: &wanted.exclude }
+    PlanOptions { made_with: made_with(request), all: request.documents.all, exclude: &wanted.exclude }
 }
 
 /// Refuses an image that exceeds a limit.
@@ -89,12 +89,12 @@ pub(crate) fn plan_options<'a>(request: &PackRequest, wanted: &'a Request) -> Pl
 /// # Errors
 /// `over-budget`, `not-allowed`, `lock-differs`, and those of reading the lock.
 pub(super) fn refuse(request: &PackRequest, ledger: &Ledger<'_>) -> Result<(), Error> {
-    refuse_unlisted(&request.books.allowed, ledger)?;
-    if let Some(lock) = &request.books.locked {
-        refuse_difference(ledger, &request.books.lock_rules, lock)?;
+    refuse_unlisted(&request.documents.allowed, ledger)?;
+    if let Some(lock) = &request.documents.locked {
+        refuse_difference(ledger, &request.documents.lock_rules, lock)?;
     }
     let bytes = ledger.plan.bytes();
-    match request.books.budget {
+    match request.documents.budget {
         Some(budget) if bytes > budget => {
             let groups = ledger.groups().into_iter().take(3).map(|(group, _, bytes)| format!("{group}: {bytes}"));
             let largest = groups.collect::<Vec<_>>().join(", ");
@@ -118,17 +118,17 @@ pub(super) struct Prepared {
 /// # Errors
 /// `output-exists`, `output-unwritable`, `disk-full`, `changed-while-packing`, `unreadable`.
 pub(super) fn written(request: &PackRequest, wanted: &Request, ledger: &Ledger<'_>) -> Result<Prepared, Error> {
-    let books = &request.books;
+    let documents = &request.documents;
     let mut found = Vec::new();
-    if let Some(to) = &books.plan_out {
+    if let Some(to) = &documents.plan_out {
         let options = plan_options(request, wanted);
         let mut fill = |out: &mut dyn Write| write_plan(ledger, &options, out, &to.display());
         found.push(Document::write(to, &mut fill)?);
     }
-    if let Some(to) = &books.lock {
-        found.push(Document::write(to, &mut |out| write_lock(ledger, &books.lock_rules, out, &to.display()))?);
+    if let Some(to) = &documents.lock {
+        found.push(Document::write(to, &mut |out| write_lock(ledger, &documents.lock_rules, out, &to.display()))?);
     }
-    if let Some(to) = &books.provenance {
+    if let Some(to) = &documents.provenance {
         let text = attached::of_request(request, wanted, ledger)?;
         let unwritable = |error| Error::unwritable(&to.display(), error);
         found.push(Document::write(to, &mut |out| out.write_all(&text).map_err(unwritable))?);
@@ -139,7 +139,7 @@ pub(super) fn written(request: &PackRequest, wanted: &Request, ledger: &Ledger<'
         None => Inventory::of_ledger(attached::name_of(request), ledger)
             .map(|found| Arc::clone(made.insert(Arc::new(found)))),
     };
-    for (format, to) in &books.sboms {
+    for (format, to) in &documents.sboms {
         let inventory = inventory()?;
         found.push(Document::write(to, &mut |out| sbom::write(*format, &inventory, out, &to.display()))?);
     }
@@ -159,7 +159,7 @@ pub(super) fn page(
     ledger: &Ledger<'_>,
     layers: &[crate::layer::Part],
 ) -> Result<Option<Document>, Error> {
-    let Some(to) = &request.books.report else { return Ok(None) };
+    let Some(to) = &request.documents.report else { return Ok(None) };
     let mut sheet = crate::page::Sheet::of_plan(ledger, &wanted.exclude)?;
     sheet.cut(layers);
     Document::write(to, &mut |out| crate::page::write(&sheet, out, &to.display())).map(Some)

@@ -10,7 +10,7 @@ use crate::path::RootPath;
 use crate::root::{FileKind, Root, Tree};
 
 /// A root, with the run configuration if it is an image.
-pub(crate) struct Subject {
+pub(crate) struct Input {
     pub(crate) root: Root,
     pub(crate) image: Option<RunConfig>,
 }
@@ -37,7 +37,7 @@ pub(crate) struct Watch<'a> {
     pub(crate) stop: &'a (dyn Fn() -> bool + Sync),
 }
 
-impl Subject {
+impl Input {
     /// Opens the root that a request names: a directory, or oci:, oci-archive:, docker-archive:, docker://.
     ///
     /// # Errors
