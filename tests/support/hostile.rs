@@ -239,7 +239,15 @@ pub fn run_for(args: &[&str], limit: Duration) -> Ran {
     wait(&mut command, limit)
 }
 
-/// Waits for a command, and ends it when its time is over.
+/// How much slower a machine is that has more to do than it has processors (proc(5), loadavg); at least 1.
+pub fn slowdown() -> f64 {
+    let text = fs::read_to_string("/proc/loadavg").expect("Linux says it");
+    let load: f64 = text.split(' ').next().and_then(|load| load.parse().ok()).expect("a number");
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    (load / processors as f64).max(1.0)
+}
+
+/// Waits for a command, and ends it when its time is over, which is longer on a busy machine.
 pub fn wait(command: &mut Command, limit: Duration) -> Ran {
     let begun = Instant::now();
     let mut child =
@@ -254,7 +262,7 @@ pub fn wait(command: &mut Command, limit: Duration) -> Ran {
     let status = loop {
         match child.try_wait().expect("waited for") {
             Some(status) => break status,
-            None if begun.elapsed() > limit => {
+            None if begun.elapsed() > limit && begun.elapsed() > limit.mul_f64(slowdown()) => {
                 child.kill().expect("ended");
                 break child.wait().expect("waited for");
             }

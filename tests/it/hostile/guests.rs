@@ -12,7 +12,7 @@ use slimroot::path::RootPath;
 use slimroot::root::{DirTree, Root};
 
 use super::{archived, names, scratch, text};
-use crate::support::hostile::{compiled, limited, misbehaves, root, wait, write_program};
+use crate::support::hostile::{compiled, limited, misbehaves, root, slowdown, wait, write_program};
 
 /// A guest that tries to get out: it looks for a way from `..`, opens what it was handed, becomes more than it is, and
 /// writes to the settings of the kernel.
@@ -236,7 +236,7 @@ fn the_record_of_a_start_is_not_waited_for() {
         let root = python_root(dir.path(), &code);
         let ran = limited(&["build", "--root", &text(&root), "--dry-run", "--pyc", "used", "--", "/app/main.py"]);
         assert_eq!(misbehaves(&ran), None, "{what}: {ran:?}");
-        assert!(ran.took < Duration::from_secs(40), "{what}: {ran:?}");
+        assert!(ran.took < Duration::from_secs(40).mul_f64(slowdown()), "{what}: {ran:?}");
     }
 }
 

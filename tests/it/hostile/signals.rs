@@ -9,17 +9,14 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{names, scratch, slimroot, text};
-use crate::support::hostile::{root, write_program};
+use crate::support::hostile::{root, slowdown, write_program};
 
 /// Maximum time until a process handles signals.
 const START: Duration = Duration::from_secs(10);
 
-/// What counts as at once: 0.3 seconds, and longer on a machine with more to do than it has processors (proc(5), loadavg).
+/// What counts as at once: 0.3 seconds, and longer on a machine with more to do than it has processors.
 pub(super) fn at_once() -> Duration {
-    let text = fs::read_to_string("/proc/loadavg").expect("Linux says it");
-    let load: f64 = text.split(' ').next().and_then(|load| load.parse().ok()).expect("a number");
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    Duration::from_millis(300).mul_f64((load / processors as f64).max(1.0))
+    Duration::from_millis(300).mul_f64(slowdown())
 }
 
 /// How long a run went on after a signal, and how it ended.
