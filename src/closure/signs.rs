@@ -110,11 +110,11 @@ impl Signs {
             if !is_new && !is_new_program {
                 continue;
             }
-            for name in world.objects.imports(&object.real)? {
+            for name in world.objects.imports(&object.real)?.iter() {
                 if is_new_program {
-                    keep(&mut self.entry, &name, &object.real);
+                    keep(&mut self.entry, name, &object.real);
                 }
-                keep(&mut self.anywhere, &name, &object.real);
+                keep(&mut self.anywhere, name, &object.real);
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! ELF files found by searches. Each is read once, regardless of how many entries need it. The mapping from names to
 //! files is not cached here, because it belongs to one process.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,6 +24,9 @@ const FIRST: usize = 4096;
 /// Maximum size of a loader that is read for its constants; real ones have a quarter of a megabyte.
 const MAX_LOADER: usize = 16 << 20;
 
+/// Maximum memory for imported names that are kept, in bytes. Those of further objects are read again each time.
+const MAX_IMPORTS: usize = 16 << 20;
+
 /// A file parsed as ELF.
 #[derive(Debug)]
 pub struct Read {
@@ -39,6 +42,9 @@ pub struct Read {
 pub struct Objects<'r> {
     root: &'r Root,
     read: RefCell<HashMap<RootPath, Rc<Read>>>,
+    imports: RefCell<HashMap<RootPath, Rc<Vec<Vec<u8>>>>>,
+    /// Memory of `imports`.
+    imports_size: Cell<usize>,
     constants: RefCell<HashMap<RootPath, Rc<LoaderConstants>>>,
     /// The loader's cache by byte order.
     cache: RefCell<HashMap<bool, Option<Rc<Cache>>>>,
@@ -85,6 +91,8 @@ impl<'r> Objects<'r> {
         Self {
             root,
             read: RefCell::default(),
+            imports: RefCell::default(),
+            imports_size: Cell::default(),
             constants: RefCell::default(),
             cache: RefCell::default(),
             subdirs: RefCell::default(),
@@ -177,11 +185,21 @@ impl<'r> Objects<'r> {
     ///
     /// # Errors
     /// `unreadable`.
-    pub fn imports(&self, real: &RootPath) -> Result<Vec<Vec<u8>>, Error> {
+    pub fn imports(&self, real: &RootPath) -> Result<Rc<Vec<Vec<u8>>>, Error> {
+        if let Some(known) = self.imports.borrow().get(real) {
+            return Ok(Rc::clone(known));
+        }
         let read = self.read(real)?;
-        let Ok(elf) = &read.elf else { return Ok(Vec::new()) };
+        let Ok(elf) = &read.elf else { return Ok(Rc::default()) };
         let source = self.root.open_file(real)?;
-        Ok(elf::parse_imports(&SourceBytes { source: &*source, first: &[] }, elf).unwrap_or_default())
+        let names = elf::parse_imports(&SourceBytes { source: &*source, first: &[] }, elf).unwrap_or_default();
+        let names = Rc::new(names);
+        let size = names.iter().map(|name| name.len() + size_of::<Vec<u8>>()).sum::<usize>() + self.imports_size.get();
+        if size <= MAX_IMPORTS {
+            self.imports_size.set(size);
+            self.imports.borrow_mut().insert(real.clone(), Rc::clone(&names));
+        }
+        Ok(names)
     }
 
     /// The build information of the program at a real path.
