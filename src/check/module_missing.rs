@@ -7,8 +7,8 @@ use crate::finding::{Finding, Level};
 pub(super) const CHECK: Check = Check {
     code: "module-missing",
     scope: Scope::Image,
-    text: "A source of the application imports a module at its top level, outside any block. The module is not built \
-           in, and is in no directory of the interpreter's search path. The application ends at its start \
+    text: "A source of the application, or of a Python package that it imports, imports a module at its top level, outside \
+           any block. The module is not built in, and is in no directory of the interpreter's search path. The application ends at its start \
            (ModuleNotFoundError in Python, \"Cannot find module\" in Node, LoadError in Ruby, \"Can't locate\" in Perl, \
            \"Failed opening required\" in PHP). Install the module in the builder stage, into the environment that the \
            entry runs in: a virtual environment is used only if the entry is started through it, and devDependencies \

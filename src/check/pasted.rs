@@ -55,7 +55,8 @@ pub fn recognise(text: &str) -> Vec<Recognised> {
     let lines: Vec<&str> = text.lines().filter(|line| line.len() <= MAX_LINE).collect();
     let mut found: Vec<Recognised> = Vec::new();
     for line in &lines[lines.len().saturating_sub(MAX_LINES)..] {
-        let first = known.iter().find_map(|(message, pattern)| Some((message, pattern.captures(line)?)));
+        let plain = without_escapes(line);
+        let first = known.iter().find_map(|(message, pattern)| Some((message, pattern.captures(&plain)?)));
         let Some((message, captures)) = first else { continue };
         let names = names(&message.text);
         let part = |name: &str| captures.name(name).map_or("", |found| found.as_str());
@@ -75,6 +76,18 @@ pub fn recognise(text: &str) -> Vec<Recognised> {
         }
     }
     found
+}
+
+/// A line as the program printed it: in a log of runc or containerd (logfmt), and in JSON, quotes have backslashes.
+fn without_escapes(line: &str) -> String {
+    let (mut out, mut rest) = (String::new(), line);
+    while let Some((before, after)) = rest.split_once('"') {
+        out.push_str(before.trim_end_matches('\\'));
+        out.push('"');
+        rest = after;
+    }
+    out.push_str(rest);
+    out
 }
 
 /// The names of the parts of a pattern.
@@ -125,6 +138,14 @@ mod tests {
                 assert!(known.contains(&name), "{name} is not in {}", message.text);
             }
         }
+    }
+
+    #[test]
+    fn lines_of_logs_with_escaped_quotes_are_read() {
+        let line = r#"level=error msg="unable to start container process: exec: \"/app\": stat /app: no such file or directory""#;
+        assert_eq!(recognise(line).first().and_then(|one| one.code), Some("entry-missing"));
+        assert_eq!(without_escapes(r#"a\b \\\"c\" d"#), r#"a\b "c" d"#);
+        assert_eq!(without_escapes("no quotes\\"), "no quotes\\");
     }
 
     #[test]

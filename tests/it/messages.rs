@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 use slimroot::check::recognise;
 
+use crate::support::need;
 use crate::support::runs::slimroot;
 
 #[derive(Deserialize)]
@@ -80,6 +81,7 @@ fn what_programs_of_this_machine_print_is_recognised() {
         fs::write(&path, text).expect("written");
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("a mode");
     };
+    fs::write(dir.path().join("data"), "data").expect("written");
     file("ksh.sh", "#!/nonexistent/ksh\n");
     file("dos.sh", "#!/usr/bin/env python3\r\n");
     file("foreign", "\u{7f}ELF\u{2}\u{1}\u{1}\0\0\0\0\0\0\0\0\0\u{2}\0\u{f3}\0\u{1}\0\0\0");
@@ -99,6 +101,22 @@ fn what_programs_of_this_machine_print_is_recognised() {
         ("java -jar nonexistent.jar", "application-missing"),
         ("ruby nonexistent.rb", "application-missing"),
         ("php nonexistent.php", "application-missing"),
+        ("bash -c ./nonexistent", "program-missing"),
+        ("bash -c ./data", "entry-not-executable"),
+        ("timeout 9 nonexistent-program", "program-missing"),
+        ("chroot / nonexistent-program", "program-missing"),
+        ("setpriv nonexistent-program", "program-missing"),
+        ("xargs nonexistent-program", "program-missing"),
+        ("nice nonexistent-program", "program-missing"),
+        ("id nonexistent-user", "user-unknown"),
+        ("python3 -c 'from os import nonexistent'", "module-missing"),
+        ("python3 -c 'import importlib.metadata as m; m.version(\"nonexistent\")'", "module-missing"),
+        ("python3 -c 'import socket; socket.getservbyname(\"nonexistent\")'", "config-missing"),
+        ("python3 -c 'import socket; socket.getaddrinfo(\"nonexistent.invalid\", 80)'", "nss-service-missing"),
+        ("node --input-type=module -e 'import \"./nonexistent.mjs\"'", "module-missing"),
+        ("node -e 'require(\"child_process\").execFileSync(\"nonexistent-program\")'", "program-missing"),
+        ("perl -e 'require XSLoader; $INC{q(Gone.pm)}=1; XSLoader::load(q(Gone))'", "module-missing"),
+        ("openssl s_client -CAfile nonexistent.pem -connect 127.0.0.1:1", "config-missing"),
         ("LD_PRELOAD=nonexistent.so /bin/true", "preload-failed"),
         ("LC_ALL=xx_XX.UTF-8 bash -c true", "locale-missing"),
         ("git nonexistent-command", "program-missing"),
@@ -123,6 +141,41 @@ fn what_programs_of_this_machine_print_is_recognised() {
         known += 1;
     }
     assert!(known >= 7, "too few programs to judge by");
+}
+
+/// The log of runc, in which quotes are escaped.
+#[test]
+fn what_runc_logs_is_recognised() {
+    if !need::all(&["runc"]) {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::create_dir_all(dir.path().join("rootfs/srv")).expect("made");
+    fs::write(dir.path().join("rootfs/data"), "data").expect("written");
+    let runc = |args: &[&str]| Command::new("runc").args(args).current_dir(dir.path()).output().expect("runc runs");
+    assert!(runc(&["spec"]).status.success());
+    let spec = fs::read_to_string(dir.path().join("config.json")).expect("a specification");
+    for (program, code) in
+        [("/nonexistent", "entry-missing"), ("nonexistent", "entry-missing"), ("/data", "entry-not-executable")]
+    {
+        let mut own: serde_json::Value = serde_json::from_str(&spec).expect("JSON");
+        own["process"]["args"] = serde_json::json!([program]);
+        own["process"]["terminal"] = false.into();
+        own["process"]["rlimits"] = serde_json::json!([]);
+        fs::write(dir.path().join("config.json"), own.to_string()).expect("written");
+        let state = dir.path().join("state").display().to_string();
+        let ran = runc(&["--root", &state, "--log-format", "json", "run", "slimroot-messages"]);
+        for said in [ran.stderr, runc(&["--root", &state, "run", "slimroot-messages"]).stderr] {
+            let said = String::from_utf8_lossy(&said).into_owned();
+            if !said.contains("unable to start container process") {
+                eprintln!("skipped: runc starts no container here: {said}");
+                return;
+            }
+            let found = recognise(&said);
+            assert_eq!(found.first().and_then(|one| one.code), Some(code), "{said}");
+            assert!(found[0].says.contains(program), "{}", found[0].says);
+        }
+    }
 }
 
 #[test]
@@ -187,7 +240,12 @@ fn check_names_modules_that_the_application_imports_and_nobody_has() {
         "import sys, os\nimport there\nimport part\nfrom zoneinfo import ZoneInfo\ntry:\n    import guarded_one\nexcept \
          ImportError:\n    pass\nimport gone_module as g\nz = ZoneInfo('Europe/Berlin')\n",
     );
-    file("/app/part.py", "from gone_too.x import y\n");
+    file("/app/part.py", "from gone_too.x import y\nimport kept\n");
+    // A package of the application needs another one; one that changes the search path is not judged.
+    file("/usr/lib/python3.11/site-packages/kept/__init__.py", "from . import app\nimport gone_of_package\n");
+    file("/usr/lib/python3.11/site-packages/kept/app.py", "try:\n    import guarded\nexcept ImportError:\n    pass\n");
+    // A program beside the script has the name of a module.
+    file("/app/gone_module", "#!/bin/sh\n");
     file(
         "/web/index.js",
         "const fs = require('fs')\nconst a = require('there')\nimport b from 'gone-package'\nrequire('./lib/x')\n",
@@ -203,7 +261,23 @@ fn check_names_modules_that_the_application_imports_and_nobody_has() {
         let own = all.iter().filter(|one| one["code"] == "module-missing");
         own.filter_map(|one| one["subject"].as_str().map(str::to_owned)).collect()
     };
-    assert_eq!(missing(&["/usr/bin/python3.11", "/app/app.py"]), ["gone_module", "gone_too", "tzdata"]);
+    assert_eq!(
+        missing(&["/usr/bin/python3.11", "/app/app.py"]),
+        ["gone_module", "gone_of_package", "gone_too", "tzdata"]
+    );
+    // Servers import what their arguments name; the script of a server is in a directory of programs.
+    file("/app/own/wsgi.py", "import gone_of_wsgi\n");
+    file("/opt/bin/server", "#!/usr/bin/python3.11\nimport sys\n");
+    fs::set_permissions(root.join("opt/bin/server"), fs::Permissions::from_mode(0o755)).expect("a mode");
+    for (line, module) in [
+        ("/opt/bin/server own.wsgi", "gone_of_wsgi"),
+        ("/usr/bin/python3.11 -m there own.wsgi:app", "gone_of_wsgi"),
+        ("/opt/bin/server part:app", "gone_too"),
+        ("/opt/bin/server run part.py", "gone_too"),
+    ] {
+        let words = [&["-w", "/app"], &line.split(' ').collect::<Vec<_>>()[..]].concat();
+        assert!(missing(&words).iter().any(|found| found == module), "{line}");
+    }
     assert_eq!(missing(&["/usr/bin/node", "/web/index.js"]), ["@scope/gone", "gone-package"]);
     file("/app/app.py", "import sys\nsys.path.insert(0, '/else')\nimport gone_module\n");
     assert!(missing(&["/usr/bin/python3.11", "/app/app.py"]).is_empty(), "a source that changes the path was judged");

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::imports::{Import, unguarded};
 use super::table::table;
-use super::{Layout, MAX_TEXT, path_files};
+use super::{Layout, MAX_TEXT, is_finder, path_files};
 use crate::error::Error;
 use crate::language::source::application as app;
 use crate::language::source::missing::named_script;
@@ -47,7 +47,7 @@ struct Reader<'c> {
     seen: BTreeSet<RootPath>,
     open: Vec<Source>,
     found: Vec<Imported>,
-    /// Modules of the application's imports that no directory has.
+    /// Modules of surely executed imports that no directory has.
     missing_modules: Vec<MissingModule>,
     /// True if a source changes the module search path.
     is_changed: bool,
@@ -60,9 +60,9 @@ pub(super) fn find(call: &Call<'_>, layout: &Layout) -> Result<(Vec<Imported>, V
         (None, Some(word)) => call.file(word)?,
         (None, None) => None,
     };
-    let module = super::module::named_module(call).map(|(word, _)| word.split(':').next().unwrap_or(word));
+    let (modules, sources) = named(call)?;
     let mut dirs: Vec<RootPath> = script.iter().filter_map(RootPath::parent).collect();
-    dirs.extend(module.map(|_| call.cwd.clone()));
+    dirs.extend(modules.first().map(|_| call.cwd.clone()));
     for dir in call.env.get("PYTHONPATH").iter().flat_map(|list| list.split(':')) {
         dirs.extend(call.dir(dir)?);
     }
@@ -82,12 +82,13 @@ pub(super) fn find(call: &Call<'_>, layout: &Layout) -> Result<(Vec<Imported>, V
     let (seen, open, found) = (BTreeSet::new(), Vec::new(), Vec::new());
     let (missing_modules, is_changed) = (Vec::new(), false);
     let mut reader = Reader { call, layout, dirs, suffixes, seen, open, found, missing_modules, is_changed };
-    if let Some(word) = module {
-        let module = word.split('.').map(str::to_owned).collect();
+    for module in modules {
         let by = script.clone().unwrap_or_else(|| layout.library.clone());
         let from = Source { file: by, dir: call.cwd.clone(), package: None };
         reader.import(&from, &Import { level: 0, module, names: Vec::new() })?;
     }
+    let source = |file: RootPath| Some(Source { dir: file.parent()?, file, package: None });
+    reader.open.extend(sources.into_iter().filter_map(source));
     reader.open.extend(script.and_then(|file| Some(Source { dir: file.parent()?, file, package: None })));
     while let Some(source) = reader.open.pop() {
         if reader.seen.len() >= MAX_SOURCES {
@@ -105,9 +106,12 @@ pub(super) fn find(call: &Call<'_>, layout: &Layout) -> Result<(Vec<Imported>, V
                 reader.zones(&source.file)?;
             }
         }
+        let is_judged = reader.is_judged(&source, &text);
         for import in unguarded(&text) {
             reader.import(&source, &import)?;
-            reader.missing(&source, &text, &import)?;
+            if is_judged {
+                reader.missing(&source, &text, &import)?;
+            }
         }
     }
     reader.found.sort();
@@ -116,6 +120,35 @@ pub(super) fn find(call: &Call<'_>, layout: &Layout) -> Result<(Vec<Imported>, V
     reader.missing_modules.dedup_by(|one, other| one.module == other.module);
     let missing_modules = if reader.is_changed { Vec::new() } else { reader.missing_modules };
     Ok((reader.found, missing_modules))
+}
+
+/// Modules that the command names (`-m x`, `main:app`), and those of the working directory that arguments of a server name
+/// without an object: `site.wsgi`, `main.py`.
+fn named(call: &Call<'_>) -> Result<(Vec<Vec<String>>, Vec<RootPath>), Error> {
+    let parts = |word: &str| -> Vec<String> { word.split('.').map(str::to_owned).collect() };
+    let mut modules: Vec<Vec<String>> = Vec::new();
+    modules.extend(super::module::named_module(call).map(|(word, _)| parts(word.split(':').next().unwrap_or(word))));
+    let mut sources = Vec::new();
+    for word in call.args.iter().map(String::as_str).filter(|word| word.contains(['.', ':']) && !word.starts_with('-'))
+    {
+        if word.ends_with(".py") {
+            sources.extend(call.file(word)?.filter(|_| !call.scripts.is_empty()));
+            continue;
+        }
+        let name = word.split(':').next().unwrap_or(word);
+        let is_part = |part: &str| {
+            part.starts_with(|c: char| c.is_alphabetic() || c == '_')
+                && part.chars().all(|c| c.is_alphanumeric() || c == '_')
+        };
+        if !name.split('.').all(is_part) || modules.contains(&parts(name)) {
+            continue;
+        }
+        let file = format!("{}.py", name.replace('.', "/"));
+        if call.file(&file)?.is_some() {
+            modules.push(parts(name));
+        }
+    }
+    Ok((modules, sources))
 }
 
 impl Reader<'_> {
@@ -199,9 +232,20 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Notes the module of an import of the application that no directory has and that is not built in.
+    /// True if a missing import ends the application: in its own sources, and in those of packages that it surely loads. The
+    /// standard library works without modules that distributions split off, and a package that changes the search path while it
+    /// is loaded is not judged.
+    fn is_judged(&self, from: &Source, text: &str) -> bool {
+        let changes = |line: &str| {
+            line.starts_with(|c: char| !c.is_whitespace()) && table().modules.changes_search.occur_in(line.as_bytes())
+        };
+        let is_installed = self.layout.sites.iter().any(|site| from.file.is_within(site));
+        from.package.is_none() || is_installed && !text.lines().any(changes)
+    }
+
+    /// Notes the module of an import that no directory has and that is not built in.
     fn missing(&mut self, from: &Source, text: &str, import: &Import) -> Result<(), Error> {
-        let Some(module) = import.module.first().filter(|_| import.level == 0 && from.package.is_none()) else {
+        let Some(module) = import.module.first().filter(|_| import.level == 0) else {
             return Ok(());
         };
         if self.missing_modules.len() >= MAX_MISSING {
@@ -216,11 +260,16 @@ impl Reader<'_> {
         let mut dirs = self.dirs.clone();
         dirs.extend([from.dir.clone(), self.call.cwd.clone()]);
         for dir in dirs {
-            for end in ["", ".py", ".pyc"] {
-                if self.call.root.follow(dir.join(format!("{module}{end}").as_bytes()).as_bytes())?.found().is_some() {
-                    return Ok(());
-                }
+            // A program of the same name beside the script, as in bin/ of a virtual environment, is no module.
+            let place = dir.join(module.as_bytes());
+            let is_there = self.call.root.follow(place.as_bytes())?.dir().is_some()
+                || self.call.root.follow(dir.join(format!("{module}.pyc").as_bytes()).as_bytes())?.found().is_some();
+            if is_there {
+                return Ok(());
             }
+        }
+        if self.has_own_finder(module)? {
+            return Ok(());
         }
         let is_line = |line: &str| {
             let words = line.trim_start().strip_prefix("import ").or_else(|| line.trim_start().strip_prefix("from "));
@@ -235,6 +284,20 @@ impl Reader<'_> {
         };
         self.missing_modules.push(MissingModule::import(&from.file, line, module.clone(), "Python", help));
         Ok(())
+    }
+
+    /// True if the finder of an editable install names this module (setuptools, "Development Mode").
+    fn has_own_finder(&self, module: &str) -> Result<bool, Error> {
+        for site in &self.layout.sites {
+            let names = self.call.root.list(site)?;
+            for name in names.iter().filter(|name| is_finder(name)) {
+                let text = self.text(&site.join(name))?.unwrap_or_default();
+                if [format!("'{module}'"), format!("\"{module}\"")].iter().any(|quoted| text.contains(quoted)) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// An extension module with the name of its package is the package's core, however the package loads it, unless

@@ -251,7 +251,7 @@ fn setting<'t>(text: &'t str, name: &str) -> Option<&'t str> {
 fn path_files(root: &Root, site: &RootPath) -> Result<Vec<RootPath>, Error> {
     let mut found = Vec::new();
     for name in root.list(site)? {
-        let is_finder = name.starts_with(b"__editable__") && name.ends_with(b".py");
+        let is_finder = is_finder(&name);
         if !name.ends_with(b".pth") && !is_finder {
             continue;
         }
@@ -274,6 +274,11 @@ fn path_files(root: &Root, site: &RootPath) -> Result<Vec<RootPath>, Error> {
         }
     }
     Ok(found)
+}
+
+/// True for the name of a finder of an editable install.
+fn is_finder(name: &[u8]) -> bool {
+    name.starts_with(b"__editable__") && name.ends_with(b".py")
 }
 
 /// Virtual environments inside a directory, at most two levels deep.
