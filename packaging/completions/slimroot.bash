@@ -784,12 +784,16 @@ _slimroot() {
             return 0
             ;;
         slimroot__subcmd__dockerfile)
-            opts="-q -v -h -V --packer --color --quiet --verbose --help --version"
+            opts="-q -v -h -V --packer --base --color --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --base)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0

@@ -493,6 +493,7 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand trace" -s q -l quiet -
 complete -c slimroot -n "__fish_slimroot_using_subcommand trace" -s v -l verbose -d 'Prints the whole report: every group, every profile with its trigger, digests of layers, all notes'
 complete -c slimroot -n "__fish_slimroot_using_subcommand trace" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c slimroot -n "__fish_slimroot_using_subcommand trace" -s V -l version -d 'Print version'
+complete -c slimroot -n "__fish_slimroot_using_subcommand dockerfile" -l base -d 'Image that the last stage is based on, whose settings (ENV, USER, ENTRYPOINT, …) are repeated too: docker://NAME:TAG, a NAME:TAG of docker or podman, or an archive. Only its configuration is read' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand dockerfile" -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is dumb'
 always\t'Always'
 never\t'Never'"

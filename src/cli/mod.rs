@@ -264,7 +264,9 @@ fn run(command: Command) -> Result<u8, Error> {
             Ok(traced.status)
         }
         Command::Dockerfile(options) => {
-            render::bytes(commands::dockerfile::run(&options)?.as_bytes())?;
+            let printed = commands::dockerfile::run(&options)?;
+            render::told(&printed.notes);
+            render::bytes(printed.text.as_bytes())?;
             Ok(exit::DONE)
         }
         Command::Profiles(options) => {

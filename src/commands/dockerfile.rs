@@ -12,7 +12,10 @@ use crate::closure::DEFAULT_PATH;
 use crate::config::{Healthcheck, PROBE};
 use crate::dockerfile::{Dockerfile, Form, Instruction, MAX_TEXT, exec_or_shell, expand, pairs};
 use crate::error::Error;
+use crate::image_reader::{self, ReadOptions, Reference};
 use crate::language::system_shell;
+use crate::pack::{quoted_by, statements_of};
+use crate::registry::Access;
 
 /// The name for a last stage without one, and for the stage that packs.
 const BUILDER: &str = "builder";
@@ -42,9 +45,19 @@ pub(crate) struct Options {
     /// Packs in a separate stage, so that the builder stage is unchanged. Always done if the builder is FROM scratch.
     #[arg(long)]
     packer: bool,
+    /// Image that the last stage is based on, whose settings (ENV, USER, ENTRYPOINT, …) are repeated too: docker://NAME:TAG, a
+    /// NAME:TAG of docker or podman, or an archive. Only its configuration is read.
+    #[arg(long, value_name = "IMAGE")]
+    base: Option<String>,
 }
 
-pub(crate) fn run(options: &Options) -> Result<String, Error> {
+/// A Dockerfile with a last stage, and notes on what it lacks.
+pub(crate) struct Printed {
+    pub(crate) text: String,
+    pub(crate) notes: Vec<String>,
+}
+
+pub(crate) fn run(options: &Options) -> Result<Printed, Error> {
     let path = if options.file.as_os_str() == "-" { PathBuf::from("/dev/stdin") } else { options.file.clone() };
     let shown = path.display().to_string();
     let text = crate::text::read_bytes(&path).map_err(|error| Error::unreadable(&shown, error))?;
@@ -52,22 +65,40 @@ pub(crate) fn run(options: &Options) -> Result<String, Error> {
         return Err(Error::new("bad-dockerfile", format!("{shown} has more than {} MiB", MAX_TEXT >> 20)));
     }
     let file = Dockerfile::parse(&String::from_utf8_lossy(&text))?;
-    slim(&file, options.packer)
+    let base = options.base.as_deref().map(instructions_of).transpose()?;
+    slim(&file, base.as_deref(), options.packer)
 }
 
-/// The file with its new last stages.
-fn slim(file: &Dockerfile, is_packed_apart: bool) -> Result<String, Error> {
+/// The settings of an image as instructions.
+fn instructions_of(image: &str) -> Result<Vec<Instruction>, Error> {
+    let reference = Reference::parse(image).ok_or_else(|| {
+        Error::new("bad-argument", format!("--base {} is not an image", crate::path::show(image.as_bytes())))
+            .help("write docker://NAME:TAG for an image in a registry, or NAME:TAG for one in a local store")
+    })?;
+    let read = ReadOptions { progress: &|_, _| (), stop: &|| false, access: &Access::default(), platform: None };
+    let lines = statements_of(&image_reader::settings(&reference, &read)?);
+    let mut file = Dockerfile::parse(&format!("FROM {image}\n{}\n", lines.join("\n")))?;
+    Ok(file.stages.pop().map(|stage| stage.instructions).unwrap_or_default())
+}
+
+/// The file with its new last stages. `base` has the settings of the base image, if they are known.
+fn slim(file: &Dockerfile, base: Option<&[Instruction]>, is_packed_apart: bool) -> Result<Printed, Error> {
     let Some((last, others)) = file.stages.split_last() else {
         return Err(Error::new("bad-dockerfile", "there is no FROM"));
     };
-    let lineage = file.lineage(others.len());
+    let image = file.base_image(others.len()).unwrap_or_default();
+    let image = run_text(image, &file.args);
+    let lineage = file.lineage(others.len(), base.unwrap_or_default());
     let run = Run::of(file, &lineage);
     let entry = run.entry().ok_or_else(|| {
         Error::new(
             "bad-dockerfile",
             "the last stage has neither ENTRYPOINT nor CMD, so its base image decides what the container starts",
         )
-        .help("write the CMD of the base image into the Dockerfile, so that slimroot can pack its program")
+        .help(format!(
+            "--base docker://{image} reads that; or write the CMD of the base image into the Dockerfile, so that slimroot can \
+             pack its program"
+        ))
     })?;
     let name = last.name.clone().unwrap_or_else(|| free(file, BUILDER));
     let packer = free(file, PACKER);
@@ -83,8 +114,24 @@ fn slim(file: &Dockerfile, is_packed_apart: bool) -> Result<String, Error> {
     let from = if is_apart { &packer } else { &name };
     out.push_str(&if is_apart { run.packer(&packer, &name, &entry) } else { run.step(&entry) });
     out.push_str(&format!("\nFROM scratch\nCOPY --from={from} /rootfs /\n"));
-    out.push_str(&run.settings(&lineage));
-    Ok(out)
+    out.push_str(&run.settings(&lineage, file.escape));
+    let is_known = base.is_some() || image == "scratch";
+    let unknown = (!is_known).then(|| {
+        format!(
+            "settings of the base image {image} (ENV, USER, ENTRYPOINT, …) are not repeated: --base docker://{image} \
+             reads them"
+        )
+    });
+    let triggers = lineage.iter().any(|one| one.name == "ONBUILD");
+    let left_out =
+        triggers.then(|| "ONBUILD is not repeated: nothing can be built from an image without a shell".to_owned());
+    Ok(Printed { text: out, notes: unknown.into_iter().chain(left_out).collect() })
+}
+
+/// The name of an image with the ARG before the first FROM.
+fn run_text(image: &str, args: &[(String, Option<String>)]) -> String {
+    let known = args.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
+    expand(image, &known).unwrap_or_else(|| image.to_owned())
 }
 
 /// A name that no stage of the file uses.
@@ -160,7 +207,6 @@ impl Run {
                     self.shell = words;
                 }
             }
-            // A new ENTRYPOINT resets a CMD that was inherited; docker does so across stages only.
             "ENTRYPOINT" => self.entrypoint = Some(exec_or_shell(&one.rest)),
             "CMD" => self.cmd = Some(exec_or_shell(&one.rest)),
             "HEALTHCHECK" => {
@@ -249,7 +295,7 @@ impl Run {
 
     /// The settings of the stage for the new one: as written, except PATH, which is written out because scratch has
     /// none.
-    fn settings(&self, lineage: &[&Instruction]) -> String {
+    fn settings(&self, lineage: &[&Instruction], escape: char) -> String {
         let mut out = String::new();
         let last = |name: &str| lineage.iter().rposition(|one| one.name == name);
         for (at, one) in lineage.iter().enumerate() {
@@ -265,10 +311,14 @@ impl Run {
                 lines.for_each(|line| out.push_str(&format!("{line}\n")));
                 continue;
             }
-            for (name, _) in pairs(&one.rest) {
-                if let Some((_, value)) = self.env.iter().find(|(known, _)| *known == name) {
-                    out.push_str(&format!("ENV {name}={}\n", serde_json::Value::from(value.as_str())));
-                }
+            for (name, written) in pairs(&one.rest) {
+                let known = self.env.iter().find(|(known, _)| *known == name);
+                // A variable that only the base image has is left to the builder, which replaces it by nothing.
+                let value = match (known, written) {
+                    (Some((_, value)), _) => quoted_by(value, escape),
+                    (None, written) => format!("\"{}\"", written.unwrap_or_default()),
+                };
+                out.push_str(&format!("ENV {name}={value}\n"));
             }
         }
         out

@@ -19,7 +19,8 @@ pub struct Instruction {
     pub name: String,
     /// The options after the name, such as `--from=builder`.
     pub flags: Vec<String>,
-    /// The rest, in one line: continued lines are joined.
+    /// The rest, in one line: continued lines are joined. In lists of names and values the escape character is a
+    /// backslash, whatever the directive says.
     pub rest: String,
     /// The text as written, with all lines, comments inside and here-documents.
     pub text: String,
@@ -47,7 +48,14 @@ pub struct Dockerfile {
     pub args: Vec<(String, Option<String>)>,
     /// The stages.
     pub stages: Vec<Stage>,
+    /// The escape character.
+    pub escape: char,
 }
+
+/// Instructions with words that variables are replaced in, and which may have escape characters.
+const WITH_WORDS: [&str; 8] = ["ARG", "ENV", "EXPOSE", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"];
+/// The escape character without a directive.
+const BACKSLASH: char = '\\';
 
 impl Dockerfile {
     /// Parses a Dockerfile.
@@ -55,8 +63,8 @@ impl Dockerfile {
     /// # Errors
     /// `bad-dockerfile`, with the number of the line.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let mut file = Self::default();
-        let mut lines = Lines { all: text.lines().collect(), at: 0, escape: escape(text) };
+        let mut file = Self { escape: escape(text), ..Self::default() };
+        let mut lines = Lines { all: text.lines().collect(), at: 0, escape: file.escape };
         let (mut count, mut comments) = (0, String::new());
         while let Some(line) = lines.peek() {
             if line.trim().is_empty() || line.trim_start().starts_with('#') {
@@ -86,13 +94,34 @@ impl Dockerfile {
         Ok(file)
     }
 
-    /// The instructions that make a stage: those of the stages that it is based on come first.
-    pub fn lineage(&self, stage: usize) -> Vec<&Instruction> {
+    /// The instructions that make a stage: those of the stages that it is based on come first, and before them those of
+    /// its base image. An ENTRYPOINT resets the CMD that its stage inherits (Dockerfile reference, "Understand how CMD and
+    /// ENTRYPOINT interact").
+    pub fn lineage<'f>(&'f self, stage: usize, base: &'f [Instruction]) -> Vec<&'f Instruction> {
+        let chain = self.chain(stage);
+        let stages = chain.iter().rev().map(|at| self.stages[*at].instructions.as_slice());
+        let mut found: Vec<&Instruction> = Vec::new();
+        for instructions in std::iter::once(base).chain(stages) {
+            if instructions.iter().any(|one| one.name == "ENTRYPOINT") {
+                found.retain(|one| one.name != "CMD");
+            }
+            found.extend(instructions);
+        }
+        found
+    }
+
+    /// The image that a stage is based on, as its FROM writes it.
+    pub fn base_image(&self, stage: usize) -> Option<&str> {
+        self.chain(stage).last().map(|at| self.stages[*at].base.as_str())
+    }
+
+    /// A stage and those that it is based on.
+    fn chain(&self, stage: usize) -> Vec<usize> {
         let mut chain = vec![stage];
         while let Some(below) = chain.last().and_then(|at| self.named(&self.stages[*at].base, *at)) {
             chain.push(below);
         }
-        chain.iter().rev().flat_map(|at| &self.stages[*at].instructions).collect()
+        chain
     }
 
     /// The stage of this name before another one.
@@ -109,7 +138,7 @@ fn escape(text: &str) -> char {
     let set = values
         .filter(|(name, _)| name.trim().eq_ignore_ascii_case("escape"))
         .find_map(|(_, v)| v.trim().chars().next());
-    set.unwrap_or('\\')
+    set.unwrap_or(BACKSLASH)
 }
 
 fn stage(from: Instruction) -> Option<Stage> {
@@ -177,8 +206,25 @@ impl<'t> Lines<'t> {
                 }
             }
         }
-        Some(Instruction { name, flags, rest: rest.to_owned(), text })
+        let rest = match self.escape != BACKSLASH && WITH_WORDS.contains(&name.as_str()) {
+            true => with_backslashes(rest, self.escape),
+            false => rest.to_owned(),
+        };
+        Some(Instruction { name, flags, rest, text })
     }
+}
+
+/// A text with another escape character, written with backslashes.
+fn with_backslashes(text: &str, escape: char) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            BACKSLASH => out.push_str(r"\\"),
+            c if c == escape => out.push(BACKSLASH),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 /// The ends of the here-documents that a line begins: `<<EOF`, `<<-"EOF"`, `3<<EOF`.
@@ -208,7 +254,7 @@ mod tests {
         let file = Dockerfile::parse(TEXT).expect("a Dockerfile");
         assert_eq!(file.args, [("V".to_owned(), Some("12".to_owned()))]);
         assert_eq!(file.stages.iter().map(|stage| stage.base.as_str()).collect::<Vec<_>>(), ["debian:$V", "base"]);
-        let names: Vec<&str> = file.lineage(1).iter().map(|one| one.name.as_str()).collect();
+        let names: Vec<&str> = file.lineage(1, &[]).iter().map(|one| one.name.as_str()).collect();
         assert_eq!(names, ["ENV", "RUN", "RUN", "COPY", "CMD"]);
         assert_eq!(
             file.stages[1].instructions[0].rest.split_whitespace().collect::<Vec<_>>(),
@@ -221,6 +267,25 @@ mod tests {
             }))
             .collect();
         assert_eq!(again, TEXT);
+    }
+
+    #[test]
+    fn an_entrypoint_resets_a_cmd_of_the_stages_below() {
+        let names = |text: &str| -> Vec<String> {
+            let file = Dockerfile::parse(text).expect("a Dockerfile");
+            file.lineage(file.stages.len() - 1, &[]).iter().map(|one| one.rest.clone()).collect()
+        };
+        let below = "FROM x AS a\nCMD b\nENTRYPOINT c\n";
+        assert_eq!(names(below), ["b", "c"]);
+        assert_eq!(names(&format!("{below}FROM a\nENTRYPOINT d\n")), ["c", "d"]);
+        assert_eq!(names(&format!("{below}FROM a\nCMD e\nENTRYPOINT d\n")), ["c", "e", "d"]);
+    }
+
+    #[test]
+    fn another_escape_character_is_read_as_a_backslash() {
+        let file = Dockerfile::parse("# escape=`\nFROM x\nENV A=c:\\d `\n B=`$e\nCMD [\"`\"]\n").expect("a Dockerfile");
+        let rests: Vec<&str> = file.stages[0].instructions.iter().map(|one| one.rest.as_str()).collect();
+        assert_eq!(rests, [r"A=c:\\d  B=\$e", r#"["`"]"#]);
     }
 
     #[test]

@@ -46,9 +46,15 @@ fn split(text: &str) -> Vec<String> {
             ('\\', None | Some('"')) => match chars.next() {
                 // The dollar keeps its backslash for the replacement of variables.
                 Some('$') => word.get_or_insert_default().push_str("\\$"),
+                // In quotes, a backslash before another character is one.
+                Some(next) if quote.is_some() && !matches!(next, '"' | '\\') => {
+                    word.get_or_insert_default().extend(['\\', next]);
+                }
                 Some(next) => word.get_or_insert_default().push(next),
                 None => {}
             },
+            // Nothing is replaced in single quotes.
+            ('$', Some('\'')) => word.get_or_insert_default().push_str("\\$"),
             ('"' | '\'', None) => {
                 quote = Some(c);
                 word.get_or_insert_default();
@@ -112,6 +118,7 @@ mod tests {
             pairs(text).into_iter().map(|(name, value)| format!("{name}={}", value.unwrap_or_default())).collect()
         };
         assert_eq!(of("A=b C=\"d e\" F='g'h i\\ j=k"), ["A=b", "C=d e", "F=gh", "i j=k"]);
+        assert_eq!(of(r#"A='$b' C="d\e\"f\$g""#), [r"A=\$b", r#"C=d\e"f\$g"#]);
         assert_eq!(of("A some words here"), ["A=some words here"]);
         assert_eq!(of("NAME"), ["NAME="]);
     }

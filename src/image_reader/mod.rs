@@ -199,9 +199,12 @@ const MAX_CONFIG: usize = 4 << 20;
 /// Maximum number of files of an archive whose names are read.
 const MAX_NAMES: usize = 1 << 12;
 
-/// The transport of an image in a file: `docker-archive` if it has docker's manifest, `oci-archive` if it is an OCI
-/// layout; `None` if the file is not an image.
+/// The transport of an image in a file or directory: `docker-archive` if it has docker's manifest, `oci-archive` or `oci`
+/// if it is an OCI layout (OCI image specification, image-layout.md); `None` if it is not an image.
 pub fn transport_of(path: &std::path::Path) -> Option<&'static str> {
+    if path.is_dir() {
+        return (path.join("oci-layout").is_file() && path.join("index.json").is_file()).then_some("oci");
+    }
     let file = std::fs::File::open(path).ok().filter(|file| file.metadata().is_ok_and(|meta| meta.is_file()))?;
     let mut archive = ::tar::Archive::new(file);
     let mut found = None;
@@ -247,6 +250,15 @@ pub fn read(reference: &Reference, options: &ReadOptions<'_>) -> Result<Finished
     let run =
         RunConfig { annotations: found.annotations, name: found.name, digest: found.digest, layers, ..run.config };
     Ok(FinishedImage { run, tree: Arc::new(unpacking.finish()?) })
+}
+
+/// Reads the run settings of an image, and none of its layers.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn settings(reference: &Reference, options: &ReadOptions<'_>) -> Result<RunConfig, Error> {
+    let found = Store::open(reference, options)?.image(reference, options.platform)?;
+    Ok(run_config(reference, &found.config)?.config)
 }
 
 /// Combines layers with the image's history. A history of another length is ignored.

@@ -6,8 +6,30 @@
 
 use crate::closure::DEFAULT_PATH;
 use crate::config::Healthcheck;
-use crate::plan::RunSettings;
+use crate::image_reader::RunConfig;
+use crate::plan::{Details, RunSettings};
 use crate::text;
+
+/// The run settings of an image as instructions.
+pub(crate) fn statements_of(image: &RunConfig) -> Vec<String> {
+    let run = RunSettings {
+        entrypoint: image.entrypoint.clone(),
+        command: image.command.clone(),
+        env: image.env.clone(),
+        workdir: image.workdir.clone(),
+        user: image.user.clone(),
+        ports: image.ports.iter().cloned().collect(),
+        volumes: image.volumes.iter().cloned().collect(),
+        details: Details {
+            stop_signal: image.stop_signal.clone(),
+            healthcheck: image.healthcheck.clone(),
+            ..Details::default()
+        },
+        ..RunSettings::default()
+    };
+    let label = |(name, value): (&String, &String)| whole(format!("LABEL {}={}", word(name), quoted(value)), "a label");
+    image.labels.iter().map(label).chain(statements(&run)).collect()
+}
 
 /// The instructions to put after `FROM scratch` and `COPY`.
 pub(crate) fn statements(run: &RunSettings) -> Vec<String> {
@@ -71,10 +93,15 @@ fn word(text: &str) -> String {
 
 /// A value in quotes, in which a backslash, a quote and a dollar need a backslash.
 fn quoted(value: &str) -> String {
+    quoted_by(value, '\\')
+}
+
+/// A value in quotes, for a file with this escape character.
+pub(crate) fn quoted_by(value: &str, escape: char) -> String {
     let mut out = String::from("\"");
     for c in value.chars() {
-        if matches!(c, '\\' | '"' | '$') {
-            out.push('\\');
+        if matches!(c, '"' | '$') || c == escape {
+            out.push(escape);
         }
         out.push(c);
     }

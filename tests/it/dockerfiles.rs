@@ -42,6 +42,11 @@ fn the_original_stays_and_every_setting_is_in_the_last_stage() {
         }
     }
     let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("Dockerfile");
+    fs::write(&file, "ARG V=1\nFROM shop:$V\nONBUILD RUN x\nCMD [\"/x\"]\n").expect("written");
+    let output = Command::new(env!("CARGO_BIN_EXE_slimroot")).arg("dockerfile").arg(&file).output().expect("runs");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("--base docker://shop:1") && told.contains("ONBUILD"), "{told}");
     for (text, why) in [("FROM a\n", "neither ENTRYPOINT nor CMD"), ("", "no FROM"), ("RUN x\n", "line 1")] {
         fs::write(dir.path().join("Dockerfile"), text).expect("written");
         let output = Command::new(env!("CARGO_BIN_EXE_slimroot")).arg("dockerfile").current_dir(dir.path()).output();
@@ -133,6 +138,7 @@ fn what_is_printed_builds_and_answers_as_the_original() {
     }
     fs::write(context.join("base.Dockerfile"), "FROM scratch\nCOPY base /\n").expect("written");
     store.built("base.Dockerfile", "local/base", &context);
+    the_base_image_counts(&store, &context);
     for file in fixtures() {
         let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
         // The packer stage is from scratch and needs a static slimroot.
@@ -144,19 +150,48 @@ fn what_is_printed_builds_and_answers_as_the_original() {
         let (fat, slim) = (format!("{name}:fat"), format!("{name}:slim"));
         store.built("fat.Dockerfile", &fat, &context);
         store.built("slim.Dockerfile", &slim, &context);
-        let said = store.said(&fat, &context);
-        assert!(!said.trim().is_empty());
-        assert_eq!(said, store.said(&slim, &context), "{name}");
-        let (mut old, mut new) = (store.settings(&fat, &context), store.settings(&slim, &context));
-        // The default PATH is in every image; scratch gets it from the file alone.
-        for one in [&mut old, &mut new] {
-            let path =
-                |word: &serde_json::Value| word.as_str().is_some_and(|word| word.starts_with("PATH=/usr/local/sbin"));
-            if let Some(env) = one["Env"].as_array_mut() {
-                env.retain(|word| !path(word));
-                env.sort_by_key(ToString::to_string);
-            }
+        same(&store, &fat, &slim, &context);
+    }
+}
+
+/// Two images say the same and have the same settings.
+fn same(store: &Store, fat: &str, slim: &str, context: &Path) {
+    let said = store.said(fat, context);
+    assert!(!said.trim().is_empty());
+    assert_eq!(said, store.said(slim, context), "{fat}");
+    let (mut old, mut new) = (store.settings(fat, context), store.settings(slim, context));
+    // The default PATH is in every image; scratch gets it from the file alone.
+    for one in [&mut old, &mut new] {
+        let path =
+            |word: &serde_json::Value| word.as_str().is_some_and(|word| word.starts_with("PATH=/usr/local/sbin"));
+        if let Some(env) = one["Env"].as_array_mut() {
+            env.retain(|word| !path(word));
+            env.sort_by_key(ToString::to_string);
         }
-        assert_eq!(old, new, "{name}");
+    }
+    assert_eq!(old, new, "{fat}");
+}
+
+/// A program that only the PATH of the base image has, with other settings that only the base image has.
+fn the_base_image_counts(store: &Store, context: &Path) {
+    let tool = "#!/bin/sh\nprintf '%s ' \"$TOOL_HOME\" \"$PWD\" \"$@\"\n";
+    fs::write(context.join("tool"), tool).expect("written");
+    let base = "FROM local/base\nCOPY tool /opt/tool/bin/tool\nRUN chmod 755 /opt/tool/bin/tool\n\
+                ENV TOOL_HOME='/opt/$tool' PATH=/opt/tool/bin:$PATH\nWORKDIR /tmp\nUSER 1000:1000\nEXPOSE 80\nVOLUME /data\n\
+                LABEL made=\"by us\"\nSTOPSIGNAL SIGINT\nHEALTHCHECK CMD [\"/bin/true\"]\nENTRYPOINT [\"tool\"]\nCMD [\"of-base\"]\n";
+    fs::write(context.join("set.Dockerfile"), base).expect("written");
+    store.built("set.Dockerfile", "local/set", context);
+    assert!(store.buildah(&["push", "local/set", "docker-archive:set.tar"], context).status.success());
+    for (name, text) in
+        [("kept", "FROM local/set\n"), ("own", "FROM local/set\nENV PATH=/x:$PATH\nCMD [\"of-file\"]\n")]
+    {
+        let file = context.join("fat.Dockerfile");
+        fs::write(&file, text).expect("written");
+        let archive = format!("docker-archive:{}", context.join("set.tar").display());
+        fs::write(context.join("slim.Dockerfile"), printed(&file, &["--base", &archive])).expect("written");
+        let (fat, slim) = (format!("base-{name}:fat"), format!("base-{name}:slim"));
+        store.built("fat.Dockerfile", &fat, context);
+        store.built("slim.Dockerfile", &slim, context);
+        same(store, &fat, &slim, context);
     }
 }
