@@ -7,6 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use serde::Deserialize;
 
 use crate::image_reader::transport_of;
+use crate::profile::nearest;
 use crate::world::tables::{Words, table};
 
 /// Commands that take the program after `--`.
@@ -38,7 +39,18 @@ pub(super) fn advised(mut error: clap::Error, line: &[String]) -> clap::Error {
     }
     let Some(ContextValue::String(wrong)) = error.get(ContextKind::InvalidArg).cloned() else { return error };
     let name = wrong.split('=').next().unwrap_or_default();
-    let tip = match options().option.iter().find(|row| row.names.contain(name)) {
+    // clap suggests options that have a few letters in common.
+    if let Some(ContextValue::String(suggested)) = error.get(ContextKind::SuggestedArg)
+        && nearest(bare(name), std::iter::once(bare(suggested))).is_none()
+    {
+        error.remove(ContextKind::SuggestedArg);
+        error.remove(ContextKind::Usage);
+    }
+    let is_ours = error.get(ContextKind::SuggestedArg).is_some();
+    let foreign = || options().option.iter().flat_map(|row| row.names.iter());
+    let known = nearest(bare(name), foreign().map(bare)).filter(|near| *near == bare(name) || !is_ours);
+    let is_meant = |row: &&Foreign| known.is_some_and(|known| row.names.iter().any(|name| bare(name) == known));
+    let tip = match options().option.iter().find(is_meant) {
         Some(row) => {
             error.remove(ContextKind::SuggestedArg);
             error.remove(ContextKind::Usage);
@@ -53,6 +65,11 @@ pub(super) fn advised(mut error: clap::Error, line: &[String]) -> clap::Error {
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error
+}
+
+/// An option without its dashes.
+fn bare(option: &str) -> &str {
+    option.trim_start_matches('-')
 }
 
 /// Suggests a command line for a word that is an image or a directory.

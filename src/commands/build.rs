@@ -210,6 +210,10 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Packed, Error>
         let packed = super::proven::run(&request, &options.trial, options.verify_file.as_deref(), options.fix, watch)?;
         return Ok(Packed { inherited, ..packed });
     }
+    if let Some(option) = options.trial.given() {
+        return Err(Error::new("bad-argument", format!("{option} has no effect without --verify"))
+            .help("add --verify, which runs the packed program before the image is written"));
+    }
     let fence = super::fence::raise(&request)?;
     if request.platform.as_ref().is_some_and(Platform::is_all) {
         return Ok(Packed { fence, inherited, ..super::platforms::run(&request, watch)? });

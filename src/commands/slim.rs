@@ -42,6 +42,10 @@ impl SlimOptions {
             None if self.image.is_dir() => {
                 format!("to pack from a directory: slimroot build --root {shown} -- PROGRAM")
             }
+            None if self.image.is_file() => format!(
+                "docker save NAME -o FILE writes an image; an archive of files is a root when it is unpacked: mkdir root && tar -xf \
+                 {shown} -C root, then slimroot build --root root -- PROGRAM"
+            ),
             None => format!(
                 "docker save {shown} -o fat.tar, and slimroot slim docker-archive:fat.tar; in a registry: docker://{shown}"
             ),

@@ -161,6 +161,19 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Vec<Proof>, Er
     runs.iter().map(|run| prove(&packed, builder, run, watch.stop)).collect()
 }
 
+impl TrialOptions {
+    /// An option that has no effect without a test run, if one is given.
+    pub(super) fn given(&self) -> Option<&'static str> {
+        let given = [
+            ("--ready", self.ready.is_some()),
+            ("--probe", !self.probe.is_empty()),
+            ("--for", self.lasts.is_some()),
+            ("--net", self.net),
+        ];
+        given.iter().find(|(_, is_given)| *is_given).map(|(option, _)| *option)
+    }
+}
+
 /// An experiment with the run settings of an image.
 pub(super) fn of_image(mut experiment: Experiment, config: RunConfig) -> Experiment {
     experiment.stop_signal = signal(&config.stop_signal).unwrap_or(SIGTERM);

@@ -243,6 +243,7 @@ impl Destination {
         if let (None, Some(naming @ (Naming::TagOrName | Naming::Name))) = (&self.reference, naming) {
             reference::check(name, naming == Naming::Name)?;
             self.reference = Some(name.to_owned());
+            self.text = format!("{}:{name}", self.text);
         }
         Ok(self)
     }

@@ -6,11 +6,15 @@
 
 use crate::closure::DEFAULT_PATH;
 use crate::config::Healthcheck;
+#[cfg(feature = "cli")]
 use crate::image_reader::RunConfig;
-use crate::plan::{Details, RunSettings};
+#[cfg(feature = "cli")]
+use crate::plan::Details;
+use crate::plan::RunSettings;
 use crate::text;
 
 /// The run settings of an image as instructions.
+#[cfg(feature = "cli")]
 pub(crate) fn statements_of(image: &RunConfig) -> Vec<String> {
     let run = RunSettings {
         entrypoint: image.entrypoint.clone(),

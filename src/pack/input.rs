@@ -45,7 +45,23 @@ impl Input {
     pub(crate) fn open(request: &PackRequest, watch: &Watch<'_>) -> Result<Self, Error> {
         let root = &request.root;
         let Some(reference) = root.to_str().and_then(Reference::parse) else {
-            return Ok(Self { root: Root::open(root).map_err(|error| advised(error, root))?, image: None });
+            let opened = Root::open(root).map_err(|error| advised(error, root))?;
+            if let Some(transport) = image_reader::transport_of(root) {
+                let shown = root.display();
+                return Err(Error::new(
+                    "root-missing",
+                    format!("the root {shown} is an image, not an unpacked file system"),
+                )
+                .help(format!("add its transport: --root {transport}:{shown}")));
+            }
+            if request.platform.is_some() {
+                return Err(Error::new(
+                    "bad-argument",
+                    "--platform chooses an image of several, and the root is a directory",
+                )
+                .help("leave it out: an image from a directory has the architecture of its files"));
+            }
+            return Ok(Self { root: opened, image: None });
         };
         let image = image_reader::read(
             &reference,
@@ -89,6 +105,12 @@ pub(super) fn advised(error: Error, root: &Path) -> Error {
         return error.help(format!("this is an image: --root {transport}:{shown}"));
     }
     let text = root.to_string_lossy();
+    if root.is_file() {
+        return error.help(format!(
+            "an archive of files is a root when it is unpacked: mkdir root && tar -xf {shown} -C root, then --root root; \
+             docker save NAME -o FILE writes an image"
+        ));
+    }
     let is_name = !root.exists() && !text.starts_with(['/', '.']) && text.contains([':', '/']);
     match is_name {
         true => error.help(format!(

@@ -22,10 +22,10 @@ use serde::Serialize;
 
 pub use attached::Attach;
 #[cfg(feature = "cli")]
+pub(crate) use dockerfile::{quoted_by, statements_of};
+#[cfg(feature = "cli")]
 pub(crate) use documents::plan_options;
 pub use documents::{Allowed, Documents};
-#[cfg(feature = "cli")]
-pub(crate) use dockerfile::{quoted_by, statements_of};
 pub(crate) use generated::{closure, linked};
 #[cfg(feature = "cli")]
 pub(crate) use input::run_of;

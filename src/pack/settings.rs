@@ -157,12 +157,18 @@ fn volume(text: &str) -> Result<RootPath, Error> {
     })
 }
 
-/// A signal by name or number (signal(7)).
+/// A signal by name or number (signal(7)), as engines accept it (moby/sys, signal/signal_linux.go).
 fn signal(text: &str) -> Result<String, Error> {
     const MAX: u8 = 64;
+    const NAMES: &str = "HUP INT QUIT ILL TRAP ABRT IOT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CLD CONT STOP \
+                         TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO POLL PWR SYS UNUSED RTMIN RTMAX";
     let is_number = text.parse::<u8>().is_ok_and(|number| (1..=MAX).contains(&number));
-    let is_part = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '+' || c == '-';
-    let is_name = text.strip_prefix("SIG").is_some_and(|name| !name.is_empty() && name.chars().all(is_part));
+    let is_name = text.strip_prefix("SIG").is_some_and(|name| {
+        let known = |name: &str| NAMES.split(' ').any(|known| known == name);
+        let real_time =
+            |sign| name.split_once(sign).is_some_and(|(base, more)| known(base) && more.parse::<u8>().is_ok());
+        known(name) || real_time('+') || real_time('-')
+    });
     if is_number || is_name {
         return Ok(text.to_owned());
     }

@@ -298,14 +298,18 @@ impl Profile {
     }
 }
 
-/// The known word most similar to a misspelt one, if it is similar enough.
+/// The known word that a misspelt one probably means: one that begins with it, or that at most a third of its letters are
+/// wrong for.
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    const NEAR: f64 = 0.6;
-    known
-        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
-        .filter(|(near, _)| *near > NEAR)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
+    /// Length from which a word may be the beginning of the one that is meant.
+    const SHORTEST: usize = 3;
+    let reach = (word.chars().count() / 3).max(1);
+    let distance = |candidate: &str| match word.len() >= SHORTEST && candidate.starts_with(word) {
+        true => 1,
+        false => strsim::damerau_levenshtein(word, candidate),
+    };
+    let near = known.map(|candidate| (distance(candidate), candidate)).filter(|(wrong, _)| *wrong <= reach);
+    near.min_by_key(|(wrong, _)| *wrong).map(|(_, candidate)| candidate)
 }
 
 /// A TOML error as a sentence with the line and, for an unknown key, the most similar known key.

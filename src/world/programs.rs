@@ -32,8 +32,12 @@ pub(crate) fn find_program(root: &Root, asked: &[u8], cwd: &RootPath, path: &str
     }
     not_executable.ok_or_else(|| {
         let says = format!("{} is not in any directory of PATH in the root ({path})", show(asked));
-        Error::new("entry-missing", says)
-            .help("give a path such as /app/server, or --env PATH=…, or install it in the builder stage")
+        Error::new("entry-missing", says).help(match asked.contains(&b' ') {
+            true => {
+                format!("a command is several words: write it after -- without quotes around it: -- {}", show(asked))
+            }
+            false => "give a path such as /app/server, or --env PATH=…, or install it in the builder stage".to_owned(),
+        })
     })
 }
 

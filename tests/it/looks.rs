@@ -32,6 +32,10 @@ fn a_script_reads_the_reference_and_digest_of_an_image_alone() {
     let digest = index["manifests"][0]["digest"].as_str().expect("a digest");
     assert_eq!(told, format!("localhost/x:1@{digest}\n"));
     assert!(text(&output.stderr).contains("packed     /bin/true"));
+    for (output, name) in [("oci-archive:tagged.tar", "1"), ("docker-archive:named.tar", "localhost/x:2")] {
+        let tagged = run(dir.path(), &format!("build -q --root root -t {name} -o {output} -- /bin/true"));
+        assert!(text(&tagged.stdout).starts_with(&format!("{name}@sha256:")), "{tagged:?}");
+    }
     let quiet = run(dir.path(), "build -q --root root -o out -- /bin/true");
     assert!(quiet.status.success() && quiet.stdout.is_empty() && quiet.stderr.is_empty(), "{quiet:?}");
     let [short, long] = ["", "-v"].map(|v| run(dir.path(), &format!("build {v} --root root --dry-run -- /bin/true")));

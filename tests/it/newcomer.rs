@@ -163,8 +163,12 @@ fn words_in_the_wrong_place_get_a_tip_that_works() {
     for (line, tip) in [
         ("build /bin/true --root root -o out", "slimroot build --root root -o out -- /bin/true"),
         ("build --root root --entry /bin/true -o out", "after --"),
-        ("build --root root --push -o out", "skopeo copy"),
+        ("build --root root --push -o out", "-o docker://HOST/NAME:TAG"),
         ("build --root root -Z /bin/true", ""),
+        ("build --root root --port 80 -o out", "--expose PORT"),
+        ("build --root root --enty /bin/true", "after --"),
+        ("build --root root --rm -o out", "leave it out"),
+        ("build --root root --volumes /x -o out", "'--volume'"),
         ("build root", "slimroot build --root root -o DEST -- PROGRAM"),
         ("build shop:1", "slimroot slim shop:1"),
     ] {
@@ -178,6 +182,30 @@ fn words_in_the_wrong_place_get_a_tip_that_works() {
     let slimroot = env!("CARGO_BIN_EXE_slimroot");
     let ran = Command::new("sh").arg("-c").arg(format!("{slimroot} {tip}")).current_dir(place.0.path()).output();
     assert!(ran.expect("sh runs").status.success() && place.0.path().join("out/bin/true").exists());
+}
+
+/// Words that engines refuse when a container starts, and options without effect, are errors of the command line.
+#[test]
+fn what_would_do_nothing_or_never_start_is_refused() {
+    let place = Place::new();
+    for (options, why) in [
+        (&["--stop-signal", "SIGFOO"][..], "is not a signal"),
+        (&["--stop-signal", "SIGRTMIN+x"], "is not a signal"),
+        (&["--ready", "tcp:80"], "no effect without --verify"),
+        (&["--platform", "linux/arm64"], "the root is a directory"),
+        (&["--allow", "foo"], "no check has the code foo\n"),
+    ] {
+        let line = [&["build", "--root", "root", "--dry-run"], options, &["--", "/bin/true"]].concat();
+        let (code, said) = place.says(&line);
+        assert!(code == Some(2) && said.contains(why), "{said}");
+    }
+    for signal in ["SIGRTMIN+3", "SIGRTMAX-1", "SIGWINCH", "9"] {
+        let (code, said) =
+            place.says(&["build", "--root", "root", "--dry-run", "--stop-signal", signal, "--", "/bin/true"]);
+        assert_eq!(code, Some(0), "{said}");
+    }
+    let (code, said) = place.says(&["build", "--root", "root", "--dry-run", "--", "true and words"]);
+    assert!(code == Some(3) && said.contains("without quotes around it: -- true and words"), "{said}");
 }
 
 #[test]
@@ -202,11 +230,22 @@ fn an_image_as_root_without_its_transport_gets_it_named() {
         said.contains("write docker://localhost/shop:slim") && said.contains("docker save localhost/shop:slim -o"),
         "{said}"
     );
+    assert!(place.run(&[&build[..], &["oci:layout:x", "--", "/bin/true"]].concat()).status.success());
+    for line in ["build --root layout --dry-run -- /bin/true", "check layout", "slim layout --dry-run", "build layout"]
+    {
+        let (_, said) = place.says(&line.split(' ').collect::<Vec<_>>());
+        assert!(said.contains("oci:layout"), "{line}: {said}");
+    }
     // Another tar is no image.
     let tarred = Command::new("tar").args(["-cf", "other.tar", "root/bin"]).current_dir(place.0.path()).status();
     assert!(tarred.expect("tar runs").success() && Path::new(&place.0.path().join("other.tar")).exists());
     let (_, said) = place.says(&["build", "--root", "other.tar", "--dry-run"]);
     assert!(!said.contains("this is an image"), "{said}");
+    // The advice, pasted into a shell, makes a root of it.
+    let advice = said.split("unpacked: ").nth(1).and_then(|rest| rest.split(',').next()).expect("advice");
+    fs::remove_dir_all(place.at("/")).expect("removed");
+    let done = Command::new("sh").arg("-c").arg(advice).current_dir(place.0.path()).status();
+    assert!(done.expect("sh runs").success() && place.at("/root/bin/true").exists(), "{advice}");
 }
 
 #[test]
