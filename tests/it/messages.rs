@@ -242,8 +242,14 @@ fn check_names_modules_that_the_application_imports_and_nobody_has() {
     );
     file("/app/part.py", "from gone_too.x import y\nimport kept\n");
     // A package of the application needs another one; one that changes the search path is not judged.
-    file("/usr/lib/python3.11/site-packages/kept/__init__.py", "from . import app\nimport gone_of_package\n");
-    file("/usr/lib/python3.11/site-packages/kept/app.py", "try:\n    import guarded\nexcept ImportError:\n    pass\n");
+    file("/usr/lib/python3.11/site-packages/kept/__init__.py", "from .app import x\nimport gone_of_package\n");
+    file(
+        "/usr/lib/python3.11/site-packages/kept/app.py",
+        "from .inner.part import y\ntry:\n    import guarded\nexcept ImportError:\n    pass\nx = 1\n",
+    );
+    file("/usr/lib/python3.11/site-packages/kept/inner/__init__.py", "");
+    file("/usr/lib/python3.11/site-packages/kept/inner/part.py", "from ..above import z\ny = 1\n");
+    file("/usr/lib/python3.11/site-packages/kept/above.py", "import gone_above\nz = 1\n");
     // A program beside the script has the name of a module.
     file("/app/gone_module", "#!/bin/sh\n");
     file(
@@ -263,7 +269,7 @@ fn check_names_modules_that_the_application_imports_and_nobody_has() {
     };
     assert_eq!(
         missing(&["/usr/bin/python3.11", "/app/app.py"]),
-        ["gone_module", "gone_of_package", "gone_too", "tzdata"]
+        ["gone_above", "gone_module", "gone_of_package", "gone_too", "tzdata"]
     );
     // Servers import what their arguments name; the script of a server is in a directory of programs.
     file("/app/own/wsgi.py", "import gone_of_wsgi\n");

@@ -161,7 +161,10 @@ impl Reader<'_> {
     fn import(&mut self, from: &Source, import: &Import) -> Result<(), Error> {
         let mut dirs = match import.level {
             0 => self.dirs.clone(),
-            level => from.dir.ancestors().into_iter().rev().nth(level - 1).into_iter().collect(),
+            // One dot is the package itself, each further one the package above.
+            level => {
+                std::iter::successors(Some(from.dir.clone()), RootPath::parent).nth(level - 1).into_iter().collect()
+            }
         };
         let dotted = import.module.join(".");
         // Other packages that a package imports are not followed: packages often work without them.
