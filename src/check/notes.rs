@@ -62,6 +62,10 @@ notes! {
     "ca-only"
         "The root has no bundle of authorities, so those of --ca are the only ones that the image trusts. Install \
          ca-certificates in the builder stage if public servers are called too."
+    "command-not-given"
+        "The entry starts what it gets when the image runs: the command in the arguments of a wrapper such as timeout, or \
+         the lines that a shell reads. slimroot cannot know these programs, and packs none of them. Give the command or \
+         script as fixed arguments of the entry, or add the programs with --bin."
     "command-not-packed"
         "A configuration file starts programs that are in the root and not packed: one of them may be larger than the \
          rest of the image, and most serve features that nobody uses. --bin PROGRAM adds one."

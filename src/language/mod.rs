@@ -269,6 +269,8 @@ pub struct Needs {
     pub unread: Option<String>,
     /// Notes for the user.
     pub notes: Vec<String>,
+    /// That it starts a command which it gets when it runs. It is told of the entry.
+    pub waits: Option<String>,
     /// Limits that were reached, and what was not read because of them.
     pub cuts: Vec<String>,
 }

@@ -192,6 +192,10 @@ fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>,
         let subject = launched.launch.program.to_string();
         let note = |says| Demand::Report(Message::Note(Note::new("launch-note", subject.clone(), says)));
         demands.extend(needs.notes.into_iter().map(note));
+        if state.launches.roots.first() == Some(&id) {
+            let waits = |says| Demand::Report(Message::Note(Note::new("command-not-given", subject.clone(), says)));
+            demands.extend(needs.waits.map(waits));
+        }
         let unread = |says| Demand::Report(Message::Note(Note::new("script-not-read", subject.clone(), says)));
         demands.extend(needs.unread.map(unread));
         demands.extend(modules_left_out(&needs.unneeded, &subject).filter(|_| launched.is_certain));

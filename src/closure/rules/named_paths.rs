@@ -271,32 +271,32 @@ fn beside(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, settings
 
 /// True for paths that other rules decide about or that are never packed.
 pub(super) fn is_elsewhere(state: &State<'_>, path: &RootPath) -> bool {
-    is_out(state, path) || state.is_known_to_a_profile(path)
+    system().not_run.cover(path) || state.is_known_to_a_profile(path) || is_claimed(state, path)
 }
 
-/// True for paths that no profile and no name of a path adds.
-fn is_out(state: &State<'_>, path: &RootPath) -> bool {
-    system().not_run.cover(path)
-        || system().of_the_builder.cover(path)
+/// True for paths of an application, of the builder, and those that the user excludes.
+fn is_claimed(state: &State<'_>, path: &RootPath) -> bool {
+    system().of_the_builder.cover(path)
         || state.claims.cover(path)
         || state.claims.lie_below(path)
         || state.is_excluded(path)
 }
 
-/// The same for a path that the object names: a file that a profile takes by signs is packed too if the program's package
-/// asks for the package of the file. The signs are those of its usual users.
+/// The same for a path that the object names. Of the files that are left to others, a sure program has two after all: one
+/// that a profile takes by signs, which are those of its usual users, if the program's package asks for the file's; and
+/// settings of its own package in a directory that is otherwise for scripts of the system, such as /etc/default.
 fn is_elsewhere_for(state: &State<'_>, by: &Namer<'_>, path: &RootPath) -> Result<bool, Error> {
-    if is_out(state, path) || !state.is_known_to_a_profile(path) {
-        return Ok(is_out(state, path));
+    if !is_elsewhere(state, path) || !by.is_program || !by.is_sure || is_claimed(state, path) {
+        return Ok(is_elsewhere(state, path));
     }
     let (Some(package), Some(database)) = (by.owner, state.world.database()?) else { return Ok(true) };
-    if !(by.is_program && by.is_sure && state.is_left_to_signs(path)) {
-        return Ok(true);
-    }
     let followed = state.world.root.follow(path.as_bytes())?;
     let Some((real, _)) = followed.file() else { return Ok(true) };
-    let owner = state.world.owner(real)?;
-    Ok(!owner.is_some_and(|owner| database.wants(package, &owner)))
+    let Some(owner) = state.world.owner(real)? else { return Ok(true) };
+    Ok(match system().not_run.cover(path) {
+        true => owner != package || !path.as_bytes().starts_with(b"/etc/"),
+        false => !state.is_left_to_signs(path) || !database.wants(package, &owner),
+    })
 }
 
 /// Named settings may be restricted to the group of a service; keys are readable only for their owner.

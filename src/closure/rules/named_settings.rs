@@ -78,7 +78,7 @@ fn text(state: &State<'_>, settings: &RootPath) -> Result<Option<String>, Error>
 fn report(state: &State<'_>, settings: &RootPath, text: &str, demands: &mut Vec<Demand>) -> Result<(), Error> {
     // Settings of a package that nothing brings are there for others, such as /etc/ssl.
     let owner = state.world.owner(settings)?;
-    if state.is_known_to_a_profile(settings) || owner.is_some_and(|owner| !state.brought_names.contains(&owner)) {
+    if state.is_known_to_a_profile(settings) || owner.map_or(Ok(false), |owner| is_of_others(state, &owner))? {
         return Ok(());
     }
     // Scripts that a shell or an editor reads decide for themselves what they open.
@@ -101,10 +101,19 @@ fn report(state: &State<'_>, settings: &RootPath, text: &str, demands: &mut Vec<
                 at + 1
             );
             let note = Note::new("setting-not-packed", path.to_string(), says).unless(real.clone());
-            demands.push(Demand::Report(Message::Note(note)));
+            // Once for all settings that name it.
+            demands.push(Demand::Report(Message::Note(note.slot(format!("setting {path}")))));
         }
     }
     Ok(())
+}
+
+/// True for a package that nothing packed brings, neither itself nor another one of its source.
+fn is_of_others(state: &State<'_>, package: &String) -> Result<bool, Error> {
+    let brought = &state.brought_names;
+    let database = state.world.database()?;
+    let is_same = |one: &String| database.is_some_and(|database| database.is_same_source(one, package));
+    Ok(!brought.contains(package) && !brought.iter().any(is_same))
 }
 
 /// Starts the programs that settings name: those of packages that their own may use, or those of settings that belong to

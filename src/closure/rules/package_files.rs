@@ -94,7 +94,7 @@ fn files(state: &State<'_>, package: &str, object: &RootPath) -> Result<Vec<Dema
 
 /// Adds a private directory of the package, such as that of its plug-ins, settings or data. Files created in it by the
 /// installation or the user belong to it too, although no file list contains them.
-fn private_dir(
+pub(super) fn private_dir(
     state: &State<'_>,
     demands: &mut Vec<Demand>,
     (object, package): (&RootPath, &str),

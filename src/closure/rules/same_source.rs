@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::package_files::companion;
+use super::package_files::{companion, private_dir};
 use super::package_scripts::helper;
 use super::{On, Rule};
 use crate::closure::Companions;
@@ -46,7 +46,12 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
             continue;
         }
         open.extend(database.same_source_dependencies(&package));
-        for path in state.world.contents(&package)?.iter() {
+        let contents = state.world.contents(&package)?;
+        // Settings that the installation enables by links are in no list of files.
+        for dir in contents.iter().filter(|dir| is_own_dir(dir, &owner) && is_own_dir(dir, &package)) {
+            private_dir(state, &mut demands, (program, &package), dir)?;
+        }
+        for path in contents.iter() {
             if !is_command(path) && is_named_after(path, &owner) {
                 let before = demands.len();
                 companion(state, &mut demands, program, &package, path)?;

@@ -52,7 +52,12 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
             }
         }
     } else {
-        return Ok(Needs::default());
+        let waits = format!(
+            "{} runs the commands that it gets when it runs: programs that they start are not packed; give a script behind \
+             it, or add programs with --bin",
+            shell.0
+        );
+        return Ok(Needs { waits: call.args.is_empty().then_some(waits), ..Needs::default() });
     }
     let mut needs = reader.needs;
     if needs.starts.len() > MAX_STARTS {

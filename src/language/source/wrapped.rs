@@ -133,6 +133,11 @@ impl Inner {
     }
 }
 
+/// True for a wrapper that does nothing but start a command.
+pub(crate) fn always_starts(name: &str) -> bool {
+    wrapper(name).is_some_and(|wrapper| wrapper.actions.is_empty() && wrapper.after.is_empty())
+}
+
 /// The commands in the arguments of a wrapper; empty if there are none.
 pub(crate) fn inner(name: &str, words: &[String]) -> Vec<Inner> {
     let Some(wrapper) = wrapper(name) else { return Vec::new() };

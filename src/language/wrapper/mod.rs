@@ -2,7 +2,7 @@
 //! similar.
 
 use super::source::interpreters::shell_words;
-use super::source::wrapped::{inner, is_scripted, takes_shell_text};
+use super::source::wrapped::{always_starts, inner, is_scripted, takes_shell_text};
 use super::{Call, Needs, Start};
 use crate::error::Error;
 use crate::path::RootPath;
@@ -36,7 +36,14 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     {
         needs.starts.push(Start::of(call, shell_words(text), format!("{program} starts it")));
     }
-    for inner in inner(&name, call.args) {
+    let commands = inner(&name, call.args);
+    if commands.is_empty() && needs.starts.is_empty() && always_starts(&name) {
+        needs.waits = Some(format!(
+            "{program} starts a command of its arguments, and none is given: what users start with it is not packed; \
+             give the command behind it, or add programs with --bin"
+        ));
+    }
+    for inner in commands {
         let words = &call.args[inner.words.clone()];
         if words[0].starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_')) {
             let mut start = Start::of(call, words.to_vec(), format!("{program} starts it"));
