@@ -3,6 +3,7 @@
 
 pub(crate) mod tables;
 
+mod machine;
 mod modules;
 pub(crate) mod own;
 mod packaged;
@@ -59,6 +60,7 @@ pub(crate) struct World<'a> {
     matches: RefCell<HashMap<String, Option<RootPath>>>,
     paths: RefCell<HashMap<RootPath, Paths>>,
     libraries: RefCell<HashMap<RootPath, Names>>,
+    machine: RefCell<HashMap<RootPath, Rc<BTreeSet<String>>>>,
     lines: RefCell<HashMap<RootPath, Rc<BTreeSet<String>>>>,
     unowned: OnceCell<Vec<RootPath>>,
 }
@@ -100,6 +102,7 @@ impl<'a> World<'a> {
             matches: RefCell::default(),
             paths: RefCell::default(),
             libraries: RefCell::default(),
+            machine: RefCell::default(),
             lines: RefCell::default(),
             unowned: OnceCell::new(),
         }
@@ -333,6 +336,14 @@ impl<'a> World<'a> {
     /// `unreadable`.
     pub(crate) fn command_lines(&self, file: &RootPath) -> Result<Rc<BTreeSet<String>>, Error> {
         cached(&self.lines, file, || Ok(Rc::new(strings::command_lines(self.root, file)?)))
+    }
+
+    /// The texts in the loaded segments of a program, also those without an end in Go and Rust.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn machine_texts(&self, file: &RootPath) -> Result<Rc<BTreeSet<String>>, Error> {
+        cached(&self.machine, file, || Ok(Rc::new(machine::texts(self.root, self.objects, file)?)))
     }
 
     /// The words that are whole strings in the file.

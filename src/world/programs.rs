@@ -89,7 +89,12 @@ pub(crate) fn program_in_path(root: &Root, path: &str, word: &str) -> Result<Opt
         return Ok(None);
     }
     if word.contains('/') {
-        return Ok(match RootPath::new(word) {
+        // `..` must be resolved along the path, so the real path counts.
+        let path = match RootPath::new(word) {
+            None if word.starts_with('/') => root.follow(word.as_bytes())?.file().map(|(real, _)| real.clone()),
+            path => path,
+        };
+        return Ok(match path {
             Some(path) if is_program(&path)? => Some(path),
             _ => None,
         });

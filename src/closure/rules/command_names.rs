@@ -58,7 +58,11 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
             if at == 0 && started.certainty == Certainty::Sure {
                 demands.extend(unnamed(state, object, own.as_deref(), &named)?);
             }
-            if at == 0 && own.is_none() && !runs_others(&String::from_utf8_lossy(object.name())) {
+            if at == 0
+                && own.is_none()
+                && state.world.starts_by_wide_names(object)?
+                && !runs_others(&String::from_utf8_lossy(object.name()))
+            {
                 bare(state, object, &mut demands)?;
             }
             for (name, why) in named {
@@ -113,16 +117,12 @@ fn unnamed(
     Ok(demands)
 }
 
-/// The commands whose bare names are whole strings of a program without a package, such as `uname` for
-/// `QProcess::start`. If there are many, they are only reported, because most are then ordinary words.
+/// The commands whose bare names are whole strings in UTF-16 of a program without a package, for `QProcess::start`. If there are many, they are only reported, because most are then ordinary words.
 fn bare(state: &State<'_>, program: &RootPath, demands: &mut Vec<Demand>) -> Result<(), Error> {
     let commands = state.world.commands(path_of(&state.request.env))?;
     let names = commands.keys().map(RootPath::name).filter(|name| name.len() > 1 && !is_word(name));
     let names: Vec<&[u8]> = names.collect();
-    let mut held = state.world.whole_strings(program, names.iter().copied())?;
-    if state.world.starts_by_wide_names(program)? {
-        held.extend(state.world.wide_strings(program, &names)?);
-    }
+    let held = state.world.wide_strings(program, &names)?;
     for name in &held {
         let found = program_in_path(state.world.root, path_of(&state.request.env), &show(name))?;
         let Some(path) = found.filter(|path| !state.is_excluded(path)) else { continue };

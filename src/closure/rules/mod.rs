@@ -20,6 +20,8 @@ mod named_paths;
 mod named_programs;
 mod named_settings;
 mod nsswitch;
+mod own_commands;
+mod own_settings;
 mod package;
 mod package_commands;
 mod package_files;
@@ -139,6 +141,8 @@ pub(super) static RULES: &[Rule] = &[
     named_paths::RULE,
     named_programs::RULE,
     command_names::RULE,
+    own_commands::RULE,
+    own_settings::RULE,
     subcommand::RULE,
     argument_commands::RULE,
     jar_programs::RULE,

@@ -102,6 +102,12 @@ mod tests {
             ("subprocess.run(['a'] + unknown)", "a"),
             ("subprocess.run('a -x'.split())", "a -x"),
             ("subprocess.run([os.environ.get('A', 'a')])", "a"),
+            ("C = dict(k=['a', '-x'])\nsubprocess.run(' '.join(C['k']))", "a -x"),
+            ("subprocess.run('/'.join(['/x', 'a']))", "/x/a"),
+            ("T = 'a'\nsubprocess.run('%s -%d' % (T, 3))", "a -3"),
+            ("subprocess.run('%(t)s 100%%' % {'t': 'a'})", "a 100%"),
+            ("subprocess.run('{} -x {k}'.format('a', k='b'))", "a -x b"),
+            ("subprocess.run('a -x {}'.format(unknown))", "a -x {}"),
             ("A = getattr(settings, 'A', 'a')\nsubprocess.run([A, '-x'])", "a -x"),
             ("A = config('A', default='a')\nsubprocess.run([A])", "a"),
             (

@@ -69,6 +69,8 @@ pub(super) struct Passes {
     pub(super) function_names: Words,
     pub(super) argument_names: Words,
     pub(super) partial: Words,
+    pub(super) modes: Words,
+    pub(super) mode: String,
 }
 
 /// Modules, and text of sources about them.

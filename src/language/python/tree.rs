@@ -325,14 +325,23 @@ impl Walk<'_> {
             "binary_operator" => match node.child_by_field_name("operator").map(|operator| self.text(operator)) {
                 Some("+") => Expr::Join(vec![field("left"), field("right")]),
                 Some("/") => Expr::Path(vec![field("left"), field("right")]),
-                // A format: its beginning is known.
-                Some("%") => field("left"),
+                Some("%") => match (field("left"), field("right")) {
+                    (Expr::Text(text), Expr::List(items)) => formatted(&text, Expr::List(items)),
+                    (Expr::Text(text), value @ Expr::Dict(_)) => formatted(&text, value),
+                    (Expr::Text(text), value) => formatted(&text, Expr::List(vec![value])),
+                    (left, _) => left,
+                },
                 _ => Expr::Unknown,
             },
             "attribute" => Expr::Member(Box::new(field("object")), self.field(node, "attribute")),
             "subscript" => Expr::Item(Box::new(field("value")), Box::new(field("subscript"))),
             "list_comprehension" | "generator_expression" => Expr::List(vec![field("body")]),
-            "call" => self.method(node, depth).unwrap_or_else(|| self.called(node, depth)),
+            "call" => match self.method(node, depth).unwrap_or_else(|| self.called(node, depth)) {
+                Expr::Call(call) if call.callee == "dict" && call.args.is_empty() => {
+                    Expr::Dict(call.named.into_iter().map(|(key, value)| (Expr::Text(key), value)).collect())
+                }
+                call => call,
+            },
             _ => Expr::Unknown,
         }
     }
@@ -345,6 +354,15 @@ impl Walk<'_> {
         if name == "split" && object.kind() == "string" {
             let Expr::Text(text) = self.string(object, depth) else { return None };
             return Some(Expr::List(text.split_whitespace().map(|word| Expr::Text(word.to_owned())).collect()));
+        }
+        if matches!(name.as_str(), "join" | "format")
+            && object.kind() == "string"
+            && let (Expr::Text(text), Expr::Call(call)) = (self.string(object, depth), self.called(node, depth))
+        {
+            return match name.as_str() {
+                "join" => joined(&text, call.args.into_iter().next()?),
+                _ => Some(braced(&text, &call)),
+            };
         }
         table().calls.keeps.contain(&name).then(|| self.expr(object, depth + 1))
     }
@@ -374,6 +392,62 @@ impl Walk<'_> {
     }
 }
 
+/// `" ".join(words)`: the command line begins with the first word, and a path with its directories.
+fn joined(between: &str, items: Expr) -> Option<Expr> {
+    match (between, items) {
+        ("/", Expr::List(items)) => Some(Expr::Path(items)),
+        ("", Expr::List(items)) => Some(Expr::Join(items)),
+        (_, items) if between.chars().all(|c| c.is_whitespace() || "|&;".contains(c)) => Some(items),
+        _ => None,
+    }
+}
+
+/// `"%s -x" % value`: the values in their places.
+fn formatted(text: &str, values: Expr) -> Expr {
+    let mut parts = Vec::new();
+    let (mut rest, mut nth) = (text, 0);
+    while let Some((before, after)) = rest.split_once('%') {
+        parts.push(Expr::Text(before.to_owned()));
+        let (key, after) = match after.strip_prefix('(').and_then(|after| after.split_once(')')) {
+            Some((key, after)) => (key.to_owned(), after),
+            None => (nth.to_string(), after),
+        };
+        let end = after.find(|c: char| c.is_ascii_alphabetic() || c == '%').unwrap_or(after.len());
+        let kind = after[end..].chars().next();
+        rest = kind.map_or("", |kind| &after[end + kind.len_utf8()..]);
+        match kind {
+            Some('%') => parts.push(Expr::Text("%".to_owned())),
+            _ => {
+                nth += 1;
+                parts.push(Expr::Item(Box::new(values.clone()), Box::new(Expr::Text(key))));
+            }
+        }
+    }
+    parts.push(Expr::Text(rest.to_owned()));
+    if parts.len() == 1 { parts.remove(0) } else { Expr::Join(parts) }
+}
+
+/// `"{} {x}".format(value, x=value)`.
+fn braced(text: &str, call: &Called) -> Expr {
+    let mut parts = Vec::new();
+    let (mut rest, mut nth) = (text, 0);
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((field, after)) = after.split_once('}').filter(|_| !after.starts_with('{')) else { break };
+        parts.push(Expr::Text(before.to_owned()));
+        rest = after;
+        let name = field.split([':', '!']).next().unwrap_or_default();
+        let at = if name.is_empty() { Some(nth) } else { name.parse().ok() };
+        nth += usize::from(name.is_empty());
+        let value = match at {
+            Some(at) => call.args.get(at),
+            None => call.named.iter().find(|(known, _)| known == name).map(|(_, value)| value),
+        };
+        parts.push(value.cloned().unwrap_or(Expr::Unknown));
+    }
+    parts.push(Expr::Text(rest.to_owned()));
+    if parts.len() == 1 { parts.remove(0) } else { Expr::Join(parts) }
+}
+
 /// A name as it is written, with what stands before it.
 fn spelled(expr: &Expr) -> Option<String> {
     match expr {
@@ -389,6 +463,10 @@ fn passed_on(call: &Called) -> Option<Called> {
     let known = &table().calls.passes;
     let is = |words| is_call(words, &call.callee);
     let named = |names: &Words| call.named.iter().find(|(name, _)| names.contain(name)).map(|(_, value)| value);
+    if is(&known.modes) {
+        let args = call.args.get(1..).unwrap_or_default().to_vec();
+        return Some(Called { callee: known.mode.clone(), args, named: Vec::new() });
+    }
     let (is_tuple, is_each) = (is(&known.tuple), is(&known.each));
     if !is_tuple && !is_each && !is(&known.first) && !is(&known.second) {
         return None;

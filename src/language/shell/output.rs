@@ -112,12 +112,28 @@ impl Known<'_> {
         self.search(simple, &self.arguments(simple).next().unwrap_or_default())
     }
 
+    /// Returns the names in a directory of an application that a command lists.
+    pub(super) fn names_in(&self, simple: &Simple) -> Vec<String> {
+        let dirs = self.arguments(simple).next().or_else(|| Some(self.last("PWD").into_iter().collect()));
+        let dirs = dirs.unwrap_or_default().into_iter().filter_map(|dir| RootPath::new(self.absolute(&dir)));
+        let names = dirs.filter(is_own).filter_map(|dir| self.root?.list(&dir).ok().map(|names| names.to_vec()));
+        names.flatten().take(MAX_FOUND).map(|name| String::from_utf8_lossy(&name).into_owned()).collect()
+    }
+
+    fn absolute(&self, path: &str) -> String {
+        let dir = || self.last("PWD").unwrap_or_default();
+        match path.strip_prefix("./").unwrap_or(path) {
+            "." => dir(),
+            path if path.starts_with('/') => path.to_owned(),
+            path => format!("{}/{path}", dir().trim_end_matches('/')),
+        }
+    }
+
     /// `find DIR … -name PATTERN`, or `find DIR` for a directory of an application.
     fn search(&self, simple: &Simple, dirs: &[String]) -> Vec<String> {
         let at =
             simple.words.iter().position(|word| matches!(word.parts.as_slice(), [Part::Text(text)] if text == "-name"));
-        let is_own =
-            |dir: &String| RootPath::new(dir).is_some_and(|dir| !is_wide(&dir) && !system().system.cover(&dir));
+        let is_own = |dir: &String| RootPath::new(self.absolute(dir)).is_some_and(|dir| is_own(&dir));
         let names = match at.and_then(|at| simple.words.get(at + 1)) {
             Some(name) => match pattern(name) {
                 Some(pattern) => vec![pattern],
@@ -126,10 +142,17 @@ impl Known<'_> {
             None if dirs.iter().all(is_own) => vec!["*".to_owned()],
             None => return Vec::new(),
         };
-        let globs = dirs
-            .iter()
-            .flat_map(|dir| names.iter().map(move |name| format!("{}/**/{name}", dir.trim_end_matches('/'))));
-        globs.flat_map(|glob| self.matching(&glob)).take(MAX_FOUND).collect()
+        // A relative directory gives relative paths.
+        let own = |dir: &String| {
+            let top = self.absolute(dir).trim_end_matches('/').to_owned();
+            let globs = names.iter().map(|name| self.matching(&format!("{top}/**/{name}")));
+            let spelled = |path: String| match path.strip_prefix(&top).filter(|_| !dir.starts_with('/')) {
+                Some(rest) => format!("{}{rest}", dir.trim_end_matches('/')),
+                None => path,
+            };
+            globs.flatten().map(spelled).collect::<Vec<_>>()
+        };
+        dirs.iter().flat_map(own).take(MAX_FOUND).collect()
     }
 
     /// The paths of the root that a pattern matches.
@@ -152,6 +175,11 @@ impl Known<'_> {
             _ => Vec::new(),
         }
     }
+}
+
+/// True for a directory of an application.
+fn is_own(dir: &RootPath) -> bool {
+    !is_wide(dir) && !system().system.cover(dir)
 }
 
 /// The directory of a path, as dirname(1) prints it.

@@ -11,6 +11,7 @@ use super::table::{is_bash_builtin, is_builtin, table};
 use super::tree::{self, Part, Script, Simple, Step, Word};
 use super::words::Known;
 use crate::error::Error;
+use crate::language::source::interpreters::is_interpreter;
 use crate::language::source::wrapped;
 use crate::language::{Call, Certainty, Needs, Start};
 use crate::path::RootPath;
@@ -21,6 +22,8 @@ use crate::world::tables::system;
 /// sourced files).
 pub(super) const MAX_STARTS: usize = 512;
 const MAX_DEPTH: usize = 12;
+/// Maximum number of words of a function before the command that it starts, and one.
+const MAX_OWN: usize = 4;
 /// Maximum number of expansions of one command.
 const MAX_LINES: usize = 64;
 
@@ -192,8 +195,9 @@ impl<'c, 'a> Reader<'c, 'a> {
                         let alias = |word: String| word.split_once('=').map(|(name, _)| name.to_owned());
                         self.functions.extend(rest().filter_map(alias));
                     }
+                    let near = if wrapped::is_wrapper(name) { simple.words.len() } else { 3 };
                     if let Some(function) = &simple.function
-                        && simple.words.iter().take(3).any(is_arguments)
+                        && simple.words.iter().take(near).any(is_arguments)
                         && (is_arguments(&simple.words[0]) || !is_builtin(name) || name == "exec")
                     {
                         self.runners.insert(function.clone());
@@ -205,16 +209,24 @@ impl<'c, 'a> Reader<'c, 'a> {
     }
 
     fn step(&mut self, step: &Step) -> Result<(), Error> {
+        let cwd = self.cwd.to_string();
+        if self.known.last("PWD").is_none_or(|known| known != cwd) {
+            self.known.set("PWD", cwd);
+        }
         match step {
             Step::Assign { name, words, is_array, is_added } => {
                 self.assign(name, words.as_deref(), *is_array, *is_added)
             }
             Step::Loop(name, words) => {
                 for word in words {
-                    if let Some(pattern) = pattern(word).or_else(|| self.loose_pattern(word)) {
-                        for path in self.matches(&pattern)? {
-                            self.needs.files.push((path.clone(), format!("{} goes through {pattern}", self.script)));
-                            self.known.add(name, Some(path.to_string()));
+                    let patterns = self.patterns(word);
+                    if !patterns.is_empty() {
+                        for pattern in patterns {
+                            for path in self.matches(&pattern)? {
+                                let why = format!("{} goes through {pattern}", self.script);
+                                self.needs.files.push((path.clone(), why));
+                                self.known.add(name, Some(path.to_string()));
+                            }
                         }
                         continue;
                     }
@@ -246,6 +258,7 @@ impl<'c, 'a> Reader<'c, 'a> {
                 self.search(simple);
                 self.command(&simple.words, &Line { simple, is_exec, is_soft, is_program: false, is_guess: false })
             }
+            Step::Input(word) => self.input(word),
             Step::Function(_) | Step::Open | Step::Close => Ok(()),
         }
     }
@@ -293,7 +306,14 @@ impl<'c, 'a> Reader<'c, 'a> {
             }
         }
         let is_sourcing = matches!(first.parts.as_slice(), [Part::Text(name)] if table().sources.contain(name));
-        let mut lines = self.lines(words, line.simple.function.as_ref(), if is_sourcing { 2 } else { 1 });
+        // The file that an interpreter runs may be the variable of a loop.
+        let is_running = matches!(first.parts.as_slice(), [Part::Text(name)] if is_interpreter(name));
+        let is_option = |word: &Word| matches!(word.parts.first(), Some(Part::Text(text)) if text.starts_with('-'));
+        let exact = match is_running && words.get(1).is_some_and(is_option) {
+            true => 3,
+            false => 1 + usize::from(is_sourcing || is_running),
+        };
+        let mut lines = self.lines(words, line.simple.function.as_ref(), exact);
         if is_sourcing {
             // Of several values of a variable, those count that lead to a file.
             let is_there = |words: &Vec<String>| {
@@ -375,9 +395,12 @@ impl<'c, 'a> Reader<'c, 'a> {
             if self.functions.contains(name) {
                 if self.runners.contains(name) && !args.is_empty() && !args[0].is_empty() {
                     let inner = Line { is_soft: true, is_program: false, ..*line };
+                    // The function may take words of its own before them: `retry 3 curl …`.
+                    let at = (0..args.len().min(MAX_OWN)).map(|at| self.is_command(&args[at]).map(|is| (at, is)));
+                    let at = at.collect::<Result<Vec<_>, _>>()?.into_iter().find(|(_, is)| *is).map_or(0, |(at, _)| at);
                     self.depth += 1;
                     if !self.is_too_deep() {
-                        self.line(args, &inner)?;
+                        self.line(&args[at..], &inner)?;
                     }
                     self.depth -= 1;
                 }
@@ -418,6 +441,11 @@ impl<'c, 'a> Reader<'c, 'a> {
             }
         }
         Ok(())
+    }
+
+    /// True for a function, a builtin or a program.
+    fn is_command(&self, name: &str) -> Result<bool, Error> {
+        Ok(self.functions.contains(name) || self.is_shells(name) || self.program(name)?.is_some())
     }
 
     fn program(&self, name: &str) -> Result<Option<RootPath>, Error> {

@@ -4,6 +4,8 @@
 
 use tree_sitter::{Node, ParseOptions, ParseState, Parser};
 
+use crate::language::source::interpreters::Tongue;
+
 /// Maximum nesting depth, number of steps and progress reports of the parser; no script written by a person exceeds
 /// them. These are counts, not seconds, so that the same text always gives the same steps.
 const MAX_DEPTH: usize = 160;
@@ -75,6 +77,8 @@ pub(super) enum Step {
     Function(String),
     /// A test for the existence of a file.
     Tested(Word),
+    /// A file, or the lines of a here-document, that a loop reads.
+    Input(Word),
     /// The start of a subshell, substitution or function body, which has its own directory and variables.
     Open,
     /// The end; see [`Step::Open`].
@@ -194,6 +198,14 @@ impl Walk<'_> {
             "heredoc_body" => {
                 each(self, place);
                 self.backticks(node, place);
+                self.written(node, place);
+            }
+            "redirected_statement" => {
+                let body = node.child_by_field_name("body");
+                if body.is_some_and(|body| body.kind() == "while_statement") {
+                    self.input(node);
+                }
+                each(self, place);
             }
             "if_statement" | "while_statement" | "case_statement" | "c_style_for_statement" | "pipeline" => {
                 each(self, &Place { is_conditional: true, ..place.clone() });
@@ -308,6 +320,55 @@ impl Walk<'_> {
                 self.steps.push(step);
             }
         }
+    }
+
+    /// What is redirected into a loop: `done < FILE`, `done <<END`.
+    fn input(&mut self, node: Node<'_>) {
+        for redirect in children(node) {
+            match redirect.kind() {
+                "file_redirect" if self.text(redirect).trim_start().starts_with('<') => {
+                    if let Some(file) = redirect.child_by_field_name("destination") {
+                        let word = self.word(file);
+                        self.steps.push(Step::Input(word));
+                    }
+                }
+                "heredoc_redirect" => {
+                    let body = children(redirect).into_iter().find(|child| child.kind() == "heredoc_body");
+                    if let Some(body) = body {
+                        let parts = vec![Part::Text(format!("\n{}", self.text(body)))];
+                        self.steps.push(Step::Input(Word { parts, is_quoted: true }));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The commands of a here-document that is a script: one for a shell, or one with a `#!` line that is written to a
+    /// file and run later.
+    fn written(&mut self, body: Node<'_>, place: &Place) {
+        let text = self.text(body).trim_start().to_owned();
+        let last = |path: &str| Tongue::Shell.is_run_by(path.rsplit('/').next().unwrap_or(path));
+        let first = text.strip_prefix("#!").and_then(|text| text.lines().next()).unwrap_or_default();
+        let statement = body.parent().and_then(|redirect| redirect.parent());
+        let command = statement.and_then(|statement| statement.child_by_field_name("body"));
+        let command = command.map_or("", |command| self.text(command)).to_owned();
+        let is_input = command.split_whitespace().next().is_some_and(last) && !command.contains("-c");
+        if !is_input && !first.split_whitespace().any(last) {
+            return;
+        }
+        let line = body.start_position().row;
+        self.steps.push(Step::Open);
+        for mut step in parse(&text).steps {
+            if let Step::Command(command) = &mut step {
+                command.line += line;
+                command.is_last = false;
+                command.is_soft = true;
+                command.function.clone_from(&place.function);
+            }
+            self.steps.push(step);
+        }
+        self.steps.push(Step::Close);
     }
 
     /// Splits a word into its parts.

@@ -28,11 +28,17 @@ pub(super) fn computed(text: &[u8], at: usize, has_signs: bool) -> Option<Comput
             b'(' | b'[' | b'\\' | b'{' if !is_quoted => rest = &rest[1..],
             b'"' | b'`' if !is_quoted => (rest, is_quoted) = (&rest[1..], true),
             b'|' if is_quoted => rest = &rest[1..],
+            // `"{$name}"` of PHP.
+            b'{' if is_quoted && rest.get(1) == Some(&b'$') => rest = &rest[1..],
             _ => break,
         }
     }
+    let own = member(rest);
+    let (is_member, rest) = (own.len() != rest.len(), own);
     let named = match (rest.first()?, has_signs) {
-        (b'$' | b'@', true) => rest[1..].strip_prefix(b"{").unwrap_or(&rest[1..]),
+        // A constant of a class.
+        (first, true) if is_member && first.is_ascii_uppercase() => rest,
+        (b'$' | b'@' | b'>', true) => rest[1..].strip_prefix(b"{").unwrap_or(&rest[1..]),
         (b'#', false) if is_quoted => rest[1..].strip_prefix(b"{")?,
         (b'*', false) if !is_quoted => &rest[1..],
         (_, false) if !is_quoted => rest,
@@ -41,8 +47,21 @@ pub(super) fn computed(text: &[u8], at: usize, has_signs: bool) -> Option<Comput
     let variable = word(named)?;
     // A plain name before a parenthesis is a call, and a capital one a class.
     let after = &named[variable.len()..];
-    let is_variable = has_signs || !after.starts_with(b"(") && !after.starts_with(b".") && !after.starts_with(b"::");
+    let is_call = is_member && after.starts_with(b"(");
+    let is_variable = has_signs && !is_call
+        || !has_signs && !after.starts_with(b"(") && !after.starts_with(b".") && !after.starts_with(b"::");
     is_variable.then(|| Computed { variable: variable.to_owned(), at })
+}
+
+/// The text from the member on, in `$this->name`, `self::NAME` and `self::$name`.
+fn member(text: &[u8]) -> &[u8] {
+    let own = [&b"$this->"[..], b"self::", b"static::", b"$self->"].into_iter().find_map(|own| text.strip_prefix(own));
+    match own {
+        // A sign makes it a variable again.
+        Some(rest) if rest.first().is_some_and(|b| b.is_ascii_lowercase()) => &text[text.len() - rest.len() - 1..],
+        Some(rest) => rest,
+        None => text,
+    }
 }
 
 /// The variable with which the text in backticks or similar quotes begins.
@@ -109,7 +128,7 @@ fn values<'s>(source: &'s [u8], name: &str, has_signs: bool) -> Vec<(usize, &'s 
         if before.last().is_some_and(|b| is_word(*b)) || after.first().is_some_and(|b| is_word(*b)) {
             continue;
         }
-        let is_signed = before.last().is_some_and(|b| b"$@%{".contains(b));
+        let is_signed = before.last().is_some_and(|b| b"$@%{".contains(b)) || before.ends_with(b"->");
         let line = &before[before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1)..];
         let says = |keyword: &str| memchr::memmem::find(line, keyword.as_bytes()).is_some();
         let rest = subscripts(after).trim_ascii_start();
@@ -268,6 +287,9 @@ mod tests {
     fn commands_in_variables_of_ruby_and_php_are_found() {
         assert_eq!(found("cmd = 'convert'\nargs = 'no'\nsystem(cmd, 'x')", "system(", false), ["convert"]);
         assert_eq!(found("TOOL = \"dot\"\nsystem(\"#{TOOL} -x\")", "system(", false), ["dot"]);
+        assert_eq!(found("class A { const T = 'x'; function f() { exec(self::T.' -a'); } }", "exec(", true), ["x"]);
+        assert_eq!(found("class A { private $bin = 'x'; function f() { exec($this->bin); } }", "exec(", true), ["x"]);
+        assert_eq!(found("$this->bin = 'x'; exec(\"{$this->bin} -a\");", "exec(", true), ["x"]);
         assert_eq!(
             found("$bin = '/usr/bin/gs'; $cmd = $bin . ' -q'; exec($cmd);", "exec(", true),
             [" -q", "/usr/bin/gs"]

@@ -138,6 +138,11 @@ pub(crate) fn always_starts(name: &str) -> bool {
     wrapper(name).is_some_and(|wrapper| wrapper.actions.is_empty() && wrapper.after.is_empty())
 }
 
+/// True for a program that starts the command in its arguments.
+pub(crate) fn is_wrapper(name: &str) -> bool {
+    wrapper(name).is_some()
+}
+
 /// The commands in the arguments of a wrapper; empty if there are none.
 pub(crate) fn inner(name: &str, words: &[String]) -> Vec<Inner> {
     let Some(wrapper) = wrapper(name) else { return Vec::new() };

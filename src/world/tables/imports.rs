@@ -12,6 +12,10 @@ pub(crate) struct Imports {
     pub(crate) starts_programs: Vec<String>,
     /// Beginnings of functions that start programs whose names are in UTF-16.
     pub(crate) starts_by_wide_names: super::Words,
+    /// Texts of programs that start others although they import none of these functions.
+    pub(crate) starts_texts: Vec<String>,
+    /// Commands of the shell with which a command line may begin.
+    pub(crate) begins_lines: super::Words,
     /// Functions that open libraries by name.
     pub(crate) opens_libraries: Vec<String>,
 }

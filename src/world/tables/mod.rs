@@ -5,6 +5,7 @@ mod applets;
 mod directories;
 mod imports;
 mod optional;
+mod own_settings;
 mod variables;
 
 use serde::Deserialize;
@@ -14,6 +15,7 @@ pub(crate) use applets::{has_applets, helper};
 pub(crate) use directories::{Directories, system};
 pub(crate) use imports::imports;
 pub(crate) use optional::optional_feature;
+pub(crate) use own_settings::own_settings;
 pub(crate) use variables::variables;
 
 /// The schema version of every table.

@@ -1,6 +1,7 @@
 //! Commands of the shell itself, and the files that it runs by them.
 
 use super::{Line, Reader};
+use crate::config::after;
 use crate::error::Error;
 use crate::language::shell::table::table;
 use crate::language::shell::tree::{Part, Simple, Word};
@@ -12,8 +13,9 @@ use crate::root::RootGlob;
 use crate::world::program_in_path as program;
 use crate::world::tables::system;
 
-/// Maximum number of files that a glob matches.
+/// Maximum number of files that a glob matches, and of patterns that a word may be.
 const MAX_MATCHES: usize = 256;
+const MAX_PATTERNS: usize = 16;
 
 impl Reader<'_, '_> {
     pub(super) fn builtin(&mut self, name: &str, args: &[String], line: &Line<'_>) -> Result<(), Error> {
@@ -59,11 +61,31 @@ impl Reader<'_, '_> {
                 }
                 Ok(())
             }
-            "read" | "mapfile" | "readarray" | "getopts" => {
-                let listed = if table().reads.contain(name) { std::mem::take(&mut self.listed) } else { Vec::new() };
-                for name in args.iter().filter(|word| !word.starts_with('-')) {
-                    for path in &listed {
-                        self.known.add(name, Some(path.clone()));
+            "getopts" => {
+                // The value of an option is a word of the script's own arguments, or the rest of one.
+                for word in self.known.lists("@").first().cloned().unwrap_or_default() {
+                    let rest = word.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
+                    let value = rest.map_or(word.as_str(), |rest| rest.get(1..).unwrap_or_default());
+                    if !value.is_empty() {
+                        self.known.add("OPTARG", Some(value.to_owned()));
+                    }
+                }
+                args.iter().skip(1).for_each(|name| self.known.add(name, None));
+                Ok(())
+            }
+            "read" | "mapfile" | "readarray" => {
+                let listed = std::mem::take(&mut self.listed);
+                let names: Vec<&String> = args.iter().filter(|word| !word.starts_with('-')).collect();
+                for (nth, name) in names.iter().enumerate() {
+                    for line in &listed {
+                        // The last variable gets the rest of the line.
+                        let field = match nth + 1 == names.len() {
+                            true => after(line, nth),
+                            false => line.split_whitespace().nth(nth).unwrap_or_default(),
+                        };
+                        if !field.is_empty() {
+                            self.known.add(name, Some(field.to_owned()));
+                        }
                     }
                     self.known.add(name, None);
                 }
@@ -108,6 +130,22 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
+    /// Keeps the lines that a loop reads from a file of the root or from the script itself.
+    pub(super) fn input(&mut self, word: &Word) -> Result<(), Error> {
+        let text = match self.known.one(word) {
+            text if text.starts_with('\n') => text,
+            path => {
+                let followed = self.call.root.follow_from(&self.cwd, path.as_bytes())?;
+                let Some((real, _)) = followed.file().filter(|_| !path.is_empty()) else { return Ok(()) };
+                self.needs.files.push((real.clone(), format!("{} reads it", self.script)));
+                String::from_utf8_lossy(&self.call.root.read(real, MAX_SCRIPT)?).into_owned()
+            }
+        };
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        self.listed = lines.take(MAX_MATCHES).map(str::to_owned).collect();
+        Ok(())
+    }
+
     /// Keeps the files over which `find DIR | sort | while read name` iterates; a command that is not a filter ends
     /// this.
     pub(super) fn search(&mut self, simple: &Simple) {
@@ -115,6 +153,8 @@ impl Reader<'_, '_> {
         let known = table();
         if known.output_search.contain(name) {
             self.listed = self.known.found(simple);
+        } else if known.lists.contain(name) {
+            self.listed = self.known.names_in(simple);
         } else if !known.output_filters.contain(name) && !known.reads.contain(name) {
             self.listed.clear();
         }
@@ -138,6 +178,37 @@ impl Reader<'_, '_> {
             _ => "*".to_owned(),
         });
         Some(texts.collect())
+    }
+
+    /// The absolute patterns that a word may be: its text, or with the values of its variables below a directory of an
+    /// application.
+    pub(super) fn patterns(&self, word: &Word) -> Vec<String> {
+        if let Some(pattern) = super::pattern(word) {
+            return vec![pattern];
+        }
+        if !word.parts.iter().any(|part| matches!(part, Part::Other(text) if text.contains('*') && !text.contains('$')))
+        {
+            return Vec::new();
+        }
+        let mut found = vec![String::new()];
+        for part in &word.parts {
+            let texts = match part {
+                Part::Text(text) => vec![text.clone()],
+                Part::Other(text) if !text.contains('$') => vec![text.clone()],
+                // A number is an argument of the function, if the loop is in one.
+                Part::Variable(name, _) if name.starts_with(|c: char| c.is_ascii_digit()) => vec!["*".to_owned()],
+                part => self.known.values(&Word { parts: vec![part.clone()], is_quoted: true }).known,
+            };
+            let joined = found.iter().flat_map(|before| texts.iter().map(move |text| format!("{before}{text}")));
+            found = joined.take(MAX_PATTERNS).collect();
+        }
+        let absolute = |text: String| if text.starts_with('/') { text } else { format!("{}/{text}", self.cwd) };
+        let is_own = |text: &String| {
+            let dir = text.split('*').next().and_then(|text| RootPath::new(text.rsplit_once('/')?.0));
+            dir.is_some_and(|dir| !is_wide(&dir) && !system().system.cover(&dir))
+        };
+        let found: Vec<String> = found.into_iter().map(absolute).filter(is_own).collect();
+        if found.is_empty() { self.loose_pattern(word).into_iter().collect() } else { found }
     }
 
     pub(super) fn matches(&mut self, pattern: &str) -> Result<Vec<RootPath>, Error> {

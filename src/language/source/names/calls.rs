@@ -50,11 +50,13 @@ impl Calls {
                 // The first item in such a list of arguments is argv[0], not an argument.
                 let is_name = self.starts_with_name.is_some_and(|words| words.begin(&found.callee));
                 args.drain(..usize::from(is_name).min(args.len()));
+                // A word with arguments is a command.
+                let has_arguments = !args.is_empty() || value.text.contains(" -");
                 let program = value.text.split(char::is_whitespace).next().unwrap_or_default();
                 let program = program.rsplit('/').next().unwrap_or_default();
                 match is_app {
                     true => named.keep_start(path, Literal { args, ..literal }),
-                    false if self.words.contain(program) => {}
+                    false if self.words.contain(program) && !has_arguments => {}
                     false if is_optional || found.site.is_guarded || self.tools.contain(program) => {
                         named.keep_offer(path, literal);
                     }

@@ -13,6 +13,8 @@ const MAX_STEPS: usize = 4_000;
 const MAX_VALUES: usize = 64;
 /// Maximum number of functions through which a name travels.
 const MAX_HOPS: usize = 3;
+/// Minimum length of the name of a setting.
+const MIN_SETTING: usize = 3;
 /// Stands for a part of a text that is not known.
 const GAP: &str = "{}";
 
@@ -78,6 +80,8 @@ pub(super) struct Wanted {
     pub(super) callers: BTreeSet<(String, String)>,
     /// Modules by the stem of their names.
     pub(super) modules: BTreeSet<String>,
+    /// Settings that some module sets.
+    pub(super) settings: BTreeSet<String>,
 }
 
 /// Evaluates expressions across a group of modules.
@@ -264,6 +268,9 @@ impl<'m> Evaluator<'m> {
                 self.resolve(&at(base), depth + 1, &mut bases);
                 let keys = self.all_texts(&at(key), depth + 1);
                 bases.iter().for_each(|base| self.item(base, &keys, depth, found));
+                if let ([], [(key, false)]) = (&bases[..], &keys[..]) {
+                    self.setting(frame, key, depth, found);
+                }
             }
             Expr::Each(base) => {
                 let mut bases = Vec::new();
@@ -389,13 +396,33 @@ impl<'m> Evaluator<'m> {
         }
     }
 
+    /// A setting, which some module sets at its top: `settings.TOOL`, `app.config["TOOL"]`.
+    fn setting(&self, frame: &Frame<'m>, name: &str, depth: usize, found: &mut Vec<Bound<'m>>) {
+        if name.len() < MIN_SETTING || !name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+        {
+            return;
+        }
+        self.wanted.borrow_mut().settings.insert(name.to_owned());
+        for (at, module) in self.modules.iter().enumerate() {
+            for assign in module.assigns.iter().filter(|assign| assign.scope.is_none() && assign.name == name) {
+                let inside = Rc::new(Frame { module: at, scope: None, args: None, hops: frame.hops });
+                self.resolve(&Bound { expr: &assign.value, frame: inside }, depth + 1, found);
+            }
+        }
+    }
+
     fn member(&self, frame: &Rc<Frame<'m>>, object: &'m Expr, name: &str, depth: usize, found: &mut Vec<Bound<'m>>) {
         let own = &self.modules[frame.module];
         if let Expr::Name(object) = object
             && let Some(import) = own.imports.get(object)
         {
             let stem = import.name.as_deref().unwrap_or_else(|| last(&import.module));
-            return self.constant(frame, stem, name, depth, found);
+            let before = found.len();
+            self.constant(frame, stem, name, depth, found);
+            if found.len() == before {
+                self.setting(frame, name, depth, found);
+            }
+            return;
         }
         // An object's own items take precedence, as in `const x = {program: '…'}`.
         let mut bases = Vec::new();

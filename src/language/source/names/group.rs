@@ -96,7 +96,15 @@ impl Files {
                     find_iter(text, name.as_bytes()).any(|at| is_call(name, at))
                         && find(text, stem.as_bytes()).is_some()
                 };
-                wanted.modules.contains(&stem(path)) || callers.iter().any(calls)
+                // A setting is assigned at the beginning of a line, or of one in the body of a class.
+                let sets = |name: &String| {
+                    let is_start = |at: usize| matches!(text[..at].last(), None | Some(b'\n' | b' '));
+                    let after = |at: usize| text[at + name.len()..].trim_ascii_start().first();
+                    find_iter(text, name.as_bytes()).any(|at| is_start(at) && matches!(after(at), Some(b'=' | b':')))
+                };
+                wanted.settings.iter().take(MAX_CALLERS).any(sets)
+                    || wanted.modules.contains(&stem(path))
+                    || callers.iter().any(calls)
             };
             let more = self.files.iter().enumerate().filter(|(at, _)| !known.contains(at));
             next = more.filter(|(_, (path, text))| is_wanted(path, text)).map(|(at, _)| at).collect();
