@@ -46,7 +46,13 @@ impl Calls {
     /// Returns the rules that follow names through calls.
     pub(super) fn rules(&self) -> Rules {
         let calls = &table().calls;
-        Rules { same: &calls.same, joins: &calls.joins, defaults: &calls.defaults, default_names: &calls.defaults }
+        Rules {
+            same: &calls.same,
+            joins: &calls.joins,
+            defaults: &calls.defaults,
+            default_names: &calls.defaults,
+            has_settings: false,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::table::table;
 use super::tree;
 use crate::language::source::literals::{Literal, Named, literals};
-use crate::language::source::names::{Calls, Files, is_call};
+use crate::language::source::names::{Calls, Files, Rules, is_call};
 use crate::path::RootPath;
 
 /// True if the text has a call of interest.
@@ -15,7 +15,7 @@ pub(super) fn matters(text: &[u8]) -> bool {
 /// Reads the sources of an application or of a package.
 pub(super) fn read(named: &mut Named, files: &Files, is_app: bool) {
     let calls = &table().calls;
-    let rules = calls.rules();
+    let rules = Rules { has_settings: is_app, ..calls.rules() };
     let known = Calls {
         starts: &calls.starts,
         finders: &calls.finders,
@@ -104,9 +104,9 @@ mod tests {
             ("subprocess.run([os.environ.get('A', 'a')])", "a"),
             ("C = dict(k=['a', '-x'])\nsubprocess.run(' '.join(C['k']))", "a -x"),
             ("subprocess.run('/'.join(['/x', 'a']))", "/x/a"),
-            ("T = 'a'\nsubprocess.run('%s -%d' % (T, 3))", "a -3"),
-            ("subprocess.run('%(t)s 100%%' % {'t': 'a'})", "a 100%"),
-            ("subprocess.run('{} -x {k}'.format('a', k='b'))", "a -x b"),
+            ("T = 'a'\nsubprocess.run('%s -%d' % (T, 3))", "a -%d"),
+            ("subprocess.run('%(t)s-x%% %s' % {'t': 'a'})", "a-x% %s"),
+            ("subprocess.run('{}{k} -x {k}'.format('a', k='b'))", "ab -x {k}"),
             ("subprocess.run('a -x {}'.format(unknown))", "a -x {}"),
             ("A = getattr(settings, 'A', 'a')\nsubprocess.run([A, '-x'])", "a -x"),
             ("A = config('A', default='a')\nsubprocess.run([A])", "a"),

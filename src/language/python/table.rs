@@ -54,6 +54,7 @@ impl Calls {
             joins: &table().calls.joins,
             defaults: &table().calls.defaults,
             default_names: &table().calls.default_names,
+            has_settings: false,
         }
     }
 }

@@ -402,19 +402,27 @@ fn joined(between: &str, items: Expr) -> Option<Expr> {
     }
 }
 
-/// `"%s -x" % value`: the values in their places.
+/// The first word, which may name a program or library, and the rest, which names none. An option, a sentence and a
+/// part of SQL have no such word.
+fn first_word(text: &str) -> (&str, &str) {
+    let may_name = text.starts_with(|c: char| c.is_ascii_lowercase() || "/%{._".contains(c));
+    text.split_at(if may_name { text.find(char::is_whitespace).unwrap_or(text.len()) } else { 0 })
+}
+
+/// `"%s -x" % value`: the values in their places in the first word.
 fn formatted(text: &str, values: Expr) -> Expr {
     let mut parts = Vec::new();
-    let (mut rest, mut nth) = (text, 0);
+    let (first, end) = first_word(text);
+    let (mut rest, mut nth) = (first, 0);
     while let Some((before, after)) = rest.split_once('%') {
         parts.push(Expr::Text(before.to_owned()));
         let (key, after) = match after.strip_prefix('(').and_then(|after| after.split_once(')')) {
             Some((key, after)) => (key.to_owned(), after),
             None => (nth.to_string(), after),
         };
-        let end = after.find(|c: char| c.is_ascii_alphabetic() || c == '%').unwrap_or(after.len());
-        let kind = after[end..].chars().next();
-        rest = kind.map_or("", |kind| &after[end + kind.len_utf8()..]);
+        let at = after.find(|c: char| c.is_ascii_alphabetic() || c == '%').unwrap_or(after.len());
+        let kind = after[at..].chars().next();
+        rest = kind.map_or("", |kind| &after[at + kind.len_utf8()..]);
         match kind {
             Some('%') => parts.push(Expr::Text("%".to_owned())),
             _ => {
@@ -423,14 +431,15 @@ fn formatted(text: &str, values: Expr) -> Expr {
             }
         }
     }
-    parts.push(Expr::Text(rest.to_owned()));
+    parts.push(Expr::Text(format!("{rest}{end}")));
     if parts.len() == 1 { parts.remove(0) } else { Expr::Join(parts) }
 }
 
-/// `"{} {x}".format(value, x=value)`.
+/// `"{}-{x} -y".format(value, x=value)`: the values in their places in the first word.
 fn braced(text: &str, call: &Called) -> Expr {
     let mut parts = Vec::new();
-    let (mut rest, mut nth) = (text, 0);
+    let (first, end) = first_word(text);
+    let (mut rest, mut nth) = (first, 0);
     while let Some((before, after)) = rest.split_once('{') {
         let Some((field, after)) = after.split_once('}').filter(|_| !after.starts_with('{')) else { break };
         parts.push(Expr::Text(before.to_owned()));
@@ -444,7 +453,7 @@ fn braced(text: &str, call: &Called) -> Expr {
         };
         parts.push(value.cloned().unwrap_or(Expr::Unknown));
     }
-    parts.push(Expr::Text(rest.to_owned()));
+    parts.push(Expr::Text(format!("{rest}{end}")));
     if parts.len() == 1 { parts.remove(0) } else { Expr::Join(parts) }
 }
 

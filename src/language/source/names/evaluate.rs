@@ -28,6 +28,8 @@ pub(crate) struct Rules {
     /// Functions that return their last argument if what they look up is missing, and names of such an argument.
     pub(crate) defaults: &'static Words,
     pub(crate) default_names: &'static Words,
+    /// True for an application, whose settings any of its modules may set. Packages set those of others.
+    pub(crate) has_settings: bool,
 }
 
 /// True if one of the words, such as `subprocess.run(`, is the end of the callee.
@@ -398,7 +400,10 @@ impl<'m> Evaluator<'m> {
 
     /// A setting, which some module sets at its top: `settings.TOOL`, `app.config["TOOL"]`.
     fn setting(&self, frame: &Frame<'m>, name: &str, depth: usize, found: &mut Vec<Bound<'m>>) {
-        if name.len() < MIN_SETTING || !name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+        let has_settings = self.rules.has_settings;
+        if !has_settings
+            || name.len() < MIN_SETTING
+            || !name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
         {
             return;
         }
@@ -527,6 +532,10 @@ fn is_of(caller: &Module, is_same: bool, call: &Called, module: &Module, functio
     }
     // A package may pass on the functions that its modules define.
     let is_from = |import: &Import| {
+        if let Some(place) = relative(caller, &import.module) {
+            let rest = module.path.as_bytes().strip_prefix(place.as_slice());
+            return rest.is_some_and(|rest| matches!(rest.first(), Some(b'.' | b'/')));
+        }
         let from = last(&import.module);
         let dir = module.path.parent();
         from.is_empty() || from == module.stem || dir.is_some_and(|dir| dir.name() == from.as_bytes())
@@ -544,6 +553,21 @@ fn is_of(caller: &Module, is_same: bool, call: &Called, module: &Module, functio
         },
         Some(_) => false,
     }
+}
+
+/// The place of a relative import of Python (PEP 328), without the end of its file: `.a.b` in `/own/c.py` is `/own/a/b`.
+fn relative(caller: &Module, module: &str) -> Option<Vec<u8>> {
+    let name = module.trim_start_matches('.');
+    let dots = module.len() - name.len();
+    if dots == 0 || name.starts_with('/') {
+        return None;
+    }
+    let mut dir = caller.path.parent()?;
+    for _ in 1..dots {
+        dir = dir.parent()?;
+    }
+    let parts = name.split('.').filter(|part| !part.is_empty());
+    Some(parts.fold(dir, |dir, part| dir.join(part.as_bytes())).as_bytes().to_vec())
 }
 
 /// The arguments of a call for each parameter.
