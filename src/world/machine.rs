@@ -4,20 +4,26 @@
 
 use std::collections::BTreeSet;
 
-use crate::elf::{Class, ElfObject};
+use crate::elf::Class;
 use crate::error::Error;
 use crate::loader::Objects;
 use crate::path::RootPath;
-use crate::root::Root;
+use crate::root::{Root, Source};
 
-/// Maximum size of the loaded segments of a program, and maximum length of its texts and of a name, and
-/// maximum number of texts.
-const MAX_IMAGE: u64 = 256 << 20;
+/// Maximum size of the loaded segments of a program, in bytes.
+const MAX_IMAGE: u64 = 160 << 20;
+/// Maximum size of all texts that are looked at, which may overlap, and of those that are kept, in bytes.
+const MAX_SEEN: usize = 1 << 30;
+const MAX_KEPT: usize = 16 << 20;
+/// Maximum length of a text and of a name, in bytes.
 const MAX_LENGTH: usize = 1024;
 const MAX_NAME: usize = 128;
-const MAX_TEXTS: usize = 1 << 20;
+/// Maximum number of segments; real programs have fewer than ten.
+const MAX_SEGMENTS: usize = 64;
 /// How far after the address its length is looked for, in bytes of code.
 const MAX_DISTANCE: usize = 24;
+/// Size of a relocation with addend (Elf64_Rela).
+const RECORD: usize = 24;
 /// PF_X.
 const EXECUTABLE: u32 = 1;
 /// Machines and their relocations of type RELATIVE (System V ABI of each; EM_X86_64, EM_AARCH64).
@@ -44,36 +50,73 @@ pub(super) fn texts(root: &Root, objects: &Objects<'_>, file: &RootPath) -> Resu
     }
     let source = root.open_file(file)?;
     let size = source.meta().size;
-    let mut image = Image { parts: Vec::new(), found: BTreeSet::new() };
-    for segment in &elf.segments {
+    let mut parts = Vec::new();
+    for segment in elf.segments.iter().take(MAX_SEGMENTS) {
         let length = segment.size.min(size.saturating_sub(segment.offset));
         let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
         let got = source.read_at(segment.offset, &mut bytes).map_err(|error| Error::unreadable(file, error))?;
         bytes.truncate(got);
-        image.parts.push(Part { address: segment.address, is_code: segment.flags & EXECUTABLE != 0, bytes });
+        parts.push(Part { address: segment.address, is_code: segment.flags & EXECUTABLE != 0, bytes });
     }
-    image.zero_ended();
+    parts.sort_by_key(|part| part.address);
+    let image = Image { parts };
+    let mut found = Found::default();
+    image.zero_ended(&mut found);
     if elf.target.class == Class::Elf64 && elf.target.little_endian {
-        image.pairs();
-        image.relocated(elf, file, root)?;
+        image.pairs(&mut found);
+        for table in elf.relocations.iter().filter(|table| table.has_addend) {
+            image
+                .relocated(elf.target.machine, &*source, (table.offset, table.size), &mut found)
+                .map_err(|error| Error::unreadable(file, error))?;
+        }
         if elf.target.machine == X86_64 {
-            image.loaded_by_code();
+            image.loaded_by_code(&mut found);
         }
     }
-    Ok(image.found)
+    if found.is_cut() {
+        root.leave_unread(file, "it contains more texts than are searched for commands");
+    }
+    Ok(found.texts)
+}
+
+/// The texts that are kept so far.
+#[derive(Default)]
+struct Found {
+    texts: BTreeSet<String>,
+    seen: usize,
+    kept: usize,
+}
+
+impl Found {
+    fn is_cut(&self) -> bool {
+        self.seen > MAX_SEEN || self.kept > MAX_KEPT
+    }
+
+    fn keep(&mut self, text: &[u8]) {
+        self.seen += text.len();
+        if !self.is_cut()
+            && text.iter().all(|byte| is_text(*byte))
+            && may_be_command(text)
+            && let Ok(text) = std::str::from_utf8(text)
+            && !self.texts.contains(text)
+        {
+            self.kept += text.len() + size_of::<String>();
+            self.texts.insert(text.to_owned());
+        }
+    }
 }
 
 struct Image {
+    /// In the order of addresses.
     parts: Vec<Part>,
-    found: BTreeSet<String>,
 }
 
 fn number(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+    Some(u64::from_le_bytes(bytes.get(at..at.checked_add(8)?)?.try_into().ok()?))
 }
 
 fn short(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+    Some(u32::from_le_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
 }
 
 fn is_text(byte: u8) -> bool {
@@ -91,113 +134,99 @@ fn may_be_command(text: &[u8]) -> bool {
 }
 
 impl Image {
-    fn keep(&mut self, text: &[u8]) {
-        if may_be_command(text)
-            && let Ok(text) = std::str::from_utf8(text)
-            && self.found.len() < MAX_TEXTS
-            && !self.found.contains(text)
-        {
-            self.found.insert(text.to_owned());
-        }
-    }
-
     /// Texts between zeros.
-    fn zero_ended(&mut self) {
-        for part in std::mem::take(&mut self.parts) {
+    fn zero_ended(&self, found: &mut Found) {
+        for part in &self.parts {
             let mut start = 0;
             for end in memchr::memchr_iter(0, &part.bytes) {
-                let text = &part.bytes[start..end];
-                if (2..=MAX_LENGTH).contains(&text.len()) && text.iter().all(|byte| is_text(*byte)) {
-                    self.keep(text);
+                if (2..=MAX_LENGTH).contains(&(end - start)) {
+                    found.keep(&part.bytes[start..end]);
                 }
                 start = end + 1;
             }
-            self.parts.push(part);
         }
     }
 
-    /// The text at an address.
-    fn at(&self, address: u64, length: usize) -> Option<Vec<u8>> {
-        let part = self
-            .parts
-            .iter()
-            .find(|part| address >= part.address && address - part.address < part.bytes.len() as u64)?;
-        let from = usize::try_from(address - part.address).ok()?;
-        let text = part.bytes.get(from..from.checked_add(length)?)?;
-        text.iter().all(|byte| is_text(*byte)).then(|| text.to_vec())
+    /// The part with an address, and the place in it.
+    fn part(&self, address: u64) -> Option<(&Part, usize)> {
+        let after = self.parts.partition_point(|part| part.address <= address);
+        let part = &self.parts[after.checked_sub(1)?];
+        Some((part, usize::try_from(address - part.address).ok()?))
     }
 
-    fn keep_at(&mut self, address: u64, length: u64) {
-        if let Some(length) = usize::try_from(length).ok().filter(|length| (2..=MAX_LENGTH).contains(length))
-            && let Some(text) = self.at(address, length)
+    /// Keeps the text at an address.
+    fn keep_at(&self, address: u64, length: u64, found: &mut Found) {
+        let Some(length) = usize::try_from(length).ok().filter(|length| (2..=MAX_LENGTH).contains(length)) else {
+            return;
+        };
+        if let Some((part, from)) = self.part(address)
+            && let Some(text) = from.checked_add(length).and_then(|end| part.bytes.get(from..end))
         {
-            self.keep(&text);
+            found.keep(text);
         }
     }
 
     /// Pairs of an address and a length in the data.
-    fn pairs(&mut self) {
-        let mut pairs = BTreeSet::new();
+    fn pairs(&self, found: &mut Found) {
         for part in self.parts.iter().filter(|part| !part.is_code) {
             let skew = usize::try_from(part.address.wrapping_neg() % 8).unwrap_or_default();
             for at in (skew..part.bytes.len()).step_by(8) {
-                if let (Some(address), Some(length)) = (number(&part.bytes, at), number(&part.bytes, at + 8))
-                    && address != 0
-                    && (2..=MAX_LENGTH as u64).contains(&length)
-                {
-                    pairs.insert((address, length));
+                if let (Some(address), Some(length)) = (number(&part.bytes, at), number(&part.bytes, at + 8)) {
+                    self.keep_at(address, length, found);
                 }
             }
         }
-        pairs.into_iter().for_each(|(address, length)| self.keep_at(address, length));
     }
 
-    /// Addresses that the loader computes, with the length behind the place.
-    fn relocated(&mut self, elf: &ElfObject, file: &RootPath, root: &Root) -> Result<(), Error> {
-        let Some((_, kind)) = RELATIVE.iter().find(|(machine, _)| *machine == elf.target.machine) else {
-            return Ok(());
-        };
-        let source = root.open_file(file)?;
-        for table in elf.relocations.iter().filter(|table| table.has_addend) {
-            let size = table.size.min(source.meta().size.saturating_sub(table.offset)).min(MAX_IMAGE);
-            let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
-            let got = source.read_at(table.offset, &mut bytes).map_err(|error| Error::unreadable(file, error))?;
-            for record in bytes[..got].chunks_exact(24) {
+    /// Addresses that the loader computes from a table of relocations at an offset, with the length behind the place.
+    fn relocated(
+        &self,
+        machine: u16,
+        source: &dyn Source,
+        (offset, size): (u64, u64),
+        found: &mut Found,
+    ) -> std::io::Result<()> {
+        let Some((_, kind)) = RELATIVE.iter().find(|(known, _)| *known == machine) else { return Ok(()) };
+        let end = offset.saturating_add(size.min(MAX_IMAGE)).min(source.meta().size);
+        let (mut offset, mut bytes) = (offset, vec![0; RECORD * 4096]);
+        while offset < end && !found.is_cut() {
+            let wanted = bytes.len().min(usize::try_from(end - offset).unwrap_or(usize::MAX));
+            let got = source.read_at(offset, &mut bytes[..wanted])?;
+            if got < RECORD {
+                break;
+            }
+            for record in bytes[..got].chunks_exact(RECORD) {
                 let (Some(place), Some(info), Some(address)) =
                     (number(record, 0), number(record, 8), number(record, 16))
                 else {
                     continue;
                 };
-                let length = self.parts.iter().find_map(|part| {
-                    let at = usize::try_from(place.checked_add(8)?.checked_sub(part.address)?).ok()?;
-                    number(&part.bytes, at)
-                });
                 if info & 0xffff_ffff == *kind
-                    && let Some(length) = length
+                    && let Some((part, at)) = place.checked_add(8).and_then(|place| self.part(place))
+                    && let Some(length) = number(&part.bytes, at)
                 {
-                    self.keep_at(address, length);
+                    self.keep_at(address, length, found);
                 }
             }
+            offset += (got - got % RECORD) as u64;
         }
         Ok(())
     }
 
     /// `lea register, [rip + distance]`, and the first constant that is stored or loaded after it.
-    fn loaded_by_code(&mut self) {
-        let mut pairs = BTreeSet::new();
+    fn loaded_by_code(&self, found: &mut Found) {
         for part in self.parts.iter().filter(|part| part.is_code) {
             for at in memchr::memchr_iter(0x8d, &part.bytes) {
                 let is_wide = at > 0 && matches!(part.bytes[at - 1], 0x48 | 0x4c);
                 let is_relative = part.bytes.get(at + 1).is_some_and(|mode| mode & 0xc7 == 0x05);
                 let Some(distance) = short(&part.bytes, at + 2).filter(|_| is_wide && is_relative) else { continue };
-                let next = part.address + at as u64 + 6;
+                let next = part.address.wrapping_add(at as u64 + 6);
                 let address = next.wrapping_add_signed(i64::from(distance.cast_signed()));
                 if let Some(length) = constant(&part.bytes, at + 6) {
-                    pairs.insert((address, u64::from(length)));
+                    self.keep_at(address, u64::from(length), found);
                 }
             }
         }
-        pairs.into_iter().for_each(|(address, length)| self.keep_at(address, length));
     }
 }
 
@@ -235,17 +264,17 @@ mod tests {
         let mut code = vec![0x48, 0x8d, 0x05];
         code.extend((0x100d_i32 - (0x2000 + 7)).to_le_bytes());
         code.extend([0xbb, 2, 0, 0, 0]);
-        let mut image = Image {
+        let image = Image {
             parts: vec![
                 Part { address: 0x1000, is_code: false, bytes },
                 Part { address: 0x2000, is_code: true, bytes: code },
             ],
-            found: BTreeSet::new(),
         };
-        image.zero_ended();
-        image.pairs();
-        image.loaded_by_code();
-        assert_eq!(image.found.iter().collect::<Vec<_>>(), ["ffmpeg", "ffmpegjqsh", "jq", "whole"]);
+        let mut found = Found::default();
+        image.zero_ended(&mut found);
+        image.pairs(&mut found);
+        image.loaded_by_code(&mut found);
+        assert_eq!(found.texts.iter().collect::<Vec<_>>(), ["ffmpeg", "ffmpegjqsh", "jq", "whole"]);
     }
 
     #[test]

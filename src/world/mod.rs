@@ -60,7 +60,6 @@ pub(crate) struct World<'a> {
     matches: RefCell<HashMap<String, Option<RootPath>>>,
     paths: RefCell<HashMap<RootPath, Paths>>,
     libraries: RefCell<HashMap<RootPath, Names>>,
-    machine: RefCell<HashMap<RootPath, Rc<BTreeSet<String>>>>,
     lines: RefCell<HashMap<RootPath, Rc<BTreeSet<String>>>>,
     unowned: OnceCell<Vec<RootPath>>,
 }
@@ -102,7 +101,6 @@ impl<'a> World<'a> {
             matches: RefCell::default(),
             paths: RefCell::default(),
             libraries: RefCell::default(),
-            machine: RefCell::default(),
             lines: RefCell::default(),
             unowned: OnceCell::new(),
         }
@@ -338,12 +336,13 @@ impl<'a> World<'a> {
         cached(&self.lines, file, || Ok(Rc::new(strings::command_lines(self.root, file)?)))
     }
 
-    /// The texts in the loaded segments of a program, also those without an end in Go and Rust.
+    /// The texts in the loaded segments of a program, also those without an end in Go and Rust. They are not cached,
+    /// because they are large and used only once.
     ///
     /// # Errors
     /// `unreadable`.
-    pub(crate) fn machine_texts(&self, file: &RootPath) -> Result<Rc<BTreeSet<String>>, Error> {
-        cached(&self.machine, file, || Ok(Rc::new(machine::texts(self.root, self.objects, file)?)))
+    pub(crate) fn machine_texts(&self, file: &RootPath) -> Result<BTreeSet<String>, Error> {
+        machine::texts(self.root, self.objects, file)
     }
 
     /// The words that are whole strings in the file.

@@ -117,7 +117,8 @@ fn unnamed(
     Ok(demands)
 }
 
-/// The commands whose bare names are whole strings in UTF-16 of a program without a package, for `QProcess::start`. If there are many, they are only reported, because most are then ordinary words.
+/// The commands whose bare names are whole strings in UTF-16 of a program without a package, for `QProcess::start`. If
+/// there are many, they are only reported, because most are then ordinary words.
 fn bare(state: &State<'_>, program: &RootPath, demands: &mut Vec<Demand>) -> Result<(), Error> {
     let commands = state.world.commands(path_of(&state.request.env))?;
     let names = commands.keys().map(RootPath::name).filter(|name| name.len() > 1 && !is_word(name));
