@@ -170,7 +170,7 @@ impl Reader<'_> {
         // Other packages that a package imports are not followed: packages often work without them.
         let is_own = import.level > 0
             || from.package.as_ref().is_none_or(|(name, _)| Some(name) == import.module.first())
-            || from.file.is_within(&self.layout.library);
+            || !self.is_installed(&from.file) && from.file.is_within(&self.layout.library);
         if !is_own {
             return Ok(());
         }
@@ -242,8 +242,12 @@ impl Reader<'_> {
         let changes = |line: &str| {
             line.starts_with(|c: char| !c.is_whitespace()) && table().modules.changes_search.occur_in(line.as_bytes())
         };
-        let is_installed = self.layout.sites.iter().any(|site| from.file.is_within(site));
-        from.package.is_none() || is_installed && !text.lines().any(changes)
+        from.package.is_none() || self.is_installed(&from.file) && !text.lines().any(changes)
+    }
+
+    /// True for a file of a package in a directory of site-packages, which may lie in that of the standard library.
+    fn is_installed(&self, file: &RootPath) -> bool {
+        self.layout.sites.iter().any(|site| file.is_within(site))
     }
 
     /// Notes the module of an import that no directory has and that is not built in.
@@ -321,9 +325,8 @@ impl Reader<'_> {
     }
 
     fn enter(&mut self, file: &RootPath, dir: &RootPath, package: &str, why: &str) {
-        let is_installed =
-            file.is_within(&self.layout.library) || self.layout.sites.iter().any(|site| file.is_within(site));
-        let package = is_installed.then(|| (package.to_owned(), why.to_owned()));
+        let is_foreign = file.is_within(&self.layout.library) || self.is_installed(file);
+        let package = is_foreign.then(|| (package.to_owned(), why.to_owned()));
         let dir = file.parent().unwrap_or_else(|| dir.clone());
         self.open.push(Source { file: file.clone(), dir, package });
     }
