@@ -83,6 +83,7 @@ pub struct Memory {
     scripts: RefCell<HashMap<String, Rc<shell::Script>>>,
     /// Cached results of [`shell`] scripts, by script, working directory and PATH.
     named: RefCell<HashMap<(RootPath, RootPath, String), Rc<shell::Named>>>,
+    started: source::started::Memory,
 }
 
 impl Memory {

@@ -19,31 +19,45 @@ pub(super) const RULE: Rule = Rule {
     on,
 };
 
-/// Maximum size of a file that is read, maximum number of files, and of command lines of a file.
-const MAX_SETTINGS: usize = 64 << 10;
-const MAX_FILES: usize = 512;
+/// Maximum size of a file of settings: larger ones are data. Maximum number of files, and of command lines of a file.
+const MAX_SETTINGS: u64 = 256 << 10;
+const MAX_FILES: usize = 1024;
 const MAX_LINES: usize = 64;
 
 fn on(state: &State<'_>, _: Fact) -> Result<Vec<Demand>, Error> {
+    let root = state.world.root;
     let mut demands = Vec::new();
     let is_settings = |path: &RootPath| {
         let is_named = table().endings.iter().any(|ending| path.name().ends_with(ending.as_bytes()));
         is_named && !table().packages.iter().any(|dir| memchr::memmem::find(path.as_bytes(), dir.as_bytes()).is_some())
     };
-    let nodes =
-        state.graph.nodes().iter().filter(|(path, node)| matches!(node, NodeKind::File(_)) && is_settings(path));
-    for (path, _) in nodes.take(MAX_FILES) {
+    let nodes = state.graph.nodes().iter().filter(|(_, node)| matches!(node, NodeKind::File(_)));
+    let mut files = 0;
+    for (path, _) in nodes.filter(|(path, _)| is_settings(path)) {
         let answer = path.to_string();
-        if state.is_done(RULE.id, &answer) || !state.claims.cover(path) {
+        let is_done = state.is_done(RULE.id, &answer);
+        if !is_done && !state.claims.cover(path) {
+            continue;
+        }
+        files += 1;
+        if files > MAX_FILES {
+            root.leave_unread(path, format!("settings of applications after the first {MAX_FILES} files are not read"));
+            break;
+        }
+        if is_done {
             continue;
         }
         demands.push(Demand::Done(answer));
-        let is_small = state.world.root.meta(path)?.is_some_and(|meta| meta.size <= MAX_SETTINGS as u64);
-        if !is_small || state.world.owner(path)?.is_some() {
+        let size = root.meta(path)?.map_or(0, |meta| meta.size);
+        if size > MAX_SETTINGS || state.world.owner(path)?.is_some() {
             continue;
         }
-        let text = state.world.root.read(path, MAX_SETTINGS)?;
-        for line in commands(&String::from_utf8_lossy(&text)).into_iter().take(MAX_LINES) {
+        let text = root.read(path, usize::try_from(size).unwrap_or(0))?;
+        let lines = commands(&String::from_utf8_lossy(&text));
+        if lines.len() > MAX_LINES {
+            root.leave_unread(path, format!("of its commands, the first {MAX_LINES} are reported"));
+        }
+        for line in lines.into_iter().take(MAX_LINES) {
             demands.push(Demand::Report(Message::Delegated { file: path.clone(), line }));
         }
     }

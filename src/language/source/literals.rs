@@ -14,9 +14,10 @@ use crate::root::Root;
 use crate::world::program_in_path;
 use crate::world::tables::Words;
 
-/// Maximum length of a literal that counts as a command, and maximum number of literals.
+/// Maximum length of a literal that counts as a command, and maximum number of literals of a kind: every route of a web
+/// application looks like an absolute path.
 pub(crate) const MAX_LITERAL: usize = 512;
-const MAX_LITERALS: usize = 512;
+const MAX_LITERALS: usize = 16_384;
 
 /// Literals, each with the file and line of its first occurrence.
 pub(crate) type Literals = BTreeMap<String, (RootPath, usize)>;
@@ -42,64 +43,60 @@ pub(crate) struct Named {
     exact: Literals,
     /// Libraries to report if they are missing: those that the application itself opens without a fallback.
     wanted: Literals,
+    /// The first source with a literal beyond the limit.
+    cut: Option<RootPath>,
 }
 
 impl Named {
     /// Records a program that an installed package starts.
     pub(crate) fn keep_package_start(&mut self, path: &RootPath, literal: Literal) {
-        keep(&mut self.of_packages, path, literal);
+        keep(&mut self.of_packages, &mut self.cut, path, (literal.text, literal.line));
     }
 
     /// Records a program that an installed package can do without.
     pub(crate) fn keep_offer(&mut self, path: &RootPath, literal: Literal) {
-        keep(&mut self.offered, path, literal);
+        keep(&mut self.offered, &mut self.cut, path, (literal.text, literal.line));
     }
 
     /// Records the absolute paths that are whole strings of a source: programs and data.
     pub(crate) fn keep_paths(&mut self, path: &RootPath, text: &[u8]) {
-        absolute_paths(text, &mut |found, line| keep(&mut self.paths, path, Literal::plain(found, line)));
+        absolute_paths(text, &mut |found, line| keep(&mut self.paths, &mut self.cut, path, (found.to_owned(), line)));
         self.keep_searched(path, text);
     }
 
     /// Records them as data only.
     pub(crate) fn keep_data(&mut self, path: &RootPath, text: &[u8]) {
-        absolute_paths(text, &mut |found, line| keep(&mut self.data, path, Literal::plain(found, line)));
+        absolute_paths(text, &mut |found, line| keep(&mut self.data, &mut self.cut, path, (found.to_owned(), line)));
         self.keep_searched(path, text);
     }
 
     fn keep_searched(&mut self, path: &RootPath, text: &[u8]) {
         for (at, list) in alike::searched(text) {
-            if self.searched.len() < MAX_LITERALS {
-                let words = list.into_iter().map(str::to_owned).collect();
-                self.searched.entry(words).or_insert_with(|| (path.clone(), line(text, at)));
-            }
+            let words: Vec<String> = list.into_iter().map(str::to_owned).collect();
+            keep(&mut self.searched, &mut self.cut, path, (words, line(text, at)));
         }
     }
 
     /// Records a library; if it is wanted, its absence is reported.
     pub(crate) fn keep_library(&mut self, path: &RootPath, literal: Literal, is_wanted: bool) {
         if is_wanted {
-            keep(&mut self.wanted, path, literal.clone());
+            keep(&mut self.wanted, &mut self.cut, path, (literal.text.clone(), literal.line));
         }
-        keep(&mut self.opens, path, literal);
+        keep(&mut self.opens, &mut self.cut, path, (literal.text, literal.line));
     }
 
     /// Records a library that is opened under exactly this name.
     pub(crate) fn keep_exact(&mut self, path: &RootPath, library: String, line: usize) {
-        if self.exact.len() < MAX_LITERALS {
-            self.exact.entry(library).or_insert_with(|| (path.clone(), line));
-        }
+        keep(&mut self.exact, &mut self.cut, path, (library, line));
     }
 
     /// Records a program with its arguments, or a shell command.
     pub(crate) fn keep_start(&mut self, path: &RootPath, literal: Literal) {
         if literal.args.is_empty() || literal.text.contains(char::is_whitespace) {
-            return keep(&mut self.starts, path, literal);
+            return keep(&mut self.starts, &mut self.cut, path, (literal.text, literal.line));
         }
-        if self.lists.len() < MAX_LITERALS {
-            let words = std::iter::once(literal.text).chain(literal.args).collect();
-            self.lists.entry(words).or_insert_with(|| (path.clone(), literal.line));
-        }
+        let words: Vec<String> = std::iter::once(literal.text).chain(literal.args).collect();
+        keep(&mut self.lists, &mut self.cut, path, (words, literal.line));
     }
 
     /// Scans for calls of the given functions. Returns true if there is one, even if its argument is not a literal.
@@ -129,13 +126,18 @@ impl Named {
     fn keep_command(&mut self, path: &RootPath, literal: Literal) {
         let is_plain = !literal.text.contains(|c: char| "*?{}[]<>()~&|\\$;'`\"\n#=%".contains(c));
         if let Some(word) = literal.text.split_whitespace().next().filter(|word| is_plain && *word != literal.text) {
-            keep(&mut self.starts, path, Literal { text: word.to_owned(), ..literal.clone() });
+            keep(&mut self.starts, &mut self.cut, path, (word.to_owned(), literal.line));
         }
-        keep(&mut self.starts, path, literal);
+        keep(&mut self.starts, &mut self.cut, path, (literal.text, literal.line));
     }
 
     /// Adds the programs and libraries that exist in the root.
     pub(crate) fn ask(&self, call: &Call<'_>, needs: &mut Needs) -> Result<(), Error> {
+        if let Some(path) = &self.cut {
+            let says =
+                format!("programs, libraries and paths that sources name are followed up to {MAX_LITERALS} of a kind");
+            call.root.leave_unread(path, says);
+        }
         let own = self.starts.iter().map(|(text, place)| (text, place, Certainty::Likely));
         let packages = self.of_packages.iter().map(|(text, place)| (text, place, Certainty::Possible));
         for (text, (path, line), certainty) in own.chain(packages) {
@@ -302,9 +304,17 @@ fn absolute_paths(text: &[u8], each: &mut dyn FnMut(&str, usize)) {
     }
 }
 
-fn keep(literals: &mut Literals, path: &RootPath, literal: Literal) {
-    if literals.len() < MAX_LITERALS {
-        literals.entry(literal.text).or_insert_with(|| (path.clone(), literal.line));
+/// Keeps a literal with the file and line of its first occurrence, or the file if there are too many.
+fn keep<T: Ord>(
+    literals: &mut BTreeMap<T, (RootPath, usize)>,
+    cut: &mut Option<RootPath>,
+    path: &RootPath,
+    (literal, line): (T, usize),
+) {
+    if literals.len() < MAX_LITERALS || literals.contains_key(&literal) {
+        literals.entry(literal).or_insert_with(|| (path.clone(), line));
+    } else if cut.is_none() {
+        *cut = Some(path.clone());
     }
 }
 

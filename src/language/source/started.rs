@@ -1,7 +1,9 @@
 //! Programs that the sources of a Perl, PHP or Ruby application start by name, and the shell that starts them. Of
 //! installed modules, only those that the language rule passes are scanned.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 
 use serde::Deserialize;
 
@@ -105,13 +107,56 @@ pub(crate) struct Sources<'s> {
     pub(crate) modules: &'s [RootPath],
 }
 
+/// What the sources of launches start: many launches of one script scan its sources once.
+#[derive(Default)]
+pub(crate) struct Memory(RefCell<HashMap<Files, Rc<Scanned>>>);
+
+/// The sources that are scanned, as one language reads them.
+#[derive(PartialEq, Eq, Hash)]
+struct Files {
+    manner: *const Manner,
+    dirs: Vec<RootPath>,
+    scripts: Vec<RootPath>,
+    modules: BTreeSet<RootPath>,
+}
+
+#[derive(Default)]
+struct Scanned {
+    named: Named,
+    /// A source that starts programs through a shell.
+    shell: Option<RootPath>,
+    unresolved: Vec<UnresolvedCommand>,
+}
+
 /// Adds the programs that sources start.
 pub(crate) fn ask(call: &Call<'_>, manner: &Manner, sources: &Sources<'_>, needs: &mut Needs) -> Result<(), Error> {
-    let mut named = Named::default();
-    let mut shell = None;
-    let mut lost = Vec::new();
-    let modules = modules(call, manner, sources)?;
-    let shared = helpers_of(call, manner, sources.scripts, &modules)?;
+    let files = Files {
+        manner,
+        dirs: sources.dirs.to_vec(),
+        scripts: sources.scripts.to_vec(),
+        modules: modules(call, manner, sources)?,
+    };
+    let known = call.memory.started.0.borrow().get(&files).cloned();
+    let scanned = match known {
+        Some(known) => known,
+        None => {
+            let scanned = Rc::new(scan(call, manner, &files)?);
+            call.memory.started.0.borrow_mut().insert(files, Rc::clone(&scanned));
+            scanned
+        }
+    };
+    if let Some(path) = &scanned.shell {
+        let why = format!("{path} starts programs through a shell");
+        needs.commands.push(Command { name: system_shell().to_owned(), certainty: Certainty::Likely, why });
+    }
+    needs.unresolved.extend(scanned.unresolved.iter().cloned());
+    scanned.named.ask(call, needs)
+}
+
+fn scan(call: &Call<'_>, manner: &Manner, files: &Files) -> Result<Scanned, Error> {
+    let mut scanned = Scanned::default();
+    let Scanned { named, shell, unresolved } = &mut scanned;
+    let shared = helpers_of(call, manner, &files.scripts, &files.modules)?;
     let mut look = |path: &RootPath, text: &[u8], is_script: bool| {
         named.keep_data(path, text);
         let mut starts = named.starts(path, text, &manner.calls);
@@ -139,22 +184,24 @@ pub(crate) fn ask(call: &Call<'_>, manner: &Manner, sources: &Sources<'_>, needs
                 let one = std::slice::from_ref(&computed);
                 !given.is_empty() && !helpers::names(text, one, &manner.functions).is_empty()
             };
-            if is_script && texts.is_empty() && lost.len() < MAX_LOST && !is_given() {
-                lost.push((path.clone(), line(text, computed.at), computed.variable));
+            if is_script && texts.is_empty() && unresolved.len() < MAX_LOST && !is_given() {
+                let variable = computed.variable;
+                let word = if manner.has_signs { format!("${variable}") } else { variable };
+                let line = line(text, computed.at);
+                unresolved.push(UnresolvedCommand { script: path.clone(), line, word, is_missing: false, help: None });
             }
         }
         if starts && shell.is_none() {
-            shell = Some(path.clone());
+            *shell = Some(path.clone());
         }
     };
-    for (file, is_script) in
-        sources.scripts.iter().map(|file| (file, true)).chain(modules.iter().map(|file| (file, false)))
-    {
+    let single = files.scripts.iter().map(|file| (file, true)).chain(files.modules.iter().map(|file| (file, false)));
+    for (file, is_script) in single {
         if let Some((real, text)) = call.root.read_followed(file.as_bytes(), MAX_SOURCE)? {
             look(&real, &text, is_script);
         }
     }
-    for dir in sources.dirs {
+    for dir in &files.dirs {
         call.root.visit(dir, &mut |path, meta| {
             let is_source = manner.sources.end(path.name());
             if meta.kind == FileKind::File && is_source && call.root.is_within(path, meta, MAX_SOURCE) {
@@ -167,15 +214,7 @@ pub(crate) fn ask(call: &Call<'_>, manner: &Manner, sources: &Sources<'_>, needs
             Ok(if app::is_leftover(path) { Visit::Pass } else { Visit::Enter })
         })?;
     }
-    if let Some(path) = shell {
-        let why = format!("{path} starts programs through a shell");
-        needs.commands.push(Command { name: system_shell().to_owned(), certainty: Certainty::Likely, why });
-    }
-    for (script, line, variable) in lost {
-        let word = if manner.has_signs { format!("${variable}") } else { variable };
-        needs.unresolved.push(UnresolvedCommand { script, line, word, is_missing: false, help: None });
-    }
-    named.ask(call, needs)
+    Ok(scanned)
 }
 
 /// The modules that are scanned: those that a language gives, and sources that the script's own package keeps elsewhere,
