@@ -122,3 +122,18 @@ fn files_of_a_named_directory_beyond_the_limit_are_told() {
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].starts_with("/usr/lib/tool: ") && told[0].contains("4096 files"), "{told:?}");
 }
+
+#[test]
+fn strings_of_sources_beyond_the_limit_are_told() {
+    let with = |count: usize| {
+        let mut files = Files::base();
+        files.put("/usr/bin/perl", File::Elf(Elf::program(&["libc.so.6"])));
+        let calls: String = (0..count).map(|at| format!("route('/srv/{at}');\n")).collect();
+        files.put("/srv/app", File::Program(format!("#!/usr/bin/perl\n{calls}")));
+        files
+    };
+    assert_eq!(unread(&with(16_000), "/srv/app"), [""; 0]);
+    let told = unread(&with(17_000), "/srv/app");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("/srv/app: ") && told[0].ends_with("up to 16384 of a kind"), "{told:?}");
+}
