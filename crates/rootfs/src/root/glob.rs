@@ -27,8 +27,24 @@ pub struct RootGlob {
 #[derive(Clone, Debug)]
 enum Part {
     Name(Vec<u8>),
+    /// One `*` between these texts.
+    Star(Vec<u8>, Vec<u8>),
     Pattern(Pattern),
     AnyDepth,
+}
+
+impl Part {
+    /// True if the part matches this name; `**` does not count.
+    fn covers(&self, name: &[u8]) -> bool {
+        match self {
+            Self::Name(wanted) => wanted == name,
+            Self::Star(before, after) => {
+                name.len() >= before.len() + after.len() && name.starts_with(before) && name.ends_with(after)
+            }
+            Self::Pattern(pattern) => pattern.matches_with(&String::from_utf8_lossy(name), OPTIONS),
+            Self::AnyDepth => false,
+        }
+    }
 }
 
 impl RootGlob {
@@ -51,8 +67,12 @@ impl RootGlob {
         for part in clean.split('/').filter(|part| !part.is_empty()) {
             parts.push(match part {
                 "**" => Part::AnyDepth,
-                part if part.contains(['*', '?', '[']) => Part::Pattern(compile(part)?),
-                part => Part::Name(part.as_bytes().to_vec()),
+                part => match part.split_once('*') {
+                    _ if part.contains(['?', '[']) => Part::Pattern(compile(part)?),
+                    Some((_, after)) if after.contains('*') => Part::Pattern(compile(part)?),
+                    Some((before, after)) => Part::Star(before.as_bytes().to_vec(), after.as_bytes().to_vec()),
+                    None => Part::Name(part.as_bytes().to_vec()),
+                },
             });
         }
         let mut start = RootPath::root();
@@ -97,13 +117,14 @@ impl RootGlob {
         if !path.is_within(&self.start) {
             return false;
         }
+        let mut names = path.relative().split(|b| *b == b'/').filter(|name| !name.is_empty());
         if !self.parts.iter().any(|part| matches!(part, Part::AnyDepth)) {
-            let mut names = path.relative().split(|b| *b == b'/').filter(|name| !name.is_empty());
-            return self.parts.iter().all(|part| match (part, names.next()) {
-                (Part::Name(wanted), Some(name)) => wanted == name,
-                (Part::Pattern(pattern), Some(name)) => pattern.matches_with(&String::from_utf8_lossy(name), OPTIONS),
-                _ => false,
-            });
+            return self.parts.iter().all(|part| names.next().is_some_and(|name| part.covers(name)));
+        }
+        // The other parts match components in their order, which rules out most paths.
+        let mut single = self.parts.iter().filter(|part| !matches!(part, Part::AnyDepth));
+        if !single.all(|part| names.any(|name| part.covers(name))) {
+            return false;
         }
         let text = String::from_utf8_lossy(path.as_bytes());
         let ends = text.char_indices().filter(|(at, c)| *c == '/' && *at > 0).map(|(at, _)| at);
@@ -153,9 +174,8 @@ impl Root {
                 let Some(dir) = &from.dir else { continue };
                 match part {
                     Part::Name(name) => next.extend(self.entry(&from.spelled, dir, name)?),
-                    Part::Pattern(pattern) => {
-                        let wanted = |name: &[u8]| pattern.matches_with(&String::from_utf8_lossy(name), OPTIONS);
-                        for name in self.list(dir)?.iter().filter(|name| wanted(name)) {
+                    Part::Star(..) | Part::Pattern(_) => {
+                        for name in self.list(dir)?.iter().filter(|name| part.covers(name)) {
                             next.extend(self.entry(&from.spelled, dir, name)?);
                         }
                     }
@@ -251,6 +271,49 @@ mod tests {
         let glob = RootGlob::new(pattern).expect("a pattern");
         let found = root().matching(&glob).expect("readable");
         found.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_pattern_covers_what_the_crate_matches() {
+        let patterns = [
+            "/a*",
+            "/*b",
+            "/a*b",
+            "/*",
+            "/*a*",
+            "/?b",
+            "/[ab]/*",
+            "/b/*/a",
+            "/**/ab",
+            "/a/**/b*",
+            "/a/**",
+            "/**/a/**/b",
+            "/**/*b/a*",
+            "/a/*/**",
+        ];
+        let names = ["a", "b", "ab", "aab", ".a"];
+        let mut paths = vec![RootPath::root()];
+        for depth in 0..3 {
+            let last: Vec<RootPath> =
+                paths.iter().filter(|path| path.relative().split(|b| *b == b'/').count() >= depth).cloned().collect();
+            paths.extend(last.iter().flat_map(|path| names.iter().map(|name| path.join(name.as_bytes()))));
+        }
+        for pattern in patterns {
+            let glob = RootGlob::new(pattern).expect("a pattern");
+            let judge = Pattern::new(pattern).expect("a pattern");
+            let mut covered = 0;
+            for path in &paths {
+                let mut above = Some(path.clone());
+                let mut is_matched = false;
+                while let Some(one) = above.filter(|one| !one.is_root()) {
+                    is_matched |= judge.matches_with(&one.to_string(), OPTIONS);
+                    above = one.parent();
+                }
+                assert_eq!(glob.covers(path), is_matched, "{pattern} and {path}");
+                covered += usize::from(is_matched);
+            }
+            assert!(covered > 0 && covered < paths.len(), "{pattern} covers {covered} of {}", paths.len());
+        }
     }
 
     #[test]
