@@ -750,12 +750,20 @@ _slimroot() {
             return 0
             ;;
         slimroot__subcmd__diff)
-            opts="-q -v -h -V --fail-if-grows --budget --all --report --format --color --quiet --verbose --help --version"
+            opts="-q -v -h -V --platform --registry-ca --insecure --fail-if-grows --budget --all --report --format --color --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registry-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --fail-if-grows)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1260,12 +1268,20 @@ _slimroot() {
             return 0
             ;;
         slimroot__subcmd__outdated)
-            opts="-q -v -h -V --fail-if-outdated --format --color --quiet --verbose --help --version"
+            opts="-q -v -h -V --platform --registry-ca --insecure --fail-if-outdated --format --color --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registry-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --format)
                     COMPREPLY=($(compgen -W "human json" -- "${cur}"))
                     return 0
@@ -1630,7 +1646,7 @@ _slimroot() {
             return 0
             ;;
         slimroot__subcmd__report)
-            opts="-o -q -v -h -V --output --color --quiet --verbose --help --version"
+            opts="-o -q -v -h -V --output --platform --registry-ca --insecure --color --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1641,6 +1657,14 @@ _slimroot() {
                     return 0
                     ;;
                 -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registry-ca)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1656,7 +1680,7 @@ _slimroot() {
             return 0
             ;;
         slimroot__subcmd__sbom)
-            opts="-o -q -v -h -V --format --name --output --in-toto --buildkit --color --quiet --verbose --help --version"
+            opts="-o -q -v -h -V --format --name --output --in-toto --platform --registry-ca --insecure --buildkit --color --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1675,6 +1699,14 @@ _slimroot() {
                     return 0
                     ;;
                 -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registry-ca)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2026,13 +2058,21 @@ _slimroot() {
             return 0
             ;;
         slimroot__subcmd__verify)
-            opts="-e -w -u -q -v -h -V --root --ready --probe --for --limit --net --memory --processes --env --workdir --user --file --strict --format --color --quiet --verbose --help --version"
+            opts="-e -w -u -q -v -h -V --root --platform --registry-ca --insecure --ready --probe --for --limit --net --memory --processes --env --workdir --user --file --strict --format --color --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registry-ca)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2104,7 +2144,7 @@ _slimroot() {
             return 0
             ;;
         slimroot__subcmd__vex)
-            opts="-o -q -v -h -V --builder --vulnerabilities --merge --format --product --author --output --color --quiet --verbose --help --version"
+            opts="-o -q -v -h -V --builder --vulnerabilities --merge --format --product --author --output --platform --registry-ca --insecure --color --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2139,6 +2179,14 @@ _slimroot() {
                     return 0
                     ;;
                 -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registry-ca)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

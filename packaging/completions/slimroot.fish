@@ -293,6 +293,8 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -s q -l quiet -d
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -s v -l verbose -d 'Prints the whole report: every group, every profile with its trigger, digests of layers, all notes'
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c slimroot -n "__fish_slimroot_using_subcommand plan" -s V -l version -d 'Print version'
+complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -l platform -d 'Platform to take from an image that has several, such as linux/arm64. Default: that of this machine, or else the first' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -l registry-ca -d 'A PEM file with certificates to trust when talking to registries, in addition to those of the system. Repeatable' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -l fail-if-grows -d 'Exits with 5 if the second image is larger than the first by more than this: 5% or 2MB' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -l budget -d 'Exits with 5 if the files of the second image are larger than this together, such as 60MB' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -l report -d 'Writes a page that shows both images and what differs: one HTML file that needs no network. An older file is replaced' -r -F
@@ -302,25 +304,32 @@ markdown\t'Markdown for a comment on a pull request: a few lines, with the rest 
 complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is dumb'
 always\t'Always'
 never\t'Never'"
+complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -l insecure -d 'Does not verify the certificates of registries, and uses plain HTTP where a registry does not speak TLS'
 complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -l all -d 'Lists every difference, however many there are. JSON always has all'
 complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -s q -l quiet -d 'Prints no report and no notes: only errors, warnings and requested results'
 complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -s v -l verbose -d 'Prints the whole report: every group, every profile with its trigger, digests of layers, all notes'
 complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c slimroot -n "__fish_slimroot_using_subcommand diff" -s V -l version -d 'Print version'
+complete -c slimroot -n "__fish_slimroot_using_subcommand outdated" -l platform -d 'Platform to take from an image that has several, such as linux/arm64. Default: that of this machine, or else the first' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand outdated" -l registry-ca -d 'A PEM file with certificates to trust when talking to registries, in addition to those of the system. Repeatable' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand outdated" -l format -d 'Output format' -r -f -a "human\t'Text for people'
 json\t'One JSON document'"
 complete -c slimroot -n "__fish_slimroot_using_subcommand outdated" -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is dumb'
 always\t'Always'
 never\t'Never'"
+complete -c slimroot -n "__fish_slimroot_using_subcommand outdated" -l insecure -d 'Does not verify the certificates of registries, and uses plain HTTP where a registry does not speak TLS'
 complete -c slimroot -n "__fish_slimroot_using_subcommand outdated" -l fail-if-outdated -d 'Exits with 5 if a package has another version'
 complete -c slimroot -n "__fish_slimroot_using_subcommand outdated" -s q -l quiet -d 'Prints no report and no notes: only errors, warnings and requested results'
 complete -c slimroot -n "__fish_slimroot_using_subcommand outdated" -s v -l verbose -d 'Prints the whole report: every group, every profile with its trigger, digests of layers, all notes'
 complete -c slimroot -n "__fish_slimroot_using_subcommand outdated" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c slimroot -n "__fish_slimroot_using_subcommand outdated" -s V -l version -d 'Print version'
 complete -c slimroot -n "__fish_slimroot_using_subcommand report" -s o -l output -d 'Where to write the page instead of stdout. An older file is replaced' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand report" -l platform -d 'Platform to take from an image that has several, such as linux/arm64. Default: that of this machine, or else the first' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand report" -l registry-ca -d 'A PEM file with certificates to trust when talking to registries, in addition to those of the system. Repeatable' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand report" -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is dumb'
 always\t'Always'
 never\t'Never'"
+complete -c slimroot -n "__fish_slimroot_using_subcommand report" -l insecure -d 'Does not verify the certificates of registries, and uses plain HTTP where a registry does not speak TLS'
 complete -c slimroot -n "__fish_slimroot_using_subcommand report" -s q -l quiet -d 'Prints no report and no notes: only errors, warnings and requested results'
 complete -c slimroot -n "__fish_slimroot_using_subcommand report" -s v -l verbose -d 'Prints the whole report: every group, every profile with its trigger, digests of layers, all notes'
 complete -c slimroot -n "__fish_slimroot_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -329,10 +338,13 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand sbom" -l format -d 'Fo
 cyclonedx-json\t'CycloneDX 1.6 as JSON'"
 complete -c slimroot -n "__fish_slimroot_using_subcommand sbom" -l name -d 'Name of the image in the inventory; otherwise that of its file or directory' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand sbom" -s o -l output -d 'Where to write the inventory instead of stdout. An older file is replaced' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand sbom" -l platform -d 'Platform to take from an image that has several, such as linux/arm64. Default: that of this machine, or else the first' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand sbom" -l registry-ca -d 'A PEM file with certificates to trust when talking to registries, in addition to those of the system. Repeatable' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand sbom" -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is dumb'
 always\t'Always'
 never\t'Never'"
 complete -c slimroot -n "__fish_slimroot_using_subcommand sbom" -l in-toto -d 'Wraps the inventory in an in-toto statement about the image, which must have a digest'
+complete -c slimroot -n "__fish_slimroot_using_subcommand sbom" -l insecure -d 'Does not verify the certificates of registries, and uses plain HTTP where a registry does not speak TLS'
 complete -c slimroot -n "__fish_slimroot_using_subcommand sbom" -l buildkit -d 'Works as a BuildKit SBOM generator: reads BUILDKIT_SCAN_SOURCE and BUILDKIT_SCAN_SOURCE_EXTRAS, and writes statements with SPDX to BUILDKIT_SCAN_DESTINATION'
 complete -c slimroot -n "__fish_slimroot_using_subcommand sbom" -s q -l quiet -d 'Prints no report and no notes: only errors, warnings and requested results'
 complete -c slimroot -n "__fish_slimroot_using_subcommand sbom" -s v -l verbose -d 'Prints the whole report: every group, every profile with its trigger, digests of layers, all notes'
@@ -346,9 +358,12 @@ cyclonedx\t'CycloneDX 1.6 as JSON'"
 complete -c slimroot -n "__fish_slimroot_using_subcommand vex" -l product -d 'A name under which scanners know the image, such as pkg:oci/app@sha256%3A…; by default, made from its digest. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand vex" -l author -d 'Author of the document' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand vex" -s o -l output -d 'Where to write the document instead of stdout. An older file is replaced' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand vex" -l platform -d 'Platform to take from an image that has several, such as linux/arm64. Default: that of this machine, or else the first' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand vex" -l registry-ca -d 'A PEM file with certificates to trust when talking to registries, in addition to those of the system. Repeatable' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand vex" -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is dumb'
 always\t'Always'
 never\t'Never'"
+complete -c slimroot -n "__fish_slimroot_using_subcommand vex" -l insecure -d 'Does not verify the certificates of registries, and uses plain HTTP where a registry does not speak TLS'
 complete -c slimroot -n "__fish_slimroot_using_subcommand vex" -s q -l quiet -d 'Prints no report and no notes: only errors, warnings and requested results'
 complete -c slimroot -n "__fish_slimroot_using_subcommand vex" -s v -l verbose -d 'Prints the whole report: every group, every profile with its trigger, digests of layers, all notes'
 complete -c slimroot -n "__fish_slimroot_using_subcommand vex" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -462,6 +477,8 @@ complete -c slimroot -n "__fish_slimroot_using_subcommand check" -s v -l verbose
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c slimroot -n "__fish_slimroot_using_subcommand check" -s V -l version -d 'Print version'
 complete -c slimroot -n "__fish_slimroot_using_subcommand verify" -l root -d 'The builder root to compare with: a directory or an image. The same command runs in it, and is observed in the same way' -r -F
+complete -c slimroot -n "__fish_slimroot_using_subcommand verify" -l platform -d 'Platform to take from an image that has several, such as linux/arm64. Default: that of this machine, or else the first' -r
+complete -c slimroot -n "__fish_slimroot_using_subcommand verify" -l registry-ca -d 'A PEM file with certificates to trust when talking to registries, in addition to those of the system. Repeatable' -r -F
 complete -c slimroot -n "__fish_slimroot_using_subcommand verify" -l ready -d 'Waits until the program accepts connections at this port of its own network: tcp:PORT' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand verify" -l probe -d 'Request to send: http://127.0.0.1:PORT/PATH[=STATUS]; without a status, any below 400 is accepted. Repeatable' -r
 complete -c slimroot -n "__fish_slimroot_using_subcommand verify" -l for -d 'Ends the program after this time, such as 10s; without this option, --ready and --probe, it runs until it ends' -r
@@ -479,6 +496,7 @@ sarif\t'One SARIF 2.1.0 document, for code scanning'"
 complete -c slimroot -n "__fish_slimroot_using_subcommand verify" -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set (no-color.org) or TERM is dumb'
 always\t'Always'
 never\t'Never'"
+complete -c slimroot -n "__fish_slimroot_using_subcommand verify" -l insecure -d 'Does not verify the certificates of registries, and uses plain HTTP where a registry does not speak TLS'
 complete -c slimroot -n "__fish_slimroot_using_subcommand verify" -l net -d 'Lets the program use the network of this machine; without this option it has only its own loopback interface'
 complete -c slimroot -n "__fish_slimroot_using_subcommand verify" -l strict -d 'Also fails if the program looked for files that the image lacks, or if a server logs other lines, even if the program behaves as in the builder root'
 complete -c slimroot -n "__fish_slimroot_using_subcommand verify" -s q -l quiet -d 'Prints no report and no notes: only errors, warnings and requested results'

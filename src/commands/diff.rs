@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use super::access::ImageAccess;
 use crate::error::Error;
 use crate::image_reader::Reference;
 use crate::ledger::{Diff, Growth, Snapshot};
-use crate::pack::{Input, PackRequest, Watch, run_of};
+use crate::pack::{Watch, run_of};
 
 /// Format of a comparison.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -28,6 +29,8 @@ pub(crate) struct Options {
     pub(crate) before: String,
     /// The second image, which may be of another kind.
     pub(crate) after: String,
+    #[command(flatten)]
+    access: ImageAccess,
     /// Exits with 5 if the second image is larger than the first by more than this: 5% or 2MB.
     #[arg(long, value_name = "PERCENT|SIZE")]
     fail_if_grows: Option<String>,
@@ -58,8 +61,8 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Diff, Error> {
         let writes = &[];
         super::fence::raise_for(&names.map(|name| place(name)), writes);
     }
-    let before = snapshot(&options.before, watch)?;
-    let after = snapshot(&options.after, watch)?;
+    let before = snapshot(&options.before, &options.access, watch)?;
+    let after = snapshot(&options.after, &options.access, watch)?;
     let mut diff = Diff::of((&options.before, &before), (&options.after, &after))?;
     diff.limit(growth, budget);
     #[cfg(feature = "page")]
@@ -79,22 +82,17 @@ pub(super) fn is_plan(name: &str) -> bool {
     Reference::parse(name).is_none() && !Path::new(name).is_dir()
 }
 
-/// Opens the directory or image with this name.
-pub(super) fn opened(name: &str, watch: &Watch<'_>) -> Result<Input, Error> {
-    Input::open(&PackRequest::new(name, Vec::<String>::new()), watch)
-}
-
 /// True if a name is an image in a registry.
 pub(super) fn is_remote(name: &str) -> bool {
     Reference::parse(name).is_some_and(|reference| !matches!(reference.address(), Ok(None)))
 }
 
 /// Returns the contents of an image, a directory, or a plan.
-pub(super) fn snapshot(name: &str, watch: &Watch<'_>) -> Result<Snapshot, Error> {
+pub(super) fn snapshot(name: &str, access: &ImageAccess, watch: &Watch<'_>) -> Result<Snapshot, Error> {
     if is_plan(name) {
         return Snapshot::read(Path::new(name));
     }
-    let input = opened(name, watch)?;
+    let input = access.open(name, watch)?;
     let run = input.image.as_ref().map(run_of);
     Snapshot::of_tree(input.root, run)
 }

@@ -1,5 +1,6 @@
 //! The commands. Each turns options into library calls and returns a value; only `cli::render` prints.
 
+pub(crate) mod access;
 pub(crate) mod build;
 mod buildkit;
 pub(crate) mod check;

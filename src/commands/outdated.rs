@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::diff::{is_remote, opened, place, snapshot};
+use super::access::ImageAccess;
+use super::diff::{is_remote, place, snapshot};
 use crate::cli::Format;
 use crate::error::Error;
 use crate::ledger::Outdated;
@@ -16,6 +17,8 @@ pub(crate) struct Options {
     image: String,
     /// A root or image with current packages, such as a new builder stage.
     root: String,
+    #[command(flatten)]
+    access: ImageAccess,
     /// Exits with 5 if a package has another version.
     #[arg(long)]
     pub(crate) fail_if_outdated: bool,
@@ -30,5 +33,6 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Outdated, Erro
         let reads: Vec<PathBuf> = names.iter().map(|name| place(name)).collect();
         super::fence::raise_for(&reads, &[]);
     }
-    Outdated::of(&snapshot(&options.image, watch)?, &opened(&options.root, watch)?.root)
+    let access = &options.access;
+    Outdated::of(&snapshot(&options.image, access, watch)?, &access.open(&options.root, watch)?.root)
 }

@@ -9,6 +9,7 @@ use crate::cleanup::Guarded;
 use crate::error::Error;
 use crate::pack::{PackRequest, Packed, Watch, pack_watched};
 use crate::proof::{Experiment, Kind, Place, Proof, Verdict, end, prove, read_suite};
+use crate::registry::Access;
 
 /// Maximum number of times that a program is packed and run. Each round adds files, or is the last.
 const MAX_ROUNDS: usize = 12;
@@ -94,7 +95,7 @@ pub(super) fn run(
 ) -> Result<Packed, Error> {
     let unwritable = |error| Error::unwritable(&"the temporary directory", error);
     let folder = Guarded::new().map_err(unwritable)?;
-    let builder = verify::open(&request.root, watch)?.0;
+    let builder = verify::open(&request.root, &request.access, request.platform.as_ref(), watch)?.0;
     let mut added = Added::default();
     for round in 1.. {
         let place = folder.path().join(round.to_string());
@@ -138,7 +139,7 @@ fn attempt(
     if !packed.is_whole() {
         return Ok((packed, None));
     }
-    let (root, config) = verify::open(Path::new(&image), watch)?;
+    let (root, config) = verify::open(Path::new(&image), &Access::default(), None, watch)?;
     let _ = std::fs::remove_dir_all(place);
     let config = config.unwrap_or_default();
     let experiment: Experiment = verify::of_image(options.experiment(config.line())?, config);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::access::ImageAccess;
 use super::check;
 use crate::closure::{Closure, Request};
 use crate::error::Error;
@@ -28,6 +29,8 @@ pub(crate) struct Options {
     /// Where to write the page instead of stdout. An older file is replaced.
     #[arg(long = "output", short = 'o', value_name = "FILE.html")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    access: ImageAccess,
 }
 
 /// Writes the page to a file, or returns it for stdout.
@@ -42,7 +45,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Option<File>, 
     let sheet = match super::diff::is_plan(&options.target) {
         true => Sheet::of_snapshot(&options.target, &Snapshot::read(Path::new(&options.target))?, &[]),
         false => {
-            let input = super::diff::opened(&options.target, watch)?;
+            let input = options.access.open(&options.target, watch)?;
             let layers = layers(&input).to_vec();
             let run = input.image.as_ref().map(run_of);
             Sheet::of_snapshot(&options.target, &Snapshot::of_tree(input.root, run)?, &layers)

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::access::ImageAccess;
 use crate::attest::predicate_type;
 use crate::error::Error;
 use crate::image::statement;
@@ -41,6 +42,8 @@ pub(crate) struct Options {
     /// Wraps the inventory in an in-toto statement about the image, which must have a digest.
     #[arg(long)]
     in_toto: bool,
+    #[command(flatten)]
+    access: ImageAccess,
     /// Works as a BuildKit SBOM generator: reads BUILDKIT_SCAN_SOURCE and BUILDKIT_SCAN_SOURCE_EXTRAS, and writes
     /// statements with SPDX to BUILDKIT_SCAN_DESTINATION.
     #[arg(long, conflicts_with_all = ["target", "format", "name", "output", "in_toto"])]
@@ -69,7 +72,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Made, Error> {
     if !super::diff::is_remote(target) {
         super::fence::raise_for(std::slice::from_ref(&place), options.output.as_slice());
     }
-    let subject = super::diff::opened(target, watch)?;
+    let subject = options.access.open(target, watch)?;
     let name = options.name.clone().unwrap_or_else(|| {
         place.file_name().map_or_else(|| target.clone(), |name| name.to_string_lossy().into_owned())
     });

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use super::access::ImageAccess;
 use crate::error::Error;
-use crate::image_reader::{self, ReadOptions, Reference, RunConfig};
-use crate::pack::{PackRequest, Watch};
+use crate::image_reader::{self, Platform, ReadOptions, Reference, RunConfig};
+use crate::pack::Watch;
 use crate::path::RootPath;
 use crate::proof::{Experiment, Place, Probe, Proof, prove, read_suite, ready, signal, time};
+use crate::registry::Access;
 
 /// The user for a directory, which specifies none: the default of images.
 const NONROOT: &str = "65532:65532";
@@ -60,6 +62,8 @@ pub(crate) struct Options {
     /// same way.
     #[arg(long, value_name = "DIR|IMAGE")]
     pub(crate) root: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) access: ImageAccess,
     #[command(flatten)]
     pub(crate) trial: TrialOptions,
     /// Environment variable. Repeatable.
@@ -129,8 +133,9 @@ impl TrialOptions {
 }
 
 pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Vec<Proof>, Error> {
-    let (packed, config) = open(&options.target, watch)?;
-    let builder = options.root.as_deref().map(|root| open(root, watch)).transpose()?;
+    let (access, platform) = (options.access.access(), options.access.platform.as_ref());
+    let (packed, config) = open(&options.target, &access, platform, watch)?;
+    let builder = options.root.as_deref().map(|root| open(root, &access, platform, watch)).transpose()?;
     let line = match &config {
         Some(config) if options.line.is_empty() => config.line(),
         Some(config) => config.entrypoint.iter().chain(&options.line).cloned().collect(),
@@ -184,12 +189,16 @@ pub(super) fn of_image(mut experiment: Experiment, config: RunConfig) -> Experim
 }
 
 /// Opens a directory, or unpacks an image.
-pub(crate) fn open(place: &Path, watch: &Watch<'_>) -> Result<(Place, Option<RunConfig>), Error> {
+pub(crate) fn open(
+    place: &Path,
+    access: &Access,
+    platform: Option<&Platform>,
+    watch: &Watch<'_>,
+) -> Result<(Place, Option<RunConfig>), Error> {
     let Some(reference) = place.to_str().and_then(Reference::parse) else {
         return Ok((Place::of_dir(place)?, None));
     };
-    let usual = PackRequest::new(place, [""; 0]);
-    let options = ReadOptions { progress: &|_, _| (), stop: watch.stop, access: &usual.access, platform: None };
+    let options = ReadOptions { progress: &|_, _| (), stop: watch.stop, access, platform };
     let image = image_reader::read(&reference, &options)?;
     Ok((Place::of_image(&*image.tree, watch.stop)?, Some(image.run)))
 }

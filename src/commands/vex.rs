@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::diff::{is_remote, opened, place};
+use super::access::ImageAccess;
+use super::diff::{is_remote, place};
 use crate::attest::{Because, Given, Reported, Vex, VexAbout, VexFormat, reports, vex, write};
 use crate::error::Error;
 use crate::image_reader::Reference;
@@ -55,6 +56,8 @@ pub(crate) struct Options {
     /// Where to write the document instead of stdout. An older file is replaced.
     #[arg(long = "output", short = 'o', value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    access: ImageAccess,
 }
 
 /// A document for stdout, and notes.
@@ -75,7 +78,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Made, Error> {
         reported.extend(reports(file)?);
     }
     let given = options.merge.as_deref().map(Given::read).transpose()?;
-    let (builder, image) = (opened(&options.builder, watch)?, opened(&options.image, watch)?);
+    let (builder, image) = (options.access.open(&options.builder, watch)?, options.access.open(&options.image, watch)?);
     let inventory = |name: &str, input: &Input| Inventory::of_tree(name, 0, &input.root);
     let (of_builder, of_image) = (inventory("builder", &builder)?, inventory("image", &image)?);
     let found = vex((&builder.root, &of_builder), (&image.root, &of_image), &reported)?;

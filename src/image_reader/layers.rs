@@ -1,6 +1,6 @@
 //! Applies layers on top of each other (OCI image specification, layer.md): whiteouts remove entries of lower layers,
-//! an entry replaces one of the same name, a directory keeps its contents. File contents go to an unnamed temporary
-//! file, except those of a plain layer in an archive, which are read in place.
+//! an entry replaces one of the same name, a directory keeps its contents. File contents are read in place, or go to an
+//! unnamed temporary file.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -12,10 +12,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tar::EntryType;
 
+use super::gunzip::Gunzip;
+use super::in_place::{InPlace, Origin};
 use super::nodes::{Entry, Id, Nodes};
-use super::store::LayerBlob;
+use super::store::{LayerBlob, OpenLayer};
 use super::tar::{Fault, Input, TarEntry, TarReader};
-use super::tree::{Archive, Details, ImageTree};
+use super::tree::{Details, ImageTree};
 use super::{Reference, bad_archive, bad_image, shown, too_large};
 use crate::digest::HashingWriter;
 use crate::error::Error;
@@ -44,11 +46,15 @@ pub(super) struct Unpacking<'a> {
     stop: &'a dyn Fn() -> bool,
     nodes: Nodes,
     details: Details,
-    content: File,
-    archive: Option<Archive>,
-    /// Offset of the layer whose files stay in the archive.
-    plain: Option<u64>,
+    content: Arc<File>,
     written: u64,
+    in_place: InPlace,
+    /// Where the layer at hand begins, if its files are read in place.
+    start: Option<u64>,
+    /// Size of all files.
+    unpacked: u64,
+    /// How many layers are read in place.
+    opened: usize,
     /// Stored size of the layers.
     stored: u64,
     inodes: u32,
@@ -132,23 +138,19 @@ impl<'s, R: Read> Hashed<'s, R> {
 }
 
 impl<'a> Unpacking<'a> {
-    pub(super) fn new(
-        reference: &'a Reference,
-        archive: Option<&Arc<File>>,
-        stop: &'a dyn Fn() -> bool,
-    ) -> Result<Self, Error> {
-        let content = tempfile::tempfile().map_err(no_room)?;
-        let archive = archive.map(Archive::new).transpose();
-        let archive = archive.map_err(|error| Error::unreadable(&reference.path.display(), error))?;
+    pub(super) fn new(reference: &'a Reference, stop: &'a dyn Fn() -> bool) -> Result<Self, Error> {
+        let content = Arc::new(tempfile::tempfile().map_err(no_room)?);
         Ok(Self {
             reference,
             stop,
             nodes: Nodes::new(Entry::new(FileKind::Dir, 0o755, 0, 0, 0)),
             details: Details::default(),
             content,
-            archive,
-            plain: None,
             written: 0,
+            in_place: InPlace::default(),
+            start: None,
+            unpacked: 0,
+            opened: 0,
             stored: 0,
             inodes: 0,
             seen: 0,
@@ -178,7 +180,7 @@ impl<'a> Unpacking<'a> {
     /// `bad-image`, `owner-out-of-range`, `disk-full`, `interrupted`.
     pub(super) fn layer<'r>(
         &mut self,
-        open: impl FnOnce() -> Result<Box<dyn Read + 'r>, Error>,
+        open: impl FnOnce(usize) -> Result<OpenLayer<'r>, Error>,
         layer: &LayerBlob,
         diff_id: Option<&str>,
         is_named_again: bool,
@@ -197,7 +199,7 @@ impl<'a> Unpacking<'a> {
             None => {
                 self.stored += layer.size;
                 self.record = is_named_again.then(Vec::new);
-                let found = self.unpacked(open()?, layer)?;
+                let found = self.unpack(open(self.opened)?, layer)?;
                 if let Some(changes) = self.record.take() {
                     self.known.insert(layer.name.clone(), (Rc::new(changes), found.clone()));
                 }
@@ -221,16 +223,20 @@ impl<'a> Unpacking<'a> {
         whiteouts.clear();
     }
 
-    fn unpacked(&mut self, blob: Box<dyn Read + '_>, layer: &LayerBlob) -> Result<String, Error> {
+    fn unpack(&mut self, blob: OpenLayer<'_>, layer: &LayerBlob) -> Result<String, Error> {
         let stop = self.stop;
-        let mut stored = Hashed::new(BufReader::with_capacity(CHUNK, blob), stop);
+        let mut stored = Hashed::new(BufReader::with_capacity(CHUNK, blob.bytes), stop);
         let found = {
-            let (plain, is_plain) = decompressed(&mut stored).map_err(|error| self.broken(error.into()))?;
-            self.plain = layer.start.filter(|_| is_plain);
+            let (plain, is_in_place) = self.decompressed(&mut stored, blob.origin, layer)?;
+            self.start = is_in_place.then_some(self.in_place.start());
             let mut tar = Hashed::new(BufReader::with_capacity(CHUNK, plain), stop);
             let mut reader = TarReader::new(&mut tar);
             self.read_all(&mut reader)?;
             reader.finish().map_err(|fault| self.broken(fault))?;
+            if is_in_place {
+                self.in_place.end(tar.at);
+                self.opened += 1;
+            }
             tar.digest()
         };
         io::copy(&mut stored, &mut io::sink()).map_err(|error| self.broken(error.into()))?;
@@ -240,6 +246,38 @@ impl<'a> Unpacking<'a> {
                 Err(self.bad(format!("a layer has the digest {digest}, its manifest says {}", shown(stated))))
             }
             _ => Ok(found),
+        }
+    }
+
+    /// Decompresses a layer according to its first bytes; true if its files are read in place later.
+    fn decompressed<'r>(
+        &mut self,
+        stored: &'r mut dyn Read,
+        origin: Option<Origin>,
+        layer: &LayerBlob,
+    ) -> Result<(Box<dyn Read + 'r>, bool), Error> {
+        let first = first_bytes(stored).map_err(|error| self.broken(error.into()))?;
+        let is_gzip = first.starts_with(&[0x1f, 0x8b]);
+        let is_zstd = first == [0x28, 0xb5, 0x2f, 0xfd];
+        let mut whole: Box<dyn Read + 'r> = Box::new(io::Cursor::new(first).chain(stored));
+        if is_zstd {
+            // zstd itself refuses windows larger than 128 MiB.
+            let decoder = zstd::Decoder::new(whole).map_err(|error| self.broken(error.into()))?;
+            return Ok((Box::new(decoder), false));
+        }
+        let mut origin = origin;
+        if is_gzip && origin.is_none() {
+            // A registry is not asked again: what it has sent is kept, compressed.
+            whole = Box::new(Copying { inner: whole, file: Arc::clone(&self.content), at: self.written });
+            origin = Some(Origin::Own(Arc::clone(&self.content), self.written));
+            self.written = self.written.saturating_add(layer.size);
+        }
+        let Some(origin) = origin else { return Ok((whole, false)) };
+        let begun = self.in_place.begin(origin, layer.size, is_gzip);
+        begun.map_err(|error| Error::unreadable(&self.reference.path.display(), error))?;
+        match is_gzip {
+            true => Ok((Box::new(Gunzip::new(whole, Some(self.in_place.collector()))), true)),
+            false => Ok((whole, true)),
         }
     }
 
@@ -325,16 +363,17 @@ impl<'a> Unpacking<'a> {
                 made
             }
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                let in_archive = self.plain.filter(|_| entry.pieces.is_none());
-                let in_archive = in_archive.and_then(|start| start.checked_add(tar.input().position()));
-                let start = in_archive.unwrap_or(self.written);
-                if in_archive.is_none() {
+                self.refuse_bomb(entry.size)?;
+                let in_place = self.start.filter(|_| entry.pieces.is_none());
+                let in_place = in_place.and_then(|start| start.checked_add(tar.input().position()));
+                let start = in_place.unwrap_or(self.written);
+                if in_place.is_none() {
                     self.store(tar, entry)?;
                 }
                 let mut made = self.made(FileKind::File, entry);
                 (made.size, made.start) = (entry.size, start);
-                if in_archive.is_some() {
-                    made.stay_in_archive();
+                if in_place.is_some() {
+                    made.stay_in_place();
                 }
                 made
             }
@@ -347,13 +386,18 @@ impl<'a> Unpacking<'a> {
         Ok(Some(Change::Put(path, made)))
     }
 
-    /// Stores the contents of a file at the offset `written`.
-    fn store<R: Input>(&mut self, tar: &mut TarReader<R>, entry: &TarEntry) -> Result<(), Error> {
-        let end = self.written.checked_add(entry.size).filter(|end| *end <= MAX_BYTES);
-        let Some(end) = end else { return Err(self.bad("it unpacks to more than 64 GiB")) };
-        if end > LARGE && end / MAX_RATIO > self.stored {
+    /// Accounts for the size of a file.
+    fn refuse_bomb(&mut self, size: u64) -> Result<(), Error> {
+        let all = self.unpacked.checked_add(size).filter(|all| *all <= MAX_BYTES);
+        self.unpacked = all.ok_or_else(|| self.bad("it unpacks to more than 64 GiB"))?;
+        if self.unpacked > LARGE && self.unpacked / MAX_RATIO > self.stored {
             return Err(self.bad(format!("it unpacks to more than 4 GiB and {MAX_RATIO} times its size")));
         }
+        Ok(())
+    }
+
+    /// Stores the contents of a file at the offset `written`.
+    fn store<R: Input>(&mut self, tar: &mut TarReader<R>, entry: &TarEntry) -> Result<(), Error> {
         let whole = [(0, entry.size)];
         let mut buffer = vec![0; CHUNK.min(usize::try_from(entry.size).unwrap_or(CHUNK))];
         for (offset, length) in entry.pieces.as_deref().unwrap_or(&whole) {
@@ -368,7 +412,7 @@ impl<'a> Unpacking<'a> {
                 at += wanted as u64;
             }
         }
-        self.written = end;
+        self.written = self.written.saturating_add(entry.size);
         Ok(())
     }
 
@@ -391,7 +435,7 @@ impl<'a> Unpacking<'a> {
     pub(super) fn finish(self) -> Result<ImageTree, Error> {
         // The file may end with a hole.
         self.content.set_len(self.written).map_err(no_room)?;
-        Ok(ImageTree::new(self.nodes, self.details, self.content, self.archive))
+        Ok(ImageTree::new(self.nodes, self.details, self.content, self.in_place))
     }
 }
 
@@ -405,21 +449,25 @@ fn implied(inodes: &mut u32, layer: u16) -> Entry {
     Entry::new(FileKind::Dir, 0o755, 0, *inodes, layer)
 }
 
-/// Decompresses a layer according to its first bytes; true if it is not compressed.
-fn decompressed<'r>(stored: &'r mut dyn Read) -> io::Result<(Box<dyn Read + 'r>, bool)> {
-    let mut first = [0; 4];
-    let mut length = 0;
-    while length < first.len() {
-        match stored.read(&mut first[length..])? {
-            0 => break,
-            read => length += read,
-        }
+/// The first bytes of a layer, by which its compression is known.
+fn first_bytes(stored: &mut dyn Read) -> io::Result<Vec<u8>> {
+    let mut first = Vec::new();
+    stored.take(4).read_to_end(&mut first)?;
+    Ok(first)
+}
+
+/// A reader that also writes what it reads to a file.
+struct Copying<R> {
+    inner: R,
+    file: Arc<File>,
+    at: u64,
+}
+
+impl<R: Read> Read for Copying<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.file.write_all_at(&buffer[..read], self.at).map_err(|error| io::Error::other(no_room(error)))?;
+        self.at += read as u64;
+        Ok(read)
     }
-    let whole = io::Cursor::new(first[..length].to_vec()).chain(stored);
-    Ok(match first {
-        [0x1f, 0x8b, ..] => (Box::new(flate2::read::MultiGzDecoder::new(whole)), false),
-        // zstd itself refuses windows larger than 128 MiB.
-        [0x28, 0xb5, 0x2f, 0xfd] => (Box::new(zstd::Decoder::new(whole)?), false),
-        _ => (Box::new(whole), true),
-    })
 }

@@ -1,6 +1,8 @@
 //! An independent reader of images: unpacks any image into a tree that can be used as a root. It shares no code with
 //! the modules that write images, trusts no digest that it has not computed, and lets no entry escape from the tree.
 
+mod gunzip;
+mod in_place;
 mod layers;
 mod nodes;
 mod platform;
@@ -218,8 +220,9 @@ pub fn transport_of(path: &std::path::Path) -> Option<&'static str> {
     found
 }
 
-/// Reads an image: its configuration, and its layers. Files of a layer that is not compressed stay in the archive;
-/// those of others go to a temporary file that is removed with the tree.
+/// Reads an image: its configuration, and its layers. Files of layers that are not compressed, or with gzip, are read
+/// where they lie. A temporary file, which is removed with the tree, has those of other layers, and the compressed
+/// layers of a registry.
 ///
 /// # Errors
 /// `image-missing`, `bad-image` for an image that is inconsistent or violates the specification, `owner-out-of-range`,
@@ -231,7 +234,7 @@ pub fn read(reference: &Reference, options: &ReadOptions<'_>) -> Result<Finished
     if let Some(wanted) = options.platform {
         platform::refuse_other(reference, wanted, &run.platform)?;
     }
-    let mut unpacking = Unpacking::new(reference, store.archive(), options.stop)?;
+    let mut unpacking = Unpacking::new(reference, options.stop)?;
     let all = found.layers.iter().fold(0_u64, |sum, layer| sum.saturating_add(layer.size));
     let mut done = 0_u64;
     // A layer that occurs repeatedly is read once.
@@ -243,7 +246,7 @@ pub fn read(reference: &Reference, options: &ReadOptions<'_>) -> Result<Finished
         (options.progress)(done, all);
         let expected = run.diff_ids.get(number).map(String::as_str);
         let is_named_again = last.get(layer.name.as_str()).is_some_and(|last| *last > number);
-        unpacking.layer(|| store.layer(layer), layer, expected, is_named_again)?;
+        unpacking.layer(|number| store.layer(layer, number), layer, expected, is_named_again)?;
         done = done.saturating_add(layer.size);
     }
     let layers = layers_of(&found.layers, run.made_by);

@@ -29,7 +29,7 @@ impl Id {
 pub(super) struct Entry {
     /// Size of a file, length of the target of a symlink.
     pub(super) size: u64,
-    /// Offset of a file in the contents or in the archive, of a target in the texts; the first child of a directory.
+    /// Offset of a file in the contents or in the layers that are read where they lie, of a target in the texts; the first child of a directory.
     pub(super) start: u64,
     /// Hard links share it.
     pub(super) inode: u32,
@@ -42,7 +42,7 @@ pub(super) struct Entry {
 
 const MODE: u16 = 0o7777;
 const KIND: u16 = 12;
-const IN_ARCHIVE: u16 = 1 << 14;
+const IN_PLACE: u16 = 1 << 14;
 const GONE: u16 = 1 << 15;
 const KINDS: [FileKind; 4] = [FileKind::File, FileKind::Dir, FileKind::Link, FileKind::Other];
 
@@ -61,13 +61,13 @@ impl Entry {
         u32::from(self.bits & MODE)
     }
 
-    /// True if the file stayed in the archive.
-    pub(super) fn is_in_archive(&self) -> bool {
-        self.bits & IN_ARCHIVE != 0
+    /// True if the file is read where its layer lies.
+    pub(super) fn is_in_place(&self) -> bool {
+        self.bits & IN_PLACE != 0
     }
 
-    pub(super) fn stay_in_archive(&mut self) {
-        self.bits |= IN_ARCHIVE;
+    pub(super) fn stay_in_place(&mut self) {
+        self.bits |= IN_PLACE;
     }
 
     /// The same entry as part of a layer.

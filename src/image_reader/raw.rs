@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use serde::Deserialize;
 
 use super::platform::Platform;
-use super::store::{Descriptor, Index, LayerBlob, Store, parsed};
+use super::store::{Descriptor, Index, LayerBlob, MAX_OPEN, Store, parsed};
 use super::{ReadOptions, Reference, bad_image, remote, shown};
 use crate::digest::{Digest, HashingWriter};
 use crate::error::Error;
@@ -154,8 +154,8 @@ impl<'a> Stock<'a> {
     /// `bad-image`, `unreadable`, and those of registries.
     pub fn blob(&self, blob: &StoredBlob) -> Result<Box<dyn Read + '_>, Error> {
         let name = super::store::blob_name(&self.reference, &blob.digest)?;
-        let layer = LayerBlob { name, digest: Some(blob.digest.clone()), size: blob.size, start: None };
-        let inner = self.store.layer(&layer)?.take(blob.size.saturating_add(1));
+        let layer = LayerBlob { name, digest: Some(blob.digest.clone()), size: blob.size };
+        let inner = self.store.layer(&layer, MAX_OPEN)?.bytes.take(blob.size.saturating_add(1));
         let hasher = Some(HashingWriter::new(io::sink()));
         Ok(Box::new(Checked { inner, blob: blob.clone(), reference: self.reference.clone(), hasher }))
     }

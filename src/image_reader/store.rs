@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rustix::fs::OFlags;
 use serde::Deserialize;
 
+use super::in_place::Origin;
 use super::platform::{Platform, chosen};
 use super::tar::{Input, TarReader};
 use super::{ReadOptions, Reference, bad_archive, bad_image, place_of, refuse_many_values, remote, shown, too_large};
@@ -30,6 +31,8 @@ const MAX_ENTRIES: usize = 1 << 16;
 const MAX_LAYERS: usize = 1000;
 /// Maximum size of all names in an archive.
 const MAX_NAME_BYTES: usize = 16 << 20;
+/// Maximum number of layers of a layout that stay open.
+pub(super) const MAX_OPEN: usize = 64;
 /// Maximum number of names in a message.
 const MAX_NAMES: usize = 10;
 
@@ -74,7 +77,7 @@ impl Input for Part {
 
 /// A file of a layout, read up to the size it had when opened.
 struct Whole {
-    source: Box<dyn Source>,
+    source: Arc<dyn Source>,
     at: u64,
 }
 
@@ -96,8 +99,13 @@ pub(super) struct LayerBlob {
     pub(super) digest: Option<String>,
     /// Its size as stored.
     pub(super) size: u64,
-    /// Offset in the archive, if it is in one.
-    pub(super) start: Option<u64>,
+}
+
+/// A layer to read.
+pub(super) struct OpenLayer<'a> {
+    pub(super) bytes: Box<dyn Read + 'a>,
+    /// Where the same bytes can be read again.
+    pub(super) origin: Option<Origin>,
 }
 
 /// The parts of one image.
@@ -229,24 +237,36 @@ impl<'a> Store<'a> {
         Ok(Self::Archive(file, names))
     }
 
-    /// Opens a layer.
-    pub(super) fn layer(&self, layer: &LayerBlob) -> Result<Box<dyn Read + '_>, Error> {
-        match (self, &layer.digest) {
-            (Self::Registry(pull, _), Some(digest)) => pull.blob(digest, layer.size),
-            _ => self.blob(&layer.name),
-        }
+    /// Opens a layer. `opened` says how many files of layers are open: others are read only once.
+    pub(super) fn layer(&self, layer: &LayerBlob, opened: usize) -> Result<OpenLayer<'_>, Error> {
+        let (bytes, origin): (Box<dyn Read + '_>, _) = match (self, &layer.digest) {
+            (Self::Registry(pull, _), Some(digest)) => (pull.blob(digest, layer.size)?, None),
+            (Self::Dir(_), _) => {
+                let source: Arc<dyn Source> = self.file(&layer.name)?.into();
+                let origin = (opened < MAX_OPEN).then(|| Origin::Blob(Arc::clone(&source)));
+                (Box::new(Whole { source, at: 0 }), origin)
+            }
+            (Self::Archive(file, _), _) => {
+                let start = self.start(&layer.name);
+                (self.blob(&layer.name)?, start.map(|start| Origin::Archive(Arc::clone(file), start)))
+            }
+            _ => (self.blob(&layer.name)?, None),
+        };
+        Ok(OpenLayer { bytes, origin })
+    }
+
+    /// Opens a file of a layout in a directory. Names come from documents and must not lead out of it.
+    fn file(&self, name: &str) -> Result<Box<dyn Source>, Error> {
+        let absent = || Error::new("bad-image", format!("the image has no {}, which it refers to", shown(name)));
+        let (Self::Dir(tree), Some(path)) = (self, RootPath::new(format!("/{name}"))) else { return Err(absent()) };
+        tree.open(&path).map_err(|error| Error { source: error.source, ..absent() })
     }
 
     /// Opens a blob or document of a file.
     fn blob(&self, name: &str) -> Result<Box<dyn Read>, Error> {
         let absent = || Error::new("bad-image", format!("the image has no {}, which it refers to", shown(name)));
         match self {
-            Self::Dir(tree) => {
-                // Names come from documents and must not lead out of the layout.
-                let path = RootPath::new(format!("/{name}")).ok_or_else(absent)?;
-                let source = tree.open(&path).map_err(|error| Error { source: error.source, ..absent() })?;
-                Ok(Box::new(Whole { source, at: 0 }))
-            }
+            Self::Dir(_) => Ok(Box::new(Whole { source: self.file(name)?.into(), at: 0 })),
             Self::Archive(file, names) => {
                 let (at, size) = names.get(name).copied().ok_or_else(absent)?;
                 let end = at.checked_add(size).ok_or_else(absent)?;
@@ -254,11 +274,6 @@ impl<'a> Store<'a> {
             }
             Self::Registry(..) => Err(absent()),
         }
-    }
-
-    /// The archive: files of layers that are not compressed are read from it.
-    pub(super) fn archive(&self) -> Option<&Arc<File>> {
-        if let Self::Archive(file, _) = self { Some(file) } else { None }
     }
 
     /// Returns the offset of a blob in the archive.
@@ -385,8 +400,7 @@ impl<'a> Store<'a> {
             if descriptor.size.is_some_and(|stated| stated != size) {
                 return Err(bad_image(reference, format!("{name} has {size} bytes, its manifest says otherwise")));
             }
-            let start = self.start(&name);
-            Ok(LayerBlob { name, digest: Some(descriptor.digest.clone()), size, start })
+            Ok(LayerBlob { name, digest: Some(descriptor.digest.clone()), size })
         };
         few(reference, manifest.layers.len())?;
         Ok(Found {
@@ -419,8 +433,7 @@ impl<'a> Store<'a> {
         let blob = |name: &String| {
             let name = clean(name.as_bytes());
             let size = self.size(&name).unwrap_or_default();
-            let start = self.start(&name);
-            LayerBlob { name, digest: None, size, start }
+            LayerBlob { name, digest: None, size }
         };
         few(reference, entry.layers.len())?;
         Ok(Found {

@@ -1,4 +1,4 @@
-//! An image as a tree: names and metadata in memory, contents in a temporary file or in the archive of the image.
+//! An image as a tree: names and metadata in memory, contents where the layers lie or in a temporary file.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
 
+use super::in_place::InPlace;
 use super::nodes::{Entry, Id, Nodes};
 use crate::error::Error;
 use crate::path::RootPath;
@@ -85,19 +86,7 @@ impl Details {
     }
 }
 
-/// The archive of an image. Its timestamps show if it was changed after its digests were verified.
-pub(super) struct Archive {
-    file: Arc<File>,
-    pub(super) stamp: (u64, u64),
-}
-
-impl Archive {
-    pub(super) fn new(file: &Arc<File>) -> io::Result<Self> {
-        Ok(Self { file: Arc::clone(file), stamp: stamp(file)? })
-    }
-}
-
-fn stamp(file: &File) -> io::Result<(u64, u64)> {
+pub(super) fn stamp(file: &File) -> io::Result<(u64, u64)> {
     let meta = file.metadata()?;
     let nanoseconds = |seconds: i64, rest: i64| seconds.wrapping_mul(1_000_000_000).wrapping_add(rest).cast_unsigned();
     Ok((nanoseconds(meta.mtime(), meta.mtime_nsec()), nanoseconds(meta.ctime(), meta.ctime_nsec())))
@@ -108,17 +97,17 @@ pub(super) struct ImageTree {
     nodes: Nodes,
     details: Details,
     content: Arc<File>,
-    archive: Option<Archive>,
+    in_place: Arc<InPlace>,
 }
 
 impl ImageTree {
-    pub(super) fn new(nodes: Nodes, mut details: Details, content: File, archive: Option<Archive>) -> Self {
+    pub(super) fn new(nodes: Nodes, mut details: Details, content: Arc<File>, in_place: InPlace) -> Self {
         for entry in nodes.entries() {
             if let Some(names) = details.shared.get_mut(&entry.inode) {
                 *names += 1;
             }
         }
-        Self { nodes, details, content: Arc::new(content), archive }
+        Self { nodes, details, content, in_place: Arc::new(in_place) }
     }
 
     fn get(&self, path: &RootPath, kind: FileKind) -> Result<Id, Error> {
@@ -131,7 +120,7 @@ impl ImageTree {
     fn known(&self, entry: &Entry) -> Meta {
         let kind = entry.kind();
         let (uid, gid) = self.details.owners.get(entry.owner as usize).copied().unwrap_or_default();
-        let stamp = self.archive.as_ref().filter(|_| entry.is_in_archive()).map_or((0, 0), |archive| archive.stamp);
+        let stamp = if entry.is_in_place() { self.in_place.verified_stamp(entry.start) } else { (0, 0) };
         Meta {
             kind,
             mode: entry.mode(),
@@ -163,13 +152,15 @@ impl Tree for ImageTree {
 
     fn open(&self, path: &RootPath) -> Result<Box<dyn Source>, Error> {
         let entry = self.nodes.entry(self.get(path, FileKind::File)?);
-        let (mut meta, mut content) = (self.known(entry), &self.content);
-        let is_in_archive = entry.is_in_archive();
-        if let Some(archive) = self.archive.as_ref().filter(|_| is_in_archive) {
-            content = &archive.file;
-            meta.stamp = stamp(content).map_err(|error| Error::unreadable(path, error))?;
+        let mut meta = self.known(entry);
+        let content = match entry.is_in_place() {
+            true => Content::InPlace(Arc::clone(&self.in_place)),
+            false => Content::Unpacked(Arc::clone(&self.content)),
+        };
+        if let Content::InPlace(layers) = &content {
+            meta.stamp = layers.stamp(entry.start).map_err(|error| Error::unreadable(path, error))?;
         }
-        Ok(Box::new(ImageFile { meta, start: entry.start, is_in_archive, content: Arc::clone(content) }))
+        Ok(Box::new(ImageFile { meta, start: entry.start, content }))
     }
 
     fn is_in_memory(&self) -> bool {
@@ -186,16 +177,23 @@ impl Tree for ImageTree {
     }
 }
 
+enum Content {
+    InPlace(Arc<InPlace>),
+    Unpacked(Arc<File>),
+}
+
 struct ImageFile {
     meta: Meta,
     start: u64,
-    is_in_archive: bool,
-    content: Arc<File>,
+    content: Content,
 }
 
 impl Source for ImageFile {
     fn is_unchanged(&self) -> io::Result<bool> {
-        Ok(!self.is_in_archive || stamp(&self.content)? == self.meta.stamp)
+        match &self.content {
+            Content::InPlace(layers) => Ok(layers.stamp(self.start)? == self.meta.stamp),
+            Content::Unpacked(_) => Ok(true),
+        }
     }
 
     fn meta(&self) -> Meta {
@@ -205,9 +203,14 @@ impl Source for ImageFile {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.meta.size.saturating_sub(offset)).unwrap_or(usize::MAX);
         let length = buffer.len().min(left);
+        let file = match &self.content {
+            Content::InPlace(_) if length == 0 => return Ok(0),
+            Content::InPlace(layers) => return layers.read_at(self.start + offset, &mut buffer[..length]),
+            Content::Unpacked(file) => file,
+        };
         let mut read = 0;
         while read < length {
-            match self.content.read_at(&mut buffer[read..length], self.start + offset + read as u64)? {
+            match file.read_at(&mut buffer[read..length], self.start + offset + read as u64)? {
                 0 => break,
                 more => read += more,
             }

@@ -13,12 +13,12 @@ use crate::root::{FileKind, Tree};
 const CHUNK: usize = 1 << 20;
 
 /// Writes a tree into an empty directory. Entries are never created through a symlink, because the parent of each is a
-/// directory that this function has created. Owners are kept if this process is root.
+/// directory that this function has created. Owners are kept if this process may set them.
 ///
 /// # Errors
 /// `unreadable`, `unwritable`, `disk-full`, `interrupted`.
 pub(super) fn unpack(tree: &dyn Tree, dir: &Path, stop: &dyn Fn() -> bool) -> Result<(), Error> {
-    let is_root = rustix::process::geteuid().is_root();
+    let mut may_own = rustix::process::geteuid().is_root();
     let mut open = vec![RootPath::root()];
     let mut made = Vec::new();
     while let Some(parent) = open.pop() {
@@ -40,8 +40,12 @@ pub(super) fn unpack(tree: &dyn Tree, dir: &Path, stop: &dyn Fn() -> bool) -> Re
                 FileKind::Link => symlink(OsStr::from_bytes(&tree.link_text(&path)?), &place).map_err(failed)?,
                 FileKind::Other => continue,
             }
-            if is_root {
-                std::os::unix::fs::lchown(&place, Some(meta.uid), Some(meta.gid)).map_err(failed)?;
+            if may_own {
+                match std::os::unix::fs::lchown(&place, Some(meta.uid), Some(meta.gid)) {
+                    // Root without CAP_CHOWN.
+                    Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => may_own = false,
+                    other => other.map_err(failed)?,
+                }
             }
             if meta.kind == FileKind::File {
                 std::fs::set_permissions(&place, PermissionsExt::from_mode(meta.mode)).map_err(failed)?;

@@ -45,6 +45,7 @@ mod plugins;
 mod proof;
 mod proof_more;
 mod proof_programs;
+mod read_in_place;
 mod reasons;
 mod registries;
 mod reviews;

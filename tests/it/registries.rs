@@ -291,6 +291,18 @@ fn debian_s_registry_and_skopeo_take_what_is_pushed_and_give_what_is_read() {
         is_done(&server.slimroot(&args));
         assert_eq!(fs::read(server.at(format).join("bin/true")).ok(), fs::read("/bin/true").ok());
     }
+    // Every command that reads images has the options.
+    let (page, inventory) = (server.at("page.html").display().to_string(), server.at("sbom").display().to_string());
+    for words in [
+        &["diff", &address, &layout][..],
+        &["report", &address, "-o", &page],
+        &["sbom", &address, "-o", &inventory],
+        &["verify", &address],
+    ] {
+        let untrusted = server.slimroot(words);
+        assert_eq!(code(&untrusted), "registry-untrusted", "{words:?}");
+        is_done(&server.slimroot(&[words, &["--registry-ca", &ca]].concat()));
+    }
     // By digest, as the report says it.
     let digest =
         skopeo(&["inspect", "--cert-dir", &certs, "--creds", "me:correct horse", "--format", "{{.Digest}}", &address]);
@@ -298,10 +310,10 @@ fn debian_s_registry_and_skopeo_take_what_is_pushed_and_give_what_is_read() {
     is_done(&server.slimroot(&["check", "--registry-ca", &ca, &by_digest]));
 }
 
-/// A file system of 6 MB for temporary files cannot hold what a docker archive of 40 MB holds: the kernel is the judge.
+/// A file system of 6 MB for temporary files cannot hold what images of 40 MB hold: the kernel is the judge.
 /// What changes the archive after its digests were compared is noticed.
 #[test]
-fn plain_layers_are_read_where_they_lie() {
+fn layers_are_read_where_they_lie() {
     if !need::all(&["skopeo", "mount"]) {
         return;
     }
@@ -323,13 +335,28 @@ fn plain_layers_are_read_where_they_lie() {
         return;
     }
     let plain = slimroot(&["build", "--root", &archive, "-o", &at("out"), "--", "/bin/true"], &at("small"));
-    // The same image compressed does not fit.
-    let packed = format!("oci-archive:{}", at("packed.tar"));
-    let build = ["build", "--root", &fat, "-i", "/data", "-o", &packed, "--", "/bin/true"];
+    // Compressed, in an archive and in a directory: none of them would fit.
+    let (packed, layout) = (format!("oci-archive:{}", at("packed.tar")), format!("oci:{}:1", at("layout")));
+    let build = ["build", "--root", &fat, "-i", "/data", "-o", &packed, "-o", &layout, "--", "/bin/true"];
     is_done(&slimroot(&build, "/tmp"));
-    let full = slimroot(&["build", "--root", &packed, "-o", &at("out2"), "--", "/bin/true"], &at("small"));
+    let gzip = ["build", "--root", &packed, "-i", "/data", "-o", &at("out1"), "--", "/bin/true"];
+    let gzip = slimroot(&gzip, &at("small"));
+    let layout = ["build", "--root", &layout, "-i", "/data", "-o", &at("out2"), "--", "/bin/true"];
+    let layout = slimroot(&layout, &at("small"));
+    // zstd cannot go on in the middle.
+    let zstd = format!("oci-archive:{}", at("zstd.tar"));
+    let build = ["build", "--root", &fat, "-i", "/data", "--compression", "zstd", "-o", &zstd, "--", "/bin/true"];
+    is_done(&slimroot(&build, "/tmp"));
+    let full = slimroot(&["build", "--root", &zstd, "-o", &at("out3"), "--", "/bin/true"], &at("small"));
     assert!(Command::new("umount").arg(at("small")).status().expect("umount").success());
     is_done(&plain);
-    assert_eq!(fs::read(Path::new(&at("out")).join("bin/true")).ok(), fs::read("/bin/true").ok());
+    is_done(&gzip);
+    is_done(&layout);
+    for out in ["out", "out1", "out2"] {
+        assert_eq!(fs::read(Path::new(&at(out)).join("bin/true")).ok(), fs::read("/bin/true").ok(), "{out}");
+    }
+    for out in ["out1", "out2"] {
+        assert!(fs::read(Path::new(&at(out)).join("data")).ok() == fs::read(root.path().join("data")).ok(), "{out}");
+    }
     assert_eq!(code(&full), "disk-full");
 }
