@@ -52,7 +52,9 @@ impl Fixture {
         let dir = tempfile::tempdir().expect("a directory");
         fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).expect("a mode");
         let built = Command::new(SLIMROOT)
-            .args(["build", "--root", "/", "--companions", "none", "--bin", "/bin/sh", "--bin", "/bin/cat"])
+            // The working directory of the tests is not the application's.
+            .args(["build", "--root", "/", "--no-inherit", "--companions", "none"])
+            .args(["--bin", "/bin/sh", "--bin", "/bin/cat"])
             .args(["--bin", "/bin/false", "--include", "/lib/x86_64-linux-gnu/libz.so.1", "-o"])
             .arg(format!("dir:{}", dir.path().join("builder").display()))
             .args(["--", "/usr/bin/perl", "-MIO::Socket::INET", "-MPOSIX", "-e", "1"])
