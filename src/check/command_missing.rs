@@ -1,6 +1,6 @@
 //! A script starts a program that does not exist.
 
-use super::{Check, Evidence, Scope};
+use super::{Check, Evidence, Scope, healthcheck_missing};
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 
@@ -18,6 +18,9 @@ pub(super) const CHECK: Check = Check {
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
     let mut found: Vec<Finding> = Vec::new();
     for lost in evidence.closure.unresolved.iter().filter(|lost| lost.is_missing) {
+        if healthcheck_missing::is_of_check(evidence, lost) {
+            continue;
+        }
         let known = found.iter().position(|known| known.subject == lost.word);
         if known.is_some_and(|at| found[at].level == Level::Warning) {
             continue;
