@@ -19,12 +19,13 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn find(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> {
-    let found = evidence.closure.missing_modules.iter();
-    Ok(found
-        .map(|one| {
-            let mut finding = Finding::new(CHECK.code, Level::Warning, one.module.clone(), one.says.clone());
-            finding.wanted_by = Some(one.file.to_string());
-            finding.help(one.help.clone())
-        })
-        .collect())
+    let mut found = Vec::new();
+    for one in &evidence.closure.missing_modules {
+        let mut finding = Finding::new(CHECK.code, Level::Warning, one.module.clone(), one.says.clone());
+        finding.wanted_by = Some(one.file.to_string());
+        // A module may also be a package of the distribution.
+        finding.help.extend(evidence.install(&one.module)?);
+        found.push(finding.help(one.help.clone()));
+    }
+    Ok(found)
 }

@@ -230,7 +230,7 @@ impl Reader<'_> {
         let says = format!(
             "{file} looks up time zones by name, and neither /usr/share/zoneinfo nor the package tzdata is there"
         );
-        let help = "apt-get install tzdata (apk add tzdata), or pip install tzdata, in the builder stage".to_owned();
+        let help = "pip install tzdata in the builder stage".to_owned();
         self.missing_modules.push(MissingModule { module: ZONE_MODULE.to_owned(), file: file.clone(), says, help });
         Ok(())
     }
