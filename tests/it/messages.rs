@@ -271,6 +271,11 @@ fn check_names_modules_that_the_application_imports_and_nobody_has() {
         missing(&["/usr/bin/python3.11", "/app/app.py"]),
         ["gone_above", "gone_module", "gone_of_package", "gone_too", "tzdata"]
     );
+    // Of the ways to get time zones, only those of this distribution.
+    file("/etc/os-release", "ID=alpine\n");
+    let said = slimroot(&["check", "--root", &place, "/usr/bin/python3.11", "/app/app.py"]);
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.contains("apk add tzdata") && said.contains("pip install tzdata") && !said.contains("apt-get"), "{said}");
     // Servers import what their arguments name; the script of a server is in a directory of programs.
     file("/app/own/wsgi.py", "import gone_of_wsgi\n");
     file("/opt/bin/server", "#!/usr/bin/python3.11\nimport sys\n");
