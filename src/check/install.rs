@@ -26,6 +26,7 @@ struct Manager {
     name: String,
     distributions: Words,
     install: String,
+    search: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -52,6 +53,14 @@ fn command(root: &Root, file: &str) -> Result<Option<String>, Error> {
     let Some(manager) = manager(root)? else { return Ok(None) };
     let name = package.names.get(&manager.name);
     Ok(name.map(|name| format!("{} in the builder stage", manager.install.replace("{package}", name))))
+}
+
+/// The command that finds the package of a file; `None` if the distribution is unknown, or if a name of the root needs
+/// quotes in a shell.
+pub(crate) fn search(root: &Root, file: &str) -> Result<Option<String>, Error> {
+    let is_plain = file.chars().all(|c| c.is_ascii_alphanumeric() || "-_.+".contains(c)) && !file.starts_with('-');
+    let Some(manager) = manager(root)?.filter(|_| is_plain) else { return Ok(None) };
+    Ok(Some(manager.search.replace("{file}", file)))
 }
 
 /// The package manager of the root's distribution, or of a similar one.
@@ -94,6 +103,11 @@ mod tests {
             is("apt-get install libgl1")
         );
         assert_eq!(of("ID=plan9\n", "libGL.so.1"), None);
+        let mut tree = MemTree::default();
+        tree.file("/etc/os-release", 0o644, "ID=fedora\n");
+        let root = Root::new(Arc::new(tree));
+        assert_eq!(search(&root, "liba.so.1").expect("readable").as_deref(), Some("dnf provides '*/liba.so.1'"));
+        assert_eq!(search(&root, "liba; rm").expect("readable"), None);
         assert_eq!(of("ID=debian\n", "libunknown.so.1"), None);
     }
 

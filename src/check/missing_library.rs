@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::install::search;
 use super::{Check, Evidence, Scope, because};
 use crate::closure::{Reason, Started};
 use crate::error::Error;
 use crate::finding::{Finding, Level, Searched};
 use crate::loader::{Cause, Diagnosis, LibraryNames, Missing, Step, diagnose};
 use crate::path::{RootPath, show};
+use crate::root::Root;
 
 pub(super) const CHECK: Check = Check {
     code: "missing-library",
@@ -96,15 +98,22 @@ pub(super) fn diagnoses(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> 
                 Some(known) => known,
                 unread => unread.insert(LibraryNames::read(evidence.root())?),
             };
-            let Diagnosis { cause, help } = diagnose(names, evidence.objects, &started.process, missing)?;
+            let Diagnosis { cause, mut help } = diagnose(names, evidence.objects, &started.process, missing)?;
             finding.code = code(&cause);
             finding.says = says(missing, &cause);
-            finding.help = help;
+            let package = match cause {
+                Cause::Absent | Cause::Elsewhere => package_help(evidence, &missing.name)?,
+                _ => None,
+            };
+            // The last line says that some package has it.
+            match (&package, &cause) {
+                (Some(_), Cause::Absent) => drop(help.pop()),
+                (None, Cause::Absent | Cause::OtherVersion) => add_search(evidence.root(), &missing.name, &mut help)?,
+                _ => {}
+            }
+            finding.help = package.into_iter().chain(help).collect();
             if let Some(import) = import.filter(|_| level == Level::Error) {
                 finding.says.push_str(&format!(": {import}, which loads {}", show(&started.process.subject().path)));
-            }
-            if matches!(cause, Cause::Absent | Cause::Elsewhere) {
-                finding.help.splice(..0, package_help(evidence, &missing.name)?);
             }
         }
         found.push(finding);
@@ -115,6 +124,14 @@ pub(super) fn diagnoses(evidence: &Evidence<'_>) -> Result<Vec<Finding>, Error> 
         }
     }
     Ok(found)
+}
+
+/// Adds, to the advice to install the package of a library, the command that finds the package.
+pub(crate) fn add_search(root: &Root, name: &[u8], help: &mut [String]) -> Result<(), Error> {
+    if let (Some(last), Some(command)) = (help.last_mut(), search(root, &show(name))?) {
+        last.push_str(&format!(" ({command})"));
+    }
+    Ok(())
 }
 
 /// Suggests how to get a library from a package. A package that owns the file comes first, even if there is a copy

@@ -3,13 +3,15 @@
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use crate::check::searched;
+use crate::check::{add_search, searched};
 use crate::cli::RootOptions;
 use crate::closure::{Closure, Request};
 use crate::elf::BuildInfo;
 use crate::error::Error;
 use crate::finding::Searched;
-use crate::loader::{Answer, Fault, LibraryNames, Objects, Process, diagnose, undefined_symbols, unmet_versions};
+use crate::loader::{
+    Answer, Cause, Diagnosis, Fault, LibraryNames, Objects, Process, diagnose, undefined_symbols, unmet_versions,
+};
 use crate::pack::{Input, PackRequest, Watch, start_of};
 use crate::path::show;
 
@@ -162,7 +164,13 @@ fn describe(objects: &Objects<'_>, process: &Process, with_symbols: bool) -> Res
     let mut missing = Vec::new();
     for lost in &process.missing {
         let help = match &names {
-            Some(names) => diagnose(names, objects, process, lost)?.help,
+            Some(names) => {
+                let Diagnosis { cause, mut help } = diagnose(names, objects, process, lost)?;
+                if matches!(cause, Cause::Absent | Cause::OtherVersion) {
+                    add_search(objects.root(), &lost.name, &mut help)?;
+                }
+                help
+            }
             None => Vec::new(),
         };
         missing.push(MissingName {

@@ -135,7 +135,7 @@ pub fn diagnose(
     let base = missing.name.rsplit(|b| *b == b'/').next().unwrap_or_default();
     let name = show(base);
     let requester = &process.loaded[missing.needed_by];
-    let told = |cause: Cause, help: Vec<String>| Ok(Diagnosis { cause, help });
+    let diagnosis = |cause: Cause, help: Vec<String>| Ok(Diagnosis { cause, help });
     match missing.reason() {
         "bad-file" => {
             let path = missing.search.fatal.as_ref().map(|(path, _)| path.clone()).unwrap_or_default();
@@ -145,17 +145,17 @@ pub fn diagnose(
                      and remove the script in the builder stage",
                     show(&path)
                 );
-                return told(Cause::LinkerScript, vec![help]);
+                return diagnosis(Cause::LinkerScript, vec![help]);
             }
-            return told(Cause::Unusable, vec![format!("remove or replace {} in the builder stage", show(&path))]);
+            return diagnosis(Cause::Unusable, vec![format!("remove or replace {} in the builder stage", show(&path))]);
         }
         "wrong-class" | "wrong-machine" => {
             let target = &requester.elf.target;
-            return told(Cause::OtherMachine, vec![format!("install {name} for {target} in the builder stage")]);
+            return diagnosis(Cause::OtherMachine, vec![format!("install {name} for {target} in the builder stage")]);
         }
         "cpu-level" => {
             let help = format!("--cpu LEVEL if every machine has such a CPU; else install the plain {name} too");
-            return told(Cause::BetterCpu, vec![help]);
+            return diagnosis(Cause::BetterCpu, vec![help]);
         }
         _ => {}
     }
@@ -164,7 +164,7 @@ pub fn diagnose(
     let dirs: Vec<RootPath> = places.iter().filter_map(|place| place.parent()).collect();
     for (place, dir) in places.iter().zip(&dirs) {
         if let Some(object) = process.loaded.iter().find(|object| runpath_covers(objects.root(), object, dir)) {
-            return told(
+            return diagnosis(
                 Cause::NotInherited,
                 vec![
                     format!("patchelf --add-rpath {dir} {} in the builder stage", requester.real),
@@ -182,7 +182,7 @@ pub fn diagnose(
     if let (Some(place), Some(dir)) = (places.first(), dirs.first()) {
         let known = if is_musl { Vec::new() } else { conf_dirs(objects.root())? };
         if known.contains(dir) {
-            return told(
+            return diagnosis(
                 Cause::NotCached,
                 vec![
                     "run ldconfig in the builder stage".to_owned(),
@@ -198,11 +198,11 @@ pub fn diagnose(
         if !is_musl && is_plain(&dir.to_string()) {
             help.push(format!("or: echo {dir} >/etc/ld.so.conf.d/local.conf && ldconfig, in the builder stage"));
         }
-        return told(Cause::Elsewhere, help);
+        return diagnosis(Cause::Elsewhere, help);
     }
     if let Some(file) = names.with_soname(objects, base)? {
         let dir = file.parent().unwrap_or_else(RootPath::root);
-        return told(
+        return diagnosis(
             Cause::LinkAbsent,
             vec![
                 match is_plain(&format!("{file}{dir}{name}")) {
@@ -216,21 +216,18 @@ pub fn diagnose(
         );
     }
     let install = match is_plain(&name) {
-        true => format!(
-            "install the package that contains {name} in the builder stage (apt-file search {name}, apk search \
-             so:{name}, dnf provides '*/{name}')"
-        ),
+        true => format!("install the package that contains {name} in the builder stage"),
         false => "install the package that contains it in the builder stage".to_owned(),
     };
     match names.relatives(base).as_slice() {
-        [] => told(Cause::Absent, vec![install]),
+        [] => diagnosis(Cause::Absent, vec![install]),
         others => {
             let list: Vec<String> = others.iter().map(ToString::to_string).collect();
             let built = format!(
                 "the root has another version ({}): build the program against that one, in this root",
                 list.join(", ")
             );
-            told(Cause::OtherVersion, vec![built, format!("or {install}")])
+            diagnosis(Cause::OtherVersion, vec![built, format!("or {install}")])
         }
     }
 }
