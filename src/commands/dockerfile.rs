@@ -142,6 +142,12 @@ fn free(file: &Dockerfile, wanted: &str) -> String {
 }
 
 /// The settings of a stage.
+/// CMD or ENTRYPOINT. A shell form is for the shell that SHELL named before it.
+struct Started {
+    words: Vec<String>,
+    is_shell: bool,
+}
+
 #[derive(Default)]
 struct Run {
     /// ARG and ENV with known values.
@@ -150,8 +156,8 @@ struct Run {
     workdir: Option<String>,
     user: Option<String>,
     shell: Vec<String>,
-    entrypoint: Option<Form>,
-    cmd: Option<Form>,
+    entrypoint: Option<Started>,
+    cmd: Option<Started>,
     /// Programs of HEALTHCHECK.
     probes: Vec<String>,
     /// Address in the HEALTHCHECK, if slimroot's own probe can request it instead.
@@ -207,8 +213,8 @@ impl Run {
                     self.shell = words;
                 }
             }
-            "ENTRYPOINT" => self.entrypoint = Some(exec_or_shell(&one.rest)),
-            "CMD" => self.cmd = Some(exec_or_shell(&one.rest)),
+            "ENTRYPOINT" => self.entrypoint = Some(self.started(&one.rest)),
+            "CMD" => self.cmd = Some(self.started(&one.rest)),
             "HEALTHCHECK" => {
                 self.probes = self.probe(one.rest.trim());
                 self.address = Healthcheck::parse(&one.rest).ok().and_then(|check| check.address());
@@ -229,10 +235,10 @@ impl Run {
         }
     }
 
-    fn words(&self, form: &Form) -> Vec<String> {
-        match form {
-            Form::Exec(words) => words.clone(),
-            Form::Shell(line) => self.shell.iter().cloned().chain([line.clone()]).collect(),
+    fn started(&self, rest: &str) -> Started {
+        match exec_or_shell(rest) {
+            Form::Exec(words) => Started { words, is_shell: false },
+            Form::Shell(line) => Started { words: self.shell.iter().cloned().chain([line]).collect(), is_shell: true },
         }
     }
 
@@ -240,9 +246,8 @@ impl Run {
     /// interact").
     fn entry(&self) -> Option<Vec<String>> {
         let words = match (&self.entrypoint, &self.cmd) {
-            (Some(Form::Shell(_)), _) | (Some(_), None) => self.words(self.entrypoint.as_ref()?),
-            (Some(entry), Some(cmd)) => [self.words(entry), self.words(cmd)].concat(),
-            (None, Some(cmd)) => self.words(cmd),
+            (Some(entry), Some(cmd)) if !entry.is_shell => [&entry.words[..], &cmd.words].concat(),
+            (Some(started), _) | (None, Some(started)) => started.words.clone(),
             (None, None) => return None,
         };
         (!words.is_empty()).then_some(words)
