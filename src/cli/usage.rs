@@ -56,7 +56,9 @@ pub(super) fn advised(mut error: clap::Error, line: &[String]) -> clap::Error {
             error.remove(ContextKind::Usage);
             Some(row.says.clone())
         }
-        None if !wrong.starts_with('-') => with_root(&wrong, line).or_else(|| with_program(&wrong, line)),
+        None if !wrong.starts_with('-') => {
+            with_root(&wrong, line).or_else(|| with_program(&wrong, line)).or_else(|| without_arguments(&wrong, line))
+        }
         None => None,
     };
     // `-- -t` would make the option the program's.
@@ -106,9 +108,28 @@ fn with_program(program: &str, line: &[String]) -> Option<String> {
     Some(format!("write the program after --: slimroot {shown}")).filter(|_| !command.is_empty())
 }
 
+/// Of a command line with arguments, `deps` takes the program.
+fn without_arguments(wrong: &str, line: &[String]) -> Option<String> {
+    let at = line.iter().position(|word| word == wrong).filter(|at| *at > 0)?;
+    let shown = crate::text::shell_line(line[..at].iter().map(String::as_str))?;
+    let is_deps = line.first().is_some_and(|command| command == "deps");
+    is_deps.then(|| format!("write the program without its arguments: slimroot {shown}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn arguments_of_the_program_are_left_out() {
+        let tip = |line: &str, wrong: &str| {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            without_arguments(wrong, &words)
+        };
+        let says = "write the program without its arguments: slimroot deps --root r gunicorn";
+        assert_eq!(tip("deps --root r gunicorn app:app -w", "app:app").as_deref(), Some(says));
+        assert_eq!(tip("sbom a b", "b"), None);
+    }
 
     #[test]
     fn the_program_goes_behind_the_options() {

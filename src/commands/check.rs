@@ -18,6 +18,7 @@ use crate::loader::Objects;
 use crate::pack::{Input, PackRequest, Watch, closure, healthcheck, linked, request_of, start_of};
 use crate::plan::{Details, Plan, PlannedTree, RunSettings, Settings};
 use crate::root::Root;
+use crate::text::shell_line;
 
 /// Output format of the findings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -153,7 +154,8 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Checked, Error
     #[cfg(feature = "page")]
     super::report::of_check(options, &input, &line, &closure, planned.as_ref(), &findings)?;
     let count = closure.processes.iter().map(|started| started.process.loaded.len() - started.process.inherited).sum();
-    Ok(checked(line.join(" "), count, findings))
+    let shown = shell_line(line.iter().map(String::as_str)).unwrap_or_else(|| line.join(" "));
+    Ok(checked(shown, count, findings))
 }
 
 /// The finding or error for a missing entry.

@@ -73,6 +73,9 @@ fn a_terminal_gets_colours_and_lines_that_fit() {
     for line in packed.lines().map(str::trim_end) {
         assert!(line.chars().count() <= 80, "{line}");
     }
+    // A digest is alone in its line, so that no row goes on behind it.
+    let digests = packed.lines().map(str::trim).filter(|line| line.contains("sha256:"));
+    assert!(digests.clone().count() >= 2 && digests.into_iter().all(|line| line.split(' ').count() == 1), "{packed}");
     // Every digest is in one piece.
     let whole = |word: &str| word.strip_prefix("sha256:").is_none_or(|hex| hex.len() == 64);
     assert!(packed.split_whitespace().all(whole), "{packed}");

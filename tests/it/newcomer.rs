@@ -169,6 +169,7 @@ fn words_in_the_wrong_place_get_a_tip_that_works() {
         ("build --root root --enty /bin/true", "after --"),
         ("build --root root --rm -o out", "leave it out"),
         ("build --root root --volumes /x -o out", "'--volume'"),
+        ("deps --root root /bin/true there", "without its arguments: slimroot deps --root root /bin/true"),
         ("build root", "slimroot build --root root -o DEST -- PROGRAM"),
         ("build shop:1", "slimroot slim shop:1"),
     ] {

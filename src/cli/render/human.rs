@@ -137,13 +137,13 @@ pub(super) fn packed(packed: &Packed) -> Text {
         row("programs", &packed.programs.join(", "));
     }
     if is_verbose {
-        for fired in &packed.automatic {
-            let added = match fired.files {
+        for applied in &packed.automatic {
+            let added = match applied.files {
                 0 => "adds nothing".to_owned(),
-                files => format!("{}, {}", plural(files, "file"), size(fired.bytes)),
+                files => format!("{}, {}", plural(files, "file"), size(applied.bytes)),
             };
-            let off = format!("turn off with --no-profile {}", fired.profile);
-            row("auto", &format!("{}: {} ({added}; {off})", fired.profile, fired.because));
+            let off = format!("turn off with --no-profile {}", applied.profile);
+            row("auto", &format!("{}: {} ({added}; {off})", applied.profile, applied.because));
         }
     } else if !packed.automatic.is_empty() {
         let names: Vec<&str> =
@@ -152,6 +152,8 @@ pub(super) fn packed(packed: &Packed) -> Text {
             row("profiles", &format!("{} (-v says why; --no-profile NAME turns one off)", names.join(", ")));
         }
     }
+    // Last in its line: at 80 columns it has a line of its own.
+    let digest = |digest: &dyn std::fmt::Display| if is_verbose { format!("  {digest}") } else { String::new() };
     for written in &packed.outputs {
         row("wrote", &written.destination);
         if let Some(layer) = &written.layer {
@@ -159,12 +161,10 @@ pub(super) fn packed(packed: &Packed) -> Text {
                 "none" => "not compressed".to_owned(),
                 codec => format!("{codec}, {} as tar", size(layer.tar_size)),
             };
-            let digest = if is_verbose { format!("{}  ", layer.digest) } else { String::new() };
-            row("", &format!("layer    {digest}{} {packed}", size(layer.size)));
+            row("", &format!("layer    {} {packed}{}", size(layer.size), digest(&layer.digest)));
         }
         for layer in &written.layers {
-            let digest = if is_verbose { format!("{}  ", layer.digest) } else { String::new() };
-            row("", &format!("layer    {digest}{:>10}  {}", size(layer.size), layer.title));
+            row("", &format!("layer    {:>10}  {}{}", size(layer.size), layer.title, digest(&layer.digest)));
         }
         if let Some(manifest) = &written.manifest {
             row("", &format!("manifest {manifest}"));

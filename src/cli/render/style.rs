@@ -42,8 +42,9 @@ pub(in crate::cli) fn get() -> Style {
 const MIN_WIDTH: usize = 40;
 /// Indentation of continuation lines of a finding.
 const HANG: usize = 11;
-/// Last column in which the text of a row may begin, after its name.
+/// Last column in which the text of a row may begin, after its name: of an indented row, and of one in a list.
 const LAST_ROW: usize = 14;
+const LAST_LIST: usize = 24;
 /// Indentation of a word that is too long for a row, such as a digest.
 const SHORT_HANG: usize = 2;
 
@@ -112,7 +113,8 @@ fn hang(line: &str) -> usize {
     }
     let Some(name) = line[indent..].find("  ").map(|end| indent + end) else { return indent };
     let text = line.len() - line[name..].trim_start().len();
-    if text <= LAST_ROW && !line[indent..name].contains(' ') { text } else { indent }
+    let last = if indent == 0 { LAST_LIST } else { LAST_ROW };
+    if text <= last && !line[indent..name].contains(' ') { text } else { indent }
 }
 
 fn colored(line: &str) -> String {
@@ -154,6 +156,7 @@ mod tests {
             ("  help       apt-get install libexpat1", 13),
             ("profiles   locale, nss", 11),
             ("           layer    15.4 MB gzip", 11),
+            ("alsa                 ALSA: descriptions", 21),
             ("      /app/x.py starts it in line 399", 6),
             ("  cure  set the working directory", 8),
             ("packed", 0),
