@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::build;
+use crate::engine::WORDS;
 use crate::error::Error;
 use crate::image_reader::{Reference, transport_of};
 
@@ -30,6 +31,14 @@ impl SlimOptions {
         if self.build.root.root != Path::new("/") {
             return Err(Error::new("bad-argument", "slim takes an image as its argument, so --root is not permitted")
                 .help("leave out --root"));
+        }
+        // With a name, an image of a local store is written to the same store.
+        let has_place = !self.build.output.is_empty() || self.build.dry_run || self.build.config.is_some();
+        let store = self.image.to_str().and_then(|image| image.split_once(':')).map(|(word, _)| word);
+        if let (Some(tag), Some(word), false) =
+            (&self.build.run.tag, store.filter(|word| WORDS.contains(word)), has_place)
+        {
+            self.build.output.push(format!("{word}:{tag}"));
         }
         self.build.root.root = self.image;
         Ok(self.build)

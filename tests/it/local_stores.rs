@@ -133,8 +133,12 @@ fn podman_loads_and_gives_back() {
     a_name_is_found(&service.socket());
     // The same service speaks docker's API.
     there_and_back("DOCKER_HOST", &service.socket(), "docker-daemon", &root);
+    // With a name and without a destination, the image goes into the store that it is from.
+    is_done(&by_name(&service.socket(), &["slim", "localhost/app:1", "-t", "localhost/named:1"]));
+    let nowhere = by_name(&service.socket(), &["slim", "localhost/app:1"]);
+    assert!(text(&nowhere.stderr).contains("-t NAME"), "{}", text(&nowhere.stderr));
     let limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000", "--network=none"];
-    for image in ["localhost/app:1", "localhost/again:1"] {
+    for image in ["localhost/app:1", "localhost/again:1", "localhost/named:1"] {
         service.podman(&[&["run", "--rm"], &limits[..], &[image]].concat());
     }
 }
