@@ -224,7 +224,7 @@ fn run(command: Command) -> Result<u8, Error> {
         }
         Command::Sbom(options) => {
             let made = watched(false, "reading", |watch| commands::sbom::run(&options, watch))?;
-            render::told(&made.notes);
+            render::notes(&made.notes);
             if let Some(text) = made.text {
                 render::file(text, &[])?;
             }
@@ -232,7 +232,7 @@ fn run(command: Command) -> Result<u8, Error> {
         }
         Command::Vex(options) => {
             let made = watched(true, "reading", |watch| commands::vex::run(&options, watch))?;
-            render::told(&made.notes);
+            render::notes(&made.notes);
             if let Some(text) = made.text {
                 render::file(text, &[])?;
             }
@@ -265,14 +265,14 @@ fn run(command: Command) -> Result<u8, Error> {
         }
         Command::Dockerfile(options) => {
             let printed = commands::dockerfile::run(&options)?;
-            render::told(&printed.notes);
+            render::notes(&printed.notes);
             render::bytes(printed.text.as_bytes())?;
             Ok(exit::DONE)
         }
         Command::Profiles(options) => {
-            let told = commands::profiles::run(&options)?;
-            render::text(&told.text)?;
-            Ok(verdict(told.is_whole))
+            let tested = commands::profiles::run(&options)?;
+            render::text(&tested.text)?;
+            Ok(verdict(tested.is_whole))
         }
         Command::Explain(options) => {
             render::explained(&watched(false, "reading", |watch| commands::explain::run(&options, watch))?)?;

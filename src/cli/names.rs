@@ -71,7 +71,7 @@ fn located(text: &str) -> Result<Option<String>, Error> {
     for word in WORDS {
         match Engine::find(word).and_then(|engine| engine.has(text)) {
             Ok(true) => {
-                render::told(&[format!("{text} is {word}:{text}{}", after(&tried))]);
+                render::notes(&[format!("{text} is {word}:{text}{}", after(&tried))]);
                 return Ok(Some(format!("{word}:{text}")));
             }
             Ok(false) => tried.push(format!("{word}: has no such image")),
@@ -79,7 +79,7 @@ fn located(text: &str) -> Result<Option<String>, Error> {
         }
     }
     if address.names_registry() {
-        render::told(&[format!("{text} is {}{}", address.as_str(), after(&tried))]);
+        render::notes(&[format!("{text} is {}{}", address.as_str(), after(&tried))]);
         return Ok(Some(address.as_str().to_owned()));
     }
     let says =

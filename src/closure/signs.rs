@@ -187,8 +187,8 @@ impl Signs {
         let texts: Vec<&str> = profile.when.iter().flat_map(Trigger::texts).collect();
         let mut found = BTreeSet::new();
         for program in self.started.iter().filter(|_| !texts.is_empty()) {
-            let held = state.world.trigger_texts(program, || trigger_texts(state))?;
-            if texts.iter().any(|text| held.contains(*text)) {
+            let found_texts = state.world.trigger_texts(program, || trigger_texts(state))?;
+            if texts.iter().any(|text| found_texts.contains(*text)) {
                 found.insert(program.clone());
             }
         }
@@ -271,8 +271,8 @@ fn string_in(
     programs: &BTreeSet<RootPath>,
 ) -> Result<Option<(RootPath, String)>, Error> {
     for program in programs {
-        let held = state.world.trigger_texts(program, || trigger_texts(state))?;
-        if let Some(text) = texts.iter().find(|text| held.contains(*text)) {
+        let found_texts = state.world.trigger_texts(program, || trigger_texts(state))?;
+        if let Some(text) = texts.iter().find(|text| found_texts.contains(*text)) {
             return Ok(Some((program.clone(), text.clone())));
         }
     }

@@ -196,7 +196,7 @@ pub(super) fn request(options: &Options) -> Result<(PackRequest, Vec<String>), E
     request.dry_run = options.dry_run;
     request.rankings = config.rankings(&merged.rank)?;
     request.documents = options.documents.documents(&config)?;
-    let inherited = merged.root.inherited(&request.root).told(&request);
+    let inherited = merged.root.inherited(&request.root).taken(&request);
     Ok((request, inherited))
 }
 

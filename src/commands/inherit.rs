@@ -73,10 +73,10 @@ impl Inherited {
     }
 
     /// The settings that a request took over, for the report.
-    pub(crate) fn told(&self, request: &PackRequest) -> Vec<String> {
-        let taken = self.env.iter().filter(|(name, value)| request.env.get(*name) == Some(value));
+    pub(crate) fn taken(&self, request: &PackRequest) -> Vec<String> {
+        let variables = self.env.iter().filter(|(name, value)| request.env.get(*name) == Some(value));
         let workdir = self.workdir.iter().filter(|dir| request.workdir.as_ref() == Some(dir));
-        taken
+        variables
             .map(|(name, value)| format!("{name}={value}"))
             .chain(workdir.map(|dir| format!("workdir {dir}")))
             .collect()
@@ -124,6 +124,6 @@ mod tests {
         request.workdir = Some("/srv".to_owned());
         inherited.fill(&mut request);
         assert_eq!((request.env["TZ"].as_str(), request.workdir.as_deref()), ("Asia/Tokyo", Some("/srv")));
-        assert_eq!(inherited.told(&request), ["LANG=C.UTF-8"]);
+        assert_eq!(inherited.taken(&request), ["LANG=C.UTF-8"]);
     }
 }

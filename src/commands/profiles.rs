@@ -32,13 +32,13 @@ enum ProfileCommand {
 }
 
 /// The text to print, and true if all examples pass.
-pub(crate) struct Told {
+pub(crate) struct Printed {
     pub(crate) text: String,
     pub(crate) is_whole: bool,
 }
 
-pub(crate) fn run(options: &Options) -> Result<Told, Error> {
-    let well = |text: String| Told { text, is_whole: true };
+pub(crate) fn run(options: &Options) -> Result<Printed, Error> {
+    let well = |text: String| Printed { text, is_whole: true };
     match &options.command {
         None | Some(ProfileCommand::List) => {
             let profiles = Profile::builtins()?;
@@ -57,23 +57,25 @@ pub(crate) fn run(options: &Options) -> Result<Told, Error> {
     }
 }
 
-fn test(profiles: &[Profile]) -> Result<Told, Error> {
-    let mut told = Told { text: String::new(), is_whole: true };
+fn test(profiles: &[Profile]) -> Result<Printed, Error> {
+    let mut tested = Printed { text: String::new(), is_whole: true };
     let mut examples = 0;
     for profile in profiles {
         for (number, example) in profile.example.iter().enumerate() {
             examples += 1;
             for fault in faults(profile, example)? {
-                told.is_whole = false;
-                told.text.push_str(&format!("{}: example {}: {fault}\n", profile.name, number + 1));
+                tested.is_whole = false;
+                tested.text.push_str(&format!("{}: example {}: {fault}\n", profile.name, number + 1));
             }
         }
     }
-    if told.is_whole {
+    if tested.is_whole {
         let without = profiles.iter().filter(|profile| profile.example.is_empty()).count();
-        told.text.push_str(&format!("{examples} examples pass; {without} of {} profiles have none\n", profiles.len()));
+        tested
+            .text
+            .push_str(&format!("{examples} examples pass; {without} of {} profiles have none\n", profiles.len()));
     }
-    Ok(told)
+    Ok(tested)
 }
 
 /// The expectations of an example that are not met.

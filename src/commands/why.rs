@@ -92,7 +92,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Why, Error> {
     let closure = closure(&input, &request, &objects, &wanted, &linked, watch)?;
     let followed = root.follow(options.path.as_bytes())?;
     let is_name = !options.path.contains('/') && followed.found().is_none();
-    let mut named = if is_name { named(root, &closure, options.path.as_bytes())? } else { Vec::new() };
+    let mut named = if is_name { paths_with_name(root, &closure, options.path.as_bytes())? } else { Vec::new() };
     let is_cut = named.len() > MAX_PATHS;
     named.truncate(MAX_PATHS);
     let mut asked: Vec<RootPath> = followed.hops.iter().map(|hop| hop.link.clone()).collect();
@@ -130,7 +130,7 @@ pub(crate) fn run(options: &Options, watch: &Watch<'_>) -> Result<Why, Error> {
 }
 
 /// The paths with a file name, up to one more than the maximum: those in the image, or else those in the root.
-fn named(root: &Root, closure: &Closure, name: &[u8]) -> Result<Vec<RootPath>, Error> {
+fn paths_with_name(root: &Root, closure: &Closure, name: &[u8]) -> Result<Vec<RootPath>, Error> {
     let packed = closure.graph.nodes().keys().filter(|path| path.name() == name);
     let mut found: Vec<RootPath> = packed.take(MAX_PATHS + 1).cloned().collect();
     if found.is_empty() {

@@ -49,7 +49,7 @@ pub type Absent = (Vec<LeftOut>, Vec<Gone>);
 /// # Errors
 /// `unreadable`, `bad-package-database`.
 pub fn left_out(ledger: &Ledger<'_>, exclude: &[RootGlob]) -> Result<Option<Absent>, Error> {
-    let Some(found) = absent(ledger)? else { return Ok(None) };
+    let Some(found) = files_left_out(ledger)? else { return Ok(None) };
     let paths: Vec<RootPath> = found.iter().map(|(path, _)| path.clone()).collect();
     let owners = match package::open(ledger.root)? {
         Some(database) => database.owners(&paths)?,
@@ -89,7 +89,7 @@ pub fn left_out(ledger: &Ledger<'_>, exclude: &[RootGlob]) -> Result<Option<Abse
 }
 
 /// Regular files of the root that are not in the plan, sorted.
-fn absent(ledger: &Ledger<'_>) -> Result<Option<Vec<(RootPath, u64)>>, Error> {
+fn files_left_out(ledger: &Ledger<'_>) -> Result<Option<Vec<(RootPath, u64)>>, Error> {
     let Some(entries) = walk::entries(&**ledger.root.tree(), MAX_FILES)? else { return Ok(None) };
     let is_absent = |path: &RootPath| !ledger.plan.items.contains_key(path);
     let files = entries.into_iter().filter(|(path, meta)| meta.kind == FileKind::File && is_absent(path));

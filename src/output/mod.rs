@@ -436,11 +436,12 @@ pub(crate) fn write_with(
         _ => false,
     };
     let finished = if is_direct { Vec::new() } else { layers::write(tree, plan, &mut outputs, options)? };
-    put_all(outputs, documents, destinations, (plan, &finished), options.pass.stop).map(|written| told(written, left))
+    put_all(outputs, documents, destinations, (plan, &finished), options.pass.stop)
+        .map(|written| with_sweep_note(written, left))
 }
 
 /// Adds a note about swept files.
-fn told(mut written: Vec<Written>, left: usize) -> Vec<Written> {
+fn with_sweep_note(mut written: Vec<Written>, left: usize) -> Vec<Written> {
     if let Some(first) = written.first_mut().filter(|_| left > 0) {
         first.notes.push(format!("removed {left} files or directories that a killed run had left next to the output"));
     }

@@ -327,7 +327,7 @@ pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<P
     // The new image may take the place of the one before.
     let before = since::Before::read(request, watch)?;
     with_plan(request.clone(), &destinations, watch, &mut |made| {
-        let Made { request, wanted, root, closure, plan, findings, told } = made;
+        let Made { request, wanted, root, closure, plan, findings, notes } = made;
         let is_whole = findings.iter().all(|finding| finding.level < Level::Error);
         let mut prepared = documents::Prepared::default();
         let plan = &if is_whole { enclosed(made)? } else { Cow::Borrowed(*plan) };
@@ -367,7 +367,7 @@ pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<P
             None => bytes_of(root.tree()),
         };
         let mut packed = report(request, closure, plan, findings.to_vec(), outputs, root_bytes);
-        packed.notes.extend(told.iter().cloned());
+        packed.notes.extend(notes.iter().cloned());
         packed.cache = cache.as_ref().map(Cache::finish);
         if let Some(before) = &before {
             packed.since = packed.outputs.iter().filter_map(|written| before.resent(written)).collect();
@@ -408,7 +408,7 @@ struct Made<'a> {
     plan: &'a Plan,
     findings: &'a [Finding],
     /// Notes for the user.
-    told: &'a [String],
+    notes: &'a [String],
 }
 
 /// Decides what a request needs, checks it, and hands it to `then`.
@@ -421,27 +421,27 @@ fn with_plan<T>(
     let codec = request.compression.as_deref().map(codec).transpose()?;
     let epoch = epoch()?;
     let mut input = Input::open(&request, watch)?;
-    let mut told = input.adopt(&mut request);
+    let mut notes = input.adopt(&mut request);
     if request.line().is_empty() {
         return Err(Error::new("bad-argument", "no entry: give the program that the image starts")
             .help("for example: slimroot build -o dir:out -- /usr/bin/curl"));
     }
     let mut wanted = request_of(&request)?;
-    let (settings, notes) = settings::settings(&request, wanted.workdir.clone(), epoch, codec)?;
-    told.extend(notes);
+    let (settings, dropped) = settings::settings(&request, wanted.workdir.clone(), epoch, codec)?;
+    notes.extend(dropped);
     let linked = linked(&mut input, &request, &mut wanted, watch)?;
     let root = &input.root;
     let objects = Objects::new(root);
     let closure = closure(&input, &request, &objects, &wanted, &linked, watch)?;
     root.forget();
     let plan = Plan::build(&objects, &wanted, &closure, &settings)?;
-    told.extend(settings::volume_notes(root, &plan, &settings.volumes)?);
+    notes.extend(settings::volume_notes(root, &plan, &settings.volumes)?);
     let planned = Root::new(Arc::new(PlannedTree::new(&plan, root.tree())));
     let has_user = destinations.iter().any(Destination::has_config) || request.user.is_some();
     let rankings: Vec<Ranking> = user_rankings(has_user).into_iter().chain(request.rankings.clone()).collect();
     let findings = rank(find(&Evidence::new(&objects, &closure, &planned, &plan.run, false))?, &rankings);
     let (request, wanted) = (&request, &wanted);
-    then(&Made { request, wanted, root, closure: &closure, plan: &plan, findings: &findings, told: &told })
+    then(&Made { request, wanted, root, closure: &closure, plan: &plan, findings: &findings, notes: &notes })
 }
 
 const END_OF_YEAR_9999: u64 = 253_402_300_799;
@@ -508,7 +508,8 @@ fn destinations(request: &PackRequest) -> Result<Vec<Destination>, Error> {
     let found = request.outputs.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
     if found.is_empty() && !request.dry_run {
         return Err(Error::new("bad-argument", "no destination: use -o to say where to write the image")
-            .help("use -o dir:rootfs for COPY --from, -o oci-archive:app.tar for an image, or --dry-run to see only the report"));
+            .help("use -o dir:rootfs for COPY --from, -o oci-archive:app.tar for an image, or --dry-run to see only the report; slim writes an \
+                   image of docker or podman back to its store with -t NAME"));
     }
     if found.iter().filter(|destination| destination.is_stdout()).count() > 1 {
         return Err(Error::new("bad-argument", "two destinations write to stdout"));

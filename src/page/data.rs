@@ -145,14 +145,15 @@ pub(super) fn json(sheet: &Sheet) -> Result<String, Error> {
         "reasons": sheet.reasons.iter().map(reason).collect::<Vec<_>>(),
         "groups": sheet.groups.iter().map(|group| safe(group)).collect::<Vec<_>>(),
         "files": columns,
-        "absent": absent(sheet),
+        "absent": left_out(sheet),
     });
     let text = serde_json::to_string(&document)
         .map_err(|error| Error::new("internal", format!("the data of a page is not JSON: {error}")))?;
     Ok(embedded(&text))
 }
 
-fn absent(sheet: &Sheet) -> Value {
+/// The files that were left out, as JSON for the script.
+fn left_out(sheet: &Sheet) -> Value {
     let Some(table) = &sheet.left_out else { return Value::Null };
     let rules: Vec<String> = table.rules.iter().map(|(rule, _, _)| safe(rule)).collect();
     let row = |row: &super::AbsentRow| {

@@ -108,7 +108,7 @@ pub(super) fn run(
         let mut outcome = Outcome::default();
         if let Ok(begun) = begun.recv() {
             let mut guide = Guide { begun, experiment, over: &over, said: &said, stop, started };
-            guide.lead(&mut outcome);
+            guide.follow_run(&mut outcome);
         }
         let ended = tracer.join().unwrap_or_else(|_| Err(std::io::Error::other("the tracer has failed")))?;
         outcome.output = output.map(|thread| thread.join().unwrap_or_default());
@@ -160,7 +160,7 @@ struct Guide<'a> {
 }
 
 impl Guide<'_> {
-    fn lead(&mut self, outcome: &mut Outcome) {
+    fn follow_run(&mut self, outcome: &mut Outcome) {
         let experiment = self.experiment;
         let mut sockets = std::mem::take(&mut self.begun.sockets).into_iter();
         if let Some(to) = experiment.ready {

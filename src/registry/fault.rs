@@ -44,7 +44,7 @@ struct Said {
 }
 
 /// Returns the registry's message about a failure, without secrets that it may repeat.
-pub(super) fn told(body: &[u8], secrets: &[String]) -> String {
+pub(super) fn registry_message(body: &[u8], secrets: &[String]) -> String {
     let first = serde_json::from_slice::<Document>(body).ok().and_then(|found| found.errors.into_iter().next());
     let mut text = match first {
         Some(said) => match said.message.filter(|message| !message.is_empty()) {
@@ -140,8 +140,8 @@ mod tests {
     #[test]
     fn messages_of_a_registry_hold_no_secret_and_no_escape() {
         let body = br#"{"errors": [{"code": "DENIED", "message": "token hunter2 is \u001b[31m bad"}]}"#;
-        assert_eq!(told(body, &["hunter2".to_owned()]), ", which says DENIED: token *** is \\x1b[31m bad");
-        assert_eq!(told(b"<html>", &[]), "");
-        assert_eq!(told(br#"{"errors": [{"code": "X"}]}"#, &[String::new()]), ", which says X");
+        assert_eq!(registry_message(body, &["hunter2".to_owned()]), ", which says DENIED: token *** is \\x1b[31m bad");
+        assert_eq!(registry_message(b"<html>", &[]), "");
+        assert_eq!(registry_message(br#"{"errors": [{"code": "X"}]}"#, &[String::new()]), ", which says X");
     }
 }

@@ -13,7 +13,7 @@ use ureq::{Agent, Body, SendBody};
 
 use super::address::is_loopback;
 use super::auth::{Challenge, challenge, encoded};
-use super::fault::{Fault, of_status, of_transport, told};
+use super::fault::{Fault, of_status, of_transport, registry_message};
 use super::login::Login;
 use super::{Access, Address};
 use crate::error::Error;
@@ -264,7 +264,7 @@ impl<'a> Server<'a> {
         let secret = shown.and_then(|shown| shown.split_once(' ').map(|(_, secret)| secret.to_owned()));
         let secrets: Vec<String> =
             secret.into_iter().chain(self.login.iter().map(|login| login.secret().to_owned())).collect();
-        let says = answer.bytes(MAX_ANSWER).map(|body| told(&body, &secrets)).unwrap_or_default();
+        let says = answer.bytes(MAX_ANSWER).map(|body| registry_message(&body, &secrets)).unwrap_or_default();
         Err(of_status(&self.address, ask.what, status, &says, wait))
     }
 

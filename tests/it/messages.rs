@@ -275,7 +275,10 @@ fn check_names_modules_that_the_application_imports_and_nobody_has() {
     file("/etc/os-release", "ID=alpine\n");
     let said = slimroot(&["check", "--root", &place, "/usr/bin/python3.11", "/app/app.py"]);
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
-    assert!(said.contains("apk add tzdata") && said.contains("pip install tzdata") && !said.contains("apt-get"), "{said}");
+    assert!(
+        said.contains("apk add tzdata") && said.contains("pip install tzdata") && !said.contains("apt-get"),
+        "{said}"
+    );
     // Servers import what their arguments name; the script of a server is in a directory of programs.
     file("/app/own/wsgi.py", "import gone_of_wsgi\n");
     file("/opt/bin/server", "#!/usr/bin/python3.11\nimport sys\n");

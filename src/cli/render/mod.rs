@@ -54,7 +54,7 @@ pub(super) fn file(mut file: std::fs::File, findings: &[Finding]) -> Result<(), 
 }
 
 /// Prints notes besides the result.
-pub(super) fn told(notes: &[String]) {
+pub(super) fn notes(notes: &[String]) {
     let mut lines = Text::default();
     if !style::get().is_quiet {
         notes.iter().for_each(|note| lines.line(format!("note: {note}")));

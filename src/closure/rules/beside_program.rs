@@ -78,7 +78,7 @@ fn beside_compiled(state: &State<'_>, id: LaunchId, demands: &mut Vec<Demand>) -
         }
     }
     let named = |names: &[&[u8]]| state.world.relative_names(real, names);
-    beside(state, (id, real, program), &own, &named, demands)
+    add_files_beside(state, (id, real, program), &own, &named, demands)
 }
 
 /// Files beside the jars that a launch names. Spring Boot looks for its settings in both directories (Spring Boot
@@ -105,14 +105,14 @@ fn beside_jar(state: &State<'_>, id: LaunchId, jar: &RootPath, demands: &mut Vec
     }
     let own = jar.parent().filter(|dir| !is_wide(dir)).into_iter().collect();
     let names = |names: &[&[u8]]| Ok(found.constants.names(names));
-    beside(state, (id, jar, jar), &own, &names, demands)
+    add_files_beside(state, (id, jar, jar), &own, &names, demands)
 }
 
 /// Finds the indexes of names that a program contains.
 type Named<'n> = dyn Fn(&[&[u8]]) -> Result<BTreeSet<usize>, Error> + 'n;
 
 /// Takes files that a program contains the names of, from its own directories and its working directory.
-fn beside(
+fn add_files_beside(
     state: &State<'_>,
     (launch, real, program): (LaunchId, &RootPath, &RootPath),
     own: &BTreeSet<RootPath>,
@@ -120,11 +120,11 @@ fn beside(
     demands: &mut Vec<Demand>,
 ) -> Result<(), Error> {
     for dir in own {
-        named(state, (launch, real, program), (dir, "next to it"), names, demands)?;
+        add_named_files(state, (launch, real, program), (dir, "next to it"), names, demands)?;
     }
     let cwd = real_dir(state.world.root, &state.launches.get(launch).launch.cwd)?;
     if let Some(dir) = cwd.filter(|dir| !own.contains(dir) && (dir.is_root() || !system().system.cover(dir))) {
-        named(state, (launch, real, program), (&dir, "in its working directory"), names, demands)?;
+        add_named_files(state, (launch, real, program), (&dir, "in its working directory"), names, demands)?;
     }
     Ok(())
 }
@@ -162,7 +162,7 @@ fn claim(launch: LaunchId, dir: RootPath, why: String) -> Demand {
 }
 
 /// The files and directories in a directory that the program names.
-fn named(
+fn add_named_files(
     state: &State<'_>,
     (launch, real, program): (LaunchId, &RootPath, &RootPath),
     (dir, place): (&RootPath, &str),

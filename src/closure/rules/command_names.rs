@@ -54,7 +54,7 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
             && state.world.starts_programs(object)?
         {
             demands.push(Demand::Done(object.to_string()));
-            let named = named(state, object, own.as_deref())?;
+            let named = contained_commands(state, object, own.as_deref())?;
             if at == 0 && started.certainty == Certainty::Sure {
                 demands.extend(unnamed(state, object, own.as_deref(), &named)?);
             }
@@ -123,12 +123,12 @@ fn bare(state: &State<'_>, program: &RootPath, demands: &mut Vec<Demand>) -> Res
     let commands = state.world.commands(path_of(&state.request.env))?;
     let names = commands.keys().map(RootPath::name).filter(|name| name.len() > 1 && !is_word(name));
     let names: Vec<&[u8]> = names.collect();
-    let held = state.world.wide_strings(program, &names)?;
-    for name in &held {
+    let found_names = state.world.wide_strings(program, &names)?;
+    for name in &found_names {
         let found = program_in_path(state.world.root, path_of(&state.request.env), &show(name))?;
         let Some(path) = found.filter(|path| !state.is_excluded(path)) else { continue };
         let why = format!("{program} contains the name {} and starts programs", show(name));
-        demands.push(match held.len() > MAX_BARE {
+        demands.push(match found_names.len() > MAX_BARE {
             true => Demand::Report(Message::Offered { program: path, why }),
             false => Demand::Start(state.start_by(program, &path, why, false)),
         });
@@ -137,7 +137,11 @@ fn bare(state: &State<'_>, program: &RootPath, demands: &mut Vec<Demand>) -> Res
 }
 
 /// The commands whose names an object contains, each with the reason.
-fn named(state: &State<'_>, object: &RootPath, package: Option<&str>) -> Result<BTreeMap<String, String>, Error> {
+fn contained_commands(
+    state: &State<'_>,
+    object: &RootPath,
+    package: Option<&str>,
+) -> Result<BTreeMap<String, String>, Error> {
     let mut found = BTreeMap::new();
     for line in state.world.command_lines(object)?.iter() {
         for name in line.split(" | ").filter_map(|part| part.split_whitespace().next()) {
@@ -150,8 +154,8 @@ fn named(state: &State<'_>, object: &RootPath, package: Option<&str>) -> Result<
     let owners: BTreeSet<&String> = commands.values().filter(|owner| *owner != package).collect();
     let owners: BTreeSet<&String> = owners.into_iter().filter(|owner| database.wants(package, owner)).collect();
     let wanted: Vec<(&RootPath, &String)> = commands.iter().filter(|(_, owner)| owners.contains(owner)).collect();
-    let held = state.world.whole_strings(object, wanted.iter().map(|(path, _)| path.name()))?;
-    for (path, owner) in wanted.into_iter().filter(|(path, _)| held.contains(path.name())) {
+    let found_names = state.world.whole_strings(object, wanted.iter().map(|(path, _)| path.name()))?;
+    for (path, owner) in wanted.into_iter().filter(|(path, _)| found_names.contains(path.name())) {
         // A script could pull in an interpreter: a dependency is also what scripts of the package manager need.
         if !state.world.is_elf(path)? {
             continue;

@@ -34,20 +34,20 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
             if let (Some(script), Some(host)) = (launched.scripts.first(), launched.processes.last())
                 && let Some((real, _)) = root.follow(script.as_bytes())?.file()
             {
-                held(state, real, *host, &mut demands)?;
+                demands_of(state, real, *host, &mut demands)?;
             }
         }
         Fact::Required(id) => {
             let started = state.processes.get(id);
             let program = &started.process.loaded[0];
             if started.program.is_none() && has_payload(root, program)? {
-                held(state, &program.real, id, &mut demands)?;
+                demands_of(state, &program.real, id, &mut demands)?;
                 demands.extend(unread(state, &program.real)?);
             }
         }
         Fact::Held(at) => {
             let (archive, host) = &state.archives[at];
-            held(state, archive, *host, &mut demands)?;
+            demands_of(state, archive, *host, &mut demands)?;
         }
         _ => {}
     }
@@ -63,7 +63,7 @@ fn has_payload(root: &Root, program: &Loaded) -> Result<bool, Error> {
 }
 
 /// The demands of the objects in a file.
-fn held(state: &State<'_>, file: &RootPath, host: ProcessId, demands: &mut Vec<Demand>) -> Result<(), Error> {
+fn demands_of(state: &State<'_>, file: &RootPath, host: ProcessId, demands: &mut Vec<Demand>) -> Result<(), Error> {
     let answer = format!("{file} {host:?}");
     if state.is_done(RULE.id, &answer) {
         return Ok(());

@@ -50,12 +50,13 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
         return Ok(demands);
     }
     if let Some(found) = found.filter(|found| found.constants.starts_programs) {
-        named(state, (jar, *host), &found.constants, &mut demands)?;
+        programs_in_constants(state, (jar, *host), &found.constants, &mut demands)?;
     }
     Ok(demands)
 }
 
-fn named(
+/// Adds the programs whose names are constants of a jar.
+fn programs_in_constants(
     state: &State<'_>,
     (jar, host): (&RootPath, ProcessId),
     constants: &Constants,

@@ -140,7 +140,7 @@ fn named_path(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, text
     match meta.kind {
         FileKind::File if is_readable(&meta) => {
             demands.push(file(by, &path, text));
-            beside(state, demands, by, &real)?;
+            add_included_settings(state, demands, by, &real)?;
         }
         FileKind::File => demands.push(withheld(by, &path, vec![real])),
         FileKind::Dir if is_tool_chain(state, &real)? => {
@@ -249,7 +249,12 @@ fn withheld(by: &Namer<'_>, pattern: &RootPath, files: Vec<RootPath>) -> Demand 
 
 /// Adds the settings, next to a named file, that belong to another package of the same source, because the file
 /// includes them; and that package's directories in /var.
-fn beside(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>, settings: &RootPath) -> Result<(), Error> {
+fn add_included_settings(
+    state: &State<'_>,
+    demands: &mut Vec<Demand>,
+    by: &Namer<'_>,
+    settings: &RootPath,
+) -> Result<(), Error> {
     let (Some(database), Some(owner), Some(dir)) = (state.world.database()?, by.owner, settings.parent()) else {
         return Ok(());
     };

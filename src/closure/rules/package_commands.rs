@@ -57,8 +57,9 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     // The name alone, and at the beginning of a command line that printf(3) makes for system(3).
     let texts = |name: &&[u8]| [[b"\0", *name, b"\0"].concat(), [b"\0", *name, b" %"].concat()];
     let strings: Vec<Vec<u8>> = names.iter().flat_map(texts).collect();
-    let held = world.texts_in(program, &strings)?;
-    let mut named: BTreeMap<&[u8], RootPath> = held.into_iter().map(|at| (names[at / 2], program.clone())).collect();
+    let found_texts = world.texts_in(program, &strings)?;
+    let mut named: BTreeMap<&[u8], RootPath> =
+        found_texts.into_iter().map(|at| (names[at / 2], program.clone())).collect();
     let mut left = MAX_ALL_DATA;
     for path in contents.iter().filter(|path| !is_command(path)) {
         let followed = root.follow(path.as_bytes())?;

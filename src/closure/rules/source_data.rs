@@ -56,7 +56,7 @@ pub(super) fn demands(
             }
             FileKind::Dir => {
                 add(&path);
-                match contents(state, &real)? {
+                match small_contents(state, &real)? {
                     Some(_) if is_of_runs(&real) => Some("programs write there when they run"),
                     Some(files) => {
                         files.iter().for_each(add);
@@ -132,7 +132,7 @@ fn is_of_runs(dir: &RootPath) -> bool {
 
 /// The files of a directory, or `None` if they are many or large. Directories below /var and /run are filled in a run, so
 /// their contents do not count.
-fn contents(state: &State<'_>, dir: &RootPath) -> Result<Option<Vec<RootPath>>, Error> {
+fn small_contents(state: &State<'_>, dir: &RootPath) -> Result<Option<Vec<RootPath>>, Error> {
     let (mut files, mut size, mut is_short) = (Vec::new(), 0, true);
     if is_of_runs(dir) {
         return Ok(Some(files));

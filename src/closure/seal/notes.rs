@@ -56,7 +56,7 @@ pub(super) fn tell(state: &State<'_>, closure: &mut Closure) -> Result<(), Error
         let (what, why) = (state.request.pyc.option().to_owned(), "no Python is packed".to_owned());
         closure.unmade.push(Unmade { what, why });
     }
-    delegated(state, closure, &lines)?;
+    report_unpacked_commands(state, closure, &lines)?;
     offered(state, closure, &offers)?;
     for (dir, (programs, left)) in besides {
         let left: BTreeSet<RootPath> = left.into_iter().filter(|path| !is_packed(state, path)).cloned().collect();
@@ -118,7 +118,11 @@ fn withheld(object: &RootPath, pattern: &str, left: usize) -> Note {
 /// Reports programs in command lines that the root has but the image lacks. They are not packed, because one of them
 /// may be larger than the whole image, and most are for features that are not used. There is one note per configuration
 /// file.
-fn delegated(state: &State<'_>, closure: &mut Closure, lines: &[(&RootPath, &String)]) -> Result<(), Error> {
+fn report_unpacked_commands(
+    state: &State<'_>,
+    closure: &mut Closure,
+    lines: &[(&RootPath, &String)],
+) -> Result<(), Error> {
     // Per file: the programs that it starts, and further programs in the same lines, which the shell starts.
     let mut found: BTreeMap<&RootPath, [BTreeSet<RootPath>; 2]> = BTreeMap::new();
     let cwd = state.request.conditions().cwd;

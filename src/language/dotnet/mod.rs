@@ -176,7 +176,7 @@ fn application(call: &Call<'_>, found: &App, needs: &mut Needs) -> Result<(), Er
         let Some(real) = call.dir(&above.to_string())?.filter(|dir| !app::is_wide(dir)) else { continue };
         if !needs.claims.iter().any(|home| real.is_within(&home.dir)) {
             let spares = Spares { debuggers: config.includes_lenient() };
-            needs.claims.push(home(call, spares, real, "application", "the application's directory"));
+            needs.claims.push(claim(call, spares, real, "application", "the application's directory"));
         }
     }
     if app::is_wide(&dir) {
@@ -212,7 +212,7 @@ fn single_file(call: &Call<'_>, real: &RootPath, bundle: &bundle::Bundle, needs:
     }
     let unpacked = call.env.get("DOTNET_BUNDLE_EXTRACT_BASE_DIR").map_or(Ok(None), |word| call.dir(word))?;
     if let Some(unpacked) = unpacked.filter(|dir| !app::is_wide(dir)) {
-        needs.claims.push(home(
+        needs.claims.push(claim(
             call,
             Spares::default(),
             unpacked,
@@ -229,7 +229,7 @@ fn single_file(call: &Call<'_>, real: &RootPath, bundle: &bundle::Bundle, needs:
     let dir = real.parent().unwrap_or_else(RootPath::root);
     for own in [&dir, call.cwd] {
         if let Some(own) = call.dir(&own.to_string())?.filter(|dir| !app::is_wide(dir)) {
-            needs.claims.push(home(call, Spares::default(), own, "application", "the application's directory"));
+            needs.claims.push(claim(call, Spares::default(), own, "application", "the application's directory"));
         }
     }
     opened(call, &config, &format!("{real} is a single-file program of .NET"), &dir, needs)
@@ -247,7 +247,7 @@ fn shared(
     let hosts = installation.join(b"host").join(b"fxr");
     match versions(call.root, &hosts)?.into_iter().max_by(|one, other| one.0.cmp(&other.0)) {
         Some((_, dir)) => {
-            needs.claims.push(home(call, Spares::default(), dir, ".NET", "the host of .NET that picks the frameworks"))
+            needs.claims.push(claim(call, Spares::default(), dir, ".NET", "the host of .NET that picks the frameworks"))
         }
         None => needs.notes.push(format!("{hosts} contains no version of the host")),
     }
@@ -297,7 +297,7 @@ fn shared(
     for (name, dir) in &picked {
         let version = Version::parse(&String::from_utf8_lossy(dir.name()));
         let spares = Spares { debuggers: version.is_some_and(|version| version.is_lenient()) };
-        needs.claims.push(home(
+        needs.claims.push(claim(
             call,
             spares,
             dir.clone(),
@@ -414,7 +414,7 @@ fn opened(call: &Call<'_>, config: &RuntimeConfig, sign: &str, dir: &RootPath, n
             let above = file.parent().filter(|dir| !app::is_wide(dir));
             match above.filter(|_| name == "DOTNET_STARTUP_HOOKS") {
                 Some(above) => {
-                    needs.claims.push(home(call, Spares::default(), above, ".NET", &format!("{name} names {word}")))
+                    needs.claims.push(claim(call, Spares::default(), above, ".NET", &format!("{name} names {word}")))
                 }
                 None => needs.files.push((file, format!("{name} names it"))),
             }
@@ -445,7 +445,7 @@ fn machine(call: &Call<'_>) -> String {
     }
 }
 
-fn home(call: &Call<'_>, spares: Spares, dir: RootPath, group: &'static str, what: &str) -> Claim {
+fn claim(call: &Call<'_>, spares: Spares, dir: RootPath, group: &'static str, what: &str) -> Claim {
     let why = format!("{dir} is {what}");
     let (machine, is_musl) = (machine(call), call.is_musl);
     let dumps = table().host.dump_variables.iter().any(|name| call.env.contains_key(name));

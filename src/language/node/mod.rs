@@ -43,7 +43,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let keeps_maps =
         call.args.iter().map(String::as_str).chain(options).any(|word| table().options.source_maps.contain(word));
     let platform = Platform::of(call.target.as_ref(), call.is_musl);
-    needs.notes.extend(app::alone(call)?);
+    needs.notes.extend(app::lone_script_note(call)?);
     needs.starts.extend(runners::starts(call)?);
     needs.missing_modules = missing::find(call)?;
     let starts = starts(call, &mut needs)?;
@@ -97,7 +97,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
             }
         }
     }
-    needs.claims.extend(kept.into_iter().map(|dir| home(dir, &unneeded, keeps_maps)));
+    needs.claims.extend(kept.into_iter().map(|dir| application_claim(dir, &unneeded, keeps_maps)));
     if words.runs_shell {
         let why = "code of the application runs a shell (child_process)".to_owned();
         needs.commands.push(Command { name: system_shell().to_owned(), certainty: Certainty::Likely, why });
@@ -176,7 +176,8 @@ fn starts(call: &Call<'_>, needs: &mut Needs) -> Result<BTreeSet<RootPath>, Erro
     Ok(own)
 }
 
-fn home(dir: RootPath, unneeded: &Rc<Unneeded>, keeps_maps: bool) -> Claim {
+/// Claims an application's directory, except what no run needs.
+fn application_claim(dir: RootPath, unneeded: &Rc<Unneeded>, keeps_maps: bool) -> Claim {
     let unneeded = Rc::clone(unneeded);
     let why = format!("{dir} is the application's directory");
     let without = move |root: &Root, path: &RootPath| {

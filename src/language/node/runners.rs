@@ -69,7 +69,7 @@ pub(super) fn starts(call: &Call<'_>) -> Result<Vec<Start>, Error> {
     let Some(line) = script_name(runner, &chosen.words) else { return Ok(Vec::new()) };
     let mut homes = Vec::new();
     if chosen.dirs.is_empty() && chosen.filters.is_empty() {
-        homes.extend(home(call)?);
+        homes.extend(package_dir(call)?);
     }
     for dir in chosen.dirs {
         homes.extend(call.dir(dir)?);
@@ -97,7 +97,7 @@ pub(super) fn starts(call: &Call<'_>) -> Result<Vec<Start>, Error> {
 }
 
 /// The directory of the package that the working directory belongs to.
-fn home(call: &Call<'_>) -> Result<Option<RootPath>, Error> {
+fn package_dir(call: &Call<'_>) -> Result<Option<RootPath>, Error> {
     for dir in std::iter::once(call.cwd.clone()).chain(call.cwd.ancestors().into_iter().rev()) {
         if call.root.follow(dir.join(b"package.json").as_bytes())?.file().is_some() {
             return Ok(Some(dir));
@@ -108,7 +108,7 @@ fn home(call: &Call<'_>) -> Result<Option<RootPath>, Error> {
 
 /// The scripts that a program starts through other runners, each named by an argument; `build:*` stands for several.
 fn through(call: &Call<'_>, script: &RootPath, runners: &BTreeMap<String, Vec<String>>) -> Result<Vec<Start>, Error> {
-    let Some(home) = home(call)? else { return Ok(Vec::new()) };
+    let Some(home) = package_dir(call)? else { return Ok(Vec::new()) };
     let package = read::<Package>(call.root, &home)?.unwrap_or_default();
     let mut found = Vec::new();
     for (prefix, runner) in runners {

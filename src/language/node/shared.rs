@@ -52,7 +52,7 @@ pub(super) fn named(root: &Root, homes: &[RootPath]) -> Result<BTreeMap<RootPath
                     {
                         found.insert(real.clone(), why.clone());
                         open.push(real.clone());
-                        for (modules, real) in beside(root, real, place)? {
+                        for (modules, real) in searched_modules(root, real, place)? {
                             let is_new =
                                 found.insert(modules, format!("{why}, which looks for packages there")).is_none();
                             open.extend(is_new.then_some(real));
@@ -67,7 +67,7 @@ pub(super) fn named(root: &Root, homes: &[RootPath]) -> Result<BTreeMap<RootPath
 
 /// `node_modules` directories or symlinks above a package and below `place`: Node searches them for the package's
 /// dependencies (Modules, "Loading from node_modules folders"). Each is returned with its real path.
-fn beside(root: &Root, package: &RootPath, place: &RootPath) -> Result<Vec<(RootPath, RootPath)>, Error> {
+fn searched_modules(root: &Root, package: &RootPath, place: &RootPath) -> Result<Vec<(RootPath, RootPath)>, Error> {
     let mut found = Vec::new();
     for above in package.ancestors().iter().filter(|above| above.is_within(place) && *above != place) {
         let modules = above.join(b"node_modules");

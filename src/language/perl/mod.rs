@@ -34,7 +34,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     };
     let mut needs = Needs {
         claims: app::whole_claims(call, "application")?,
-        notes: app::alone(call)?.into_iter().collect(),
+        notes: app::lone_script_note(call)?.into_iter().collect(),
         profiles: vec![(table().profile.as_str(), format!("{program} is started"))],
         ..Needs::default()
     };
@@ -48,7 +48,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     for word in call.args.iter().filter(|word| word.ends_with(".psgi")) {
         let psgi = call.file(word)?;
         let dir = psgi.iter().filter_map(RootPath::parent).find(|dir| !app::is_wide(dir));
-        needs.claims.extend(dir.map(|dir| app::home(dir, "application", Rc::new(|_, _| false))));
+        needs.claims.extend(dir.map(|dir| app::application_claim(dir, "application", Rc::new(|_, _| false))));
         scripts.extend(psgi);
     }
     let mut at = 0;
@@ -83,7 +83,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     needs.missing_modules = missing::find(call, &scripts, &dirs, &needs)?;
     for dir in dirs.iter().filter(|dir| !dir.is_empty()) {
         if let Some(dir) = call.dir(dir)?.filter(|dir| !app::is_wide(dir)) {
-            needs.claims.push(app::home(dir, "application", Rc::new(|_, _| false)));
+            needs.claims.push(app::application_claim(dir, "application", Rc::new(|_, _| false)));
         }
     }
     let own: Vec<RootPath> = needs.claims.iter().map(|home| home.dir.clone()).collect();

@@ -108,7 +108,7 @@ fn setting(call: &Call<'_>, file: &RootPath, key: &str, value: &str, needs: &mut
     if table().fpm.homes.contain(key)
         && let Some(dir) = call.dir(value)?.filter(|dir| !app::is_wide(dir))
     {
-        needs.claims.push(app::home(dir, "application", Rc::new(|_, _| false)));
+        needs.claims.push(app::application_claim(dir, "application", Rc::new(|_, _| false)));
     }
     if of_php.is_some_and(|name| table().settings.loaded.contain(name))
         && let Some(loaded) = call.file(value)?

@@ -25,7 +25,7 @@ const MAX_RECORD: usize = 32 << 20;
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let Some((program, _)) = call.program(|name| Tongue::Php.is_run_by(name))? else { return Ok(Needs::default()) };
     let mut needs = Needs {
-        notes: app::alone(call)?.into_iter().collect(),
+        notes: app::lone_script_note(call)?.into_iter().collect(),
         profiles: vec![(table().profile.as_str(), format!("{program} is started"))],
         ..Needs::default()
     };
@@ -41,11 +41,11 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         if !dev.is_empty() {
             needs.notes.push(format!("{} development packages of Composer are left out", dev.len()));
         }
-        needs.claims.push(app::home(dir, "application", Rc::new(move |_, path| dev.contains(path))));
+        needs.claims.push(app::application_claim(dir, "application", Rc::new(move |_, path| dev.contains(path))));
     }
     for dir in call.env.get("PHP_INI_SCAN_DIR").iter().flat_map(|list| list.split(':')) {
         if let Some(dir) = call.dir(dir)?.filter(|dir| !dir.is_root() && !app::is_wide(dir)) {
-            needs.claims.push(app::home(dir, "application", Rc::new(|_, _| false)));
+            needs.claims.push(app::application_claim(dir, "application", Rc::new(|_, _| false)));
         }
     }
     options(call, &mut needs)?;

@@ -60,7 +60,7 @@ pub(super) fn find(call: &Call<'_>, layout: &Layout) -> Result<(Vec<Imported>, V
         (None, Some(word)) => call.file(word)?,
         (None, None) => None,
     };
-    let (modules, sources) = named(call)?;
+    let (modules, sources) = modules_of_command(call)?;
     let mut dirs: Vec<RootPath> = script.iter().filter_map(RootPath::parent).collect();
     dirs.extend(modules.first().map(|_| call.cwd.clone()));
     for dir in call.env.get("PYTHONPATH").iter().flat_map(|list| list.split(':')) {
@@ -124,7 +124,7 @@ pub(super) fn find(call: &Call<'_>, layout: &Layout) -> Result<(Vec<Imported>, V
 
 /// Modules that the command names (`-m x`, `main:app`), and those of the working directory that arguments of a server name
 /// without an object: `site.wsgi`, `main.py`.
-fn named(call: &Call<'_>) -> Result<(Vec<Vec<String>>, Vec<RootPath>), Error> {
+fn modules_of_command(call: &Call<'_>) -> Result<(Vec<Vec<String>>, Vec<RootPath>), Error> {
     let parts = |word: &str| -> Vec<String> { word.split('.').map(str::to_owned).collect() };
     let mut modules: Vec<Vec<String>> = Vec::new();
     modules.extend(super::module::named_module(call).map(|(word, _)| parts(word.split(':').next().unwrap_or(word))));

@@ -45,7 +45,7 @@ struct Layout {
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let mut needs = Needs::default();
     let Some(layout) = layout(call)? else { return Ok(needs) };
-    needs.notes.extend(app::alone(call)?);
+    needs.notes.extend(app::lone_script_note(call)?);
     (needs.imports, needs.missing_modules) = extensions::find(call, &layout)?;
     if let Some(script) = call.script()?
         && let Some((real, head)) = call.root.head_followed(script.as_bytes(), ARCHIVE_HEAD)?
@@ -137,7 +137,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     }
     for dir in app_dirs {
         let venvs = venvs.clone();
-        needs.claims.push(app::home(dir, "application", Rc::new(move |_, path| venvs.contains(path))));
+        needs.claims.push(app::application_claim(dir, "application", Rc::new(move |_, path| venvs.contains(path))));
     }
     if texts.runs_shell {
         let why = "Python code runs a shell (shell=True, os.system or os.popen)".to_owned();

@@ -22,7 +22,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     }
     let mut needs = Needs {
         claims: app::plain_claims(call, "application")?,
-        notes: app::alone(call)?.into_iter().collect(),
+        notes: app::lone_script_note(call)?.into_iter().collect(),
         ..Needs::default()
     };
     let dirs: Vec<RootPath> = needs.claims.iter().map(|home| home.dir.clone()).collect();

@@ -88,7 +88,7 @@ fn scripts(call: &Call<'_>, needs: &mut Needs) -> Result<Vec<RootPath>, Error> {
         let (dirs, files) = loaded(&String::from_utf8_lossy(&text), &own);
         for dir in dirs {
             if let Some(dir) = call.dir(&dir)?.filter(|dir| !app::is_wide(dir)) {
-                needs.claims.push(app::home(dir, "application", Rc::new(|_, _| false)));
+                needs.claims.push(app::application_claim(dir, "application", Rc::new(|_, _| false)));
             }
         }
         for file in files {
@@ -114,13 +114,13 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     }
     let mut needs = Needs {
         claims: app::whole_claims(call, "application")?,
-        notes: app::alone(call)?.into_iter().collect(),
+        notes: app::lone_script_note(call)?.into_iter().collect(),
         ..Needs::default()
     };
     for name in table().gems.variables.iter() {
         for dir in call.env.get(name).iter().flat_map(|list| list.split(':')) {
             if let Some(dir) = call.dir(dir)?.filter(|dir| !app::is_wide(dir)) {
-                needs.claims.push(app::home(dir, "Ruby gems", Rc::new(|_, _| false)));
+                needs.claims.push(app::application_claim(dir, "Ruby gems", Rc::new(|_, _| false)));
             }
         }
     }
@@ -130,7 +130,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     dirs.extend(words.filter_map(|word| word.strip_prefix("-I")).map(str::to_owned));
     for dir in dirs {
         if let Some(dir) = call.dir(&dir)?.filter(|dir| !app::is_wide(dir)) {
-            needs.claims.push(app::home(dir, "Ruby gems", Rc::new(|_, _| false)));
+            needs.claims.push(app::application_claim(dir, "Ruby gems", Rc::new(|_, _| false)));
         }
     }
     let scripts = scripts(call, &mut needs)?;

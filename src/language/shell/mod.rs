@@ -188,7 +188,7 @@ impl Named {
                 }
                 self.files.push((dir, why));
             } else {
-                let whole = app::home(dir, "application", Rc::new(|_, _| false));
+                let whole = app::application_claim(dir, "application", Rc::new(|_, _| false));
                 self.claims.push(Claim { why, scope: Scope::Plain, ..whole });
             }
         }

@@ -65,7 +65,7 @@ pub(crate) fn dirs(call: &Call<'_>) -> Result<Vec<RootPath>, Error> {
 }
 
 /// Note for a script in a system directory: only the script itself is packed, nothing next to it.
-pub(crate) fn alone(call: &Call<'_>) -> Result<Option<String>, Error> {
+pub(crate) fn lone_script_note(call: &Call<'_>) -> Result<Option<String>, Error> {
     let Some(script) = call.script()? else { return Ok(None) };
     let dir = script.parent().unwrap_or_else(RootPath::root);
     let is_alone = is_wide(&dir) && !is_program_dir(&dir) && dirs(call)?.is_empty();
@@ -78,7 +78,7 @@ pub(crate) fn alone(call: &Call<'_>) -> Result<Option<String>, Error> {
 }
 
 /// Claims the directory of an application, except files that its language leaves out.
-pub(crate) fn home(dir: RootPath, group: &'static str, more: Without) -> Claim {
+pub(crate) fn application_claim(dir: RootPath, group: &'static str, more: Without) -> Claim {
     let why = format!("{dir} is the application's directory");
     let without = Rc::new(move |root: &Root, path: &RootPath| is_leftover(path) || more(root, path));
     Claim { dir, without, group, why, scope: Scope::Application }
@@ -86,7 +86,7 @@ pub(crate) fn home(dir: RootPath, group: &'static str, more: Without) -> Claim {
 
 /// Claims the directories of an application whose language leaves nothing out.
 pub(crate) fn whole_claims(call: &Call<'_>, group: &'static str) -> Result<Vec<Claim>, Error> {
-    Ok(dirs(call)?.into_iter().map(|dir| home(dir, group, Rc::new(|_, _| false))).collect())
+    Ok(dirs(call)?.into_iter().map(|dir| application_claim(dir, group, Rc::new(|_, _| false))).collect())
 }
 
 /// Claims the directories of an application of unknown kind; a language's claim takes precedence.
@@ -138,7 +138,7 @@ mod tests {
                 own_modules: &|_| Ok(Vec::new()),
             };
             let dirs: Vec<String> = dirs(&call).expect("readable").iter().map(ToString::to_string).collect();
-            (dirs.join(" "), alone(&call).expect("readable").is_some())
+            (dirs.join(" "), lone_script_note(&call).expect("readable").is_some())
         };
         let is = |dirs: &str, is_alone: bool| (dirs.to_owned(), is_alone);
         assert_eq!(told("/app/main.py"), is("/app", false));

@@ -125,7 +125,10 @@ fn arguments(call: &Call<'_>, row: &Row, interpreter: &RootPath, real: &RootPath
     if !needs.paths.is_empty() {
         needs.claims = app::plain_claims(call, "application")?;
         if dir.is_some() && !app::is_wide(&cwd) {
-            needs.claims.push(Claim { scope: Scope::Plain, ..app::home(cwd, "application", Rc::new(|_, _| false)) });
+            needs.claims.push(Claim {
+                scope: Scope::Plain,
+                ..app::application_claim(cwd, "application", Rc::new(|_, _| false))
+            });
         }
     }
     let joined = texts.join("\n");

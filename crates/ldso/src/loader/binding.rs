@@ -34,8 +34,8 @@ pub struct UnmetVersion {
 impl UnmetVersion {
     fn new(requester: usize, provider: usize, version: &[u8], defined: &[DefinedVersion]) -> Self {
         let family = |name: &[u8]| name.iter().position(u8::is_ascii_digit).map(|at| name[..at].to_vec());
-        let kin = defined.iter().filter(|known| !known.is_base && family(&known.name) == family(version));
-        let newest = kin.max_by_key(|known| numbers(&known.name)).map(|known| known.name.clone());
+        let same_family = defined.iter().filter(|known| !known.is_base && family(&known.name) == family(version));
+        let newest = same_family.max_by_key(|known| numbers(&known.name)).map(|known| known.name.clone());
         Self { requester, provider, version: version.to_vec(), newest }
     }
 

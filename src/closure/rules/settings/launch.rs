@@ -127,7 +127,7 @@ impl Reading<'_, '_> {
         let root = self.state.world.root;
         let mut found = Vec::new();
         for name in names {
-            let Named::There(paths) = self.named(rule, &one.file, name)? else { continue };
+            let Named::There(paths) = self.look_up(rule, &one.file, name)? else { continue };
             for path in paths {
                 let Some(dir) = RootPath::new(&path) else { continue };
                 let inside = match root.follow(&path)?.dir().cloned() {

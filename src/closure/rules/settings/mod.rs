@@ -296,14 +296,14 @@ impl Reading<'_, '_> {
         depth: usize,
     ) -> Result<(), Error> {
         for word in picked(rule, statement) {
-            match self.named(rule, file, word)? {
+            match self.look_up(rule, file, word)? {
                 Named::There(paths) => {
                     let reason = Arc::new(reason(self.profile, file, statement));
                     for path in paths {
                         self.read_config(&path, &reason, depth + 1)?;
                     }
                 }
-                Named::Absent(path) => self.absent(rule, file, statement, &path),
+                Named::Absent(path) => self.report_absent(rule, file, statement, &path),
                 Named::Open => self.is_whole = false,
             }
         }
@@ -321,7 +321,7 @@ impl Reading<'_, '_> {
         if name.is_empty() || rule.paths && is_other()? {
             return Ok(());
         }
-        match self.named(rule, &one.file, name)? {
+        match self.look_up(rule, &one.file, name)? {
             Named::There(paths) => {
                 for path in paths {
                     self.add_named(rule, one, &path)?;
@@ -331,7 +331,7 @@ impl Reading<'_, '_> {
                 }
             }
             Named::Absent(path) if rule.what == What::Dir => self.add_dir(one, &path)?,
-            Named::Absent(path) => self.absent(rule, &one.file, &one.statement, &path),
+            Named::Absent(path) => self.report_absent(rule, &one.file, &one.statement, &path),
             Named::Open => self.is_whole &= rule.what != What::Module,
         }
         Ok(())
@@ -389,7 +389,7 @@ impl Reading<'_, '_> {
         Ok(())
     }
 
-    fn absent(&mut self, rule: &Names, file: &RootPath, statement: &Statement, path: &[u8]) {
+    fn report_absent(&mut self, rule: &Names, file: &RootPath, statement: &Statement, path: &[u8]) {
         if rule.need == Need::Optional || statement.is_conditional || rule.what == What::Told {
             return;
         }
@@ -400,7 +400,7 @@ impl Reading<'_, '_> {
     }
 
     /// Looks up a name in its directories; the first one that contains it is used.
-    fn named(&self, rule: &Names, file: &RootPath, word: &str) -> Result<Named, Error> {
+    fn look_up(&self, rule: &Names, file: &RootPath, word: &str) -> Result<Named, Error> {
         let Some(mut name) = plain(word, &self.variables) else { return Ok(Named::Open) };
         if !name.ends_with(&rule.suffix) {
             name.push_str(&rule.suffix);

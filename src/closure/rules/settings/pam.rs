@@ -71,10 +71,10 @@ pub(super) fn named_services(
     let all = named_files(state, &dirs)?;
     let askers = askers(state, &read.named_by)?;
     let Asked { names: asked, unknown } = asked_for(state, &askers, &all)?;
-    let told = told_names(state, &all)?;
+    let mentioned = mentioned_names(state, &all)?;
     let is_wanted = |name: &Vec<u8>, file: &Named| {
         asked.contains_key(name)
-            || told.contains(name)
+            || mentioned.contains(name)
             || file.paths.iter().any(|path| state.graph.contains(path))
             || file.packages.contains(&None)
             || read.always.iter().any(|one| one.as_bytes() == name)
@@ -175,15 +175,15 @@ fn askers(state: &State<'_>, imports: &[String]) -> Result<Vec<Asker>, Error> {
 
 /// Those of the names that occur, ignoring case, in arguments, in the environment, or in the configuration of the
 /// program or of the user, from which a program may take its service name.
-fn told_names(state: &State<'_>, all: &BTreeMap<Vec<u8>, Named>) -> Result<BTreeSet<Vec<u8>>, Error> {
+fn mentioned_names(state: &State<'_>, all: &BTreeMap<Vec<u8>, Named>) -> Result<BTreeSet<Vec<u8>>, Error> {
     let small: HashMap<Vec<u8>, &Vec<u8>> = all.keys().map(|name| (name.to_ascii_lowercase(), name)).collect();
-    let mut told = BTreeSet::new();
+    let mut mentioned = BTreeSet::new();
     let mut look = |text: &[u8]| {
         let is_part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
         let lines = text.split(|b| *b == b'\n');
         let lines = lines.filter(|line| !matches!(line.trim_ascii_start().first(), Some(b'#' | b';')));
         for word in lines.flat_map(|line| line.split(move |b| !is_part(b))) {
-            told.extend(small.get(&word.to_ascii_lowercase()).map(|name| (*name).clone()));
+            mentioned.extend(small.get(&word.to_ascii_lowercase()).map(|name| (*name).clone()));
         }
     };
     state
@@ -204,7 +204,7 @@ fn told_names(state: &State<'_>, all: &BTreeMap<Vec<u8>, Named>) -> Result<BTree
             look(&state.world.root.read(path, usize::try_from(meta.size).unwrap_or(0))?);
         }
     }
-    Ok(told)
+    Ok(mentioned)
 }
 
 /// The note about files that are left out.
