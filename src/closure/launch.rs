@@ -11,6 +11,7 @@ use crate::language::Certainty;
 use crate::path::{RootPath, show};
 use crate::root::Root;
 use crate::world::find_program;
+use crate::world::tables::has_applets;
 
 /// The index of a launch in [`Launches`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,7 +77,18 @@ impl Launched {
     /// The file names by which its program and scripts are known.
     pub(super) fn names(&self) -> impl Iterator<Item = &[u8]> {
         let called = std::iter::once(&self.launch.program).chain(std::iter::once(&self.real));
-        called.chain(&self.scripts).chain(&self.programs).map(RootPath::name)
+        called.chain(&self.scripts).chain(&self.programs).map(RootPath::name).chain(self.applet())
+    }
+
+    /// The applet that is the first argument of a program with many: `busybox crond`.
+    fn applet(&self) -> Option<&[u8]> {
+        let is_many = has_applets(self.launch.program.name());
+        self.launch.args.first().filter(|_| is_many).map(String::as_bytes)
+    }
+
+    /// The arguments behind the name of an applet.
+    fn args(&self) -> &[String] {
+        &self.launch.args[usize::from(self.applet().is_some())..]
     }
 }
 
@@ -137,9 +149,9 @@ impl Launches {
         certainty: Certainty,
         is_wanted: impl Fn(&Launched) -> bool,
     ) -> Vec<(&RootPath, &[String])> {
-        let counts = |launched: &&Launched| launched.certainty >= certainty && !launched.launch.args.is_empty();
+        let counts = |launched: &&Launched| launched.certainty >= certainty && !launched.args().is_empty();
         let found = self.in_order().map(|id| self.get(id)).filter(counts).filter(|launched| is_wanted(launched));
-        found.map(|one| (&one.launch.cwd, one.launch.args.as_slice())).collect()
+        found.map(|one| (&one.launch.cwd, one.args())).collect()
     }
 
     /// All launches in an order that does not depend on the order of discovery; the entry comes first.

@@ -1,5 +1,6 @@
 //! The columns of PAM (pam.conf(5)): `[service] type control module arguments`. A module becomes the statement
-//! `module`, a reference to another service `include`, and an absolute path in an argument `argument`.
+//! `module`, a reference to another service `include`, an absolute path in an argument `argument`, and the first argument
+//! that is a path, with those after it, `program`.
 
 use super::{Statement, continued};
 
@@ -32,6 +33,22 @@ pub(super) fn parse(text: &str) -> Vec<Statement> {
             continue;
         }
         statements.push(said("module", module, is_conditional));
+        // The first path without a name may be a program of the module, whose arguments follow (pam_exec(8)).
+        if let Some(at) = arguments.iter().position(|word| word.starts_with('/')) {
+            let name = module.rsplit('/').next().unwrap_or(module);
+            let attributes = vec![format!("module={name}")];
+            let (words, text) = (arguments[at..].to_vec(), arguments[at..].join(" "));
+            let name = "program".to_owned();
+            statements.push(Statement {
+                line,
+                name,
+                words,
+                text,
+                attributes,
+                is_conditional: true,
+                ..Statement::default()
+            });
+        }
         let paths = arguments.iter().map(|word| word.split_once('=').map_or(word.as_str(), |(_, value)| value));
         statements.extend(paths.filter(|path| path.starts_with('/')).map(|path| said("argument", path, true)));
     }

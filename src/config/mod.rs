@@ -10,6 +10,7 @@ mod keys;
 mod lines;
 mod pairs;
 mod probe;
+mod quoted;
 mod scripts;
 mod tables;
 mod xml;
@@ -46,6 +47,8 @@ pub enum Grammar {
     Columns,
     /// Directives, and shell scripts up to `endscript`: logrotate.conf(5).
     Scripts,
+    /// `name = "value"` and lists of texts in quotes: lighttpd.conf.
+    Quoted,
 }
 
 /// The text of a line after this number of columns.
@@ -92,6 +95,7 @@ pub fn parse(grammar: Grammar, bytes: &[u8]) -> Vec<Statement> {
         Grammar::Pairs => pairs::parse(text),
         Grammar::Columns => tables::columns(text),
         Grammar::Scripts => scripts::parse(text),
+        Grammar::Quoted => quoted::parse(text),
     };
     statements.truncate(MAX_STATEMENTS);
     statements
@@ -178,7 +182,9 @@ mod tests {
             for second in pieces {
                 for third in pieces {
                     let text = [first, second, third, first, b"x"].concat();
-                    for grammar in [Grammar::Braces, Grammar::Lines, Grammar::Keys, Grammar::Pam, Grammar::Xml] {
+                    for grammar in
+                        [Grammar::Braces, Grammar::Lines, Grammar::Keys, Grammar::Pam, Grammar::Xml, Grammar::Quoted]
+                    {
                         let _ = parse(grammar, &text);
                     }
                 }

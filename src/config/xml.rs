@@ -51,9 +51,17 @@ fn element(line: usize, inside: &str, after: &str) -> Statement {
         rest = more.trim_start();
     }
     let text = plain(after[..after.find('<').unwrap_or(after.len())].trim());
-    let words = if text.is_empty() { Vec::new() } else { vec![text] };
+    let words = if text.is_empty() { Vec::new() } else { vec![text.clone()] };
     let is_conditional = attributes.iter().any(|attribute| attribute == "ignore_missing=yes");
-    Statement { line, name: inside[..name_end].to_owned(), words, attributes, is_conditional, ..Statement::default() }
+    Statement {
+        line,
+        name: inside[..name_end].to_owned(),
+        words,
+        text,
+        attributes,
+        is_conditional,
+        ..Statement::default()
+    }
 }
 
 /// The text with its entities replaced.

@@ -33,6 +33,7 @@ pub(super) struct RawRead {
     files: Vec<String>,
     #[serde(default)]
     arguments: Vec<String>,
+    variables: Option<String>,
     #[serde(default, rename = "named-by")]
     named_by: Vec<String>,
     #[serde(default)]
@@ -58,6 +59,7 @@ struct RawNames {
     split: bool,
     between: Option<String>,
     until: Option<String>,
+    begins: Option<String>,
     #[serde(default)]
     keys: bool,
     what: String,
@@ -124,11 +126,11 @@ impl RawRead {
     }
 
     pub(super) fn valid(self, defaults: &Values) -> Result<Read, String> {
-        let Self { why, grammar, files, arguments, named_by, always, names, otherwise } = self;
+        let Self { why, grammar, files, arguments, variables, named_by, always, names, otherwise } = self;
         let places = |texts: &[String]| texts.iter().map(|text| Place::new(text, defaults)).collect::<Result<_, _>>();
         let names = names.into_iter().map(|names| names.valid(defaults)).collect::<Result<_, _>>()?;
         let (files, otherwise) = (places(&files)?, places(&otherwise)?);
-        Ok(Read { why, grammar, files, arguments, named_by, always, names, otherwise })
+        Ok(Read { why, grammar, files, arguments, variables, named_by, always, names, otherwise })
     }
 }
 
@@ -167,7 +169,7 @@ impl RawNames {
         }
         let launch = self.launch.unwrap_or_default();
         let Self { directives, with, attribute, word, after, paths, split, between, until, keys, suffix, .. } = self;
-        let Self { except, need, language, .. } = self;
+        let Self { except, need, language, begins, .. } = self;
         Ok(Names {
             directives,
             with,
@@ -178,6 +180,7 @@ impl RawNames {
             split,
             between,
             until,
+            begins,
             keys,
             what,
             bases,

@@ -16,6 +16,8 @@ pub struct Read {
     pub files: Vec<Place>,
     /// Command-line options whose argument is another configuration file, which is read instead.
     pub arguments: Vec<String>,
+    /// The beginning of environment variables that are statements too: `UWSGI_` for `UWSGI_PLUGINS_DIR=x`.
+    pub variables: Option<String>,
     /// If not empty: in the directories of `files`, only files are read whose name occurs in an object that imports one
     /// of these symbols.
     pub named_by: Vec<String>,
@@ -48,6 +50,8 @@ pub struct Names {
     pub between: Option<String>,
     /// The name ends before this text.
     pub until: Option<String>,
+    /// The name follows this text: `prg:` of `prg:/usr/bin/x`. The rule applies only to statements that have it.
+    pub begins: Option<String>,
     /// True if the argument is a section whose keys are the names.
     pub keys: bool,
     /// The kind of thing that the name refers to.
@@ -76,6 +80,9 @@ pub struct CommandLine {
     pub shell: bool,
     /// Text that must precede it; without this text, it is not a command line.
     pub prefix: Option<String>,
+    /// True if the words of the statement from the rule's word on are its words.
+    #[serde(default)]
+    pub rest: bool,
     /// Number of columns before it.
     #[serde(default)]
     pub skip: usize,
@@ -137,7 +144,15 @@ pub enum What {
 impl Read {
     /// The rules that apply to a statement: the first with its directive, and those for all directives.
     pub fn rules(&self, statement: &Statement) -> impl Iterator<Item = &Names> {
-        let has = move |names: &&Names| names.with.as_ref().is_none_or(|with| statement.attributes.contains(with));
+        let has = move |names: &&Names| {
+            let has_text = |text: &String| {
+                names
+                    .words_of(statement)
+                    .any(|word| word.strip_prefix(text.as_str()).is_some_and(|rest| !rest.is_empty()))
+            };
+            names.with.as_ref().is_none_or(|with| statement.attributes.contains(with))
+                && names.begins.as_ref().is_none_or(has_text)
+        };
         let is_own = |directive: &String| directive.eq_ignore_ascii_case(&statement.name);
         let own = self.names.iter().filter(has).find(|names| names.directives.iter().any(is_own));
         own.into_iter().chain(self.names.iter().filter(has).filter(|names| names.is_for_all()))
@@ -147,6 +162,12 @@ impl Read {
 impl Names {
     /// Matches all directives.
     pub const ALL: &str = "*";
+
+    /// The arguments in which the name is looked for, by their number.
+    pub fn words_of<'s>(&self, statement: &'s Statement) -> impl Iterator<Item = &'s str> + use<'s> {
+        let (skipped, taken) = if self.word == 0 { (0, usize::MAX) } else { (self.word - 1, 1) };
+        statement.words.iter().map(String::as_str).skip(skipped).take(taken)
+    }
 
     fn is_for_all(&self) -> bool {
         self.directives.iter().any(|directive| directive == Self::ALL)

@@ -64,6 +64,12 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
         for text in state.world.whole_paths(object)?.iter() {
             named_path(state, &mut demands, &by, text)?;
         }
+        // Texts of Go and Rust have no end, and those of a package's programs are too many to be told from others.
+        if is_program && owner.is_none() && is_likely {
+            for text in state.world.machine_texts(object)?.iter().filter(|text| text.starts_with("/etc/")) {
+                named_path(state, &mut demands, &by, text.as_bytes())?;
+            }
+        }
         if is_program {
             written(state, &mut demands, &by)?;
         }

@@ -14,6 +14,7 @@ use crate::closure::{Companions, NodeKind, Reason};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, RootGlob};
+use crate::world::is_library_dir;
 use crate::world::tables::system;
 
 /// Maximum size of a settings file that is read.
@@ -86,6 +87,7 @@ fn report(state: &State<'_>, settings: &RootPath, text: &str, demands: &mut Vec<
         return Ok(());
     }
     programs(state, settings, text, demands)?;
+    plug_ins(state, settings, text, demands)?;
     let mut seen = BTreeSet::new();
     for (at, line) in text.lines().enumerate() {
         for path in data(line).into_iter().filter_map(RootPath::new) {
@@ -144,6 +146,34 @@ fn programs(state: &State<'_>, settings: &RootPath, text: &str, demands: &mut Ve
             true => Demand::Start(state.start_by(settings, path, why, false)),
             false => Demand::Report(Message::Offered { program: path.clone(), why }),
         });
+    }
+    Ok(())
+}
+
+/// Packs libraries, and directories with libraries, that settings without a package name: a program opens them.
+fn plug_ins(state: &State<'_>, settings: &RootPath, text: &str, demands: &mut Vec<Demand>) -> Result<(), Error> {
+    let root = state.world.root;
+    if state.world.owner(settings)?.is_some() {
+        return Ok(());
+    }
+    let is_library = |name: &[u8]| memchr::memmem::find(name, b".so").is_some();
+    let is_comment = |line: &&str| line.trim_start().starts_with(['#', ';']);
+    let words = text.lines().filter(|line| !is_comment(line)).flat_map(|line| {
+        line.split(|c: char| c.is_whitespace() || "\"'=,:;()<>[]".contains(c)).filter(|word| word.len() > 1)
+    });
+    for path in words.filter(|word| word.starts_with('/')).filter_map(RootPath::new).collect::<BTreeSet<_>>() {
+        let followed = root.follow(path.as_bytes())?;
+        let Some((real, meta)) = followed.found() else { continue };
+        let is_meant = match meta.kind {
+            FileKind::File => is_library(real.name()),
+            FileKind::Dir if is_library_dir(real) || system().shared.contain(real) || real.is_root() => false,
+            FileKind::Dir => root.list(real)?.iter().any(|name| is_library(name)),
+            _ => false,
+        };
+        if is_meant && !state.is_excluded(&path) {
+            let reason = Arc::new(Reason::Names { text: path.as_bytes().to_vec() });
+            demands.push(Demand::Tree { start: path, reason, without: None, host: Host::Main, by: None });
+        }
     }
     Ok(())
 }

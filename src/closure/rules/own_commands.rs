@@ -59,11 +59,17 @@ fn read(state: &State<'_>, object: &RootPath, is_program: bool, demands: &mut Ve
     let (root, path) = (state.world.root, path_of(&state.request.env));
     let shell = program_in_path(root, path, system_shell())?;
     let (mut lines, mut names, mut offers) = (Vec::new(), Vec::new(), Vec::new());
+    // Names of programs that are more often words.
+    let mut words = Vec::new();
     let texts = state.world.machine_texts(object)?;
     for text in texts.iter() {
         let Some(line) = line(text) else {
-            if is_program && is_name(text) && (text.starts_with('/') || !is_word(text.as_bytes())) {
-                names.extend(program_in_path(root, path, text)?.filter(|path| !state.is_excluded(path)));
+            if is_program && is_name(text) {
+                let program = program_in_path(root, path, text)?.filter(|path| !state.is_excluded(path));
+                match text.starts_with('/') || !is_word(text.as_bytes()) {
+                    true => names.extend(program),
+                    false => words.extend(program),
+                }
             }
             continue;
         };
@@ -90,6 +96,12 @@ fn read(state: &State<'_>, object: &RootPath, is_program: bool, demands: &mut Ve
         start.words.extend(["-c".to_owned(), text.clone()]);
         start.tells_missing = false;
         demands.push(Demand::Start(start));
+    }
+    if words.len() <= MAX_BARE {
+        offers.extend(words.into_iter().map(|program| {
+            let why = why(&format!("the word {program}, which may be its name,"));
+            (program, why)
+        }));
     }
     let is_few = names.len() <= MAX_BARE;
     for program in names {

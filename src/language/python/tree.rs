@@ -67,6 +67,7 @@ impl Walk<'_> {
         match node.kind() {
             "function_definition" => return self.function(node, place, depth),
             "class_definition" => {
+                self.class(node, place);
                 let place = Place { class: Some(self.field(node, "name")), ..place.clone() };
                 return self.each(node, &place, depth);
             }
@@ -142,6 +143,7 @@ impl Walk<'_> {
                 continue;
             }
             let default = param.child_by_field_name("value").map(|value| self.expr(value, 0));
+            let default = default.or_else(|| self.decorated(node, &name));
             params.push(Param {
                 is_rest: is_rest || name.starts_with('*'),
                 name: name.trim_matches('*').to_owned(),
@@ -154,12 +156,77 @@ impl Walk<'_> {
         self.each(node, &Place { scope, class: None, is_guarded: false }, depth);
     }
 
+    /// The default that a decorator gives to a parameter: `@click.option("--tool", default="x")`.
+    fn decorated(&self, function: Node<'_>, param: &str) -> Option<Expr> {
+        let parent = function.parent().filter(|parent| parent.kind() == "decorated_definition")?;
+        let calls = named(parent).into_iter().filter(|child| child.kind() == "decorator");
+        calls.filter_map(|decorator| decorator.named_child(0).filter(|call| call.kind() == "call")).find_map(|call| {
+            let Expr::Call(call) = self.called(call, 0) else { return None };
+            option(&call).filter(|(name, _)| name == param).map(|(_, value)| value.clone())
+        })
+    }
+
+    /// A class as a container of its members, such as an enumeration; and the constructor that annotated fields make, such
+    /// as those of a dataclass or of a NamedTuple.
+    fn class(&mut self, node: Node<'_>, place: &Place) {
+        let (name, Some(body)) = (self.field(node, "name"), node.child_by_field_name("body")) else { return };
+        let (mut members, mut fields, mut has_constructor) = (Vec::new(), Vec::new(), false);
+        for statement in named(body) {
+            has_constructor |= statement.kind() == "function_definition" && self.field(statement, "name") == "__init__";
+            let Some(set) = named(statement).into_iter().next().filter(|set| set.kind() == "assignment") else {
+                continue;
+            };
+            let Some(left) = set.child_by_field_name("left").filter(|left| left.kind() == "identifier") else {
+                continue;
+            };
+            let left = self.text(left).to_owned();
+            let value = set.child_by_field_name("right").map(|right| self.expr(right, 0));
+            if set.child_by_field_name("type").is_some() {
+                fields.push((left.clone(), value.clone()));
+            }
+            members.extend(value.map(|value| (Expr::Text(left), value)));
+        }
+        if !has_constructor {
+            self.constructor(&name, fields, place);
+        }
+        if !members.is_empty() {
+            let value = Expr::Dict(members);
+            self.module.assigns.push(Assign { scope: place.scope, name, how: How::Set, value });
+        }
+    }
+
+    /// The constructor of a class that sets each of its arguments as a member.
+    fn constructor(&mut self, class: &str, fields: Vec<(String, Option<Expr>)>, place: &Place) {
+        if fields.is_empty() {
+            return;
+        }
+        let scope = Some(self.module.functions.len());
+        for (field, _) in &fields {
+            let value = Expr::Name(field.clone());
+            self.module.assigns.push(Assign { scope, name: field.clone(), how: How::Member, value });
+        }
+        let params = fields.into_iter().map(|(name, default)| Param { name, default, is_rest: false }).collect();
+        let function = Function { name: class.to_owned(), parent: place.scope, params, returns: Vec::new() };
+        self.module.functions.push(function);
+    }
+
     fn assignment(&mut self, node: Node<'_>, place: &Place) {
         let left = node.child_by_field_name("left").or_else(|| node.child_by_field_name("name"));
         let right = node.child_by_field_name("right").or_else(|| node.child_by_field_name("value"));
         let (Some(left), Some(right)) = (left, right) else { return };
         let how = if node.kind() == "augmented_assignment" { How::Added } else { How::Set };
         let value = self.expr(right, 0);
+        if let (Expr::Call(call), true) = (&value, left.kind() == "identifier")
+            && is_call(&table().calls.records, &call.callee)
+        {
+            let fields = match call.args.get(1) {
+                Some(Expr::Text(names)) => names.replace(',', " ").split_whitespace().map(str::to_owned).collect(),
+                Some(Expr::List(names)) => names.iter().filter_map(text_of).collect(),
+                _ => Vec::new(),
+            };
+            let name = self.text(left).to_owned();
+            self.constructor(&name, fields.into_iter().map(|field| (field, None)).collect(), place);
+        }
         if left.kind() == "identifier"
             && let Some(function) = self.function_of(&value)
         {
@@ -255,6 +322,12 @@ impl Walk<'_> {
                 self.module.assigns.push(Assign { scope: place.scope, name: list.to_owned(), how, value });
             }
         }
+        if is_call(&table().calls.options, &call.callee)
+            && let Some((name, value)) = option(&call)
+        {
+            let (scope, value) = (place.scope, value.clone());
+            self.module.assigns.push(Assign { scope, name, how: How::Member, value });
+        }
         let (line, is_guarded) = (node.start_position().row + 1, place.is_guarded);
         let scope = place.scope;
         self.module.sites.extend(passed_on(&call).map(|call| Site { scope, call, line, is_guarded }));
@@ -333,7 +406,13 @@ impl Walk<'_> {
                 },
                 _ => Expr::Unknown,
             },
-            "attribute" => Expr::Member(Box::new(field("object")), self.field(node, "attribute")),
+            // The value of a member of an enumeration is the member's.
+            "attribute" => {
+                let (object, name) = (field("object"), self.field(node, "attribute"));
+                let is_value = table().calls.enum_values.contain(&name);
+                let member = Expr::Member(Box::new(object.clone()), name);
+                if is_value { Expr::Either(vec![member, object]) } else { member }
+            }
             "subscript" => Expr::Item(Box::new(field("value")), Box::new(field("subscript"))),
             "list_comprehension" | "generator_expression" => Expr::List(vec![field("body")]),
             "call" => match self.method(node, depth).unwrap_or_else(|| self.called(node, depth)) {
@@ -455,6 +534,19 @@ fn braced(text: &str, call: &Called) -> Expr {
     }
     parts.push(Expr::Text(format!("{rest}{end}")));
     if parts.len() == 1 { parts.remove(0) } else { Expr::Join(parts) }
+}
+
+/// The name and the default of an option: `"-t", "--tool", default="x"`.
+fn option(call: &Called) -> Option<(String, &Expr)> {
+    let (_, value) = call.named.iter().find(|(name, _)| name == "default")?;
+    let names = call.args.iter().filter_map(text_of);
+    let name = names.max_by_key(|name| (name.starts_with("--"), !name.starts_with('-')))?;
+    Some((name.trim_start_matches('-').replace('-', "_"), value))
+}
+
+/// The text of a literal.
+fn text_of(expr: &Expr) -> Option<String> {
+    if let Expr::Text(text) = expr { Some(text.clone()) } else { None }
 }
 
 /// A name as it is written, with what stands before it.

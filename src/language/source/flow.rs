@@ -64,6 +64,25 @@ fn member(text: &[u8]) -> &[u8] {
     }
 }
 
+/// The offset of the argument after `count` others of a call whose arguments begin at an offset.
+pub(super) fn argument(text: &[u8], at: usize, count: usize) -> Option<usize> {
+    let (mut at, mut depth, mut left) = (at, 0_usize, count);
+    let end = text.len().min(at + MAX_VALUE);
+    while at < end {
+        match text[at] {
+            byte if left == 0 && !byte.is_ascii_whitespace() => return Some(at),
+            b'\'' | b'"' => at += quoted(&text[at..end])?.len() + 1,
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.checked_sub(1)?,
+            b';' if depth == 0 => return None,
+            b',' if depth == 0 => left = left.saturating_sub(1),
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
 /// The variable with which the text in backticks or similar quotes begins.
 pub(super) fn in_quotes(command: &[u8], has_signs: bool) -> Option<Computed> {
     let command = command.trim_ascii_start();

@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use memchr::memmem::find_iter;
 
 use super::alike::{self, Partial};
+use super::beside;
 use super::interpreters::{shell_words, system_shell};
 use crate::error::Error;
 use crate::language::{Call, Certainty, Command, Library, Needs, Start};
 use crate::path::RootPath;
 use crate::root::Root;
 use crate::world::program_in_path;
-use crate::world::tables::Words;
+use crate::world::tables::{Words, imports};
 
 /// Maximum length of a literal that counts as a command, and maximum number of literals of a kind: every route of a web
 /// application looks like an absolute path.
@@ -34,6 +35,8 @@ pub(crate) struct Named {
     paths: Literals,
     /// Absolute paths in sources whose programs are found by their calls.
     data: Literals,
+    /// Paths that sources compute from their own place.
+    beside: Literals,
     /// Programs started with literal arguments.
     lists: BTreeMap<Vec<String>, (RootPath, usize)>,
     /// Names that a source looks up in directories of programs itself.
@@ -61,13 +64,34 @@ impl Named {
     /// Records the absolute paths that are whole strings of a source: programs and data.
     pub(crate) fn keep_paths(&mut self, path: &RootPath, text: &[u8]) {
         absolute_paths(text, &mut |found, line| keep(&mut self.paths, &mut self.cut, path, (found.to_owned(), line)));
+        self.keep_beside(path, text);
+        self.keep_extensions(path, text);
         self.keep_searched(path, text);
     }
 
     /// Records them as data only.
     pub(crate) fn keep_data(&mut self, path: &RootPath, text: &[u8]) {
         absolute_paths(text, &mut |found, line| keep(&mut self.data, &mut self.cut, path, (found.to_owned(), line)));
+        self.keep_beside(path, text);
+        self.keep_extensions(path, text);
         self.keep_searched(path, text);
+    }
+
+    /// Records the paths that a source computes from its own place. Most do not exist, so they have room of their own.
+    fn keep_beside(&mut self, path: &RootPath, text: &[u8]) {
+        for (found, at) in beside::paths(path, text) {
+            keep(&mut self.beside, &mut self.cut, path, (found, line(text, at)));
+        }
+    }
+
+    /// Records libraries that a database loads: `load_extension('x')`. It appends the end of the name if it is missing.
+    fn keep_extensions(&mut self, path: &RootPath, text: &[u8]) {
+        for literal in imports().loads_extensions.iter().flat_map(|name| literals(text, name)) {
+            let whole =
+                if literal.text.ends_with(".so") { literal.text.clone() } else { format!("{}.so", literal.text) };
+            self.keep_library(path, Literal { text: whole, ..literal.clone() }, false);
+            self.keep_library(path, literal, false);
+        }
     }
 
     fn keep_searched(&mut self, path: &RootPath, text: &[u8]) {
@@ -164,13 +188,13 @@ impl Named {
                 needs.offers.push((program, format!("{path}, line {line}")));
             }
         }
-        for (text, (path, line)) in &self.paths {
+        for (text, (path, line)) in self.paths.iter().chain(&self.beside) {
             if let Some(program) = program_at(call.root, text)? {
                 let why = format!("{path} names it in line {line}");
                 needs.commands.push(Command { name: program.to_string(), certainty: Certainty::Likely, why });
             }
         }
-        for (text, (path, line)) in self.paths.iter().chain(&self.data) {
+        for (text, (path, line)) in self.paths.iter().chain(&self.data).chain(&self.beside) {
             if program_at(call.root, text)?.is_none() {
                 needs.data.push((text.clone(), format!("{path} names it in line {line}")));
             }

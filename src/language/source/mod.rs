@@ -4,6 +4,7 @@
 pub(crate) mod alike;
 pub(crate) mod application;
 pub(crate) mod arguments;
+mod beside;
 mod flow;
 mod helpers;
 pub(crate) mod interpreters;

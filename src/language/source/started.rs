@@ -37,6 +37,17 @@ pub(crate) struct Manner {
     /// Calls that start the command in a text that begins or ends with a bar, such as `open(X, "date |")`.
     #[serde(default)]
     pipes: Words,
+    /// Letters of options whose argument is a source: `-e`, also behind others, as in `-ne`.
+    #[serde(default)]
+    text_options: Words,
+    /// Calls whose first three arguments are handles, such as `open3(IN, OUT, ERR, "date")`, and those with two.
+    #[serde(default)]
+    after_three: Words,
+    #[serde(default)]
+    after_two: Words,
+    /// Functions that put values into a text: `system(sprintf("%s -x", "date"))`.
+    #[serde(default)]
+    formats: Words,
     /// True if a sign marks variables, as in `$x`.
     has_signs: bool,
     /// Words before the name of a function.
@@ -79,8 +90,29 @@ impl Manner {
                 found.push((from + 1, &text[from + 1..from + 1 + length]));
             }
         }
+        for at in self.later(text) {
+            found.extend(flow::quoted(&text[at..]).filter(|_| b"'\"".contains(&text[at])).map(|inner| (at + 1, inner)));
+        }
         for from in self.pipes.iter().flat_map(|word| calls_of(text, word)) {
             found.extend(flow::piped(text, from));
+        }
+        found
+    }
+
+    /// The offsets of commands that are not the first argument of a call: those after handles, and the value with which a
+    /// formatted text begins.
+    fn later(&self, text: &[u8]) -> Vec<usize> {
+        let of = |words: &Words, count: usize| -> Vec<usize> {
+            let calls = words.iter().flat_map(|name| calls_of(text, name));
+            calls.filter_map(|at| flow::argument(text, at, count)).collect()
+        };
+        let mut found = [of(&self.after_three, 3), of(&self.after_two, 2)].concat();
+        for at in self.calls.iter().flat_map(|name| calls_of(text, name)) {
+            let Some(from) = flow::argument(text, at, 0) else { continue };
+            let format = self.formats.iter().find(|name| text[from..].starts_with(name.as_bytes()));
+            let Some(open) = format.map(|name| from + name.len()) else { continue };
+            let begins = flow::argument(text, open, 0).is_some_and(|at| text[at + 1..].starts_with(b"%"));
+            found.extend(flow::argument(text, open, 1).filter(|_| begins));
         }
         found
     }
@@ -93,7 +125,8 @@ impl Manner {
             let found = flow::in_quotes(command, self.has_signs)?;
             Some(Computed { at: *at, ..found })
         });
-        calls.chain(quoted).collect()
+        let later = self.later(text).into_iter().filter_map(|at| flow::computed(text, at, self.has_signs));
+        calls.chain(quoted).chain(later).collect()
     }
 }
 
@@ -118,6 +151,9 @@ struct Files {
     dirs: Vec<RootPath>,
     scripts: Vec<RootPath>,
     modules: BTreeSet<RootPath>,
+    /// Sources in the arguments of a program.
+    program: RootPath,
+    texts: Vec<String>,
 }
 
 #[derive(Default)]
@@ -135,6 +171,8 @@ pub(crate) fn ask(call: &Call<'_>, manner: &Manner, sources: &Sources<'_>, needs
         dirs: sources.dirs.to_vec(),
         scripts: sources.scripts.to_vec(),
         modules: modules(call, manner, sources)?,
+        program: call.programs.last().cloned().unwrap_or_else(RootPath::root),
+        texts: texts(call, manner),
     };
     let known = call.memory.started.0.borrow().get(&files).cloned();
     let scanned = match known {
@@ -151,6 +189,15 @@ pub(crate) fn ask(call: &Call<'_>, manner: &Manner, sources: &Sources<'_>, needs
     }
     needs.unresolved.extend(scanned.unresolved.iter().cloned());
     scanned.named.ask(call, needs)
+}
+
+/// Sources in arguments, as in `-e TEXT` and `-ne TEXT`.
+fn texts(call: &Call<'_>, manner: &Manner) -> Vec<String> {
+    let is_text = |word: &String| {
+        let flags = word.strip_prefix('-').filter(|flags| flags.bytes().all(|b| b.is_ascii_alphanumeric()));
+        call.scripts.is_empty() && flags.is_some_and(|flags| manner.text_options.end(flags.as_bytes()))
+    };
+    call.args.windows(2).filter(|pair| is_text(&pair[0])).map(|pair| pair[1].clone()).collect()
 }
 
 fn scan(call: &Call<'_>, manner: &Manner, files: &Files) -> Result<Scanned, Error> {
@@ -200,6 +247,9 @@ fn scan(call: &Call<'_>, manner: &Manner, files: &Files) -> Result<Scanned, Erro
         if let Some((real, text)) = call.root.read_followed(file.as_bytes(), MAX_SOURCE)? {
             look(&real, &text, is_script);
         }
+    }
+    for text in &files.texts {
+        look(&files.program, text.as_bytes(), true);
     }
     for dir in &files.dirs {
         call.root.visit(dir, &mut |path, meta| {

@@ -15,6 +15,21 @@ use crate::world::tables::{Words, table};
 struct Wrappers {
     shell_text: Words,
     wrapper: Vec<Wrapper>,
+    text: Vec<Text>,
+}
+
+/// Arguments with commands of a program that does other things as well.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    names: Words,
+    #[serde(default)]
+    begins: Vec<String>,
+    #[serde(default)]
+    options: Words,
+    until: Option<String>,
+    #[serde(default)]
+    shell: bool,
 }
 
 /// The syntax of a wrapper (`profiles/tables/wrappers.toml` documents each list).
@@ -50,6 +65,8 @@ struct Wrapper {
     actions: Words,
     #[serde(default)]
     ends: Words,
+    #[serde(default)]
+    shell: bool,
 }
 
 table! {
@@ -64,6 +81,26 @@ fn wrapper(name: impl AsRef<[u8]>) -> Option<&'static Wrapper> {
 /// True for a program that passes the text after an option to a shell.
 pub(crate) fn takes_shell_text(name: &str) -> bool {
     wrappers().shell_text.contain(name)
+}
+
+/// The command lines in some arguments of a program, each with true if a shell runs it.
+pub(crate) fn texts(name: &str, words: &[String]) -> Vec<(String, bool)> {
+    let mut found = Vec::new();
+    for row in wrappers().text.iter().filter(|row| row.names.contain(name)) {
+        for (at, word) in words.iter().enumerate() {
+            let begun = row.begins.iter().find_map(|start| word.strip_prefix(start.as_str()));
+            let next = || words.get(at + 1).filter(|_| row.options.contain(word)).map(String::as_str);
+            let Some(text) = begun.or_else(next) else { continue };
+            let text = row.until.as_ref().and_then(|end| text.split_once(end.as_str())).map_or(text, |(text, _)| text);
+            found.push((text.trim_matches(['"', '\'']).to_owned(), row.shell));
+        }
+    }
+    found
+}
+
+/// True for a wrapper whose command is a text for a shell.
+pub(crate) fn joins(name: &str) -> bool {
+    wrapper(name).is_some_and(|wrapper| wrapper.shell)
 }
 
 /// True for a program that only starts others: an interpreter or a wrapper.
@@ -129,6 +166,13 @@ impl Inner {
         let mut env = if self.is_cleared { BTreeMap::new() } else { own.clone() };
         env.retain(|name, _| !self.unset.contains(name));
         env.extend(self.set.iter().cloned());
+        // `env - PATH=$PATH x`: what a script takes from its environment is empty here.
+        if let (Some(value), Some(own)) = (env.get_mut("PATH"), own.get("PATH"))
+            && (value.is_empty() || value.starts_with(':') || value.ends_with(':'))
+        {
+            let known = value.trim_matches(':');
+            *value = if known.is_empty() { own.clone() } else { format!("{known}:{own}") };
+        }
         env
     }
 }

@@ -2,11 +2,12 @@
 //! similar.
 
 use super::source::interpreters::shell_words;
-use super::source::wrapped::{always_starts, inner, is_scripted, takes_shell_text};
+use super::source::wrapped::{always_starts, inner, is_scripted, joins, takes_shell_text, texts};
 use super::{Call, Needs, Start};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::RootGlob;
+use crate::world::tables::has_applets;
 
 /// The command that a shell receives as text, after `-c`; `su` and `runuser` pass this option on.
 fn shell_text(words: &[String]) -> Option<&str> {
@@ -31,12 +32,23 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     if !call.scripts.is_empty() && !is_scripted(&name) {
         return Ok(needs);
     }
+    // A program of many commands is the one that its first argument names.
+    let (name, args) = match call.args {
+        [applet, args @ ..] if has_applets(name.as_bytes()) => (applet.clone(), args),
+        args => (name, args),
+    };
     if takes_shell_text(&name)
-        && let Some(text) = shell_text(call.args)
+        && let Some(text) = shell_text(args)
     {
         needs.starts.push(Start::of(call, shell_words(text), format!("{program} starts it")));
     }
-    let commands = inner(&name, call.args);
+    for (text, has_shell) in texts(&name, args) {
+        let words = if has_shell { shell_words(&text) } else { text.split_whitespace().map(str::to_owned).collect() };
+        if !words.is_empty() {
+            needs.starts.push(Start::of(call, words, format!("{program} starts it")));
+        }
+    }
+    let commands = inner(&name, args);
     if commands.is_empty() && needs.starts.is_empty() && always_starts(&name) {
         needs.waits = Some(format!(
             "{program} starts a command of its arguments, and none is given: what users start with it is not packed; \
@@ -44,9 +56,10 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         ));
     }
     for inner in commands {
-        let words = &call.args[inner.words.clone()];
+        let words = &args[inner.words.clone()];
         if words[0].starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_')) {
-            let mut start = Start::of(call, words.to_vec(), format!("{program} starts it"));
+            let words = if joins(&name) { shell_words(&words.join(" ")) } else { words.to_vec() };
+            let mut start = Start::of(call, words.clone(), format!("{program} starts it"));
             start.env = inner.env(call.env);
             if let Some(dir) = inner.chdir.as_deref().map(|dir| call.dir(dir)).transpose()?.flatten() {
                 start.cwd = dir;

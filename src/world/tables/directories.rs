@@ -82,6 +82,10 @@ pub(crate) struct System {
     pub(crate) development: Vec<String>,
     /// Suffixes of sources.
     source_endings: Vec<String>,
+    /// Names of a source's own file or directory in languages.
+    pub(crate) own_file: super::Words,
+    /// Words by which a source computes the directory above another.
+    pub(crate) parent_of: super::Words,
     /// The file that marks a directory of a build tool's own files.
     pub(crate) cache_mark: String,
 }

@@ -18,6 +18,8 @@ pub(crate) struct Imports {
     pub(crate) begins_lines: super::Words,
     /// Functions that open libraries by name.
     pub(crate) opens_libraries: Vec<String>,
+    /// Functions of a database that load a library by its path.
+    pub(crate) loads_extensions: super::Words,
 }
 
 table! {

@@ -31,8 +31,14 @@ pub(super) fn files(
                     None => None,
                 };
                 let Some(file) = file else { continue };
-                let followed = state.world.root.follow_from(cwd, file.as_bytes())?;
-                found.extend(followed.found().map(|(real, _)| real.clone()));
+                // A section of the file may follow a colon.
+                for file in [Some(file), file.split_once(':').map(|(file, _)| file)].into_iter().flatten() {
+                    let followed = state.world.root.follow_from(cwd, file.as_bytes())?;
+                    if let Some((real, _)) = followed.found() {
+                        found.push(real.clone());
+                        break;
+                    }
+                }
             }
         }
     }
@@ -42,7 +48,7 @@ pub(super) fn files(
 /// Statements in arguments: `-d extension=x`, `-c shared_preload_libraries=x`, `--plugin-load-add=x`, `--loadmodule x`.
 /// Only those that the profile reads are returned.
 pub(super) fn statements(state: &State<'_>, profile: &Profile, read: &Read) -> Result<Vec<Statement>, Error> {
-    let mut said = Vec::new();
+    let mut said = in_variables(state, read);
     for (_, args) in of_command(state, profile, Certainty::Likely)? {
         let statements = match read.grammar {
             Grammar::Keys => as_keys(args),
@@ -53,6 +59,16 @@ pub(super) fn statements(state: &State<'_>, profile: &Profile, read: &Read) -> R
         said.extend(named.map(|statement| Statement { line: 0, ..statement }));
     }
     Ok(said)
+}
+
+/// Statements in the variables of the image, if the profile says how their names begin: `UWSGI_PLUGINS_DIR=x`.
+fn in_variables(state: &State<'_>, read: &Read) -> Vec<Statement> {
+    let Some(prefix) = &read.variables else { return Vec::new() };
+    let named = state.env.iter().chain(&state.request.env).filter_map(|(name, value)| {
+        let name = name.strip_prefix(prefix.as_str())?.to_ascii_lowercase().replace('_', "-");
+        config::parse(Grammar::Keys, format!("{name}={value}").as_bytes()).pop()
+    });
+    named.filter(|statement| read.rules(statement).next().is_some()).map(|one| Statement { line: 0, ..one }).collect()
 }
 
 /// The arguments of the commands that trigger the profile, by their names or by texts in their objects; of all commands
@@ -94,12 +110,28 @@ fn as_keys(args: &[String]) -> Vec<Statement> {
             statements.extend(config::parse(Grammar::Keys, format!("{name}={}", pair[1]).as_bytes()));
         }
     }
+    // `config section.name value`
+    for pair in args.windows(2) {
+        let is_part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if !pair[0].starts_with('-')
+            && let Some((_, name)) = pair[0].rsplit_once('.').filter(|_| pair[0].split('.').all(is_part))
+        {
+            statements.extend(config::parse(Grammar::Keys, format!("{name}={}", pair[1]).as_bytes()));
+        }
+    }
     statements
 }
 
 /// `--directive word word`, up to the next option.
 fn as_lines(args: &[String]) -> Vec<Statement> {
     let mut statements: Vec<Statement> = Vec::new();
+    // `-o Name=value`, which ends no other option.
+    let valued = args.windows(2).filter(|pair| pair[0] == "-o").map(|pair| pair[1].as_str());
+    for text in valued.chain(args.iter().filter_map(|word| word.strip_prefix("-o").filter(|text| text.contains('=')))) {
+        statements.extend(config::parse(Grammar::Lines, text.replacen('=', " ", 1).as_bytes()));
+    }
+    // Words before the first option belong to none.
+    statements.push(Statement::default());
     for word in args {
         match (word.strip_prefix("--"), statements.last_mut()) {
             (Some(name), _) => statements.push(Statement { name: name.to_owned(), ..Statement::default() }),
@@ -107,6 +139,7 @@ fn as_lines(args: &[String]) -> Vec<Statement> {
             (None, None) => {}
         }
     }
+    statements.retain(|statement| !statement.name.is_empty());
     statements
 }
 

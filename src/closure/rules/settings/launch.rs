@@ -51,9 +51,14 @@ impl Reading<'_, '_> {
         // Grammars of command lines keep the text; in others the line is one argument of the statement.
         let is_whole = rule.after.is_empty() && rule.until.is_none() && rule.attribute.is_none();
         let is_plain = is_whole && rule.word == 1 && how.prefix.is_none();
-        let picked = match is_plain && !one.statement.text.is_empty() {
-            true => vec![after(&one.statement.text, how.skip)],
-            false => super::picked(rule, &one.statement),
+        let rest = how.rest.then(|| one.statement.words.get(rule.word.max(1) - 1..).unwrap_or_default());
+        let rest = rest.and_then(|words| shlex::try_join(words.iter().map(String::as_str)).ok());
+        let picked = match &rest {
+            Some(line) => vec![line.as_str()],
+            None if is_plain && !one.statement.text.is_empty() => vec![after(&one.statement.text, how.skip)],
+            // Commas do not end a command line.
+            None if is_whole && rule.word == 1 && !one.statement.text.is_empty() => vec![unquoted(&one.statement.text)],
+            None => super::picked(rule, &one.statement),
         };
         let more = beside(&how.arguments).map(|text| format!(" {text}")).unwrap_or_default();
         let env = Rc::new(env);
@@ -74,7 +79,8 @@ impl Reading<'_, '_> {
             if rule.paths && !self.is_executable(text.split_whitespace().next().unwrap_or_default())? {
                 continue;
             }
-            let line = interpolated(&format!("{text}{more}"), &self.variables);
+            let line = placed(&format!("{text}{more}"), one);
+            let line = interpolated(&line, &self.variables);
             let Some(mut words) = words(how, &line, &env) else { continue };
             // Without an interpreter of its own, the program embeds one and reads the same words.
             if let Some(first) = how.before.first()
@@ -188,6 +194,13 @@ fn assignments(text: &str, variables: &BTreeMap<String, String>) -> Vec<(String,
     let words = arguments(&text.replace(',', " "));
     let split = words.iter().filter_map(|word| word.split_once('='));
     split.map(|(name, value)| (name.to_owned(), interpolated(value, variables))).collect()
+}
+
+/// `%(here)s`, the directory of the file, and `%(program_name)s`, the name in `[program:NAME]` (supervisord).
+fn placed(text: &str, one: &Stated) -> String {
+    let name = one.statement.section.rsplit(':').next().unwrap_or_default();
+    let dir = one.file.parent().filter(|dir| !dir.is_root()).map_or_else(String::new, |dir| dir.to_string());
+    text.replace("%(here)s", &dir).replace("%(program_name)s", name).replace("%(group_name)s", name)
 }
 
 /// `%(ENV_NAME)s` and `%%` (supervisord, Python's configparser), as far as the variables are known.

@@ -273,7 +273,14 @@ impl Reading<'_, '_> {
             What::Value(name) => {
                 let value = statement.words.first().and_then(|word| plain(word, &self.variables));
                 match value.and_then(|value| RootPath::new(value.as_bytes())) {
-                    Some(dir) => drop(self.values.insert(name.clone(), vec![RootGlob::literal(&dir)])),
+                    Some(dir) => {
+                        self.values.insert(name.clone(), vec![RootGlob::literal(&dir)]);
+                        // Programs refuse a directory that is missing, also if nothing in it is packed.
+                        let one = Stated { file: file.clone(), statement: statement.clone() };
+                        if self.state.world.root.follow(dir.as_bytes())?.dir().is_some() {
+                            self.add_dir(&one, dir.as_bytes())?;
+                        }
+                    }
                     None => self.is_whole = false,
                 }
             }
@@ -470,7 +477,6 @@ fn said(statement: &Statement) -> String {
 
 /// The names that a rule extracts from the words of a statement.
 fn picked<'s>(rule: &Names, statement: &'s Statement) -> Vec<&'s str> {
-    let (skipped, taken) = if rule.word == 0 { (0, usize::MAX) } else { (rule.word - 1, 1) };
     if let Some(attribute) = &rule.attribute {
         let value = |text: &'s String| text.strip_prefix(attribute.as_str())?.strip_prefix('=');
         return statement.attributes.iter().filter_map(value).collect();
@@ -480,21 +486,23 @@ fn picked<'s>(rule: &Names, statement: &'s Statement) -> Vec<&'s str> {
         (false, _) => {
             words.windows(2).filter(|pair| rule.after.iter().any(|one| one == pair[0])).map(|pair| pair[1]).collect()
         }
-        (_, true) => {
-            words.iter().flat_map(|word| word.split(['(', ',', ')'])).filter(|part| part.starts_with('/')).collect()
-        }
-        _ => words.into_iter().skip(skipped).take(taken).collect(),
+        (_, true) => words
+            .iter()
+            .flat_map(|word| word.split(['(', ',', ')', '=', '"']))
+            .filter(|part| part.starts_with('/'))
+            .collect(),
+        _ => rule.words_of(statement).collect(),
     };
+    let found = found.into_iter().filter_map(|name| match &rule.begins {
+        Some(text) => name.strip_prefix(text.as_str()),
+        None => Some(name),
+    });
     let blank = |c: char| rule.split && c.is_whitespace();
     let parts = |name: &'s str| match &rule.between {
         Some(text) => name.split(text.as_str()).filter(|part| !part.is_empty()).collect(),
         None => vec![name],
     };
-    let found = found
-        .into_iter()
-        .flat_map(parts)
-        .flat_map(|name| name.split(blank))
-        .filter(|name| !name.is_empty() || !rule.split);
+    let found = found.flat_map(parts).flat_map(|name| name.split(blank)).filter(|name| !name.is_empty() || !rule.split);
     let until = |name: &'s str| {
         rule.until.as_ref().and_then(|end| name.split_once(end.as_str())).map_or(name, |(name, _)| name)
     };

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
-use super::{Assign, Called, Expr, Function, How, Import, Module, Site, last};
+use super::{Assign, Called, Expr, Function, How, Import, Module, Site, last, relative};
 use crate::world::tables::Words;
 
 /// Limits are counts, not times, so that the same sources always give the same names.
@@ -159,8 +159,14 @@ impl<'m> Evaluator<'m> {
             let mut lists = Vec::new();
             self.resolve(&Bound { expr: inner, frame: Rc::clone(frame) }, depth + 1, &mut lists);
             for list in lists.iter().filter(|_| depth < MAX_DEPTH) {
-                if let Expr::List(items) = list.expr {
-                    self.list(items, &list.frame, depth + 1, values);
+                match list.expr {
+                    Expr::List(items) => self.list(items, &list.frame, depth + 1, values),
+                    // What a generator yields.
+                    _ => values.extend(self.texts(list, depth + 1).into_iter().map(|(text, is_open)| Value {
+                        text,
+                        is_open,
+                        args: Vec::new(),
+                    })),
                 }
             }
             return;
@@ -424,6 +430,14 @@ impl<'m> Evaluator<'m> {
             let stem = import.name.as_deref().unwrap_or_else(|| last(&import.module));
             let before = found.len();
             self.constant(frame, stem, name, depth, found);
+            if let (true, Some(class)) = (found.len() == before, &import.name) {
+                // A member of a class that another module defines.
+                let mut bases = Vec::new();
+                self.constant(frame, last(&import.module), class, depth + 1, &mut bases);
+                for base in bases.iter().filter(|base| matches!(base.expr, Expr::Dict(_))) {
+                    self.item(base, &[(name.to_owned(), false)], depth, found);
+                }
+            }
             if found.len() == before {
                 self.setting(frame, name, depth, found);
             }
@@ -445,6 +459,13 @@ impl<'m> Evaluator<'m> {
             for assign in module.assigns.iter().filter(|assign| assign.how == How::Member && assign.name == name) {
                 let inside = Rc::new(Frame { module: at, scope: assign.scope, args: None, hops: frame.hops });
                 self.resolve(&Bound { expr: &assign.value, frame: inside }, depth + 1, found);
+            }
+            // A property is read like a member.
+            for function in module.functions.iter().filter(|one| one.name == name && one.params.is_empty()) {
+                let inside = Rc::new(Frame { module: at, scope: function.parent, args: None, hops: frame.hops });
+                for expr in &function.returns {
+                    self.resolve(&Bound { expr, frame: Rc::clone(&inside) }, depth + 1, found);
+                }
             }
             // Other modules only count if this one sets no member of the name.
             if nth == 0 && found.len() > before {
@@ -553,21 +574,6 @@ fn is_of(caller: &Module, is_same: bool, call: &Called, module: &Module, functio
         },
         Some(_) => false,
     }
-}
-
-/// The place of a relative import of Python (PEP 328), without the end of its file: `.a.b` in `/own/c.py` is `/own/a/b`.
-fn relative(caller: &Module, module: &str) -> Option<Vec<u8>> {
-    let name = module.trim_start_matches('.');
-    let dots = module.len() - name.len();
-    if dots == 0 || name.starts_with('/') {
-        return None;
-    }
-    let mut dir = caller.path.parent()?;
-    for _ in 1..dots {
-        dir = dir.parent()?;
-    }
-    let parts = name.split('.').filter(|part| !part.is_empty());
-    Some(parts.fold(dir, |dir, part| dir.join(part.as_bytes())).as_bytes().to_vec())
 }
 
 /// The arguments of a call for each parameter.

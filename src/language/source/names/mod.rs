@@ -161,3 +161,18 @@ fn last(module: &str) -> &str {
     let name = [".js", ".cjs", ".mjs"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
     if module.contains('/') { name } else { name.rsplit('.').next().unwrap_or(name) }
 }
+
+/// The place of a relative import of Python (PEP 328), without the end of its file: `.a.b` in `/own/c.py` is `/own/a/b`.
+fn relative(caller: &Module, module: &str) -> Option<Vec<u8>> {
+    let name = module.trim_start_matches('.');
+    let dots = module.len() - name.len();
+    if dots == 0 || name.starts_with('/') {
+        return None;
+    }
+    let mut dir = caller.path.parent()?;
+    for _ in 1..dots {
+        dir = dir.parent()?;
+    }
+    let parts = name.split('.').filter(|part| !part.is_empty());
+    Some(parts.fold(dir, |dir, part| dir.join(part.as_bytes())).as_bytes().to_vec())
+}

@@ -1,0 +1,109 @@
+//! Data that a source opens by its place relative to the source's own file: `join(dirname(__file__), "..", "data", "x")`,
+//! `Path(__file__).parent.parent / "data"`, `"$FindBin::Bin/../data/x"`. Reads lexically, without a grammar: a path is a
+//! sequence of literals, and counts only if it exists.
+
+use crate::language::source::application::is_wide;
+use crate::path::RootPath;
+use crate::world::tables::system;
+
+/// Maximum length of a literal.
+const MAX_LITERAL: usize = 200;
+/// Maximum number of directories above the source's that are tried.
+const MAX_UP: usize = 3;
+
+/// The paths that a source may mean, each with its offset. Most do not exist.
+pub(super) fn paths(source: &RootPath, text: &[u8]) -> Vec<(String, usize)> {
+    let own = system();
+    if !own.own_file.occur_in(text) {
+        return Vec::new();
+    }
+    let climbs = own.parent_of.occur_in(text);
+    let mut found = Vec::new();
+    for (at, parts) in sequences(text) {
+        let ups = parts.iter().filter(|part| *part == "..").count();
+        let below: Vec<&str> = parts.iter().map(String::as_str).filter(|part| *part != "..").collect();
+        if below.is_empty() || ups == 0 && !climbs || ups > MAX_UP {
+            continue;
+        }
+        // Written steps lead from the directory of the source, or from one that the source computes above it.
+        let more = if climbs { MAX_UP - ups } else { 0 };
+        for steps in ups..=ups + more {
+            let mut dir = source.parent();
+            for _ in 0..steps {
+                dir = dir.and_then(|dir| dir.parent());
+            }
+            let is_written = steps == ups && ups > 0;
+            let Some(dir) = dir.filter(|dir| is_written || steps > 0 && !dir.is_root() && !is_wide(dir)) else {
+                continue;
+            };
+            found.push((below.iter().fold(dir, |dir, part| dir.join(part.as_bytes())).to_string(), at));
+        }
+    }
+    found
+}
+
+/// Literals that only commas, plus signs, slashes and brackets separate, as the parts of one path.
+fn sequences(text: &[u8]) -> Vec<(usize, Vec<String>)> {
+    let mut found: Vec<(usize, Vec<String>)> = Vec::new();
+    let (mut at, mut end, mut is_open) = (0, 0, false);
+    while at < text.len() {
+        if !matches!(text[at], b'\'' | b'"' | b'`') {
+            at += 1;
+            continue;
+        }
+        let inner = &text[at + 1..text.len().min(at + 1 + MAX_LITERAL)];
+        let stop = inner.iter().position(|byte| *byte == text[at] || *byte == b'\n');
+        let Some(length) = stop.filter(|stop| inner[*stop] == text[at]) else {
+            at += 1;
+            continue;
+        };
+        let joins = text[end..at].iter().all(|byte| byte.is_ascii_whitespace() || b",+/.".contains(byte));
+        match parts(&inner[..length]) {
+            Some(parts) if joins && is_open => {
+                found.last_mut().into_iter().for_each(|(_, all)| all.extend(parts.clone()))
+            }
+            Some(parts) => {
+                found.push((at, parts));
+                is_open = true;
+            }
+            None => is_open = false,
+        }
+        at += length + 2;
+        end = at;
+    }
+    found
+}
+
+/// The parts of a path, without a variable in front of it; `None` for another text.
+fn parts(text: &[u8]) -> Option<Vec<String>> {
+    let text = std::str::from_utf8(text).ok()?;
+    let text = text.rsplit_once('}').map_or(text, |(_, rest)| rest);
+    let text = if text.starts_with('$') { text.split_once('/')?.1 } else { text };
+    let is_part = |part: &&str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-+".contains(&b));
+    let all: Vec<&str> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    (!all.is_empty() && all.iter().all(is_part)).then(|| all.into_iter().map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_counted_from_the_source() {
+        let has = |text: &str, wanted: &str| {
+            let source = RootPath::new("/srv/own/bin/a.py").expect("a path");
+            let found = paths(&source, text.as_bytes());
+            assert!(found.iter().any(|(path, _)| path == wanted), "{text}: {found:?}");
+        };
+        has("HERE = dirname(__file__)\nopen(join(HERE, '..', \"data\", 'x'))", "/srv/own/data/x");
+        has("R = Path(__file__).parent.parent\nopen(R / 'data' / 'x')", "/srv/own/data/x");
+        has("B = dirname(dirname(__file__))\nopen(B + '/data/x')", "/srv/own/data/x");
+        has("open F, \"$FindBin::Bin/../data/x\";", "/srv/own/data/x");
+        has("readFileSync(`${__dirname}/../data/x`)", "/srv/own/data/x");
+        has("file_get_contents(__DIR__ . '/../data/x')", "/srv/own/data/x");
+        let source = RootPath::new("/srv/own/bin/a.py").expect("a path");
+        for text in ["open('../data/x')", "open(join(dirname(__file__), f'a b'))", "__DIR__ . '/x'"] {
+            assert!(paths(&source, text.as_bytes()).is_empty(), "{text}");
+        }
+    }
+}
