@@ -162,16 +162,16 @@ impl Inner {
     }
 
     /// The environment of the command.
-    pub(crate) fn env(&self, own: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    pub(crate) fn env(&self, own: &BTreeMap<String, String>, path: &str) -> BTreeMap<String, String> {
         let mut env = if self.is_cleared { BTreeMap::new() } else { own.clone() };
         env.retain(|name, _| !self.unset.contains(name));
         env.extend(self.set.iter().cloned());
         // `env - PATH=$PATH x`: what a script takes from its environment is empty here.
-        if let (Some(value), Some(own)) = (env.get_mut("PATH"), own.get("PATH"))
+        if let Some(value) = env.get_mut("PATH")
             && (value.is_empty() || value.starts_with(':') || value.ends_with(':'))
         {
             let known = value.trim_matches(':');
-            *value = if known.is_empty() { own.clone() } else { format!("{known}:{own}") };
+            *value = if known.is_empty() { path.to_owned() } else { format!("{known}:{path}") };
         }
         env
     }
@@ -285,10 +285,10 @@ mod tests {
     fn env_changes_the_environment_of_its_command() {
         let words: Vec<String> = ["-u", "A", "B=1", "run"].map(str::to_owned).to_vec();
         let own = ["A", "C"].map(|name| (name.to_owned(), "0".to_owned())).into();
-        let env = inner("env", &words).remove(0).env(&own);
+        let env = inner("env", &words).remove(0).env(&own, "/bin");
         let shown: Vec<String> = env.iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(shown, ["B=1", "C=0"]);
         let words: Vec<String> = ["-i", "B=1", "run"].map(str::to_owned).to_vec();
-        assert_eq!(inner("env", &words).remove(0).env(&own).len(), 1);
+        assert_eq!(inner("env", &words).remove(0).env(&own, "/bin").len(), 1);
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         if words[0].starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_')) {
             let words = if joins(&name) { shell_words(&words.join(" ")) } else { words.to_vec() };
             let mut start = Start::of(call, words.clone(), format!("{program} starts it"));
-            start.env = inner.env(call.env);
+            start.env = inner.env(call.env, call.path);
             if let Some(dir) = inner.chdir.as_deref().map(|dir| call.dir(dir)).transpose()?.flatten() {
                 start.cwd = dir;
             }

@@ -68,7 +68,7 @@ impl Reading<'_, '_> {
             }
             return Ok(());
         }
-        for text in picked {
+        for text in picked.into_iter().filter(|text| !rule.except.iter().any(|except| except == text)) {
             let text = match &how.prefix {
                 Some(prefix) => match text.strip_prefix(prefix.as_str()) {
                     Some(text) => text,
