@@ -61,6 +61,11 @@ pub fn arguments(line: &str) -> Vec<String> {
     shlex::split(line).unwrap_or_else(|| line.split_whitespace().map(str::to_owned).collect())
 }
 
+/// The command line with these arguments, quoted; `None` if one has a null byte.
+pub fn joined(words: &[String]) -> Option<String> {
+    shlex::try_join(words.iter().map(String::as_str)).ok()
+}
+
 /// One statement.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Statement {

@@ -8,7 +8,7 @@ use crate::closure::demand::{Demand, Start};
 use crate::closure::launch::LaunchId;
 use crate::closure::message::{Message, Note};
 use crate::closure::path_of;
-use crate::config::{after, arguments};
+use crate::config::{after, arguments, joined};
 use crate::error::Error;
 use crate::language::{Certainty, system_shell};
 use crate::path::RootPath;
@@ -52,7 +52,7 @@ impl Reading<'_, '_> {
         let is_whole = rule.after.is_empty() && rule.until.is_none() && rule.attribute.is_none();
         let is_plain = is_whole && rule.word == 1 && how.prefix.is_none();
         let rest = how.rest.then(|| one.statement.words.get(rule.word.max(1) - 1..).unwrap_or_default());
-        let rest = rest.and_then(|words| shlex::try_join(words.iter().map(String::as_str)).ok());
+        let rest = rest.and_then(joined);
         let picked = match &rest {
             Some(line) => vec![line.as_str()],
             None if is_plain && !one.statement.text.is_empty() => vec![after(&one.statement.text, how.skip)],
