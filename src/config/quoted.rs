@@ -5,12 +5,18 @@ use std::collections::HashMap;
 
 use super::{Statement, quoted};
 
+/// Maximum number of bytes that variables add: each could be twice the one before.
+const MAX_FILLED: usize = 1 << 20;
+
 pub(super) fn parse(text: &str) -> Vec<Statement> {
     let mut statements: Vec<Statement> = Vec::new();
     let mut variables: HashMap<String, String> = HashMap::new();
     let (mut rest, mut depth, mut is_joined) = (text, 0_usize, false);
+    let (mut line, mut counted, mut left) = (1, 0, MAX_FILLED);
     while let Some(first) = rest.chars().next() {
-        let line = text[..text.len() - rest.len()].matches('\n').count() + 1;
+        let at = text.len() - rest.len();
+        line += text[counted..at].matches('\n').count();
+        counted = at;
         let mut value = None;
         match first {
             '#' => rest = rest.find('\n').map_or("", |end| &rest[end..]),
@@ -31,7 +37,10 @@ pub(super) fn parse(text: &str) -> Vec<Statement> {
                         // The sign of `+=` joins nothing.
                         rest = next.trim_start_matches([':', '+']);
                     }
-                    false => value = variables.get(name).cloned(),
+                    false => {
+                        value = variables.get(name).filter(|value| value.len() <= left).cloned();
+                        left -= value.as_ref().map_or(0, String::len);
+                    }
                 }
             }
             _ => {
@@ -84,5 +93,13 @@ mod tests {
             "9 include a.conf",
         ];
         assert_eq!(read, wanted);
+    }
+
+    #[test]
+    fn variables_that_double_have_an_end() {
+        let doubled: String = (1..200).map(|at| format!("v{at} = v{} + v{}\n", at - 1, at - 1)).collect();
+        let read = parse(&format!("v0 = \"x\"\n{doubled}"));
+        assert_eq!(read[10].words, ["x".repeat(1024)]);
+        assert!(read.iter().flat_map(|one| &one.words).map(String::len).sum::<usize>() <= 2 * MAX_FILLED);
     }
 }

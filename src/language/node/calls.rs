@@ -33,6 +33,7 @@ pub(super) fn ask(call: &Call<'_>, homes: &[RootPath], unneeded: &Unneeded, need
                 }
                 if is_app {
                     named.keep_paths(path, &text);
+                    named.keep_beside(call.root, path, &text);
                 } else if of != package {
                     read(&mut named, &std::mem::take(&mut files), false);
                     package = of;
@@ -54,6 +55,7 @@ pub(super) fn ask(call: &Call<'_>, homes: &[RootPath], unneeded: &Unneeded, need
     if let Some(script) = call.lone_script(&read, &[".js", ".cjs", ".mjs"])? {
         let (text, mut own) = (call.root.read(&script, MAX_SOURCE)?, Files::default());
         named.keep_paths(&script, &text);
+        named.keep_beside(call.root, &script, &text);
         if table().calls.runs_shell.occur_in(&text) {
             let why = format!("{script} runs a shell");
             needs.commands.push(Command { name: system_shell().to_owned(), certainty: Certainty::Likely, why });

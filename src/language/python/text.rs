@@ -75,6 +75,9 @@ impl Texts {
                     }
                     let text = root.read(path, MAX_SOURCE)?;
                     texts.source(dir, path, &text, is_app);
+                    if is_app {
+                        texts.named.keep_beside(root, path, &text);
+                    }
                     let matters = super::calls::matters(&text);
                     if let Some(text) = files.add(path, text, matters).filter(|_| matters) {
                         root.leave_unread(path, UNPARSED);
@@ -95,6 +98,7 @@ impl Texts {
     pub(super) fn script(&mut self, root: &Root, script: &RootPath) -> Result<(), Error> {
         let text = root.read(script, MAX_SOURCE)?;
         self.source(&script.parent().unwrap_or_else(RootPath::root), script, &text, true);
+        self.named.keep_beside(root, script, &text);
         let mut files = Files::default();
         if let Some(text) = files.add(script, text, true) {
             root.leave_unread(script, UNPARSED);

@@ -10,6 +10,8 @@ use crate::world::tables::system;
 const MAX_LITERAL: usize = 200;
 /// Maximum number of directories above the source's that are tried.
 const MAX_UP: usize = 3;
+/// Maximum number of parts of a path: a longer sequence is a list of other texts.
+const MAX_PARTS: usize = 32;
 
 /// The paths that a source may mean, each with its offset. Most do not exist.
 pub(super) fn paths(source: &RootPath, text: &[u8]) -> Vec<(String, usize)> {
@@ -22,7 +24,7 @@ pub(super) fn paths(source: &RootPath, text: &[u8]) -> Vec<(String, usize)> {
     for (at, parts) in sequences(text) {
         let ups = parts.iter().filter(|part| *part == "..").count();
         let below: Vec<&str> = parts.iter().map(String::as_str).filter(|part| *part != "..").collect();
-        if below.is_empty() || ups == 0 && !climbs || ups > MAX_UP {
+        if below.is_empty() || parts.len() > MAX_PARTS || ups == 0 && !climbs || ups > MAX_UP {
             continue;
         }
         // Written steps lead from the directory of the source, or from one that the source computes above it.
@@ -60,7 +62,8 @@ fn sequences(text: &[u8]) -> Vec<(usize, Vec<String>)> {
         let joins = text[end..at].iter().all(|byte| byte.is_ascii_whitespace() || b",+/.".contains(byte));
         match parts(&inner[..length]) {
             Some(parts) if joins && is_open => {
-                found.last_mut().into_iter().for_each(|(_, all)| all.extend(parts.clone()))
+                let open = found.last_mut().map(|(_, all)| all).filter(|all| all.len() <= MAX_PARTS);
+                open.into_iter().for_each(|all| all.extend(parts.clone()));
             }
             Some(parts) => {
                 found.push((at, parts));

@@ -64,7 +64,6 @@ impl Named {
     /// Records the absolute paths that are whole strings of a source: programs and data.
     pub(crate) fn keep_paths(&mut self, path: &RootPath, text: &[u8]) {
         absolute_paths(text, &mut |found, line| keep(&mut self.paths, &mut self.cut, path, (found.to_owned(), line)));
-        self.keep_beside(path, text);
         self.keep_extensions(path, text);
         self.keep_searched(path, text);
     }
@@ -72,15 +71,19 @@ impl Named {
     /// Records them as data only.
     pub(crate) fn keep_data(&mut self, path: &RootPath, text: &[u8]) {
         absolute_paths(text, &mut |found, line| keep(&mut self.data, &mut self.cut, path, (found.to_owned(), line)));
-        self.keep_beside(path, text);
         self.keep_extensions(path, text);
         self.keep_searched(path, text);
     }
 
-    /// Records the paths that a source computes from its own place. Most do not exist, so they have room of their own.
-    fn keep_beside(&mut self, path: &RootPath, text: &[u8]) {
+    /// Records the paths that a source computes from its own place. Most candidates do not exist, and do not count.
+    pub(crate) fn keep_beside(&mut self, root: &Root, path: &RootPath, text: &[u8]) {
+        let mut lines = Lines::new(text);
         for (found, at) in beside::paths(path, text) {
-            keep(&mut self.beside, &mut self.cut, path, (found, line(text, at)));
+            let line = lines.at(at);
+            // Whoever reads the file later reports a directory that cannot be read.
+            if root.follow(found.as_bytes()).map_or(true, |followed| followed.found().is_some()) {
+                keep(&mut self.beside, &mut self.cut, path, (found, line));
+            }
         }
     }
 

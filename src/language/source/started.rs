@@ -206,6 +206,7 @@ fn scan(call: &Call<'_>, manner: &Manner, files: &Files) -> Result<Scanned, Erro
     let shared = helpers_of(call, manner, &files.scripts, &files.modules)?;
     let mut look = |path: &RootPath, text: &[u8], is_script: bool| {
         named.keep_data(path, text);
+        named.keep_beside(call.root, path, text);
         let mut starts = named.starts(path, text, &manner.calls);
         let commands = manner.commands(text);
         for (at, command) in &commands {
