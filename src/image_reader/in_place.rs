@@ -1,7 +1,7 @@
 //! Layers whose files are read where they lie: those that are not compressed, and those compressed with gzip, of which
-//! the part from the last checkpoint is decompressed again.
+//! the part from the last checkpoint is decompressed again. If that happens often, it is kept on disk.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -88,13 +88,61 @@ impl Read for Bytes {
     }
 }
 
-/// What was decompressed again lately.
+/// What was decompressed again.
 #[derive(Default)]
 struct Recent {
     /// The most recently used last.
     pieces: VecDeque<(u64, Arc<[u8]>)>,
     /// Decoders with the number of their part.
     decoders: VecDeque<(usize, Gunzip<Bytes>)>,
+    /// How many bytes were decompressed again.
+    again: u64,
+    spool: Spool,
+}
+
+/// Pieces on disk. Files that are read in another order than that of the layer would be decompressed many times.
+#[derive(Default)]
+enum Spool {
+    #[default]
+    Unused,
+    Used(File, HashSet<u64>),
+    /// There is no room: reading goes on without it.
+    Failed,
+}
+
+impl Spool {
+    fn keep(&mut self, key: u64, piece: &[u8]) {
+        if let Self::Unused = self {
+            *self = tempfile::tempfile().map_or(Self::Failed, |file| Self::Used(file, HashSet::new()));
+        }
+        if let Self::Used(file, kept) = self {
+            match file.write_all_at(piece, key) {
+                Ok(()) => drop(kept.insert(key)),
+                Err(_) => *self = Self::Failed,
+            }
+        }
+    }
+
+    /// A piece of this length, if it is kept.
+    fn piece(&self, key: u64, length: usize) -> io::Result<Option<Arc<[u8]>>> {
+        let Self::Used(file, kept) = self else { return Ok(None) };
+        if !kept.contains(&key) {
+            return Ok(None);
+        }
+        let mut piece = vec![0; length];
+        file.read_exact_at(&mut piece, key)?;
+        Ok(Some(piece.into()))
+    }
+}
+
+impl Recent {
+    fn push(&mut self, key: u64, piece: Arc<[u8]>) {
+        self.pieces.retain(|(known, _)| *known != key);
+        self.pieces.push_back((key, piece));
+        if self.pieces.len() > MAX_PIECES {
+            self.pieces.pop_front();
+        }
+    }
 }
 
 /// The layers of an image that are read where they lie, as one sequence of bytes.
@@ -180,6 +228,11 @@ impl InPlace {
             recent.pieces.push_back((key, Arc::clone(&piece)));
             return Ok(piece);
         }
+        let length = usize::try_from(part.length - start).unwrap_or(PIECE).min(PIECE);
+        if let Some(piece) = recent.spool.piece(key, length)? {
+            recent.push(key, Arc::clone(&piece));
+            return Ok(piece);
+        }
         let mut decoder = self.decoder(recent, number, start)?;
         let mut piece = Vec::new();
         loop {
@@ -188,12 +241,13 @@ impl InPlace {
             piece.clear();
             let is_whole = at.is_multiple_of(PIECE as u64);
             decoder.by_ref().take(end - at).read_to_end(&mut piece)?;
+            recent.again = recent.again.saturating_add(piece.len() as u64);
             if is_whole {
-                recent.pieces.retain(|(known, _)| *known != part.base + at);
-                recent.pieces.push_back((part.base + at, piece.as_slice().into()));
-            }
-            if recent.pieces.len() > MAX_PIECES {
-                recent.pieces.pop_front();
+                recent.push(part.base + at, piece.as_slice().into());
+                // Files in the order of the layer take one more pass over it.
+                if recent.again > self.end {
+                    recent.spool.keep(part.base + at, &piece);
+                }
             }
             if at >= start || piece.is_empty() {
                 break;

@@ -10,8 +10,11 @@ use crate::language::Certainty;
 use crate::path::RootPath;
 use crate::profile::{Profile, Read};
 
+/// Stands for all arguments that are not options.
+const EACH: &str = "*";
+
 /// Configuration files named in arguments: `-c FILE`, `-cFILE`, `--config=FILE`. If the option has no name, the first
-/// argument that is not an option.
+/// argument if it is not an option; if it is `*`, all arguments that are not.
 pub(super) fn files(
     state: &State<'_>,
     profile: &Profile,
@@ -25,6 +28,7 @@ pub(super) fn files(
             let mut words = all.iter();
             while let Some(word) = words.next() {
                 let file = match word.strip_prefix(option.as_str()) {
+                    _ if option == EACH => Some(word.as_str()).filter(|word| !word.starts_with('-')),
                     Some(_) if option.is_empty() && word.starts_with('-') => None,
                     Some("") => words.next().map(String::as_str),
                     Some(rest) => Some(rest.strip_prefix('=').unwrap_or(rest)),
