@@ -232,8 +232,7 @@ const PROVEN_ELSEWHERE: [&str; 10] = [
 ];
 
 /// Profiles whose programs no test runs yet: only their own examples, or nothing, say that they work.
-const NOT_RUN: [&str; 9] =
-    ["circus", "fips", "git", "openldap", "readline", "run-parts", "s6-overlay", "shadow", "tex"];
+const NOT_RUN: [&str; 8] = ["circus", "fips", "openldap", "readline", "run-parts", "s6-overlay", "shadow", "tex"];
 
 /// Profiles that worlds apply by their triggers.
 fn in_worlds() -> BTreeSet<String> {
