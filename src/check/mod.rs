@@ -59,6 +59,7 @@ mod wrong_machine;
 mod zone_data_missing;
 
 use entries::{Entries, EntryOf};
+#[cfg(feature = "cli")]
 pub(crate) use missing_library::add_search;
 pub use missing_library::searched;
 pub use pasted::{Recognised, recognise};
