@@ -152,7 +152,8 @@ fn ships_libraries(state: &State<'_>, dir: &RootPath) -> Result<bool, Error> {
     Ok(false)
 }
 
-fn is_library(name: &[u8]) -> bool {
+/// True for the file name of a shared object.
+pub(super) fn is_library(name: &[u8]) -> bool {
     name.ends_with(b".so") || name.windows(4).any(|part| part == b".so.")
 }
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::beside_program::is_library;
 use super::named_paths::{is_elsewhere, is_readable};
 use super::{On, Rule};
 use crate::closure::demand::{Demand, Host};
@@ -156,7 +157,6 @@ fn plug_ins(state: &State<'_>, settings: &RootPath, text: &str, demands: &mut Ve
     if state.world.owner(settings)?.is_some() {
         return Ok(());
     }
-    let is_library = |name: &[u8]| name.ends_with(b".so") || memchr::memmem::find(name, b".so.").is_some();
     let is_comment = |line: &&str| line.trim_start().starts_with(['#', ';']);
     let words = text.lines().filter(|line| !is_comment(line)).flat_map(|line| {
         line.split(|c: char| c.is_whitespace() || "\"'=,:;()<>[]".contains(c)).filter(|word| word.len() > 1)
