@@ -200,6 +200,9 @@ const OWN: &[ErrorCode] = slimroot_rootfs::error_codes! {
     "nothing-stated" CannotRead
     "slimroot cannot prove for any of the vulnerabilities that the image does not have it, so there is nothing to \
      write: an OpenVEX document has at least one statement. The notes say why each report remains open."
+    "seccomp-machine" BadArgument
+    "--seccomp reads the machine code of the packed objects, and knows that of x86-64 only. Build without it: the default profile of \
+     docker or podman applies then."
     "over-budget" Policy
     "The image is larger than --budget, or has grown more than --fail-if-grows permits. The message names the largest \
      groups. Nothing was written."

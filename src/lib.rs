@@ -54,6 +54,7 @@ pub mod profile;
 pub mod proof;
 pub mod registry;
 pub mod sbom;
+pub mod seccomp;
 pub mod text;
 pub mod trust;
 pub mod watch;

@@ -4,11 +4,14 @@ starts it. All that the case brings as entry has to come, and its findings at th
 
   behind_a_script.py [--slimroot FILE] [--place beside|path] [--ready] [--json FILE] CASE…
 
+The image behind the script runs with the seccomp profile that slimroot writes for it.
+
 The script is `exec PROGRAM ARG… "$@"`, in the working directory or that of the program, or in /usr/local/bin if these
 are the system's (always with --place path). It is written to an overlay; the builder root stays as it is. A case that has to
 be prepared is an error, or is left out with --ready. The corpus lies beside the checkout or where SLIMROOT_CORPUS says.
 """
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
@@ -81,11 +84,11 @@ def write_script(root, argv, env, workdir, place="beside"):
     return path
 
 
-def pack(context, output):
-    """Has slimroot pack the case; gives its exit code and its report."""
+def pack(context, output, seccomp=None):
+    """Has slimroot pack the case; gives its exit code and its report. `seccomp` gets the system calls that it may make."""
     from tools import slimroot
     argv = [str(word) for word in slimroot.argv(context, f"dir:{output}")]
-    argv[2:2] = ["--format", "json"]
+    argv[2:2] = ["--format", "json", *(["--seccomp", str(seccomp)] if seccomp else [])]
     done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=context.timeout)
     try:
         report = json.loads(done.stdout)
@@ -120,6 +123,18 @@ def differences(direct, behind, folder_direct, folder_behind):
     return found
 
 
+@contextlib.contextmanager
+def limited_to(work):
+    """Containers that podman starts meanwhile have the profile of this directory."""
+    settings = work / "containers.conf"
+    settings.write_text(f'[containers]\nseccomp_profile = "{work}/seccomp.json"\n')
+    os.environ["CONTAINERS_CONF"] = str(settings)
+    try:
+        yield
+    finally:
+        del os.environ["CONTAINERS_CONF"]
+
+
 def judge(case, options):
     """Empty if the law holds and the check passes, else why not; how many paths come besides; and the seconds taken."""
     from lib import roots
@@ -143,9 +158,10 @@ def judge(case, options):
             behind = dataclasses.replace(
                 case, entry=[write_script(builder, case.entry, case.env, case.workdir, options.place)])
             (work / "out").rmdir()
-            packed = pack(Ctx(behind, builder, work), work / "behind")
+            packed = pack(Ctx(behind, builder, work), work / "behind", work / "seccomp.json")
             found = differences(direct, packed, work / "direct", work / "behind")
-            why = check(Target(root=work / "behind"), behind) if packed[0] == 0 else ""
+            with limited_to(work):
+                why = check(Target(root=work / "behind"), behind) if packed[0] == 0 else ""
             if why and (there := check(Target(root=builder), behind)):
                 why = f"fails behind a script in the builder root too: {there}"
             more = len(items(work / "behind") - items(work / "direct"))

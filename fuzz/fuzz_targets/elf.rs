@@ -10,6 +10,7 @@ fuzz_target!(|bytes: &[u8]| {
             let _ = slimroot::elf::parse_imports(bytes, &object);
             let _ = slimroot::elf::parse_symbols(bytes, &object);
             let _ = slimroot::elf::parse_versions(bytes, &object);
+            let _ = slimroot::seccomp::numbers_of(bytes);
             if let Some(stripped) = slimroot::elf::strip(bytes) {
                 assert!(stripped.keep <= bytes.len() as u64 && stripped.size() < bytes.len() as u64);
             }

@@ -133,6 +133,10 @@ pub(crate) struct DocumentOptions {
     /// Writes the build provenance as a SLSA predicate, for signing. An older file is replaced.
     #[arg(long, value_name = "FILE")]
     pub(crate) provenance: Option<PathBuf>,
+    /// Writes a seccomp profile for docker, podman and Kubernetes: the system calls that the packed machine code can make
+    /// (x86-64). An older file is replaced.
+    #[arg(long, value_name = "FILE.json")]
+    pub(crate) seccomp: Option<PathBuf>,
     /// Writes a page that shows what is in the image, why, what was left out, and the findings: one HTML file that
     /// needs no network. An older file is replaced.
     #[cfg(feature = "page")]
@@ -158,6 +162,7 @@ impl DocumentOptions {
             sbom_inside: self.sbom_inside.iter().map(|text| Format::parse(text)).collect::<Result<_, _>>()?,
             attach: self.attach.iter().map(|text| Attach::parse(text)).collect::<Result<_, _>>()?,
             provenance: self.provenance.clone(),
+            seccomp: self.seccomp.clone(),
             budget: self.budget.as_deref().map(|text| super::bytes("--budget", text)).transpose()?,
         })
     }

@@ -17,6 +17,7 @@ use crate::path::RootPath;
 use crate::plan::{Content, ItemKind};
 use crate::root::RootGlob;
 use crate::sbom::{self, Format, Inventory};
+use crate::seccomp::Profile;
 
 /// Maximum number of violations that are shown.
 const MAX_SHOWN: usize = 20;
@@ -42,6 +43,8 @@ pub struct Documents {
     pub attach: Vec<Attach>,
     /// Destination of the provenance predicate.
     pub provenance: Option<PathBuf>,
+    /// Destination of the seccomp profile.
+    pub seccomp: Option<PathBuf>,
     /// Destination of the page that shows the image.
     #[cfg(feature = "page")]
     pub report: Option<PathBuf>,
@@ -72,7 +75,7 @@ impl Documents {
     #[cfg(feature = "cli")]
     pub(crate) fn written(&self) -> impl Iterator<Item = &PathBuf> {
         let plans = self.plan_out.iter().chain(&self.lock);
-        let found = plans.chain(&self.provenance).chain(self.sboms.iter().map(|(_, path)| path));
+        let found = plans.chain(&self.provenance).chain(&self.seccomp).chain(self.sboms.iter().map(|(_, path)| path));
         #[cfg(feature = "page")]
         let found = found.chain(&self.report);
         found
@@ -111,6 +114,8 @@ pub(super) fn refuse(request: &PackRequest, ledger: &Ledger<'_>) -> Result<(), E
 pub(super) struct Prepared {
     pub(super) documents: Vec<Document>,
     pub(super) attached: Vec<Attachment>,
+    /// What the user should know of the documents.
+    pub(super) notes: Vec<String>,
 }
 
 /// Writes the documents to temporary files.
@@ -133,6 +138,12 @@ pub(super) fn written(request: &PackRequest, wanted: &Request, ledger: &Ledger<'
         let unwritable = |error| Error::unwritable(&to.display(), error);
         found.push(Document::write(to, &mut |out| out.write_all(&text).map_err(unwritable))?);
     }
+    let mut notes = Vec::new();
+    if let Some(to) = &documents.seccomp {
+        let profile = Profile::of(ledger)?;
+        found.push(Document::write(to, &mut |out| profile.write(out, &to.display()))?);
+        notes.push(profile.says());
+    }
     let mut made: Option<Arc<Inventory>> = None;
     let mut inventory = || match &made {
         Some(known) => Ok(Arc::clone(known)),
@@ -144,7 +155,7 @@ pub(super) fn written(request: &PackRequest, wanted: &Request, ledger: &Ledger<'
         found.push(Document::write(to, &mut |out| sbom::write(*format, &inventory, out, &to.display()))?);
     }
     let attached = attached::attachments(request, wanted, ledger, &mut inventory)?;
-    Ok(Prepared { documents: found, attached })
+    Ok(Prepared { documents: found, attached, notes })
 }
 
 /// Writes the page to a temporary file, if one is requested, even for an image with findings at error level, which it

@@ -337,6 +337,7 @@ pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<P
             prepared = documents::written(request, wanted, &ledger)?;
         }
         let parts = if is_whole { layers::parts(root, closure, plan, layering)? } else { Vec::new() };
+        let document_notes = std::mem::take(&mut prepared.notes);
         #[cfg(feature = "page")]
         if request.documents.report.is_some() {
             let ledger = Ledger::new(root, closure, plan, findings)?;
@@ -367,7 +368,7 @@ pub(crate) fn pack_watched(request: &PackRequest, watch: &Watch<'_>) -> Result<P
             None => bytes_of(root.tree()),
         };
         let mut packed = report(request, closure, plan, findings.to_vec(), outputs, root_bytes);
-        packed.notes.extend(notes.iter().cloned());
+        packed.notes.extend(notes.iter().cloned().chain(document_notes));
         packed.cache = cache.as_ref().map(Cache::finish);
         if let Some(before) = &before {
             packed.since = packed.outputs.iter().filter_map(|written| before.resent(written)).collect();

@@ -6,7 +6,7 @@ use std::path::Path;
 use libtest_mimic::Trial;
 
 use crate::support::corpus::{AS_DIRECTORY, corpus, is_there, judge};
-use crate::{plain, turn};
+use crate::{Group, plain, turn};
 
 /// The emulator of a foreign machine stands before the entry, and does not run scripts.
 const FOREIGN: &str = "arm64-sqlite3";
@@ -20,7 +20,7 @@ fn needs_the_same(name: &str) {
     if !is_there() {
         return;
     }
-    let _turn = turn();
+    let _turn = turn(Group::Corpus);
     let (is_ready, said) = corpus(&["prepare", name]);
     assert!(is_ready, "{said}");
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/behind_a_script.py");

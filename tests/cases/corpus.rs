@@ -4,7 +4,7 @@
 use libtest_mimic::Trial;
 
 use crate::support::corpus::{AS_DIRECTORY, corpus, is_there};
-use crate::{plain, turn};
+use crate::{Group, plain, turn};
 
 /// Packed to an archive, and the image is run by its own configuration.
 const AS_IMAGE: &[&str] = &["curl", "gawk-tz", "jq", "ld-library-path", "nginx", "postgres", "redis", "runpath-origin"];
@@ -22,7 +22,7 @@ fn works_without_any_option(tool: &str, name: &str) {
     if !is_there() {
         return;
     }
-    let _turn = turn();
+    let _turn = turn(Group::Corpus);
     let (is_ready, said) = corpus(&["prepare", name]);
     assert!(is_ready, "{said}");
     let (passes, said) = corpus(&["run", "--tool", tool, name]);

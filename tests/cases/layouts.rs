@@ -6,7 +6,7 @@
 use libtest_mimic::Trial;
 
 use crate::support::{need, samples};
-use crate::{Needs, plain};
+use crate::{Group, Needs, plain};
 
 static NODE: Needs = Needs::new(&["python3", "runc", "mmdebstrap", "openssl", "unshare", "npm"]);
 static DOCKERFILES: Needs = Needs::new(&[
@@ -35,7 +35,7 @@ fn table(title: &str, script: &'static str, needs: &'static Needs) -> Vec<Trial>
     let trial = |name: String| {
         plain(&format!("{title}::{name}"), move || {
             if needs.are_met() {
-                let _turn = crate::turn();
+                let _turn = crate::turn(Group::Samples);
                 samples::judged_by(script, &name, &[]);
             }
         })

@@ -55,10 +55,27 @@ fn plain(name: &str, test: impl FnOnce() + Send + 'static) -> Trial {
     })
 }
 
-/// A turn for a case that takes the whole machine: containers and servers whose judges have time limits.
-fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+/// Groups of cases with containers and servers, whose judges have time limits. One case of each group runs at a time.
+#[derive(Clone, Copy)]
+enum Group {
+    Corpus,
+    Samples,
+}
+
+/// A turn for a case of a group.
+fn turn(group: Group) -> MutexGuard<'static, ()> {
+    static TURNS: [Mutex<()>; 2] = [Mutex::new(()), Mutex::new(())];
+    TURNS[group as usize].lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Two lists as one in which both advance evenly, so that no thread waits for the turn of another.
+fn interleaved(first: Vec<Trial>, second: Vec<Trial>) -> Vec<Trial> {
+    let place = |length: usize| move |(at, trial)| ((2 * at + 1) * 1_000_000 / (2 * length), trial);
+    let (firsts, seconds) = (place(first.len()), place(second.len()));
+    let mut all: Vec<(usize, Trial)> =
+        first.into_iter().enumerate().map(firsts).chain(second.into_iter().enumerate().map(seconds)).collect();
+    all.sort_by_key(|(place, _)| *place);
+    all.into_iter().map(|(_, trial)| trial).collect()
 }
 
 fn main() -> ExitCode {
@@ -70,10 +87,10 @@ fn main() -> ExitCode {
         launchers::trials,
         profiles::trials,
         shell_entries::trials,
-        corpus::trials,
-        behind_a_script::trials,
-        samples::trials,
-        layouts::trials,
     ];
-    libtest_mimic::run(&arguments, tables.into_iter().flat_map(|table| table()).collect()).exit_code()
+    let slow = interleaved(
+        [corpus::trials(), behind_a_script::trials()].into_iter().flatten().collect(),
+        [samples::trials(), layouts::trials()].into_iter().flatten().collect(),
+    );
+    libtest_mimic::run(&arguments, tables.into_iter().flat_map(|table| table()).chain(slow).collect()).exit_code()
 }

@@ -10,7 +10,7 @@ use libtest_mimic::Trial;
 use serde_json::{Map, Value};
 
 use crate::support::{need, samples};
-use crate::{Needs, plain};
+use crate::{Group, Needs, plain};
 
 static NEEDS: Needs = Needs::new(&["python3", "runc", "mmdebstrap", "openssl", "unshare", "npm", "rustc"]);
 
@@ -36,7 +36,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         let folder = folder.clone();
         plain(&format!("{group}::{name}"), move || {
             if NEEDS.are_met() {
-                let _turn = crate::turn();
+                let _turn = crate::turn(Group::Samples);
                 samples::judged_by(script, &name, &[("SLIMROOT_SAMPLES", folder.as_os_str())]);
             }
         })

@@ -51,6 +51,7 @@ mod registries;
 mod reviews;
 mod rpm;
 mod sbom;
+mod seccomp;
 mod sign_of_life;
 mod strip;
 mod tidy;

@@ -67,8 +67,9 @@ CAPABILITIES = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CA
                 "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT"]
 
 
-def bundle(folder, root, argv, env, workdir, user):
-    """An OCI bundle as engines make it for a read-only container; the network is that of the judge."""
+def bundle(folder, root, argv, env, workdir, user, seccomp=None):
+    """An OCI bundle as engines make it for a read-only container; the network is that of the judge. `seccomp` is a file with
+    the system calls that it may make."""
     files = {"hosts": "127.0.0.1 localhost\n::1 localhost\n", "resolv.conf": "", "hostname": "sample\n"}
     for name, text in files.items():
         (folder / name).write_text(text)
@@ -99,6 +100,8 @@ def bundle(folder, root, argv, env, workdir, user):
         ],
         "linux": {"namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")]},
     }
+    if seccomp:
+        config["linux"]["seccomp"] = json.loads(seccomp.read_text())
     (folder / "config.json").write_text(json.dumps(config))
 
 
@@ -109,7 +112,7 @@ class Container:
         self.folder = roots.spare_folder()
         self.name = "sample-" + uuid.uuid4().hex[:12]
         self.said = self.folder / "said"
-        bundle(self.folder, where.root, argv, where.env, where.workdir, where.user)
+        bundle(self.folder, where.root, argv, where.env, where.workdir, where.user, where.seccomp)
         with open(self.said, "wb") as said:
             self.process = subprocess.Popen(["runc", "run", "--bundle", self.folder, self.name],
                                             stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT)
@@ -274,8 +277,8 @@ def wait_for(container):
 class Where:
     """A root and how a command is started in it."""
 
-    def __init__(self, root, sample, case, user="0:0"):
-        self.root, self.user = root, user
+    def __init__(self, root, sample, case, user="0:0", seccomp=None):
+        self.root, self.user, self.seccomp = root, user, seccomp
         self.workdir = case["workdir"]
         self.env = {**roots.environment(sample), **case["env"]}
 
@@ -378,10 +381,16 @@ def behind(sample, case, builder):
     return {**case, "argv": script, "cli": replaced}
 
 
+def profile_of(out):
+    """The file with the system calls that a packed root may make."""
+    return out.with_name("seccomp.json")
+
+
 def pack(sample, case, builder, out, options):
     env = [word for name, value in Where(builder, sample, case).env.items() for word in ("--env", f"{name}={value}")]
     argv = [options.slimroot, "build", "--root", builder, "-o", f"dir:{out}", "--workdir", case["workdir"], *env,
-            *STATED.get(sample, []), *shlex.split(options.tool_args), "--format", "json", "--", *case["argv"]]
+            *STATED.get(sample, []), *shlex.split(options.tool_args), "--seccomp", profile_of(out), "--format", "json", "--",
+            *case["argv"]]
     start = time.monotonic()
     done = subprocess.run([str(word) for word in argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if done.returncode:
@@ -406,7 +415,7 @@ def judge(sample, case, options):
         result |= {"bytes": total, "files": count, "seconds": round(seconds, 2), "user": report["user"]}
         if options.keep:
             subprocess.run(["cp", "-a", out, Path(options.keep) / sample], check=True)
-        found, log = answers(Where(out, sample, launched, report["user"]), launched)
+        found, log = answers(Where(out, sample, launched, report["user"], profile_of(out)), launched)
         for first, second, packed in zip(*known["runs"], found):
             why = packed["why"] or differs(sample, first, second, packed)
             if why:

@@ -21,7 +21,7 @@ const LAYERS: &[&[&str]] = &[
     &["output"],
     &["check", "proof"],
     &["ledger"],
-    &["sbom"],
+    &["sbom", "seccomp"],
     &["attest"],
     &["page"],
     &["pack"],
@@ -62,7 +62,7 @@ const FENCES: &[(&str, &[&str])] = &[
         "memchr",
         &[
             "check", "closure", "elf", "embedded", "language", "ledger", "loader", "package", "profile", "proof",
-            "world", "zipped",
+            "seccomp", "world", "zipped",
         ],
     ),
     ("regex", &["check", "proof"]),
@@ -78,6 +78,8 @@ const FENCES: &[(&str, &[&str])] = &[
     ("libc", &["cleanup", "watch"]),
     ("sha1", &["sbom", "trust"]),
     ("shlex", &["text", "config"]),
+    ("iced_x86", &["seccomp"]),
+    ("syscalls", &["seccomp"]),
 ];
 
 /// The words that stand after a prefix such as `crate::`.

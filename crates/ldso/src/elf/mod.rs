@@ -5,6 +5,7 @@
 //! the kernel and the loaders (goblin's own lists drop unreadable entries).
 
 mod build_info;
+mod code;
 mod note;
 mod parse;
 mod sections;
@@ -16,6 +17,7 @@ mod window;
 use std::io;
 
 pub use build_info::{BuildInfo, parse_build_info};
+pub use code::{CodeMap, parse_code};
 pub use note::{DlopenNote, Priority};
 pub use parse::parse;
 pub use strip::{Stripped, strip};
