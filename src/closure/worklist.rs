@@ -193,6 +193,10 @@ impl<'a> Worklist<'a> {
             }
             Demand::Make { path, kind, reason, merges } => self.make(rule.id, &path, kind, reason, merges),
             Demand::Resolve { real, host } => self.plug(rule, &real, &host),
+            Demand::Read { dir, host } => {
+                self.examine(&dir, host);
+                Ok(())
+            }
             Demand::Start(start) => self.start(rule, start).map(|_| ()),
             Demand::Open(open) => self.open(rule, open),
             Demand::Enter { process, conditions, program } => {

@@ -4,6 +4,11 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
+use super::zip::MAX_CLASS;
+use super::{Embedded, MAX_ALL};
+use crate::error::Error;
+use crate::path::RootPath;
+use crate::root::{FileKind, Root, Visit};
 use crate::world::tables::{Words, table};
 
 const MAGIC: &[u8] = b"\xca\xfe\xba\xbe";
@@ -11,6 +16,9 @@ const MAGIC: &[u8] = b"\xca\xfe\xba\xbe";
 const MAX_LENGTH: usize = 256;
 /// Maximum number of constants that are kept for a file.
 const MAX_CONSTANTS: usize = 1 << 16;
+
+/// Maximum number of classes that are read in a directory.
+const MAX_FILES: usize = 1 << 16;
 
 /// Constants of the classes in a file.
 #[derive(Debug, Default)]
@@ -78,6 +86,35 @@ impl Constants {
         }
         true
     }
+}
+
+/// The constants of the classes in a directory. What else lies there is packed as files.
+pub(super) fn in_dir(root: &Root, dir: &RootPath) -> Result<Embedded, Error> {
+    let mut files = Vec::new();
+    let mut found = Embedded::default();
+    root.visit(dir, &mut |path, meta| {
+        if meta.kind == FileKind::File && path.name().ends_with(b".class") {
+            files.push((path.clone(), meta.size));
+        }
+        Ok(if files.len() < MAX_FILES { Visit::Enter } else { Visit::End })
+    })?;
+    if files.len() >= MAX_FILES {
+        found.cut.push(format!("… (more than {MAX_FILES} classes)"));
+    }
+    let mut left = MAX_ALL;
+    for (path, size) in files {
+        if size > MAX_CLASS.min(left) {
+            found.cut.push(path.to_string());
+            continue;
+        }
+        left -= size;
+        let class = root.head(&path, usize::try_from(size).unwrap_or(0))?;
+        if !found.constants.add(&class) {
+            found.cut.push("… (more names in its classes than are looked up)".to_owned());
+            break;
+        }
+    }
+    Ok(found)
 }
 
 /// The constant pool of a class.

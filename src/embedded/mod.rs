@@ -13,7 +13,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use crate::elf::{self, ElfObject};
 use crate::error::Error;
 use crate::path::RootPath;
-use crate::root::{Root, Source};
+use crate::root::{FileKind, Root, Source};
 
 pub use classes::Constants;
 pub use unread::Unread;
@@ -101,12 +101,15 @@ pub fn may_be_archive(magic: &[u8]) -> bool {
     magic == b"PK\x03\x04" || magic == b"FOR1" || magic.starts_with(b"#!")
 }
 
-/// The ELF objects in a file of a known format; `None` if it is another file, or too damaged to be opened by the program
+/// The ELF objects in a file of a known format, or the classes in a directory; `None` if it is another file, or too damaged to be opened by the program
 /// that it belongs to.
 ///
 /// # Errors
 /// `unreadable`.
 pub fn read(root: &Root, file: &RootPath) -> Result<Option<Embedded>, Error> {
+    if root.meta(file)?.is_some_and(|meta| meta.kind == FileKind::Dir) {
+        return classes::in_dir(root, file).map(Some);
+    }
     let source = root.open_file(file)?;
     let mut content = Content { source: &*source, at: 0, left: MAX_READ };
     Ok(zip::read(&*source).or_else(|| pyinstaller::read(&mut content)).or_else(|| beam::read(&mut content)))

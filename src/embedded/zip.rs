@@ -7,7 +7,7 @@ use crate::root::{Meta, Source};
 use crate::zipped::{NotRead, Place, Zip};
 
 /// Maximum size of a class, and of a compressed jar inside a jar, in bytes. Both are read into memory.
-const MAX_CLASS: u64 = 1 << 20;
+pub(super) const MAX_CLASS: u64 = 1 << 20;
 const MAX_INNER: u64 = 96 << 20;
 
 pub(super) fn read(source: &dyn Source) -> Option<Embedded> {

@@ -33,7 +33,7 @@ pub(crate) use node::is_script_runner;
 pub use node::{Replaced, replaced};
 pub use shell::UnresolvedCommand;
 pub(crate) use source::application::{is_leftover, is_program_dir, is_wide};
-pub(crate) use source::interpreters::{runs_language, shell_words, system_shell};
+pub(crate) use source::interpreters::{runs_language, runs_source, shell_words, system_shell};
 pub(crate) use source::json;
 pub use source::missing::MissingApplication;
 pub use source::wrapped::{looks_up_interpreters, runs_others, user as changed_user};
@@ -243,6 +243,8 @@ pub struct Needs {
     /// Files and directories by the paths through which they are accessed, so that the symlinks on the way are packed
     /// too; each with the reason.
     pub paths: Vec<(Vec<u8>, String)>,
+    /// Directories of compiled classes, which are read like archives.
+    pub classes: Vec<RootPath>,
     /// Absolute paths of other files and directories that its sources contain, each with the reason.
     pub data: Vec<(String, String)>,
     /// Programs that it may start.

@@ -33,6 +33,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("gtk", include_str!("../../profiles/gtk.toml")),
     ("guile", include_str!("../../profiles/guile.toml")),
     ("haproxy", include_str!("../../profiles/haproxy.toml")),
+    ("httpd", include_str!("../../profiles/httpd.toml")),
     ("icu", include_str!("../../profiles/icu.toml")),
     ("idn", include_str!("../../profiles/idn.toml")),
     ("imagemagick", include_str!("../../profiles/imagemagick.toml")),

@@ -79,6 +79,9 @@ struct World {
     /// Jars of one class that starts programs, with its string constants.
     #[serde(default)]
     jar: BTreeMap<String, Vec<String>>,
+    /// Classes, each as such a jar has them.
+    #[serde(default)]
+    class: BTreeMap<String, Vec<String>>,
     /// Modules of Elixir that call `System.cmd`, with their literals.
     #[serde(default)]
     beam: BTreeMap<String, Vec<String>>,
@@ -191,6 +194,9 @@ impl World {
             archive.start_file("App.class", zip::write::SimpleFileOptions::default()).expect("a member");
             archive.write_all(&class(&constants)).expect("written");
             files.put(path, File::Bytes(archive.finish().expect("an archive").into_inner()));
+        }
+        for (path, constants) in &self.class {
+            files.put(path, File::Bytes(class(constants)));
         }
         for (path, literals) in &self.beam {
             files.put(path, File::Bytes(beam(literals)));

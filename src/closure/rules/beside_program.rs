@@ -95,6 +95,14 @@ fn beside_jar(state: &State<'_>, id: LaunchId, jar: &RootPath, demands: &mut Vec
     let Some(found) = state.embedded.of(state.world.root, jar)?.filter(|found| found.constants.is_of_java()) else {
         return Ok(());
     };
+    if state.world.root.meta(jar)?.is_some_and(|meta| meta.kind == FileKind::Dir) {
+        // What lies next to a directory of classes belongs to nobody: only the working directory counts.
+        let names = |names: &[&[u8]]| Ok(found.constants.names(names));
+        return match state.world.owner(jar)? {
+            Some(_) => Ok(()),
+            None => add_files_beside(state, (id, jar, jar), &BTreeSet::new(), &names, demands),
+        };
+    }
     let launch = &state.launches.get(id).launch;
     let is_it = |word: &String| {
         let followed = state.world.root.follow_from(&launch.cwd, word.as_bytes());

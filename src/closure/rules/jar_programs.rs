@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::named_programs::is_program;
-use super::{On, Rule};
+use super::{On, Rule, source_data};
 use crate::closure::demand::{Demand, Host, Start};
 use crate::closure::message::Message;
 use crate::closure::process::ProcessId;
@@ -22,8 +22,8 @@ use crate::world::{command_line, program_in_path};
 
 pub(super) const RULE: Rule = Rule {
     id: "jar-programs",
-    about: "Packs jars that the manifest of a jar names, and programs whose paths or command lines its classes contain, \
-            if one of them starts programs.",
+    about: "Packs jars that the manifest of a jar names, and, for jars and directories of classes, files whose paths the \
+            user's classes contain, and programs whose paths or command lines classes contain if one starts programs.",
     brings_packages: true,
     facts: &[On::Held],
     on,
@@ -49,10 +49,38 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     if state.request.companions == Companions::None {
         return Ok(demands);
     }
+    if let Some(found) = &found {
+        files_in_constants(state, (jar, *host), &found.constants, &mut demands)?;
+    }
     if let Some(found) = found.filter(|found| found.constants.starts_programs) {
         programs_in_constants(state, (jar, *host), &found.constants, &mut demands)?;
     }
     Ok(demands)
+}
+
+/// Adds data and libraries whose absolute paths are constants of the user's own classes.
+fn files_in_constants(
+    state: &State<'_>,
+    (jar, host): (&RootPath, ProcessId),
+    constants: &Constants,
+    demands: &mut Vec<Demand>,
+) -> Result<(), Error> {
+    if constants.paths.is_empty() || state.world.owner(jar)?.is_some() {
+        return Ok(());
+    }
+    let why = || format!("a class in {jar} contains its path");
+    for text in constants.paths.iter().filter(|text| memchr::memmem::find(text.as_bytes(), b".so").is_some()) {
+        let followed = state.world.root.follow(text.as_bytes())?;
+        let Some((real, _)) = followed.file() else { continue };
+        if state.world.is_elf(real)? && !state.is_excluded(real) {
+            let reason = Arc::new(Reason::Home { group: CLASS_PATH, why: why() });
+            let (path, cwd) = (text.as_bytes().to_vec(), RootPath::root());
+            demands.push(Demand::Path { from: Some(jar.clone()), cwd, path, reason, host: Host::Process(host) });
+        }
+    }
+    let data: Vec<(String, String)> = constants.paths.iter().map(|path| (path.clone(), why())).collect();
+    demands.extend(source_data::demands(state, jar, true, &data)?);
+    Ok(())
 }
 
 /// Adds the programs whose names are constants of a jar.

@@ -13,12 +13,16 @@ use crate::closure::state::State;
 use crate::closure::worklist::Fact;
 use crate::closure::{Reason, Sign, path_of};
 use crate::error::Error;
-use crate::language::{Call, Certainty, LANGUAGES, Language, MissingApplication, Needs, Unneeded};
+use crate::language::{
+    Call, Certainty, LANGUAGES, Language, MissingApplication, Needs, Unneeded, is_wide, runs_source,
+};
 use crate::loader::Family;
 use crate::path::RootPath;
 
 /// The group of single files named by a launch.
 pub(super) const NAMED: &str = "arguments";
+/// Maximum number of such sources of a launch.
+const MAX_SOURCES: usize = 64;
 const OPENED: &str = "libraries opened by name";
 
 /// The rule of a language.
@@ -154,6 +158,37 @@ fn may_use(state: &State<'_>, package: Option<&str>, program: &str) -> Result<bo
     Ok(state.world.needed_by(package)?.is_none_or(|needed| needed.contains(&owner)))
 }
 
+/// Sources outside of the application that its sources name by their paths, each with the interpreter that runs it and
+/// the reason.
+fn sources(
+    state: &State<'_>,
+    launched: &Launched,
+    data: &[(String, String)],
+    is_claimed: &dyn Fn(&RootPath) -> bool,
+) -> Result<Vec<(String, String, String)>, Error> {
+    let mut found = Vec::new();
+    let Some(interpreter) = launched.programs.last().filter(|_| launched.certainty >= Certainty::Likely) else {
+        return Ok(found);
+    };
+    let name = String::from_utf8_lossy(interpreter.name());
+    for (text, why) in data {
+        let Some(named) = RootPath::new(text).filter(|path| !is_claimed(path) && !is_wide(path)) else { continue };
+        // A source may load those of a directory by names that it computes.
+        let paths = match state.world.root.follow(named.as_bytes())?.dir() {
+            Some(real) => state.world.root.list(real)?.iter().map(|name| named.join(name)).collect(),
+            None => vec![named],
+        };
+        for path in paths.into_iter().filter(|path| runs_source(&name, &path.to_string()) && !state.is_excluded(path)) {
+            let followed = state.world.root.follow(path.as_bytes())?;
+            let Some((real, _)) = followed.file() else { continue };
+            if *real != launched.real && found.len() < MAX_SOURCES && state.world.owner(real)?.is_none() {
+                found.push((interpreter.to_string(), path.to_string(), why.clone()));
+            }
+        }
+    }
+    Ok(found)
+}
+
 fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>, Error> {
     let launched = state.launches.get(id);
     let launch = &launched.launch;
@@ -181,6 +216,9 @@ fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>,
             required: false,
             missing,
         }));
+    }
+    for dir in needs.classes {
+        demands.extend(reader.map(|host| Demand::Read { dir, host }));
     }
     for (profile, says) in needs.profiles {
         demands.push(Demand::Want { profile, sign: Sign { says, object: reader_path.clone() } });
@@ -231,6 +269,9 @@ fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>,
         let is_told = launched.certainty == Certainty::Sure;
         demands.extend(source_data::demands(state, &launched.real, is_told, &needs.data)?);
     }
+    let is_claimed =
+        |path: &RootPath| state.claims.cover(path) || needs.claims.iter().any(|claim| path.is_within(&claim.dir));
+    let sources = sources(state, launched, &needs.data, &is_claimed)?;
     demands.extend(needs.claims.into_iter().map(|claim| Demand::Claim { launch: id, claim }));
     let start = |words: Vec<String>, certainty, why| Start {
         starter: Some(id),
@@ -244,6 +285,9 @@ fn demands(state: &State<'_>, id: LaunchId, needs: Needs) -> Result<Vec<Demand>,
         reason: Reason::Command { why },
         tells_missing: false,
     };
+    for (interpreter, source, why) in sources {
+        demands.push(Demand::Start(start(vec![interpreter, source], Certainty::Likely, why)));
+    }
     for one in needs.starts {
         // Programs started by a script usually have its environment unchanged, so share it.
         let env = if one.env == *launch.env { Rc::clone(&launch.env) } else { Rc::new(one.env) };

@@ -22,6 +22,7 @@ mod named_settings;
 mod nsswitch;
 mod own_commands;
 mod own_settings;
+mod own_sources;
 mod package;
 mod package_commands;
 mod package_files;
@@ -143,6 +144,7 @@ pub(super) static RULES: &[Rule] = &[
     command_names::RULE,
     own_commands::RULE,
     own_settings::RULE,
+    own_sources::RULE,
     subcommand::RULE,
     argument_commands::RULE,
     jar_programs::RULE,

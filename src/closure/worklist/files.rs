@@ -162,11 +162,8 @@ impl Worklist<'_> {
             return Ok(());
         }
         let magic = root.head(real, ELF_MAGIC.len())?;
-        if let Some(host) = host.filter(|_| embedded::may_be_archive(&magic))
-            && self.archived.insert((real.clone(), host))
-        {
-            self.state.archives.push((real.clone(), host));
-            self.emit(Fact::Held(self.state.archives.len() - 1));
+        if let Some(host) = host.filter(|_| embedded::may_be_archive(&magic)) {
+            self.examine(real, host);
         }
         if magic != ELF_MAGIC {
             self.not_elf.insert(key);
@@ -194,6 +191,14 @@ impl Worklist<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Hands an archive, or a directory of classes, to the rules that read their contents.
+    pub(super) fn examine(&mut self, real: &RootPath, host: ProcessId) {
+        if self.archived.insert((real.clone(), host)) {
+            self.state.archives.push((real.clone(), host));
+            self.emit(Fact::Held(self.state.archives.len() - 1));
+        }
     }
 
     pub(super) fn join(&mut self, id: ProcessId, rule: RuleId) {

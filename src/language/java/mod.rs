@@ -82,6 +82,7 @@ fn class_path(call: &Call<'_>, word: &str, needs: &mut Needs) -> Result<(), Erro
         jar(call.root, &spelled, &why, needs)?;
     } else if let Some(dir) = call.dir(word)?.filter(|dir| !app::is_wide(dir)) {
         needs.paths.push((spelled, why.clone()));
+        needs.classes.push(dir.clone());
         needs.claims.push(Claim {
             dir,
             without: Rc::new(|_, path| app::is_leftover(path)),
@@ -110,6 +111,7 @@ fn jar(root: &Root, path: &[u8], why: &str, needs: &mut Needs) -> Result<(), Err
             let place = resolved(&path, name.as_bytes());
             let why = format!("the manifest of {} names it", show(&path));
             if let Some(dir) = root.follow(&place)?.dir().filter(|dir| !app::is_wide(dir)).cloned() {
+                needs.classes.push(dir.clone());
                 needs.claims.push(Claim {
                     dir,
                     without: Rc::new(|_, _| false),
@@ -131,6 +133,9 @@ fn jar(root: &Root, path: &[u8], why: &str, needs: &mut Needs) -> Result<(), Err
 /// `unreadable`.
 pub fn manifest_files(root: &Root, jar: &RootPath) -> Result<Vec<RootPath>, Error> {
     let mut found = Vec::new();
+    if root.follow(jar.as_bytes())?.file().is_none() {
+        return Ok(found);
+    }
     for name in manifest_class_path(root, jar)?.iter().take(MAX_JARS) {
         if let Some(place) = RootPath::new(resolved(jar.as_bytes(), name.as_bytes()))
             && root.follow(place.as_bytes())?.file().is_some()

@@ -118,6 +118,23 @@ pub(super) struct Package {
     bin: serde_json::Value,
 }
 
+impl Package {
+    /// The files by which others enter the package.
+    pub(super) fn entries(&self) -> Vec<&str> {
+        let mut found = Vec::new();
+        let mut open = vec![&self.main, &self.exports, &self.bin];
+        while let Some(value) = open.pop() {
+            match value {
+                serde_json::Value::String(text) => found.push(text.as_str()),
+                serde_json::Value::Array(all) => open.extend(all),
+                serde_json::Value::Object(all) => open.extend(all.values()),
+                _ => {}
+            }
+        }
+        found
+    }
+}
+
 /// A string or a list of strings.
 #[derive(Default)]
 struct Words(Vec<String>);

@@ -29,18 +29,26 @@ pub(super) fn named(root: &Root, homes: &[RootPath]) -> Result<BTreeMap<RootPath
     while let Some(dir) = open.pop() {
         let json = manifest(root, &dir)?;
         let wanted: BTreeSet<String> =
-            json.dependencies.into_keys().chain(json.optional.into_keys()).chain(json.peer.into_keys()).collect();
+            json.dependencies.keys().chain(json.optional.keys()).chain(json.peer.keys()).cloned().collect();
         let depends = |name: String| (name, format!("{dir}/package.json depends on"));
         let mut names: BTreeMap<String, String> = wanted.into_iter().map(depends).collect();
         if root.meta(&dir)?.is_some_and(|meta| meta.kind == FileKind::File) {
             words(&root.read(&dir, MAX_SOURCE)?, &dir, &mut names);
         } else {
+            let mut sources = Vec::new();
             root.visit(&dir, &mut |path, meta| {
                 if meta.kind == FileKind::File && is_source(path) {
-                    words(&root.read(path, MAX_SOURCE)?, path, &mut names);
+                    sources.push(path.clone());
                 }
                 Ok(Visit::Enter)
             })?;
+            if homes.contains(&dir) {
+                for path in &sources {
+                    words(&root.read(path, MAX_SOURCE)?, path, &mut names);
+                }
+            } else {
+                words_of_package(root, &dir, &json.entries(), &sources, &mut names)?;
+            }
         }
         for (name, source) in names {
             for place in &places {
@@ -79,6 +87,125 @@ fn searched_modules(root: &Root, package: &RootPath, place: &RootPath) -> Result
     Ok(found)
 }
 
+/// Words in the sources of a package. What only its developers run names packages that it does not need: such a source
+/// counts if another one refers to it. If no source computes what it loads, a word counts only where it is loaded, as
+/// others are data.
+fn words_of_package(
+    root: &Root,
+    dir: &RootPath,
+    entries: &[&str],
+    sources: &[RootPath],
+    names: &mut BTreeMap<String, String>,
+) -> Result<(), Error> {
+    let (mut kept, mut developers) = (Vec::new(), Vec::new());
+    for path in sources {
+        match is_of_developers(dir, path) {
+            true => developers.push(path),
+            false => kept.push(path),
+        }
+    }
+    let mut referred: BTreeSet<String> = entries.iter().flat_map(|path| components(path)).collect();
+    let mut is_computed = false;
+    let mut next = kept.clone();
+    while !next.is_empty() {
+        for path in std::mem::take(&mut next) {
+            let text = root.read(path, MAX_SOURCE)?;
+            is_computed |= computes_names(&text);
+            relative_paths(&text, &mut |path| referred.extend(components(path)));
+        }
+        // What a kept source refers to may refer to more.
+        let (more, rest) = developers.into_iter().partition(|path: &&RootPath| {
+            let inside = path.as_bytes().get(dir.as_bytes().len()..).unwrap_or_default();
+            components(&String::from_utf8_lossy(inside)).any(|part| referred.contains(&part))
+        });
+        developers = rest;
+        next = more;
+        kept.extend(next.iter().copied());
+    }
+    for path in kept {
+        let text = root.read(path, MAX_SOURCE)?;
+        let mut all = BTreeMap::new();
+        words(&text, path, &mut all);
+        let loaded = if is_computed { BTreeSet::new() } else { loaded_words(&text) };
+        for (name, why) in all.into_iter().filter(|(name, _)| is_computed || loaded.contains(name)) {
+            names.entry(name).or_insert(why);
+        }
+    }
+    Ok(())
+}
+
+/// True for a source that by its name tests, measures or builds the package.
+fn is_of_developers(dir: &RootPath, path: &RootPath) -> bool {
+    let inside = path.as_bytes().get(dir.as_bytes().len()..).unwrap_or_default();
+    let inside = String::from_utf8_lossy(inside).trim_start_matches('/').to_owned();
+    let first = inside.split('/').next().unwrap_or_default();
+    let name = inside.rsplit('/').next().unwrap_or_default();
+    let known = &table().leftovers;
+    known.developers.contain(first) || known.tests_begin.begin(name) || known.tests_end.end(name)
+}
+
+/// The parts of a path without the ends of their names, which references leave out; not those that lead elsewhere.
+fn components(path: &str) -> impl Iterator<Item = String> + use<> {
+    let parts = path.split('/').filter(|part| !part.is_empty() && !part.starts_with('.'));
+    let stem = |part: &str| part.rsplit_once('.').map_or(part, |(stem, _)| stem).to_owned();
+    parts.map(stem).collect::<Vec<_>>().into_iter()
+}
+
+/// The relative paths in quotes.
+fn relative_paths(text: &[u8], each: &mut dyn FnMut(&str)) {
+    for (at, quote) in text.iter().enumerate().filter(|(_, byte)| matches!(byte, b'"' | b'\'' | b'`')) {
+        let rest = &text[at + 1..text.len().min(at + 1 + MAX_NAME)];
+        let end = rest.iter().position(|byte| byte == quote).unwrap_or(0);
+        if let Some(path) =
+            std::str::from_utf8(&rest[..end]).ok().filter(|path| path.contains('/') || path.contains(".js"))
+        {
+            each(path);
+        }
+    }
+}
+
+/// The text behind each call that loads a module.
+fn calls(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let calls = ["require(", "import(", "require.resolve("];
+    calls.into_iter().flat_map(move |call| {
+        memchr::memmem::find_iter(text, call)
+            .map(move |at| text[at + call.len()..].trim_ascii_start())
+            .collect::<Vec<_>>()
+    })
+}
+
+/// True if a source computes what it loads, or passes on the function that does.
+fn computes_names(text: &[u8]) -> bool {
+    let is_literal = |rest: &[u8]| {
+        let Some(quote) = rest.first().filter(|byte| matches!(byte, b'"' | b'\'' | b'`')) else { return false };
+        let inner = &rest[1..rest.len().min(1 + MAX_NAME)];
+        let Some(end) = inner.iter().position(|byte| byte == quote) else { return false };
+        let is_ended = inner[end + 1..].trim_ascii_start().first().is_none_or(|byte| b"),".contains(byte));
+        is_ended && memchr::memmem::find(&inner[..end], b"${").is_none()
+    };
+    let is_passed = |word: &str| {
+        memchr::memmem::find_iter(text, word)
+            .any(|at| text[at + word.len()..].trim_ascii_start().first().is_some_and(|byte| b";,)".contains(byte)))
+    };
+    calls(text).any(|rest| !is_literal(rest)) || is_passed("require") || is_passed("createRequire")
+}
+
+/// The names of packages that a source loads by literals: `require("x")`, `import("x")`, `from "x"`, `import "x"`.
+fn loaded_words(text: &[u8]) -> BTreeSet<String> {
+    let mut found = BTreeMap::new();
+    let statements = ["from", "import"].into_iter().flat_map(|word| {
+        memchr::memmem::find_iter(text, word)
+            .map(move |at| text[at + word.len()..].trim_ascii_start())
+            .collect::<Vec<_>>()
+    });
+    for rest in calls(text).chain(statements).filter(|rest| rest.first().is_some_and(|b| b"\"'`".contains(b))) {
+        // A line is not needed here: only the first word of a short piece counts.
+        let end = rest[1..].iter().take(MAX_NAME).position(|byte| *byte == rest[0]).map_or(0, |end| end + 2);
+        words(&rest[..end], &RootPath::root(), &mut found);
+    }
+    found.into_keys().collect()
+}
+
 /// Quoted words that can be a package name: `name`, `@scope/name`, or one of these followed by a path inside the
 /// package. Each with the first line that has it.
 fn words(text: &[u8], file: &RootPath, names: &mut BTreeMap<String, String>) {
@@ -107,6 +234,30 @@ mod tests {
 
     use super::*;
     use crate::root::MemTree;
+
+    #[test]
+    fn only_what_a_package_loads_counts() {
+        let mut tree = MemTree::default();
+        let place = "/usr/share/nodejs";
+        tree.file("/app/x.js", 0o644, "require('one')")
+            .file(
+                &format!("{place}/one/index.js"),
+                0o644,
+                "require('./data'); require('two/part'); import three from 'three'",
+            )
+            .file(&format!("{place}/one/data.js"), 0o644, "module.exports = {a: ['word']}")
+            .file(&format!("{place}/one/test-core.js"), 0o644, "require('tests')")
+            .file(&format!("{place}/one/bench/x.js"), 0o644, "require('bench')")
+            .file(&format!("{place}/two/index.js"), 0o644, "require('./test-own'); load(n => require(n), 'named')")
+            .file(&format!("{place}/two/test-own.js"), 0o644, "require('four')");
+        for name in ["three", "four", "word", "tests", "named"] {
+            tree.file(&format!("{place}/{name}/index.js"), 0o644, "");
+        }
+        let root = Root::new(Arc::new(tree));
+        let found = named(&root, &[RootPath::new("/app").expect("a path")]).expect("readable");
+        let names: Vec<String> = found.keys().map(|path| String::from_utf8_lossy(path.name()).into_owned()).collect();
+        assert_eq!(names, ["four", "named", "one", "three", "two"]);
+    }
 
     /// Debian's npm has this layout and does not start without these modules.
     #[test]

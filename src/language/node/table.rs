@@ -93,6 +93,8 @@ pub(super) struct Leftovers {
     pub(super) documents: Words,
     pub(super) document_endings: Words,
     pub(super) developers: Words,
+    pub(super) tests_begin: Words,
+    pub(super) tests_end: Words,
     pub(super) types: Words,
     pub(super) build_endings: Words,
     pub(super) build_directories: Words,

@@ -418,6 +418,7 @@ impl<'c, 'a> Reader<'c, 'a> {
                 }
                 let mut started = vec![path.to_string()];
                 started.extend_from_slice(args);
+                self.add_input(name, &mut started, line.simple);
                 self.start(Start {
                     words: started,
                     cwd: self.cwd.clone(),

@@ -51,6 +51,17 @@ pub(super) struct Simple {
     pub(super) is_conditional: bool,
     /// True for the last command of the script.
     pub(super) is_last: bool,
+    /// What it reads on standard input, if that is written in the script.
+    pub(super) input: Option<Input>,
+}
+
+/// What a command reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    /// A file.
+    File(Word),
+    /// A here-document or here-string.
+    Text(String),
 }
 
 /// A step of a script.
@@ -205,7 +216,15 @@ impl Walk<'_> {
                 if body.is_some_and(|body| body.kind() == "while_statement") {
                     self.input(node);
                 }
-                each(self, place);
+                for child in children(node).into_iter().filter(Node::is_named) {
+                    self.visit(child, place, depth + 1);
+                    if body == Some(child) && child.kind() == "command" {
+                        let input = self.redirected(node);
+                        if let Some(Step::Command(command)) = self.steps.last_mut().filter(|_| input.is_some()) {
+                            command.input = input;
+                        }
+                    }
+                }
             }
             "if_statement" | "while_statement" | "case_statement" | "c_style_for_statement" | "pipeline" => {
                 each(self, &Place { is_conditional: true, ..place.clone() });
@@ -247,7 +266,7 @@ impl Walk<'_> {
     }
 
     fn command(&mut self, node: Node<'_>, place: &Place) {
-        let (mut prefix, mut words) = (Vec::new(), Vec::new());
+        let (mut prefix, mut words, mut input) = (Vec::new(), Vec::new(), None);
         for (at, child) in children(node).into_iter().enumerate() {
             let field = node.field_name_for_child(u32::try_from(at).unwrap_or(u32::MAX));
             match (child.kind(), field) {
@@ -266,6 +285,7 @@ impl Walk<'_> {
                 }
                 ("command_name", _) => words.extend(child.child(0).map(|name| self.word(name))),
                 (_, Some("argument")) => words.push(self.word(child)),
+                ("herestring_redirect", _) => input = self.here_string(child),
                 _ => {}
             }
         }
@@ -279,6 +299,7 @@ impl Walk<'_> {
             is_soft,
             is_conditional,
             is_last: false,
+            input,
         }));
     }
 
@@ -341,6 +362,30 @@ impl Walk<'_> {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// What a statement redirects into its command: `x < FILE`, `x <<END`, `x <<< TEXT`.
+    fn redirected(&self, node: Node<'_>) -> Option<Input> {
+        children(node).into_iter().find_map(|redirect| match redirect.kind() {
+            "file_redirect" if self.text(redirect).trim_start().starts_with('<') => {
+                let file = redirect.child_by_field_name("destination")?;
+                Some(Input::File(self.word(file)))
+            }
+            "heredoc_redirect" => {
+                let body = children(redirect).into_iter().find(|child| child.kind() == "heredoc_body")?;
+                Some(Input::Text(self.text(body).to_owned()))
+            }
+            "herestring_redirect" => self.here_string(redirect),
+            _ => None,
+        })
+    }
+
+    fn here_string(&self, node: Node<'_>) -> Option<Input> {
+        let word = self.word(children(node).into_iter().rfind(Node::is_named)?);
+        match word.parts.as_slice() {
+            [Part::Text(text)] => Some(Input::Text(text.clone())),
+            _ => None,
         }
     }
 

@@ -44,6 +44,14 @@ pub(super) fn paths(source: &RootPath, text: &[u8]) -> Vec<(String, usize)> {
     found
 }
 
+/// A path as it is, and with the end of the name of the source that names it, also in a directory.
+pub(super) fn with_ends(source: &RootPath, path: String) -> Vec<String> {
+    let name = String::from_utf8_lossy(source.name());
+    let end = name.rfind('.').filter(|at| *at > 0).map(|at| &name[at..]).filter(|end| !path.ends_with(*end));
+    let more = end.map(|end| [format!("{path}{end}"), format!("{path}/index{end}")]);
+    std::iter::once(path).chain(more.into_iter().flatten()).collect()
+}
+
 /// Literals that only commas, plus signs, slashes and brackets separate, as the parts of one path.
 fn sequences(text: &[u8]) -> Vec<(usize, Vec<String>)> {
     let mut found: Vec<(usize, Vec<String>)> = Vec::new();
@@ -80,7 +88,11 @@ fn sequences(text: &[u8]) -> Vec<(usize, Vec<String>)> {
 /// The parts of a path, without a variable in front of it; `None` for another text.
 fn parts(text: &[u8]) -> Option<Vec<String>> {
     let text = std::str::from_utf8(text).ok()?;
-    let text = text.rsplit_once('}').map_or(text, |(_, rest)| rest);
+    // Behind a variable stands a file in a directory that is known, or a path below one that the source computes.
+    let text = match text.split_once("${").filter(|(before, _)| before.starts_with("../") && before.ends_with('/')) {
+        Some((before, _)) => before,
+        None => text.rsplit_once('}').map_or(text, |(_, rest)| rest),
+    };
     let text = if text.starts_with('$') { text.split_once('/')?.1 } else { text };
     let is_part = |part: &&str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-+".contains(&b));
     let all: Vec<&str> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();

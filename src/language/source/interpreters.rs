@@ -41,6 +41,8 @@ pub(crate) struct Interpreter {
     versioned: Words,
     #[serde(default)]
     unless: Words,
+    #[serde(default)]
+    sources: Words,
     /// Parser of options that are letters.
     pub(crate) letters: Option<Letters>,
     /// Parser of options that are words.
@@ -64,6 +66,10 @@ pub(crate) struct Letters {
     /// Suffixes, one of which the script's name must have; if empty, any name will do.
     #[serde(default)]
     pub(crate) suffixes: Words,
+    /// The option whose value is source text.
+    text: Option<String>,
+    /// What stands before source text in a file, but not in that option.
+    mark: Option<String>,
 }
 
 /// Options that are whole words.
@@ -108,9 +114,40 @@ pub(crate) fn runs_language(name: &str) -> bool {
     interpreters().interpreter.iter().any(|row| row.language != Tongue::Shell && row.is(name))
 }
 
+/// True if files with such a name are sources that the interpreter runs.
+pub(crate) fn runs_source(interpreter: &str, file: &str) -> bool {
+    interpreters().interpreter.iter().any(|row| row.is(interpreter) && row.sources.end(file))
+}
+
 /// The interpreter of a program's name, if the table tells how it finds its script.
 pub(crate) fn parser_of(name: &str) -> Option<&'static Interpreter> {
     interpreters().interpreter.iter().find(|row| (row.letters.is_some() || row.words.is_some()) && row.is(name))
+}
+
+/// The interpreter of a program's name, if it reads its source from standard input.
+fn input_of(name: &str, args: &[String]) -> Option<&'static Letters> {
+    let name = name.rsplit('/').next().unwrap_or(name);
+    // With any other word it has a script or a text of its own.
+    let letters = parser_of(name)?.letters.as_ref()?;
+    let takes_more =
+        |letter: char| [&letters.valued, &letters.attached, &letters.ends].iter().any(|set| set.contains(letter));
+    let is_flag =
+        |word: &str| word.strip_prefix('-').is_some_and(|rest| !rest.starts_with('-') && !rest.contains(takes_more));
+    args.iter().all(|word| is_flag(word)).then_some(letters)
+}
+
+/// Source text on standard input as arguments of the interpreter.
+pub(crate) fn text_as_arguments(name: &str, args: &[String], text: &str) -> Option<Vec<String>> {
+    let letters = input_of(name, args)?;
+    let option = letters.text.clone()?;
+    let text = text.trim_start();
+    let text = letters.mark.as_ref().and_then(|mark| text.strip_prefix(mark.as_str())).unwrap_or(text);
+    Some(vec![option, text.to_owned()])
+}
+
+/// A file on standard input as the script of the interpreter.
+pub(crate) fn file_as_argument(name: &str, args: &[String], file: &str) -> Option<Vec<String>> {
+    input_of(name, args).filter(|_| !file.is_empty()).map(|_| vec![file.to_owned()])
 }
 
 /// The shell that the C library and the languages start for a command line.

@@ -80,9 +80,12 @@ impl Named {
         let mut lines = Lines::new(text);
         for (found, at) in beside::paths(path, text) {
             let line = lines.at(at);
-            // Whoever reads the file later reports a directory that cannot be read.
-            if root.follow(found.as_bytes()).map_or(true, |followed| followed.found().is_some()) {
-                keep(&mut self.beside, &mut self.cut, path, (found, line));
+            // A module may be named without the end of its name.
+            for found in beside::with_ends(path, found) {
+                // Whoever reads the file later reports a directory that cannot be read.
+                if root.follow(found.as_bytes()).map_or(true, |followed| followed.found().is_some()) {
+                    keep(&mut self.beside, &mut self.cut, path, (found, line));
+                }
             }
         }
     }

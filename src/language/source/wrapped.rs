@@ -13,9 +13,55 @@ use crate::world::tables::{Words, table};
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Wrappers {
-    shell_text: Words,
+    account: Vec<Account>,
     wrapper: Vec<Wrapper>,
     text: Vec<Text>,
+    client: Vec<Client>,
+    editor: Vec<Editor>,
+}
+
+/// Editors of streams whose scripts start commands.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Editor {
+    names: Words,
+    files: Words,
+}
+
+/// Programs that start the shell of an account.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Account {
+    names: Words,
+    text: Words,
+    shell: Words,
+    valued: Words,
+    command: Words,
+}
+
+/// Clients whose commands load libraries, read files and start programs.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Client {
+    names: Words,
+    /// Commands that a library follows.
+    pub(crate) loads: Vec<String>,
+    /// Commands that a file with more commands follows, and options whose value is such a file.
+    pub(crate) reads: Vec<String>,
+    pub(crate) files: Words,
+    /// Commands that a command line for a shell follows.
+    pub(crate) runs: Vec<String>,
+}
+
+/// What a program starts as an account.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct AsAccount<'w> {
+    /// The account, if it is not the superuser's.
+    pub(crate) user: Option<&'w str>,
+    /// The shell, if it is not that of the account.
+    pub(crate) shell: Option<&'w str>,
+    /// The arguments of the shell.
+    pub(crate) args: Vec<String>,
 }
 
 /// Arguments with commands of a program that does other things as well.
@@ -78,9 +124,52 @@ fn wrapper(name: impl AsRef<[u8]>) -> Option<&'static Wrapper> {
     wrappers().wrapper.iter().find(|wrapper| wrapper.names.contain(&name))
 }
 
-/// True for a program that passes the text after an option to a shell.
-pub(crate) fn takes_shell_text(name: &str) -> bool {
-    wrappers().shell_text.contain(name)
+/// The shell that a program starts with its arguments (su(1), runuser(1)); `None` for other programs, and if it starts a
+/// command itself.
+pub(crate) fn as_account<'w>(name: &str, words: &'w [String]) -> Option<AsAccount<'w>> {
+    let row = wrappers().account.iter().find(|row| row.names.contain(name))?;
+    let mut found = AsAccount::default();
+    let mut words = words.iter();
+    let mut is_named = false;
+    while let Some(word) = words.next() {
+        let (option, value) = match word.split_once('=').filter(|_| word.starts_with("--")) {
+            Some((option, value)) => (option, Some(value)),
+            None => (word.as_str(), None),
+        };
+        // Letters without a value may stand before that of the text, as in `-lc`.
+        let ends_in = |letters: &Words| {
+            let is_last = |one: &str| one.len() == 2 && !option.starts_with("--") && option.ends_with(&one[1..]);
+            option.starts_with('-') && letters.iter().any(|one| one == option || is_last(one))
+        };
+        let mut value = || value.or_else(|| words.next().map(String::as_str)).unwrap_or_default();
+        if row.command.contain(option) {
+            return None;
+        } else if ends_in(&row.text) {
+            found.args.extend(["-c".to_owned(), value().to_owned()]);
+        } else if row.shell.contain(option) {
+            found.shell = Some(value());
+        } else if row.valued.contain(option) {
+            value();
+        } else if !word.starts_with('-') || is_named {
+            if is_named {
+                found.args.push(word.clone());
+            } else {
+                found.user = Some(word);
+            }
+            is_named = true;
+        }
+    }
+    Some(found)
+}
+
+/// The options that name scripts, of an editor of streams.
+pub(crate) fn edits_streams(name: &str) -> Option<&'static Words> {
+    wrappers().editor.iter().find(|row| row.names.contain(name)).map(|row| &row.files)
+}
+
+/// The syntax of the commands of a client.
+pub(crate) fn client(name: &str) -> Option<&'static Client> {
+    wrappers().client.iter().find(|row| row.names.contain(name))
 }
 
 /// The command lines in some arguments of a program, each with true if a shell runs it.

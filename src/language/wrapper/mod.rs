@@ -2,20 +2,29 @@
 //! similar.
 
 use super::source::interpreters::shell_words;
-use super::source::wrapped::{always_starts, inner, is_scripted, joins, takes_shell_text, texts};
+mod client;
+mod substitutes;
+
+use super::source::interpreters::system_shell;
+use super::source::wrapped::{always_starts, as_account, inner, is_scripted, joins, texts};
 use super::{Call, Needs, Start};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::RootGlob;
 use crate::world::tables::has_applets;
 
-/// The command that a shell receives as text, after `-c`; `su` and `runuser` pass this option on.
-fn shell_text(words: &[String]) -> Option<&str> {
-    let is_c = |word: &String| {
-        word == "--command" || word.starts_with('-') && !word.starts_with("--") && word.ends_with('c') && word.len() < 6
-    };
-    let at = words.iter().position(is_c)?;
-    words.get(at + 1).map(String::as_str)
+/// The account that programs take if none is named.
+const SUPERUSER: &str = "root";
+/// Maximum size of a list of accounts that is read.
+const MAX_ACCOUNTS: usize = 1 << 20;
+
+/// The shell of an account of the root (passwd(5)).
+fn account_shell(call: &Call<'_>, user: &str) -> Result<Option<String>, Error> {
+    let Some((_, text)) = call.root.read_followed(b"/etc/passwd", MAX_ACCOUNTS)? else { return Ok(None) };
+    let text = String::from_utf8_lossy(&text);
+    let fields = text.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let mut own = fields.filter(|fields| fields.first() == Some(&user));
+    Ok(own.find_map(|fields| fields.get(6).map(|shell| (*shell).to_owned())).filter(|shell| !shell.is_empty()))
 }
 
 pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
@@ -37,11 +46,18 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         [applet, args @ ..] if has_applets(name.as_bytes()) => (applet.clone(), args),
         args => (name, args),
     };
-    if takes_shell_text(&name)
-        && let Some(text) = shell_text(args)
+    if !args.is_empty()
+        && let Some(account) = as_account(&name, args)
     {
-        needs.starts.push(Start::of(call, shell_words(text), format!("{program} starts it")));
+        let shell = match account.shell {
+            Some(shell) => Some(shell.to_owned()),
+            None => account_shell(call, account.user.unwrap_or(SUPERUSER))?,
+        };
+        let shell = shell.unwrap_or_else(|| system_shell().to_owned());
+        needs.starts.push(Start::of(call, [vec![shell], account.args].concat(), format!("{program} starts it")));
     }
+    client::commands(call, &name, args, &mut needs)?;
+    substitutes::commands(call, &name, args, &mut needs)?;
     for (text, has_shell) in texts(&name, args) {
         let words = if has_shell { shell_words(&text) } else { text.split_whitespace().map(str::to_owned).collect() };
         if !words.is_empty() {

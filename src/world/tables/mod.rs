@@ -6,6 +6,7 @@ mod directories;
 mod imports;
 mod optional;
 mod own_settings;
+mod own_sources;
 mod variables;
 
 use serde::Deserialize;
@@ -16,6 +17,7 @@ pub(crate) use directories::{Directories, system};
 pub(crate) use imports::imports;
 pub(crate) use optional::optional_feature;
 pub(crate) use own_settings::own_settings;
+pub(crate) use own_sources::own_sources;
 pub(crate) use variables::variables;
 
 /// The schema version of every table.

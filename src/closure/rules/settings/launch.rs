@@ -199,8 +199,18 @@ fn assignments(text: &str, variables: &BTreeMap<String, String>) -> Vec<(String,
 /// `%(here)s`, the directory of the file, and `%(program_name)s`, the name in `[program:NAME]` (supervisord).
 fn placed(text: &str, one: &Stated) -> String {
     let name = one.statement.section.rsplit(':').next().unwrap_or_default();
-    let dir = one.file.parent().filter(|dir| !dir.is_root()).map_or_else(String::new, |dir| dir.to_string());
-    text.replace("%(here)s", &dir).replace("%(program_name)s", name).replace("%(group_name)s", name)
+    beside(text, &one.file).replace("%(program_name)s", name).replace("%(group_name)s", name)
+}
+
+/// `%(here)s`, the directory of a file.
+fn beside(text: &str, file: &RootPath) -> String {
+    let dir = file.parent().filter(|dir| !dir.is_root()).map_or_else(String::new, |dir| dir.to_string());
+    text.replace("%(here)s", &dir)
+}
+
+/// A pattern of files to include. The name of the machine is not known before it runs.
+pub(super) fn included(text: &str, file: &RootPath, variables: &BTreeMap<String, String>) -> String {
+    interpolated(&beside(text, file).replace("%(host_node_name)s", "*"), variables)
 }
 
 /// `%(ENV_NAME)s` and `%%` (supervisord, Python's configparser), as far as the variables are known.

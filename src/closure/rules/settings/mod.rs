@@ -303,7 +303,11 @@ impl Reading<'_, '_> {
         depth: usize,
     ) -> Result<(), Error> {
         for word in picked(rule, statement) {
-            match self.look_up(rule, file, word)? {
+            let word = match word.contains("%(") {
+                true => launch::included(word, file, &self.variables),
+                false => word.to_owned(),
+            };
+            match self.look_up(rule, file, &word)? {
                 Named::There(paths) => {
                     let reason = Arc::new(reason(self.profile, file, statement));
                     for path in paths {

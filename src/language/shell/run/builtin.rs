@@ -4,9 +4,11 @@ use super::{Line, Reader};
 use crate::config::after;
 use crate::error::Error;
 use crate::language::shell::table::table;
-use crate::language::shell::tree::{Part, Simple, Word};
+use crate::language::shell::tree::{Input, Part, Simple, Word};
 use crate::language::shell::{MAX_SCRIPT, MAX_SCRIPTS};
 use crate::language::source::alike::Partial;
+use crate::language::source::interpreters::{file_as_argument, text_as_arguments};
+use crate::language::source::wrapped::client;
 use crate::language::{Start, is_wide};
 use crate::path::RootPath;
 use crate::root::RootGlob;
@@ -144,6 +146,29 @@ impl Reader<'_, '_> {
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         self.listed = lines.take(MAX_MATCHES).map(str::to_owned).collect();
         Ok(())
+    }
+
+    /// Source text that an interpreter reads on standard input is the same as text in its arguments.
+    pub(super) fn add_input(&self, name: &str, words: &mut Vec<String>, simple: &Simple) {
+        let client = client(name.rsplit('/').next().unwrap_or(name));
+        let more = match &simple.input {
+            Some(Input::File(word)) => {
+                let file = self.known.one(word);
+                let reads = client.and_then(|client| client.reads.first());
+                reads
+                    .map(|read| vec![format!("{read} '{file}'")])
+                    .or_else(|| file_as_argument(name, &words[1..], &file))
+            }
+            Some(Input::Text(text)) => {
+                client.map(|_| vec![text.clone()]).or_else(|| text_as_arguments(name, &words[1..], text))
+            }
+            None => None,
+        };
+        if let Some(more) = more {
+            // A word for standard input would be taken for a script.
+            words.retain(|word| word != "-");
+            words.extend(more);
+        }
     }
 
     /// Keeps the files over which `find DIR | sort | while read name` iterates; a command that is not a filter ends
