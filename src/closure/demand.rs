@@ -46,7 +46,7 @@ pub(super) enum Demand {
     Make { path: RootPath, kind: NodeKind, reason: Reason, merges: bool },
     /// Resolve the dependencies of an ELF file, which is itself placed by other means.
     Resolve { real: RootPath, host: Host },
-    /// Read a directory of compiled classes like an archive of a process.
+    /// Read a compiled class, or a directory of such, like an archive of a process.
     Read { dir: RootPath, host: ProcessId },
     /// Start a program.
     Start(Start),

@@ -88,6 +88,13 @@ impl Constants {
     }
 }
 
+/// The constants of a class.
+pub(super) fn in_file(root: &Root, file: &RootPath) -> Result<Embedded, Error> {
+    let mut found = Embedded::default();
+    found.constants.add(&root.head(file, usize::try_from(MAX_CLASS).unwrap_or(0))?);
+    Ok(found)
+}
+
 /// The constants of the classes in a directory. What else lies there is packed as files.
 pub(super) fn in_dir(root: &Root, dir: &RootPath) -> Result<Embedded, Error> {
     let mut files = Vec::new();

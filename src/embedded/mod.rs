@@ -110,6 +110,9 @@ pub fn read(root: &Root, file: &RootPath) -> Result<Option<Embedded>, Error> {
     if root.meta(file)?.is_some_and(|meta| meta.kind == FileKind::Dir) {
         return classes::in_dir(root, file).map(Some);
     }
+    if file.name().ends_with(b".class") {
+        return classes::in_file(root, file).map(Some);
+    }
     let source = root.open_file(file)?;
     let mut content = Content { source: &*source, at: 0, left: MAX_READ };
     Ok(zip::read(&*source).or_else(|| pyinstaller::read(&mut content)).or_else(|| beam::read(&mut content)))

@@ -243,7 +243,7 @@ pub struct Needs {
     /// Files and directories by the paths through which they are accessed, so that the symlinks on the way are packed
     /// too; each with the reason.
     pub paths: Vec<(Vec<u8>, String)>,
-    /// Directories of compiled classes, which are read like archives.
+    /// Directories of compiled classes, and single ones, which are read like archives.
     pub classes: Vec<RootPath>,
     /// Absolute paths of other files and directories that its sources contain, each with the reason.
     pub data: Vec<(String, String)>,

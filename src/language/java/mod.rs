@@ -14,6 +14,11 @@ use crate::path::{RootPath, show};
 use crate::root::Root;
 use crate::zipped::{Place, Zip};
 
+/// The variable with the class path, and the end of the names of sources, which the launcher compiles (JEP 330).
+const CLASS_PATH: &str = "CLASSPATH";
+const SOURCE: &str = ".java";
+/// Maximum size of a file of arguments.
+const MAX_ARGUMENTS: usize = 1 << 20;
 /// Maximum size of a manifest. No real one is larger.
 const MAX_MANIFEST: u64 = 1 << 20;
 /// Maximum number of jars followed through manifests.
@@ -47,16 +52,31 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         needs.profiles.push(("fontconfig", format!("the runtime of {path} can draw text")));
     }
     let mut jars = Vec::new();
-    let mut words = call.args.iter().map(String::as_str);
+    let all = with_argument_files(call)?;
+    let mut words = all.iter().map(String::as_str);
     let known = &table().options;
     let options: Vec<&str> =
         known.variables.iter().filter_map(|name| call.env.get(name)).flat_map(|text| text.split_whitespace()).collect();
+    let (mut has_path, mut main) =
+        (known.variables.iter().any(|name| name == CLASS_PATH && call.env.contains_key(name)), None);
     while let Some(word) = words.next() {
         if known.jar.contain(word) {
+            has_path = true;
             jars.extend(words.next().map(str::to_owned));
         } else if known.class_path.contain(word) {
+            has_path = true;
             jars.extend(words.next().into_iter().flat_map(|list| list.split(':')).map(str::to_owned));
+        } else if known.valued.contain(word) {
+            words.next();
+        } else if !word.starts_with('-') && main.is_none() {
+            main = Some(word);
         }
+    }
+    // Without a class path, classes are looked for in the working directory (java(1), "Overview of Java Options").
+    // Other launchers of the runtime, such as compilers, have arguments of another kind.
+    let is_java = Tongue::Java.is_run_by(&String::from_utf8_lossy(real.name()));
+    if is_java && !has_path && main.is_some_and(|main| !main.ends_with(SOURCE)) {
+        jars.push(".".to_owned());
     }
     jars.extend(
         options
@@ -68,6 +88,21 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         class_path(call, &word, &mut needs)?;
     }
     Ok(needs)
+}
+
+/// The arguments, with those in files in the place of `@FILE` (java(1), "java Command-Line Argument Files").
+fn with_argument_files(call: &Call<'_>) -> Result<Vec<String>, Error> {
+    let mut all = Vec::new();
+    for word in call.args {
+        match word.strip_prefix('@').map_or(Ok(None), |file| call.file(file))? {
+            Some(file) => {
+                let text = call.root.read(&file, MAX_ARGUMENTS)?;
+                all.extend(crate::config::arguments(&String::from_utf8_lossy(&text)));
+            }
+            None => all.push(word.clone()),
+        }
+    }
+    Ok(all)
 }
 
 /// Handles one element of a class path: a jar, a directory of classes, or all jars in a directory.
@@ -90,6 +125,12 @@ fn class_path(call: &Call<'_>, word: &str, needs: &mut Needs) -> Result<(), Erro
             why,
             scope: Scope::Application,
         });
+    } else if let Some(dir) = call.dir(word)? {
+        // Of a directory that others share, only the classes in it belong to the application.
+        for path in call.root.list(&dir)?.iter().filter(|name| name.ends_with(b".class")).map(|name| dir.join(name)) {
+            needs.classes.push(path.clone());
+            needs.files.push((path, why.clone()));
+        }
     }
     Ok(())
 }

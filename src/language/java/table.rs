@@ -19,6 +19,7 @@ pub(super) struct Table {
 pub(super) struct Options {
     pub(super) jar: Words,
     pub(super) class_path: Words,
+    pub(super) valued: Words,
     pub(super) variables: Words,
     pub(super) agent: String,
 }
