@@ -18,6 +18,8 @@ use crate::embedded::Constants;
 use crate::error::Error;
 use crate::language::{is_word, manifest_files};
 use crate::path::{RootPath, show};
+use crate::root::FileKind;
+use crate::world::tables::own_sources;
 use crate::world::{command_line, program_in_path};
 
 pub(super) const RULE: Rule = Rule {
@@ -102,11 +104,10 @@ fn programs_in_constants(
     }
     let path = path_of(&state.request.env);
     for line in constants.words.iter().filter_map(|text| command_line(text)) {
-        if let Some(name) = line.split(' ').next()
-            && let Some(program) = program_in_path(world.root, path, name)?.filter(|path| !state.is_excluded(path))
-        {
-            let why = format!("a class in {jar} contains the command line `{}`", show(line.as_bytes()));
-            demands.push(start(&program, why));
+        for name in line.split(" | ").filter_map(|part| part.split_whitespace().next()) {
+            let program = program_in_path(world.root, path, name)?.filter(|path| !state.is_excluded(path));
+            let why = || format!("a class in {jar} contains the command line `{}`", show(line.as_bytes()));
+            demands.extend(program.map(|program| start(&program, why())));
         }
     }
     let commands = world.commands(path)?;
@@ -122,8 +123,14 @@ fn programs_in_constants(
         }
         _ => BTreeSet::new(),
     };
+    // Classes outside of a jar are the user's own: one of them passes a name to another that starts programs.
+    let is_dir = world.root.meta(jar)?.is_some_and(|meta| meta.kind == FileKind::Dir);
+    let is_own = owner.is_none() && (is_dir || jar.name().ends_with(b".class"));
+    let is_started = |name: &[u8]| {
+        constants.started.contains(&*show(name)) || is_own && !is_word(name) && !own_sources().words.contain(name)
+    };
     // A few names in an application of the user are those of programs; of many, most are words of another kind.
-    let bare = named.iter().filter(|(path, _)| constants.started.contains(&*show(path.name()))).count();
+    let bare = named.iter().filter(|(path, _)| is_started(path.name())).count();
     let is_application = owner.is_none() && bare <= MAX_BARE;
     for (program, owner) in named {
         if !world.is_elf(program)? {
@@ -135,8 +142,8 @@ fn programs_in_constants(
                                it"
             );
             demands.push(start(program, why));
-        } else if constants.started.contains(&*show(program.name())) {
-            let why = format!("named by a class in {jar} that starts programs");
+        } else if is_started(program.name()) {
+            let why = format!("named by a class in {jar}, and one starts programs");
             demands.push(match is_application && !is_word(program.name()) {
                 true => start(program, why),
                 false => Demand::Report(Message::Offered { program: program.clone(), why }),

@@ -52,7 +52,7 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         needs.profiles.push(("fontconfig", format!("the runtime of {path} can draw text")));
     }
     let mut jars = Vec::new();
-    let all = with_argument_files(call)?;
+    let all = with_argument_files(call, &mut needs)?;
     let mut words = all.iter().map(String::as_str);
     let known = &table().options;
     let options: Vec<&str> =
@@ -91,12 +91,13 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
 }
 
 /// The arguments, with those in files in the place of `@FILE` (java(1), "java Command-Line Argument Files").
-fn with_argument_files(call: &Call<'_>) -> Result<Vec<String>, Error> {
+fn with_argument_files(call: &Call<'_>, needs: &mut Needs) -> Result<Vec<String>, Error> {
     let mut all = Vec::new();
     for word in call.args {
         match word.strip_prefix('@').map_or(Ok(None), |file| call.file(file))? {
             Some(file) => {
                 let text = call.root.read(&file, MAX_ARGUMENTS)?;
+                needs.files.push((file, "java reads arguments from it".to_owned()));
                 all.extend(crate::config::arguments(&String::from_utf8_lossy(&text)));
             }
             None => all.push(word.clone()),
