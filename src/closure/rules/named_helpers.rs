@@ -23,6 +23,8 @@ const PARENTS: [&str; 2] = ["/usr/lib", "/usr/share"];
 const MIN_NAME: usize = 3;
 /// Maximum number of names that a message shows.
 const MAX_SHOWN: usize = 3;
+/// Maximum number of further paths that `-v` shows.
+const MAX_REST: usize = 200;
 
 /// Files of other packages in such a directory.
 #[derive(Default)]
@@ -38,7 +40,7 @@ impl Helpers {
     fn names(&self) -> String {
         let names: Vec<_> = self.left.iter().take(MAX_SHOWN).map(|path| show(path.name()).into_owned()).collect();
         let more = self.left.len().saturating_sub(MAX_SHOWN);
-        if more > 0 { format!("{} and {more} more", names.join(", ")) } else { names.join(", ") }
+        if more > 0 { format!("{} and {more} more (-v names them)", names.join(", ")) } else { names.join(", ") }
     }
 }
 
@@ -76,7 +78,8 @@ pub(super) fn dir(
             by.object,
             helpers.names()
         );
-        let note = Note::new("named-data-left-out", path.to_string(), says).unless(first.clone());
+        let rest = helpers.left.iter().skip(MAX_SHOWN).take(MAX_REST).map(RootPath::to_string).collect();
+        let note = Note::new("named-data-left-out", path.to_string(), says).rest(rest).unless(first.clone());
         demands.push(Demand::Report(Message::Note(note)));
     }
     Ok(())
