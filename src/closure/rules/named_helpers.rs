@@ -70,7 +70,7 @@ pub(super) fn dir(
         helpers.left.extend(taken);
     }
     demands.extend(helpers.taken.iter().map(|taken| file(by, taken, text)));
-    let is_told = by.is_sure || is_needed(state, by.owner)?;
+    let is_told = by.is_likely || is_needed(state, by.owner)?;
     if let Some(first) = helpers.left.first().filter(|_| is_told) {
         let says = format!(
             "{} contains the path of {path}, of which {} may be plug-ins, helpers or data that it opens: not packed; \

@@ -198,3 +198,27 @@ fn list(paths: &BTreeSet<RootPath>, shown: impl Fn(&RootPath) -> String) -> Stri
         more => format!("{} and {more} more (-v names them)", first.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{MAX_SHOWN, names, rest};
+    use crate::path::RootPath;
+
+    #[test]
+    fn what_a_list_only_counts_the_rest_names() {
+        let paths: BTreeSet<RootPath> =
+            (0..MAX_SHOWN + 2).filter_map(|at| RootPath::new(format!("/bin/{at}"))).collect();
+        let (says, more) = (names(&paths), rest(&paths));
+        assert!(says.ends_with(" and 2 more (-v names them)"), "{says}");
+        assert!(
+            paths
+                .iter()
+                .all(|path| says.contains(&*String::from_utf8_lossy(path.name())) != more.contains(&path.to_string())),
+            "{says} {more:?}"
+        );
+        let few: BTreeSet<RootPath> = paths.into_iter().take(MAX_SHOWN).collect();
+        assert!(rest(&few).is_empty() && !names(&few).contains("more"));
+    }
+}
