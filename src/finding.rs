@@ -23,6 +23,9 @@ pub struct Finding {
     pub subject: String,
     /// The message, one sentence.
     pub says: String,
+    /// What the message counts without naming it. Text output has it with `-v`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rest: Vec<String>,
     /// The object that needs the subject.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wanted_by: Option<String>,
@@ -60,6 +63,7 @@ impl Finding {
             subject: subject.into(),
             says: says.into(),
             wanted_by: None,
+            rest: Vec::new(),
             because: Vec::new(),
             searched: Vec::new(),
             help: Vec::new(),

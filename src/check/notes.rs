@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{Check, Evidence, Scope};
+use crate::closure::Note;
 use crate::error::Error;
 use crate::finding::{Finding, Level};
 
@@ -15,7 +16,11 @@ fn of_code(evidence: &Evidence<'_>, code: &'static str) -> Result<Vec<Finding>, 
         return Ok(unread(evidence));
     }
     let notes = evidence.closure.notes.iter().filter(|note| note.code == code);
-    Ok(notes.map(|note| Finding::new(code, Level::Note, note.subject.clone(), note.says.clone())).collect())
+    let finding = |note: &Note| Finding {
+        rest: note.rest.clone(),
+        ..Finding::new(code, Level::Note, note.subject.clone(), note.says.clone())
+    };
+    Ok(notes.map(finding).collect())
 }
 
 /// Notes on files that were not read because of a limit, in rules and in the checks before this one.

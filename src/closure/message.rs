@@ -44,6 +44,8 @@ pub struct Note {
     pub subject: String,
     /// One sentence.
     pub says: String,
+    /// What the sentence counts without naming it.
+    pub rest: Vec<String>,
     /// The note is dropped if this path is in the image at the end.
     #[serde(skip)]
     pub(super) unless: Option<RootPath>,
@@ -55,7 +57,13 @@ pub struct Note {
 impl Note {
     /// A note with its code, subject and sentence.
     pub fn new(code: &'static str, subject: impl Into<String>, says: impl Into<String>) -> Self {
-        Self { code, subject: subject.into(), says: says.into(), unless: None, slot: None }
+        Self { code, subject: subject.into(), says: says.into(), rest: Vec::new(), unless: None, slot: None }
+    }
+
+    /// Names what the sentence only counts.
+    pub(super) fn rest(mut self, rest: Vec<String>) -> Self {
+        self.rest = rest;
+        self
     }
 
     pub(super) fn unless(mut self, path: RootPath) -> Self {

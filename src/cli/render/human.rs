@@ -66,6 +66,9 @@ fn finding(finding: &Finding) -> Text {
     let mut row = |word: &str, text: &str| {
         out.line(format!("  {word:<10} {text}"));
     };
+    if style::get().is_verbose && !finding.rest.is_empty() {
+        row("also", &finding.rest.join(", "));
+    }
     if let Some(wanted_by) = &finding.wanted_by {
         row("needed by", wanted_by);
     }

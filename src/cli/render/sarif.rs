@@ -45,7 +45,7 @@ fn result(finding: &Finding, codes: &[&str]) -> Value {
         Level::Note => "note",
     };
     let mut text = finding.says.clone();
-    for (word, lines) in [("because", &finding.because), ("help", &finding.help)] {
+    for (word, lines) in [("also", &finding.rest), ("because", &finding.because), ("help", &finding.help)] {
         for line in lines {
             text.push_str(&format!("\n{word}: {line}"));
         }

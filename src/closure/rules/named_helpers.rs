@@ -23,6 +23,8 @@ const PARENTS: [&str; 2] = ["/usr/lib", "/usr/share"];
 const MIN_NAME: usize = 3;
 /// Maximum number of names that a message shows.
 const MAX_SHOWN: usize = 3;
+/// Maximum number of further paths that `-v` shows.
+const MAX_REST: usize = 200;
 
 /// Files of other packages in such a directory.
 #[derive(Default)]
@@ -38,7 +40,7 @@ impl Helpers {
     fn names(&self) -> String {
         let names: Vec<_> = self.left.iter().take(MAX_SHOWN).map(|path| show(path.name()).into_owned()).collect();
         let more = self.left.len().saturating_sub(MAX_SHOWN);
-        if more > 0 { format!("{} and {more} more", names.join(", ")) } else { names.join(", ") }
+        if more > 0 { format!("{} and {more} more (-v names them)", names.join(", ")) } else { names.join(", ") }
     }
 }
 
@@ -68,17 +70,32 @@ pub(super) fn dir(
         helpers.left.extend(taken);
     }
     demands.extend(helpers.taken.iter().map(|taken| file(by, taken, text)));
-    if let Some(first) = helpers.left.first().filter(|_| by.is_sure) {
+    let is_told = by.is_likely || is_needed(state, by.owner)?;
+    if let Some(first) = helpers.left.first().filter(|_| is_told) {
         let says = format!(
             "{} contains the path of {path}, of which {} may be plug-ins, helpers or data that it opens: not packed; \
              --include '{path}/**' adds all",
             by.object,
             helpers.names()
         );
-        let note = Note::new("named-data-left-out", path.to_string(), says).unless(first.clone());
+        let rest = helpers.left.iter().skip(MAX_SHOWN).take(MAX_REST).map(RootPath::to_string).collect();
+        let note = Note::new("named-data-left-out", path.to_string(), says).rest(rest).unless(first.clone());
         demands.push(Demand::Report(Message::Note(note)));
     }
     Ok(())
+}
+
+/// True if the package of the entry or of a `--bin` depends on this package: then it is made to run its programs, although
+/// nothing may say when.
+fn is_needed(state: &State<'_>, package: Option<&str>) -> Result<bool, Error> {
+    let (Some(package), Some(database)) = (package, state.world.database()?) else { return Ok(false) };
+    for id in &state.launches.roots {
+        let owner = state.world.owner(&state.launches.get(*id).real)?;
+        if owner.is_some_and(|owner| owner != package && database.depends(&owner, package)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Packs the data of a library that another package of its source keeps in a directory which the library names, such as
@@ -140,7 +157,7 @@ fn divide(
         root.leave_unread(real, says);
     }
     let owners = state.world.owners(&found)?;
-    let (mut helpers, mut data, mut size) = (Helpers::default(), Vec::new(), 0);
+    let (mut helpers, mut data, mut targets, mut size) = (Helpers::default(), Vec::new(), BTreeSet::new(), 0);
     for below in found {
         let owner = owners.get(&below).map(String::as_str);
         let followed = root.follow(below.as_bytes())?;
@@ -156,17 +173,21 @@ fn divide(
         if meta.mode & 0o111 != 0 || state.world.is_elf(target)? {
             helpers.left.push(below);
         } else {
-            size += meta.size;
-            data.extend(spelled);
+            // Several links may lead to one file.
+            size += if targets.insert(target.clone()) { meta.size } else { 0 };
+            data.extend(spelled.map(|spelled| (spelled, target.clone())));
         }
     }
     if data.len() <= MAX_FILES && size <= MAX_SIZE {
-        helpers.taken = data;
+        helpers.taken = data.into_iter().map(|(path, _)| path).collect();
         return Ok(helpers);
     }
-    let named: BTreeSet<&[u8]> = state.world.whole_strings(object, data.iter().map(RootPath::name))?;
-    let (taken, left): (Vec<&RootPath>, Vec<&RootPath>) = data.iter().partition(|path| named.contains(path.name()));
-    helpers.taken = taken.into_iter().cloned().collect();
-    helpers.left.extend(left.into_iter().cloned());
+    let named: BTreeSet<&[u8]> = state.world.whole_strings(object, data.iter().map(|(path, _)| path.name()))?;
+    // Another link to a file that comes adds nothing, and is the name by which users ask for it.
+    let comes: BTreeSet<RootPath> =
+        data.iter().filter(|(path, _)| named.contains(path.name())).map(|(_, target)| target.clone()).collect();
+    for (path, target) in data {
+        if comes.contains(&target) { helpers.taken.push(path) } else { helpers.left.push(path) }
+    }
     Ok(helpers)
 }

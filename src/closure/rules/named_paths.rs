@@ -36,9 +36,9 @@ pub(super) struct Namer<'p> {
     /// True for a program, and for a library built from the source of a program.
     is_same_source: bool,
     /// True if the program surely runs.
-    pub(super) is_sure: bool,
+    is_sure: bool,
     /// True if the program runs surely, or by a call of a source.
-    is_likely: bool,
+    pub(super) is_likely: bool,
 }
 
 fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
@@ -185,7 +185,7 @@ fn written(state: &State<'_>, demands: &mut Vec<Demand>, by: &Namer<'_>) -> Resu
 }
 
 /// True for a directory of the system itself, and for one that many services share.
-fn is_shared(dir: &RootPath) -> bool {
+pub(super) fn is_shared(dir: &RootPath) -> bool {
     system().shared.contain(dir) || system().kernel.cover(dir)
 }
 

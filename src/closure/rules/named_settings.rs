@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::beside_program::is_library;
-use super::named_paths::{is_elsewhere, is_readable};
+use super::named_paths::{is_elsewhere, is_readable, is_shared};
 use super::{On, Rule};
 use crate::closure::demand::{Demand, Host};
 use crate::closure::message::{Message, Note};
@@ -24,6 +24,8 @@ const MAX_SETTINGS: usize = 256 << 10;
 const SETTINGS: &str = "/etc/";
 /// Directories of data that settings may name.
 const DATA: [&str; 3] = ["/var/", "/srv/", SETTINGS];
+/// Directories in which programs make files: logs, sockets, numbers of processes.
+const PLACES: [&str; 2] = ["/var/", "/run/"];
 /// Maximum number of files named by one file of settings that are told.
 const MAX_TOLD: usize = 8;
 /// Maximum number of programs that settings without a package start; a longer list is one of what may be started.
@@ -89,6 +91,7 @@ fn report(state: &State<'_>, settings: &RootPath, text: &str, demands: &mut Vec<
     }
     programs(state, settings, text, demands)?;
     plug_ins(state, settings, text, demands)?;
+    places(state, settings, text, demands)?;
     let mut seen = BTreeSet::new();
     for (at, line) in text.lines().enumerate() {
         for path in data(line).into_iter().filter_map(RootPath::new) {
@@ -151,6 +154,27 @@ fn programs(state: &State<'_>, settings: &RootPath, text: &str, demands: &mut Ve
     Ok(())
 }
 
+/// Packs directories in /var and /run that settings name, or in which they name a file, without contents: a program that
+/// cannot make its log or its socket there does not start.
+fn places(state: &State<'_>, settings: &RootPath, text: &str, demands: &mut Vec<Demand>) -> Result<(), Error> {
+    let root = state.world.root;
+    let mut dirs = BTreeSet::new();
+    for path in text.lines().flat_map(place_words).filter_map(RootPath::new) {
+        let is_dir = root.follow(path.as_bytes())?.dir().is_some();
+        let Some(dir) = (if is_dir { Some(path) } else { path.parent() }) else { continue };
+        let is_meant = root.follow(dir.as_bytes())?.dir().is_some_and(|real| !is_shared(real));
+        if is_meant && !state.claims.cover(&dir) && !state.is_excluded(&dir) {
+            dirs.insert(dir);
+        }
+    }
+    for dir in dirs {
+        let reason = Arc::new(Reason::Names { text: dir.as_bytes().to_vec() });
+        let (from, path) = (Some(settings.clone()), dir.as_bytes().to_vec());
+        demands.push(Demand::Path { from, cwd: RootPath::root(), path, reason, host: Host::None });
+    }
+    Ok(())
+}
+
 /// Packs libraries, and directories with libraries, that settings without a package name: a program opens them.
 fn plug_ins(state: &State<'_>, settings: &RootPath, text: &str, demands: &mut Vec<Demand>) -> Result<(), Error> {
     let root = state.world.root;
@@ -187,6 +211,16 @@ fn program_words(line: &str) -> Vec<&str> {
     let words = line.split(|c: char| c.is_whitespace() || "\"'=,;()<>|".contains(c)).filter(|word| !word.is_empty());
     let is_program = |word: &&str| RootPath::new(word).is_some_and(|path| system().commands.cover(&path));
     words.skip(1).filter(|word| word.starts_with('/')).filter(is_program).collect()
+}
+
+/// The paths in a line that is no comment in which a program makes files, behind the name of the setting.
+fn place_words(line: &str) -> Vec<&str> {
+    let line = line.trim_start();
+    if line.starts_with(['#', ';', '/', '*']) {
+        return Vec::new();
+    }
+    let words = line.split(|c: char| c.is_whitespace() || "\"'=,:;()<>|".contains(c)).filter(|word| !word.is_empty());
+    words.skip(1).filter(|word| PLACES.iter().any(|top| word.starts_with(top) && word.len() > top.len())).collect()
 }
 
 /// The paths of data in a line that is no comment.
@@ -265,7 +299,15 @@ fn included(
 
 #[cfg(test)]
 mod tests {
-    use super::{data, paths, program_words};
+    use super::{data, paths, place_words, program_words};
+
+    #[test]
+    fn places_are_paths_behind_a_name() {
+        assert_eq!(place_words("logfile = /var/log/own/own.log"), ["/var/log/own/own.log"]);
+        assert_eq!(place_words("listen unix:/run/own.sock;"), ["/run/own.sock"]);
+        assert_eq!(place_words("#pid /run/own/pid"), [""; 0]);
+        assert_eq!(place_words("/var/log/own/*.log {"), [""; 0]);
+    }
 
     #[test]
     fn programs_are_words_behind_a_name() {

@@ -13,6 +13,8 @@ use crate::world::find_program;
 
 /// Maximum number of programs in a note.
 const MAX_SHOWN: usize = 8;
+/// Maximum number of further paths that `-v` shows.
+const MAX_REST: usize = 200;
 
 /// Distributes the messages to the fields of a closure.
 ///
@@ -66,7 +68,7 @@ pub(super) fn tell(state: &State<'_>, closure: &mut Closure) -> Result<(), Error
                 names(&programs),
                 names(&left)
             );
-            closure.notes.push(Note::new("beside-not-packed", dir.to_string(), says));
+            closure.notes.push(Note::new("beside-not-packed", dir.to_string(), says).rest(rest(&left)));
         }
     }
     of_the_build(state, closure);
@@ -83,7 +85,7 @@ fn of_the_build(state: &State<'_>, closure: &mut Closure) {
     let left: BTreeSet<RootPath> = left.iter().filter(|path| !state.graph.contains(path)).cloned().collect();
     let Some(first) = left.first() else { return };
     let says = format!("files of the build are left out: {}; --include adds one", paths(&left));
-    closure.notes.push(Note::new("build-files-left-out", first.to_string(), says));
+    closure.notes.push(Note::new("build-files-left-out", first.to_string(), says).rest(rest(&left)));
 }
 
 /// Reports a missing application once, even if several launches name it, with the highest certainty.
@@ -147,9 +149,9 @@ fn report_unpacked_commands(
             true => String::new(),
             false => format!("; some lines start {} too, by /bin/sh", names(&besides)),
         };
-        let starts = names(&starts);
+        let (starts, more) = (names(&starts), rest(&starts));
         let says = format!("{file} starts {starts}, in the root and not packed: --bin {first} adds one{besides}");
-        closure.notes.push(Note::new("command-not-packed", file.to_string(), says));
+        closure.notes.push(Note::new("command-not-packed", file.to_string(), says).rest(more));
     }
     Ok(())
 }
@@ -164,12 +166,13 @@ fn offered(state: &State<'_>, closure: &mut Closure, offers: &BTreeMap<&RootPath
         }
     }
     let Some((first, why)) = left.first_key_value() else { return Ok(()) };
-    let all = names(&left.keys().cloned().collect());
+    let left: BTreeSet<RootPath> = left.keys().cloned().collect();
+    let all = names(&left);
     let says = format!(
         "packages can start {all}, in the root and not packed, because they do without or nothing shows that they do: \
          --bin {first} ({why}) adds one"
     );
-    closure.notes.push(Note::new("program-optional", first.to_string(), says));
+    closure.notes.push(Note::new("program-optional", first.to_string(), says).rest(rest(&left)));
     Ok(())
 }
 
@@ -183,10 +186,39 @@ fn paths(paths: &BTreeSet<RootPath>) -> String {
     list(paths, |path| show(path.as_bytes()).into_owned())
 }
 
+/// The paths that a list of their names only counts.
+fn rest(paths: &BTreeSet<RootPath>) -> Vec<String> {
+    paths.iter().skip(MAX_SHOWN).take(MAX_REST).map(RootPath::to_string).collect()
+}
+
 fn list(paths: &BTreeSet<RootPath>, shown: impl Fn(&RootPath) -> String) -> String {
     let first: Vec<_> = paths.iter().take(MAX_SHOWN).map(shown).collect();
     match paths.len().saturating_sub(MAX_SHOWN) {
         0 => first.join(", "),
-        more => format!("{} and {more} more", first.join(", ")),
+        more => format!("{} and {more} more (-v names them)", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{MAX_SHOWN, names, rest};
+    use crate::path::RootPath;
+
+    #[test]
+    fn what_a_list_only_counts_the_rest_names() {
+        let paths: BTreeSet<RootPath> =
+            (0..MAX_SHOWN + 2).filter_map(|at| RootPath::new(format!("/bin/{at}"))).collect();
+        let (says, more) = (names(&paths), rest(&paths));
+        assert!(says.ends_with(" and 2 more (-v names them)"), "{says}");
+        assert!(
+            paths
+                .iter()
+                .all(|path| says.contains(&*String::from_utf8_lossy(path.name())) != more.contains(&path.to_string())),
+            "{says} {more:?}"
+        );
+        let few: BTreeSet<RootPath> = paths.into_iter().take(MAX_SHOWN).collect();
+        assert!(rest(&few).is_empty() && !names(&few).contains("more"));
     }
 }
