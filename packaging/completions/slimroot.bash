@@ -194,7 +194,7 @@ _slimroot() {
             return 0
             ;;
         slimroot__subcmd__build)
-            opts="-e -w -p -i -x -t -o -u -l -q -v -h -V --image --root --platform --registry-ca --insecure --env --cwd --workdir --cpu --interpreter --no-inherit --bin --profile --profiles --include --trace --copy --package --ca --exclude --no-shell --no-profile --no-rule --companions --no-auto --pyc --jlink --entrypoint --cmd --volume --stop-signal --healthcheck --author --tag --image-format --allow --warn --deny --plan-out --lock --locked --sbom --sbom-inside --attach --provenance --report --budget --output --user --expose --label --config --compression --layers --since --debug-tag --debug-shell --threads --cache --cache-size --strip --owner-map --force --dry-run --verify --verify-file --fix --ready --probe --for --limit --net --memory --processes --format --color --quiet --verbose --help --version"
+            opts="-e -w -p -i -x -t -o -u -l -q -v -h -V --image --root --platform --registry-ca --insecure --env --cwd --workdir --cpu --interpreter --no-inherit --bin --profile --profiles --include --trace --copy --package --ca --exclude --no-shell --no-profile --no-rule --companions --no-auto --pyc --jlink --entrypoint --cmd --volume --stop-signal --healthcheck --author --tag --image-format --allow --warn --deny --plan-out --lock --locked --sbom --sbom-inside --attach --provenance --seccomp --report --budget --output --user --expose --label --config --compression --layers --since --debug-tag --debug-shell --threads --cache --cache-size --strip --owner-map --force --dry-run --verify --verify-file --fix --ready --probe --for --limit --net --memory --processes --format --color --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -381,6 +381,10 @@ _slimroot() {
                     return 0
                     ;;
                 --provenance)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seccomp)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1722,7 +1726,7 @@ _slimroot() {
             return 0
             ;;
         slimroot__subcmd__slim)
-            opts="-e -w -p -i -x -t -o -u -l -q -v -h -V --image --root --platform --registry-ca --insecure --env --cwd --workdir --cpu --interpreter --no-inherit --bin --profile --profiles --include --trace --copy --package --ca --exclude --no-shell --no-profile --no-rule --companions --no-auto --pyc --jlink --entrypoint --cmd --volume --stop-signal --healthcheck --author --tag --image-format --allow --warn --deny --plan-out --lock --locked --sbom --sbom-inside --attach --provenance --report --budget --output --user --expose --label --config --compression --layers --since --debug-tag --debug-shell --threads --cache --cache-size --strip --owner-map --force --dry-run --verify --verify-file --fix --ready --probe --for --limit --net --memory --processes --format --color --quiet --verbose --help --version"
+            opts="-e -w -p -i -x -t -o -u -l -q -v -h -V --image --root --platform --registry-ca --insecure --env --cwd --workdir --cpu --interpreter --no-inherit --bin --profile --profiles --include --trace --copy --package --ca --exclude --no-shell --no-profile --no-rule --companions --no-auto --pyc --jlink --entrypoint --cmd --volume --stop-signal --healthcheck --author --tag --image-format --allow --warn --deny --plan-out --lock --locked --sbom --sbom-inside --attach --provenance --seccomp --report --budget --output --user --expose --label --config --compression --layers --since --debug-tag --debug-shell --threads --cache --cache-size --strip --owner-map --force --dry-run --verify --verify-file --fix --ready --probe --for --limit --net --memory --processes --format --color --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1909,6 +1913,10 @@ _slimroot() {
                     return 0
                     ;;
                 --provenance)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seccomp)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -86,7 +86,10 @@ const HEADINGS: &[(&str, &[&str])] = &[
         ],
     ),
     (FINDINGS, &["allow", "warn", "deny"]),
-    (DOCUMENTS, &["plan_out", "lock", "locked", "sbom", "sbom_inside", "attach", "provenance", "report", "budget"]),
+    (
+        DOCUMENTS,
+        &["plan_out", "lock", "locked", "sbom", "sbom_inside", "attach", "provenance", "seccomp", "report", "budget"],
+    ),
     (
         OUTPUT,
         &[
@@ -134,6 +137,7 @@ const RARE: &[&str] = &[
     "sbom_inside",
     "attach",
     "provenance",
+    "seccomp",
     "since",
     "debug_tag",
     "debug_shell",

@@ -44,7 +44,8 @@ pub(super) struct Function {
 /// The functions of an object, in the order of [`CodeMap::starts`].
 pub(super) fn functions(map: &CodeMap, bytes: &[u8]) -> Vec<Function> {
     let any_call: BTreeSet<u64> = map.exports.iter().filter(|(name, _)| name == ANY_CALL).map(|(_, at)| *at).collect();
-    let reader = Reader { map, bytes, any_call };
+    let mut reader = Reader { map, bytes, any_call, entered: HashSet::new() };
+    reader.entered = reader.entries();
     (0..map.starts.len()).map(|index| reader.function(index)).collect()
 }
 
@@ -58,9 +59,28 @@ struct Reader<'m> {
     bytes: &'m [u8],
     /// Addresses of [`ANY_CALL`] in the object itself.
     any_call: BTreeSet<u64>,
+    /// Addresses that are called, or that other functions jump to: registers may have any value there.
+    entered: HashSet<u64>,
 }
 
 impl Reader<'_> {
+    fn entries(&self) -> HashSet<u64> {
+        let known = self.map.exports.iter().map(|(_, at)| *at).chain(self.map.pointers.values().copied());
+        let mut found: HashSet<u64> = known.chain(self.map.entries.iter().copied()).collect();
+        for index in 0..self.map.starts.len() {
+            let (code, start) = (self.code(index), self.map.starts[index]);
+            let body = start..start + code.len() as u64;
+            for one in Decoder::with_ip(64, code, start, DecoderOptions::NONE) {
+                let far = target(&one).filter(|to| is_call(&one) || !body.contains(to));
+                let taken = (one.mnemonic() == Mnemonic::Lea && one.is_ip_rel_memory_operand())
+                    .then(|| one.ip_rel_memory_address())
+                    .filter(|address| self.map.is_code(*address));
+                found.extend(far.into_iter().chain(taken));
+            }
+        }
+        found
+    }
+
     fn function(&self, index: usize) -> Function {
         let (mut code, start) = (self.code(index), self.map.starts[index]);
         let mut body = Body::new(code, start);
@@ -81,7 +101,8 @@ impl Reader<'_> {
         if function.is_open && code.len() < SIGNAL_RETURN {
             let body = Body::new(&code[1..], start + 1);
             let calls = body.instructions.iter().enumerate().filter(|(_, one)| one.mnemonic() == Mnemonic::Syscall);
-            let numbers: Option<Vec<BTreeSet<u64>>> = calls.map(|(at, _)| body.values(at, Register::RAX)).collect();
+            let numbers: Option<Vec<BTreeSet<u64>>> =
+                calls.map(|(at, _)| body.values(at, Register::RAX, &self.entered)).collect();
             if let Some(numbers) = numbers.filter(|numbers| !numbers.is_empty()) {
                 function.numbers.extend(numbers.into_iter().flatten());
                 function.is_open = false;
@@ -101,7 +122,7 @@ impl Reader<'_> {
             // The system call of ANY_CALL itself counts where it is called.
             let start = self.map.starts[index];
             let end = self.map.starts.get(index + 1).copied().unwrap_or(u64::MAX);
-            match body.values(at, Register::RAX) {
+            match body.values(at, Register::RAX, &self.entered) {
                 Some(numbers) => function.numbers.extend(numbers),
                 None if self.any_call.range(start..end).next().is_some() => {}
                 None => function.is_open = true,
@@ -149,7 +170,7 @@ impl Reader<'_> {
         function.calls.insert(symbol.to_vec());
         let is_stub = is_slot_jump(one) && self.is_stub(body);
         if symbol == ANY_CALL && !is_stub {
-            match body.values(at, Register::RDI) {
+            match body.values(at, Register::RDI, &self.entered) {
                 Some(numbers) => function.numbers.extend(numbers),
                 None => function.passes_any = true,
             }
@@ -276,13 +297,17 @@ impl Body {
         previous.into_iter().chain(jumps).collect()
     }
 
-    /// The constants that a register may have before an instruction; `None` if it may have another value.
-    fn values(&self, at: usize, register: Register) -> Option<BTreeSet<u64>> {
+    /// The constants that a register may have before an instruction; `None` if it may have another value. It may have any
+    /// at the addresses `entered`.
+    fn values(&self, at: usize, register: Register, entered: &HashSet<u64>) -> Option<BTreeSet<u64>> {
         let mut found = BTreeSet::new();
         let (mut seen, mut todo) = (HashSet::new(), vec![(at, register)]);
         let mut infos = InstructionInfoFactory::new();
         while let Some((at, register)) = todo.pop() {
             if seen.len() > MAX_STEPS {
+                return None;
+            }
+            if entered.contains(&self.instructions[at].ip()) {
                 return None;
             }
             let before = self.before(at);
