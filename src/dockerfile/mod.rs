@@ -1,5 +1,8 @@
 //! Reads a Dockerfile: its instructions and stages, with the text of each as written (Dockerfile reference, "Format",
 //! "Parser directives", "Here-documents"). Nothing is expanded or run.
+//!
+//! The published parsers were tried first: parse-dockerfile 0.1.9, dockerfile-parser 0.9 and dockerfile-parser-rs 3.4 all
+//! refuse a here-document behind the first word of a command (`RUN cat <<EOF`).
 
 mod words;
 
@@ -286,6 +289,23 @@ mod tests {
         let file = Dockerfile::parse("# escape=`\nFROM x\nENV A=c:\\d `\n B=`$e\nCMD [\"`\"]\n").expect("a Dockerfile");
         let rests: Vec<&str> = file.stages[0].instructions.iter().map(|one| one.rest.as_str()).collect();
         assert_eq!(rests, [r"A=c:\\d  B=\$e", r#"["`"]"#]);
+    }
+
+    #[test]
+    fn documents_comments_and_line_ends_are_no_instructions() {
+        let text = "FROM x\r\nHEALTHCHECK --interval=5s \\\r\n  CMD [\"a\", \\\r\n \"b\"]\r\nCMD a \\\n# why\n\n  --b \\\n c\nRUN <<A cat \
+                    <<-B\nENV A=b\nA\n\tB\n# for d\nENTRYPOINT [ d ]\nEXPOSE 1 \\\n 2";
+        let file = Dockerfile::parse(text).expect("a Dockerfile");
+        let of = |name: &str| {
+            let one = file.stages[0].instructions.iter().find(|one| one.name == name).expect("an instruction");
+            (one.rest.split_whitespace().collect::<Vec<_>>().join(" "), one.text.as_str())
+        };
+        assert_eq!(of("HEALTHCHECK").0, r#"CMD ["a", "b"]"#);
+        assert_eq!(of("CMD").0, "a --b c");
+        assert_eq!(of("RUN").1, "RUN <<A cat <<-B\nENV A=b\nA\n\tB\n");
+        assert_eq!(of("ENTRYPOINT"), ("[ d ]".to_owned(), "# for d\nENTRYPOINT [ d ]\n"));
+        assert_eq!(of("EXPOSE").0, "1 2");
+        assert_eq!(file.stages[0].instructions.len(), 5);
     }
 
     #[test]

@@ -183,9 +183,13 @@ fn computes_names(text: &[u8]) -> bool {
         let is_ended = inner[end + 1..].trim_ascii_start().first().is_none_or(|byte| b"),".contains(byte));
         is_ended && memchr::memmem::find(&inner[..end], b"${").is_none()
     };
+    // Another name for it, or an argument: `load(require)`, and `const load = require` with or without a semicolon.
     let is_passed = |word: &str| {
-        memchr::memmem::find_iter(text, word)
-            .any(|at| text[at + word.len()..].trim_ascii_start().first().is_some_and(|byte| b";,)".contains(byte)))
+        memchr::memmem::find_iter(text, word).any(|at| {
+            let line = text[at + word.len()..].iter().find(|byte| !matches!(byte, b' ' | b'\t'));
+            let is_compared = text[..at].trim_ascii_end().ends_with(b"typeof");
+            !is_compared && line.is_none_or(|byte| b"\r\n;,)]}=|&?!+".contains(byte))
+        })
     };
     calls(text).any(|rest| !is_literal(rest)) || is_passed("require") || is_passed("createRequire")
 }
@@ -249,14 +253,15 @@ mod tests {
             .file(&format!("{place}/one/test-core.js"), 0o644, "require('tests')")
             .file(&format!("{place}/one/bench/x.js"), 0o644, "require('bench')")
             .file(&format!("{place}/two/index.js"), 0o644, "require('./test-own'); load(n => require(n), 'named')")
-            .file(&format!("{place}/two/test-own.js"), 0o644, "require('four')");
-        for name in ["three", "four", "word", "tests", "named"] {
+            .file(&format!("{place}/two/test-own.js"), 0o644, "require('four')")
+            .file(&format!("{place}/four/index.js"), 0o644, "const load = require\nload('five')\n");
+        for name in ["three", "five", "word", "tests", "named"] {
             tree.file(&format!("{place}/{name}/index.js"), 0o644, "");
         }
         let root = Root::new(Arc::new(tree));
         let found = named(&root, &[RootPath::new("/app").expect("a path")]).expect("readable");
         let names: Vec<String> = found.keys().map(|path| String::from_utf8_lossy(path.name()).into_owned()).collect();
-        assert_eq!(names, ["four", "named", "one", "three", "two"]);
+        assert_eq!(names, ["five", "four", "named", "one", "three", "two"]);
     }
 
     /// Debian's npm has this layout and does not start without these modules.
