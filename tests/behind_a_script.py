@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Packs cases of the corpus behind a start script and runs their own checks: a program needs the same files whoever
-starts it. All that the case brings as entry has to come, and its findings at their levels.
+"""Packs cases of the corpus as entries and behind a start script, and runs their own checks in both: a program needs the
+same files whoever starts it. All that the case brings as entry has to come behind the script, and its findings at their levels.
 
   behind_a_script.py [--slimroot FILE] [--place beside|path] [--ready] [--json FILE] CASE…
 
-The image behind the script runs with the seccomp profile that slimroot writes for it.
+The entry runs with the seccomp profile that slimroot writes for it.
 
 The script is `exec PROGRAM ARG… "$@"`, in the working directory or that of the program, or in /usr/local/bin if these
 are the system's (always with --place path). It is written to an overlay; the builder root stays as it is. A case that has to
@@ -154,14 +154,16 @@ def judge(case, options):
         return ""
     try:
         with Overlay(roots.lowers(case), work / "builder") as builder:
-            direct = pack(Ctx(case, builder, work), work / "direct")
+            direct = pack(Ctx(case, builder, work), work / "direct", work / "seccomp.json")
             behind = dataclasses.replace(
                 case, entry=[write_script(builder, case.entry, case.env, case.workdir, options.place)])
             (work / "out").rmdir()
-            packed = pack(Ctx(behind, builder, work), work / "behind", work / "seccomp.json")
+            packed = pack(Ctx(behind, builder, work), work / "behind")
             found = differences(direct, packed, work / "direct", work / "behind")
             with limited_to(work):
-                why = check(Target(root=work / "behind"), behind) if packed[0] == 0 else ""
+                fails = check(Target(root=work / "direct"), case) if direct[0] == 0 else f"slimroot exits {direct[0]}"
+            found += [f"as entry: {fails}"] if fails else []
+            why = check(Target(root=work / "behind"), behind) if packed[0] == 0 else ""
             if why and (there := check(Target(root=builder), behind)):
                 why = f"fails behind a script in the builder root too: {there}"
             more = len(items(work / "behind") - items(work / "direct"))

@@ -1,5 +1,5 @@
-//! The cases of the corpus behind a start script (`behind_a_script.py`): what a program brings as entry has to come, with
-//! its findings, and the case's own check has to pass.
+//! The cases of the corpus as entries and behind a start script (`behind_a_script.py`): the case's own check has to pass in
+//! both, and what a program brings as entry has to come behind the script, with its findings.
 
 use std::path::Path;
 
@@ -8,8 +8,8 @@ use libtest_mimic::Trial;
 use crate::support::corpus::{AS_DIRECTORY, corpus, is_there, judge};
 use crate::{Group, plain, turn};
 
-/// The emulator of a foreign machine stands before the entry, and does not run scripts.
-const FOREIGN: &str = "arm64-sqlite3";
+/// The emulator of a foreign machine stands before the entry, and does not run scripts. `corpus` has this case.
+pub(crate) const FOREIGN: &str = "arm64-sqlite3";
 
 pub(crate) fn trials() -> Vec<Trial> {
     let names = AS_DIRECTORY.iter().filter(|name| **name != FOREIGN);

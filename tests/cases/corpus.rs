@@ -1,16 +1,17 @@
-//! Real programs in real builder roots: a part of the acceptance corpus, whose own checks are the judge. The corpus lies
-//! beside the checkout, or where `SLIMROOT_CORPUS` says.
+//! Real programs in real builder roots: cases of the acceptance corpus that `behind_a_script` does not pack, or packs to
+//! directories only. Their own checks are the judge. The corpus lies beside the checkout, or where `SLIMROOT_CORPUS` says.
 
 use libtest_mimic::Trial;
 
-use crate::support::corpus::{AS_DIRECTORY, corpus, is_there};
+use crate::behind_a_script::FOREIGN;
+use crate::support::corpus::{corpus, is_there};
 use crate::{Group, plain, turn};
 
 /// Packed to an archive, and the image is run by its own configuration.
 const AS_IMAGE: &[&str] = &["curl", "gawk-tz", "jq", "ld-library-path", "nginx", "postgres", "redis", "runpath-origin"];
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let tables = [("directory", "slimroot", AS_DIRECTORY), ("image", "slimroot-oci", AS_IMAGE)];
+    let tables = [("directory", "slimroot", &[FOREIGN][..]), ("image", "slimroot-oci", AS_IMAGE)];
     let all = tables.into_iter().flat_map(|(form, tool, names)| names.iter().map(move |name| (form, tool, *name)));
     let trial = |(form, tool, name): (&str, &'static str, &'static str)| {
         plain(&format!("corpus::{form}::{name}"), move || works_without_any_option(tool, name))
