@@ -19,6 +19,10 @@ const MAX_NUMBER: u64 = 600;
 /// Maximum number of instructions that are looked at for a number.
 const MAX_STEPS: usize = 512;
 
+/// The instruction `syscall`.
+const SYSCALL: [u8; 2] = [0x0f, 0x05];
+/// Maximum distance from the start of a stub (PLT) to the offset in its jump.
+const STUB: u64 = 16;
 /// The code that returns from a signal is shorter, with its padding.
 const SIGNAL_RETURN: usize = 32;
 
@@ -35,18 +39,24 @@ pub(super) struct Function {
     pub(super) reaches: BTreeSet<usize>,
     /// Words with the address of code that it reads.
     pub(super) loads: BTreeSet<u64>,
-    /// Symbols that it calls in other objects.
-    pub(super) calls: BTreeSet<Vec<u8>>,
     /// True if it passes a number that is not a constant to [`ANY_CALL`], or takes its address.
     pub(super) passes_any: bool,
 }
 
-/// The functions of an object, in the order of [`CodeMap::starts`].
+/// The functions of an object, in the order of [`CodeMap::starts`]. Of an object that is no libc, those without a system call
+/// are left empty, unless the number of a call may come from them.
 pub(super) fn functions(map: &CodeMap, bytes: &[u8]) -> Vec<Function> {
     let any_call: BTreeSet<u64> = map.exports.iter().filter(|(name, _)| name == ANY_CALL).map(|(_, at)| *at).collect();
     let mut reader = Reader { map, bytes, any_call, entered: HashSet::new() };
-    reader.entered = reader.entries();
-    (0..map.starts.len()).map(|index| reader.function(index)).collect()
+    let all: BTreeSet<usize> = (0..map.starts.len()).collect();
+    if reader.any_call.is_empty() && map.has_frames {
+        let calling = reader.calling();
+        let found = reader.read_all(&calling);
+        if !found.iter().any(|function| function.is_open || function.passes_any) {
+            return found;
+        }
+    }
+    reader.read_all(&all)
 }
 
 /// The index of the function at an address.
@@ -64,6 +74,55 @@ struct Reader<'m> {
 }
 
 impl Reader<'_> {
+    /// Reads these functions.
+    fn read_all(&mut self, chosen: &BTreeSet<usize>) -> Vec<Function> {
+        self.entered = if chosen.len() == self.map.starts.len() { self.entries() } else { self.references(chosen) };
+        let all = 0..self.map.starts.len();
+        all.map(|index| if chosen.contains(&index) { self.function(index) } else { Function::default() }).collect()
+    }
+
+    /// The functions with the bytes of a system call, and those that refer to the slot or the stub of [`ANY_CALL`].
+    fn calling(&self) -> BTreeSet<usize> {
+        let mut found = BTreeSet::new();
+        for (start, place) in &self.map.parts {
+            let code = self.bytes.get(place.clone()).unwrap_or_default();
+            let calls = memchr::memmem::find_iter(code, &SYSCALL).map(|at| start + at as u64);
+            found.extend(calls.filter_map(|at| index_of(self.map, at)));
+        }
+        let slots = self.map.slots.iter().filter(|(_, name)| *name == ANY_CALL).map(|(at, _)| *at);
+        let slots: HashSet<u64> = slots.collect();
+        if slots.is_empty() {
+            return found;
+        }
+        let mut stubs = HashSet::new();
+        self.map.references(self.bytes, &mut |at, to| {
+            if slots.contains(&to) {
+                found.extend(index_of(self.map, at));
+                stubs.extend(at.saturating_sub(STUB)..=at);
+            }
+        });
+        self.map.references(self.bytes, &mut |at, to| {
+            if stubs.contains(&to) {
+                found.extend(index_of(self.map, at));
+            }
+        });
+        found
+    }
+
+    /// Addresses in these functions to which others may refer.
+    fn references(&self, chosen: &BTreeSet<usize>) -> HashSet<u64> {
+        let known = self.map.exports.iter().map(|(_, at)| *at).chain(self.map.pointers.values().copied());
+        let mut found: HashSet<u64> = known.chain(self.map.entries.iter().copied()).collect();
+        self.map.references(self.bytes, &mut |at, to| {
+            if let Some(index) = index_of(self.map, to).filter(|index| chosen.contains(index))
+                && index_of(self.map, at) != Some(index)
+            {
+                found.insert(to);
+            }
+        });
+        found
+    }
+
     fn entries(&self) -> HashSet<u64> {
         let known = self.map.exports.iter().map(|(_, at)| *at).chain(self.map.pointers.values().copied());
         let mut found: HashSet<u64> = known.chain(self.map.entries.iter().copied()).collect();
@@ -143,10 +202,7 @@ impl Reader<'_> {
             let is_jump = matches!(one.flow_control(), FlowControl::IndirectCall | FlowControl::IndirectBranch);
             match self.map.slots.get(&address) {
                 Some(name) if is_jump => symbol = Some(name),
-                Some(name) => {
-                    function.passes_any |= name == ANY_CALL;
-                    function.calls.insert(name.clone());
-                }
+                Some(name) => function.passes_any |= name == ANY_CALL,
                 None => {}
             }
             if let Some(to) = self.map.pointers.get(&address)
@@ -167,7 +223,6 @@ impl Reader<'_> {
             }
         }
         let Some(symbol) = symbol else { return };
-        function.calls.insert(symbol.to_vec());
         let is_stub = is_slot_jump(one) && self.is_stub(body);
         if symbol == ANY_CALL && !is_stub {
             match body.values(at, Register::RDI, &self.entered) {

@@ -60,8 +60,6 @@ pub(super) fn numbers(objects: &[Object], further: &BTreeSet<Vec<u8>>, for_scrip
     let imports = objects.iter().flat_map(|object| object.map.imports.iter().cloned());
     let named: BTreeSet<Vec<u8>> = imports.chain(further.iter().cloned()).collect();
     let mut found = BTreeSet::new();
-    // Functions whose system calls have any number, by their names.
-    let mut open_names: BTreeSet<&Vec<u8>> = BTreeSet::new();
     for object in objects {
         let reached = object.reached(&named);
         for index in &reached {
@@ -72,13 +70,7 @@ pub(super) fn numbers(objects: &[Object], further: &BTreeSet<Vec<u8>>, for_scrip
             function.is_open || function.passes_any && !object.names(*index).any(|name| for_scripts.contain(name))
         };
         let open: Vec<usize> = reached.iter().copied().filter(is_open).collect();
-        open_names.extend(open.iter().flat_map(|index| object.names(*index)));
         found.extend(passed(object, &reached, open));
-    }
-    for object in objects {
-        let is_caller = |function: &Function| function.calls.iter().any(|name| open_names.contains(name));
-        let calling = (0..object.functions.len()).filter(|index| is_caller(&object.functions[*index])).collect();
-        found.extend(passed(object, &(0..object.functions.len()).collect(), calling));
     }
     found
 }

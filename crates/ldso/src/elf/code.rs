@@ -45,6 +45,26 @@ pub struct CodeMap {
 }
 
 impl CodeMap {
+    /// Every four bytes of the code as an offset from their end: their address, and the code or slot to which they lead.
+    /// All references are among them; most are none.
+    pub fn references(&self, bytes: &[u8], each: &mut dyn FnMut(u64, u64)) {
+        let parts = || self.parts.iter().map(|(start, place)| (*start, start + place.len() as u64));
+        let slots = [self.slots.keys().next(), self.slots.keys().next_back()];
+        let slots = || slots.into_iter().flatten().copied();
+        let low = parts().map(|(start, _)| start).chain(slots()).min().unwrap_or(0);
+        let high = parts().map(|(_, end)| end).chain(slots().map(|at| at + 8)).max().unwrap_or(0);
+        for (start, place) in &self.parts {
+            let code = bytes.get(place.clone()).unwrap_or_default();
+            for (at, word) in (*start..).zip(code.windows(4)) {
+                let offset = i32::from_le_bytes([word[0], word[1], word[2], word[3]]);
+                let to = (at + 4).wrapping_add_signed(i64::from(offset));
+                if (low..high).contains(&to) {
+                    each(at, to);
+                }
+            }
+        }
+    }
+
     /// True if an address is executable.
     pub fn is_code(&self, address: u64) -> bool {
         self.parts.iter().any(|(start, bytes)| (*start..start + bytes.len() as u64).contains(&address))
