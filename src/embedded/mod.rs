@@ -101,8 +101,8 @@ pub fn may_be_archive(magic: &[u8]) -> bool {
     magic == b"PK\x03\x04" || magic == b"FOR1" || magic.starts_with(b"#!")
 }
 
-/// The ELF objects in a file of a known format, or the classes in a directory; `None` if it is another file, or too damaged to be opened by the program
-/// that it belongs to.
+/// The ELF objects in a file of a known format, or the classes in a directory; `None` if it is another file, or too
+/// damaged to be opened by the program that it belongs to.
 ///
 /// # Errors
 /// `unreadable`.

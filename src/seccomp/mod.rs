@@ -78,10 +78,13 @@ impl Profile {
         let mut found = Found::default();
         let mut texts = Vec::new();
         for (path, item) in &*ledger.plan.items {
-            if let ItemKind::File(Content::FromRoot { path: origin, .. }) = &item.kind
-                && !found.read(ledger.root, path, origin)?
-            {
-                texts.push(origin.clone());
+            match &item.kind {
+                ItemKind::File(Content::FromRoot { path: origin, .. }) if !found.read(ledger.root, path, origin)? => {
+                    texts.push(origin.clone());
+                }
+                // The program of a health check.
+                ItemKind::File(Content::Made(bytes)) if bytes.starts_with(MAGIC) => found.object(path, bytes)?,
+                _ => {}
             }
         }
         found.read_texts(ledger.root, &texts)?;
@@ -176,10 +179,18 @@ impl Found {
             }
             return Ok(false);
         }
-        let bytes = root.read(origin, MAX_OBJECT)?;
-        let Ok(object) = elf::parse(bytes.as_slice()) else { return Ok(true) };
+        if embedded::unread(root, origin)?.is_some() {
+            self.unreadable.push((path.clone(), "has a payload that slimroot does not read"));
+        }
+        self.object(path, &root.read(origin, MAX_OBJECT)?)?;
+        Ok(true)
+    }
+
+    /// Reads an object.
+    fn object(&mut self, path: &RootPath, bytes: &[u8]) -> Result<(), Error> {
+        let Ok(object) = elf::parse(bytes) else { return Ok(()) };
         if object.is_relocatable() {
-            return Ok(true);
+            return Ok(());
         }
         if (object.target.class, object.target.machine) != (Class::Elf64, X86_64) {
             if object.target.machine != X86_64 && object.target.class == Class::Elf64 {
@@ -188,28 +199,25 @@ impl Found {
                     .help("--seccomp reads machine code of x86-64 only: build without it"));
             }
             self.unreadable.push((path.clone(), "has code of 32 bits"));
-            return Ok(true);
+            return Ok(());
         }
-        let Ok(map) = parse_code(&bytes) else {
+        let Ok(map) = parse_code(bytes) else {
             self.unreadable.push((path.clone(), "has tables that cannot be read"));
-            return Ok(true);
+            return Ok(());
         };
         if map.is_go {
             self.unreadable.push((path.clone(), "is a Go program, which makes system calls by itself"));
-            return Ok(true);
+            return Ok(());
         }
-        if embedded::unread(root, origin)?.is_some() {
-            self.unreadable.push((path.clone(), "has a payload that slimroot does not read"));
-        }
-        let functions = functions(&map, &bytes);
+        let functions = functions(&map, bytes);
         let is_libc = map.exports.iter().any(|(name, _)| name == ANY_CALL);
         // The dynamic loader needs nothing of others, and looks up functions of the libc without dlsym.
         let is_loader = map.imports.is_empty() && !is_libc;
         if is_loader || LOOKUPS.iter().any(|name| map.imports.contains(*name)) {
-            self.named.extend(words(&bytes).map(<[u8]>::to_vec));
+            self.named.extend(words(bytes).map(<[u8]>::to_vec));
         }
         self.objects.push(Object { map, functions });
-        Ok(true)
+        Ok(())
     }
 
     /// Reads the names of functions from texts of languages that call them by name.

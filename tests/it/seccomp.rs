@@ -91,6 +91,20 @@ fn what_cannot_be_read_is_told() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let own = permitted(Path::new(&at("own.json")));
     assert!(own.contains("getcpu") && own.len() < 200, "{}", own.len());
+    // slimroot's own probe is packed too, here beside a program that calls nothing.
+    fs::create_dir_all(dir.path().join("bare")).expect("made");
+    fs::write(at("bare.c"), "void _start(void) { for (;;) ; }\n").expect("written");
+    let bare = Command::new("gcc").args(["-static", "-nostdlib", "-o", &at("bare/program"), &at("bare.c")]).status();
+    assert!(bare.expect("runs").success());
+    let calls = |name: &str, options: &[&str]| {
+        let profile = at(name);
+        let first = ["build", "--dry-run", "--root", &at("bare"), "--seccomp", &profile];
+        let output = slimroot(&[&first[..], options, &["--", "/program"]].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        permitted(Path::new(&profile))
+    };
+    let (bare, probed) = (calls("bare.json", &[]), calls("probed.json", &["--healthcheck", "http://127.0.0.1:80/"]));
+    assert!(!bare.contains("connect") && probed.contains("connect"), "{bare:?} {probed:?}");
     // A text that calls a number.
     fs::create_dir_all(dir.path().join("own/srv")).expect("made");
     fs::write(at("own/srv/x.pl"), "my $n = shift; syscall($n, 0);\n").expect("written");
