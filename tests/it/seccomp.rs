@@ -65,6 +65,66 @@ fn a_profile_permits_what_programs_call() {
     }
 }
 
+/// Runs the program of a bundle, whose root is `root`, with a profile; what was said, and nothing if it ended well.
+fn run(runtime: &str, dir: &Path, profile: &Path, user: u32, no_new_privileges: bool) -> Option<String> {
+    let place = dir.join("config.json");
+    if !place.exists() {
+        assert!(Command::new("runc").args(["spec", "-b"]).arg(dir).status().expect("runs").success());
+    }
+    let mut spec: serde_json::Value = serde_json::from_slice(&fs::read(&place).expect("made")).expect("JSON");
+    let rules: serde_json::Value = serde_json::from_slice(&fs::read(profile).expect("a profile")).expect("JSON");
+    spec["linux"]["seccomp"] = rules;
+    let process = &mut spec["process"];
+    process["args"] = serde_json::json!(["/program"]);
+    process["terminal"] = false.into();
+    process["noNewPrivileges"] = no_new_privileges.into();
+    process["user"] = serde_json::json!({"uid": user, "gid": user});
+    process["rlimits"] = serde_json::json!([]);
+    fs::write(&place, spec.to_string()).expect("written");
+    // crun refuses a machine with control groups of both versions.
+    let groups =
+        "umount -R /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup; exec crun --cgroup-manager=disabled \"$@\"";
+    let mut command = match runtime {
+        "crun" => {
+            let mut command = Command::new("unshare");
+            command.args(["-m", "sh", "-c", groups, "sh"]);
+            command
+        }
+        _ => Command::new(runtime),
+    };
+    let state = dir.join("state");
+    command.arg("--root").arg(state).args(["run", "-b"]).arg(dir).arg(format!("slimroot-seccomp-{runtime}"));
+    let output = command.stdin(std::process::Stdio::null()).output().expect("runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code() != Some(7)).then(|| format!("{:?}: {said}", output.status))
+}
+
+/// What runtimes call themselves under the profile: the program makes no call but exit(2).
+#[test]
+fn runtimes_start_a_program_that_calls_nothing() {
+    if cfg!(not(target_arch = "x86_64")) || !need::all(&["gcc", "runc", "crun", "unshare"]) {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::create_dir_all(dir.path().join("rootfs")).expect("made");
+    let (source, program, profile) =
+        (dir.path().join("source.c"), dir.path().join("rootfs/program"), dir.path().join("profile.json"));
+    fs::write(&source, "void _start(void) { __asm__(\"mov $7, %edi; mov $60, %eax; syscall\"); }\n").expect("written");
+    let compiled = Command::new("gcc").args(["-static", "-nostdlib", "-o"]).args([&program, &source]).status();
+    assert!(compiled.expect("runs").success());
+    let (root, file) = (dir.path().join("rootfs").display().to_string(), profile.display().to_string());
+    let output = slimroot(&["build", "--dry-run", "--root", &root, "--seccomp", &file, "--", "/program"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let permitted = permitted(&profile);
+    assert!(permitted.len() < 80 && !permitted.contains("socket"), "{permitted:?}");
+    for runtime in ["runc", "crun"] {
+        for (user, no_new_privileges) in [(0, false), (0, true), (1000, false), (1000, true)] {
+            let failed = run(runtime, dir.path(), &profile, user, no_new_privileges);
+            assert_eq!(failed, None, "{runtime} {user} {no_new_privileges}");
+        }
+    }
+}
+
 #[test]
 fn what_cannot_be_read_is_told() {
     if cfg!(not(target_arch = "x86_64")) || !need::all(&["gcc", "aarch64-linux-gnu-gcc"]) {

@@ -156,19 +156,21 @@ LAYOUTS = {
     "word": case(install, [DOTNET, "--roll-forward", "LatestMajor", "hello.dll"], [*REST, *OLD], config(version="3.1.0"),
                  env={"DOTNET_ROLL_FORWARD": "LatestPatch"}),
     "exactly": case(install, [DOTNET, "--fx-version", "3.1.23", "hello.dll", "nohash"], [*REST, *NEW], config(properties=INVARIANT)),
-    "web": case(install, [DOTNET, "hello.dll"], [*REST, *OLD], config("Microsoft.AspNetCore.App"), present=[ASP, *NEW]),
+    "web": case(install, [DOTNET, "hello.dll"], [*REST, *OLD], config("Microsoft.AspNetCore.App"), present=[ASP, *NEW], seccomp=True),
     "invariant": case(install, [DOTNET, "hello.dll"], [*REST, *OLD, ICU], config(properties=INVARIANT)),
     "program": case(lambda root: started(root, "app/hello", "hello.dll"), ["/app/hello", "x"],
-                    [*REST, *OLD, ASP, f"{HOME}/dotnet"], config()),
+                    [*REST, *OLD, ASP, f"{HOME}/dotnet"], config(), seccomp=True),
     "program-elsewhere": case(lambda root: started(root, "app/hello", "hello.dll", "opt/dn"), ["./hello"],
                               ["opt/dn/sdk", "opt/dn/dotnet", "opt/dn/host/fxr/3.1.23"], config(), env={"DOTNET_ROOT": "/opt/dn"}),
     "program-registered": case(lambda root: started(root, "app/hello", "hello.dll", "opt/dn"), ["./hello"],
                                ["opt/dn/sdk", "opt/dn/dotnet"], config(), files={"/etc/dotnet/install_location": "/opt/dn\n"}),
     "tool": case(tool, ["/opt/tools/hello"], [*REST, *OLD], workdir="/", files={
         "/opt/tools/.store/hello/1.0/hello.runtimeconfig.json": config()}),
-    "self-contained": case(whole, ["/app/azmcp", "--help"], ["app/libcoreclrtraceptprovider.so", "app/libmscordbi.so"], status=0),
+    "self-contained": case(whole, ["/app/azmcp", "--help"], ["app/libcoreclrtraceptprovider.so", "app/libmscordbi.so"], status=0,
+                           seccomp=True),
     # Its native libraries are unpacked while the image is made, readable by all: a container has no place for them.
-    "single-file": {**case(single, ["/app/mcptmp", "--help"], [], status=0, present=[ICU, "opt/unpacked"], env=UNPACKED),
+    "single-file": {**case(single, ["/app/mcptmp", "--help"], [], status=0, present=[ICU, "opt/unpacked"], env=UNPACKED,
+                           seccomp=True),
                     "run": "DOTNET_BUNDLE_EXTRACT_BASE_DIR=/opt/unpacked /app/mcptmp --help; chmod -R a+rX /opt"},
 }
 

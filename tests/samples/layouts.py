@@ -85,7 +85,7 @@ def library(place):
 WITH_LIB = {**DEPENDS, "@me/lib": "1.0.0"}
 # layout -> files, what installs, what is started; env, workdir, and what must not come along.
 LAYOUTS = {
-    "npm": {"files": app(), "run": NPM, "argv": [NODE, "server.js"], "absent": ["app/node_modules/mocha"]},
+    "npm": {"files": app(), "run": NPM, "argv": [NODE, "server.js"], "absent": ["app/node_modules/mocha"], "seccomp": True},
     "npm-nested": {"files": app(depends={**DEPENDS, "ms": "2.1.3"}), "run": NPM + " --install-strategy=nested",
                    "argv": [NODE, "server.js"], "env": {"EXTRA": "ms"}, "absent": ["app/node_modules/mocha"]},
     "npm-no-record": {"files": app(), "run": NPM + " && rm node_modules/.package-lock.json", "argv": [NODE, "server.js"],
@@ -278,8 +278,8 @@ def registry():
 class Where:
     """A root and how a command is started in it."""
 
-    def __init__(self, root, case, user="0:0"):
-        self.root, self.user, self.env = root, user, case.get("env", {})
+    def __init__(self, root, case, user="0:0", seccomp=None):
+        self.root, self.user, self.seccomp, self.env = root, user, seccomp, case.get("env", {})
         self.workdir = case.get("workdir", "/app")
 
 
@@ -319,8 +319,9 @@ def look(name, case, slimroot, keep):
             return f"fails in its builder root ({runs[0][0]}): {runs[0][1][-1500:]}"
         with roots.mounted(layers) as builder:
             env = [word for pair in case.get("env", {}).items() for word in ("--env", "=".join(pair))]
+            profile = ["--seccomp", judge.profile_of(out)] if case.get("seccomp") else []
             command = [slimroot, "build", "--root", builder, "-o", f"dir:{out}", "--workdir", case.get("workdir", "/app"),
-                       *env, "--format", "json", "--", *case["argv"]]
+                       *env, *profile, "--format", "json", "--", *case["argv"]]
             done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         said = (done.stdout + done.stderr).decode("utf-8", "replace")
         if "says" in case:
@@ -330,7 +331,8 @@ def look(name, case, slimroot, keep):
         report = json.loads(done.stdout)
         if keep:
             subprocess.run(["cp", "-a", out, Path(keep) / name], check=True)
-        packed = told(Where(out, {**case, **case.get("packed", {})}, report["user"]), report["entry"])
+        launched = {**case, **case.get("packed", {})}
+        packed = told(Where(out, launched, report["user"], *profile[1:]), report["entry"])
         if packed[0] != runs[0][0]:
             return f"exited {packed[0]}: {packed[1][-1500:]}"
         lines = [judge.lines(text) for _, text in (*runs, packed)]
