@@ -9,7 +9,7 @@ use super::{Embedded, MAX_ALL};
 use crate::error::Error;
 use crate::path::RootPath;
 use crate::root::{FileKind, Root, Visit};
-use crate::world::tables::{Words, table};
+use crate::world::tables::{Words, own_settings, table};
 
 const MAGIC: &[u8] = b"\xca\xfe\xba\xbe";
 /// Maximum length in bytes of a constant that is kept.
@@ -17,6 +17,9 @@ const MAX_LENGTH: usize = 256;
 /// Maximum number of constants that are kept for a file.
 const MAX_CONSTANTS: usize = 1 << 16;
 
+/// Maximum size and number of the files of settings of a jar that are read.
+const MAX_SETTINGS: u64 = 64 << 10;
+const MAX_SETTINGS_FILES: usize = 256;
 /// Maximum number of classes that are read in a directory.
 const MAX_FILES: usize = 1 << 16;
 
@@ -31,6 +34,8 @@ pub struct Constants {
     pub words: BTreeSet<String>,
     /// The words that are in a class that starts programs.
     pub started: BTreeSet<String>,
+    /// The texts of settings beside the classes of a jar.
+    pub settings: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -64,6 +69,15 @@ impl Constants {
             classes().directories.contain(name) || classes().settings.begin(name) || self.words.iter().any(is_it)
         };
         (0..names.len()).filter(|at| is_named(names[*at])).collect()
+    }
+
+    /// True for a member of a jar that is a file of settings, unless there are too many.
+    pub(super) fn takes_settings(&self, name: &str, size: u64) -> bool {
+        let is_settings = own_settings().endings.iter().any(|ending| name.ends_with(ending.as_str()));
+        is_settings
+            && !name.starts_with("META-INF/")
+            && size <= MAX_SETTINGS
+            && self.settings.len() < MAX_SETTINGS_FILES
     }
 
     /// Adds those of a class; false if there are too many.

@@ -83,6 +83,12 @@ fn members(place: Place<'_>, outer: &str, found: &mut Embedded, left: &mut u64) 
                 let meta = Meta { size: jar.len() as u64, ..meta };
                 members(Place::whole(&Unpacked { meta, bytes: jar }), &inner, found, left);
             }
+        } else if outer.is_empty() && found.constants.takes_settings(&name, size.min(*left)) {
+            let mut text = String::new();
+            if member.take(size).read_to_string(&mut text).is_ok() {
+                *left = left.saturating_sub(size);
+                found.constants.settings.push(text);
+            }
         } else if may_be_an_object(&name) {
             let _ = found.add(&name, size, left, member);
         }

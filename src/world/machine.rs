@@ -22,10 +22,13 @@ const MAX_NAME: usize = 128;
 const MAX_SEGMENTS: usize = 64;
 /// How far after the address its length is looked for, in bytes of code.
 const MAX_DISTANCE: usize = 24;
+/// Maximum length of an instruction that stores a register.
+const MAX_STORE: usize = 8;
 /// Size of a relocation with addend (Elf64_Rela).
 const RECORD: usize = 24;
-/// PF_X.
+/// PF_X and PF_W.
 const EXECUTABLE: u32 = 1;
+const WRITABLE: u32 = 2;
 /// Machines and their relocations of type RELATIVE (System V ABI of each; EM_X86_64, EM_AARCH64).
 const X86_64: u16 = 62;
 const RELATIVE: [(u16, u64); 2] = [(X86_64, 8), (183, 1027)];
@@ -34,6 +37,7 @@ const RELATIVE: [(u16, u64); 2] = [(X86_64, 8), (183, 1027)];
 struct Part {
     address: u64,
     is_code: bool,
+    is_writable: bool,
     bytes: Vec<u8>,
 }
 
@@ -56,7 +60,8 @@ pub(super) fn texts(root: &Root, objects: &Objects<'_>, file: &RootPath) -> Resu
         let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
         let got = source.read_at(segment.offset, &mut bytes).map_err(|error| Error::unreadable(file, error))?;
         bytes.truncate(got);
-        parts.push(Part { address: segment.address, is_code: segment.flags & EXECUTABLE != 0, bytes });
+        let (is_code, is_writable) = (segment.flags & EXECUTABLE != 0, segment.flags & WRITABLE != 0);
+        parts.push(Part { address: segment.address, is_code, is_writable, bytes });
     }
     parts.sort_by_key(|part| part.address);
     let image = Image { parts };
@@ -71,6 +76,7 @@ pub(super) fn texts(root: &Root, objects: &Objects<'_>, file: &RootPath) -> Resu
         }
         if elf.target.machine == X86_64 {
             image.loaded_by_code(&mut found);
+            image.in_code(&mut found);
         }
     }
     if found.is_cut() {
@@ -134,9 +140,11 @@ fn may_be_command(text: &[u8]) -> bool {
 }
 
 impl Image {
-    /// Texts between zeros.
+    /// Texts between zeros. Code has none if constants are in a segment of their own, as linkers do it since 2018: the
+    /// segments are then the headers, the code, the constants and the data (ld(1), `-z separate-code`).
     fn zero_ended(&self, found: &mut Found) {
-        for part in &self.parts {
+        let is_apart = self.parts.iter().filter(|part| !part.is_code && !part.is_writable).count() > 1;
+        for part in self.parts.iter().filter(|part| !is_apart || !part.is_code) {
             let mut start = 0;
             for end in memchr::memchr_iter(0, &part.bytes) {
                 if (2..=MAX_LENGTH).contains(&(end - start)) {
@@ -163,6 +171,17 @@ impl Image {
             && let Some(text) = from.checked_add(length).and_then(|end| part.bytes.get(from..end))
         {
             found.keep(text);
+        }
+    }
+
+    /// Keeps the end of a text from an address in it on: linkers store a text that is the end of another only once.
+    fn keep_end(&self, address: u64, found: &mut Found) {
+        if let Some((part, from)) = self.part(address)
+            && from.checked_sub(1).and_then(|before| part.bytes.get(before)).is_some_and(|byte| is_text(*byte))
+            && let Some(end) = memchr::memchr(0, &part.bytes[from..part.bytes.len().min(from + MAX_NAME)])
+            && end > 1
+        {
+            found.keep(&part.bytes[from..from + end]);
         }
     }
 
@@ -201,8 +220,11 @@ impl Image {
                 else {
                     continue;
                 };
-                if info & 0xffff_ffff == *kind
-                    && let Some((part, at)) = place.checked_add(8).and_then(|place| self.part(place))
+                if info & 0xffff_ffff != *kind {
+                    continue;
+                }
+                self.keep_end(address, found);
+                if let Some((part, at)) = place.checked_add(8).and_then(|place| self.part(place))
                     && let Some(length) = number(&part.bytes, at)
                 {
                     self.keep_at(address, length, found);
@@ -213,7 +235,18 @@ impl Image {
         Ok(())
     }
 
-    /// `lea register, [rip + distance]`, and the first constant that is stored or loaded after it.
+    /// Beginnings of short command lines that are constants of instructions, as compilers make them of copies.
+    fn in_code(&self, found: &mut Found) {
+        for part in self.parts.iter().filter(|part| part.is_code) {
+            for at in memchr::memchr2_iter(0x48, 0x49, &part.bytes) {
+                if let Some(text) = immediate(&part.bytes, at).filter(|text| text.contains(&b' ')) {
+                    found.keep(&text);
+                }
+            }
+        }
+    }
+
+    /// `lea register, [rip + distance]`: a text with an end, or with the first constant behind it as its length.
     fn loaded_by_code(&self, found: &mut Found) {
         for part in self.parts.iter().filter(|part| part.is_code) {
             for at in memchr::memchr_iter(0x8d, &part.bytes) {
@@ -222,12 +255,25 @@ impl Image {
                 let Some(distance) = short(&part.bytes, at + 2).filter(|_| is_wide && is_relative) else { continue };
                 let next = part.address.wrapping_add(at as u64 + 6);
                 let address = next.wrapping_add_signed(i64::from(distance.cast_signed()));
+                self.keep_end(address, found);
                 if let Some(length) = constant(&part.bytes, at + 6) {
                     self.keep_at(address, u64::from(length), found);
                 }
             }
         }
     }
+}
+
+/// The text in `mov register, 8 bytes` at a place in code, with that of the next such instruction.
+fn immediate(code: &[u8], at: usize) -> Option<Vec<u8>> {
+    let one = |at: usize| {
+        let is_move = matches!(code.get(at..at + 2)?, [0x48 | 0x49, 0xb8..=0xbf]);
+        code.get(at + 2..at + 10).filter(|bytes| is_move && bytes.iter().all(|byte| is_text(*byte)))
+    };
+    let first = one(at)?;
+    // What stores the first stands between them.
+    let second = (at + 10..at + 10 + MAX_STORE).find_map(one);
+    Some([first, second.unwrap_or_default()].concat())
 }
 
 /// The first constant in the instructions from `start` on: `mov register, constant` or `mov qword [place], constant`.
@@ -266,8 +312,8 @@ mod tests {
         code.extend([0xbb, 2, 0, 0, 0]);
         let image = Image {
             parts: vec![
-                Part { address: 0x1000, is_code: false, bytes },
-                Part { address: 0x2000, is_code: true, bytes: code },
+                Part { address: 0x1000, is_code: false, is_writable: false, bytes },
+                Part { address: 0x2000, is_code: true, is_writable: false, bytes: code },
             ],
         };
         let mut found = Found::default();
@@ -275,6 +321,31 @@ mod tests {
         image.pairs(&mut found);
         image.loaded_by_code(&mut found);
         assert_eq!(found.texts.iter().collect::<Vec<_>>(), ["ffmpeg", "ffmpegjqsh", "jq", "whole"]);
+    }
+
+    #[test]
+    fn a_text_that_is_the_end_of_another_is_found_by_its_address() {
+        // lea rax, [rip + …]; call
+        let mut code = vec![0x48, 0x8d, 0x05];
+        code.extend((0x1005_i32 - (0x2000 + 7)).to_le_bytes());
+        code.push(0xe8);
+        let data = Part { address: 0x1000, is_code: false, is_writable: false, bytes: b"\0git+ssh\0".to_vec() };
+        let image =
+            Image { parts: vec![data, Part { address: 0x2000, is_code: true, is_writable: false, bytes: code }] };
+        let mut found = Found::default();
+        image.loaded_by_code(&mut found);
+        assert_eq!(found.texts.iter().collect::<Vec<_>>(), ["ssh"]);
+    }
+
+    #[test]
+    fn the_beginning_of_a_command_line_is_found_in_code() {
+        let mut code = vec![0x48, 0xb8];
+        code.extend(b"convert ");
+        // mov [rdi], rax; movabs rax, …
+        code.extend([0x48, 0x89, 0x07, 0x48, 0xb8]);
+        code.extend(b"-size 1x");
+        assert_eq!(immediate(&code, 0), Some(b"convert -size 1x".to_vec()));
+        assert_eq!(immediate(&code, 1), None);
     }
 
     #[test]

@@ -200,8 +200,20 @@ impl<'a> World<'a> {
     /// `unreadable`.
     pub(crate) fn starts_programs(&self, real: &RootPath) -> Result<bool, Error> {
         cached(&self.starters, real, || {
-            Ok(self.imports_one_of(real, &tables::imports().starts_programs)? || self.starts_by_wide_names(real)?)
+            Ok(self.imports_one_of(real, &tables::imports().starts_programs)?
+                || self.starts_by_wide_names(real)?
+                || self.has_libc_that_starts_programs(real)?)
         })
+    }
+
+    /// True if the object is a static program whose libc has functions that start programs: it has their texts.
+    fn has_libc_that_starts_programs(&self, real: &RootPath) -> Result<bool, Error> {
+        let read = self.objects.read(real)?;
+        if !read.elf.as_ref().is_ok_and(|elf| elf.is_static_program()) {
+            return Ok(false);
+        }
+        let texts = tables::imports().starts_static_texts.iter().map(str::as_bytes);
+        Ok(!self.whole_strings(real, texts)?.is_empty())
     }
 
     /// True if the object imports a function that starts programs by names in UTF-16.
@@ -343,6 +355,18 @@ impl<'a> World<'a> {
     /// `unreadable`.
     pub(crate) fn machine_texts(&self, file: &RootPath) -> Result<BTreeSet<String>, Error> {
         machine::texts(self.root, self.objects, file)
+    }
+
+    /// The words that are whole strings in the file, or ends of strings that are neither paths nor sentences.
+    ///
+    /// # Errors
+    /// `unreadable`.
+    pub(crate) fn strings_or_their_ends<'w>(
+        &self,
+        file: &RootPath,
+        words: impl Iterator<Item = &'w [u8]>,
+    ) -> Result<BTreeSet<&'w [u8]>, Error> {
+        self.words_in(file, words, strings::is_string_or_its_end)
     }
 
     /// The words that are whole strings in the file.

@@ -295,6 +295,13 @@ pub(crate) fn ends_a_string(piece: &[u8], at: usize, length: usize) -> bool {
     piece[..at].last().is_some_and(|byte| !is_part(byte)) && piece.get(at + length) == Some(&0)
 }
 
+/// True if the match in a piece is a whole string, or the end of one that is neither a path nor a sentence: `ssh` in
+/// `git+ssh`. Linkers store a string that is the end of another only once.
+pub(crate) fn is_string_or_its_end(piece: &[u8], at: usize, length: usize) -> bool {
+    let joins = |byte: &u8| byte.is_ascii_punctuation() && !b"-_./\"'".contains(byte);
+    piece[..at].last().is_some_and(|byte| *byte == 0 || joins(byte)) && piece.get(at + length) == Some(&0)
+}
+
 /// `libx.so.3` and `libx.so.1` for `libx.so(.3|.1)`: patterns of library names in Nim's programs
 /// (lib/pure/dynlib.nim, `libCandidates`).
 fn alternatives(text: &[u8]) -> Vec<Vec<u8>> {
@@ -391,6 +398,22 @@ mod tests {
             let contains = |text: &String| piece.windows(text.len()).any(|part| part == text.as_bytes());
             let expected = wanted.iter().enumerate().filter(|(_, text)| contains(text)).map(|(index, _)| index);
             assert_eq!(found, expected.collect(), "{count}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_string_counts_unless_it_is_a_path_or_a_sentence() {
+        for (text, expected) in [
+            (&b"\0ssh\0"[..], true),
+            (b"\0git+ssh\0", true),
+            (b"\0https:ssh\0", true),
+            (b"\0/etc/ssh\0", false),
+            (b"\0use ssh\0", false),
+            (b"\0openssh\0", false),
+            (b"\0git+sshd\0", false),
+        ] {
+            let at = memmem::find(text, b"ssh").expect("there");
+            assert_eq!(is_string_or_its_end(text, at, 3), expected, "{}", text.escape_ascii());
         }
     }
 

@@ -154,7 +154,8 @@ fn contained_commands(
     let owners: BTreeSet<&String> = commands.values().filter(|owner| *owner != package).collect();
     let owners: BTreeSet<&String> = owners.into_iter().filter(|owner| database.wants(package, owner)).collect();
     let wanted: Vec<(&RootPath, &String)> = commands.iter().filter(|(_, owner)| owners.contains(owner)).collect();
-    let found_names = state.world.whole_strings(object, wanted.iter().map(|(path, _)| path.name()))?;
+    let names = wanted.iter().map(|(path, _)| path.name());
+    let found_names = state.world.strings_or_their_ends(object, names)?;
     for (path, owner) in wanted.into_iter().filter(|(path, _)| found_names.contains(path.name())) {
         // A script could pull in an interpreter: a dependency is also what scripts of the package manager need.
         if !state.world.is_elf(path)? {

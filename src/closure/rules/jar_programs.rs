@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::named_programs::is_program;
-use super::{On, Rule, source_data};
+use super::{On, Rule, own_settings, source_data};
 use crate::closure::demand::{Demand, Host, Start};
 use crate::closure::message::Message;
 use crate::closure::process::ProcessId;
@@ -56,6 +56,11 @@ fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     }
     if let Some(found) = found.filter(|found| found.constants.starts_programs) {
         programs_in_constants(state, (jar, *host), &found.constants, &mut demands)?;
+        if state.world.owner(jar)?.is_none() {
+            for text in &found.constants.settings {
+                own_settings::look(state, jar, text, &mut demands)?;
+            }
+        }
     }
     Ok(demands)
 }

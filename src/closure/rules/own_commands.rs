@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::language::{Certainty, is_word, runs_others, system_shell};
 use crate::path::RootPath;
 use crate::world::program_in_path;
-use crate::world::tables::{imports, optional_feature};
+use crate::world::tables::{imports, optional_feature, own_sources};
 
 pub(super) const RULE: Rule = Rule {
     id: "own-commands",
@@ -25,6 +25,9 @@ pub(super) const RULE: Rule = Rule {
 /// Maximum number of bare names that are taken for commands, and of command lines that are read.
 const MAX_BARE: usize = 8;
 const MAX_LINES: usize = 64;
+
+/// Minimum length of a bare name in a static program that is taken for a command.
+const MIN_STATIC: usize = 3;
 
 fn on(state: &State<'_>, fact: Fact) -> Result<Vec<Demand>, Error> {
     let Fact::Required(id) = fact else { return Ok(Vec::new()) };
@@ -59,14 +62,17 @@ fn read(state: &State<'_>, object: &RootPath, is_program: bool, demands: &mut Ve
     let (root, path) = (state.world.root, path_of(&state.request.env));
     let shell = program_in_path(root, path, system_shell())?;
     let (mut lines, mut names, mut offers) = (Vec::new(), Vec::new(), Vec::new());
-    // Names of programs that are more often words.
+    // Names of programs that are more often words, or any bytes among the constants of a libc.
     let mut words = Vec::new();
+    let read = state.world.objects.read(object)?;
+    let has_libc = read.elf.as_ref().is_ok_and(|elf| elf.is_static_program()) && state.world.starts_programs(object)?;
+    let is_chance = |name: &str| has_libc && (name.len() < MIN_STATIC || own_sources().words.contain(name));
     let texts = state.world.machine_texts(object)?;
     for text in texts.iter() {
         let Some(line) = line(text) else {
             if is_program && is_name(text) {
                 let program = program_in_path(root, path, text)?.filter(|path| !state.is_excluded(path));
-                match text.starts_with('/') || !is_word(text.as_bytes()) {
+                match text.starts_with('/') || !is_word(text.as_bytes()) && !is_chance(text) {
                     true => names.extend(program),
                     false => words.extend(program),
                 }

@@ -88,12 +88,16 @@ fn sequences(text: &[u8]) -> Vec<(usize, Vec<String>)> {
 /// The parts of a path, without a variable in front of it; `None` for another text.
 fn parts(text: &[u8]) -> Option<Vec<String>> {
     let text = std::str::from_utf8(text).ok()?;
-    // Behind a variable stands a file in a directory that is known, or a path below one that the source computes.
-    let text = match text.split_once("${").filter(|(before, _)| before.starts_with("../") && before.ends_with('/')) {
-        Some((before, _)) => before,
+    // The directory of the source.
+    let first = ["${", "#{", "{"].iter().find_map(|open| text.strip_prefix(open)?.split_once('}'));
+    let text = first.map_or(text, |(_, rest)| rest);
+    let text = if text.starts_with('$') { text.split_once('/')?.1 } else { text };
+    // A variable or pattern in a name stands for the files of a directory; a path may follow another variable too.
+    let before = text.find(['{', '*', '%', '$']).map(|at| &text[..=text[..at].rfind('/').unwrap_or(0)]);
+    let text = match before.filter(|before| before.trim_start_matches('/').starts_with("../")) {
+        Some(before) => before,
         None => text.rsplit_once('}').map_or(text, |(_, rest)| rest),
     };
-    let text = if text.starts_with('$') { text.split_once('/')?.1 } else { text };
     let is_part = |part: &&str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-+".contains(&b));
     let all: Vec<&str> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     (!all.is_empty() && all.iter().all(is_part)).then(|| all.into_iter().map(str::to_owned).collect())
@@ -116,6 +120,10 @@ mod tests {
         has("open F, \"$FindBin::Bin/../data/x\";", "/srv/own/data/x");
         has("readFileSync(`${__dirname}/../data/x`)", "/srv/own/data/x");
         has("file_get_contents(__DIR__ . '/../data/x')", "/srv/own/data/x");
+        has("glob(__DIR__ . '/../plug/*.php')", "/srv/own/plug");
+        has("%w[a b].each { |n| require_relative \"../lib/#{n}\" }", "/srv/own/lib");
+        has("import(`${__dirname}/../lib/${name}.js`)", "/srv/own/lib");
+        has("readdirSync(__dirname); open(`../lib/x-${name}.js`)", "/srv/own/lib");
         let source = RootPath::new("/srv/own/bin/a.py").expect("a path");
         for text in ["open('../data/x')", "open(join(dirname(__file__), f'a b'))", "__DIR__ . '/x'"] {
             assert!(paths(&source, text.as_bytes()).is_empty(), "{text}");

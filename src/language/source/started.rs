@@ -13,7 +13,7 @@ use super::helpers;
 use super::interpreters::system_shell;
 use super::literals::{Named, calls_of, line};
 use crate::error::Error;
-use crate::language::{Call, Certainty, Command, Needs, UnresolvedCommand};
+use crate::language::{Call, Certainty, Command, Needs, UnresolvedCommand, is_shell};
 use crate::path::RootPath;
 use crate::root::{FileKind, Visit};
 use crate::world::tables::{Words, system};
@@ -200,6 +200,14 @@ fn texts(call: &Call<'_>, manner: &Manner) -> Vec<String> {
     call.args.windows(2).filter(|pair| is_text(&pair[0])).map(|pair| pair[1].clone()).collect()
 }
 
+/// The shell of a command line that reads its commands from its input: `| sh`.
+fn shell_with_input(command: &[u8]) -> Option<&str> {
+    let mut words = std::str::from_utf8(command).ok()?.trim_start_matches(['|', ' ']).split_whitespace();
+    let shell = words.next()?;
+    let is_flag = |word: &str| word.starts_with('-') && !word.contains('c');
+    (is_shell(shell.rsplit('/').next().unwrap_or(shell)) && words.all(is_flag)).then_some(shell)
+}
+
 fn scan(call: &Call<'_>, manner: &Manner, files: &Files) -> Result<Scanned, Error> {
     let mut scanned = Scanned::default();
     let Scanned { named, shell, unresolved } = &mut scanned;
@@ -212,6 +220,10 @@ fn scan(call: &Call<'_>, manner: &Manner, files: &Files) -> Result<Scanned, Erro
         for (at, command) in &commands {
             starts = true;
             named.command(path, text, *at, command);
+            if let Some(shell) = shell_with_input(command).filter(|_| is_script && unresolved.len() < MAX_LOST) {
+                let (line, word) = (line(text, *at), format!("the input of {shell}"));
+                unresolved.push(UnresolvedCommand { script: path.clone(), line, word, is_missing: false, help: None });
+            }
         }
         let calls = manner.computed(text, &commands);
         let mut names = helpers::names(text, &calls, &manner.functions);

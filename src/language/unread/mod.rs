@@ -2,6 +2,7 @@
 //! their words name is told. Literal command lines of a few known functions are followed.
 
 mod calls;
+mod loaded;
 mod table;
 
 use std::collections::BTreeSet;
@@ -19,6 +20,8 @@ use table::{Row, Runs};
 
 /// Maximum size of a script that is searched for names of programs.
 const MAX_UNREAD: usize = 256 << 10;
+/// Maximum number of scripts that a script loads.
+const MAX_LOADED: usize = 64;
 /// Maximum number of programs that the note names.
 const MAX_NAMED: usize = 8;
 
@@ -82,10 +85,11 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
         }
         let mut needs = Needs { claims: app::plain_claims(call, "application")?, ..Needs::default() };
         let row = [interpreter, real].into_iter().find_map(|path| table::row(&show(path.name())));
-        needs.unread = note(call, script, interpreter, real, None)?;
-        if let Some((row, text)) = row.zip(text_of(call, script)?) {
-            needs.starts.extend(starts(call, row, &text, &script.to_string()));
+        let mut notes: Vec<String> = note(call, script, interpreter, real, None)?.into_iter().collect();
+        if let Some(row) = row {
+            read(call, row, (script, interpreter, real), &mut needs, &mut notes)?;
         }
+        needs.unread = (!notes.is_empty()).then(|| notes.join("; "));
         return Ok(needs);
     }
     let named = [interpreter, real].into_iter().find_map(|path| table::row(&show(path.name())));
@@ -118,9 +122,7 @@ fn arguments(call: &Call<'_>, row: &Row, interpreter: &RootPath, real: &RootPath
         };
         needs.paths.push((path, format!("{interpreter} runs it")));
         notes.extend(note(call, script, interpreter, real, Some(row))?);
-        if let Some(text) = text_of(call, script)? {
-            needs.starts.extend(starts(call, row, &text, &script.to_string()));
-        }
+        read(call, row, (script, interpreter, real), &mut needs, &mut notes)?;
     }
     if !needs.paths.is_empty() {
         needs.claims = app::plain_claims(call, "application")?;
@@ -143,6 +145,40 @@ fn arguments(call: &Call<'_>, row: &Row, interpreter: &RootPath, real: &RootPath
     }
     needs.unread = (!notes.is_empty()).then(|| notes.join("; "));
     Ok(needs)
+}
+
+/// Finds what a script and the files that it loads start, and what they open by absolute paths.
+fn read(
+    call: &Call<'_>,
+    row: &Row,
+    (script, interpreter, real): (&RootPath, &RootPath, &RootPath),
+    needs: &mut Needs,
+    notes: &mut Vec<String>,
+) -> Result<(), Error> {
+    let mut open = vec![script.clone()];
+    let mut at = 0;
+    while let Some(one) = open.get(at).cloned() {
+        at += 1;
+        let Some(text) = text_of(call, &one)? else { continue };
+        needs.starts.extend(starts(call, row, &text, &one.to_string()));
+        if at > 1 {
+            notes.extend(note(call, &one, interpreter, real, Some(row))?);
+        }
+        needs.data.extend(loaded::data(row, &text).into_iter().map(|path| (path, format!("{one} names it"))));
+        for file in loaded::files(call, row, &one, &text)? {
+            if open.contains(&file) {
+                continue;
+            }
+            if open.len() >= MAX_LOADED {
+                call.root
+                    .leave_unread(&one, format!("of the scripts that it loads, those after {MAX_LOADED} are not read"));
+                return Ok(());
+            }
+            needs.files.push((file.clone(), format!("{one} loads it")));
+            open.push(file);
+        }
+    }
+    Ok(())
 }
 
 /// The beginning of a script.

@@ -46,6 +46,9 @@ pub(super) struct Row {
     /// Ends of the names of sources that a program with an embedded interpreter loads.
     #[serde(default)]
     endings: Words,
+    /// Ends of the names of sources that a script loads by their names.
+    #[serde(default)]
+    pub(super) loads: Words,
     /// The beginning of a comment.
     #[serde(default)]
     comment: Option<String>,

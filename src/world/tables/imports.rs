@@ -14,6 +14,8 @@ pub(crate) struct Imports {
     pub(crate) starts_by_wide_names: super::Words,
     /// Texts of programs that start others although they import none of these functions.
     pub(crate) starts_texts: Vec<String>,
+    /// Whole strings of static programs whose libc starts others.
+    pub(crate) starts_static_texts: super::Words,
     /// Commands of the shell with which a command line may begin.
     pub(crate) begins_lines: super::Words,
     /// Functions that open libraries by name.

@@ -12,8 +12,12 @@ pub(crate) struct OwnSettings {
     pub(crate) endings: Vec<String>,
     /// Parts of the paths of installed packages.
     pub(crate) packages: Vec<String>,
+    /// Ends of the names of files that are for builds.
+    pub(crate) of_builds: Words,
     /// Words of keys.
     pub(crate) keys: Words,
+    /// Words of keys whose programs are packed.
+    pub(crate) starts: Words,
 }
 
 table! {
