@@ -320,7 +320,7 @@ mod tests {
         image.zero_ended(&mut found);
         image.pairs(&mut found);
         image.loaded_by_code(&mut found);
-        assert_eq!(found.texts.iter().collect::<Vec<_>>(), ["ffmpeg", "ffmpegjqsh", "jq", "whole"]);
+        assert_eq!(found.texts.iter().collect::<Vec<_>>(), ["ffmpeg", "ffmpegjqsh", "jq", "jqsh", "whole"]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use libtest_mimic::Trial;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::support::corpus::judged;
 use crate::support::launches::{self, Certainty, Launch, SHAPES, Shape, Start};
 use crate::support::roots;
 use crate::{Needs, case};
@@ -124,10 +125,6 @@ fn builder_root() -> &'static Path {
     })
 }
 
-fn slimroot() -> String {
-    std::env::var("SLIMROOT_TEST_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_slimroot").to_owned())
-}
-
 /// Runs a command while layers are mounted at `merged` of a directory; an overlay is not visible outside.
 fn over(layers: &[&Path], place: &Path, words: &[String]) -> Output {
     for name in ["upper", "work", "merged"] {
@@ -232,7 +229,7 @@ impl Case {
         launch.lay_out(&scripts, &self.launcher(compiled));
         let root = dir.path().join("merged").display().to_string();
         let to = format!("dir:{}", out.display());
-        let mut line = [&slimroot(), "build", "--root", &root, "-o", &to, "--user", "0:0", "--format", "json"]
+        let mut line = [&judged(), "build", "--root", &root, "-o", &to, "--user", "0:0", "--format", "json"]
             .map(str::to_owned)
             .to_vec();
         line.extend(conditions.workdir.iter().flat_map(|dir| ["--workdir".to_owned(), dir.clone()]));

@@ -4,11 +4,13 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use super::corpus::judged;
+
 fn run(script: &str, word: &str, env: &[(&str, &OsStr)]) -> Output {
     Command::new("python3")
         .arg(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/samples").join(script))
         .arg(word)
-        .env("SLIMROOT", env!("CARGO_BIN_EXE_slimroot"))
+        .env("SLIMROOT", judged())
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .envs(env.iter().copied())
         .output()

@@ -43,12 +43,15 @@ fn on(state: &State<'_>, _: Fact) -> Result<Vec<Demand>, Error> {
     }
     let root = state.world.root;
     let scripts = scripts(state);
+    let has_database = state.world.database()?.is_some();
     let is_any = |path: &RootPath| scripts.contains(path) || is_source(path) || is_settings(path);
     let nodes = state.graph.nodes().iter().filter(|(_, node)| matches!(node, NodeKind::File(_)));
     let mut open = Vec::new();
     for (path, _) in nodes.filter(|(path, _)| is_any(path)).filter(|(path, _)| !state.is_done(RULE.id, &names_of(path)))
     {
-        if scripts.contains(path) || is_source(path) || state.claims.cover(path) {
+        if state.world.owner(path)?.is_some() {
+            demands.push(Demand::Done(names_of(path)));
+        } else if scripts.contains(path) || is_source(path) || has_database || state.claims.cover(path) {
             open.push(path);
         }
         if open.len() > MAX_FILES {
@@ -63,7 +66,7 @@ fn on(state: &State<'_>, _: Fact) -> Result<Vec<Demand>, Error> {
     let mut own = Vec::new();
     for path in open {
         let size = root.meta(path)?.map_or(0, |meta| meta.size);
-        if size > MAX_SOURCE || state.world.owner(path)?.is_some() {
+        if size > MAX_SOURCE {
             demands.push(Demand::Done(names_of(path)));
             continue;
         }

@@ -87,6 +87,9 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     if let Some(script) = call.lone_script(&read, &[".py"])? {
         texts.script(call.root, &script)?;
     }
+    if let (Some(text), Some(program)) = (argument(call), call.programs.last()) {
+        texts.argument(program, text);
+    }
     let texts = Arc::new(texts);
 
     texts.named.ask(call, &mut needs)?;
@@ -320,9 +323,25 @@ fn asked(call: &Call<'_>) -> Result<BTreeSet<String>, Error> {
     {
         found.extend(text::imports(&String::from_utf8_lossy(&text)));
     }
+    found.extend(argument(call).into_iter().flat_map(text::imports));
     let module = call.args.iter().position(|word| word == "-m").and_then(|at| call.args.get(at + 1));
     found.extend(module.and_then(|name| name.split('.').next()).map(str::to_owned));
     Ok(found)
+}
+
+/// The source text in the arguments of the interpreter: the value of `-c`, which may follow flags in the same word.
+fn argument<'c>(call: &'c Call<'_>) -> Option<&'c str> {
+    let mut words = call.args.iter();
+    while let Some(flags) = words.next()?.strip_prefix('-').filter(|_| call.scripts.is_empty()) {
+        match flags.chars().last() {
+            Some('c') if !flags.starts_with('-') => return words.next().map(String::as_str),
+            Some('m') if !flags.starts_with('-') => return None,
+            // Options with a value.
+            Some('W' | 'X') if flags.len() == 1 => _ = words.next(),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// True for parts of the standard library that are not needed at run time, unless the launch asks for them.

@@ -99,13 +99,27 @@ impl Texts {
         let text = root.read(script, MAX_SOURCE)?;
         self.source(&script.parent().unwrap_or_else(RootPath::root), script, &text, true);
         self.named.keep_beside(root, script, &text);
-        let mut files = Files::default();
-        if let Some(text) = files.add(script, text, true) {
+        if !self.calls(script, text) {
             root.leave_unread(script, UNPARSED);
-            super::calls::scan(&mut self.named, script, &text, true);
+        }
+        Ok(())
+    }
+
+    /// Scans source text in the arguments of an interpreter.
+    pub(super) fn argument(&mut self, interpreter: &RootPath, text: &str) {
+        self.source(&RootPath::root(), interpreter, text.as_bytes(), true);
+        self.calls(interpreter, text.as_bytes().to_vec());
+    }
+
+    /// Follows the calls of a source; false if it cannot be parsed.
+    fn calls(&mut self, path: &RootPath, text: Vec<u8>) -> bool {
+        let mut files = Files::default();
+        let left = files.add(path, text, true);
+        if let Some(text) = &left {
+            super::calls::scan(&mut self.named, path, text, true);
         }
         super::calls::read(&mut self.named, &files, true);
-        Ok(())
+        left.is_none()
     }
 
     fn source(&mut self, site: &RootPath, path: &RootPath, text: &[u8], is_app: bool) {
