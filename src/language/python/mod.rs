@@ -86,6 +86,8 @@ pub(super) fn find(call: &Call<'_>) -> Result<Needs, Error> {
     let read: Vec<RootPath> = layout.sites.iter().chain(&app_dirs).cloned().collect();
     if let Some(script) = call.lone_script(&read, &[".py"])? {
         texts.script(call.root, &script)?;
+    } else if let Some(script) = other_source(call)? {
+        texts.script(call.root, &script)?;
     }
     if let (Some(text), Some(program)) = (argument(call), call.programs.last()) {
         texts.argument(program, text);
@@ -327,6 +329,17 @@ fn asked(call: &Call<'_>) -> Result<BTreeSet<String>, Error> {
     let module = call.args.iter().position(|word| word == "-m").and_then(|at| call.args.get(at + 1));
     found.extend(module.and_then(|name| name.split('.').next()).map(str::to_owned));
     Ok(found)
+}
+
+/// The script in the arguments of the interpreter, if its name has another ending than those of sources.
+fn other_source(call: &Call<'_>) -> Result<Option<RootPath>, Error> {
+    if !call.scripts.is_empty() || argument(call).is_some() || module::named_module(call).is_some() {
+        return Ok(None);
+    }
+    let Some(script) = call.script()?.filter(|script| !script.name().ends_with(b".py")) else { return Ok(None) };
+    let Some((real, text)) = call.root.read_followed(script.as_bytes(), MAX_TEXT)? else { return Ok(None) };
+    // An archive or bytecode is no text.
+    Ok((memchr::memchr(0, &text).is_none()).then_some(real))
 }
 
 /// The source text in the arguments of the interpreter: the value of `-c`, which may follow flags in the same word.
