@@ -78,11 +78,12 @@ fn start(state: &State<'_>, file: &RootPath, line: &str) -> Result<Option<Demand
     let found = program_in_path(state.world.root, path, name)?.filter(|path| !state.is_excluded(path));
     let Some(program) = found else { return Ok(None) };
     let shell = program_in_path(state.world.root, path, system_shell())?;
-    let is_plain = name == line || line.contains(['{', '%', '#', '$', '\\', '<', '|']);
+    // A shell knows the words of a line unless it is a template.
+    let shell = shell.filter(|_| name != line && !line.contains(['{', '%', '#', '$', '\\']));
     let why = format!("{file} has it under a key for commands");
-    let mut start = state.start_by(file, shell.as_ref().filter(|_| !is_plain).unwrap_or(&program), why, false);
+    let mut start = state.start_by(file, shell.as_ref().unwrap_or(&program), why, false);
     start.tells_missing = false;
-    if !is_plain && shell.is_some() {
+    if shell.is_some() {
         start.words = shell_words(line);
     }
     Ok(Some(Demand::Start(start)))
