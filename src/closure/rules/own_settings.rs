@@ -70,8 +70,7 @@ pub(super) fn look(state: &State<'_>, file: &RootPath, text: &str, demands: &mut
 /// and interpreters mean something else too often.
 fn start(state: &State<'_>, file: &RootPath, line: &str) -> Result<Option<Demand>, Error> {
     let name = line.split_whitespace().next().unwrap_or_default();
-    let is_wordy = is_word(name.as_bytes()) || own_sources().words.contain(name) || runs_others(name);
-    if name.contains('/') || is_wordy || state.request.companions == Companions::None {
+    if name.contains('/') || is_wordy(name) || state.request.companions == Companions::None {
         return Ok(None);
     }
     let path = path_of(&state.request.env);
@@ -87,6 +86,11 @@ fn start(state: &State<'_>, file: &RootPath, line: &str) -> Result<Option<Demand
         start.words = shell_words(line);
     }
     Ok(Some(Demand::Start(start)))
+}
+
+/// True for the name of a program that is more often a word, or that of an interpreter.
+pub(super) fn is_wordy(name: &str) -> bool {
+    is_word(name.as_bytes()) || own_sources().words.contain(name) || runs_others(name)
 }
 
 /// A value of a key that says that it is a command.

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use super::own_settings::is_wordy;
 use super::{On, Rule};
 use crate::closure::demand::Demand;
 use crate::closure::message::Message;
@@ -12,7 +13,7 @@ use crate::closure::state::State;
 use crate::closure::worklist::Fact;
 use crate::closure::{Companions, NodeKind, path_of};
 use crate::error::Error;
-use crate::language::{is_shell, is_word, runs_language, runs_others, shell_words};
+use crate::language::{is_shell, runs_language, shell_words};
 use crate::path::{RootPath, show};
 use crate::world::tables::{own_settings, own_sources};
 use crate::world::{command_line, program_in_path};
@@ -143,7 +144,7 @@ fn look(state: &State<'_>, path: &RootPath, demands: &mut Vec<Demand>) -> Result
         if state.is_excluded(&program) {
             continue;
         }
-        let is_wordy = is_word(name.as_bytes()) || own_sources().words.contain(name) || runs_others(name);
+        let is_wordy = is_wordy(name);
         match (line, evidence) {
             _ if settings && !(line.is_none() && is_wordy) => _ = offers.insert(program),
             (Some(line), _) => _ = starts.insert((program, line)),
