@@ -83,7 +83,7 @@ fn members(place: Place<'_>, outer: &str, found: &mut Embedded, left: &mut u64) 
                 let meta = Meta { size: jar.len() as u64, ..meta };
                 members(Place::whole(&Unpacked { meta, bytes: jar }), &inner, found, left);
             }
-        } else if outer.is_empty() && found.constants.takes_settings(&name, size.min(*left)) {
+        } else if outer.is_empty() && size <= *left && found.constants.takes_settings(&name, size) {
             let mut text = String::new();
             if member.take(size).read_to_string(&mut text).is_ok() {
                 *left = left.saturating_sub(size);
